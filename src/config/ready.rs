@@ -1,0 +1,378 @@
+//! The configuration as it is used: everything checked, compiled and defaulted. Immutable; a reload makes a new one.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where snapshots live.
+    pub state_dir: PathBuf,
+    /// Sockets.
+    pub listen: Listen,
+    /// Bounds.
+    pub limits: Limits,
+    /// Name resolution.
+    pub dns: Dns,
+    /// The sites, in the file's order. Names and hosts are unique over all of them.
+    pub sites: Vec<Arc<Site>>,
+}
+
+/// `[listen]` and `[admin]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listen {
+    /// Plain HTTP/1.1 and HTTP/2.
+    pub http: Vec<SocketAddr>,
+    /// The same over TLS. Empty when no site has a certificate and none was asked for.
+    pub https: Vec<SocketAddr>,
+    /// The admin listener.
+    pub admin: AdminAddr,
+    /// The bearer token that the admin API asks for; always there when `admin` is neither loopback nor a socket.
+    pub admin_token_file: Option<PathBuf>,
+    /// Networks whose `X-Forwarded-For` and `Forwarded` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where the admin API listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminAddr {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// `[limits]`. Sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Visitors' connections at once.
+    pub connections: usize,
+    /// Connections of one address at once.
+    pub connections_per_client: usize,
+    /// Requests at once to one origin; more wait their turn within the visitor's patience.
+    pub in_flight_per_origin: usize,
+    /// All of a request's header fields together.
+    pub header_size: usize,
+    /// A request's body.
+    pub body_size: u64,
+    /// From the first byte of a connection or request to the end of its header fields.
+    pub header_timeout: Duration,
+    /// Without a request, or without a byte moving within one.
+    pub idle_timeout: Duration,
+    /// The memory that cached answers and hot snapshot pages share.
+    pub memory_cache: u64,
+}
+
+/// `[dns]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// Name servers; empty means the system's.
+    pub nameservers: Vec<SocketAddr>,
+    /// How long an address stays in use after its name stopped resolving.
+    pub keep_last_good: Duration,
+}
+
+/// One `[[site]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Its name in logs, metrics and the API; also a file name (checked: `[a-z0-9._-]`, not starting with a dot).
+    pub name: Arc<str>,
+    /// Its host names, lower case, without port. The first is the canonical one.
+    pub hosts: Vec<String>,
+    /// Paths that must always work.
+    pub key_pages: Vec<String>,
+    /// The origins: from the file, or from `origins_file`. May be empty: "serve the copies".
+    pub origins: Vec<Origin>,
+    /// The file that `origins` came from, if others write it.
+    pub origins_file: Option<PathBuf>,
+    /// The site's certificate.
+    pub tls: Option<SiteTls>,
+    /// Active checks.
+    pub health: Health,
+    /// When to fall, and how long to wait first.
+    pub failover: Failover,
+    /// The HTTP cache.
+    pub cache: CachePolicy,
+    /// The crawler.
+    pub mirror: Mirror,
+    /// Exceptions for parts of the site; the first that matches speaks.
+    pub routes: Vec<Route>,
+}
+
+/// One `[[site.origin]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// `http` or `https`, host and port; no path.
+    pub url: OriginUrl,
+    /// Host header and SNI; `None`: the visitor's host.
+    pub host: Option<String>,
+    /// A higher tier is asked only when no lower one can answer.
+    pub tier: u32,
+    /// Share within the tier, 1 or more.
+    pub weight: u32,
+    /// An extra trust anchor (PEM).
+    pub ca: Option<PathBuf>,
+    /// The operator's switch.
+    pub mode: OriginMode,
+}
+
+/// Where an origin is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OriginUrl {
+    /// Whether the connection is TLS.
+    pub tls: bool,
+    /// A name or an address (IPv6 without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for OriginUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        let default = if self.tls { 443 } else { 80 };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]", self.host)?;
+        } else {
+            write!(f, "{scheme}://{}", self.host)?;
+        }
+        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// An origin's switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginMode {
+    /// As its health says.
+    Auto,
+    /// Nothing new is sent to it; what runs may end.
+    Drain,
+    /// Not used.
+    Off,
+}
+
+impl OriginMode {
+    /// As written in files and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OriginMode::Auto => "auto",
+            OriginMode::Drain => "drain",
+            OriginMode::Off => "off",
+        }
+    }
+}
+
+/// `[site.tls]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteTls {
+    /// The certificate chain (PEM).
+    pub cert: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+}
+
+/// `[site.health]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// What is asked.
+    pub path: String,
+    /// How often.
+    pub interval: Duration,
+    /// How long a check may take.
+    pub timeout: Duration,
+    /// Failures in a row until the origin is down.
+    pub fall: u32,
+    /// Good checks in a row until it is up again.
+    pub rise: u32,
+    /// Statuses that are good.
+    pub expect_status: Statuses,
+    /// What must occur in the body; empty: anything.
+    pub expect_text: String,
+}
+
+/// `[site.failover]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failover {
+    /// The least wait for the origin when there is a copy.
+    pub patience: Duration,
+    /// The longest.
+    pub patience_max: Duration,
+    /// The wait when there is none.
+    pub timeout: Duration,
+    /// With a copy at hand, answers up to this many bytes are read whole before the first goes out.
+    pub hold_back: u64,
+    /// Statuses that are not the site.
+    pub bad_status: Statuses,
+}
+
+/// `[site.cache]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CachePolicy {
+    /// For answers without any freshness of their own.
+    pub default_ttl: Duration,
+    /// Query parameters that do not change the page; `*` at the end matches any rest.
+    pub ignore_query: Vec<String>,
+    /// A request with one of these cookies is a session; `*` at the end matches any rest.
+    pub bypass_cookies: Vec<String>,
+}
+
+/// `[site.mirror]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    /// How often a snapshot is taken.
+    pub every: Duration,
+    /// How many are kept.
+    pub keep: usize,
+    /// Pages (HTML) of one snapshot.
+    pub max_pages: usize,
+    /// Links from a start page.
+    pub max_depth: u32,
+    /// Requests per second; `None`: unlimited.
+    pub rate: Option<f64>,
+    /// Path patterns to take; empty: all.
+    pub include: Vec<PathPattern>,
+    /// Path patterns to leave out.
+    pub exclude: Vec<PathPattern>,
+}
+
+/// One `[[site.route]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which paths.
+    pub path: PathPattern,
+    /// Whether answers may be cached.
+    pub cache: bool,
+    /// Whether the crawler takes them.
+    pub mirror: bool,
+}
+
+/// A path pattern: `*` matches any run of characters, the slash included; everything else is literal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern(String);
+
+impl PathPattern {
+    /// Compiles a pattern. It must start with `/` or `*`.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong with it.
+    pub fn new(pattern: &str) -> Result<PathPattern, String> {
+        match pattern.as_bytes().first() {
+            Some(b'/' | b'*') => Ok(PathPattern(pattern.to_owned())),
+            _ => Err("a path pattern starts with \"/\" or \"*\"".to_owned()),
+        }
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the pattern matches the whole of `path`. Linear in the path for each `*`.
+    pub fn matches(&self, path: &str) -> bool {
+        wildcard(self.0.as_bytes(), path.as_bytes())
+    }
+}
+
+/// Matches `text` against `pattern`, in which `*` stands for any run of bytes.
+pub fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && pattern[p] == text[t] {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            p = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&b| b == b'*')
+}
+
+/// A set of status codes, such as `["200-399"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(BTreeSet<u16>);
+
+impl Statuses {
+    /// Compiles codes (`"500"`) and ranges (`"502-504"`).
+    ///
+    /// # Errors
+    /// One sentence that names the part that is wrong.
+    pub fn new<S: AsRef<str>>(parts: &[S]) -> Result<Statuses, String> {
+        let mut set = BTreeSet::new();
+        for part in parts {
+            let part = part.as_ref();
+            let (low, high) = part.split_once('-').unwrap_or((part, part));
+            match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
+                (Ok(low), Ok(high)) if (100..=599).contains(&low) && (low..=599).contains(&high) => {
+                    set.extend(low..=high);
+                }
+                _ => {
+                    return Err(format!(
+                        "\"{part}\" is not a status (\"500\") or a range of them (\"502-504\")"
+                    ));
+                }
+            }
+        }
+        Ok(Statuses(set))
+    }
+
+    /// Whether the set holds `status`.
+    pub fn contains(&self, status: http::StatusCode) -> bool {
+        self.0.contains(&status.as_u16())
+    }
+}
+
+impl Site {
+    /// What holds for `path`: the first route that matches, or everything on.
+    pub fn route(&self, path: &str) -> (bool, bool) {
+        self.routes
+            .iter()
+            .find(|route| route.path.matches(path))
+            .map_or((true, true), |route| (route.cache, route.mirror))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_paths() {
+        let admin = PathPattern::new("/admin/*").unwrap();
+        assert!(admin.matches("/admin/") && admin.matches("/admin/a/b"));
+        assert!(!admin.matches("/admin") && !admin.matches("/x/admin/"));
+        let pdf = PathPattern::new("*.pdf").unwrap();
+        assert!(pdf.matches("/a/b.pdf") && !pdf.matches("/a/b.pdf.html"));
+        assert!(PathPattern::new("/a*b*c").unwrap().matches("/aXbYbZc"));
+        assert!(PathPattern::new("admin").is_err());
+    }
+
+    #[test]
+    fn statuses_are_codes_and_ranges() {
+        let set = Statuses::new(&["500", "502-504"]).unwrap();
+        assert!(
+            set.contains(http::StatusCode::BAD_GATEWAY) && !set.contains(http::StatusCode::NOT_IMPLEMENTED)
+        );
+        for bad in ["", "5xx", "504-502", "99", "600"] {
+            assert!(Statuses::new(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_without_its_default_port() {
+        let url = OriginUrl { tls: true, host: "2001:db8::1".into(), port: 443 };
+        assert_eq!(url.to_string(), "https://[2001:db8::1]");
+        assert_eq!(OriginUrl { port: 8443, ..url }.to_string(), "https://[2001:db8::1]:8443");
+    }
+}

@@ -1,0 +1,10 @@
+//! HTTP's words without policy: bodies, headers, Cache-Control, conditional requests, ranges, forwarding headers.
+
+pub mod body;
+pub mod conditional;
+pub mod control;
+pub mod forwarded;
+pub mod headers;
+pub mod range;
+
+pub use body::Body;

@@ -1,0 +1,39 @@
+//! Katahai: a failover edge proxy for the web sites of small businesses.
+//!
+//! The live site while it lives; a cached or mirrored copy of it when it does not; an honest holding page when
+//! there is no copy. Start reading at [`proxy`] (the path of one request), [`failover`] (where an answer comes
+//! from) and [`app`] (how the parts are put together). A module uses only what stands above it in this list.
+
+// rank 0: the machine, and HTTP's words without policy
+pub mod clock;
+pub mod disk;
+pub mod http;
+pub mod tasks;
+// rank 1: what can go wrong, what is wanted, what is counted
+pub mod config;
+pub mod failure;
+pub mod metrics;
+// rank 2: one request
+pub mod ask;
+// rank 3: engines that do not know each other
+pub mod cache;
+pub mod origin;
+pub mod snapshot;
+pub mod tls;
+pub mod verdict;
+// rank 4: what works beside the requests
+pub mod crawl;
+// rank 5: the decision
+pub mod failover;
+// rank 6: the request path
+pub mod access_log;
+pub mod notice;
+pub mod proxy;
+// rank 7: sockets
+pub mod admin;
+pub mod server;
+// rank 8: the whole
+pub mod app;
+pub mod demo;
+// rank 9: the command line
+pub mod cli;

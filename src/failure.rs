@@ -67,6 +67,7 @@ causes! {
     BadStatus: "bad-status", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server reported an error.";
     BodyStalled: "body-stalled", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server stopped in the middle of its answer.";
     BodyCut: "body-cut", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server broke off in the middle of its answer.";
+    WrongPage: "wrong-page", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server answered with something that is not the site.";
     // what we know of it
     KnownDown: "known-down", Origin, No, SERVICE_UNAVAILABLE, "The site's server is not answering at the moment.";
     NoOrigin: "no-origin", Origin, No, SERVICE_UNAVAILABLE, "The site has no server at the moment.";

@@ -4,9 +4,8 @@ pub mod key;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 
 use crate::config::ready::{Site, wildcard};
 use crate::failure::{Cause, Failure};
@@ -36,27 +35,41 @@ pub enum Visitor {
 /// What was read of a request.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// The host asked for, lower case, without port.
-    pub host: Arc<str>,
+    /// Scheme, host and key in one: what the cache keeps an answer under. The same path may be a page under one of the
+    /// site's hosts and a redirect under another.
+    full: String,
+    /// Where the key begins in it.
+    key_at: usize,
     /// The host as the visitor wrote it, with its port.
-    pub authority: String,
-    /// The page's key within the site.
-    pub key: String,
+    pub authority: HeaderValue,
     /// What is wanted.
     pub kind: Kind,
-    /// Whether the answer goes without its body.
-    pub head: bool,
+    /// The method, for what depends on it alone.
+    pub method: Method,
     /// Whom it comes from.
     pub visitor: Visitor,
-    /// Whether the request carries cookies: an answer without freshness of its own may be personal then.
-    pub cookies: bool,
     /// Whether the site's routes let its answers be cached.
     pub cacheable: bool,
     /// Whether the site's routes let it be mirrored.
     pub mirrored: bool,
     /// The visitor's address.
     pub client: IpAddr,
+    /// What copies and notices need of the header fields once those have gone on to the origin: conditions, range,
+    /// and what the visitor can read.
+    pub wishes: HeaderMap,
 }
+
+/// What [`Ask::wishes`] keeps.
+const WISHES: [HeaderName; 8] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+];
 
 /// The host that a request names: from the target (HTTP/2, proxy form) or the one Host field, lower case, no port.
 ///
@@ -94,16 +107,15 @@ fn without_port(authority: &str) -> &str {
 }
 
 impl Ask {
-    /// Reads a request for `site`. `upgrade`: it asks for a change of protocol.
+    /// Reads a request for `site` that came by `tls` or plain from `client`. `upgrade`: it asks for a change of protocol.
     ///
     /// # Errors
     /// [`Cause::Malformed`] or [`Cause::MethodRefused`].
-    pub fn read<B>(request: &Request<B>, site: &Site, client: IpAddr, upgrade: bool) -> Result<Ask, Failure> {
+    pub fn read<B>(request: &Request<B>, site: &Site, from: (IpAddr, bool), upgrade: bool) -> Result<Ask, Failure> {
         let (host, authority) = host_of(request)?;
         check_target(request.method(), request.uri())?;
         check_framing(request)?;
-        let path = request.uri().path();
-        let key = key::page_key(path, request.uri().query(), &site.cache.ignore_query).into_owned();
+        let key = key::page_key(request.uri().path(), request.uri().query(), &site.cache.ignore_query);
         let (cacheable, mirrored) = site.route(key::path_of(&key));
         let kind = match *request.method() {
             _ if upgrade => Kind::Upgrade,
@@ -112,18 +124,58 @@ impl Ask {
             _ => Kind::Write,
         };
         let headers = request.headers();
+        let (client, tls) = from;
+        let scheme = if tls { "https://" } else { "http://" };
+        let mut full = String::with_capacity(scheme.len() + host.len() + key.len());
+        full.push_str(scheme);
+        full.push_str(&host);
+        let key_at = full.len();
+        full.push_str(&key);
+        let malformed = |_| Failure::new(Cause::Malformed).detail("not a host");
         Ok(Ask {
-            host: host.as_ref().into(),
-            authority: authority.to_owned(),
-            key,
+            full,
+            key_at,
+            authority: match headers.get(header::HOST) {
+                Some(field) if field.as_bytes() == authority.as_bytes() => field.clone(),
+                _ => HeaderValue::from_str(authority).map_err(malformed)?,
+            },
             kind,
-            head: request.method() == Method::HEAD,
+            method: request.method().clone(),
             visitor: visitor(headers, &site.cache.bypass_cookies),
-            cookies: headers.contains_key(header::COOKIE),
             cacheable,
             mirrored,
             client,
+            wishes: HeaderMap::new(),
         })
+    }
+
+    /// Keeps what copies and notices need of the header fields, before those go on to the origin.
+    pub fn keep_wishes(&mut self, headers: &HeaderMap) {
+        for name in WISHES {
+            if let Some(value) = headers.get(&name) {
+                self.wishes.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// The page's key within the site.
+    pub fn key(&self) -> &str {
+        &self.full[self.key_at..]
+    }
+
+    /// Scheme, host and key.
+    pub fn full(&self) -> &str {
+        &self.full
+    }
+
+    /// The host as the visitor wrote it, with its port.
+    pub fn authority(&self) -> &str {
+        self.authority.to_str().unwrap_or_default()
+    }
+
+    /// Whether the visitor came over TLS.
+    pub fn tls(&self) -> bool {
+        self.full.starts_with("https")
     }
 }
 

@@ -35,8 +35,7 @@ pub enum Visitor {
 /// What was read of a request.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Scheme, host and key in one: what the cache keeps an answer under. The same path may be a page under one of the
-    /// site's hosts and a redirect under another.
+    /// Scheme, host and key in one piece.
     full: String,
     /// Where the key begins in it.
     key_at: usize,
@@ -111,7 +110,12 @@ impl Ask {
     ///
     /// # Errors
     /// [`Cause::Malformed`] or [`Cause::MethodRefused`].
-    pub fn read<B>(request: &Request<B>, site: &Site, from: (IpAddr, bool), upgrade: bool) -> Result<Ask, Failure> {
+    pub fn read<B>(
+        request: &Request<B>,
+        site: &Site,
+        from: (IpAddr, bool),
+        upgrade: bool,
+    ) -> Result<Ask, Failure> {
         let (host, authority) = host_of(request)?;
         check_target(request.method(), request.uri())?;
         check_framing(request)?;
@@ -163,9 +167,10 @@ impl Ask {
         &self.full[self.key_at..]
     }
 
-    /// Scheme, host and key.
-    pub fn full(&self) -> &str {
-        &self.full
+    /// The host, lower case, without port.
+    pub fn host(&self) -> &str {
+        let scheme = if self.tls() { "https://".len() } else { "http://".len() };
+        &self.full[scheme..self.key_at]
     }
 
     /// The host as the visitor wrote it, with its port.

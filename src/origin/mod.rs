@@ -186,6 +186,11 @@ impl Origins {
         Err(last.unwrap_or_else(|| self.nobody()))
     }
 
+    /// Has all of them checked now rather than at their time.
+    pub fn nudge(&self) {
+        self.members.iter().for_each(|member| member.origin.nudge());
+    }
+
     fn next(&self, tried: &[usize]) -> Option<usize> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
@@ -199,7 +204,8 @@ impl Origins {
         select::next(candidates, turn)
     }
 
-    fn nobody(&self) -> Failure {
+    /// Why there is nobody to ask.
+    pub fn nobody(&self) -> Failure {
         Failure::new(match self.outlook() {
             Outlook::None => Cause::NoOrigin,
             Outlook::Unproven | Outlook::Up | Outlook::Down => Cause::KnownDown,

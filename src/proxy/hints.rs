@@ -52,7 +52,10 @@ mod tests {
 
     #[test]
     fn the_language_is_the_root_elements() {
-        assert_eq!(language(b"<!doctype html><HTML class=x LANG='ja-JP'><p lang=en>").as_deref(), Some("ja-JP"));
+        assert_eq!(
+            language(b"<!doctype html><HTML class=x LANG='ja-JP'><p lang=en>").as_deref(),
+            Some("ja-JP")
+        );
         assert_eq!(language(b"<html lang=en>").as_deref(), Some("en"));
         assert_eq!(language(b"<html><p lang=en>"), None);
         assert_eq!(language(b""), None);
@@ -60,7 +63,8 @@ mod tests {
 
     #[test]
     fn the_title_is_read_in_the_pages_own_encoding() {
-        let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode("<meta charset=Shift_JIS><title>\n お茶 &amp; 器 </title>");
+        let (sjis, _, _) =
+            encoding_rs::SHIFT_JIS.encode("<meta charset=Shift_JIS><title>\n お茶 &amp; 器 </title>");
         assert_eq!(title(&sjis).as_deref(), Some("お茶 & 器"));
         assert_eq!(title("<title>茶".as_bytes()).as_deref(), Some("茶"));
         assert_eq!(title(b"<title></title>"), None);

@@ -62,7 +62,8 @@ impl Ready {
         }
         headers.insert(header::VIA, crate::http::forwarded::via(http::Version::HTTP_11));
         headers.insert(MEMENTO_DATETIME, crate::http::control::date_field(page.taken_at));
-        let body = body.or_else(|| page.body.is_none().then(Bytes::new)).map(OnceLock::from).unwrap_or_default();
+        let body =
+            body.or_else(|| page.body.is_none().then(Bytes::new)).map(OnceLock::from).unwrap_or_default();
         Some(Ready { snapshot, page, status, headers, body })
     }
 

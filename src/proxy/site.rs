@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::mirror::Mirror;
+use crate::cache::SiteCache;
 use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::metrics::SiteMetrics;
@@ -18,6 +19,8 @@ pub struct Site {
     pub config: Arc<ready::Site>,
     /// Where the live site comes from.
     pub origins: Origins,
+    /// Its part of the HTTP cache.
+    pub cache: SiteCache,
     /// The site's snapshots.
     pub mirror: Mirror,
     /// Its counters.

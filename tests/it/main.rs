@@ -8,4 +8,14 @@
 
 mod support;
 
+mod cache;
+mod crawl;
+mod failover;
 mod harness;
+mod holding;
+mod limits;
+mod names;
+mod protocols;
+mod serve;
+mod snapshot;
+mod streaming;

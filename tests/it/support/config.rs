@@ -143,7 +143,7 @@ impl Site {
             .set("failover.patience", "300ms")
             .set("failover.patience_max", "800ms")
             .set("failover.timeout", "2s")
-            .set("mirror.rate", "unlimited")
+            .set("mirror.rate", "off")
     }
 
     /// With the product's own defaults.

@@ -1,6 +1,7 @@
 //! The shop that most tests stand before: a small site with the awkward cases. What it says carries a version, so
 //! that a test can tell yesterday's page from today's.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -77,6 +78,15 @@ pub async fn shop() -> Origin {
 
 /// Puts this version of the shop on an origin.
 pub fn stock(origin: &Origin, version: u32) {
+    for (target, page) in pages(version) {
+        origin.page(&target, page);
+    }
+}
+
+/// This version of the shop, by address.
+pub fn pages(version: u32) -> HashMap<String, Page> {
+    let mut pages = HashMap::new();
+    let mut put = |target: &str, page: Page| pages.insert(target.to_owned(), page);
     for (target, name) in [
         ("/", "index.html"),
         ("/about", "about.html"),
@@ -86,7 +96,7 @@ pub fn stock(origin: &Origin, version: u32) {
         ("/caf%C3%A9", "cafe.html"),
         ("/caf%c3%a9", "cafe.html"),
     ] {
-        origin.page(target, Page::html(file(name, version)));
+        put(target, Page::html(file(name, version)));
     }
     for (target, kind) in [
         ("/style.css", "text/css"),
@@ -96,28 +106,25 @@ pub fn stock(origin: &Origin, version: u32) {
         ("/robots.txt", "text/plain"),
         ("/sitemap.xml", "application/xml"),
     ] {
-        origin.page(target, Page::new(kind, file(&target[1..], version)));
+        put(target, Page::new(kind, file(&target[1..], version)));
     }
     let seed = u64::from(version) * 100;
-    origin.page("/img/photo.png", Page::new("image/png", noise(20_000, seed + 1)));
-    origin.page("/img/photo@2x.png?v=1,2", Page::new("image/png", noise(40_000, seed + 2)));
-    origin.page("/img/paper.png", Page::new("image/png", noise(3_000, seed + 3)));
-    origin.page("/fonts/harbour.woff2", Page::new("font/woff2", noise(30_000, seed + 4)));
-    origin.page("/files/menu.pdf", Page::new("application/pdf", noise(100_000, seed + 5)));
-    origin.page(
-        "/%E3%82%AB%E3%83%95%E3%82%A7",
-        Page::html(format!("<title>カフェ · version {version}</title>")),
-    );
+    put("/img/photo.png", Page::new("image/png", noise(20_000, seed + 1)));
+    put("/img/photo@2x.png?v=1,2", Page::new("image/png", noise(40_000, seed + 2)));
+    put("/img/paper.png", Page::new("image/png", noise(3_000, seed + 3)));
+    put("/fonts/harbour.woff2", Page::new("font/woff2", noise(30_000, seed + 4)));
+    put("/files/menu.pdf", Page::new("application/pdf", noise(100_000, seed + 5)));
+    put("/%E3%82%AB%E3%83%95%E3%82%A7", Page::html(format!("<title>カフェ · version {version}</title>")));
     let long = long_page(&format!("version {version}"), 200 << 10);
     let tag = format!("\"long-{version}\"");
-    origin.page("/long", Page::html(long).header("etag", &tag).header("accept-ranges", "bytes"));
-    origin.page("/only-in-the-sitemap", Page::html(format!("<title>version {version}</title>found")));
-    origin.page("/old", Page::redirect(301, "/about"));
-    origin.page("/members/list", Page::html("<title>Members</title>Mrs Sato, Mr Abe"));
-    origin.page("/cart", Page::html("<title>Cart</title>two cups").header("cache-control", "private"));
-    origin.page(
+    put("/long", Page::html(long).header("etag", &tag).header("accept-ranges", "bytes"));
+    put("/only-in-the-sitemap", Page::html(format!("<title>version {version}</title>found")));
+    put("/old", Page::redirect(301, "/about"));
+    put("/members/list", Page::html("<title>Members</title>Mrs Sato, Mr Abe"));
+    put("/cart", Page::html("<title>Cart</title>two cups").header("cache-control", "private"));
+    put(
         "/hello",
         Page::html("<title>Hello</title>Hello, Mr Abe").header("set-cookie", "logged_in=abe; HttpOnly"),
     );
-    origin.page("/health", Page::new("text/plain", "ok"));
+    pages
 }

@@ -64,7 +64,7 @@ impl Drop for Origin {
 }
 
 impl Origin {
-    /// Plain HTTP/1.1 on a free port of 127.0.0.1, without any page.
+    /// Plain HTTP/1.1 on a free port of 127.0.0.1, without any page but `/health`.
     pub async fn start() -> Origin {
         Origin::launch(None).await
     }
@@ -342,5 +342,8 @@ fn page_for(shared: &Shared, asked: &Asked) -> Page {
     }
     drop(pages);
     let made = shared.made.read().unwrap().clone();
-    made.iter().find_map(|make| make(asked)).unwrap_or_else(Page::not_found)
+    let page = made.iter().find_map(|make| make(asked));
+    page.unwrap_or_else(|| {
+        if asked.path() == "/health" { Page::new("text/plain", "ok") } else { Page::not_found() }
+    })
 }

@@ -86,6 +86,17 @@ pub fn forward(headers: &mut HeaderMap, hop: &Hop<'_>, trusted: &[IpNet]) -> Cli
     Client { addr, tls }
 }
 
+/// Who asks, without touching the fields: for requests that go no further than a copy.
+pub fn client(headers: &HeaderMap, peer: IpAddr, tls: bool, trusted: &[IpNet]) -> Client {
+    let peer = peer.to_canonical();
+    if !is_trusted(peer, trusted) {
+        return Client { addr: peer, tls };
+    }
+    let mut chain = claimed_chain(headers);
+    chain.push(Node::Addr(peer));
+    Client { addr: client_of(&chain, trusted), tls: claimed_scheme(headers).unwrap_or(tls) }
+}
+
 /// This proxy's member of `Via`, for a message that came in this version of HTTP.
 pub fn via(version: Version) -> HeaderValue {
     HeaderValue::from_static(match version {

@@ -131,7 +131,7 @@ impl Mirror {
             Ok(page) => (snapshot.clone(), page?),
             Err(error) => {
                 tracing::error!(site = %self.site, key = wanted, %error, "snapshot cannot be read, older one is used");
-                self.store.as_ref()?.find_older(wanted, snapshot.id())?
+                self.store.as_ref()?.find_older(wanted, &snapshot.id())?
             }
         };
         let ready = Arc::new(Ready::new(snapshot, page, None).filter(|ready| !leads_to_itself(&ready.page))?);
@@ -168,13 +168,16 @@ impl Mirror {
                     self.hot.0.insert(self.place(&ready.snapshot, &ready.page.key), older.clone());
                     ready = older;
                 }
-                None => return Err(ReadError::interrupted()),
+                None => {
+                    let source = std::io::Error::other("reading was interrupted");
+                    return Err(ReadError::Io { path: ready.page.key.clone().into(), source });
+                }
             }
         }
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {
-        let (snapshot, page) = self.store.as_ref()?.find_older(&ready.page.key, ready.snapshot.id())?;
+        let (snapshot, page) = self.store.as_ref()?.find_older(&ready.page.key, &ready.snapshot.id())?;
         Ready::new(snapshot, page, None).map(Arc::new)
     }
 

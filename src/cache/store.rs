@@ -211,6 +211,11 @@ impl SiteCache {
         }
     }
 
+    /// The most that one entry may weigh, in bytes: answers that announce more need not be collected.
+    pub fn max_entry(&self) -> u64 {
+        self.inner.max_entry
+    }
+
     /// How many shared fetches are under way, over all sites.
     pub fn under_way(&self) -> usize {
         self.inner.flights.under_way()

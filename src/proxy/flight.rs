@@ -14,7 +14,7 @@ use super::tee::{Keep, tee};
 use super::{Outcome, Proxy, Visit, from_entry, live};
 use crate::ask::Ask;
 use crate::cache::ask::make_whole;
-use crate::cache::revalidate::revalidation_headers;
+use crate::cache::revalidate::{Validation, revalidation_headers};
 use crate::cache::storable::{Exchange, Storable, storable};
 use crate::cache::store::Validated;
 use crate::cache::{Entry, Key, Landed, Leader, Lookup, Role};
@@ -81,12 +81,13 @@ impl Proxy {
         let leader = match site.cache.join(&key, request.headers(), now) {
             Role::Leader(leader) => leader,
             Role::Alone => return Ok(Flown::Alone(request)),
+            Role::Came(entry) if entry.shared_with(request.headers()) => {
+                return Ok(Flown::Landed(collapsed(ask, &entry, why)));
+            }
+            Role::Came(_) => return Ok(Flown::Alone(request)),
             Role::Follower(waiter) => match waiter.wait(deadline).await {
                 Landed::Stored(entry) if entry.shared_with(request.headers()) => {
-                    let status =
-                        CacheStatus::Forwarded { why, status: entry.status(), stored: true, collapsed: true };
-                    let outcome = from_entry(ask, &entry, clock::now(), status, (Answer::Origin, None));
-                    return Ok(Flown::Landed(outcome));
+                    return Ok(Flown::Landed(collapsed(ask, &entry, why)));
                 }
                 Landed::Stored(_) | Landed::Alone => return Ok(Flown::Alone(request)),
                 Landed::Failed(failure) => {
@@ -126,6 +127,12 @@ impl Proxy {
             Err(_) => Err(late()),
         }
     }
+}
+
+/// The answer that another request's fetch brought.
+fn collapsed(ask: &Ask, entry: &Entry, why: Forward) -> Outcome {
+    let status = CacheStatus::Forwarded { why, status: entry.status(), stored: true, collapsed: true };
+    from_entry(ask, entry, clock::now(), status, (Answer::Origin, None))
 }
 
 type Tell = oneshot::Sender<Result<Given, Failure>>;
@@ -179,14 +186,20 @@ impl Fetch {
         tell: Tell,
     ) {
         let ttl = self.site.config.cache.default_ttl;
-        let headers = answered.response.headers();
+        let validation = Validation {
+            ask: &self.asked,
+            answer: answered.response.headers(),
+            default_ttl: ttl,
+            asked,
+            answered: came,
+        };
         let status = |stored| CacheStatus::Forwarded {
             why: self.why,
             status: StatusCode::NOT_MODIFIED,
             stored,
             collapsed: false,
         };
-        let given = match self.site.cache.freshen(&self.key, entry, &self.asked, headers, (ttl, asked, came))
+        let given = match self.site.cache.freshen(&self.key, entry, &validation)
         {
             Validated::Kept(entry) => {
                 leader.stored(entry.clone());

@@ -246,6 +246,9 @@ impl<S: Service> Session<S> {
         call.answered();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.life.upgrade();
+        } else if !self.http2 && self.life.is_dismissed() {
+            // this request came after the word to finish was given, when hyper was not yet told of it
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.http2 {
             strip_http2_body(head_only, &mut response);

@@ -152,6 +152,50 @@ async fn http2_is_agreed_on_and_http1_served_to_who_does_not_know_it() {
 }
 
 #[tokio::test]
+async fn tls_1_2_is_spoken_too() {
+    let authority = Authority::new();
+    authority.issue("shop", &["www.example.jp"]);
+    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let service = handler(|_, conn| async move { text(conn.tls.as_ref().unwrap().tls13.to_string()) });
+    let (_server, address) = serve(&certs, service);
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = std::fs::read(authority.path("ca.pem")).unwrap();
+    roots.add(rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(crate::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = crate::tls::server_name("www.example.jp").unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    until(&mut stream, "\r\n\r\nfalse").await;
+}
+
+#[tokio::test]
+async fn a_returning_visitor_resumes_its_session_over_a_reload() {
+    let authority = Authority::new();
+    authority.issue("shop", &["www.example.jp"]);
+    let sites = [authority.site("shop", &["www.example.jp"])];
+    let (certs, _) = Certs::load(&sites);
+    let (_server, address) = serve(&certs, mirror());
+    let connector = TlsConnector::from(client_config(Some(&authority.path("ca.pem"))).unwrap());
+    let name = crate::tls::server_name("www.example.jp").unwrap();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = connector.connect(name.clone(), stream).await.unwrap();
+        // the ticket comes with the first answer
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        until(&mut stream, "GET /a 0").await;
+        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+        assert!(certs.reload(&sites).is_empty());
+    }
+    assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
+}
+
+#[tokio::test]
 async fn each_site_has_its_own_certificate() {
     let authority = Authority::new();
     authority.issue("shop", &["*.example.jp"]);

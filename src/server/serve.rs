@@ -138,7 +138,7 @@ async fn open<S: Service>(
 
 fn settled(tls: &rustls::ServerConnection) -> TlsInfo {
     TlsInfo {
-        sni: tls.server_name().map(Arc::from),
+        sni: tls.server_name().map(|name| name.to_ascii_lowercase().into()),
         http2: tls.alpn_protocol() == Some(b"h2"),
         tls13: tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3),
     }

@@ -49,6 +49,26 @@ async fn a_client_that_half_closes_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn waiting_for_the_answer_to_a_half_closed_client_costs_nothing() {
+    let polls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&polls);
+    let service = handler(move |_, _| {
+        let count = Arc::clone(&count);
+        std::future::poll_fn(move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            std::task::Poll::Pending
+        })
+    });
+    let (_server, address) = start(terms(), service);
+    let mut stream = send(address, GET).await;
+    eventually("the request runs", || polls.load(std::sync::atomic::Ordering::Relaxed) > 0).await;
+    stream.shutdown().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let polls = polls.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(polls < 10, "hyper has spun here before (#4086): {polls} polls");
+}
+
+#[tokio::test]
 async fn head_204_and_304_have_no_body() {
     let service = handler(|request, _| async move {
         let mut response = text("hello");

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::clock::{self, unix};
+use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
 use crate::origin::health;
 use crate::proxy::Site;
@@ -36,7 +37,45 @@ pub struct SiteStatus {
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
     /// The crawl that runs, or the outcome of the last one.
-    pub crawl: Option<serde_json::Value>,
+    pub crawl: CrawlStatus,
+}
+
+/// What a site's crawler does and did.
+#[derive(Debug, Serialize)]
+pub struct CrawlStatus {
+    /// The counters of the crawl that runs.
+    pub running: Option<Reading>,
+    /// How the last one of this process ended.
+    pub last: Option<LastCrawl>,
+}
+
+/// How a crawl ended.
+#[derive(Debug, Serialize)]
+pub struct LastCrawl {
+    /// RFC 3339.
+    pub at: String,
+    /// `published`, `kept_old` or `failed`.
+    pub outcome: &'static str,
+    /// The snapshot that was published.
+    pub snapshot: Option<SnapshotStatus>,
+    /// Why none was published.
+    pub reasons: Vec<String>,
+    /// What was done.
+    pub report: Option<serde_json::Value>,
+}
+
+impl LastCrawl {
+    /// A crawl's end in words.
+    pub fn of(ended: &Ended) -> LastCrawl {
+        let (outcome, snapshot, reasons) = match &ended.result {
+            Ok(Outcome::Published { summary, .. }) => ("published", Some(SnapshotStatus::of(summary)), Vec::new()),
+            Ok(Outcome::Kept { broken, .. }) => ("kept_old", None, broken.iter().map(ToString::to_string).collect()),
+            Err(error) => ("failed", None, vec![super::chain(error)]),
+        };
+        let report = ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
+        let at = humantime::format_rfc3339_seconds(ended.at).to_string();
+        LastCrawl { at, outcome, snapshot, reasons, report }
+    }
 }
 
 /// One origin.
@@ -91,14 +130,23 @@ impl App {
     }
 
     fn site_status(&self, site: &Site) -> SiteStatus {
-        let crawler = self.crawler(&site.config.name);
         SiteStatus {
             name: site.config.name.to_string(),
             state: site.state().as_str(),
             mode: site.switch.mode(clock::now().mono).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
-            crawl: crawler.and_then(|crawler| serde_json::to_value(crawler.status()).ok()),
+            crawl: self.crawl_status(&site.config.name),
+        }
+    }
+
+    /// What a site's crawler does and did.
+    pub fn crawl_status(&self, site: &str) -> CrawlStatus {
+        let crawler = self.crawler(site);
+        let last = crawler.as_ref().and_then(|crawler| crawler.last_outcome());
+        CrawlStatus {
+            running: crawler.and_then(|crawler| crawler.progress()),
+            last: last.map(|ended| LastCrawl::of(&ended)),
         }
     }
 }

@@ -215,8 +215,10 @@ impl Notes {
     }
 
     fn note(&mut self, severity: Severity, place: &Place, fault: Fault) {
-        let told = !self.told.is_empty() && self.told.contains(&self.source.line(place.span.start));
-        if place.span.start < self.trusted_to && !told && self.problems.len() < KEPT {
+        if self.problems.len() >= KEPT || place.span.start >= self.trusted_to {
+            return;
+        }
+        if self.told.is_empty() || !self.told.contains(&self.source.line(place.span.start)) {
             let Fault { message, help } = fault;
             let (file, span) = (self.source.clone(), Some(place.span.clone()));
             self.problems.push(Problem { file, span, key: place.key.clone(), message, help, severity });

@@ -106,6 +106,6 @@ mod tests {
         let mut out = Vec::new();
         let code = run(Path::new("/nowhere/k.toml"), false, Style::Plain, &Env::default(), &mut out).unwrap();
         assert_eq!(code, 2);
-        assert!(String::from_utf8(out).unwrap().contains("cannot read /nowhere/k.toml"));
+        assert!(String::from_utf8(out).unwrap().contains("/nowhere/k.toml: cannot be read"));
     }
 }

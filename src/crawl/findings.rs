@@ -10,64 +10,84 @@ use url::Url;
 use super::admission::{self, Refusal};
 use super::html::{self, LoginForm};
 use super::links::{Link, Need};
+use super::robots::Robots;
 use super::scope::{Place, Scope, resolve};
 use super::stored_headers::Media;
 use super::{charset, css, manifest, sitemap};
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
+pub(super) struct Findings {
     /// Keys of the site's own files, each once, with the strongest need, in the order of their first mention.
-    pub links: Vec<(String, Need)>,
+    pub(super) links: Vec<(String, Need)>,
     /// Keys of further site maps.
-    pub maps: Vec<String>,
+    pub(super) maps: Vec<String>,
+    /// What `robots.txt` says.
+    pub(super) robots: Option<Robots>,
+}
+
+/// As what a file is read for links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As what its type says.
+    ByType,
+    /// As a site map.
+    Map,
+    /// As `robots.txt`.
+    Robots,
 }
 
 /// A file that has come.
-pub struct File<'a> {
+pub(super) struct File<'a> {
     /// Its key.
-    pub key: &'a str,
+    pub(super) key: &'a str,
     /// What it was wanted for.
-    pub need: Need,
+    pub(super) need: Need,
     /// Its own address.
-    pub url: &'a Url,
+    pub(super) url: &'a Url,
     /// The answer's header fields.
-    pub headers: &'a HeaderMap,
+    pub(super) headers: &'a HeaderMap,
     /// What it is.
-    pub media: Media,
-    /// Whether it was fetched as a site map.
-    pub map: bool,
+    pub(super) media: Media,
+    /// As what it was fetched.
+    pub(super) reading: Reading,
     /// Its beginning, as far as it is read for links.
-    pub body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
 /// Reads a file.
 ///
 /// # Errors
 /// Why it must not be stored, where only its content says so.
-pub fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> {
+pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> {
     let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut found = Collector { scope, base: file.url.clone(), encoding: UTF_8, at: HashMap::new(), keys: Vec::new() };
-    if file.media == Media::Html {
-        let login = found.html(file, content_type)?;
-        admission::page(file.key, file.need, file.headers, login)?;
-        return Ok(Findings { links: found.keys, maps: Vec::new() });
-    }
-    if file.map {
-        let map = sitemap::read(file.body, content_type);
-        found.all(map.pages.into_iter().map(|url| Link::new(url, Need::Link)));
-        found.all(map.images.into_iter().map(|url| Link::new(url, Need::Draw)));
-        let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
-        return Ok(Findings { links: found.keys, maps });
-    }
-    match file.media {
-        Media::Css => {
-            found.all(css::urls(&charset::css(file.body, content_type)).into_iter().map(|url| Link::new(url, Need::Draw)));
+    let mut found =
+        Collector { scope, base: file.url.clone(), encoding: UTF_8, at: HashMap::new(), keys: Vec::new() };
+    match (file.reading, file.media) {
+        // A site that answers everything with a page has no map, and no icon.
+        (_, Media::Html) if file.need == Need::Site => return Err(Refusal::NotFound),
+        (Reading::Robots, _) => {
+            return Ok(Findings { robots: Some(Robots::parse(file.body)), ..Findings::default() });
         }
-        Media::Manifest => found.all(manifest::read(file.body)),
-        Media::Html | Media::Text | Media::Other => {}
+        (Reading::Map, _) => {
+            let map = sitemap::read(file.body, content_type);
+            found.all(map.pages.into_iter().map(|url| Link::new(url, Need::Link)));
+            found.all(map.images.into_iter().map(|url| Link::new(url, Need::Draw)));
+            let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
+            return Ok(Findings { links: found.keys, maps, robots: None });
+        }
+        (Reading::ByType, Media::Html) => {
+            let login = found.html(file, content_type)?;
+            admission::page(file.key, file.need, file.headers, login)?;
+        }
+        (Reading::ByType, Media::Css) => {
+            let sheet = charset::css(file.body, content_type);
+            found.all(css::urls(&sheet).into_iter().map(|url| Link::new(url, Need::Draw)));
+        }
+        (Reading::ByType, Media::Manifest) => found.all(manifest::read(file.body)),
+        (Reading::ByType, Media::Other) => {}
     }
-    Ok(Findings { links: found.keys, maps: Vec::new() })
+    Ok(Findings { links: found.keys, ..Findings::default() })
 }
 
 struct Collector<'a> {
@@ -135,18 +155,18 @@ mod tests {
     use encoding_rs::SHIFT_JIS;
     use http::HeaderValue;
 
-    fn found(content_type: &'static str, body: &[u8], map: bool) -> Result<Findings, Refusal> {
+    fn found(content_type: &'static str, body: &[u8], reading: Reading) -> Result<Findings, Refusal> {
         let scope = test_scope(&["example.jp"]);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let url = scope.url(true, "example.jp", "/dir/page").unwrap();
         let media = media(&headers, body);
         let (key, need) = ("/dir/page", Need::Link);
-        read(&File { key, need, url: &url, headers: &headers, media, map, body }, &scope)
+        read(&File { key, need, url: &url, headers: &headers, media, reading, body }, &scope)
     }
 
     fn links(content_type: &'static str, body: &[u8]) -> Vec<(String, Need)> {
-        found(content_type, body, false).unwrap().links
+        found(content_type, body, Reading::ByType).unwrap().links
     }
 
     fn keys(of: &[(&str, Need)]) -> Vec<(String, Need)> {
@@ -177,15 +197,18 @@ mod tests {
         let icons = b"{\"icons\":[{\"src\":\"i.png\"}]}";
         assert_eq!(links("application/manifest+json", icons), keys(&[("/dir/i.png", Need::Draw)]));
         assert_eq!(links("text/plain", b"http://example.jp/x"), []);
-        assert_eq!(found("text/plain", b"http://example.jp/x", true).unwrap().links, keys(&[("/x", Need::Link)]));
+        assert_eq!(
+            found("text/plain", b"http://example.jp/x", Reading::Map).unwrap().links,
+            keys(&[("/x", Need::Link)])
+        );
         let index = b"<sitemapindex><sitemap><loc>/m.xml</loc></sitemap></sitemapindex>";
-        assert_eq!(found("text/xml", index, true).unwrap().maps, ["/m.xml"]);
+        assert_eq!(found("text/xml", index, Reading::Map).unwrap().maps, ["/m.xml"]);
         assert_eq!(links("image/svg+xml", b"<a href=x>"), []);
     }
 
     #[test]
     fn a_white_page_is_refused_and_an_empty_sheet_is_not() {
-        assert_eq!(found("text/html", b" \r\n", false), Err(Refusal::EmptyPage));
+        assert_eq!(found("text/html", b" \r\n", Reading::ByType), Err(Refusal::EmptyPage));
         assert_eq!(links("text/css", b""), []);
     }
 }

@@ -88,7 +88,10 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Broken> {
     }
     match evidence.current_pages {
         Some(current) if evidence.pages < current.div_ceil(2) => {
-            breaks(Rule::Shrunk, format!("{} pages, where the current snapshot has {current}", evidence.pages));
+            breaks(
+                Rule::Shrunk,
+                format!("{} pages, where the current snapshot has {current}", evidence.pages),
+            );
         }
         Some(_) | None => {}
     }

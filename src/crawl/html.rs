@@ -193,12 +193,11 @@ fn need_of_rel(rel: &str) -> Option<Need> {
         | "manifest"
         | "preload"
         | "modulepreload"
-        | "prefetch"
         | "image_src" => Some(Need::Draw),
         // What is fetched ahead may be the next page.
-        "prefetch" | "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last" | "start" | "up"
-        | "contents" | "index" | "help" | "license" | "author" | "privacy-policy" | "terms-of-service"
-        | "amphtml" | "search" => Some(Need::Link),
+        "prefetch" | "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last"
+        | "start" | "up" | "contents" | "index" | "help" | "license" | "author" | "privacy-policy"
+        | "terms-of-service" | "amphtml" | "search" => Some(Need::Link),
         _ => None,
     }
 }

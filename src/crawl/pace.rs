@@ -12,13 +12,13 @@ const WIDTH: usize = 8;
 
 /// The pace of one crawl.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     turns: Option<Mutex<Interval>>,
 }
 
 impl Pace {
     /// `rate` in requests per second; `None`: as fast as the site answers. To be made within the runtime.
-    pub fn new(rate: Option<f64>) -> Pace {
+    pub(super) fn new(rate: Option<f64>) -> Pace {
         let turns = rate.map(|rate| {
             // A millisecond is beyond what one origin can take from one crawler; a day ends all patience.
             let period = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::from_secs(86_400));
@@ -31,12 +31,12 @@ impl Pace {
     }
 
     /// Requests that may be under way at once.
-    pub fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         if self.turns.is_some() { WIDTH_BOUNDED } else { WIDTH }
     }
 
     /// Waits until the next request may be sent. Whoever waits longest is first.
-    pub async fn turn(&self) {
+    pub(super) async fn turn(&self) {
         if let Some(turns) = &self.turns {
             turns.lock().await.tick().await;
         }

@@ -69,6 +69,16 @@ impl Progress {
         }
     }
 
+    /// Begins to count anew. Requests under way count on.
+    pub(super) fn reset(&self) {
+        let c = &*self.0;
+        for counter in
+            [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.refused, &c.errors, &c.requests, &c.queued]
+        {
+            counter.store(0, Relaxed);
+        }
+    }
+
     pub(super) fn counters(&self) -> &Counters {
         &self.0
     }

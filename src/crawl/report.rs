@@ -1,7 +1,6 @@
 //! What a crawl has done: counts, refusals with their reasons, errors, the slowest. Kept beside the snapshot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -56,18 +55,18 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
     /// The key.
-    pub path: Arc<str>,
+    pub path: String,
     /// Where it was found.
-    pub found_on: Option<Arc<str>>,
+    pub found_on: Option<String>,
 }
 
 /// A file that could not be had.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failed {
     /// The key.
-    pub path: Arc<str>,
+    pub path: String,
     /// Where it was found.
-    pub found_on: Option<Arc<str>>,
+    pub found_on: Option<String>,
     /// The code of the cause.
     pub cause: &'static str,
     /// The last attempt's error.
@@ -78,20 +77,20 @@ pub struct Failed {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Slow {
     /// The key.
-    pub path: Arc<str>,
+    pub path: String,
     /// From the request to the last byte, in milliseconds.
     pub ms: u64,
 }
 
 impl Report {
     /// Notes an address that was not fetched or not stored.
-    pub(super) fn refuse(&mut self, refusal: Refusal, path: &Arc<str>, found_on: Option<&Arc<str>>) {
+    pub(super) fn refuse(&mut self, refusal: Refusal, path: &str, found_on: Option<&str>) {
         let refused = self.refusals.entry(refusal.code()).or_default();
         refused.meaning = refusal.sentence();
         refused.count += 1;
         let room = if refusal == Refusal::NotFound { BROKEN_LINKS } else { EXAMPLES };
         if refused.examples.len() < room {
-            refused.examples.push(Example { path: path.clone(), found_on: found_on.cloned() });
+            refused.examples.push(Example { path: path.to_owned(), found_on: found_on.map(str::to_owned) });
         }
     }
 
@@ -103,13 +102,13 @@ impl Report {
     }
 
     /// Notes how long an answer took.
-    pub(super) fn took(&mut self, path: &Arc<str>, took: Duration) {
+    pub(super) fn took(&mut self, path: &str, took: Duration) {
         let ms = took.as_millis() as u64;
         if self.slowest.len() == SLOWEST && self.slowest.last().is_some_and(|last| last.ms >= ms) {
             return;
         }
         let at = self.slowest.partition_point(|slow| slow.ms >= ms);
-        self.slowest.insert(at, Slow { path: path.clone(), ms });
+        self.slowest.insert(at, Slow { path: path.to_owned(), ms });
         self.slowest.truncate(SLOWEST);
     }
 
@@ -127,7 +126,7 @@ mod tests {
     fn the_slowest_are_kept_in_order() {
         let mut report = Report::default();
         for i in 0..100u64 {
-            report.took(&format!("/{i}").into(), Duration::from_millis(i * 37 % 101));
+            report.took(&format!("/{i}"), Duration::from_millis(i * 37 % 101));
         }
         let times: Vec<u64> = report.slowest.iter().map(|slow| slow.ms).collect();
         assert_eq!(times, (81..=100).rev().collect::<Vec<_>>());
@@ -137,13 +136,16 @@ mod tests {
     fn lists_are_bounded_and_counts_are_not() {
         let mut report = Report::default();
         for i in 0..5000 {
-            report.refuse(Refusal::NotFound, &format!("/{i}").into(), Some(&"/".into()));
-            report.refuse(Refusal::Robots, &format!("/{i}").into(), None);
+            report.refuse(Refusal::NotFound, &format!("/{i}"), Some("/"));
+            report.refuse(Refusal::Robots, &format!("/{i}"), None);
             let failed = Failed { path: "/".into(), found_on: None, cause: "silent", detail: String::new() };
             report.fail(failed);
         }
         assert_eq!(report.refusals["not-found"].examples.len(), BROKEN_LINKS);
-        assert_eq!((report.refusals["robots"].count, report.refusals["robots"].examples.len()), (5000, EXAMPLES));
+        assert_eq!(
+            (report.refusals["robots"].count, report.refusals["robots"].examples.len()),
+            (5000, EXAMPLES)
+        );
         assert_eq!(report.failures.len(), ERRORS);
         let json: serde_json::Value = serde_json::from_slice(&report.to_json()).unwrap();
         assert_eq!(json["refusals"]["robots"]["count"], 5000);

@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::admission::Refusal;
 use super::fetch::Fetch;
-use super::findings::Findings;
+use super::findings::{Findings, Reading};
 use super::frontier::{Frontier, Item, Offered, Policy};
 use super::gate::{self, Evidence, Fate};
 use super::links::Need;
@@ -22,6 +22,7 @@ use super::pace::Pace;
 use super::progress::Progress;
 use super::receive::Bounds;
 use super::report::{Failed, Report};
+use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
 use crate::clock::{self, Now};
@@ -32,11 +33,8 @@ use crate::tasks;
 /// How a snapshot of ours is marked.
 const KIND: &str = "crawl";
 /// One file: as large as a brochure's, not as a disk image.
-const BOUNDS: Bounds = Bounds {
-    file: 256 * 1024 * 1024,
-    stall: Duration::from_secs(30),
-    whole: Duration::from_secs(600),
-};
+const BOUNDS: Bounds =
+    Bounds { file: 256 * 1024 * 1024, stall: Duration::from_secs(30), whole: Duration::from_secs(600) };
 /// All files of a snapshot together.
 const TOTAL_BYTES: u64 = 20 * 1024 * 1024 * 1024;
 /// Files that fail one after the other until the site counts as gone.
@@ -71,15 +69,27 @@ pub async fn take<F: Fetch>(
     });
     let report = Box::new(done.report);
     if !broken.is_empty() {
-        let rules = broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect::<Vec<_>>().join("; ");
-        tracing::warn!(site = &*site.name, rules, "the new snapshot did not pass the gate, the old one stays");
+        let rules =
+            broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect::<Vec<_>>().join("; ");
+        tracing::warn!(
+            site = &*site.name,
+            rules,
+            "the new snapshot did not pass the gate, the old one stays"
+        );
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
         return Ok(Outcome::Kept { broken, report });
     }
     let snapshot = publish(staging, store, &report, site.mirror.keep).await?;
     let summary = snapshot.summary();
     let (id, pages, files) = (summary.id.to_string(), summary.pages, summary.files);
-    tracing::info!(site = &*site.name, id, pages, files, bytes = summary.bytes, "a new snapshot is in service");
+    tracing::info!(
+        site = &*site.name,
+        id,
+        pages,
+        files,
+        bytes = summary.bytes,
+        "a new snapshot is in service"
+    );
     Ok(Outcome::Published { summary, report })
 }
 
@@ -166,35 +176,34 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// `robots.txt` comes before everything: what it forbids must be known when the first link is found.
     async fn robots(&mut self) -> Result<(), CrawlError> {
-        use super::robots::Robots;
-        let key: Arc<str> = "/robots.txt".into();
-        let mut at = key.clone();
+        let visitor = self.visitor;
+        let mut key: Arc<str> = "/robots.txt".into();
+        self.frontier.claim(&key);
+        self.report.robots = "none";
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
-            let item = Item { key: at.clone(), need: Need::Site, depth: 0, hops: 0, found_on: None };
-            // Never twice: what was asked for here is not asked for again when a page links to it.
-            let offered = self.frontier.claim(item.clone(), &self.policy);
-            if offered != Offered::Queued {
-                break;
-            }
-            let visit = self.visitor.visit_text(item).await;
-            let (robots, kind) = match &visit.0.end {
-                End::Body(..) => (Robots::parse(&visit.1), "found"),
-                End::Redirect(_, Some(next)) => {
-                    let next = next.as_str().into();
-                    self.settle(visit.0, false)?;
-                    at = next;
-                    continue;
+            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None };
+            let visit = visitor.visit(item, Reading::Robots).await;
+            let next = match &visit.end {
+                End::Redirect(_, next) => next.clone(),
+                End::Body(_, findings) => {
+                    self.policy.robots = findings.robots.clone().unwrap_or_default();
+                    self.report.robots = "found";
+                    None
                 }
-                End::Redirect(_, None) | End::Refused(_) => (Robots::allow_all(), "none"),
-                End::Failed(..) => (Robots::disallow_all(), "unreadable"),
-                End::Stage(_) | End::Ending => (Robots::disallow_all(), "unreadable"),
+                End::Failed(..) => {
+                    self.policy.robots = Robots::disallow_all();
+                    self.report.robots = "unreadable";
+                    None
+                }
+                End::Refused(_) | End::Stage(_) | End::Ending => None,
             };
-            self.policy.robots = robots;
-            self.report.robots = kind;
-            return self.settle(visit.0, false);
+            self.settle(visit, false)?;
+            match next {
+                Some(next) => key = next.into(),
+                None => break,
+            }
         }
-        self.report.robots = "none";
         Ok(())
     }
 
@@ -203,7 +212,8 @@ impl<F: Fetch> Crawl<'_, F> {
         let root = self.visitor.scope.url(false, self.visitor.scope.host(), "/");
         let named = std::mem::take(&mut self.policy.robots.sitemaps);
         for address in named {
-            let place = root.as_ref().map(|root| self.visitor.scope.place(root, &address, encoding_rs::UTF_8));
+            let place =
+                root.as_ref().map(|root| self.visitor.scope.place(root, &address, encoding_rs::UTF_8));
             if let Some(Place::Here(key)) = place {
                 self.map(&key, 0);
             }
@@ -231,7 +241,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 && let Some(item) = self.next()
             {
                 let map = self.maps.contains_key(&item.key);
-                under_way.push(visitor.visit(item, map));
+                under_way.push(visitor.visit(item, if map { Reading::Map } else { Reading::ByType }));
             }
             visitor.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
             let Some(visit) = under_way.next().await else { return Ok(()) };
@@ -294,10 +304,14 @@ impl<F: Fetch> Crawl<'_, F> {
                 self.fates.insert(item.key.clone(), Fate::Missing(format!("{}: {detail}", cause.code())));
                 self.failures_in_a_row += 1;
                 if self.failures_in_a_row >= FAILURES_IN_A_ROW {
-                    let why = format!("{} requests in a row failed, the last with {}", FAILURES_IN_A_ROW, cause.code());
+                    let why = format!(
+                        "{} requests in a row failed, the last with {}",
+                        FAILURES_IN_A_ROW,
+                        cause.code()
+                    );
                     self.cut_short = Some(why);
                 }
-                let (path, found_on) = (item.key, item.found_on);
+                let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
                 self.report.fail(Failed { path, found_on, cause: cause.code(), detail });
             }
             End::Stage(error) => return Err(error.into()),
@@ -311,7 +325,10 @@ impl<F: Fetch> Crawl<'_, F> {
         let counters = self.visitor.progress.counters();
         let is_page = page.class == Class::Page;
         // Several were under way when the last place was taken.
-        if is_page && item.need != Need::Key && counters.pages.load(Relaxed) >= self.site.mirror.max_pages as u64 {
+        if is_page
+            && item.need != Need::Key
+            && counters.pages.load(Relaxed) >= self.site.mirror.max_pages as u64
+        {
             self.refuse(Refusal::PageLimit, item);
             return Ok(());
         }
@@ -359,14 +376,15 @@ impl<F: Fetch> Crawl<'_, F> {
             return;
         }
         self.visitor.progress.counters().refused.fetch_add(1, Relaxed);
-        self.report.refuse(refusal, &item.key, item.found_on.as_ref());
+        self.report.refuse(refusal, &item.key, item.found_on.as_deref());
     }
 }
 
 /// Whether an address is that of a file which is not a page, by its ending.
 fn is_document(key: &str) -> bool {
     const PAGES: [&str; 14] = [
-        "html", "htm", "xhtml", "shtml", "php", "php5", "phtml", "asp", "aspx", "jsp", "do", "cgi", "cfm", "pl",
+        "html", "htm", "xhtml", "shtml", "php", "php5", "phtml", "asp", "aspx", "jsp", "do", "cgi", "cfm",
+        "pl",
     ];
     let last = crate::ask::key::path_of(key).rsplit('/').next().unwrap_or("");
     last.rsplit_once('.').is_some_and(|(name, ending)| {

@@ -16,7 +16,7 @@ const STEP: usize = 4096;
 
 /// A body could not be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnpackError {
+pub(super) enum UnpackError {
     /// It is damaged or ends short.
     #[error("the body is packed wrongly or ends short")]
     Damaged,
@@ -32,7 +32,7 @@ enum Inner {
 }
 
 /// One body being unpacked.
-pub struct Unpack {
+pub(super) struct Unpack {
     inner: Inner,
     read: u64,
     made: u64,
@@ -40,7 +40,7 @@ pub struct Unpack {
 
 impl Unpack {
     /// Begins a body.
-    pub fn new(coding: Coding) -> Unpack {
+    pub(super) fn new(coding: Coding) -> Unpack {
         let inner = match coding {
             Coding::Identity => Inner::Plain,
             Coding::Gzip => Inner::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
@@ -53,7 +53,7 @@ impl Unpack {
     ///
     /// # Errors
     /// See [`UnpackError`].
-    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), UnpackError> {
+    pub(super) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), UnpackError> {
         if matches!(self.inner, Inner::Plain) {
             out.extend_from_slice(chunk);
             return Ok(());
@@ -74,7 +74,7 @@ impl Unpack {
     ///
     /// # Errors
     /// [`UnpackError::Damaged`].
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), UnpackError> {
+    pub(super) fn finish(self, out: &mut Vec<u8>) -> Result<(), UnpackError> {
         match self.inner {
             Inner::Plain => Ok(()),
             // An empty body, as some answer to HEAD or with a wrong field, is empty and not damaged.
@@ -112,7 +112,8 @@ fn deflate(inflate: &mut Decompress, mut step: &[u8], out: &mut Vec<u8>) -> Resu
     loop {
         out.reserve(64 * 1024);
         let (read, made) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress_vec(step, out, FlushDecompress::None).map_err(|_| UnpackError::Damaged)?;
+        let status =
+            inflate.decompress_vec(step, out, FlushDecompress::None).map_err(|_| UnpackError::Damaged)?;
         let used = (inflate.total_in() - read) as usize;
         step = &step[used.min(step.len())..];
         match status {
@@ -175,7 +176,11 @@ mod tests {
             let body = packed(kind, &plain);
             assert_eq!(unpacked(coding, &body, 100).as_deref(), Ok(&plain[..]), "{kind}");
             for cut in [1, 2, 11, body.len() / 2, body.len() - 1] {
-                assert_eq!(unpacked(coding, &body[..cut], 64), Err(UnpackError::Damaged), "{kind} cut at {cut}");
+                assert_eq!(
+                    unpacked(coding, &body[..cut], 64),
+                    Err(UnpackError::Damaged),
+                    "{kind} cut at {cut}"
+                );
             }
             assert_eq!(unpacked(coding, b"", 1), Ok(Vec::new()), "{kind} empty");
         }

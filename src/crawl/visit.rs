@@ -10,7 +10,7 @@ use url::Url;
 
 use super::admission::{self, Head, Refusal};
 use super::fetch::{Fetch, FetchAsk};
-use super::findings::{self, Findings};
+use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
 use super::links::Need;
 use super::pace::Pace;
@@ -89,8 +89,8 @@ enum Once {
 }
 
 impl<F: Fetch> Visitor<'_, F> {
-    /// Fetches one address. `map`: read it as a site map.
-    pub(super) async fn visit(&self, item: Item, map: bool) -> Visit {
+    /// Fetches one address.
+    pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
         let mut ask = (self.way(), item.key.to_string());
         let mut asked = Vec::new();
         let mut attempt = 1;
@@ -99,7 +99,7 @@ impl<F: Fetch> Visitor<'_, F> {
             let began = clock::now().mono;
             let once = {
                 let _under_way = self.progress.request();
-                self.once(&item, &ask.0, &ask.1, map).await
+                self.once(&item, &ask.0, &ask.1, reading).await
             };
             let took = clock::now().mono.saturating_duration_since(began);
             let end = match once {
@@ -130,7 +130,7 @@ impl<F: Fetch> Visitor<'_, F> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn once(&self, item: &Item, way: &Way, target: &str, map: bool) -> Once {
+    async fn once(&self, item: &Item, way: &Way, target: &str, reading: Reading) -> Once {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
@@ -155,7 +155,7 @@ impl<F: Fetch> Visitor<'_, F> {
                 discard(body).await;
                 self.redirect(item, &url, head.status, &head.headers)
             }
-            Head::Body => self.body(item, url, Response::from_parts(head, body), map).await,
+            Head::Body => self.body(item, url, Response::from_parts(head, body), reading).await,
         }
     }
 
@@ -191,17 +191,21 @@ impl<F: Fetch> Visitor<'_, F> {
         if let Some(port) = to.port() {
             host = format!("{host}:{port}");
         }
-        let target = to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
+        let target =
+            to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
         Once::There(Way { tls: to.scheme() == "https", host }, target)
     }
 
-    async fn body(&self, item: &Item, url: Url, answer: Response<Body>, map: bool) -> Once {
+    async fn body(&self, item: &Item, url: Url, answer: Response<Body>, reading: Reading) -> Once {
         let (head, body) = answer.into_parts();
         let guessed = media(&head.headers, b"<html");
         let hold = match guessed {
             Media::Html | Media::Css | Media::Manifest => HOLD,
-            Media::Text | Media::Other if map => super::sitemap::MAX_SIZE,
-            Media::Text | Media::Other => 0,
+            Media::Other => match reading {
+                Reading::ByType => 0,
+                Reading::Map => super::sitemap::MAX_SIZE,
+                Reading::Robots => super::robots::MAX_SIZE,
+            },
         };
         let arrived = match receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await {
             Ok(arrived) => arrived,
@@ -222,7 +226,7 @@ impl<F: Fetch> Visitor<'_, F> {
                 taken_at,
                 class: Class::Asset,
             };
-            keep(page, need, &url, &head.headers, map, arrived, &scope)
+            keep(page, need, &url, &head.headers, reading, arrived, &scope)
         });
         Once::End(kept.await.unwrap_or(End::Ending))
     }
@@ -234,13 +238,13 @@ fn keep(
     need: Need,
     url: &Url,
     headers: &HeaderMap,
-    map: bool,
+    reading: Reading,
     arrived: Arrived,
     scope: &Scope,
 ) -> End {
     let body = arrived.beginning();
     let media = media(headers, body);
-    let file = findings::File { key: &page.key, need, url, headers, media, map, body };
+    let file = findings::File { key: &page.key, need, url, headers, media, reading, body };
     let findings = match findings::read(&file, scope) {
         Ok(findings) => findings,
         Err(refusal) => return End::Refused(refusal),
@@ -250,7 +254,7 @@ fn keep(
         Ok(blob) => page.body = Some(blob),
         Err(error) => return End::Stage(error),
     }
-    if media == Media::Html {
+    if media == Media::Html && reading == Reading::ByType {
         page.class = Class::Page;
     }
     End::Body(Box::new(page), findings)

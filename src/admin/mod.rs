@@ -1,8 +1,9 @@
 //! The admin listener: health, metrics, status, snapshots, reload. Small answers, all at hand; errors are
 //! `{"error":{"code","message"}}` with the right status.
 
+mod demo;
 mod guard;
-pub mod pages;
+mod pages;
 mod reply;
 mod sites;
 
@@ -12,9 +13,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use crate::app::{App, Refused};
-use crate::demo::Demo;
 use crate::http::Body;
 use crate::server::{Conn, Service};
+pub use demo::Demo;
 use guard::Guard;
 use reply::{error, json, text};
 
@@ -47,7 +48,7 @@ impl Api {
             Err(_) => return error(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than 1 MiB"),
         };
         if let Some(demo) = &self.demo
-            && let Some(response) = pages::answer(demo, &self.app, &parts.method, &segments, &body).await
+            && let Some(response) = demo.answer(&parts.method, &segments, &body).await
         {
             return response;
         }

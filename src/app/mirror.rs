@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Request, Response, header};
 
-use super::App;
-use crate::config::ready;
-use crate::crawl::{Crawler, Fetch, FetchAsk};
+use super::{App, Parts, build};
+use crate::access_log::AccessLog;
+use crate::cache::Cache;
+use crate::clock;
+use crate::config::{Config, ready};
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
+use crate::metrics::Metrics;
 use crate::origin::Sending;
-use crate::proxy::Proxy;
+use crate::proxy::{Hot, Proxy, Table};
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -73,4 +77,24 @@ impl App {
         let fetch = ByOrigins::new(self.proxy.clone(), site.name.clone());
         Arc::new(Crawler::start(site, Arc::new(fetch), store))
     }
+}
+
+/// Takes one snapshot without a running instance: for the command line. The origins are those of the configuration.
+///
+/// # Errors
+/// Why it could not even be begun, in words.
+pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Result<Ended, String> {
+    let wanted = config.sites.iter().find(|wanted| &*wanted.name == site);
+    let wanted = wanted.ok_or_else(|| format!("there is no site \"{site}\""))?.clone();
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0) };
+    let only = Config { sites: vec![wanted.clone()], ..config.clone() };
+    let tools = build::tools(&only);
+    let sites = build::sites(&only, &tools, &parts, None).await;
+    let store = sites.first().and_then(|site| site.mirror.store().cloned());
+    let store = store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
+    let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
+    let fetch = ByOrigins::new(proxy, wanted.name.clone());
+    let result = crate::crawl::take(&wanted, &fetch, &store, progress, clock::now()).await;
+    Ok(Ended { at: clock::now().wall, result })
 }

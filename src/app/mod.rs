@@ -24,6 +24,7 @@ use crate::server::{self, Listener, Server, Terms};
 use crate::tls::Certs;
 use crate::{server::Drained, tasks};
 pub use edge::Observer;
+pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.

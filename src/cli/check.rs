@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::args::Check;
+use super::serve::config_file;
+use super::{FAILED, USAGE, fail};
 use crate::config::render::{Style, render};
 use crate::config::{Env, Problems, load};
 
@@ -16,6 +19,21 @@ struct Report<'a> {
     /// How many sites; `None` when no configuration can be made of the file.
     sites: Option<usize>,
     problems: &'a Problems,
+}
+
+/// Runs the command.
+pub(super) fn command(options: &Check) -> u8 {
+    if options.online {
+        return fail(USAGE, "\"katahai check --online\" is not supported yet");
+    }
+    let Some(file) = config_file(options.config.as_deref()) else {
+        return fail(USAGE, "there is no configuration to check: give a file with -c");
+    };
+    let stdout = std::io::stdout();
+    match run(&file, options.json, Style::of(&stdout), &Env::of_process(), &mut stdout.lock()) {
+        Ok(code) => code,
+        Err(error) => fail(FAILED, &format!("could not write: {error}")),
+    }
 }
 
 /// Checks the configuration in `file` and prints the outcome to `out`: one line if all is well, else every problem

@@ -126,7 +126,7 @@ fn a_damaged_snapshot_goes_when_it_is_old_and_its_bodies_are_found_in_its_pages(
     let (first, fourth) = (all[0].id(), all[3].id());
     drop(all);
     truncate(&place.manifest_of(first), 5);
-    flip(&place.manifest_of(fourth), 8192 + 4096 + 7);
+    flip(&place.manifest_of(fourth), 12_288 + 4096 + 7);
     let store = place.reopened();
     assert_eq!(ids(&store), [5, 4, 3, 2]);
     assert_eq!(store.retain(2).unwrap().removed.len(), 3);

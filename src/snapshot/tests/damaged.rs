@@ -32,12 +32,16 @@ fn a_snapshot_that_cannot_be_opened_gives_way_to_the_one_before() {
     let (old, new) = two(&place);
     let manifest = place.manifest_of(new.id());
     let whole = std::fs::read(&manifest).unwrap();
-    let spoil: [fn(&Path); 4] = [
+    let spoil: [fn(&Path); 5] = [
         |path| truncate(path, 0),
         |path| truncate(path, len_of(path) - 1),
         |path| {
             flip(path, 5);
             flip(path, len_of(path) - 1);
+        },
+        |path| {
+            flip(path, 8192);
+            flip(path, len_of(path) - 4096 - 1);
         },
         |path| std::fs::remove_file(path).unwrap(),
     ];
@@ -75,7 +79,8 @@ fn one_damaged_head_or_fence_costs_nothing() {
     let manifest = place.manifest_of(new.id());
     let whole = std::fs::read(&manifest).unwrap();
     let end = whole.len() as u64;
-    for at in [0, 9, 300, 4095, end - 1, end - 4096, end - 4096 - 16] {
+    let fence = 8192; // behind the head and one page of records
+    for at in [0, 9, 300, 4095, end - 1, end - 4096, fence, fence + 20, end - 4096 - 16] {
         flip(&manifest, at);
         let current = place.reopened().current().unwrap();
         assert_eq!((current.id(), body_of(&current, "/")), (new.id(), "new".to_owned()), "byte {at}");
@@ -89,8 +94,10 @@ fn a_damaged_index_or_record_is_told_and_an_older_copy_serves() {
     let (old, new) = two(&place);
     let manifest = place.manifest_of(new.id());
     let whole = std::fs::read(&manifest).unwrap();
-    let index = 8192; // the head, one page of records, then the index
-    for (at, damage) in [(4100, Damage::Record(4096)), (index + 40, Damage::Index(0))] {
+    let index = 12_288; // behind the head, one page of records, and the fence
+    for (at, damage) in
+        [(4100, Damage::Record(4096)), (index + 1, Damage::Index(0)), (index + 20, Damage::Index(0))]
+    {
         flip(&manifest, at);
         let store = place.reopened();
         let current = store.current().unwrap();
@@ -181,7 +188,7 @@ fn verification_names_a_body_that_the_table_lacks_and_a_damaged_table() {
     let place = Place::new();
     let (_, new) = two(&place);
     let manifest = place.manifest_of(new.id());
-    flip(&manifest, 8192 + 4096 + 7);
+    flip(&manifest, 12_288 + 4096 + 7);
     let report = place.reopened().verify(&new.id()).unwrap();
     assert_eq!(report.damaged, 3, "{:?}", report.findings);
     assert_eq!(report.findings[0].problem, Damage::BlobTable(0).to_string());

@@ -61,7 +61,12 @@ impl Demo {
     }
 
     /// Answers what belongs to the demo; `None` for everything else.
-    pub(super) async fn answer(&self, method: &Method, segments: &[&str], body: &Bytes) -> Option<Response<Body>> {
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        segments: &[&str],
+        body: &Bytes,
+    ) -> Option<Response<Body>> {
         let get = matches!(*method, Method::GET | Method::HEAD);
         match segments {
             ["demo", "state"] if get => Some(self.state()),
@@ -80,7 +85,10 @@ impl Demo {
             "served": self.origin.served(),
             "signups": self.origin.signups(),
         });
-        json(StatusCode::OK, &serde_json::json!({ "origin": origin, "edge": { "url": edge }, "recent": recent }))
+        json(
+            StatusCode::OK,
+            &serde_json::json!({ "origin": origin, "edge": { "url": edge }, "recent": recent }),
+        )
     }
 
     async fn switch(&self, body: &Bytes) -> Response<Body> {
@@ -93,7 +101,11 @@ impl Demo {
         };
         if wanted.running {
             if let Err(e) = self.origin.start().await {
-                return error(StatusCode::CONFLICT, "port-taken", &format!("the origin cannot listen again: {e}"));
+                return error(
+                    StatusCode::CONFLICT,
+                    "port-taken",
+                    &format!("the origin cannot listen again: {e}"),
+                );
             }
         } else {
             self.origin.stop().await;

@@ -31,11 +31,14 @@ impl Guard {
             return Ok(());
         }
         if let Some(token) = &self.token {
-            let offered = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+            let offered = headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
             if offered.is_some_and(|offered| blake3::hash(offered) == *token) {
                 return Ok(());
             }
-            let message = "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file";
+            let message =
+                "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file";
             return Err(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
         }
         if !unix && !is_local(headers) {
@@ -43,7 +46,11 @@ impl Guard {
             return Err(error(StatusCode::FORBIDDEN, "foreign-host", message));
         }
         if !method.is_safe() && is_foreign(headers) {
-            return Err(error(StatusCode::FORBIDDEN, "foreign-origin", "a web page of another site may not do this"));
+            return Err(error(
+                StatusCode::FORBIDDEN,
+                "foreign-origin",
+                "a web page of another site may not do this",
+            ));
         }
         Ok(())
     }
@@ -52,13 +59,17 @@ impl Guard {
 /// A name that somebody else's DNS makes point here would let a web page read the answers (DNS rebinding).
 fn is_local(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return true };
-    let Some(host) = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else { return false };
+    let Some(host) = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else {
+        return false;
+    };
     host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// Whether a browser says that the request was made by a page of another origin.
 fn is_foreign(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else { return false };
+    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+        return false;
+    };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     origin.split_once("://").is_none_or(|(_, authority)| authority != host)
 }

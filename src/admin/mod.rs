@@ -45,7 +45,9 @@ impl Api {
         }
         let body = match Limited::new(body, BODY).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(_) => return error(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than 1 MiB"),
+            Err(_) => {
+                return error(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than 1 MiB");
+            }
         };
         if let Some(demo) = &self.demo
             && let Some(response) = demo.answer(&parts.method, &segments, &body).await
@@ -59,7 +61,9 @@ impl Api {
             ["metrics"] if get => self.metrics(),
             ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status()),
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
-            ["api", "v1", "sites", site, rest @ ..] => sites::answer(&self.app, site, rest, &parts.method, &body),
+            ["api", "v1", "sites", site, rest @ ..] => {
+                sites::answer(&self.app, site, rest, &parts.method, &body)
+            }
             ["api", "v1", "incidents" | "events", ..] | [] => later(),
             ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "reload"] => not_this_method(),
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),

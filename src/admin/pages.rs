@@ -1,4 +1,6 @@
 //! (in work)
-use http::Response;
 use crate::http::Body;
-pub(super) fn answer(_segments: &[&str]) -> Option<Response<Body>> { None }
+use http::Response;
+pub(super) fn answer(_segments: &[&str]) -> Option<Response<Body>> {
+    None
+}

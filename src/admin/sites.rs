@@ -78,7 +78,9 @@ fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
     let bad = |message: &str| error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
     let wanted: SetMode = match serde_json::from_slice(body) {
         Ok(wanted) => wanted,
-        Err(e) => return bad(&format!("the body is not like {{\"mode\":\"hold_snapshot\",\"for\":\"10m\"}}: {e}")),
+        Err(e) => {
+            return bad(&format!("the body is not like {{\"mode\":\"hold_snapshot\",\"for\":\"10m\"}}: {e}"));
+        }
     };
     let modes = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
     let Some(mode) = modes.into_iter().find(|mode| mode.as_str() == wanted.mode) else {

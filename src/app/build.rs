@@ -32,7 +32,12 @@ pub(super) fn same_tools(old: &Tools, config: &Config) -> Tools {
 
 /// The sites of this configuration. What `before` has of them goes on: a site that did not change as it is, a changed
 /// one with its origins' health, its snapshots and its cache. `before` is not given when the tools changed.
-pub(super) async fn sites(config: &Config, tools: &Tools, parts: &Parts, before: Option<(&Table, bool)>) -> Vec<Arc<Site>> {
+pub(super) async fn sites(
+    config: &Config,
+    tools: &Tools,
+    parts: &Parts,
+    before: Option<(&Table, bool)>,
+) -> Vec<Arc<Site>> {
     let mut sites = Vec::with_capacity(config.sites.len());
     for wanted in &config.sites {
         let old = before.and_then(|(table, same)| Some((table.named(&wanted.name)?, same)));
@@ -52,7 +57,8 @@ pub(super) async fn sites(config: &Config, tools: &Tools, parts: &Parts, before:
             origins: Origins::new(wanted, tools, origins),
             cache: parts.cache.site(&wanted.name),
             mirror,
-            metrics: old.map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
+            metrics: old
+                .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),
         }));
     }

@@ -92,7 +92,8 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let tools = build::tools(&only);
     let sites = build::sites(&only, &tools, &parts, None).await;
     let store = sites.first().and_then(|site| site.mirror.store().cloned());
-    let store = store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
+    let store =
+        store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
     let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
     let result = crate::crawl::take(&wanted, &fetch, &store, progress, clock::now()).await;

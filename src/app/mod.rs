@@ -118,7 +118,8 @@ impl App {
         let tls = certs.server_config()?;
         let metrics = Metrics::new()?;
         let memory = config.limits.memory_cache;
-        let parts = Parts { metrics: metrics.clone(), cache: Cache::new(memory / 2), hot: Hot::new(memory / 2) };
+        let parts =
+            Parts { metrics: metrics.clone(), cache: Cache::new(memory / 2), hot: Hot::new(memory / 2) };
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), config.limits.body_size);
@@ -198,7 +199,9 @@ async fn look_at_origins(proxy: &Proxy) {
     let table = proxy.table();
     let unproven = || {
         let members = table.sites.iter().flat_map(|site| site.origins.members());
-        members.filter(|m| m.mode == crate::config::ready::OriginMode::Auto).any(|m| m.origin.standing() == Standing::Unproven)
+        members
+            .filter(|m| m.mode == crate::config::ready::OriginMode::Auto)
+            .any(|m| m.origin.standing() == Standing::Unproven)
     };
     let look = async {
         while unproven() {

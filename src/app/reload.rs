@@ -44,9 +44,12 @@ impl App {
         let Source::File(path, env) = self.source.clone() else { return Err(Refused::NoFile) };
         let _one = self.reloading.lock().await;
         let read = tasks::blocking(move || config::load(&path, &env)).await.ok_or(Refused::Stopping)?;
-        let sound = read.and_then(|(config, problems)| {
-            if problems.refuse_reload() { Err(problems) } else { Ok((config, problems)) }
-        });
+        let sound =
+            read.and_then(
+                |(config, problems)| {
+                    if problems.refuse_reload() { Err(problems) } else { Ok((config, problems)) }
+                },
+            );
         match sound {
             Ok((config, warnings)) => {
                 let later = self.swap(config).await;
@@ -57,7 +60,10 @@ impl App {
             }
             Err(problems) => {
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
-                tracing::error!(problems = in_one_line(&problems), "configuration refused, the one in use stays");
+                tracing::error!(
+                    problems = in_one_line(&problems),
+                    "configuration refused, the one in use stays"
+                );
                 Err(Refused::Problems(problems))
             }
         }

@@ -68,11 +68,18 @@ impl LastCrawl {
     /// A crawl's end in words.
     pub fn of(ended: &Ended) -> LastCrawl {
         let (outcome, snapshot, reasons) = match &ended.result {
-            Ok(Outcome::Published { summary, .. }) => ("published", Some(SnapshotStatus::of(summary)), Vec::new()),
-            Ok(Outcome::Kept { broken, .. }) => ("kept_old", None, broken.iter().map(ToString::to_string).collect()),
+            Ok(Outcome::Published { summary, .. }) => {
+                ("published", Some(SnapshotStatus::of(summary)), Vec::new())
+            }
+            Ok(Outcome::Kept { broken, .. }) => (
+                "kept_old",
+                None,
+                broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect(),
+            ),
             Err(error) => ("failed", None, vec![super::chain(error)]),
         };
-        let report = ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
+        let report =
+            ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
         LastCrawl { at, outcome, snapshot, reasons, report }
     }
@@ -167,7 +174,9 @@ impl SnapshotStatus {
 fn origin_status(member: &crate::origin::Member) -> OriginStatus {
     let state = member.origin.state();
     let down = match state {
-        health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => Some((since, cause)),
+        health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => {
+            Some((since, cause))
+        }
         health::State::Unproven | health::State::Up => None,
     };
     OriginStatus {
@@ -192,7 +201,9 @@ pub(super) fn gauge(app: &App) {
     if let Some(visitors) = &*app.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
         metrics.connections.set(i64::try_from(visitors.open()).unwrap_or(i64::MAX));
         let counters = visitors.counters();
-        for (limit, count) in [("connections", &counters.refused_full), ("connections_per_client", &counters.refused_client)] {
+        for (limit, count) in
+            [("connections", &counters.refused_full), ("connections_per_client", &counters.refused_client)]
+        {
             let counter = metrics.connections_refused.with_label_values(&[limit]);
             counter.inc_by(count.get().saturating_sub(counter.get()));
         }
@@ -209,15 +220,24 @@ pub(super) fn gauge(app: &App) {
         for member in site.origins.members() {
             let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
             for state in ["unproven", "up", "down", "trial"] {
-                metrics.origin_state.with_label_values(&[name, url.as_str(), state]).set(i64::from(state == now));
+                metrics
+                    .origin_state
+                    .with_label_values(&[name, url.as_str(), state])
+                    .set(i64::from(state == now));
             }
         }
         if let Some(snapshot) = site.mirror.current() {
             let summary = snapshot.summary();
             let age = now.unix().saturating_sub(unix(summary.taken_at));
             metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
-            metrics.snapshot_pages.with_label_values(&[name]).set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
-            metrics.snapshot_bytes.with_label_values(&[name]).set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
+            metrics
+                .snapshot_pages
+                .with_label_values(&[name])
+                .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
+            metrics
+                .snapshot_bytes
+                .with_label_values(&[name])
+                .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
         }
     }
 }

@@ -53,7 +53,8 @@ pub(super) async fn run(app: Weak<App>) {
 async fn look(app: &Weak<App>) -> Option<Seen> {
     let files = {
         let app = app.upgrade()?;
-        let lists = app.config().sites.iter().filter_map(|site| site.origins_file.clone()).collect::<Vec<_>>();
+        let lists =
+            app.config().sites.iter().filter_map(|site| site.origins_file.clone()).collect::<Vec<_>>();
         app.source.file().map(Path::to_owned).into_iter().chain(lists).collect::<Vec<_>>()
     };
     tasks::blocking(move || {

@@ -72,7 +72,11 @@ impl Client {
             AdminAddr::Tcp(addr) => {
                 let mut addr = *addr;
                 if addr.ip().is_unspecified() {
-                    addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+                    addr.set_ip(if addr.is_ipv4() {
+                        [127, 0, 0, 1].into()
+                    } else {
+                        std::net::Ipv6Addr::LOCALHOST.into()
+                    });
                 }
                 let stream = TcpStream::connect(addr).await.map_err(nobody)?;
                 self.exchange(stream, method, path, &addr.to_string()).await
@@ -84,7 +88,13 @@ impl Client {
         }
     }
 
-    async fn exchange<S>(&self, stream: S, method: Method, path: &str, host: &str) -> Result<(StatusCode, Bytes), CallError>
+    async fn exchange<S>(
+        &self,
+        stream: S,
+        method: Method,
+        path: &str,
+        host: &str,
+    ) -> Result<(StatusCode, Bytes), CallError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {

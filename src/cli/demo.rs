@@ -25,7 +25,9 @@ pub(super) fn run(options: &Demo) -> u8 {
 async fn demo(options: &Demo) -> u8 {
     let state = match crate::disk::TempDir::create("katahai-demo") {
         Ok(state) => state,
-        Err(error) => return fail(FAILED, &format!("could not make a folder for the demo's snapshots: {error}")),
+        Err(error) => {
+            return fail(FAILED, &format!("could not make a folder for the demo's snapshots: {error}"));
+        }
     };
     let origin = match Handle::launch().await {
         Ok(origin) => origin,
@@ -64,14 +66,20 @@ async fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-fn config(origin: SocketAddr, listen: SocketAddr, page: SocketAddr, state: &std::path::Path) -> Result<Config, String> {
+fn config(
+    origin: SocketAddr,
+    listen: SocketAddr,
+    page: SocketAddr,
+    state: &std::path::Path,
+) -> Result<Config, String> {
     let text = format!(
         "[[site]]\nname = \"demo\"\nhosts = [\"*\"]\nkey_pages = [\"/\", \"/signup\"]\n\
          [[site.origin]]\nurl = \"http://{origin}\"\n\
          [site.health]\ninterval = \"1s\"\n[site.mirror]\nrate = \"off\"\n"
     );
     let env = Env { state_dir: Some(state.to_owned()) };
-    let (mut config, _) = from_text(&text, "demo.toml".as_ref(), &env).map_err(|problems| problems.to_string())?;
+    let (mut config, _) =
+        from_text(&text, "demo.toml".as_ref(), &env).map_err(|problems| problems.to_string())?;
     config.listen.http = vec![listen];
     config.listen.admin = AdminAddr::Tcp(page);
     Ok(config)
@@ -80,6 +88,12 @@ fn config(origin: SocketAddr, listen: SocketAddr, page: SocketAddr, state: &std:
 /// Says where to look.
 fn greet(app: &crate::app::App, page: SocketAddr) {
     let site = app.addresses().http.first().map(ToString::to_string).unwrap_or_default();
-    let page = if page.port() == 0 { "see \"listening kind=admin\" above".to_owned() } else { format!("http://{page}/") };
-    say(&format!("\n  The shop, through Katahai:   http://{site}/\n  The page with the switch:    {page}\n  Stop with Ctrl-C.\n\n"));
+    let page = if page.port() == 0 {
+        "see \"listening kind=admin\" above".to_owned()
+    } else {
+        format!("http://{page}/")
+    };
+    say(&format!(
+        "\n  The shop, through Katahai:   http://{site}/\n  The page with the switch:    {page}\n  Stop with Ctrl-C.\n\n"
+    ));
 }

@@ -12,7 +12,8 @@ use crate::metrics::Metrics;
 /// Sets the log up. Later calls change nothing.
 pub(super) fn start(options: &Log, default: &str) {
     let filter = EnvFilter::try_from_env("KATAHAI_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
     _ = match options.log_format {
         LogFormat::Plain => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

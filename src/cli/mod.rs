@@ -53,8 +53,19 @@ pub fn main() -> u8 {
 /// A command of the interface that is not built yet, or none at all.
 fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
     const LATER: [&str; 13] = [
-        "init", "origin", "drill", "report", "forms", "purge", "completions", "man", "snapshot diff",
-        "snapshot publish", "snapshot rollback", "snapshot pin", "snapshot export",
+        "init",
+        "origin",
+        "drill",
+        "report",
+        "forms",
+        "purge",
+        "completions",
+        "man",
+        "snapshot diff",
+        "snapshot publish",
+        "snapshot rollback",
+        "snapshot pin",
+        "snapshot export",
     ];
     let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let name = format!("{group}{word}");

@@ -14,7 +14,9 @@ use crate::config::defaults;
 pub(super) fn say(text: &str) -> u8 {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(FAILED, &format!("could not write: {error}")),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(FAILED, &format!("could not write: {error}"))
+        }
         Ok(()) | Err(_) => DONE,
     }
 }

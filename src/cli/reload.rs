@@ -19,7 +19,10 @@ pub(super) fn run(options: &Instance) -> u8 {
                 let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
                 let mut text = format!("reloaded, {} sites\n", value["sites"]);
                 for key in value["needs_restart"].as_array().into_iter().flatten() {
-                    text.push_str(&format!("{} was changed, which needs a restart\n", key.as_str().unwrap_or_default()));
+                    text.push_str(&format!(
+                        "{} was changed, which needs a restart\n",
+                        key.as_str().unwrap_or_default()
+                    ));
                 }
                 say(&text);
                 DONE
@@ -52,7 +55,14 @@ fn problems(body: &bytes::Bytes) -> Vec<String> {
     }
     let mut lines = vec!["the configuration was refused, the one in use stays:".to_owned()];
     lines.extend(each.iter().map(|p| {
-        format!("{}:{}: {}: {} {}", text(p, "file"), text(p, "line"), text(p, "key"), text(p, "message"), text(p, "help"))
+        format!(
+            "{}:{}: {}: {} {}",
+            text(p, "file"),
+            text(p, "line"),
+            text(p, "key"),
+            text(p, "message"),
+            text(p, "help")
+        )
     }));
     lines
 }

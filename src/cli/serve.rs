@@ -50,10 +50,12 @@ pub(super) fn run(options: &Serve) -> u8 {
 
 /// The file to use: the one given, or the first that is there of those that are looked for.
 pub(super) fn config_file(given: Option<&Path>) -> Option<PathBuf> {
-    given.map(Path::to_owned).or_else(|| std::env::var_os("KATAHAI_CONFIG").map(PathBuf::from)).or_else(|| {
-        let usual = ["katahai.toml", "/etc/katahai/katahai.toml"];
-        usual.iter().map(PathBuf::from).find(|file| file.exists())
-    })
+    given.map(Path::to_owned).or_else(|| std::env::var_os("KATAHAI_CONFIG").map(PathBuf::from)).or_else(
+        || {
+            let usual = ["katahai.toml", "/etc/katahai/katahai.toml"];
+            usual.iter().map(PathBuf::from).find(|file| file.exists())
+        },
+    )
 }
 
 /// `127.0.0.1:9900` or `unix:/run/katahai/admin.sock`.
@@ -150,7 +152,11 @@ fn read_token(file: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("could not read the admin token {}: {error}", file.display()))?;
     let token = text.trim();
-    if token.is_empty() { Err(format!("the admin token {} is empty", file.display())) } else { Ok(token.to_owned()) }
+    if token.is_empty() {
+        Err(format!("the admin token {} is empty", file.display()))
+    } else {
+        Ok(token.to_owned())
+    }
 }
 
 /// One line for each address, and the word to the service manager.
@@ -166,7 +172,8 @@ pub(super) fn announce(app: &App) {
 
 /// Waits for the signal to stop; reloads when told to.
 pub(super) async fn until_told(app: &Arc<App>) {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let signals =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
         tracing::error!("signals cannot be received");
         return std::future::pending().await;
@@ -175,7 +182,7 @@ pub(super) async fn until_told(app: &Arc<App>) {
         tokio::select! {
             _ = terminate.recv() => return,
             _ = interrupt.recv() => return,
-            _ = hangup.recv() => _ = app.reload().await, // it says itself what came of it
+            _ = hangup.recv() => drop(app.reload().await), // it says itself what came of it
         }
     }
 }
@@ -185,8 +192,12 @@ pub(super) async fn end(app: &app::App, admin: Server) -> u8 {
     _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!(grace = ?GRACE, "stopping, requests under way may end");
     match app.drain(GRACE).await {
-        Some(Drained::Aborted { connections }) => tracing::warn!(connections, "stopped, connections were cut at the deadline"),
-        Some(Drained::Finished { upgraded }) => tracing::info!(upgraded, "stopped, every request was answered"),
+        Some(Drained::Aborted { connections }) => {
+            tracing::warn!(connections, "stopped, connections were cut at the deadline")
+        }
+        Some(Drained::Finished { upgraded }) => {
+            tracing::info!(upgraded, "stopped, every request was answered")
+        }
         None => {}
     }
     admin.drain(std::time::Duration::from_secs(1)).await;

@@ -36,7 +36,12 @@ fn plain(status: &Value) -> String {
             .collect();
         let snapshot = match &site["snapshot"] {
             Value::Null => "none".to_owned(),
-            snapshot => format!("{}, {} pages, taken {}", text(&snapshot["id"]), snapshot["pages"], text(&snapshot["taken_at"])),
+            snapshot => format!(
+                "{}, {} pages, taken {}",
+                text(&snapshot["id"]),
+                snapshot["pages"],
+                text(&snapshot["taken_at"])
+            ),
         };
         let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
         rows.push(vec![text(&site["name"]), text(&site["state"]), text(&site["mode"]), origins, snapshot]);

@@ -64,7 +64,8 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
         }
     };
     let status = get("/api/v1/status").await?;
-    let names: Vec<&str> = status["sites"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).collect();
+    let names: Vec<&str> =
+        status["sites"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).collect();
     let site = choose(site, &names).map_err(Trouble::Refused)?;
     let path = format!("/api/v1/sites/{site}/snapshots");
     let before = get(&path).await?["crawl"]["last"].clone();
@@ -87,7 +88,9 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
 /// Takes it in this process.
 async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Value, String> {
     let Some(config) = config else {
-        return Err("no instance runs, and there is no configuration to take a snapshot by; give one with -c".into());
+        return Err(
+            "no instance runs, and there is no configuration to take a snapshot by; give one with -c".into(),
+        );
     };
     let names: Vec<&str> = config.sites.iter().map(|site| &*site.name).collect();
     let site = choose(site, &names)?.to_owned();
@@ -122,8 +125,12 @@ fn conclude(last: &Value) -> u8 {
         Some("published") => {
             let snapshot = &last["snapshot"];
             let id = snapshot["id"].as_str().unwrap_or_default();
-            let (pages, files, bytes) = (&snapshot["pages"], &snapshot["files"], snapshot["bytes"].as_u64().unwrap_or(0));
-            say(&format!("snapshot {id} is in service: {pages} pages, {files} other files, {}\n", bytesize::ByteSize(bytes)))
+            let (pages, files, bytes) =
+                (&snapshot["pages"], &snapshot["files"], snapshot["bytes"].as_u64().unwrap_or(0));
+            say(&format!(
+                "snapshot {id} is in service: {pages} pages, {files} other files, {}\n",
+                bytesize::ByteSize(bytes)
+            ))
         }
         _ => {
             let reasons: Vec<&str> =
@@ -144,7 +151,9 @@ impl Shown {
         use std::io::IsTerminal;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = indicatif::ProgressBar::new(0);
-            let style = indicatif::ProgressStyle::with_template("{bar:32} {pos}/{len} {msg}, {elapsed} gone, {eta} left");
+            let style = indicatif::ProgressStyle::with_template(
+                "{bar:32} {pos}/{len} {msg}, {elapsed} gone, {eta} left",
+            );
             bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
             bar
         });
@@ -156,7 +165,12 @@ impl Shown {
         let count = |key: &str| counters[key].as_u64().unwrap_or(0);
         let done = count("pages") + count("assets") + count("redirects") + count("refused") + count("errors");
         let bytes = bytesize::ByteSize(count("bytes"));
-        let text = format!("{} pages, {} other files, {bytes}, {} errors", count("pages"), count("assets"), count("errors"));
+        let text = format!(
+            "{} pages, {} other files, {bytes}, {} errors",
+            count("pages"),
+            count("assets"),
+            count("errors")
+        );
         if let Some(bar) = &self.bar {
             bar.set_length(done + count("queued") + count("under_way"));
             bar.set_position(done);

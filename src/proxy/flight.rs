@@ -199,8 +199,7 @@ impl Fetch {
             stored,
             collapsed: false,
         };
-        let given = match self.site.cache.freshen(&self.key, entry, &validation)
-        {
+        let given = match self.site.cache.freshen(&self.key, entry, &validation) {
             Validated::Kept(entry) => {
                 leader.stored(entry.clone());
                 Given::Entry(entry, status(true))

@@ -239,7 +239,9 @@ impl Proxy {
         match (fall, copies) {
             (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
                 let status = match entry.freshness(now) {
-                    Freshness::Fresh { ttl } => CacheStatus::Hit { ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX) },
+                    Freshness::Fresh { ttl } => {
+                        CacheStatus::Hit { ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX) }
+                    }
                     Freshness::Stale { .. } | Freshness::MustRevalidate => CacheStatus::HitStale,
                 };
                 from_entry(ask, &entry, now, status, (Answer::Cache, None))

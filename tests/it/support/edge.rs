@@ -86,10 +86,6 @@ impl Edge {
         self.began
     }
 
-    pub fn ports(&self) -> &Ports {
-        &self.ports
-    }
-
     /// The first plain listener.
     pub fn http(&self) -> SocketAddr {
         self.ports.http[0]
@@ -140,10 +136,6 @@ impl Edge {
 
     pub fn peak_rss(&self) -> u64 {
         process::peak_rss(self.pid())
-    }
-
-    pub fn cpu(&self) -> Duration {
-        process::cpu(self.pid())
     }
 
     /// Kills it (-9).
@@ -294,13 +286,15 @@ fn with_places(config: Config, dir: &Path) -> Config {
     config.set("state_dir", dir.join("state").display().to_string())
 }
 
-fn command(dir: &Path) -> Command {
+/// The binary under test, in a directory, without anything of this machine's own settings.
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(dir).env("RUST_BACKTRACE", "1").env("NO_COLOR", "1").env_remove("STATE_DIRECTORY");
     command
 }
 
-fn spawn(dir: &Path) -> Process {
+/// `katahai serve` with the configuration in `dir`.
+pub fn spawn(dir: &Path) -> Process {
     Process::start(command(dir).args(["serve", "-c"]).arg(dir.join("katahai.toml")))
 }
 

@@ -59,6 +59,7 @@ fn write(out: &mut String, prefix: &str, tables: &Tables) {
 pub struct Config {
     tables: Tables,
     sites: Vec<Site>,
+    flags: Vec<String>,
 }
 
 impl Config {
@@ -103,6 +104,18 @@ impl Config {
             quoted(mirror)
         ));
         self
+    }
+
+    /// A flag of the command line with its value.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Config {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// The flags for the command line.
+    pub fn flags(&self) -> &[String] {
+        &self.flags
     }
 
     /// Whether a key was set.

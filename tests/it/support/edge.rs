@@ -52,7 +52,7 @@ impl Edge {
         let config = with_places(config, dir.path());
         std::fs::write(dir.path().join("katahai.toml"), config.toml()).unwrap();
         let began = Instant::now();
-        let process = spawn(dir.path());
+        let process = spawn(dir.path(), config.flags());
         let mut edge = Edge { process, ports: Ports::default(), dir, config, began, _turn: turn };
         edge.up().await;
         edge
@@ -166,7 +166,7 @@ impl Edge {
         self.process.kill();
         self.write(config);
         self.began = Instant::now();
-        self.process = spawn(self.dir.path());
+        self.process = spawn(self.dir.path(), self.config.flags());
         self.up().await;
     }
 
@@ -293,9 +293,9 @@ pub fn command(dir: &Path) -> Command {
     command
 }
 
-/// `katahai serve` with the configuration in `dir`.
-pub fn spawn(dir: &Path) -> Process {
-    Process::start(command(dir).args(["serve", "-c"]).arg(dir.join("katahai.toml")))
+/// `katahai serve` with the configuration in `dir` and these flags.
+pub fn spawn(dir: &Path, flags: &[String]) -> Process {
+    Process::start(command(dir).args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(flags))
 }
 
 /// Reads `… listening … kind=http addr=127.0.0.1:8080` lines.

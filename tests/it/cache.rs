@@ -182,7 +182,7 @@ async fn four_hundred_equal_requests_are_one_fetch() {
         let metrics = edge.admin().get("/metrics").await.text();
         metrics
             .lines()
-            .find_map(|line| line.strip_prefix("katahai_in_flight")?.rsplit(' ').next()?.parse::<f64>().ok())
+            .find_map(|line| line.strip_prefix("katahai_requests_in_flight")?.rsplit(' ').next()?.parse::<f64>().ok())
     };
     // all of them inside, if the metric says so; else after a moment
     let _ = tokio::time::timeout(secs(2), async {

@@ -242,7 +242,7 @@ async fn the_admin_api_may_listen_on_a_socket_file() {
         .set("state_dir", dir.path().join("state").display().to_string());
     std::fs::write(dir.path().join("katahai.toml"), config.toml()).unwrap();
     let _turn = crate::support::turn::share();
-    let process = crate::support::edge::spawn(dir.path(), &[]);
+    let process = crate::support::edge::spawn(dir.path(), &config);
     eventually("an answer on the socket", secs(10), async || {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut stream = tokio::net::UnixStream::connect(&socket).await.ok()?;

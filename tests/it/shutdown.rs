@@ -82,7 +82,7 @@ async fn two_on_one_state_directory_do_not_harm_it() {
     std::fs::create_dir(&other).unwrap();
     let config = edge.config().set("listen.http", ["127.0.0.1:0"]).set("listen.admin", "127.0.0.1:0");
     std::fs::write(other.join("katahai.toml"), config.toml()).unwrap();
-    let mut second = crate::support::edge::spawn(&other, &[]);
+    let mut second = crate::support::edge::spawn(&other, &config);
     eventually("a word of the second", secs(10), async || {
         (!second.lines().is_empty() || second.ended().is_some()).then_some(())
     })

@@ -60,6 +60,7 @@ pub struct Config {
     tables: Tables,
     sites: Vec<Site>,
     flags: Vec<String>,
+    disk: Option<String>,
 }
 
 impl Config {
@@ -111,6 +112,18 @@ impl Config {
     pub fn flag(mut self, name: &str, value: &str) -> Config {
         self.flags.extend([name.to_owned(), value.to_owned()]);
         self
+    }
+
+    /// Puts the state on a disk of this size (needs root).
+    #[must_use]
+    pub fn on_disk_of(mut self, size: &str) -> Config {
+        self.disk = Some(size.to_owned());
+        self
+    }
+
+    /// The size of the disk for the state, if it has one of its own.
+    pub fn disk(&self) -> Option<&str> {
+        self.disk.as_deref()
     }
 
     /// The flags for the command line.

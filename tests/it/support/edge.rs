@@ -52,7 +52,7 @@ impl Edge {
         let config = with_places(config, dir.path());
         std::fs::write(dir.path().join("katahai.toml"), config.toml()).unwrap();
         let began = Instant::now();
-        let process = spawn(dir.path(), config.flags());
+        let process = spawn(dir.path(), &config);
         let mut edge = Edge { process, ports: Ports::default(), dir, config, began, _turn: turn };
         edge.up().await;
         edge
@@ -166,7 +166,7 @@ impl Edge {
         self.process.kill();
         self.write(config);
         self.began = Instant::now();
-        self.process = spawn(self.dir.path(), self.config.flags());
+        self.process = spawn(self.dir.path(), &self.config);
         self.up().await;
     }
 
@@ -293,9 +293,17 @@ pub fn command(dir: &Path) -> Command {
     command
 }
 
-/// `katahai serve` with the configuration in `dir` and these flags.
-pub fn spawn(dir: &Path, flags: &[String]) -> Process {
-    Process::start(command(dir).args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(flags))
+/// `katahai serve` with the configuration in `dir`, and what else `config` says of the process.
+pub fn spawn(dir: &Path, config: &Config) -> Process {
+    let mut serve = command(dir);
+    if let Some(size) = config.disk() {
+        // a disk of its own, which no other process sees, and which ends with the process
+        std::fs::create_dir_all(dir.join("state")).unwrap();
+        let mount = "mount -t tmpfs -o size=\"$0\" tmpfs state && exec \"$@\"";
+        serve = Command::new("unshare");
+        serve.args(["-m", "sh", "-c", mount, size]).arg(binary()).current_dir(dir).env("NO_COLOR", "1");
+    }
+    Process::start(serve.args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(config.flags()))
 }
 
 /// Reads `… listening … kind=http addr=127.0.0.1:8080` lines.

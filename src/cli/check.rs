@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::args::Check;
+use super::serve::config_file;
+use super::{FAILED, USAGE, fail};
 use crate::config::render::{Style, render};
 use crate::config::{Env, Problems, load};
 
@@ -16,6 +19,21 @@ struct Report<'a> {
     /// How many sites; `None` when no configuration can be made of the file.
     sites: Option<usize>,
     problems: &'a Problems,
+}
+
+/// Runs the command.
+pub(super) fn command(options: &Check) -> u8 {
+    if options.online {
+        return fail(USAGE, "\"katahai check --online\" is not supported yet");
+    }
+    let Some(file) = config_file(options.config.as_deref()) else {
+        return fail(USAGE, "there is no configuration to check: give a file with -c");
+    };
+    let stdout = std::io::stdout();
+    match run(&file, options.json, Style::of(&stdout), &Env::of_process(), &mut stdout.lock()) {
+        Ok(code) => code,
+        Err(error) => fail(FAILED, &format!("could not write: {error}")),
+    }
 }
 
 /// Checks the configuration in `file` and prints the outcome to `out`: one line if all is well, else every problem
@@ -106,6 +124,6 @@ mod tests {
         let mut out = Vec::new();
         let code = run(Path::new("/nowhere/k.toml"), false, Style::Plain, &Env::default(), &mut out).unwrap();
         assert_eq!(code, 2);
-        assert!(String::from_utf8(out).unwrap().contains("cannot read /nowhere/k.toml"));
+        assert!(String::from_utf8(out).unwrap().contains("/nowhere/k.toml: cannot be read"));
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn host_name(text: &str) -> Result<HostName, Fault> {
         .rsplit_once(':')
         .filter(|(host, port)| port.parse::<u16>().is_ok() && (host.ends_with(']') || !host.contains(':')));
     if let Some((host, _)) = without_port {
-        return not("has a port", format!("write {}: a host is served on every port", shown(host)));
+        return not("has a port", format!("write {}", shown(host)));
     }
     // An IPv6 address stands in brackets in URLs and Host fields.
     let bracketed =
@@ -169,19 +169,19 @@ pub(super) fn site_name(text: &str) -> Result<SiteName, Fault> {
 pub(super) fn origin_url(text: &str) -> Result<OriginUrl, Fault> {
     let example = "write scheme, host and port, as in \"https://203.0.113.10\" or \"http://10.0.0.5:8080\"";
     let not = |what: &str| Fault::new(format!("{} {what}", shown(text)), example);
+    if text.contains('@') {
+        // The text is not shown: it may hold a password, and problems are logged.
+        return Err(Fault::new("the URL of an origin cannot hold a user or a password", example));
+    }
     // The parser of the URL standard mends what it can; here, what is not meant as written is refused.
     let written = |c: char| !c.is_whitespace() && !c.is_control() && c != '\\';
     let url = url::Url::parse(text).map_err(|_| not("is not a URL"))?;
-    let (scheme, rest) = text.split_once("://").ok_or_else(|| not("is not a URL"))?;
+    let (scheme, _) = text.split_once("://").ok_or_else(|| not("is not a URL"))?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "http" => false,
         "https" => true,
         _ => return Err(not("is neither http nor https")),
     };
-    if !url.username().is_empty() || url.password().is_some() || rest.contains('@') {
-        // The text is not shown: it may hold a password, and problems are logged.
-        return Err(Fault::new("the URL of an origin cannot hold a user or a password", example));
-    }
     if url.query().is_some() || url.fragment().is_some() || !matches!(url.path(), "" | "/") {
         return Err(not("has more than a scheme, a host and a port"));
     }
@@ -225,7 +225,7 @@ fn page_path(text: &str) -> Result<PagePath, Fault> {
 pub(super) struct FilePath(pub(super) PathBuf);
 
 fn file_path(text: &str) -> Result<FilePath, Fault> {
-    if text.contains('\0') {
+    if text.contains(char::is_control) {
         return Err(Fault::new(format!("{} cannot be a file", shown(text)), "write the file's path"));
     }
     Ok(FilePath(PathBuf::from(text)))
@@ -314,7 +314,7 @@ mod tests {
         ] {
             assert!(origin_url(bad).is_err(), "{bad}");
         }
-        for secret in ["https://me:hunter2@a", "https://:hunter2@a", "https://@a"] {
+        for secret in ["https://me:hunter2@a", "https://:hunter2@a", "https://@a", "https://me:hunter2@a b"] {
             let fault = origin_url(secret).unwrap_err();
             assert!(fault.message.contains("password") && !fault.message.contains("hunter2"), "{secret}");
         }
@@ -342,6 +342,12 @@ mod tests {
         for bad in ["", "signup", "https://a/", "/a b", "/a#b", "/a\n"] {
             assert!(page(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_files_name_has_no_control_characters() {
+        assert_eq!(file_path("証明書/a b.pem").map(|file| file.0), Ok("証明書/a b.pem".into()));
+        assert!(file_path("a\0").is_err() && file_path("a\u{1b}[31m").is_err());
     }
 
     #[test]

@@ -19,7 +19,12 @@ impl Bounded for u64 {
 
 impl Bounded for Size {
     fn show(&self) -> String {
-        format!("\"{}\"", bytesize::ByteSize(self.0).display().iec()).replace(' ', "")
+        let units = ["", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        let fits = (1..units.len())
+            .take_while(|&n| self.0 != 0 && self.0.trailing_zeros() as usize >= 10 * n)
+            .last();
+        let unit = fits.unwrap_or(0);
+        format!("\"{}{}\"", self.0 >> (10 * unit), units[unit])
     }
 }
 
@@ -43,7 +48,7 @@ impl<T: Bounded> Slot<T> {
         } else {
             return Slot::Here(At { value, place });
         };
-        let message = format!("{} is {problem} than `{}` can be", value.show(), place.header());
+        let message = format!("{} is {problem} than `{}` can be", value.show(), place.path());
         let help = format!("write {} at {}", bound.show(), if problem == "less" { "least" } else { "most" });
         notes.error(&place, Fault::new(message, help));
         Slot::Broken
@@ -59,4 +64,19 @@ pub(super) const ANY_TIME: RangeInclusive<Duration> = Duration::ZERO..=Duration:
 /// A number that fits the field it goes to, because a bound said so.
 pub(super) fn narrow<T: TryFrom<u64>>(number: u64, default: T) -> T {
     T::try_from(number).unwrap_or(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_shown_as_it_is_written() {
+        for (bytes, shown) in
+            [(0, "\"0\""), (1000, "\"1000\""), (1 << 10, "\"1KiB\""), (3 << 29, "\"1536MiB\"")]
+        {
+            assert_eq!(Size(bytes).show(), shown);
+        }
+        assert_eq!(Duration::from_millis(10).show(), "\"10ms\"");
+    }
 }

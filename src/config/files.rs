@@ -16,19 +16,19 @@ const CONFIG_MOST: u64 = 16 << 20;
 /// The most bytes of a certificate chain, a key, a token.
 const SMALL_MOST: u64 = 1 << 20;
 
-/// The text of a configuration file. It may be a pipe (`-c <(…)`), since it is read once, by whoever asked for it.
+/// The text of a configuration file.
 pub(super) fn config(path: &Path) -> Result<String, Fault> {
-    read(path, CONFIG_MOST, Pipes::Read).and_then(text)
+    read(path, CONFIG_MOST, Role::Config).and_then(text)
 }
 
 /// The text of a file of origins.
 pub(super) fn origins(path: &Path) -> Result<String, Fault> {
-    read(path, CONFIG_MOST, Pipes::Refuse).and_then(text)
+    read(path, CONFIG_MOST, Role::Origins).and_then(text)
 }
 
 /// Checks that the file holds at least one certificate, and only whole ones.
 pub(super) fn certificates(path: &Path) -> Result<(), Fault> {
-    let pem = read(path, SMALL_MOST, Pipes::Refuse)?;
+    let pem = read(path, SMALL_MOST, Role::Named)?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         if certificate.is_err() {
@@ -47,7 +47,7 @@ const PEM_CERT: &str =
 
 /// Checks that the file holds a private key.
 pub(super) fn private_key(path: &Path) -> Result<(), Fault> {
-    let pem = read(path, SMALL_MOST, Pipes::Refuse)?;
+    let pem = read(path, SMALL_MOST, Role::Named)?;
     PrivateKeyDer::from_pem_slice(&pem).map(drop).map_err(|_| {
         let help = "the file has to be PEM, without a password: \"-----BEGIN PRIVATE KEY-----\" and so on";
         Fault::new(format!("{} holds no private key", path.display()), help)
@@ -56,7 +56,7 @@ pub(super) fn private_key(path: &Path) -> Result<(), Fault> {
 
 /// Checks that the file holds a token: one line of visible characters.
 pub(super) fn token(path: &Path) -> Result<(), Fault> {
-    let token = read(path, SMALL_MOST, Pipes::Refuse)?;
+    let token = read(path, SMALL_MOST, Role::Named)?;
     let token = token.trim_ascii();
     if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
         let help = "put one line into it, such as the output of `openssl rand -hex 32`";
@@ -65,37 +65,44 @@ pub(super) fn token(path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Why a file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pipes {
-    Read,
-    Refuse,
+enum Role {
+    /// It is the configuration. Its problems show its name; it may be a pipe (`-c <(…)`), since whoever asked for it
+    /// waits for it.
+    Config,
+    /// It is a list of origins. Its problems show its name.
+    Origins,
+    /// A configuration names it, and has the problem.
+    Named,
 }
 
-fn read(path: &Path, most: u64, pipes: Pipes) -> Result<Vec<u8>, Fault> {
-    let cannot = |error: &io::Error| {
+fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
+    let subject = if role == Role::Named { format!("{} ", path.display()) } else { String::new() };
+    let cannot = |error: io::Error| {
         let kind = error.kind();
         let help = if kind == io::ErrorKind::PermissionDenied {
             "let the user that runs Katahai read it"
-        } else if kind == io::ErrorKind::NotFound && pipes == Pipes::Read {
+        } else if kind == io::ErrorKind::NotFound && role == Role::Config {
             "name the configuration file with -c"
         } else if kind == io::ErrorKind::NotFound {
-            "a name that is not absolute starts from the folder of the file that it stands in"
+            "a name that does not begin with \"/\" starts from the folder of the file that it stands in"
         } else {
             ""
         };
-        Fault::new(format!("cannot read {}: {error}", path.display()), help)
+        Fault::new(format!("{subject}cannot be read: {error}"), help)
     };
     // Opening a pipe without a writer would wait for one, so its kind is looked at first.
-    let meta = std::fs::metadata(path).map_err(|error| cannot(&error))?;
-    if meta.is_dir() || pipes == Pipes::Refuse && !meta.is_file() {
-        return Err(Fault::new(format!("{} is not a file", path.display()), ""));
+    let meta = std::fs::metadata(path).map_err(cannot)?;
+    if meta.is_dir() || role != Role::Config && !meta.is_file() {
+        return Err(Fault::new(format!("{subject}is not a file"), ""));
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    file.take(most + 1).read_to_end(&mut bytes).map_err(|error| cannot(&error))?;
+    let file = File::open(path).map_err(cannot)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > most {
-        let most = bytesize::ByteSize(most);
-        return Err(Fault::new(format!("{} is larger than {most}", path.display()), "is it the right file?"));
+        let most = bytesize::ByteSize(most).display().iec();
+        return Err(Fault::new(format!("{subject}is larger than {most}"), "is it the right file?"));
     }
     Ok(bytes)
 }
@@ -104,7 +111,7 @@ fn text(bytes: Vec<u8>) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..good].iter().filter(|&&b| b == b'\n').count();
-        Fault::new(format!("it is not UTF-8 from line {line} on"), "save it as UTF-8")
+        Fault::new(format!("is not UTF-8 from line {line} on"), "save it as UTF-8")
     })
 }
 
@@ -121,7 +128,7 @@ mod tests {
     #[test]
     fn a_text_that_is_not_utf8_names_the_line() {
         let file = file(b"a = 1\nb = \"\xff\"\n");
-        assert_eq!(config(file.path()).unwrap_err().message, "it is not UTF-8 from line 2 on");
+        assert_eq!(config(file.path()).unwrap_err().message, "is not UTF-8 from line 2 on");
     }
 
     #[test]
@@ -129,7 +136,7 @@ mod tests {
         assert!(config(Path::new("/dev/zero")).unwrap_err().message.contains("larger than"));
         assert!(origins(Path::new("/dev/zero")).unwrap_err().message.contains("not a file"));
         assert!(config(Path::new("/")).unwrap_err().message.contains("not a file"));
-        assert!(config(Path::new("/nowhere")).unwrap_err().message.contains("cannot read"));
+        assert!(config(Path::new("/nowhere")).unwrap_err().message.contains("cannot be read"));
     }
 
     #[test]

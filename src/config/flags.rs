@@ -124,3 +124,48 @@ impl CommandLine {
         notes.into_problems()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags<'a>(
+        origin: &'a str,
+        host: Option<&'a str>,
+        listen: Option<&'a str>,
+    ) -> Result<Config, Problems> {
+        from_flags(&Flags { origin, host, listen }, &Env::default())
+    }
+
+    #[test]
+    fn an_origin_alone_makes_a_site_for_every_host() {
+        let config = flags("https://www.example.jp", None, None).unwrap();
+        assert_eq!(config.listen.http, ["127.0.0.1:8080".parse().unwrap()]);
+        assert_eq!(config.state_dir, PathBuf::from("./katahai-state"));
+        let site = &config.sites[0];
+        assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp-443", &["*".to_owned()][..]));
+        assert_eq!(site.canonical_host(), Some("www.example.jp"));
+        let by_address = flags("http://[::1]:3000", None, None).unwrap();
+        assert_eq!(&*by_address.sites[0].name, "--1-3000");
+        assert_eq!(by_address.sites[0].canonical_host(), None);
+    }
+
+    #[test]
+    fn a_host_and_an_address_are_taken_as_they_are() {
+        let config = flags("https://203.0.113.10", Some("WWW.example.jp"), Some("[::]:80")).unwrap();
+        assert_eq!(config.listen.http, ["[::]:80".parse().unwrap()]);
+        let site = &config.sites[0];
+        assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp", &["www.example.jp".to_owned()][..]));
+        assert_eq!((&site.origins[0].host, site.canonical_host()), (&None, Some("www.example.jp")));
+    }
+
+    #[test]
+    fn all_bad_flags_are_told_at_once() {
+        let problems = flags("203.0.113.10", Some("a b"), Some("80\n")).unwrap_err();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["--origin", "--host", "--listen"]);
+        let shown = super::super::render::render(&problems, super::super::render::Style::Plain);
+        assert!(shown.contains(" --> command line:1:10\n"), "{shown}");
+        assert!(shown.contains("| --origin 203.0.113.10 --host a b --listen 80 \n"), "{shown}");
+    }
+}

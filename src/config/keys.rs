@@ -1,7 +1,7 @@
 //! Every key that a file may hold, for those who compare: the nearest name to an unknown one, and the test that
 //! each stands in `deploy/katahai.toml`.
 
-use super::node::{Fault, Place, Value};
+use super::node::{Fault, Value, header, shown, without_indexes};
 use super::raw::File;
 
 /// Whether a key can be used.
@@ -13,33 +13,44 @@ pub enum Support {
     Later,
 }
 
-/// A key of the configuration.
+/// A key, with `[]` behind what is a list of tables: `site[].origin[].url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Its path, such as `site.failover.patience`.
-    pub path: String,
-    /// Whether it can be used.
-    pub support: Support,
+pub(super) struct Key {
+    pub(super) path: String,
+    pub(super) support: Support,
 }
 
-/// Every key with a value of its own (tables are named by the keys in them), in the order of the interface.
-pub fn known_keys() -> impl Iterator<Item = (String, Support)> {
+/// The keys of one table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Siblings<'k> {
+    pub(super) supported: &'k [&'k str],
+    pub(super) later: &'k [&'k str],
+}
+
+fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     File::keys("", &mut keys);
-    keys.into_iter().map(|key| (key.path, key.support))
+    keys
 }
 
-/// What to say of a key that no row knows.
-pub(super) fn unknown(name: &str, table: &Place, siblings: &[&str]) -> Fault {
-    let place = if table.key.is_empty() { String::new() } else { format!(" in [{}]", table.header()) };
-    let message = format!("unknown key {}{place}", super::node::shown(name));
+/// Every key with a value of its own, such as `site.origin.url` (tables are named by the keys in them), in the order
+/// of the file, and whether it can be used.
+pub fn known_keys() -> impl Iterator<Item = (String, Support)> {
+    keys().into_iter().map(|key| (without_indexes(&key.path), key.support))
+}
+
+/// What to say of a key that no row of the table at `table` knows.
+pub(super) fn unknown(name: &str, table: &str, siblings: Siblings<'_>) -> Fault {
+    let place = if table.is_empty() { String::new() } else { format!(" in {}", header(table)) };
+    let message = format!("unknown key {}{place}", shown(name));
+    let known: Vec<&str> = siblings.supported.iter().chain(siblings.later).copied().collect();
     let elsewhere = tables_with(name);
-    let help = if let Some(near) = nearest(name, siblings).filter(|_| elsewhere.is_empty()) {
-        format!("did you mean `{near}`?")
-    } else if elsewhere.is_empty() {
-        format!("known here: {}", siblings.join(", "))
-    } else {
-        format!("`{name}` belongs in {}", elsewhere.join(" or "))
+    let belongs = format!("`{name}` belongs in {}", elsewhere.join(" or "));
+    let help = match (nearest(name, &known), elsewhere.is_empty()) {
+        (Some(near), true) => format!("did you mean `{near}`?"),
+        (Some(near), false) => format!("did you mean `{near}`? {belongs}"),
+        (None, false) => belongs,
+        (None, true) => format!("known here: {}", siblings.supported.join(", ")),
     };
     Fault::new(message, help)
 }
@@ -58,20 +69,17 @@ pub(super) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, key)| key)
 }
 
-/// The tables in which `name` is a key, or a table.
+/// The headers of the tables in which `name` is a key or a table that can be used.
 fn tables_with(name: &str) -> Vec<String> {
     let mut tables = Vec::new();
-    for (path, _) in known_keys() {
-        let parts: Vec<&str> = path.split('.').collect();
-        if let Some(at) = parts.iter().position(|&part| part == name) {
-            let table = if at == 0 {
-                "the top of the file".to_owned()
-            } else {
-                format!("[{}]", parts[..at].join("."))
-            };
-            if !tables.contains(&table) {
-                tables.push(table);
-            }
+    for key in keys().iter().filter(|key| key.support == Support::Supported) {
+        let parts: Vec<&str> = key.path.split('.').collect();
+        let Some(at) = parts.iter().position(|part| part.trim_end_matches("[]") == name) else {
+            continue;
+        };
+        let table = if at == 0 { "the file's top level".to_owned() } else { header(&parts[..at].join(".")) };
+        if !tables.contains(&table) {
+            tables.push(table);
         }
     }
     tables
@@ -94,12 +102,17 @@ mod tests {
 
     #[test]
     fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
-        let site = Place { span: 0..0, key: "site[2]".to_owned() };
-        let fault = unknown("timeout", &site, &["tls"]);
-        assert_eq!(fault.message, "unknown key \"timeout\" in [site]");
+        let siblings = Siblings { supported: &["hosts", "name", "tls"], later: &["notice"] };
+        let fault = unknown("timeout", "site[2]", siblings);
+        assert_eq!(fault.message, "unknown key \"timeout\" in [[site]]");
         assert_eq!(fault.help, "`timeout` belongs in [site.health] or [site.failover]");
-        assert_eq!(unknown("hots", &site, &["hosts", "name"]).help, "did you mean `hosts`?");
-        assert_eq!(unknown("colour", &site, &["hosts", "name"]).help, "known here: hosts, name");
+        let help = |name| unknown(name, "site[2]", siblings).help;
+        assert_eq!(help("url"), "`url` belongs in [[site.origin]]");
+        assert_eq!(help("site"), "`site` belongs in the file's top level");
+        assert_eq!(help("host"), "did you mean `hosts`? `host` belongs in [[site.origin]]");
+        assert_eq!(help("hots"), "did you mean `hosts`?");
+        assert_eq!(help("notices"), "did you mean `notice`?");
+        assert_eq!(help("colour"), "known here: hosts, name, tls");
     }
 
     #[test]

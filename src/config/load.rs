@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use super::check::{self, Ground};
-use super::node::{Fault, Notes, Place, Value, parse};
+use super::node::{Fault, Notes, Place, Value};
 use super::problem::{Problem, Problems, Severity, Source};
 use super::ready::{Config, Origin};
-use super::{files, origins, raw};
+use super::{files, origins, raw, syntax};
 
 /// What of the environment matters to a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn load(path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
 /// As [`load`].
 pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
     let mut notes = Notes::new(Source::new(path, text));
-    let document = DeValue::Table(parse(text, &mut notes).into_inner());
+    let document = DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let file = raw::File::read(&document, &Place::default(), &mut notes).unwrap_or_default();
     let ground =
         Ground { folder: path.parent().unwrap_or(Path::new("")), state_dir: env.state_dir.as_deref() };
@@ -99,5 +99,60 @@ mod tests {
         assert_eq!(of("/var/lib/katahai:/var/lib/other"), Some("/var/lib/katahai".into()));
         assert_eq!(of(""), None);
         assert_eq!(Env::with_state_directory(None), Env::default());
+    }
+
+    fn put(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+        let path = folder.path().join(name);
+        std::io::Write::write_all(&mut std::fs::File::create_new(&path).unwrap(), text.as_bytes()).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_start_survives_what_a_reload_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = |host: &str, rest: &str| format!("[[site]]\nhosts = [\"{host}\"]\n{rest}\n");
+        let file = put(
+            &folder,
+            "k.toml",
+            &[
+                site("a.example", "origin = []\ntls = { cert = \"gone.pem\", key = \"gone.key\" }"),
+                site("b.example", "origins_file = \"gone.toml\""),
+                site("c.example", "origins_file = \"bad.toml\""),
+            ]
+            .concat(),
+        );
+        put(&folder, "bad.toml", "[[origin]]\nurl = \"http://192.0.2.1\"\n[[origin]]\nurl = \"nonsense\"\n");
+        let (config, problems) = load(&file, &Env::default()).unwrap();
+        assert!(problems.refuse_reload() && !problems.refuse_start(), "{problems}");
+        assert_eq!(problems.len(), 4, "{problems}");
+        let origins: Vec<usize> = config.sites.iter().map(|site| site.origins.len()).collect();
+        assert_eq!(origins, [0, 0, 1]);
+        assert!(config.sites[0].tls.is_some());
+    }
+
+    #[test]
+    fn a_list_of_origins_is_taken_whole_or_not_at_all() {
+        let path = Path::new("/etc/katahai/origins.toml");
+        for empty in ["", "\n# none at the moment\n", "origin = []"] {
+            assert_eq!(origins_from_text(empty, path), Ok(Vec::new()), "{empty}");
+        }
+        let good = "[[origin]]\nurl = \"https://192.0.2.1\"\nhost = \"a.example\"\n";
+        assert_eq!(origins_from_text(good, path).unwrap().len(), 1);
+        for bad in ["[[origin]]\nurl = \"192.0.2.2\"\n", "[[origin]\n", "ca = 1", "[[origin]]\nweight = 2"] {
+            let problems = origins_from_text(&format!("{good}{bad}"), path).unwrap_err();
+            assert!(
+                problems.iter().all(|problem| problem.file.name == "/etc/katahai/origins.toml"),
+                "{problems}"
+            );
+        }
+        assert!(load_origins(Path::new("/nowhere/origins.toml")).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
+        let text = "[[site]]\nhosts = [\"a.example\"]\norigin = []\n";
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let path = Path::new("k.toml");
+        assert_eq!(from_text(&windows, path, &Env::default()), from_text(text, path, &Env::default()));
     }
 }

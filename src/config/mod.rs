@@ -1,6 +1,6 @@
 //! The configuration: as written (`raw`), as used ([`ready`]), and every problem on the way ([`problem`]).
 //!
-//! A file is parsed once (`node`), read row by row against the table of keys (`raw`, with the small values in
+//! A file is parsed once (`syntax`), read row by row against the table of keys (`raw`, `node`, the small values in
 //! `value` and `address`), and judged as a whole (`check`, `listen`, `site`, `origins`). Reading never stops at a
 //! problem: it notes it and goes on, so that all of them are told at once. [`mod@load`] does that around the disk.
 
@@ -23,6 +23,7 @@ mod node;
 mod origins;
 mod raw;
 mod site;
+mod syntax;
 mod value;
 
 #[cfg(test)]

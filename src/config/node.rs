@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
+use super::keys::{Key, Siblings};
 use super::problem::{Problem, Severity, Source};
 
 /// Where in the file something stands.
@@ -30,18 +31,35 @@ impl Place {
         Place { span, key: format!("{}[{index}]", self.key) }
     }
 
-    /// The key as a table's header has it: `site.origin` for `site[0].origin[1]`.
-    pub(super) fn header(&self) -> String {
-        let mut header = String::with_capacity(self.key.len());
-        let mut index = false;
-        for c in self.key.chars() {
-            index = c == '[' || index && c != ']';
-            if !index && c != ']' {
-                header.push(c);
-            }
-        }
-        header
+    /// The key without indexes: `site.origin` for `site[0].origin[1]`.
+    pub(super) fn path(&self) -> String {
+        without_indexes(&self.key)
     }
+
+    /// The key as the subject of a sentence.
+    fn subject(&self) -> String {
+        if self.key.ends_with(']') {
+            format!("an entry of `{}`", self.path())
+        } else {
+            format!("`{}`", self.path())
+        }
+    }
+}
+
+/// A key without its indexes.
+pub(super) fn without_indexes(key: &str) -> String {
+    let mut inside = false;
+    let outside = |c: &char| {
+        inside = *c == '[' || inside && *c != ']';
+        !inside && *c != ']'
+    };
+    key.chars().filter(outside).collect()
+}
+
+/// The header of the table with this key: `[[site.origin]]` for `site[0].origin[1]`.
+pub(super) fn header(key: &str) -> String {
+    let path = without_indexes(key);
+    if key.ends_with(']') { format!("[[{path}]]") } else { format!("[{path}]") }
 }
 
 /// A value and its place.
@@ -110,12 +128,12 @@ impl Fault {
 /// The problems of one file, as they are found.
 #[derive(Debug)]
 pub(super) struct Notes {
-    source: Arc<Source>,
+    pub(super) source: Arc<Source>,
     problems: Vec<Problem>,
     /// Where the text could first not be read as TOML. What comes after it may be misread, so nothing is said of it.
-    trusted_to: usize,
+    pub(super) trusted_to: usize,
     /// Lines with a syntax error that reaches no further: nothing more is said of these.
-    told: Vec<usize>,
+    pub(super) told: Vec<usize>,
 }
 
 /// So many problems of one file are kept; who writes such a file mends the first ones first.
@@ -141,28 +159,37 @@ impl Notes {
         self.note(Severity::Warning, place, fault);
     }
 
-    /// Notes a key that is not among `siblings`, the keys of `table`.
-    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: &[&str]) {
+    /// Notes a key that is none of `table`'s.
+    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: Siblings<'_>) {
         if self.problems.len() < KEPT {
-            self.error(place, super::keys::unknown(name, table, siblings));
+            self.error(place, super::keys::unknown(name, &table.key, siblings));
         }
     }
 
-    /// Notes that `table` lacks `key`. Nothing is lacking in a file that could not be read to its end.
+    /// Notes that `table` lacks `key`.
     pub(super) fn missing(&mut self, table: &Place, key: &str, help: &str) {
-        if self.trusted_to == usize::MAX && self.told.is_empty() {
-            let place = table.child(key, table.span.clone());
-            self.error(&place, Fault::new(format!("`{key}` is missing"), help));
+        let place = table.child(key, table.span.clone());
+        self.lacking(Severity::Error, &place, Fault::new(format!("`{key}` is missing"), help));
+    }
+
+    /// Notes that something is not there. In a file that could not be read to its end, nothing is known to be lacking.
+    pub(super) fn lacking(&mut self, severity: Severity, place: &Place, fault: Fault) {
+        if self.is_trusted() {
+            self.note(severity, place, fault);
         }
     }
 
     /// Notes what the file as a whole lacks.
     pub(super) fn whole(&mut self, severity: Severity, fault: Fault) {
-        if self.trusted_to == usize::MAX && self.told.is_empty() {
+        if self.is_trusted() {
             let Fault { message, help } = fault;
             let file = self.source.clone();
             self.problems.push(Problem { file, span: None, key: String::new(), message, help, severity });
         }
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.trusted_to == usize::MAX && self.told.is_empty()
     }
 
     /// Whether nothing was noted so far.
@@ -188,61 +215,14 @@ impl Notes {
     }
 
     fn note(&mut self, severity: Severity, place: &Place, fault: Fault) {
-        let told = !self.told.is_empty() && self.told.contains(&self.source.line(place.span.start));
-        if place.span.start < self.trusted_to && !told && self.problems.len() < KEPT {
+        if self.problems.len() >= KEPT || place.span.start >= self.trusted_to {
+            return;
+        }
+        if self.told.is_empty() || !self.told.contains(&self.source.line(place.span.start)) {
             let Fault { message, help } = fault;
             let (file, span) = (self.source.clone(), Some(place.span.clone()));
             self.problems.push(Problem { file, span, key: place.key.clone(), message, help, severity });
         }
-    }
-}
-
-/// So many syntax errors are told; one of them often makes the rest.
-const SYNTAX_TOLD: usize = 5;
-
-/// Parses the text of `notes`' file. Of what a syntax error makes unreadable nothing but the error is noted.
-pub(super) fn parse<'t>(text: &'t str, notes: &mut Notes) -> Spanned<DeTable<'t>> {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let mut found: Vec<(Range<usize>, &str)> =
-        errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
-    found.sort_by_key(|(span, _)| span.start);
-    found.dedup_by_key(|(span, _)| notes.source.line(span.start));
-    let (mut trusted_to, mut told) = (usize::MAX, Vec::new());
-    for (n, (span, message)) in found.into_iter().enumerate() {
-        let (line, syntax) = (notes.source.line(span.start), syntax(message));
-        match syntax.reach {
-            Reach::Line => told.push(line),
-            // What stands before it on the line is the key of what could not be read.
-            Reach::Rest => trusted_to = trusted_to.min(notes.source.line_text(line).0),
-        }
-        if n < SYNTAX_TOLD {
-            notes.error(&Place { span, key: String::new() }, Fault::new(message, syntax.help));
-        }
-    }
-    (notes.trusted_to, notes.told) = (trusted_to, told);
-    document
-}
-
-/// How far a syntax error makes the text unreadable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
-    Line,
-    Rest,
-}
-
-struct Syntax {
-    reach: Reach,
-    help: &'static str,
-}
-
-fn syntax(message: &str) -> Syntax {
-    if message.starts_with("string values must be quoted") {
-        Syntax { reach: Reach::Line, help: "put the value in quotes, as in \"10s\"" }
-    } else if message.starts_with("duplicate key") {
-        let help = "it is there already; a list of sites, origins or routes has its header in double brackets, as in [[site]]";
-        Syntax { reach: Reach::Line, help }
-    } else {
-        Syntax { reach: Reach::Rest, help: "this is not TOML; what follows it was not looked at" }
     }
 }
 
@@ -255,7 +235,7 @@ pub(super) trait Value: Sized {
     fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self>;
 
     /// The keys below it, when it is a table or a list of tables.
-    fn keys(_prefix: &str, _out: &mut Vec<super::keys::Key>) {}
+    fn keys(_prefix: &str, _out: &mut Vec<Key>) {}
 }
 
 /// Reads what stands at `place`.
@@ -268,7 +248,14 @@ pub(super) fn slot<T: Value>(value: &Spanned<DeValue<'_>>, place: Place, notes: 
 
 impl<T: Value> Value for Vec<At<T>> {
     fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self> {
-        let list = list(value, place, T::TABLE, notes)?;
+        let Some(list) = value.as_array() else {
+            notes.error(place, not_a_list(value, place, T::TABLE));
+            if T::TABLE && value.is_table() {
+                // It is one table in single brackets. What stands in it has problems of its own.
+                let _ = T::read(value, &place.item(0, place.span.clone()), notes);
+            }
+            return None;
+        };
         let mut out = Vec::with_capacity(list.len());
         for (index, item) in list.iter().enumerate() {
             let place = place.item(index, item.span());
@@ -279,30 +266,20 @@ impl<T: Value> Value for Vec<At<T>> {
         Some(out)
     }
 
-    fn keys(prefix: &str, out: &mut Vec<super::keys::Key>) {
-        T::keys(prefix, out);
+    fn keys(prefix: &str, out: &mut Vec<Key>) {
+        T::keys(&format!("{prefix}[]"), out);
     }
 }
 
-/// The value as a list; `of_tables` when it is written with `[[…]]`.
-fn list<'v, 't>(
-    value: &'v DeValue<'t>,
-    place: &Place,
-    of_tables: bool,
-    notes: &mut Notes,
-) -> Option<&'v DeArray<'t>> {
-    if let Some(list) = value.as_array() {
-        return Some(list);
-    }
+fn not_a_list(value: &DeValue<'_>, place: &Place, of_tables: bool) -> Fault {
+    let path = place.path();
     let help = match (of_tables, value.is_table(), value.is_str()) {
-        (true, true, _) => format!("write [[{}]], in double brackets", place.header()),
-        (true, false, _) => format!("write a table for each, under [[{}]]", place.header()),
+        (true, true, _) => format!("write [[{path}]], in double brackets"),
+        (true, false, _) => format!("write a table for each, under [[{path}]]"),
         (false, _, true) => "put it in brackets, as in [\"…\"]".to_owned(),
         (false, _, false) => "write a list, as in [\"…\"]".to_owned(),
     };
-    let name = place.header();
-    notes.error(place, Fault::new(format!("`{name}` has to be a list, not {}", kind(value)), help));
-    None
+    Fault::new(format!("{} has to be a list, not {}", place.subject(), kind(value)), help)
 }
 
 /// The value as a table.
@@ -313,10 +290,10 @@ pub(super) fn table<'v, 't>(
 ) -> Option<&'v DeTable<'t>> {
     let found = value.as_table();
     if found.is_none() {
-        let name = place.header();
         let once = if value.is_array() { " once" } else { "" };
-        let help = format!("write [{name}]{once}, and its keys below it");
-        notes.error(place, Fault::new(format!("`{name}` has to be a table, not {}", kind(value)), help));
+        let help = format!("write {}{once}, and its keys below it", header(&place.key));
+        let message = format!("{} has to be a table, not {}", place.subject(), kind(value));
+        notes.error(place, Fault::new(message, help));
     }
     found
 }
@@ -330,7 +307,7 @@ pub(super) fn text<'v>(
 ) -> Option<&'v str> {
     let found = value.as_str();
     if found.is_none() {
-        let message = format!("`{}` has to be {expected}, not {}", place.header(), kind(value));
+        let message = format!("{} has to be {expected}, not {}", place.subject(), kind(value));
         notes.error(place, Fault::new(message, format!("write {expected}, in quotes")));
     }
     found
@@ -343,14 +320,13 @@ pub(super) fn whole_number(value: &DeValue<'_>, place: &Place, notes: &mut Notes
             Some(text) if text.parse::<u64>().is_ok() => format!("write {text}, without quotes"),
             _ => "write digits, without quotes".to_owned(),
         };
-        let message = format!("`{}` has to be a whole number, not {}", place.header(), kind(value));
+        let message = format!("{} has to be a whole number, not {}", place.subject(), kind(value));
         notes.error(place, Fault::new(message, help));
         return None;
     };
     let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
     if parsed.is_none() {
-        let message =
-            format!("{} is not a number that `{}` can have", shown(number.as_str()), place.header());
+        let message = format!("{} is not a number that {} can be", shown(number.as_str()), place.subject());
         notes.error(place, Fault::new(message, "write a whole number that is not negative"));
     }
     parsed
@@ -367,8 +343,8 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a broken number",
-        DeValue::Boolean(_) => "true or false",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
@@ -391,28 +367,15 @@ mod tests {
 
     #[test]
     fn a_header_is_a_key_without_its_indexes() {
-        let place = |key: &str| Place { span: 0..0, key: key.to_owned() };
-        assert_eq!(place("site[0].origin[12].url").header(), "site.origin.url");
-        assert_eq!(place("listen.http[0]").header(), "listen.http");
-        assert_eq!(place("dns").header(), "dns");
+        assert_eq!(without_indexes("site[0].origin[12].url"), "site.origin.url");
+        assert_eq!(header("site[0].origin[12]"), "[[site.origin]]");
+        assert_eq!(header("site[].tls"), "[site.tls]");
+        assert_eq!(header("dns"), "[dns]");
     }
 
     #[test]
     fn what_is_shown_is_escaped_and_short() {
         assert_eq!(shown("a\u{1b}[31m\n"), r#""a\u{1b}[31m\n""#);
         assert_eq!(shown(&"あ".repeat(500)).chars().count(), 63);
-    }
-
-    #[test]
-    fn only_what_stands_before_a_syntax_error_is_judged() {
-        let text = "a = 1\n[limits\nb = 2\n";
-        let mut notes = Notes::new(Source::named("k", text));
-        let _ = parse(text, &mut notes);
-        let at = |offset: usize| Place { span: offset..offset + 1, key: "x".to_owned() };
-        notes.error(&at(0), Fault::new("before", ""));
-        notes.error(&at(14), Fault::new("after", ""));
-        notes.missing(&at(0), "c", "");
-        let messages: Vec<String> = notes.into_problems().iter().map(|p| p.message.clone()).collect();
-        assert_eq!(messages, ["before", "unclosed table, expected `]`"]);
     }
 }

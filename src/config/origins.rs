@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::bounds::narrow;
-use super::node::{At, Fault, Notes, Place, Slot, Value, parse};
+use super::node::{At, Fault, Notes, Place, Slot, Value};
 use super::problem::{Problems, Source};
 use super::ready::{Origin, OriginMode};
-use super::{defaults, files, raw};
+use super::{defaults, files, raw, syntax};
 
 /// The list in the file at `path`, as far as it can be read, and what is wrong with it. A file that is empty, or
 /// has no `[[origin]]`, is an empty list: "serve the copies".
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path) -> (Vec<Origin>, Problems) {
 /// could be relied on.
 pub(super) fn from_text(text: &str, path: &Path) -> (Vec<Origin>, Problems) {
     let mut notes = Notes::new(Source::new(path, text));
-    let document = toml::de::DeValue::Table(parse(text, &mut notes).into_inner());
+    let document = toml::de::DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let readable = notes.is_clean();
     let file = raw::OriginsFile::read(&document, &Place::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));

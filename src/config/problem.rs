@@ -89,18 +89,22 @@ impl Problem {
     }
 }
 
-/// One line, for logs: `file:line:column: key: message; help`.
+/// One line, for logs: `file:line:column: key: message; help`. What is not to be printed is escaped.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.name)?;
-        if let Some((line, column)) = self.position() {
-            write!(f, ":{line}:{column}")?;
+        let mut line = self.file.name.clone();
+        if let Some((row, column)) = self.position() {
+            line.push_str(&format!(":{row}:{column}"));
         }
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+        for (separator, part) in [(": ", &self.key), (": ", &self.message), ("; ", &self.help)] {
+            if !part.is_empty() {
+                line.push_str(separator);
+                line.push_str(part);
+            }
         }
-        write!(f, ": {}", self.message)?;
-        if self.help.is_empty() { Ok(()) } else { write!(f, "; {}", self.help) }
+        line.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { write!(f, "{c}") }
+        })
     }
 }
 
@@ -231,14 +235,16 @@ mod tests {
 
     #[test]
     fn one_line_says_it_all_and_so_does_json() {
-        let problem = problem("a = 1\nb = 2", "b", Severity::Degraded);
+        let mut problem = problem("a = 1\nb = 2", "b", Severity::Degraded);
         assert_eq!(problem.to_string(), "k.toml:2:1: site[0].name: it is wrong; mend it");
-        let json = serde_json::to_value(Problems::new(vec![problem])).unwrap();
+        let json = serde_json::to_value(Problems::new(vec![problem.clone()])).unwrap();
         assert_eq!(
             json,
             serde_json::json!([{ "severity": "degraded", "file": "k.toml", "line": 2, "column": 1,
                 "key": "site[0].name", "message": "it is wrong", "help": "mend it" }])
         );
+        problem.key = "a\u{1b}[31m\nb".to_owned();
+        assert_eq!(problem.to_string(), r"k.toml:2:1: a\u{1b}[31m\nb: it is wrong; mend it");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteName};
-use super::keys::{Key, Support};
+use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
 use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
 use super::value::{CookieName, Preset, QueryName, Rate, Size, Switch};
@@ -32,7 +32,8 @@ macro_rules! tables {
         }
 
         impl $name {
-            const KEYS: &'static [&'static str] = &[$(stringify!($key),)* $(stringify!($later),)*];
+            const KEYS: Siblings<'static> =
+                Siblings { supported: &[$(stringify!($key),)*], later: &[$(stringify!($later),)*] };
         }
 
         impl Value for $name {
@@ -204,7 +205,7 @@ tables! {
 }
 
 fn later(place: &Place, instead: &str, notes: &mut Notes) {
-    let message = format!("`{}` is not supported yet", place.header());
+    let message = format!("`{}` is not supported yet", place.path());
     notes.error(place, Fault::new(message, format!("remove it for now; {instead}")));
 }
 

@@ -7,6 +7,9 @@ use super::problem::{Problem, Problems, Severity};
 /// So many are shown; whoever has more is told how many, and mends the first ones first.
 const SHOWN: usize = 100;
 
+/// What stands further than this from the beginning of its line, in bytes, is not shown: no editor made that line.
+const FAR: usize = 2000;
+
 /// Whether the text goes to a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -56,15 +59,23 @@ fn one(problem: &Problem, renderer: &Renderer) -> String {
     };
     let help = (!problem.help.is_empty()).then(|| normalize_untrusted_str(&problem.help));
     let help = help.as_deref().map(|help| Level::HELP.message(help));
-    let Some(span) = &problem.span else {
-        let title = level.primary_title(format!("{}: {}", problem.file.name, problem.message));
-        return renderer.render(&[annotate_snippets::Group::with_title(title).elements(help)]);
+    let without_line = |place: String| {
+        let title = level.clone().primary_title(format!("{place}: {}", problem.message));
+        renderer.render(&[annotate_snippets::Group::with_title(title).elements(help.clone())])
     };
-    // One line of the file is enough, and keeps the cost of a problem apart from the size of the file.
+    let Some(span) = &problem.span else {
+        return without_line(problem.file.name.clone());
+    };
+    // One line of the file is enough, and no more of it than can be read: the cost of showing a problem has nothing
+    // to do with the size of the file.
     let line = problem.file.line(span.start);
     let (start, text) = problem.file.line_text(line);
     let from = boundary(text, span.start - start);
-    let to = boundary(text, span.end.saturating_sub(start)).max(from);
+    if from > FAR {
+        return without_line(format!("{}:{line}", problem.file.name));
+    }
+    let to = boundary(text, span.end.saturating_sub(start).min(2 * FAR)).max(from);
+    let text = &text[..boundary(text, 3 * FAR)];
     let snippet = Snippet::source(text)
         .path(&problem.file.name)
         .line_start(line)
@@ -109,6 +120,18 @@ error: it is wrong
     fn a_problem_of_the_whole_file_shows_its_name() {
         let problems = Problems::new(vec![problem(None, Severity::Warning)]);
         assert_eq!(render(&problems, Style::Plain), "warning: k.toml: it is wrong\n |\n = help: mend it\n");
+    }
+
+    #[test]
+    fn of_an_endless_line_no_more_is_shown_than_can_be_read() {
+        let file = Source::named("k.toml", &"あ".repeat(100_000));
+        for (at, shown) in [(300, true), (200_001, false)] {
+            let problem =
+                Problem { file: file.clone(), span: Some(at..at + 90_000), ..problem(None, Severity::Error) };
+            let text = render(&Problems::new(vec![problem]), Style::Plain);
+            assert_eq!(text.contains("^^^"), shown, "{text}");
+            assert!(text.len() < 10_000 && text.contains("k.toml:1"), "{text}");
+        }
     }
 
     #[test]

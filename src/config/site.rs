@@ -110,7 +110,8 @@ fn origins(
     let Some(At { value: path, place }) = file else {
         if !listed && !file_given {
             let help = "write [[site.origin]] with its url below the site, or name an origins_file";
-            notes.warning(site, Fault::new("the site has no origin: only its copies can be served", help));
+            let fault = Fault::new("the site has no origin: only its copies can be served", help);
+            notes.lacking(Severity::Warning, site, fault);
         }
         return (origins, None);
     };

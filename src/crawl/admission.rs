@@ -155,8 +155,18 @@ fn is_login_cookie(name: &str) -> bool {
         return false;
     }
     const SIGNS: [&str; 12] = [
-        "logged_in", "logged-in", "loggedin", "auth_token", "authtoken", "access_token", "refresh_token", "id_token",
-        "remember_", "rememberme", "wordpress_sec_", "jwt",
+        "logged_in",
+        "logged-in",
+        "loggedin",
+        "auth_token",
+        "authtoken",
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "remember_",
+        "rememberme",
+        "wordpress_sec_",
+        "jwt",
     ];
     SIGNS.iter().any(|sign| name.contains(sign)) || matches!(name, ".aspxauth" | "auth" | "remember")
 }
@@ -189,9 +199,8 @@ pub fn page(key: &str, need: Need, headers: &HeaderMap, login: LoginForm) -> Res
 
 /// Whether an address is that of a login, by its last steps.
 pub fn is_login_address(address: &str) -> bool {
-    const STEPS: [&str; 10] = [
-        "login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "auth", "sso",
-    ];
+    const STEPS: [&str; 10] =
+        ["login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "auth", "sso"];
     let path = address.split(['?', '#']).next().unwrap_or(address);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
     path.rsplit('/').filter(|step| !step.is_empty()).take(2).any(|step| {
@@ -329,10 +338,25 @@ mod tests {
 
     #[test]
     fn logins_are_known_by_their_address() {
-        for address in ["/login", "/wp-login.php?redirect_to=x", "https://a.jp/users/sign_in", "/login/", "/auth/google", "/Login.aspx"] {
+        for address in [
+            "/login",
+            "/wp-login.php?redirect_to=x",
+            "https://a.jp/users/sign_in",
+            "/login/",
+            "/auth/google",
+            "/Login.aspx",
+        ] {
             assert!(is_login_address(address), "{address}");
         }
-        for address in ["/", "/loginhelp", "/blog/how-to-login-safely", "https://login", "/author", "/a?next=/login", "/login/a/b"] {
+        for address in [
+            "/",
+            "/loginhelp",
+            "/blog/how-to-login-safely",
+            "https://login",
+            "/author",
+            "/a?next=/login",
+            "/login/a/b",
+        ] {
             assert!(!is_login_address(address), "{address}");
         }
     }

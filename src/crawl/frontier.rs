@@ -16,22 +16,22 @@ const MAX_HOPS: u32 = 12;
 
 /// Something to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(super) struct Item {
     /// Its key.
-    pub key: Arc<str>,
+    pub(super) key: Arc<str>,
     /// What for.
-    pub need: Need,
+    pub(super) need: Need,
     /// Links from a start page.
-    pub depth: u32,
+    pub(super) depth: u32,
     /// Redirects, imports and frames since the last page that was linked.
-    pub hops: u32,
+    pub(super) hops: u32,
     /// The page that it was found on.
-    pub found_on: Option<Arc<str>>,
+    pub(super) found_on: Option<Arc<str>>,
 }
 
 /// What became of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
+pub(super) enum Offered {
     /// It will be fetched.
     Queued,
     /// It is queued, fetched or refused already.
@@ -42,15 +42,15 @@ pub enum Offered {
 
 /// The owner's word about what is fetched.
 #[derive(Debug)]
-pub struct Policy<'a> {
+pub(super) struct Policy<'a> {
     site: &'a Site,
     /// What `robots.txt` says.
-    pub robots: Robots,
+    pub(super) robots: Robots,
 }
 
 impl<'a> Policy<'a> {
     /// The configuration's part; `robots.txt` is not known yet and forbids nothing.
-    pub fn new(site: &'a Site) -> Policy<'a> {
+    pub(super) fn new(site: &'a Site) -> Policy<'a> {
         Policy { site, robots: Robots::allow_all() }
     }
 
@@ -105,7 +105,7 @@ struct Entry {
 
 /// The queue.
 #[derive(Debug)]
-pub struct Frontier {
+pub(super) struct Frontier {
     states: HashMap<Arc<str>, State>,
     waiting: HashMap<Arc<str>, Item>,
     queue: BinaryHeap<Entry>,
@@ -115,7 +115,7 @@ pub struct Frontier {
 
 impl Frontier {
     /// An empty queue for a site of so many pages.
-    pub fn new(max_pages: usize) -> Frontier {
+    pub(super) fn new(max_pages: usize) -> Frontier {
         Frontier {
             states: HashMap::new(),
             waiting: HashMap::new(),
@@ -126,17 +126,12 @@ impl Frontier {
     }
 
     /// Items that wait.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Offers something that was found.
-    pub fn offer(&mut self, item: Item, policy: &Policy<'_>) -> Offered {
+    pub(super) fn offer(&mut self, item: Item, policy: &Policy<'_>) -> Offered {
         let known = self.states.get(&item.key).copied();
         match known {
             Some(State::Taken) => return Offered::Known,
@@ -148,14 +143,15 @@ impl Frontier {
             Some(State::Queued { .. } | State::Refused { .. }) | None => {}
         }
         let queued = matches!(known, Some(State::Queued { .. }));
-        let judged = policy.judge(&item).and_then(|()| {
-            if queued { Ok(()) } else { self.traps.pass(&item.key, item.need) }
-        });
+        let judged = policy
+            .judge(&item)
+            .and_then(|()| if queued { Ok(()) } else { self.traps.pass(&item.key, item.need) });
         if let Err(refusal) = judged {
             // What is queued already stays queued as it was.
-            if !queued {
-                self.states.insert(item.key, State::Refused { need: item.need, depth: item.depth });
+            if queued {
+                return Offered::Known;
             }
+            self.states.insert(item.key, State::Refused { need: item.need, depth: item.depth });
             return Offered::Refused(refusal);
         }
         self.offers += 1;
@@ -167,8 +163,14 @@ impl Frontier {
         if queued { Offered::Known } else { Offered::Queued }
     }
 
+    /// Marks an address as fetched without having queued it.
+    pub(super) fn claim(&mut self, key: &Arc<str>) {
+        self.states.insert(key.clone(), State::Taken);
+        self.waiting.remove(key);
+    }
+
     /// The next thing to fetch.
-    pub fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<Item> {
         loop {
             let Entry { rank: Reverse((_, _, of)), key } = self.queue.pop()?;
             match self.states.get(&key) {
@@ -187,7 +189,7 @@ fn class(need: Need) -> u8 {
     match need {
         Need::Key => 0,
         Need::Site => 1,
-        Need::Draw | Need::Frame => 2,
+        Need::Draw => 2,
         Need::Link => 3,
     }
 }
@@ -198,7 +200,7 @@ fn distance(item: &Item) -> u32 {
     let parameters = item.key.split_once('?').map_or(0, |(_, query)| query.split('&').count().min(8) as u32);
     match item.need {
         Need::Link => item.depth.saturating_add(parameters),
-        Need::Key | Need::Site | Need::Draw | Need::Frame => 0,
+        Need::Key | Need::Site | Need::Draw => 0,
     }
 }
 
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(frontier.len(), 7);
         let expected = ["/key", "/robots.txt", "/s.css", "/near", "/near2", "/deep", "/near?a=1&b=2"];
         assert_eq!(order(&mut frontier), expected);
-        assert!(frontier.is_empty());
+        assert_eq!(frontier.len(), 0);
     }
 
     #[test]
@@ -260,7 +262,8 @@ mod tests {
         site.mirror.max_depth = 2;
         site.mirror.include = vec![PathPattern::new("/shop/*").unwrap()];
         site.mirror.exclude = vec![PathPattern::new("*/big/*").unwrap()];
-        site.routes = vec![Route { path: PathPattern::new("/shop/off/*").unwrap(), cache: true, mirror: false }];
+        site.routes =
+            vec![Route { path: PathPattern::new("/shop/off/*").unwrap(), cache: true, mirror: false }];
         let mut policy = Policy::new(&site);
         policy.robots = Robots::parse(b"User-agent: *\nDisallow: /shop/secret");
         for (key, need, depth, expected) in [
@@ -295,13 +298,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_address_comes_out_once(offers in proptest::collection::vec(("/[a-d]{1,2}", 0u8..5, 0u32..4), 0..60)) {
+        fn each_address_comes_out_once(offers in proptest::collection::vec(("/[a-d]{1,2}", 0u8..4, 0u32..4), 0..60)) {
             let site = site(&[]);
             let policy = Policy::new(&site);
             let mut frontier = Frontier::new(100);
             let mut keys = std::collections::BTreeSet::new();
             for (key, need, depth) in offers {
-                let need = [Need::Key, Need::Site, Need::Draw, Need::Frame, Need::Link][need as usize];
+                let need = [Need::Key, Need::Site, Need::Draw, Need::Link][need as usize];
                 frontier.offer(item(&key, need, depth), &policy);
                 keys.insert(key);
             }

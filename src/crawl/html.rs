@@ -120,8 +120,8 @@ const ADDRESSES: &[(&str, &str, Need)] = &[
     ("script", "src", Need::Draw), ("img", "src", Need::Draw), ("input", "src", Need::Draw),
     ("source", "src", Need::Draw), ("video", "src", Need::Draw), ("video", "poster", Need::Draw),
     ("audio", "src", Need::Draw), ("track", "src", Need::Draw), ("bgsound", "src", Need::Draw),
-    ("iframe", "src", Need::Frame), ("frame", "src", Need::Frame), ("embed", "src", Need::Frame),
-    ("object", "data", Need::Frame),
+    ("iframe", "src", Need::Draw), ("frame", "src", Need::Draw), ("embed", "src", Need::Draw),
+    ("object", "data", Need::Draw),
     // SVG within the page, old and new spelling
     ("image", "href", Need::Draw), ("image", "xlink:href", Need::Draw), ("use", "href", Need::Draw),
     ("use", "xlink:href", Need::Draw), ("feimage", "href", Need::Draw), ("feimage", "xlink:href", Need::Draw),
@@ -193,11 +193,11 @@ fn need_of_rel(rel: &str) -> Option<Need> {
         | "manifest"
         | "preload"
         | "modulepreload"
-        | "prefetch"
         | "image_src" => Some(Need::Draw),
-        "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last" | "start" | "up"
-        | "contents" | "index" | "help" | "license" | "author" | "privacy-policy" | "terms-of-service"
-        | "amphtml" | "search" => Some(Need::Link),
+        // What is fetched ahead may be the next page.
+        "prefetch" | "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last"
+        | "start" | "up" | "contents" | "index" | "help" | "license" | "author" | "privacy-policy"
+        | "terms-of-service" | "amphtml" | "search" => Some(Need::Link),
         _ => None,
     }
 }
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_reference_is_found() {
-        use Need::{Draw, Frame, Link};
+        use Need::{Draw, Link};
         for (html, expected) in [
             ("<a href=x>", &[("x", Link)][..]),
             ("<A HREF = ' x '>", &[("x", Link)]),
@@ -287,6 +287,7 @@ mod tests {
             ("<link rel=alternate hreflang=en href=x>", &[("x", Link)]),
             ("<link rel=preconnect href=x><link rel=pingback href=y><link href=z>", &[]),
             ("<link rel=preload as=image imagesrcset='a 1x, b 2x'>", &[("a", Draw), ("b", Draw)]),
+            ("<link rel=prefetch href=x>", &[("x", Link)]),
             ("<link rel=manifest href=x><link rel=apple-touch-icon href=y>", &[("x", Draw), ("y", Draw)]),
             ("<script src=x></script><script>var a = '<img src=no>'</script>", &[("x", Draw)]),
             ("<img src=x srcset='y 1x, z 2x'>", &[("x", Draw), ("y", Draw), ("z", Draw)]),
@@ -298,9 +299,9 @@ mod tests {
                 "<video src=a poster=b><source src=c><track src=d></video><audio src=e>",
                 &[("a", Draw), ("b", Draw), ("c", Draw), ("d", Draw), ("e", Draw)],
             ),
-            ("<iframe src=x></iframe><frame src=y>", &[("x", Frame), ("y", Frame)]),
+            ("<iframe src=x></iframe><frame src=y>", &[("x", Draw), ("y", Draw)]),
             ("<iframe srcdoc='<img src=&quot;x&quot;>'></iframe>", &[("x", Draw)]),
-            ("<object data=x></object><embed src=y>", &[("x", Frame), ("y", Frame)]),
+            ("<object data=x></object><embed src=y>", &[("x", Draw), ("y", Draw)]),
             ("<input type=image src=x>", &[("x", Draw)]),
             ("<form action=/no><button formaction=/no>", &[]),
             ("<meta http-equiv=Refresh content='0; URL=/x'>", &[("/x", Link)]),

@@ -7,22 +7,10 @@ pub enum Need {
     Key,
     /// Every site may have it: `robots.txt`, `favicon.ico`, site maps. Nobody is told when it is missing.
     Site,
-    /// A page needs it to be drawn: a style, a script, an image, a font.
+    /// A page needs it to be drawn: a style, a script, an image, a font, a frame.
     Draw,
-    /// A page needs it to be drawn, and it may be a page itself: a frame, an embedded document.
-    Frame,
     /// A page leads to it.
     Link,
-}
-
-impl Need {
-    /// Whether the owner asked for it, be it by way of a page: `robots.txt` is for what is found beyond that.
-    pub fn is_owners(self) -> bool {
-        match self {
-            Need::Key | Need::Site | Need::Draw | Need::Frame => true,
-            Need::Link => false,
-        }
-    }
 }
 
 /// An address in a document, as it stood there (character references decoded, not resolved).

@@ -12,7 +12,7 @@ use crate::config::ready::Site;
 
 /// The hosts of one site, and how its keys are made.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub(super) struct Scope {
     /// Host names, lower case, with the port only where it is not the scheme's own.
     hosts: Vec<String>,
     ignore_query: Vec<String>,
@@ -20,7 +20,7 @@ pub struct Scope {
 
 /// What an address in a page leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// A page of the site, by its key.
     Here(String),
     /// Somebody else's.
@@ -31,7 +31,7 @@ pub enum Place {
 
 impl Scope {
     /// The scope of a site. Where its hosts are `*`, the first origin says what the site is called.
-    pub fn new(site: &Site) -> Scope {
+    pub(super) fn new(site: &Site) -> Scope {
         let mut hosts: Vec<String> =
             site.hosts.iter().filter(|host| *host != "*").map(|h| spelled(h)).collect();
         if hosts.is_empty()
@@ -48,24 +48,24 @@ impl Scope {
     }
 
     /// The host that is asked first.
-    pub fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         self.hosts.first().map_or("localhost", String::as_str)
     }
 
     /// The address of a target ("path?query") of the site, to resolve links against.
-    pub fn url(&self, tls: bool, host: &str, target: &str) -> Option<Url> {
+    pub(super) fn url(&self, tls: bool, host: &str, target: &str) -> Option<Url> {
         Url::parse(&format!("{}://{host}{target}", if tls { "https" } else { "http" })).ok()
     }
 
     /// The key of a path or target as written in the configuration.
-    pub fn key(&self, target: &str) -> String {
+    pub(super) fn key(&self, target: &str) -> String {
         let target = target.split('#').next().unwrap_or(target);
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         page_key(path, query, &self.ignore_query).into_owned()
     }
 
     /// Whether an address is the site's.
-    pub fn holds(&self, url: &Url) -> bool {
+    pub(super) fn holds(&self, url: &Url) -> bool {
         let Some(host) = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")) else {
             return false;
         };
@@ -81,7 +81,7 @@ impl Scope {
     }
 
     /// Where `link`, found at `base` in a page in `encoding`, leads.
-    pub fn place(&self, base: &Url, link: &str, encoding: &'static Encoding) -> Place {
+    pub(super) fn place(&self, base: &Url, link: &str, encoding: &'static Encoding) -> Place {
         match resolve(base, link, encoding) {
             Some(url) => self.of_url(&url),
             None => Place::Nowhere,
@@ -89,7 +89,7 @@ impl Scope {
     }
 
     /// What an absolute address leads to.
-    pub fn of_url(&self, url: &Url) -> Place {
+    pub(super) fn of_url(&self, url: &Url) -> Place {
         if !matches!(url.scheme(), "http" | "https") {
             return Place::Nowhere;
         }
@@ -103,11 +103,15 @@ impl Scope {
 }
 
 /// `link` as a browser resolves it: queries in the page's own encoding.
-pub fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+pub(super) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
     if link.len() > 64 * 1024 || link.starts_with("data:") {
         return None;
     }
-    Url::options().base_url(Some(base)).encoding_override(Some(&|text| encoding.encode(text).0)).parse(link).ok()
+    Url::options()
+        .base_url(Some(base))
+        .encoding_override(Some(&|text| encoding.encode(text).0))
+        .parse(link)
+        .ok()
 }
 
 /// A host as addresses spell it: lower case, punycode, without the default port.

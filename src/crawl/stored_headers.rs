@@ -4,7 +4,7 @@
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 /// Kept, in the order of the alphabet.
-pub const KEPT: &[&str] = &[
+pub(super) const KEPT: &[&str] = &[
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -47,7 +47,7 @@ const MAX_BYTES: usize = 32 * 1024;
 
 /// The fields to keep, in the order of the answer. Where the body was unpacked, its entity tag named another
 /// representation (RFC 9110 section 8.8.3) and goes.
-pub fn kept(headers: &HeaderMap, unpacked: bool) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn kept(headers: &HeaderMap, unpacked: bool) -> Vec<(HeaderName, HeaderValue)> {
     let mut room = MAX_BYTES;
     let wanted = headers.iter().filter(|(name, _)| KEPT.binary_search(&name.as_str()).is_ok());
     let wanted = wanted.filter(|(name, _)| !(unpacked && **name == ETAG));
@@ -61,21 +61,19 @@ pub fn kept(headers: &HeaderMap, unpacked: bool) -> Vec<(HeaderName, HeaderValue
 
 /// What a body is, as far as the crawler cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
+pub(super) enum Media {
     /// A page.
     Html,
     /// A style sheet.
     Css,
     /// A web application manifest.
     Manifest,
-    /// XML or a plain list: a site map, where one was asked for.
-    Text,
     /// Anything else.
     Other,
 }
 
 /// The kind of a body, by its Content-Type, or where there is none by how it begins.
-pub fn media(headers: &HeaderMap, start: &[u8]) -> Media {
+pub(super) fn media(headers: &HeaderMap, start: &[u8]) -> Media {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return sniffed(start);
     };
@@ -84,9 +82,7 @@ pub fn media(headers: &HeaderMap, start: &[u8]) -> Media {
         "text/html" | "application/xhtml+xml" => Media::Html,
         "text/css" => Media::Css,
         "application/manifest+json" | "application/json" => Media::Manifest,
-        "text/plain" | "text/xml" | "application/xml" | "application/gzip" | "application/x-gzip" => Media::Text,
         "" => sniffed(start),
-        other if other.ends_with("+xml") && other != "image/svg+xml" => Media::Text,
         _ => Media::Other,
     }
 }
@@ -108,7 +104,16 @@ mod tests {
     #[test]
     fn the_list_is_in_order_and_without_the_dangerous() {
         assert!(KEPT.windows(2).all(|pair| pair[0] < pair[1]));
-        for never in ["set-cookie", "content-encoding", "content-length", "transfer-encoding", "alt-svc", "date", "age", "clear-site-data"] {
+        for never in [
+            "set-cookie",
+            "content-encoding",
+            "content-length",
+            "transfer-encoding",
+            "alt-svc",
+            "date",
+            "age",
+            "clear-site-data",
+        ] {
             assert!(KEPT.binary_search(&never).is_err(), "{never}");
         }
     }
@@ -119,8 +124,15 @@ mod tests {
 
     #[test]
     fn fields_are_kept_in_order_and_repeats_too() {
-        let headers = map(&[("set-cookie", "a=b"), ("link", "<a>"), ("link", "<b>"), ("etag", "\"1\""), ("server", "x")]);
-        let names = |unpacked| kept(&headers, unpacked).iter().map(|(n, _)| n.to_string()).collect::<Vec<_>>();
+        let headers = map(&[
+            ("set-cookie", "a=b"),
+            ("link", "<a>"),
+            ("link", "<b>"),
+            ("etag", "\"1\""),
+            ("server", "x"),
+        ]);
+        let names =
+            |unpacked| kept(&headers, unpacked).iter().map(|(n, _)| n.to_string()).collect::<Vec<_>>();
         assert_eq!(names(false), ["link", "link", "etag"]);
         assert_eq!(names(true), ["link", "link"]);
     }
@@ -140,7 +152,7 @@ mod tests {
             ("text/html; charset=utf-8", "", Media::Html),
             ("TEXT/CSS", "", Media::Css),
             ("image/svg+xml", "", Media::Other),
-            ("application/rss+xml", "", Media::Text),
+            ("application/rss+xml", "", Media::Other),
             ("image/png", "<html>", Media::Other),
             ("", " \n<!DOCTYPE HTML>", Media::Html),
         ] {

@@ -22,14 +22,14 @@ const QUERY_DATES: usize = 200;
 
 /// How many addresses of each kind have been let through.
 #[derive(Debug)]
-pub struct Traps {
+pub(super) struct Traps {
     seen: HashMap<String, usize>,
     max_pages: usize,
 }
 
 impl Traps {
     /// Nothing seen yet. Bounds follow the number of pages that the owner wants.
-    pub fn new(max_pages: usize) -> Traps {
+    pub(super) fn new(max_pages: usize) -> Traps {
         Traps { seen: HashMap::new(), max_pages }
     }
 
@@ -37,7 +37,7 @@ impl Traps {
     ///
     /// # Errors
     /// Why it is not fetched.
-    pub fn pass(&mut self, key: &str, need: Need) -> Result<(), Refusal> {
+    pub(super) fn pass(&mut self, key: &str, need: Need) -> Result<(), Refusal> {
         shape(key)?;
         if need == Need::Key || need == Need::Site {
             return Ok(());
@@ -125,7 +125,8 @@ fn ends_like_a_date(path: &str) -> bool {
     if has_date_shape(last) {
         return true;
     }
-    let number = |step: &str, most: u32| step.len() <= 2 && step.parse::<u32>().is_ok_and(|n| (1..=most).contains(&n));
+    let number =
+        |step: &str, most: u32| step.len() <= 2 && step.parse::<u32>().is_ok_and(|n| (1..=most).contains(&n));
     match before {
         Some(before) if is_year(before) => number(last, 53),
         Some(before) => number(last, 31) && number(before, 12) && steps.next().is_some_and(is_year),
@@ -138,7 +139,8 @@ fn has_date(pair: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let named = ["date", "month", "year", "week", "day", "ym", "calendar"];
     let numeric = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit() || b"-/.".contains(&b));
-    has_date_shape(value) || numeric && named.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")))
+    has_date_shape(value)
+        || numeric && named.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")))
 }
 
 /// `2026-11`, `2026-11-03`, `202611`, `20261103`, and the same with slashes or dots.
@@ -167,8 +169,19 @@ fn is_year(text: &str) -> bool {
 /// must not fill carts, write log entries, or end anything.
 fn acts(key: &str) -> bool {
     const PARAMETERS: [&str; 14] = [
-        "add-to-cart", "add_to_cart", "addtocart", "remove_item", "undo_item", "add_to_wishlist",
-        "remove_from_wishlist", "add_to_compare", "replytocom", "_wpnonce", "logout", "unsubscribe", "unapprove",
+        "add-to-cart",
+        "add_to_cart",
+        "addtocart",
+        "remove_item",
+        "undo_item",
+        "add_to_wishlist",
+        "remove_from_wishlist",
+        "add_to_compare",
+        "replytocom",
+        "_wpnonce",
+        "logout",
+        "unsubscribe",
+        "unapprove",
         "doing_wp_cron",
     ];
     const STEPS: [&str; 6] = ["logout", "log-out", "signout", "sign-out", "logoff", "unsubscribe"];
@@ -180,7 +193,8 @@ fn acts(key: &str) -> bool {
         || query.split('&').any(|pair| {
             let pair = pair.to_ascii_lowercase();
             let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-            PARAMETERS.contains(&name) || matches!(name, "action" | "do" | "mode" | "cmd") && ACTIONS.contains(&value)
+            PARAMETERS.contains(&name)
+                || matches!(name, "action" | "do" | "mode" | "cmd") && ACTIONS.contains(&value)
         })
 }
 
@@ -201,7 +215,8 @@ fn kind(path: &str, query: Option<&str>) -> String {
         }
     }
     if let Some(query) = query {
-        let mut names: Vec<&str> = query.split('&').map(|pair| pair.split('=').next().unwrap_or(pair)).collect();
+        let mut names: Vec<&str> =
+            query.split('&').map(|pair| pair.split('=').next().unwrap_or(pair)).collect();
         names.sort_unstable();
         kind.push('?');
         kind.push_str(&names.join("&"));
@@ -221,8 +236,18 @@ mod tests {
     #[test]
     fn ordinary_addresses_pass() {
         for key in [
-            "/", "/a/b/c.html", "/2011/11/11/11", "/a/a/a", "/x?id=1", "/x?a=1&b=2&c=3", "/news/2026/11/03/title",
-            "/%E3%81%8A%E7%9F%A5%E3%82%89%E3%81%9B", "/a?action=view", "/blog/logout-explained", "/x?d=1&e=1", "/x?a&a",
+            "/",
+            "/a/b/c.html",
+            "/2011/11/11/11",
+            "/a/a/a",
+            "/x?id=1",
+            "/x?a=1&b=2&c=3",
+            "/news/2026/11/03/title",
+            "/%E3%81%8A%E7%9F%A5%E3%82%89%E3%81%9B",
+            "/a?action=view",
+            "/blog/logout-explained",
+            "/x?d=1&e=1",
+            "/x?a&a",
         ] {
             assert_eq!(judged(key), Ok(()), "{key}");
         }
@@ -260,12 +285,19 @@ mod tests {
     fn kinds_are_bounded() {
         let months = (0..5000).map(|i| format!("/calendar/{}/{:02}/", 1900 + i / 12 % 300, i % 12 + 1));
         assert_eq!(passed(months), DATES);
-        let days = (0..5000).map(|i| format!("/events/{}-{:02}-{:02}", 1900 + i / 372, i / 31 % 12 + 1, i % 31 + 1));
+        let days =
+            (0..5000).map(|i| format!("/events/{}-{:02}-{:02}", 1900 + i / 372, i / 31 % 12 + 1, i % 31 + 1));
         assert_eq!(passed(days), DATES);
         assert_eq!(passed((0..5000).map(|i| format!("/list?month={i}"))), QUERY_DATES);
-        assert_eq!(passed((0..5000).map(|i| format!("/list?d=2026-{:02}-{:02}&x={i}", i / 31 % 12 + 1, i % 31 + 1))), 200);
+        assert_eq!(
+            passed((0..5000).map(|i| format!("/list?d=2026-{:02}-{:02}&x={i}", i / 31 % 12 + 1, i % 31 + 1))),
+            200
+        );
         assert_eq!(passed((0..20_000).map(|i| format!("/view?id={i}"))), 5000);
-        assert_eq!(passed((0..5000).map(|i| format!("/list?color={i}&size={}&sort={}&b={}", i % 7, i % 3, i % 5))), 50);
+        assert_eq!(
+            passed((0..5000).map(|i| format!("/list?color={i}&size={}&sort={}&b={}", i % 7, i % 3, i % 5))),
+            50
+        );
     }
 
     #[test]

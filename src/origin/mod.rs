@@ -90,11 +90,11 @@ pub enum Outlook {
 impl Origins {
     /// The origins of `site`; those that `before` has, too, are kept with their health, connections and checks.
     pub fn new(site: &ready::Site, tools: &Tools, before: Option<&Origins>) -> Origins {
-        let host: Arc<str> = site.hosts.first().map_or("", String::as_str).into();
+        let own: Option<Arc<str>> = site.canonical_host().map(Into::into);
         let settings = |origin: &ready::Origin| check::Settings {
             health: site.health.clone(),
             // A catch-all site has no host of its own to ask for.
-            host: if &*host == "*" { origin.url.host.as_str().into() } else { host.clone() },
+            host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
         };
         let members = site.origins.iter().map(|wanted| {
             let identity =

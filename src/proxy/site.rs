@@ -22,7 +22,7 @@ pub struct Site {
     /// Its part of the HTTP cache.
     pub cache: SiteCache,
     /// The site's snapshots.
-    pub mirror: Mirror,
+    pub mirror: Arc<Mirror>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.

@@ -28,7 +28,7 @@ pub struct Conn {
 /// What a TLS handshake settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsInfo {
-    /// The host name that the client asked for.
+    /// The host name that the client asked for, in lower case.
     pub sni: Option<Arc<str>>,
     /// Whether HTTP/2 was agreed on by ALPN.
     pub http2: bool,

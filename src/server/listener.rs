@@ -37,10 +37,10 @@ const NO_SEAT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
 
 /// A bound socket that does not accept yet.
 #[derive(Debug)]
-pub struct Listener(Kind);
+pub struct Listener(pub(super) Kind);
 
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, PathBuf),
 }

@@ -18,6 +18,9 @@ const SHARDS: usize = 16;
 /// Who has just come may still be in the TLS handshake, or its first byte on the way.
 const NEWCOMER: Duration = Duration::from_secs(1);
 
+/// When nobody could make room, it is not looked again for so long: in a flood every newcomer would walk the roll.
+const CROWDED: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 struct Row {
     life: Arc<Life>,
@@ -32,6 +35,8 @@ pub(super) struct Roll {
     open: AtomicUsize,
     /// No new connections; those that are there finish.
     closed: AtomicBool,
+    /// When nobody was found who could make room.
+    crowded: Mutex<Option<Instant>>,
     left: Notify,
     counters: Arc<Counters>,
 }
@@ -50,6 +55,7 @@ impl Roll {
             next: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            crowded: Mutex::default(),
             left: Notify::new(),
             counters,
         }
@@ -122,6 +128,10 @@ impl Roll {
 
     /// Asks the `count` connections that have been idle for longest to go. Says how many there were.
     pub(super) fn make_room(&self, count: usize, now: Instant) -> usize {
+        let mut crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        if crowded.is_some_and(|since| now.duration_since(since) < CROWDED) {
+            return 0;
+        }
         let mut idle = self.walk(|row| {
             let pulse = row.life.pulse();
             let waiting = pulse.calls == pulse.ended && !pulse.upgraded && !pulse.closing;
@@ -131,6 +141,8 @@ impl Roll {
         });
         idle.sort_by_key(|&(moved, ..)| moved);
         idle.truncate(count);
+        *crowded = idle.is_empty().then_some(now);
+        drop(crowded);
         for (_, pulse, life) in &idle {
             if pulse.calls == 0 || pulse.dismissed {
                 self.kill(life, End::Displaced);

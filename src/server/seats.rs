@@ -69,25 +69,40 @@ impl Seats {
     /// Takes a seat. `address` is `None` for those without a limit of their own.
     pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>, terms: &Terms) -> Result<Seat, Refusal> {
         let client = address.filter(|&address| !terms.is_exempt(address.to_canonical())).map(Client::of);
+        // the client first: one that has too many must not make idle ones of others go for it
+        if let Some(client) = client
+            && !self.count_client(client, terms.connections_per_client)
+        {
+            return Err(Refusal::Client);
+        }
         if self.taken.fetch_add(1, Ordering::AcqRel) >= terms.connections {
             self.taken.fetch_sub(1, Ordering::AcqRel);
+            client.into_iter().for_each(|client| self.discount_client(client));
             return Err(Refusal::Full);
         }
-        // from here on the seat is a value, and whatever happens gives it back
-        let mut seat = Seat { seats: Arc::clone(self), client: None };
-        if let Some(client) = client {
-            let mut clients = self.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
-            let count = clients.entry(client).or_insert(0);
-            if *count >= terms.connections_per_client {
-                if *count == 0 {
-                    clients.remove(&client);
-                }
-                return Err(Refusal::Client);
+        Ok(Seat { seats: Arc::clone(self), client })
+    }
+
+    fn count_client(&self, client: Client, most: usize) -> bool {
+        let mut clients = self.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
+        match clients.entry(client) {
+            Entry::Occupied(mut entry) if *entry.get() < most => *entry.get_mut() += 1,
+            Entry::Vacant(entry) if most > 0 => {
+                entry.insert(1);
             }
-            *count += 1;
-            seat.client = Some(client);
+            Entry::Occupied(_) | Entry::Vacant(_) => return false,
         }
-        Ok(seat)
+        true
+    }
+
+    fn discount_client(&self, client: Client) {
+        let mut clients = self.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = clients.entry(client) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 
     /// Completes when a seat has been given back since the last call.
@@ -105,14 +120,7 @@ impl Seats {
 impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(client) = self.client {
-            let mut clients =
-                self.seats.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
-            if let Entry::Occupied(mut entry) = clients.entry(client) {
-                *entry.get_mut() -= 1;
-                if *entry.get() == 0 {
-                    entry.remove();
-                }
-            }
+            self.seats.discount_client(client);
         }
         self.seats.taken.fetch_sub(1, Ordering::AcqRel);
         self.seats.freed.notify_one();
@@ -180,6 +188,15 @@ mod tests {
         assert_eq!(seats.take(ip("10.1.2.3"), &terms(5, 1)).unwrap_err(), Refusal::Full);
         drop(held);
         assert_eq!(seats.taken(), 0);
+    }
+
+    #[test]
+    fn a_client_with_too_many_is_told_so_even_when_all_are_taken() {
+        let seats = Arc::new(Seats::default());
+        let _a = seats.take(ip("192.0.2.1"), &terms(1, 1)).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.1"), &terms(1, 1)).unwrap_err(), Refusal::Client);
+        assert_eq!(seats.take(ip("192.0.2.2"), &terms(1, 1)).unwrap_err(), Refusal::Full);
+        assert_eq!(seats.clients.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>(), 1);
     }
 
     #[test]

@@ -138,7 +138,7 @@ async fn open<S: Service>(
 
 fn settled(tls: &rustls::ServerConnection) -> TlsInfo {
     TlsInfo {
-        sni: tls.server_name().map(Arc::from),
+        sni: tls.server_name().map(|name| name.to_ascii_lowercase().into()),
         http2: tls.alpn_protocol() == Some(b"h2"),
         tls13: tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3),
     }
@@ -246,6 +246,9 @@ impl<S: Service> Session<S> {
         call.answered();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.life.upgrade();
+        } else if !self.http2 && self.life.is_dismissed() {
+            // this request came after the word to finish was given, when hyper was not yet told of it
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.http2 {
             strip_http2_body(head_only, &mut response);

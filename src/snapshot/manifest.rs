@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::damage::{Damage, ManifestError, ReadError};
-use super::format::{self, About, BLOCK, BadHead, ENTRIES_PER_BLOCK, Entry, Head, Kind};
+use super::format::{self, About, BLOCK, BadHead, ENTRIES_PER_BLOCK, Entry, Fence, Head};
 use super::id::SnapshotId;
 use super::page::{BlobId, Page};
 use super::record;
@@ -22,8 +22,7 @@ pub(super) struct Manifest {
     file: File,
     path: PathBuf,
     head: Head,
-    /// The first key hash of each index block.
-    fence: Vec<u128>,
+    fence: Fence,
 }
 
 impl Manifest {
@@ -44,11 +43,8 @@ impl Manifest {
         if head.about.id != id || head.about.site != site {
             return Err(Damage::Stranger.into());
         }
-        let mut manifest = Manifest { file, path: path.to_owned(), head, fence: Vec::new() };
-        manifest.fence = match manifest.read_fence()? {
-            Some(fence) => fence,
-            None => manifest.rebuild_fence()?,
-        };
+        let mut manifest = Manifest { file, path: path.to_owned(), head, fence: Fence::default() };
+        manifest.fence = manifest.read_fence()?;
         Ok(manifest)
     }
 
@@ -57,15 +53,28 @@ impl Manifest {
     }
 
     /// The page with this key: one block of the index and one record are read.
+    ///
+    /// The block is verified only when that matters. A page that is found proves itself, by its record's check and by
+    /// its key; that a page is not there is believed only of a block that is whole.
     pub(super) fn find(&self, key: &str) -> Result<Option<Page>, ReadError> {
         let hash = format::key_hash(key);
-        let Some(number) = self.fence.partition_point(|first| *first <= hash).checked_sub(1) else {
+        let Some(number) = self.fence.index.partition_point(|(first, _)| *first <= hash).checked_sub(1)
+        else {
             return Ok(None);
         };
-        let number = number as u64;
-        let block = self.index_block(number)?;
-        let Some(entry) = search(&block, self.lines_of(number), hash) else { return Ok(None) };
-        self.record(entry, Some(key)).map(Some)
+        let block = self.block(self.head.index_at + number as u64 * BLOCK as u64)?;
+        let found = search(&block, self.lines_of(number as u64), hash);
+        let page = found.map(|entry| self.record(entry, Some(key))).transpose();
+        match page {
+            Ok(None) | Err(ReadError::Damaged(_)) if !self.is_whole(number, &block) => {
+                Err(Damage::Index(number as u64).into())
+            }
+            page => page,
+        }
+    }
+
+    fn is_whole(&self, number: usize, block: &[u8; BLOCK]) -> bool {
+        self.fence.index.get(number).is_some_and(|(_, hash)| *hash == format::block_hash(block))
     }
 
     /// How many lines index block `number` has.
@@ -76,11 +85,7 @@ impl Manifest {
     /// Index block `number`, verified.
     pub(super) fn index_block(&self, number: u64) -> Result<[u8; BLOCK], ReadError> {
         let block = self.block(self.head.index_at + number * BLOCK as u64)?;
-        if format::is_sealed(Kind::Index, number, &block) {
-            Ok(block)
-        } else {
-            Err(Damage::Index(number).into())
-        }
+        if self.is_whole(number as usize, &block) { Ok(block) } else { Err(Damage::Index(number).into()) }
     }
 
     /// The page that an index entry points to, verified, with the key that the index says.
@@ -124,27 +129,21 @@ impl Manifest {
 
     fn blob_block(&self, number: u64) -> Result<[u8; BLOCK], ReadError> {
         let block = self.block(self.head.blobs_at + number * BLOCK as u64)?;
-        let sealed = format::is_sealed(Kind::Blobs, number, &block);
-        if sealed { Ok(block) } else { Err(Damage::BlobTable(number).into()) }
+        let whole = self.fence.blobs.get(number as usize) == Some(&format::block_hash(&block));
+        if whole { Ok(block) } else { Err(Damage::BlobTable(number).into()) }
     }
 
-    /// `None` when it is not the one that was written.
-    fn read_fence(&self) -> Result<Option<Vec<u128>>, ReadError> {
+    /// The fence in front of the index, or, if that is damaged, the one behind.
+    fn read_fence(&self) -> Result<Fence, ReadError> {
         // The head fits the file's length, so this is bounded by what is on the disk.
         let mut bytes = vec![0; self.head.fence_len() as usize];
-        self.read(&mut bytes, self.head.fence_at)?;
-        if *blake3::hash(&bytes).as_bytes() != self.head.fence_hash {
-            return Ok(None);
+        for at in self.head.fence_at {
+            self.read(&mut bytes, at)?;
+            if let Some(fence) = Fence::decode(&bytes, &self.head) {
+                return Ok(fence);
+            }
         }
-        Ok(Some(bytes.as_chunks::<16>().0.iter().map(|hash| u128::from_be_bytes(*hash)).collect()))
-    }
-
-    /// From the index itself: slower, and it needs every block to be whole.
-    fn rebuild_fence(&self) -> Result<Vec<u128>, ReadError> {
-        tracing::warn!(manifest = %self.path.display(), "rebuilt the damaged fence of a snapshot's index");
-        (0..self.head.index_blocks())
-            .map(|number| self.index_block(number).map(|block| Entry::hash_at(&block, 0)))
-            .collect()
+        Err(Damage::Fence.into())
     }
 
     fn block(&self, at: u64) -> Result<[u8; BLOCK], ReadError> {

@@ -180,9 +180,9 @@ async fn four_hundred_equal_requests_are_one_fetch() {
     lever.wait_for(1, secs(5)).await;
     let requests = async || {
         let metrics = edge.admin().get("/metrics").await.text();
-        metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("katahai_in_flight")?.rsplit(' ').next()?.parse::<f64>().ok())
+        metrics.lines().find_map(|line| {
+            line.strip_prefix("katahai_requests_in_flight")?.rsplit(' ').next()?.parse::<f64>().ok()
+        })
     };
     // all of them inside, if the metric says so; else after a moment
     let _ = tokio::time::timeout(secs(2), async {

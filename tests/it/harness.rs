@@ -182,6 +182,7 @@ async fn the_load_is_open_and_counts_every_failure() {
     report.between(ms(0), broken_at.saturating_sub(ms(50))).must_be_clean();
     assert!(report.failures().len() >= 40, "{}", report.failures().len());
     assert!(report.quantile(0.5) < ms(100));
+    assert!(report.shots.iter().any(|s| s.target == SEEN) && report.shots.iter().any(|s| s.target == "/"));
 }
 
 #[tokio::test]
@@ -191,6 +192,7 @@ async fn a_real_nginx_starts_dies_and_comes_back() {
     let mut nginx = Nginx::folder(site.path());
     let client = Client::new(nginx.addr());
     assert_eq!(client.get("/").await.text(), "from a file");
+    assert!(crate::support::process::rss(nginx.pid()) > 0);
     nginx.kill();
     assert!(client.send(client.ask("GET", "/").body(Default::default()).unwrap()).await.is_err());
     nginx.start();

@@ -8,14 +8,20 @@
 
 mod support;
 
+mod admin;
 mod cache;
+mod cli;
 mod crawl;
+mod demo;
+mod docs_site;
 mod failover;
 mod harness;
 mod holding;
 mod limits;
 mod names;
 mod protocols;
+mod reload;
 mod serve;
+mod shutdown;
 mod snapshot;
 mod streaming;

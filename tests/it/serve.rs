@@ -213,3 +213,14 @@ async fn every_request_leaves_one_line_in_the_access_log() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_access_log_may_be_off() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url()).flag("--access-log", "off")).await;
+    edge.get("/about?from=the-log-test").await;
+    edge.sigterm();
+    let mut edge = edge;
+    edge.exit_code(secs(10)).await;
+    assert!(!edge.log().iter().any(|line| line.contains("from=the-log-test")));
+}

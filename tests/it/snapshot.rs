@@ -290,3 +290,30 @@ async fn a_damaged_pointer_or_manifest_falls_to_what_is_whole() {
     assert_eq!(edge.snapshot_id().await.as_deref(), Some(&*first));
     assert_eq!(serves_whole(&edge, &[1]).await, 1);
 }
+
+#[tokio::test]
+async fn a_full_disk_costs_the_new_snapshot_and_nothing_else() {
+    let may_mount = std::process::Command::new("unshare").args(["-m", "true"]).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        return; // a disk of its own needs root
+    }
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url()).on_disk_of("900k")).await;
+    let first = edge.until_snapshot().await;
+    // every file is another one: a second copy of the shop does not fit
+    fixture::stock(&origin, 2);
+    origin.forget();
+    edge.admin().post("/api/v1/sites/shop/snapshots", "").await;
+    eventually("the crawl's try", secs(20), async || {
+        (origin.total() - origin.count("/health") > 5).then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        edge.get("/about").await.must_be(&origin.content("/about").body);
+        tokio::time::sleep(ms(50)).await; // the crawl runs into the full disk meanwhile
+    }
+    assert_eq!(edge.snapshot_id().await.as_deref(), Some(&*first));
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    assert_eq!(serves_whole(&edge, &[1]).await, 1);
+}

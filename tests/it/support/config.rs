@@ -59,6 +59,8 @@ fn write(out: &mut String, prefix: &str, tables: &Tables) {
 pub struct Config {
     tables: Tables,
     sites: Vec<Site>,
+    flags: Vec<String>,
+    disk: Option<String>,
 }
 
 impl Config {
@@ -103,6 +105,30 @@ impl Config {
             quoted(mirror)
         ));
         self
+    }
+
+    /// A flag of the command line with its value.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Config {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Puts the state on a disk of this size (needs root).
+    #[must_use]
+    pub fn on_disk_of(mut self, size: &str) -> Config {
+        self.disk = Some(size.to_owned());
+        self
+    }
+
+    /// The size of the disk for the state, if it has one of its own.
+    pub fn disk(&self) -> Option<&str> {
+        self.disk.as_deref()
+    }
+
+    /// The flags for the command line.
+    pub fn flags(&self) -> &[String] {
+        &self.flags
     }
 
     /// Whether a key was set.

@@ -52,7 +52,7 @@ impl Edge {
         let config = with_places(config, dir.path());
         std::fs::write(dir.path().join("katahai.toml"), config.toml()).unwrap();
         let began = Instant::now();
-        let process = spawn(dir.path());
+        let process = spawn(dir.path(), &config);
         let mut edge = Edge { process, ports: Ports::default(), dir, config, began, _turn: turn };
         edge.up().await;
         edge
@@ -84,10 +84,6 @@ impl Edge {
     /// When the process was started last.
     pub fn began(&self) -> Instant {
         self.began
-    }
-
-    pub fn ports(&self) -> &Ports {
-        &self.ports
     }
 
     /// The first plain listener.
@@ -142,10 +138,6 @@ impl Edge {
         process::peak_rss(self.pid())
     }
 
-    pub fn cpu(&self) -> Duration {
-        process::cpu(self.pid())
-    }
-
     /// Kills it (-9).
     pub fn kill(&mut self) {
         self.process.kill();
@@ -174,7 +166,7 @@ impl Edge {
         self.process.kill();
         self.write(config);
         self.began = Instant::now();
-        self.process = spawn(self.dir.path());
+        self.process = spawn(self.dir.path(), &self.config);
         self.up().await;
     }
 
@@ -294,14 +286,24 @@ fn with_places(config: Config, dir: &Path) -> Config {
     config.set("state_dir", dir.join("state").display().to_string())
 }
 
-fn command(dir: &Path) -> Command {
+/// The binary under test, in a directory, without anything of this machine's own settings.
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(dir).env("RUST_BACKTRACE", "1").env("NO_COLOR", "1").env_remove("STATE_DIRECTORY");
     command
 }
 
-fn spawn(dir: &Path) -> Process {
-    Process::start(command(dir).args(["serve", "-c"]).arg(dir.join("katahai.toml")))
+/// `katahai serve` with the configuration in `dir`, and what else `config` says of the process.
+pub fn spawn(dir: &Path, config: &Config) -> Process {
+    let mut serve = command(dir);
+    if let Some(size) = config.disk() {
+        // a disk of its own, which no other process sees, and which ends with the process
+        std::fs::create_dir_all(dir.join("state")).unwrap();
+        let mount = "mount -t tmpfs -o size=\"$0\" tmpfs state && exec \"$@\"";
+        serve = Command::new("unshare");
+        serve.args(["-m", "sh", "-c", mount, size]).arg(binary()).current_dir(dir).env("NO_COLOR", "1");
+    }
+    Process::start(serve.args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(config.flags()))
 }
 
 /// Reads `… listening … kind=http addr=127.0.0.1:8080` lines.

@@ -69,11 +69,6 @@ impl Nginx {
         self.process.as_ref().expect("a running nginx").pid()
     }
 
-    /// Its directory: configuration, caches.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
     /// Starts it (again) and waits until it accepts.
     pub fn start(&mut self) {
         let mut command = Command::new(program());

@@ -52,6 +52,8 @@ pub enum Role {
     Follower(Waiter),
     /// Fetch for oneself: this page was not shareable a moment ago.
     Alone,
+    /// Nothing to do: the page came between the look and the question.
+    Came(Arc<Entry>),
 }
 
 /// What a follower gets.
@@ -70,7 +72,7 @@ pub enum Landed {
 }
 
 impl Flights {
-    /// Joins the fetch of a page, or begins it.
+    /// Joins the fetch of a page, or begins it. (Whether the page came meanwhile, the store knows.)
     pub fn join(&self, key: FlightKey, now: Now) -> Role {
         let mut table = self.table();
         if let Some(&until) = table.alone.get(&key.0) {
@@ -189,6 +191,7 @@ impl Waiter {
                 Role::Leader(leader) => return Landed::Lead(leader),
                 Role::Follower(waiter) => self.landing = waiter.landing,
                 Role::Alone => return Landed::Alone,
+                Role::Came(entry) => return Landed::Stored(entry),
             }
         }
     }
@@ -208,14 +211,14 @@ mod tests {
     fn lead(flights: &Flights) -> Leader {
         match flights.join(KEY, now()) {
             Role::Leader(leader) => leader,
-            other @ (Role::Follower(_) | Role::Alone) => panic!("{other:?}"),
+            other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => panic!("{other:?}"),
         }
     }
 
     fn follow(flights: &Flights) -> Waiter {
         match flights.join(KEY, now()) {
             Role::Follower(waiter) => waiter,
-            other @ (Role::Leader(_) | Role::Alone) => panic!("{other:?}"),
+            other @ (Role::Leader(_) | Role::Alone | Role::Came(_)) => panic!("{other:?}"),
         }
     }
 
@@ -312,7 +315,7 @@ mod tests {
                             true
                         }
                         Role::Follower(waiter) => matches!(waiter.wait(soon()).await, Landed::Stored(_)),
-                        Role::Alone => false,
+                        Role::Alone | Role::Came(_) => false,
                     }
                 })
             })
@@ -341,7 +344,7 @@ mod tests {
                             Landed::TimedOut => panic!("waited for ever"),
                             Landed::Stored(_) | Landed::Alone | Landed::Failed(_) => return,
                         },
-                        Role::Alone => return,
+                        Role::Alone | Role::Came(_) => return,
                     };
                     for _ in 0..steps {
                         tokio::task::yield_now().await;

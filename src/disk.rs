@@ -1,1 +1,415 @@
-//! (in work)
+//! The only file that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
+//! folder that holds the name is synced too, so that a name that was reported is there after a power cut.
+#![expect(clippy::disallowed_methods, reason = "the one place that writes to disk")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+/// What files under way are called; a killed process leaves some, and [`sweep_staged`] removes them.
+const STAGED: &str = ".tmp-";
+
+/// From how many files on the whole file system is synced at once, instead of each file by itself.
+const SYNC_ONE_BY_ONE: usize = 256;
+
+/// Replaces the file at `path` by `bytes`: after a crash there is the old content or the new, never a part.
+///
+/// # Errors
+/// Of the file system; the old content is then still there, or, when only the last sync failed, the new.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut staged = StagedFile::create(folder_of(path)?)?;
+    staged.write_all(bytes)?;
+    staged.commit(path)
+}
+
+/// Makes a folder and those above it, durably. One that is there already is left alone, also on a read-only disk.
+///
+/// # Errors
+/// Of the file system; also when something that is no folder is in the way.
+pub fn ensure_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        ensure_dir(above)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => sync_dir(above.unwrap_or(Path::new("."))),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// Of the file system.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    absent_is_fine(fs::remove_file(path))
+}
+
+/// Removes a folder with all that is in it; one that is not there is no error. Links are removed, not followed.
+///
+/// # Errors
+/// Of the file system; a part may be gone by then.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    absent_is_fine(fs::remove_dir_all(path))
+}
+
+/// Renames, not yet durably: a step between two names whose folders the caller syncs ([`sync_dir`]).
+///
+/// # Errors
+/// Of the file system.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Renames durably: both folders are synced when this returns.
+///
+/// # Errors
+/// Of the file system; the rename itself may have happened when only a sync failed.
+pub fn rename_durable(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    let (source, target) = (folder_of(from)?, folder_of(to)?);
+    sync_dir(target)?;
+    if source == target { Ok(()) } else { sync_dir(source) }
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// Of the file system.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Removes what [`StagedFile`]s of a killed process left in a folder. Only for one who holds the folder's lock:
+/// the staged files of a living process are not told apart.
+///
+/// # Errors
+/// Of the file system.
+pub fn sweep_staged(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(STAGED.as_bytes()) {
+            remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are free for this process on the file system of `path`.
+///
+/// # Errors
+/// Of the file system, `path` not being there among them.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Whether an error says that there is no room left: disk full, or quota used up.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Opens the file that a lock is taken on (`File::try_lock`), and makes it if need be. Reading rights suffice, so
+/// that a command run by another user does not lock the service out.
+///
+/// # Errors
+/// Of the file system.
+pub fn lock_file(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            OpenOptions::new().read(true).append(true).create(true).open(path)
+        }
+        opened => opened,
+    }
+}
+
+/// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed.
+#[derive(Debug)]
+pub struct StagedFile {
+    file: File,
+    path: Option<PathBuf>,
+}
+
+impl StagedFile {
+    /// Begins a file in `dir`, which must be on the file system of its final name.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create(dir: &Path) -> io::Result<StagedFile> {
+        loop {
+            let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(StagedFile { file, path: Some(path) }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Appends.
+    ///
+    /// # Errors
+    /// Of the file system; see [`is_full`].
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Writes at a place, whatever has been appended.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// Gives the file its name, durably: content, then name.
+    ///
+    /// # Errors
+    /// Of the file system; the file is then removed, unless only the last sync failed.
+    pub fn commit(mut self, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        self.rename_to(path)?;
+        sync_dir(folder_of(path)?)
+    }
+
+    /// Gives the file its name without syncing anything: for names that mean nothing after a crash, and for many
+    /// files that a [`Syncer`] makes durable together.
+    ///
+    /// # Errors
+    /// Of the file system; the file is then removed.
+    pub fn place(mut self, path: &Path) -> io::Result<()> {
+        self.rename_to(path)
+    }
+
+    fn rename_to(&mut self, path: &Path) -> io::Result<()> {
+        if let Some(staged) = &self.path {
+            fs::rename(staged, path)?;
+        }
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens a file to add to, such as a log; makes it if there is none.
+///
+/// # Errors
+/// Of the file system.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// A folder that goes with its value: for what is not to outlive the process.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Makes a folder of a name of its own, which only this user can read, where the system keeps such.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create(prefix: &str) -> io::Result<TempDir> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("{prefix}-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(TempDir(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file that only grows, record by record. Not synced: it matters only while its writer's machine is up.
+#[derive(Debug)]
+pub struct Journal(File);
+
+impl Journal {
+    /// Begins a new journal; there must be none yet.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create(path: &Path) -> io::Result<Journal> {
+        OpenOptions::new().append(true).create_new(true).open(path).map(Journal)
+    }
+
+    /// Adds a record. A process that is killed leaves at most one torn record, at the end.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        self.0.write_all(record)
+    }
+}
+
+/// Makes many files durable together.
+///
+/// A crawl writes up to hundreds of thousands of small files, and an fsync for each would bind it to the disk's
+/// commit rate (1 to 10 ms each, so minutes to hours). Nothing needs these files before the manifest that names them
+/// is published. So they are written without sync, the kernel writes them back at its own pace while the crawl goes
+/// on, and what is left is synced once: file by file when they are few, by one `syncfs` when they are many.
+#[derive(Debug)]
+pub struct Syncer {
+    dir: File,
+}
+
+impl Syncer {
+    /// Begins to watch the file system of `dir`. To be opened before the first file is written: `syncfs` then
+    /// reports also those failures of writing back that happened long before it is called (Linux 5.8).
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn open(dir: &Path) -> io::Result<Syncer> {
+        File::open(dir).map(|dir| Syncer { dir })
+    }
+
+    /// Syncs the content of these files.
+    ///
+    /// # Errors
+    /// Of the file system: some content may not have reached the disk.
+    pub fn files<P: AsRef<Path>>(&self, count: usize, files: impl Iterator<Item = P>) -> io::Result<()> {
+        if count > SYNC_ONE_BY_ONE && self.whole_file_system()? {
+            return Ok(());
+        }
+        for file in files {
+            File::open(file)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// False when this file system cannot do it.
+    fn whole_file_system(&self) -> io::Result<bool> {
+        use rustix::io::Errno;
+        match rustix::fs::syncfs(&self.dir) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> io::Result<&Path> {
+    match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(dir) => Ok(dir),
+        None => Err(io::Error::new(io::ErrorKind::InvalidInput, "this path names no file")),
+    }
+}
+
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_atomic_write_replaces_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        ensure_dir(&path.join("in the way")).unwrap();
+        assert!(write_atomic(&path, b"two").is_err());
+        assert_eq!(names(dir.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_dropped_file_is_gone_and_a_left_one_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut dropped = StagedFile::create(dir.path()).unwrap();
+        dropped.write_all(b"x").unwrap();
+        drop(dropped);
+        assert!(names(dir.path()).is_empty());
+        std::mem::forget(StagedFile::create(dir.path()).unwrap());
+        write_atomic(&dir.path().join("kept"), b"x").unwrap();
+        assert_eq!(names(dir.path()).len(), 2);
+        sweep_staged(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["kept"]);
+    }
+
+    #[test]
+    fn folders_are_made_once_and_a_file_in_the_way_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b/c");
+        ensure_dir(&deep).unwrap();
+        ensure_dir(&deep).unwrap();
+        write_atomic(&deep.join("file"), b"").unwrap();
+        assert!(ensure_dir(&deep.join("file/d")).is_err());
+        assert!(ensure_dir(&deep.join("file")).is_err());
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        remove_file(&dir.path().join("a")).unwrap();
+        remove_tree(&dir.path().join("b")).unwrap();
+    }
+
+    #[test]
+    fn a_lock_excludes_within_and_beyond_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock_file(&path).unwrap();
+        held.try_lock().unwrap();
+        assert!(lock_file(&path).unwrap().try_lock().is_err());
+        drop(held);
+        lock_file(&path).unwrap().try_lock().unwrap();
+    }
+
+    #[test]
+    fn many_files_are_synced_as_few_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let syncer = Syncer::open(dir.path()).unwrap();
+        let path = dir.path().join("a");
+        StagedFile::create(dir.path()).unwrap().place(&path).unwrap();
+        syncer.files(1, [&path].into_iter()).unwrap();
+        syncer.files(SYNC_ONE_BY_ONE + 1, [&path].into_iter()).unwrap();
+        assert!(syncer.files(1, [dir.path().join("absent")].into_iter()).is_err());
+    }
+
+    #[test]
+    fn free_room_is_told() {
+        assert!(free_bytes(Path::new("/")).unwrap() > 0);
+        assert!(free_bytes(Path::new("/no/such/place")).is_err());
+    }
+}

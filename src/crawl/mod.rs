@@ -1,1 +1,47 @@
-//! (in work)
+//! The crawler: takes a snapshot of a site as an anonymous visitor sees it, and does so again and again.
+//!
+//! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. Around them
+//! stand the parts that do no I/O: what a page leads to (`findings`, with a reader for each kind of file), what
+//! belongs to the site (`scope`), what is fetched next and what never (`frontier`, `robots`, `traps`), what may be
+//! stored (`admission`, `stored_headers`), and what may become current (`gate`). One address on its way from the
+//! origin to the disk is a `visit`.
+
+pub mod admission;
+pub mod charset;
+pub mod css;
+pub mod entity;
+mod fetch;
+mod findings;
+mod frontier;
+pub mod gate;
+pub mod html;
+mod links;
+pub mod manifest;
+mod outcome;
+mod pace;
+mod progress;
+mod receive;
+mod report;
+pub mod robots;
+mod run;
+mod schedule;
+mod scope;
+pub mod sitemap;
+pub mod srcset;
+mod stored_headers;
+mod traps;
+mod unpack;
+mod visit;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE};
+pub use links::{Link, Need};
+pub use outcome::{CrawlError, Outcome};
+pub use progress::{Progress, Reading};
+pub use report::{Example, Failed, Refused, Report, Slow};
+pub use run::take;
+pub use schedule::{AlreadyRunning, Crawler, Ended, Ticket};

@@ -60,6 +60,7 @@ impl Fate {
             | Cause::ConnectTimeout
             | Cause::Tls
             | Cause::KnownDown
+            | Cause::Unproven
             | Cause::NoOrigin
             | Cause::Busy
             | Cause::Held
@@ -75,6 +76,7 @@ impl Fate {
             | Cause::BadStatus
             | Cause::BodyStalled
             | Cause::BodyCut
+            | Cause::WrongPage
             | Cause::Slow
             | Cause::Internal => Fate::Unknown,
         }

@@ -144,6 +144,8 @@ fn fault(language: Language, cause: Cause) -> Sentences {
         | Cause::BadStatus
         | Cause::BodyStalled
         | Cause::BodyCut
+        | Cause::WrongPage
+        | Cause::Unproven
         | Cause::KnownDown
         | Cause::NoOrigin
         | Cause::Slow
@@ -241,7 +243,9 @@ fn reason(language: Language, cause: Cause) -> &'static str {
         Cause::BadStatus => "サイトのサーバーでエラーが起きています。",
         Cause::BodyStalled => "サイトのサーバーの応答が、途中で止まりました。",
         Cause::BodyCut => "サイトのサーバーの応答が、途中で切れました。",
+        Cause::WrongPage => "サイトのサーバーが、サイトではない内容を返しています。",
         Cause::KnownDown => "サイトのサーバーが、いま応答していません。",
+        Cause::Unproven => "サイトのサーバーの状態を確認しています。",
         Cause::NoOrigin => "いま使えるサイトのサーバーがありません。",
         Cause::Slow => "サイトのサーバーの応答に時間がかかっています。",
         Cause::Busy => "ただいまアクセスが集中しています。",

@@ -1,1 +1,67 @@
-//! (in work)
+//! Snapshots: immutable, complete, versioned copies of a site, and the one of them that is in service.
+//!
+//! ```text
+//! <state>/blobs/ab/abcdef…             bodies by BLAKE3, each written once, shared by all sites
+//! <state>/blobs/lock                   shared: a staging claims or places bodies; alone: bodies are removed
+//! <state>/snapshots/<site>/current     which snapshot is in service; replaced by rename
+//! <state>/snapshots/<site>/lock        held by whoever takes a snapshot
+//! <state>/snapshots/<site>/<id>/       manifest, report.json: written once, renamed into place whole
+//! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: removed
+//! <state>/snapshots/<site>/.gone-<id>/      being removed
+//! ```
+//!
+//! Start reading at [`Store`]. Everything here blocks; call it through `tasks::blocking`, except
+//! [`Store::current`] and [`Snapshot::find`], which are made for the request path.
+//!
+//! What a killed process or a power cut may leave is garbage, never half a snapshot: bodies are synced before they
+//! have their names, the manifest after them, the folder appears by one rename, and only then the pointer moves.
+
+pub mod bench;
+mod blobs;
+mod collect;
+mod damage;
+mod format;
+mod id;
+mod manifest;
+mod page;
+mod pointer;
+mod publish;
+mod reader;
+mod record;
+mod retain;
+mod staging;
+mod store;
+mod verify;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use blobs::{Stored, WHOLE};
+pub use collect::Collection;
+pub use damage::{Damage, ManifestError, ReadError};
+pub use id::{NotAnId, SnapshotId};
+pub use page::{BlobId, Class, NotABlob, Page};
+pub use publish::{PublishError, Staging};
+pub use reader::{Snapshot, Summary, rfc3339};
+pub use record::Oversize;
+pub use retain::{RetainError, Retained};
+pub use staging::{BlobWriter, StageError};
+pub use store::{BeginError, OpenError, Store, sites};
+pub use verify::{Checked, Finding, VerifyReport};
+
+const BLOBS: &str = "blobs";
+const SNAPSHOTS: &str = "snapshots";
+const CURRENT: &str = "current";
+const LOCK: &str = "lock";
+const MANIFEST: &str = "manifest";
+const REPORT: &str = "report.json";
+const STAGING: &str = ".staging-";
+const GONE: &str = ".gone-";
+
+/// Locks; what a panicking holder left is as good as ever, since no holder leaves anything half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -7,14 +7,14 @@
       demo: "demo", lost: "Katahai does not answer any more. Was the demo ended?",
       headline: "Stop the shop’s server. The shop stays open.",
       intro: "A small shop runs on a server of its own; Katahai stands before it, and has taken a copy of every page. Press the button: the server dies at once, as servers do. Its visitors go on reading.",
-      step1: "The copy is taken.", copy_none: "Taking the first copy…", copy: (s) => `${s.pages} pages and ${s.files} files, ${s.ago}`,
+      step1: "The copy is taken.", copy_none: "Taking the first copy…", copy: (s) => `${s.pages} pages and ${s.others} files, ${s.ago}`,
       step2: "Stop the server.", step2_small: "Go on clicking in the left window: pages that nobody had opened yet are there, too.",
       step3: "Start it again.", step3_small: "Katahai checks that it is really well, and lets it back in.",
       visitors: "visitors", server: "server", server_is: "The shop’s server", visitors_get: "Its visitors get",
       running: "runs", stopped: "is dead", stop: "Stop the shop’s server", start: "Start it again", wait: "One moment…",
       failed_switch: "That did not work. Is the demo still running?",
       state: { unproven: "being checked", up: "the live site", degraded: "the live site, some pages from copies", down: "the copy", recovering: "the live site, coming back" },
-      pulse: "One visitor’s request a second", bars: "Recent answers, the newest on the right",
+      pulse: "What visitors’ requests were answered with", bars: "Recent answers, the newest on the right",
       live: "live site", cache: "cache", stale: "older copy", snapshot: "copy", holding: "holding page", failed: "failed",
       home: "Home", products: "Products", events: "Events", signup: "Sign-up form", english: "In English",
       with: "With Katahai", without: "Without", dead: "This site cannot be reached", dead_small: "The server refused the connection.",
@@ -29,14 +29,14 @@
       demo: "デモ", lost: "Katahai が応答していません。デモを終了しましたか。",
       headline: "店のサーバーを止めてみてください。店は閉まりません。",
       intro: "小さな店のサイトが、一台のサーバーで動いています。その手前に Katahai が立ち、すべてのページの控えを取りました。ボタンを押すと、サーバーはその場で止まります。それでも、お客さまは読み続けられます。",
-      step1: "控えを取りました。", copy_none: "最初の控えを取っています…", copy: (s) => `${s.pages}ページ・${s.files}ファイル（${s.ago}）`,
+      step1: "控えを取りました。", copy_none: "最初の控えを取っています…", copy: (s) => `${s.pages}ページと${s.others}ファイル（${s.ago}）`,
       step2: "サーバーを止めます。", step2_small: "左の画面で、そのままページをめくってください。まだ誰も開いていないページも見られます。",
       step3: "もう一度動かします。", step3_small: "Katahai は本当に直ったことを確かめてから、サイトを戻します。",
       visitors: "お客さま", server: "サーバー", server_is: "店のサーバー", visitors_get: "お客さまに届くもの",
       running: "動いています", stopped: "止まっています", stop: "店のサーバーを止める", start: "もう一度動かす", wait: "お待ちください…",
       failed_switch: "うまくいきませんでした。デモはまだ動いていますか。",
       state: { unproven: "確認中です", up: "いつものサイト", degraded: "いつものサイト（一部は控え）", down: "控え", recovering: "いつものサイト（復帰中）" },
-      pulse: "毎秒一回の、お客さまのリクエスト", bars: "最近の応答。右がいちばん新しいものです",
+      pulse: "お客さまのリクエストへの応答", bars: "最近の応答。右がいちばん新しいものです",
       live: "サイト", cache: "キャッシュ", stale: "古い控え", snapshot: "控え", holding: "お知らせ", failed: "失敗",
       home: "ホーム", products: "商品", events: "催し", signup: "申し込み", english: "英語のページ",
       with: "Katahai があるとき", without: "ないとき", dead: "このサイトにアクセスできません", dead_small: "サーバーが接続を拒否しました。",
@@ -49,13 +49,15 @@
     },
   };
   const RUNGS = ["live", "cache", "stale", "snapshot", "holding", "failed"];
-  const POLL_MS = 500, PATIENCE_MS = 4000, HISTORY = 240, ROWS = 10;
+  const PAGES = ["/", "/products/", "/products/shudei-kyusu", "/events/tasting", "/signup", "/en/", "/en/products/nagi-matcha", "/news/"];
+  const POLL_MS = 500, VISIT_MS = 1000, PATIENCE_MS = 4000, HISTORY = 240, ROWS = 10;
   const $ = (id) => document.getElementById(id);
 
   let language = remembered() ?? (navigator.language.toLowerCase().startsWith("ja") ? "ja" : "en");
   let words = WORDS[language];
+  let visits = 0;
   let demo = null, status = null, busy = false, misses = 0;
-  let history = [], stopped = null;
+  let history = [], seen = [], counted = 0, stopped = null;
   const frames = { edge: { path: "/", rendered: null }, origin: { path: "/", rendered: null } };
 
   function remembered() {
@@ -113,17 +115,33 @@
     setTimeout(poll, POLL_MS);
   }
 
-  /** Keeps answers over several polls. `n` counts them; without it, what came last is all there is. */
+  /**
+   * Keeps answers over several polls. They come newest first, the last few dozen of them, without a number; what is
+   * new is what stands before the part that was there at the last poll. Equal answers differ in their time.
+   */
   function remember(recent) {
-    if (recent.some((r) => r.n === undefined)) { history = recent.slice(-HISTORY); return; }
-    const last = history.at(-1)?.n ?? -1;
-    if ((recent.at(-1)?.n ?? last) < last) history = [];
-    const newest = history.at(-1)?.n ?? -1;
-    history = history.concat(recent.filter((r) => r.n > newest)).slice(-HISTORY);
+    const now = recent.slice().reverse();
+    const same = (a, b) => a && b && a.ms === b.ms && a.path === b.path && a.cache_status === b.cache_status;
+    let fresh = 0;
+    while (fresh < now.length && !overlaps(now.length - fresh)) fresh += 1;
+    seen = now;
+    counted += fresh;
+    history = history.concat(now.slice(now.length - fresh).map((r, i) => ({ ...r, n: counted - fresh + i }))).slice(-HISTORY);
+
+    function overlaps(length) {
+      return seen.length >= length && now.slice(0, length).every((r, i) => same(r, seen[seen.length - length + i]));
+    }
   }
 
+  /** A visitor who never stops: one page a second, in turns. What comes back cannot be read here, and need not be. */
+  function visit() {
+    if (demo) fetch(at("edge", PAGES[visits++ % PAGES.length]), { mode: "no-cors", cache: "no-store" }).catch(console.debug);
+  }
+
+  function at(which, path) { return demo[which].url.replace(/\/$/, "") + path; }
+
   function changed(first) {
-    stopped = demo.origin.running ? null : { at: Date.now(), n: history.at(-1)?.n ?? 0 };
+    stopped = demo.origin.running ? null : { at: Date.now(), n: counted };
     if (first) {
       go("/");
     } else {
@@ -144,7 +162,7 @@
     const gone = which === "origin" && !demo.origin.running;
     // A frame that is told its own address again does nothing; an empty one in between makes it load.
     $(which).src = "about:blank";
-    if (!gone) setTimeout(() => { $(which).src = demo[which].url.replace(/\/$/, "") + path; }, 30);
+    if (!gone) setTimeout(() => { $(which).src = at(which, path); }, 30);
     show();
   }
 
@@ -168,7 +186,7 @@
     bars();
     table();
     windows(running);
-    $("curl").textContent = `curl -sI ${demo.edge.url.replace(/\/$/, "")}/ | grep -iE 'cache-status|memento|age'`;
+    $("curl").textContent = `curl -sI ${at("edge", "/")} | grep -iE 'cache-status|memento|age'`;
   }
 
   function tell(id, text, kind) {
@@ -181,7 +199,7 @@
     const snapshot = status?.snapshot ?? null;
     if (snapshot) {
       const taken = typeof snapshot.taken_at === "number" ? snapshot.taken_at * 1000 : Date.parse(snapshot.taken_at);
-      $("copy").textContent = words.copy({ pages: snapshot.pages, files: snapshot.files, ago: ago(taken) });
+      $("copy").textContent = words.copy({ pages: snapshot.pages, others: snapshot.files - snapshot.pages, ago: ago(taken) });
     } else {
       $("copy").textContent = words.copy_none;
     }
@@ -194,7 +212,7 @@
 
   function tally(running) {
     if (running || !stopped) { $("tally").textContent = ""; return; }
-    const since = history.filter((r) => (r.n ?? 0) > stopped.n);
+    const since = history.filter((r) => r.n >= stopped.n);
     const good = since.filter((r) => r.status && r.status < 500).length;
     const s = Math.floor((Date.now() - stopped.at) / 1000);
     const time = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
@@ -239,7 +257,7 @@
   function windows(running) {
     $("dead").hidden = running;
     for (const which of ["edge", "origin"]) {
-      const url = demo[which].url.replace(/\/$/, "") + frames[which].path;
+      const url = at(which, frames[which].path);
       $(`${which}-address`).textContent = decoded(url);
       $(`${which}-address`).href = url;
     }
@@ -299,4 +317,5 @@
   for (const kind of RUNGS) for (const l of Object.keys(WORDS)) console.assert(WORDS[l][kind], `${l}: ${kind}`);
   speak(language);
   poll();
+  setInterval(visit, VISIT_MS);
 })();

@@ -1,0 +1,30 @@
+//! What was found in a document, and what for.
+
+/// Why a file is wanted. The order is the order of fetching: the earlier, the stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// The owner named it: it must be in the snapshot.
+    Key,
+    /// Every site may have it: `robots.txt`, `favicon.ico`, site maps. Nobody is told when it is missing.
+    Site,
+    /// A page needs it to be drawn: a style, a script, an image, a font, a frame.
+    Draw,
+    /// A page leads to it.
+    Link,
+}
+
+/// An address in a document, as it stood there (character references decoded, not resolved).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The address.
+    pub url: String,
+    /// What for.
+    pub need: Need,
+}
+
+impl Link {
+    /// A link.
+    pub fn new(url: impl Into<String>, need: Need) -> Link {
+        Link { url: url.into(), need }
+    }
+}

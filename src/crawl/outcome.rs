@@ -1,0 +1,70 @@
+//! How a crawl ended.
+
+use super::gate::Broken;
+use super::report::Report;
+use crate::snapshot::{BeginError, PublishError, StageError, Summary};
+
+/// How a crawl that came to its end ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The new snapshot is in service.
+    Published {
+        /// The snapshot.
+        summary: Summary,
+        /// What was done.
+        report: Box<Report>,
+    },
+    /// The new snapshot did not pass the gate and is gone; the one in service stays.
+    Kept {
+        /// Which rules spoke, and the numbers. At least one.
+        broken: Vec<Broken>,
+        /// What was done.
+        report: Box<Report>,
+    },
+}
+
+impl Outcome {
+    /// What was done.
+    pub fn report(&self) -> &Report {
+        match self {
+            Outcome::Published { report, .. } | Outcome::Kept { report, .. } => report,
+        }
+    }
+
+    /// Whether the new snapshot is in service.
+    pub fn is_published(&self) -> bool {
+        match self {
+            Outcome::Published { .. } => true,
+            Outcome::Kept { .. } => false,
+        }
+    }
+}
+
+/// No snapshot was taken, for a reason that is not the site's. The one in service stays.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    /// One is being taken, by this or another process.
+    #[error("a snapshot of this site is being taken already")]
+    AlreadyRunning,
+    /// It could not be begun.
+    #[error("could not begin a snapshot")]
+    Begin(#[source] BeginError),
+    /// What was fetched could not be written.
+    #[error("could not write the snapshot")]
+    Stage(#[from] StageError),
+    /// It could not be put in service.
+    #[error("could not publish the snapshot")]
+    Publish(#[from] PublishError),
+    /// The program is ending.
+    #[error("the program is ending")]
+    Ending,
+}
+
+impl From<BeginError> for CrawlError {
+    fn from(error: BeginError) -> CrawlError {
+        match error {
+            BeginError::AlreadyRunning => CrawlError::AlreadyRunning,
+            error @ (BeginError::Full | BeginError::Io { .. }) => CrawlError::Begin(error),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where a running crawl stands: counters that it moves and others read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// The counters of one crawl. A clone counts the same crawl.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counters>);
+
+/// What [`Progress`] shares.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) pages: AtomicU64,
+    pub(super) assets: AtomicU64,
+    pub(super) redirects: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) errors: AtomicU64,
+    pub(super) requests: AtomicU64,
+    pub(super) queued: AtomicU64,
+    pub(super) under_way: AtomicU64,
+}
+
+/// One reading of the counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// Pages stored.
+    pub pages: u64,
+    /// Other files stored.
+    pub assets: u64,
+    /// Redirects stored.
+    pub redirects: u64,
+    /// Bytes of bodies stored.
+    pub bytes: u64,
+    /// Addresses that were not fetched or not stored, for a reason.
+    pub refused: u64,
+    /// Files that could not be had.
+    pub errors: u64,
+    /// Requests sent, repeats included.
+    pub requests: u64,
+    /// Addresses that wait.
+    pub queued: u64,
+    /// Requests under way.
+    pub under_way: u64,
+}
+
+impl Progress {
+    /// Nothing done yet.
+    pub fn new() -> Progress {
+        Progress::default()
+    }
+
+    /// The counters now.
+    pub fn read(&self) -> Reading {
+        let c = &*self.0;
+        Reading {
+            pages: c.pages.load(Relaxed),
+            assets: c.assets.load(Relaxed),
+            redirects: c.redirects.load(Relaxed),
+            bytes: c.bytes.load(Relaxed),
+            refused: c.refused.load(Relaxed),
+            errors: c.errors.load(Relaxed),
+            requests: c.requests.load(Relaxed),
+            queued: c.queued.load(Relaxed),
+            under_way: c.under_way.load(Relaxed),
+        }
+    }
+
+    /// Begins to count anew. Requests under way count on.
+    pub(super) fn reset(&self) {
+        let c = &*self.0;
+        for counter in
+            [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.refused, &c.errors, &c.requests, &c.queued]
+        {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.0
+    }
+
+    /// Counts a request while it is under way.
+    pub(super) fn request(&self) -> UnderWay<'_> {
+        self.0.requests.fetch_add(1, Relaxed);
+        self.0.under_way.fetch_add(1, Relaxed);
+        UnderWay(&self.0.under_way)
+    }
+}
+
+impl Reading {
+    /// Addresses that are done with: stored, refused or failed.
+    pub fn done(&self) -> u64 {
+        self.pages + self.assets + self.redirects + self.refused + self.errors
+    }
+
+    /// Requests per second over `elapsed`.
+    pub fn rate(&self, elapsed: Duration) -> f64 {
+        if elapsed.is_zero() { 0.0 } else { self.requests as f64 / elapsed.as_secs_f64() }
+    }
+}
+
+/// A request under way; dropped when it is over, also when it was cancelled.
+pub(super) struct UnderWay<'a>(&'a AtomicU64);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_until_it_is_dropped() {
+        let progress = Progress::new();
+        let one = progress.clone();
+        let request = one.request();
+        assert_eq!(progress.read(), Reading { requests: 1, under_way: 1, ..Reading::default() });
+        drop(request);
+        assert_eq!(progress.read(), Reading { requests: 1, ..Reading::default() });
+        assert!((progress.read().rate(Duration::from_millis(500)) - 2.0).abs() < 1e-9);
+        assert!(progress.read().rate(Duration::ZERO).abs() < 1e-9);
+    }
+}

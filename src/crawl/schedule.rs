@@ -1,0 +1,350 @@
+//! Takes snapshots of one site when they are due: at the start if there is none or it is old, then as often as
+//! configured, sooner after a failure, and at once when somebody asks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, watch};
+
+use super::fetch::Fetch;
+use super::outcome::{CrawlError, Outcome};
+use super::progress::{Progress, Reading};
+use super::run::take;
+use crate::clock;
+use crate::config::ready::Site;
+use crate::snapshot::Store;
+use crate::tasks::{self, Guard};
+
+/// The pause after the first failure; it doubles up to the configured interval.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Takes the snapshots of one site as long as it lives. Dropped, it ends a running crawl; what that one has staged
+/// is removed, and the current snapshot stays.
+#[derive(Debug)]
+pub struct Crawler {
+    shared: Arc<Shared>,
+    _task: Guard,
+}
+
+#[derive(Debug)]
+struct Shared {
+    site: watch::Sender<Arc<Site>>,
+    asked: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A crawl that was asked for, or is under way.
+    run: Option<Run>,
+    last: Option<Arc<Ended>>,
+}
+
+#[derive(Debug)]
+struct Run {
+    progress: Progress,
+    /// Whether it has begun.
+    begun: bool,
+    ended: watch::Sender<Option<Arc<Ended>>>,
+}
+
+/// How a crawl ended, and when.
+#[derive(Debug)]
+pub struct Ended {
+    /// When.
+    pub at: SystemTime,
+    /// How.
+    pub result: Result<Outcome, CrawlError>,
+}
+
+/// A crawl that was asked for.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Its counters.
+    pub progress: Progress,
+    ended: watch::Receiver<Option<Arc<Ended>>>,
+}
+
+impl Ticket {
+    /// Waits for its end. `None` when the crawler ended before it.
+    pub async fn ended(mut self) -> Option<Arc<Ended>> {
+        self.ended.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone())
+    }
+}
+
+/// A crawl is under way, or has been asked for already.
+#[derive(Debug, thiserror::Error)]
+#[error("a snapshot of this site is being taken already")]
+pub struct AlreadyRunning {
+    /// The one that is under way.
+    pub running: Ticket,
+}
+
+impl Crawler {
+    /// Starts. `fetch` outlives configurations: it asks whichever origins the site has at the time. To be called
+    /// within the runtime.
+    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store) -> Crawler {
+        let shared = Shared { site: watch::Sender::new(site), asked: Notify::new(), state: Mutex::default() };
+        let shared = Arc::new(shared);
+        let task = tasks::guarded(work(shared.clone(), fetch, store));
+        Crawler { shared, _task: task }
+    }
+
+    /// Asks for a snapshot now.
+    ///
+    /// # Errors
+    /// When one is being taken; its ticket comes with the error.
+    pub fn take_now(&self) -> Result<Ticket, AlreadyRunning> {
+        let mut state = self.shared.state();
+        if let Some(run) = &state.run {
+            return Err(AlreadyRunning { running: run.ticket() });
+        }
+        let ticket = state.run.insert(Run::new()).ticket();
+        drop(state);
+        self.shared.asked.notify_one();
+        Ok(ticket)
+    }
+
+    /// The counters of the crawl under way; `None` when there is none.
+    pub fn progress(&self) -> Option<Reading> {
+        self.shared.state().run.as_ref().map(|run| run.progress.read())
+    }
+
+    /// The crawl under way.
+    pub fn running(&self) -> Option<Ticket> {
+        self.shared.state().run.as_ref().map(Run::ticket)
+    }
+
+    /// How the last crawl of this process ended.
+    pub fn last_outcome(&self) -> Option<Arc<Ended>> {
+        self.shared.state().last.clone()
+    }
+
+    /// Gives the site another configuration. A crawl under way goes on if nothing that it goes by has changed;
+    /// otherwise it begins anew.
+    pub fn replace(&self, site: Arc<Site>) {
+        self.shared.site.send_replace(site);
+    }
+}
+
+impl Run {
+    fn new() -> Run {
+        Run { progress: Progress::new(), begun: false, ended: watch::Sender::new(None) }
+    }
+
+    fn ticket(&self) -> Ticket {
+        Ticket { progress: self.progress.clone(), ended: self.ended.subscribe() }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the crawl that was asked for, or one that is due. The counters are new each time, so that a crawl that
+    /// begins anew does not count twice.
+    fn begin(&self) -> Progress {
+        let mut state = self.state();
+        let run = state.run.get_or_insert_with(Run::new);
+        if std::mem::replace(&mut run.begun, true) {
+            run.progress.reset();
+        }
+        run.progress.clone()
+    }
+
+    fn end(&self, result: Result<Outcome, CrawlError>) {
+        let ended = Arc::new(Ended { at: clock::now().wall, result });
+        let mut state = self.state();
+        state.last = Some(ended.clone());
+        if let Some(run) = state.run.take() {
+            run.ended.send_replace(Some(ended));
+        }
+    }
+}
+
+/// The task.
+async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store) {
+    let mut changes = shared.site.subscribe();
+    let mut failures = 0;
+    loop {
+        let site = changes.borrow_and_update().clone();
+        let newest = store.list().first().map(|newest| newest.taken_at);
+        let wait = pause(clock::now().wall, newest, site.mirror.every, failures);
+        let due = tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = shared.asked.notified() => true,
+            changed = changes.changed() => changed.is_err(),
+        };
+        if !due {
+            continue;
+        }
+        let Some(result) = one(&shared, &mut changes, &*fetch, &store).await else { return };
+        failures = match &result {
+            Ok(Outcome::Published { .. }) => 0,
+            // Another process is at it: look again in a while.
+            Err(CrawlError::AlreadyRunning) => 1,
+            Ok(Outcome::Kept { .. }) => failures + 1,
+            Err(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::error!(site = &*site.name, error, "no snapshot could be taken, the old one stays");
+                failures + 1
+            }
+        };
+        shared.end(result);
+    }
+}
+
+/// One crawl, begun anew where the configuration changes under it. `None`: nobody wants it any more.
+async fn one<F: Fetch>(
+    shared: &Shared,
+    changes: &mut watch::Receiver<Arc<Site>>,
+    fetch: &F,
+    store: &Store,
+) -> Option<Result<Outcome, CrawlError>> {
+    loop {
+        let site = changes.borrow_and_update().clone();
+        let progress = shared.begin();
+        tokio::select! {
+            result = take(&site, fetch, store, &progress, clock::now()) => return Some(result),
+            changed = changed(changes, &site) => {
+                changed?;
+                tracing::info!(site = &*site.name, "the configuration has changed, the crawl begins anew");
+            }
+        }
+    }
+}
+
+/// Waits until the configuration differs in something that a crawl goes by. `None`: it never will.
+async fn changed(changes: &mut watch::Receiver<Arc<Site>>, from: &Site) -> Option<()> {
+    changes.wait_for(|site| !same_crawl(site, from)).await.ok().map(|_| ())
+}
+
+/// Whether a crawl by one configuration is a crawl by the other.
+fn same_crawl(a: &Site, b: &Site) -> bool {
+    a.hosts == b.hosts
+        && a.key_pages == b.key_pages
+        && a.tls.is_some() == b.tls.is_some()
+        && a.routes == b.routes
+        && a.cache.ignore_query == b.cache.ignore_query
+        && a.mirror.max_pages == b.mirror.max_pages
+        && a.mirror.max_depth == b.mirror.max_depth
+        && a.mirror.rate == b.mirror.rate
+        && a.mirror.include == b.mirror.include
+        && a.mirror.exclude == b.mirror.exclude
+}
+
+/// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not:
+/// who has gone back to an older one does not want a new one at once.
+fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures: u32) -> Duration {
+    if failures > 0 {
+        return RETRY.saturating_mul(1 << (failures - 1).min(16)).min(every.max(RETRY));
+    }
+    // A snapshot from the future is one from before the clock was set back: as good as new.
+    newest.map_or(Duration::ZERO, |taken| every.saturating_sub(now.duration_since(taken).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, Answer, MemorySite};
+    use super::*;
+    use tokio::sync::Semaphore;
+
+    #[test]
+    fn snapshots_are_due_by_their_age() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (hour, ago) = (Duration::from_secs(3600), |s| Some(now - Duration::from_secs(s)));
+        for (newest, failures, expected) in [
+            (None, 0, 0),
+            (ago(0), 0, 3600),
+            (ago(600), 0, 3000),
+            (ago(3600), 0, 0),
+            (ago(99_999), 0, 0),
+            (Some(now + hour * 9), 0, 3600),
+            (None, 1, 60),
+            (ago(0), 2, 120),
+            (ago(99_999), 3, 240),
+            (None, 7, 3600),
+            (None, u32::MAX, 3600),
+        ] {
+            assert_eq!(pause(now, newest, hour, failures).as_secs(), expected, "{newest:?} {failures}");
+        }
+        assert_eq!(pause(now, None, Duration::from_secs(1), 4), RETRY);
+    }
+
+    /// A site whose answers wait for a permit each.
+    fn held(permits: &Arc<Semaphore>) -> Arc<MemorySite> {
+        let permits = permits.clone();
+        Arc::new(MemorySite::new(move |ask| {
+            let answer = if ask.target == "/" { testing::html("<p>home") } else { testing::status(404) };
+            Answer::Held(permits.clone(), Box::new(answer))
+        }))
+    }
+
+    #[tokio::test]
+    async fn the_first_snapshot_is_taken_at_once_and_more_when_asked() {
+        let (_dir, store) = testing::store();
+        let permits = Arc::new(Semaphore::new(0));
+        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), held(&permits), store.clone());
+        let first = loop {
+            match crawler.running() {
+                Some(ticket) => break ticket,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let again = crawler.take_now().expect_err("one is running").running;
+        permits.add_permits(100);
+        let ended = first.ended().await.expect("it ends");
+        assert!(ended.result.as_ref().is_ok_and(Outcome::is_published), "{ended:?}");
+        assert!(Arc::ptr_eq(&again.ended().await.expect("the same"), &ended));
+        assert_eq!(store.list().len(), 1);
+        let ended = crawler.take_now().expect("nothing is running").ended().await.expect("it ends");
+        assert!(ended.result.as_ref().is_ok_and(Outcome::is_published));
+        assert_eq!(store.list().len(), 2);
+        assert!(Arc::ptr_eq(&crawler.last_outcome().expect("there is one"), &ended));
+        assert!(crawler.progress().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_running_crawl_survives_a_reload_that_does_not_touch_it() {
+        let (_dir, store) = testing::store();
+        let permits = Arc::new(Semaphore::new(0));
+        let fetch = held(&permits);
+        let site = testing::site(&["/"]);
+        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone());
+        fetch.asked_for("/robots.txt").await;
+        let ticket = crawler.running().expect("it runs");
+        let mut rarer = site.clone();
+        rarer.mirror.every *= 2;
+        rarer.health.interval *= 2;
+        crawler.replace(Arc::new(rarer.clone()));
+        permits.add_permits(100);
+        assert!(ticket.ended().await.is_some_and(|e| e.result.is_ok()));
+        assert_eq!(fetch.count("/robots.txt"), 1);
+
+        let permits = Arc::new(Semaphore::new(0));
+        let fetch = held(&permits);
+        let crawler = Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone());
+        let ticket = crawler.take_now().expect("the newest is fresh");
+        fetch.asked_for("/robots.txt").await;
+        rarer.mirror.max_pages = 7;
+        crawler.replace(Arc::new(rarer));
+        permits.add_permits(100);
+        assert!(ticket.ended().await.is_some_and(|e| e.result.as_ref().is_ok_and(Outcome::is_published)));
+        assert_eq!(fetch.count("/robots.txt"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_crawler_ends_its_crawl_and_leaves_nothing() {
+        let (dir, store) = testing::store();
+        let permits = Arc::new(Semaphore::new(0));
+        let fetch = held(&permits);
+        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        fetch.asked_for("/robots.txt").await;
+        let ticket = crawler.running().expect("it runs");
+        drop(crawler);
+        assert!(ticket.ended().await.is_none());
+        assert_eq!(testing::staged(dir.path()), 0);
+        assert!(store.begin(clock::now(), "crawl").is_ok());
+    }
+}

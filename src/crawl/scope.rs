@@ -1,0 +1,263 @@
+//! What belongs to the site, and which page an address means.
+//!
+//! All of a site's hosts, with `http` and `https` alike, are one site: an address becomes the page's key, the
+//! same key that the cache and the snapshot look pages up by. Session ids in addresses are dropped: a crawler
+//! has no session, and each visit would find the whole site anew under another id.
+
+use encoding_rs::Encoding;
+use url::Url;
+
+use crate::ask::key::page_key;
+use crate::config::ready::Site;
+
+/// The hosts of one site, and how its keys are made.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    /// Host names, lower case, with the port only where it is not the scheme's own.
+    hosts: Vec<String>,
+    ignore_query: Vec<String>,
+}
+
+/// What an address in a page leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A page of the site, by its key.
+    Here(String),
+    /// Somebody else's.
+    Elsewhere,
+    /// Not a place on the web: `mailto:`, `data:`, `javascript:`, or not an address at all.
+    Nowhere,
+}
+
+impl Scope {
+    /// The scope of a site. Where its hosts are `*`, the first origin says what the site is called.
+    pub(super) fn new(site: &Site) -> Scope {
+        let mut hosts: Vec<String> =
+            site.hosts.iter().filter(|host| *host != "*").map(|h| spelled(h)).collect();
+        if hosts.is_empty()
+            && let Some(origin) = site.origins.first()
+        {
+            let address = origin.url.to_string();
+            hosts.extend(origin.host.as_deref().map(spelled));
+            hosts.extend(address.split_once("://").map(|(_, authority)| spelled(authority)));
+        }
+        if hosts.is_empty() {
+            hosts.push("localhost".to_owned());
+        }
+        Scope { hosts, ignore_query: site.cache.ignore_query.clone() }
+    }
+
+    /// The host that is asked first.
+    pub(super) fn host(&self) -> &str {
+        self.hosts.first().map_or("localhost", String::as_str)
+    }
+
+    /// The address of a target ("path?query") of the site, to resolve links against.
+    pub(super) fn url(&self, tls: bool, host: &str, target: &str) -> Option<Url> {
+        Url::parse(&format!("{}://{host}{target}", if tls { "https" } else { "http" })).ok()
+    }
+
+    /// The key of a path or target as written in the configuration.
+    pub(super) fn key(&self, target: &str) -> String {
+        let target = target.split('#').next().unwrap_or(target);
+        let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
+        page_key(path, query, &self.ignore_query).into_owned()
+    }
+
+    /// Whether an address is the site's.
+    pub(super) fn holds(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")) else {
+            return false;
+        };
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match url.port() {
+            None => self.hosts.iter().any(|ours| ours == host),
+            // Another port is another server, unless it is the one that the site is known by.
+            Some(port) => self.hosts.iter().any(|ours| {
+                ours.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'))
+                    == Some(port.to_string().as_str())
+            }),
+        }
+    }
+
+    /// Where `link`, found at `base` in a page in `encoding`, leads.
+    pub(super) fn place(&self, base: &Url, link: &str, encoding: &'static Encoding) -> Place {
+        match resolve(base, link, encoding) {
+            Some(url) => self.of_url(&url),
+            None => Place::Nowhere,
+        }
+    }
+
+    /// What an absolute address leads to.
+    pub(super) fn of_url(&self, url: &Url) -> Place {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Place::Nowhere;
+        }
+        if !self.holds(url) {
+            return Place::Elsewhere;
+        }
+        let path = without_session_path(url.path());
+        let query = url.query().map(without_session_query);
+        Place::Here(page_key(&path, query.as_deref(), &self.ignore_query).into_owned())
+    }
+}
+
+/// `link` as a browser resolves it: queries in the page's own encoding.
+pub(super) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+    if link.len() > 64 * 1024 || link.starts_with("data:") {
+        return None;
+    }
+    Url::options()
+        .base_url(Some(base))
+        .encoding_override(Some(&|text| encoding.encode(text).0))
+        .parse(link)
+        .ok()
+}
+
+/// A host as addresses spell it: lower case, punycode, without the default port.
+fn spelled(host: &str) -> String {
+    let url = ["http", "https"].map(|scheme| Url::parse(&format!("{scheme}://{host}/")).ok());
+    let port = match &url {
+        [Some(http), Some(https)] => http.port().and(https.port()),
+        _ => None,
+    };
+    let name = url[0].as_ref().and_then(Url::host_str).unwrap_or(host).to_owned();
+    port.map_or(name.clone(), |port| format!("{name}:{port}"))
+}
+
+/// Parameters that carry a session, whatever their value.
+const SESSION: [&str; 9] = [
+    "phpsessid",
+    "jsessionid",
+    "aspsessionid",
+    "cfid",
+    "cftoken",
+    "oscsid",
+    "zenid",
+    "ecsessid",
+    "sessionid",
+];
+
+fn without_session_path(path: &str) -> String {
+    let lower = path.to_ascii_lowercase();
+    let Some(at) = SESSION.iter().find_map(|name| lower.find(&format!(";{name}="))) else {
+        return path.to_owned();
+    };
+    let end = path[at + 1..].find([';', '/']).map_or(path.len(), |end| at + 1 + end);
+    format!("{}{}", &path[..at], &path[end..])
+}
+
+fn without_session_query(query: &str) -> String {
+    let kept = query.split('&').filter(|pair| !is_session(pair));
+    kept.collect::<Vec<_>>().join("&")
+}
+
+fn is_session(pair: &str) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = name.to_ascii_lowercase();
+    // Short names are used for other things too: only with a value like one.
+    let short = matches!(name.as_str(), "sid" | "s_id" | "sess" | "session" | "session_id");
+    SESSION.contains(&name.as_str())
+        || short
+            && value.len() >= 20
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-,_".contains(&b))
+}
+
+#[cfg(test)]
+pub(super) fn test_scope(hosts: &[&str]) -> Scope {
+    Scope {
+        hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
+        ignore_query: vec!["utm_*".into(), "fbclid".into()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use encoding_rs::{SHIFT_JIS, UTF_8};
+    use proptest::prelude::*;
+
+    fn place(link: &str) -> Place {
+        let scope = test_scope(&["www.example.jp", "example.jp"]);
+        let base = scope.url(true, scope.host(), "/shop/list.html?p=1").unwrap();
+        scope.place(&base, link, UTF_8)
+    }
+
+    #[test]
+    fn links_become_keys() {
+        for (link, key) in [
+            ("", "/shop/list.html?p=1"),
+            ("#top", "/shop/list.html?p=1"),
+            ("item.html", "/shop/item.html"),
+            (" \n item.html\t", "/shop/item.html"),
+            ("../a/./b", "/a/b"),
+            ("/x?utm_source=y&q=1#z", "/x?q=1"),
+            ("?p=2", "/shop/list.html?p=2"),
+            ("//example.jp/x", "/x"),
+            ("http://WWW.Example.JP:80/x", "/x"),
+            ("https://example.jp./x", "/x"),
+            ("http://example.jp", "/"),
+            ("/お知らせ", "/%E3%81%8A%E7%9F%A5%E3%82%89%E3%81%9B"),
+            ("\\back\\slash", "/back/slash"),
+            ("/x;jsessionid=ABC123?a=1", "/x?a=1"),
+            ("/x;JSESSIONID=ABC123/y", "/x/y"),
+            ("/x?PHPSESSID=0123456789abcdef&a=1", "/x?a=1"),
+            ("/x?sid=0123456789abcdef0123456789", "/x"),
+            ("/x?sid=12", "/x?sid=12"),
+        ] {
+            assert_eq!(place(link), Place::Here(key.to_owned()), "{link:?}");
+        }
+    }
+
+    #[test]
+    fn other_peoples_places_are_not_ours() {
+        for link in [
+            "https://example.com/",
+            "//cdn.example.jp/x.css",
+            "http://example.jp:8080/",
+            "http://notexample.jp/",
+        ] {
+            assert_eq!(place(link), Place::Elsewhere, "{link}");
+        }
+        for link in [
+            "mailto:a@example.jp",
+            "javascript:void(0)",
+            "data:image/png;base64,AA",
+            "tel:1",
+            "http://",
+            "blob:x",
+        ] {
+            assert_eq!(place(link), Place::Nowhere, "{link}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_written_in_the_pages_encoding() {
+        let scope = test_scope(&["example.jp"]);
+        let base = scope.url(false, "example.jp", "/").unwrap();
+        assert_eq!(scope.place(&base, "/花?q=花", SHIFT_JIS), Place::Here("/%E8%8A%B1?q=%89%D4".to_owned()));
+    }
+
+    #[test]
+    fn a_port_that_the_site_is_known_by_is_the_sites() {
+        assert_eq!(spelled("127.0.0.1:8080"), "127.0.0.1:8080");
+        assert_eq!(spelled("Example.JP:443"), "example.jp");
+        assert_eq!(spelled("日本.jp"), "xn--wgv71a.jp");
+        assert_eq!(spelled("[::1]:3000"), "[::1]:3000");
+        let scope = test_scope(&["127.0.0.1:3000"]);
+        let base = scope.url(false, scope.host(), "/").unwrap();
+        assert_eq!(scope.place(&base, "http://127.0.0.1:3000/a", UTF_8), Place::Here("/a".into()));
+        assert_eq!(scope.place(&base, "http://127.0.0.1/a", UTF_8), Place::Elsewhere);
+    }
+
+    proptest! {
+        #[test]
+        fn any_link_has_a_place_and_a_stable_key(link in "[a-zA-Z0-9:/?#&=.;%あ\\\\ @-]{0,80}") {
+            if let Place::Here(key) = place(&link) {
+                prop_assert!(key.starts_with('/'));
+                let scope = test_scope(&["www.example.jp"]);
+                prop_assert_eq!(scope.key(&key), key);
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Whole crawls of a site in memory.

@@ -1,0 +1,311 @@
+//! One address: asked, asked again where that may help, judged, received, read.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+use tokio::time::timeout;
+use url::Url;
+
+use super::admission::{self, Head, Refusal};
+use super::fetch::{Fetch, FetchAsk};
+use super::findings::{self, Findings, Reading};
+use super::frontier::Item;
+use super::links::Need;
+use super::pace::Pace;
+use super::progress::Progress;
+use super::receive::{Arrived, Bounds, Missed, discard, receive};
+use super::scope::{Place, Scope};
+use super::stored_headers::{Media, kept, media};
+use crate::clock;
+use crate::failure::{Cause, Failure, Retry};
+use crate::http::Body;
+use crate::snapshot::{Class, Page, StageError, Staging};
+use crate::tasks;
+
+/// Times that a file is asked for before it counts as failed.
+const ATTEMPTS: u32 = 3;
+/// The pause before the second time; it doubles.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause, whatever the site asks for.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Other spellings of its own address that a page may redirect to.
+const SPELLINGS: usize = 4;
+/// The longest wait for the beginning of an answer, should whoever fetches not bound it.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+/// Bytes of a page or sheet that are read for links.
+const HOLD: usize = 8 * 1024 * 1024;
+
+/// What all visits of a crawl share.
+pub(super) struct Visitor<'a, F> {
+    pub(super) fetch: &'a F,
+    pub(super) scope: Scope,
+    pub(super) staging: &'a Staging,
+    pub(super) progress: &'a Progress,
+    pub(super) pace: Pace,
+    pub(super) bounds: Bounds,
+    pub(super) way: Mutex<Way>,
+}
+
+/// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    pub(super) tls: bool,
+    pub(super) host: String,
+}
+
+/// What became of one address.
+pub(super) struct Visit {
+    pub(super) item: Item,
+    pub(super) end: End,
+    /// Of the last attempt.
+    pub(super) took: Duration,
+}
+
+/// How a visit ended.
+pub(super) enum End {
+    /// The body is staged; the page is not added yet.
+    Body(Box<Page>, Findings),
+    /// A redirect, and the key that it leads to if that is the site's.
+    Redirect(Box<Page>, Option<String>),
+    /// Not wanted.
+    Refused(Refusal),
+    /// Not to be had.
+    Failed(Cause, String),
+    /// The copy cannot be written on.
+    Stage(StageError),
+    /// The program is ending.
+    Ending,
+}
+
+/// How one attempt ended.
+enum Once {
+    End(End),
+    /// The same page under another spelling of its address.
+    There(Way, String),
+    /// Perhaps later.
+    Again(Cause, String, Option<Duration>),
+}
+
+impl<F: Fetch> Visitor<'_, F> {
+    /// Fetches one address.
+    pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
+        let mut ask = (self.way(), item.key.to_string());
+        let mut asked = Vec::new();
+        let mut attempt = 1;
+        loop {
+            self.pace.turn().await;
+            let began = clock::now().mono;
+            let once = {
+                let _under_way = self.progress.request();
+                self.once(&item, &ask.0, &ask.1, reading).await
+            };
+            let took = clock::now().mono.saturating_duration_since(began);
+            let end = match once {
+                Once::There(way, target) => {
+                    asked.push(std::mem::replace(&mut ask, (way, target)));
+                    if asked.len() <= SPELLINGS && !asked.contains(&ask) {
+                        continue;
+                    }
+                    End::Refused(Refusal::RedirectLoop)
+                }
+                Once::Again(_, _, after) if attempt < ATTEMPTS => {
+                    let pause = after.unwrap_or(PAUSE * 2u32.pow(attempt - 1)).min(MAX_PAUSE);
+                    attempt += 1;
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+                Once::Again(cause, detail, _) => End::Failed(cause, detail),
+                Once::End(end) => end,
+            };
+            if matches!(end, End::Body(..)) {
+                *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.0;
+            }
+            return Visit { item, end, took };
+        }
+    }
+
+    fn way(&self) -> Way {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn once(&self, item: &Item, way: &Way, target: &str, reading: Reading) -> Once {
+        let Some(url) = self.scope.url(way.tls, &way.host, target) else {
+            return Once::End(End::Refused(Refusal::TooLong));
+        };
+        let ask = FetchAsk::new(way.tls, &way.host, target);
+        let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(failure)) => return failed(&failure),
+            Err(_) => return failed(&Failure::new(Cause::Silent)),
+        };
+        let (head, body) = answer.into_parts();
+        match admission::head(head.status, &head.headers) {
+            Head::Refused(refusal) => {
+                discard(body).await;
+                Once::End(End::Refused(refusal))
+            }
+            Head::Later => {
+                discard(body).await;
+                let after = retry_after(&head.headers, clock::now().wall);
+                Once::Again(Cause::BadStatus, format!("status {}", head.status.as_u16()), after)
+            }
+            Head::Redirect => {
+                discard(body).await;
+                self.redirect(item, &url, head.status, &head.headers)
+            }
+            Head::Body => self.body(item, url, Response::from_parts(head, body), reading).await,
+        }
+    }
+
+    fn redirect(&self, item: &Item, url: &Url, status: StatusCode, headers: &HeaderMap) -> Once {
+        let location = headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let Some(to) = location.and_then(|location| url.join(location.trim()).ok()) else {
+            return Once::End(End::Refused(Refusal::BadLocation));
+        };
+        let key = match self.scope.of_url(&to) {
+            Place::Here(key) if *key == *item.key => return self.respelled(&to),
+            Place::Here(key) => Some(key),
+            Place::Elsewhere | Place::Nowhere => None,
+        };
+        if let Err(refusal) = admission::redirect_to(to.as_str(), item.need, headers) {
+            return Once::End(End::Refused(refusal));
+        }
+        let page = Page {
+            key: item.key.to_string(),
+            status: status.as_u16(),
+            headers: kept(headers, false),
+            body: None,
+            len: 0,
+            taken_at: clock::now().wall,
+            class: Class::Redirect,
+        };
+        Once::End(End::Redirect(Box::new(page), key))
+    }
+
+    /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
+    /// change the page. In the copy it would lead nowhere; what it leads to is the page.
+    fn respelled(&self, to: &Url) -> Once {
+        let mut host = to.host_str().unwrap_or_else(|| self.scope.host()).to_owned();
+        if let Some(port) = to.port() {
+            host = format!("{host}:{port}");
+        }
+        let target =
+            to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
+        Once::There(Way { tls: to.scheme() == "https", host }, target)
+    }
+
+    async fn body(&self, item: &Item, url: Url, answer: Response<Body>, reading: Reading) -> Once {
+        let (head, body) = answer.into_parts();
+        let guessed = media(&head.headers, b"<html");
+        let hold = match guessed {
+            Media::Html | Media::Css | Media::Manifest => HOLD,
+            Media::Other => match reading {
+                Reading::ByType => 0,
+                Reading::Map => super::sitemap::MAX_SIZE,
+                Reading::Robots => super::robots::MAX_SIZE,
+            },
+        };
+        let arrived = match receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await {
+            Ok(arrived) => arrived,
+            Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
+            Err(Missed::Broken(cause, detail)) => return Once::Again(cause, detail, None),
+            Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
+            Err(Missed::Ending) => return Once::End(End::Ending),
+        };
+        let (scope, key, need) = (self.scope.clone(), item.key.clone(), item.need);
+        let taken_at = clock::now().wall;
+        let kept = tasks::blocking(move || {
+            let page = Page {
+                key: key.to_string(),
+                status: head.status.as_u16(),
+                headers: kept(&head.headers, arrived.unpacked),
+                body: None,
+                len: arrived.len,
+                taken_at,
+                class: Class::Asset,
+            };
+            keep(page, need, &url, &head.headers, reading, arrived, &scope)
+        });
+        Once::End(kept.await.unwrap_or(End::Ending))
+    }
+}
+
+/// Reads a body for links, and stages it if nothing in it speaks against that. Off the event loop.
+fn keep(
+    mut page: Page,
+    need: Need,
+    url: &Url,
+    headers: &HeaderMap,
+    reading: Reading,
+    arrived: Arrived,
+    scope: &Scope,
+) -> End {
+    let body = arrived.beginning();
+    let media = media(headers, body);
+    let file = findings::File { key: &page.key, need, url, headers, media, reading, body };
+    let findings = match findings::read(&file, scope) {
+        Ok(findings) => findings,
+        Err(refusal) => return End::Refused(refusal),
+    };
+    let Arrived { mut writer, rest, .. } = arrived;
+    match writer.write(&rest).and_then(|()| writer.finish()) {
+        Ok(blob) => page.body = Some(blob),
+        Err(error) => return End::Stage(error),
+    }
+    if media == Media::Html && reading == Reading::ByType {
+        page.class = Class::Page;
+    }
+    End::Body(Box::new(page), findings)
+}
+
+fn failed(failure: &Failure) -> Once {
+    let detail = chain(failure);
+    match failure.cause.retry() {
+        Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail, None),
+        Retry::No => Once::End(End::Failed(failure.cause, detail)),
+    }
+}
+
+/// An error and what brought it about, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// How long the site asks us to wait (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_may_ask_for_patience_in_seconds_or_by_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            assert_eq!(retry_after(&headers, now).map(|d| d.as_secs()), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a reader holds: one snapshot, whole, for as long as it is held.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+
+use super::blobs::{Blobs, Stored};
+use super::damage::{ManifestError, ReadError};
+use super::format::About;
+use super::id::{LATEST, SnapshotId};
+use super::manifest::Manifest;
+use super::page::{BlobId, Page};
+
+/// A published copy of a site. It never changes; while it is held, neither it nor its bodies are removed.
+#[derive(Debug)]
+pub struct Snapshot {
+    id: SnapshotId,
+    manifest: Manifest,
+    blobs: Arc<Blobs>,
+    in_service: AtomicBool,
+}
+
+/// A snapshot in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub id: SnapshotId,
+    /// Its site's name.
+    pub site: String,
+    /// How it came to be: `crawl`.
+    pub kind: String,
+    /// When it was begun.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub started_at: SystemTime,
+    /// When it was complete.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub taken_at: SystemTime,
+    /// How many addresses it has that a visitor opens.
+    pub pages: u64,
+    /// How many it has that pages need or that are downloaded.
+    pub files: u64,
+    /// How many lead elsewhere.
+    pub redirects: u64,
+    /// The size of its distinct bodies; those that are in other snapshots too are stored once.
+    pub bytes: u64,
+    /// Whether it is the one in service.
+    pub current: bool,
+}
+
+impl Summary {
+    pub(super) fn of(about: &About, current: bool) -> Summary {
+        Summary {
+            id: about.id,
+            site: about.site.clone(),
+            kind: about.kind.clone(),
+            started_at: from_millis(about.started),
+            taken_at: from_millis(about.finished),
+            pages: about.pages,
+            files: about.files,
+            redirects: about.redirects,
+            bytes: about.bytes,
+            current,
+        }
+    }
+}
+
+/// A time as people and programs write it: RFC 3339, whole seconds, UTC.
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = crate::clock::unix(time).min(LATEST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+fn as_rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+pub(super) fn to_millis(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn from_millis(millis: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
+}
+
+impl Snapshot {
+    /// Opens the snapshot in `dir`.
+    pub(super) fn open(
+        dir: &Path,
+        id: SnapshotId,
+        site: &str,
+        blobs: Arc<Blobs>,
+    ) -> Result<Snapshot, ManifestError> {
+        let manifest = Manifest::open(&dir.join(super::MANIFEST), id, site)?;
+        Ok(Snapshot { id, manifest, blobs, in_service: AtomicBool::new(false) })
+    }
+
+    /// Its name.
+    pub fn id(&self) -> SnapshotId {
+        self.id
+    }
+
+    /// It in short.
+    pub fn summary(&self) -> Summary {
+        Summary::of(self.manifest.about(), self.in_service.load(Ordering::Relaxed))
+    }
+
+    /// The page with this key, as `ask::key::page_key` makes it. Two small reads, a few microseconds from the page
+    /// cache: may be called where blocking is not allowed.
+    ///
+    /// # Errors
+    /// When what is stored is damaged (then see [`super::Store::find_older`]) or cannot be read.
+    pub fn find(&self, key: &str) -> Result<Option<Page>, ReadError> {
+        self.manifest.find(key)
+    }
+
+    /// The body of one of its pages, verified; empty for a page without one. Blocks.
+    ///
+    /// # Errors
+    /// When what is stored is damaged (then see [`super::Store::find_older`]) or cannot be read.
+    pub fn load(&self, page: &Page) -> Result<Stored, ReadError> {
+        match &page.body {
+            Some(id) => self.blobs.load(id, page.len),
+            None => Ok(Stored::Whole(bytes::Bytes::new())),
+        }
+    }
+
+    /// All pages, in the order of their keys' hashes: the same in every snapshot, so that two can be merged. Bounded
+    /// memory. What is damaged is one error each (a block of the index: up to 127 pages); the rest still comes.
+    pub fn pages(&self) -> impl Iterator<Item = Result<Page, ReadError>> {
+        self.manifest.entries().map(|entry| self.manifest.record(entry?, None))
+    }
+
+    /// The keys of all pages, in the order of [`Snapshot::pages`].
+    pub fn keys(&self) -> impl Iterator<Item = Result<String, ReadError>> {
+        self.pages().map(|page| page.map(|page| page.key))
+    }
+
+    /// All distinct bodies with their lengths in bytes, sorted.
+    pub fn blobs(&self) -> impl Iterator<Item = Result<(BlobId, u64), ReadError>> {
+        self.manifest.blobs()
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn store(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    pub(super) fn put_in_service(&self, yes: bool) {
+        self.in_service.store(yes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,321 @@
+//! One page as bytes in a manifest's heap.
+//!
+//! ```text
+//! u64 the record's place in the manifest
+//! u16 status · u8 class · u8 flags (bit 0: has a body) · i64 seconds, u32 nanoseconds of taken_at (since 1970)
+//! [32 bytes blob id · u64 length]                        only with a body
+//! u32 length · key
+//! u16 count · count times: u16 length · name · u32 length · value
+//! any number of: u16 tag · u32 length · bytes            none is written yet; unknown ones are passed over
+//! 16 bytes check: BLAKE3 over all of the above, cut
+//! ```
+//!
+//! All numbers are little-endian. Its place tells a record from another that lies there instead.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use super::page::{BlobId, Class, Page};
+
+/// The check at the end of a record.
+const CHECK: usize = 16;
+
+/// The longest record that is written, and read: no damaged length makes us ask for more memory than this.
+pub(super) const LONGEST: usize = 1 << 20;
+
+const HAS_BODY: u8 = 1;
+
+/// A page that does not fit into a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Oversize {
+    /// The key, the header fields, or all together.
+    #[error("the page's address and header fields are too long to be stored")]
+    Record,
+}
+
+/// Appends the record of `page`, which will stand at `offset` in its file, and returns its length.
+pub(super) fn encode(page: &Page, offset: u64, out: &mut Vec<u8>) -> Result<u32, Oversize> {
+    let start = out.len();
+    out.extend_from_slice(&offset.to_le_bytes());
+    let fit = append(page, out).and_then(|()| {
+        let check = check_of(&out[start..]);
+        out.extend_from_slice(&check);
+        match u32::try_from(out.len() - start) {
+            Ok(len) if out.len() - start <= LONGEST => Ok(len),
+            _ => Err(Oversize::Record),
+        }
+    });
+    if fit.is_err() {
+        out.truncate(start);
+    }
+    fit
+}
+
+fn append(page: &Page, out: &mut Vec<u8>) -> Result<(), Oversize> {
+    out.extend_from_slice(&page.status.to_le_bytes());
+    out.push(page.class as u8);
+    out.push(if page.body.is_some() { HAS_BODY } else { 0 });
+    let (seconds, nanos) = since_epoch(page.taken_at);
+    out.extend_from_slice(&seconds.to_le_bytes());
+    out.extend_from_slice(&nanos.to_le_bytes());
+    if let Some(body) = page.body {
+        out.extend_from_slice(body.as_bytes());
+        out.extend_from_slice(&page.len.to_le_bytes());
+    }
+    long(page.key.as_bytes(), out)?;
+    let count = u16::try_from(page.headers.len()).map_err(|_| Oversize::Record)?;
+    out.extend_from_slice(&count.to_le_bytes());
+    for (name, value) in &page.headers {
+        let name = name.as_str().as_bytes();
+        let len = u16::try_from(name.len()).map_err(|_| Oversize::Record)?;
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(name);
+        long(value.as_bytes(), out)?;
+    }
+    Ok(())
+}
+
+fn long(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Oversize> {
+    let len =
+        u32::try_from(bytes.len()).ok().filter(|len| *len as usize <= LONGEST).ok_or(Oversize::Record)?;
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Reads the record that stands at `offset`. `None`: it is not what was written.
+pub(super) fn decode(record: Bytes, offset: u64) -> Option<Page> {
+    let body_end = record.len().checked_sub(CHECK)?;
+    if check_of(&record[..body_end]) != record[body_end..] {
+        return None;
+    }
+    let mut rest = Reader { bytes: record.slice(..body_end) };
+    if rest.u64()? != offset {
+        return None;
+    }
+    let status = rest.u16()?;
+    let class = Class::from_code(rest.u8()?)?;
+    let flags = rest.u8()?;
+    let taken_at = from_epoch(rest.u64()? as i64, rest.u32()?)?;
+    let (body, len) = match flags {
+        HAS_BODY => (Some(BlobId::from_bytes(rest.array()?)), rest.u64()?),
+        0 => (None, 0),
+        _ => return None,
+    };
+    let key_len = rest.u32()?;
+    let key = String::from_utf8(rest.take(key_len as usize)?.into()).ok()?;
+    let count = rest.u16()?;
+    let mut headers = Vec::with_capacity(usize::from(count).min(rest.bytes.len() / 6));
+    for _ in 0..count {
+        let name_len = rest.u16()?;
+        let name = HeaderName::from_bytes(&rest.take(usize::from(name_len))?).ok()?;
+        let value_len = rest.u32()?;
+        let value = HeaderValue::from_maybe_shared(rest.take(value_len as usize)?).ok()?;
+        headers.push((name, value));
+    }
+    while !rest.bytes.is_empty() {
+        let _tag = rest.u16()?;
+        let len = rest.u32()?;
+        rest.take(len as usize)?;
+    }
+    Some(Page { key, status, headers, body, len, taken_at, class })
+}
+
+fn check_of(record: &[u8]) -> [u8; CHECK] {
+    let mut check = [0; CHECK];
+    check.copy_from_slice(&blake3::hash(record).as_bytes()[..CHECK]);
+    check
+}
+
+/// Whole seconds, rounded down, and the nanoseconds since then. What i64 seconds cannot say becomes the nearest.
+fn since_epoch(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (i64::try_from(after.as_secs()).unwrap_or(i64::MAX), after.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            match before.subsec_nanos() {
+                0 => (-seconds, 0),
+                nanos => (-seconds - 1, 1_000_000_000 - nanos),
+            }
+        }
+    }
+}
+
+fn from_epoch(seconds: i64, nanos: u32) -> Option<SystemTime> {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let at = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    at?.checked_add(Duration::from_nanos(u64::from(nanos)))
+}
+
+/// Takes a record apart from the front; `None` as soon as it is too short.
+struct Reader {
+    bytes: Bytes,
+}
+
+impl Reader {
+    fn take(&mut self, len: usize) -> Option<Bytes> {
+        (len <= self.bytes.len()).then(|| self.bytes.split_to(len))
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (front, _) = self.bytes.split_first_chunk::<N>()?;
+        let front = *front;
+        bytes::Buf::advance(&mut self.bytes, N);
+        Some(front)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page() -> Page {
+        Page {
+            key: "/%E3%81%82?q=1".to_owned(),
+            status: 200,
+            headers: vec![
+                (
+                    HeaderName::from_static("content-type"),
+                    HeaderValue::from_static("text/html; charset=utf-8"),
+                ),
+                (HeaderName::from_static("link"), HeaderValue::from_static("</a>; rel=preload")),
+                (HeaderName::from_static("link"), HeaderValue::from_bytes(b"\xff\xfe").unwrap()),
+            ],
+            body: Some(BlobId::of(b"body")),
+            len: 4,
+            taken_at: UNIX_EPOCH + Duration::new(1_795_137_214, 5),
+            class: Class::Page,
+        }
+    }
+
+    fn encoded(page: &Page, offset: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let len = encode(page, offset, &mut out).unwrap();
+        assert_eq!(len as usize, out.len());
+        out
+    }
+
+    /// `record` with another check, so that what stands inside is looked at.
+    fn resealed(mut body: Vec<u8>) -> Bytes {
+        let check = check_of(&body);
+        body.extend_from_slice(&check);
+        body.into()
+    }
+
+    #[test]
+    fn a_sample_of_version_1_is_read_for_ever() {
+        let record = encoded(&page(), 4096);
+        assert_eq!(record.len(), 181);
+        let kept = BlobId::of(&record).to_string();
+        assert_eq!(kept, SAMPLE, "the shape of a record has changed; it needs a new version");
+    }
+    const SAMPLE: &str = "537d49df8e25ec484f8aee14b8242562f409bb58cb62c0759fff7d49a2eae9a8";
+
+    #[test]
+    fn a_record_at_another_place_is_refused() {
+        let record = Bytes::from(encoded(&page(), 4096));
+        assert_eq!(decode(record.clone(), 4096), Some(page()));
+        assert_eq!(decode(record, 4097), None);
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_passed_over() {
+        let record = encoded(&page(), 0);
+        let mut body = record[..record.len() - CHECK].to_vec();
+        body.extend_from_slice(&[7, 0, 3, 0, 0, 0, 1, 2, 3]);
+        assert_eq!(decode(resealed(body.clone()), 0), Some(page()));
+        body.pop();
+        assert_eq!(decode(resealed(body), 0), None);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_leaves_no_trace() {
+        let mut out = vec![1, 2, 3];
+        let long = Page { key: "/".repeat(LONGEST + 1), ..page() };
+        assert_eq!(encode(&long, 0, &mut out), Err(Oversize::Record));
+        let many = Page { headers: vec![page().headers[0].clone(); 70_000], ..page() };
+        assert_eq!(encode(&many, 0, &mut out), Err(Oversize::Record));
+        assert_eq!(out, [1, 2, 3]);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_seen() {
+        let record = encoded(&page(), 77);
+        for bit in 0..record.len() * 8 {
+            let mut flipped = record.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(flipped.into(), 77), None, "bit {bit}");
+        }
+    }
+
+    prop_compose! {
+        fn any_page()(
+            key in "\\PC{0,200}",
+            status in any::<u16>(),
+            headers in vec(("[a-z][a-z0-9-]{0,30}", vec(prop_oneof![32u8..127, 128u8..=255], 0..100)), 0..20),
+            body in proptest::option::of((any::<[u8; 32]>(), any::<u64>())),
+            seconds in -10_000_000_000i64..1_000_000_000_000,
+            nanos in 0u32..1_000_000_000,
+            class in 1u8..=3,
+        ) -> Page {
+            Page {
+                key,
+                status,
+                headers: headers
+                    .into_iter()
+                    .map(|(n, v)| (HeaderName::from_bytes(n.as_bytes()).unwrap(), HeaderValue::from_bytes(&v).unwrap()))
+                    .collect(),
+                body: body.map(|(id, _)| BlobId::from_bytes(id)),
+                len: body.map_or(0, |(_, len)| len),
+                taken_at: from_epoch(seconds, nanos).unwrap(),
+                class: Class::from_code(class).unwrap(),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_page_is_read_back_as_it_was(page in any_page(), offset in any::<u64>()) {
+            prop_assert_eq!(decode(encoded(&page, offset).into(), offset), Some(page));
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in vec(any::<u8>(), 0..300), offset in any::<u64>()) {
+            prop_assert_eq!(decode(bytes.clone().into(), offset), None);
+            decode(resealed(bytes), offset);
+        }
+
+        #[test]
+        fn a_record_with_wrong_lengths_never_panics(
+            page in any_page(), at in any::<proptest::sample::Index>(), byte in any::<u8>()
+        ) {
+            let record = encoded(&page, 0);
+            let mut body = record[..record.len() - CHECK].to_vec();
+            let at = at.index(body.len());
+            body[at] = byte;
+            decode(resealed(body), 0);
+        }
+    }
+}

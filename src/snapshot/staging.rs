@@ -1,0 +1,294 @@
+//! A snapshot being taken. Nothing of it is served, or counts at all, until [`Staging::publish`] has come to its end;
+//! dropped before, or killed, it leaves only what the next one removes.
+//!
+//! New bodies lie in the staging's own folder and move to `blobs/` when it is published, after they were synced:
+//! whatever stands in `blobs/` under its name is on the disk, also after a power cut, so that later crawls may build
+//! on it. A body that is there already is not written again, but read and compared with its name (each crawl so
+//! proves the copies that it builds on, and replaces a damaged one), and noted in the staging's `uses`, which tells
+//! the collector of every process to leave it alone.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::blobs::Blobs;
+use super::format::About;
+use super::id::SnapshotId;
+use super::locked;
+use super::page::{BlobId, Page};
+use super::record::Oversize;
+use super::writer::{AddError, Writer};
+use crate::disk::{self, Journal, StagedFile, Syncer};
+
+/// Bytes that a crawl leaves free on the disk, for what matters more than a newer copy.
+pub(super) const RESERVE: u64 = 64 << 20;
+
+/// Bodies up to this many bytes are gathered in memory, so that one that is stored already costs no write at all.
+const IN_MEMORY: usize = 256 << 10;
+
+/// After how many bytes of a body the room on the disk is looked at again.
+const LOOK_EVERY: u64 = 8 << 20;
+
+pub(super) const NEW: &str = "new";
+pub(super) const USES: &str = "uses";
+
+/// Something could not be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// No room is left, or only what is reserved for more important things.
+    #[error("the disk is full")]
+    Full,
+    /// The page does not fit.
+    #[error(transparent)]
+    Oversize(#[from] Oversize),
+    /// A page names a body that is neither staged nor stored, or stored but damaged.
+    #[error("blob {0} is neither staged nor stored whole")]
+    NoSuchBlob(BlobId),
+    /// The staging was published or dropped.
+    #[error("the staging is closed")]
+    Closed,
+    /// The file system.
+    #[error("could not write to {}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StageError {
+    pub(super) fn io(path: &Path, source: io::Error) -> StageError {
+        if disk::is_full(&source) {
+            StageError::Full
+        } else {
+            StageError::Io { path: path.to_owned(), source }
+        }
+    }
+}
+
+/// What all writers of a staging share.
+pub(super) struct Shared {
+    dir: PathBuf,
+    blobs: Arc<Blobs>,
+    syncer: Syncer,
+    used: Mutex<Used>,
+    /// `None` once published or dropped.
+    manifest: Mutex<Option<Writer>>,
+}
+
+/// The bodies that this staging relies on.
+struct Used {
+    lengths: HashMap<BlobId, u64>,
+    /// Those that lie in the staging's own folder.
+    new: Vec<BlobId>,
+    journal: Journal,
+    lock: File,
+}
+
+impl Shared {
+    /// Lays out the staging folder `dir`.
+    pub(super) fn create(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError> {
+        let at = |path: &Path, source| StageError::io(path, source);
+        let (new, uses) = (dir.join(NEW), dir.join(USES));
+        disk::ensure_dir(&new).map_err(|e| at(&new, e))?;
+        let journal = Journal::create(&uses).map_err(|e| at(&uses, e))?;
+        let manifest = Writer::create(dir).map_err(|e| at(dir, e))?;
+        let syncer = Syncer::open(dir).map_err(|e| at(dir, e))?;
+        let lock_path = Blobs::lock_path(blobs.root());
+        let lock = disk::lock_file(&lock_path).map_err(|e| at(&lock_path, e))?;
+        let used = Used { lengths: HashMap::new(), new: Vec::new(), journal, lock };
+        Ok(Shared {
+            dir: dir.to_owned(),
+            blobs,
+            syncer,
+            used: Mutex::new(used),
+            manifest: Mutex::new(Some(manifest)),
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn has_room(&self) -> Result<(), StageError> {
+        let free = disk::free_bytes(&self.dir).map_err(|e| StageError::io(&self.dir, e))?;
+        if free < RESERVE { Err(StageError::Full) } else { Ok(()) }
+    }
+
+    pub(super) fn add(&self, mut page: Page) -> Result<(), StageError> {
+        page.len = match &page.body {
+            Some(id) => self.length_of(id)?,
+            None => 0,
+        };
+        let mut manifest = locked(&self.manifest);
+        let writer = manifest.as_mut().ok_or(StageError::Closed)?;
+        writer.add(&page).map_err(|e| match e {
+            AddError::Oversize(e) => StageError::Oversize(e),
+            AddError::Io(e) => StageError::io(&self.dir, e),
+        })
+    }
+
+    /// The length of a body that a page may name: staged by this staging, or stored before and proven now.
+    fn length_of(&self, id: &BlobId) -> Result<u64, StageError> {
+        if let Some(len) = locked(&self.used).lengths.get(id) {
+            return Ok(*len);
+        }
+        match self.claim(id)? {
+            Some(len) if self.blobs.check(id, len).is_ok() => {
+                locked(&self.used).lengths.insert(*id, len);
+                Ok(len)
+            }
+            _ => Err(StageError::NoSuchBlob(*id)),
+        }
+    }
+
+    /// Keeps the collector from a stored body, and returns its length; `None` when there is none.
+    fn claim(&self, id: &BlobId) -> Result<Option<u64>, StageError> {
+        let at = |source| StageError::io(&self.dir, source);
+        let mut used = locked(&self.used);
+        used.lock.lock_shared().map_err(at)?;
+        let len = self.blobs.len_of(id);
+        let noted = if len.is_some() { used.journal.append(id.as_bytes()) } else { Ok(()) };
+        used.lock.unlock().map_err(at)?;
+        noted.map_err(at).map(|()| len)
+    }
+
+    /// Stages a body that has been written whole. It is not written a second time when it is stored already.
+    fn settle(&self, id: BlobId, len: u64, body: Written) -> Result<(), StageError> {
+        if locked(&self.used).lengths.contains_key(&id) {
+            return Ok(());
+        }
+        let stored = self.claim(&id)? == Some(len) && self.blobs.check(&id, len).is_ok();
+        if !stored {
+            let path = self.dir.join(NEW).join(id.to_string());
+            let at = |source| StageError::io(&self.dir, source);
+            let file = match body {
+                Written::File(file) => file,
+                Written::Memory(bytes) => {
+                    self.has_room()?;
+                    let mut file = StagedFile::create(&self.dir).map_err(at)?;
+                    file.write_all(&bytes).map_err(at)?;
+                    file
+                }
+            };
+            file.place(&path).map_err(at)?;
+        }
+        let mut used = locked(&self.used);
+        if used.lengths.insert(id, len).is_none() && !stored {
+            used.new.push(id);
+        }
+        Ok(())
+    }
+
+    /// Ends the adding of pages. `None` when that has happened before.
+    pub(super) fn close(&self) -> Option<Writer> {
+        locked(&self.manifest).take()
+    }
+
+    /// Moves the new bodies to where all are, durably, and writes the manifest. Returns the lock that keeps the
+    /// collector away until what names them is in place.
+    pub(super) fn complete(&self, writer: Writer, about: About) -> Result<File, StageError> {
+        let at = |source| StageError::io(&self.dir, source);
+        let new = std::mem::take(&mut locked(&self.used).new);
+        let staged = |id: &BlobId| self.dir.join(NEW).join(id.to_string());
+        self.syncer.files(new.len(), new.iter().map(staged)).map_err(at)?;
+        let lock = disk::lock_file(&Blobs::lock_path(self.blobs.root())).map_err(at)?;
+        lock.lock_shared().map_err(at)?;
+        let mut folders = std::collections::BTreeSet::new();
+        for id in &new {
+            let path = self.blobs.path(id);
+            if let Some(folder) = path.parent().filter(|folder| !folders.contains(*folder)) {
+                disk::ensure_dir(folder).map_err(at)?;
+                folders.insert(folder.to_owned());
+            }
+            disk::rename(&staged(id), &path).map_err(at)?;
+        }
+        for folder in &folders {
+            disk::sync_dir(folder).map_err(at)?;
+        }
+        self.blobs.rewritten(&new);
+        writer.finish(about, &self.dir.join(super::MANIFEST)).map_err(at)?;
+        Ok(lock)
+    }
+}
+
+/// A body as its writer has it.
+enum Written {
+    Memory(Vec<u8>),
+    File(StagedFile),
+}
+
+/// Takes one body, chunk by chunk. Dropped before [`BlobWriter::finish`], it leaves nothing.
+pub struct BlobWriter {
+    shared: Arc<Shared>,
+    hasher: Box<blake3::Hasher>,
+    len: u64,
+    looked: u64,
+    body: Written,
+}
+
+impl BlobWriter {
+    pub(super) fn new(shared: Arc<Shared>) -> BlobWriter {
+        let body = Written::Memory(Vec::new());
+        BlobWriter { shared, hasher: Box::default(), len: 0, looked: 0, body }
+    }
+
+    /// Appends.
+    ///
+    /// # Errors
+    /// [`StageError::Full`] when the disk is; the body is then to be dropped.
+    pub fn write(&mut self, chunk: &[u8]) -> Result<(), StageError> {
+        self.hasher.update(chunk);
+        self.len += chunk.len() as u64;
+        let at = |source| StageError::io(&self.shared.dir, source);
+        match &mut self.body {
+            Written::Memory(bytes) if bytes.len() + chunk.len() <= IN_MEMORY => {
+                bytes.extend_from_slice(chunk)
+            }
+            Written::Memory(bytes) => {
+                self.shared.has_room()?;
+                let mut file = StagedFile::create(&self.shared.dir).map_err(at)?;
+                file.write_all(bytes).and_then(|()| file.write_all(chunk)).map_err(at)?;
+                self.body = Written::File(file);
+            }
+            Written::File(file) => {
+                if self.len - self.looked >= LOOK_EVERY {
+                    self.shared.has_room()?;
+                    self.looked = self.len;
+                }
+                file.write_all(chunk).map_err(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.len
+    }
+
+    /// Ends the body and says what it is called. Content that is stored already is not stored again.
+    ///
+    /// # Errors
+    /// [`StageError::Full`] when the disk is.
+    pub fn finish(self) -> Result<BlobId, StageError> {
+        let id = BlobId::from(self.hasher.finalize());
+        self.shared.settle(id, self.len, self.body)?;
+        Ok(id)
+    }
+}
+
+impl std::fmt::Debug for BlobWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlobWriter").field("written", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Whether `name` is that of a staging's folder.
+pub(super) fn is_staging(name: &str) -> bool {
+    name.strip_prefix(super::STAGING).is_some_and(|id| id.parse::<SnapshotId>().is_ok())
+}

@@ -1,0 +1,455 @@
+//! The snapshots of one site.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+
+use arc_swap::ArcSwapOption;
+
+use super::blobs::Blobs;
+use super::damage::ManifestError;
+use super::id::SnapshotId;
+use super::page::Page;
+use super::pointer::{self, Pointer};
+use super::publish::Staging;
+use super::reader::{Snapshot, Summary};
+use super::staging::{Shared, StageError, is_staging};
+use super::{BLOBS, CURRENT, GONE, LOCK, REPORT, SNAPSHOTS, STAGING, locked};
+use crate::clock::Now;
+use crate::disk;
+
+/// All snapshots of a site. Clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) site: String,
+    pub(super) state_dir: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) blobs: Arc<Blobs>,
+    current: ArcSwapOption<Snapshot>,
+    pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
+}
+
+/// What is known of a snapshot on the disk.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// It can be opened; whoever reads it shares it.
+    Good { summary: Summary, open: Weak<Snapshot> },
+    /// It is damaged.
+    Damaged(String),
+    /// It could not be opened for a reason that says nothing about it: no rights, or a later format.
+    Unknown(String),
+}
+
+/// A store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The site's name cannot be a file name. Configuration never lets such a name through.
+    #[error("{0:?} cannot be the name of a site")]
+    Name(String),
+    /// The file system.
+    #[error("could not open {}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A snapshot cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// One is being taken, by this or another process.
+    #[error("a snapshot of this site is being taken already")]
+    AlreadyRunning,
+    /// No room is left, or only what is reserved for more important things.
+    #[error("the disk is full")]
+    Full,
+    /// The file system.
+    #[error("could not write to {}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl BeginError {
+    fn io(path: &Path, source: io::Error) -> BeginError {
+        StageError::io(path, source).into()
+    }
+}
+
+impl From<StageError> for BeginError {
+    fn from(error: StageError) -> BeginError {
+        match error {
+            StageError::Full => BeginError::Full,
+            StageError::Io { path, source } => BeginError::Io { path, source },
+            other @ (StageError::Oversize(_) | StageError::NoSuchBlob(_) | StageError::Closed) => {
+                BeginError::Io { path: PathBuf::new(), source: io::Error::other(other) }
+            }
+        }
+    }
+}
+
+/// The names of all sites that have snapshots in this state directory, sorted.
+///
+/// # Errors
+/// Of the file system; a state directory without snapshots is none.
+pub fn sites(state_dir: &Path) -> io::Result<Vec<String>> {
+    let mut sites = names_in(&state_dir.join(SNAPSHOTS))?;
+    sites.retain(|name| is_site_name(name) && state_dir.join(SNAPSHOTS).join(name).is_dir());
+    sites.sort();
+    Ok(sites)
+}
+
+impl Store {
+    /// Opens the store of a site, makes its folders, removes what dead processes left half done, and finds the
+    /// snapshot that is in service. A disk that cannot be written to is no obstacle as long as the folders are there.
+    ///
+    /// # Errors
+    /// When the folders cannot be made or read. A damaged snapshot or pointer is none: the newest good snapshot is
+    /// then in service, and a warning says so.
+    pub fn open(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
+        let store = Store::at(state_dir, site)?;
+        store.inner.ensure_dirs().map_err(|(path, source)| OpenError::Io { path, source })?;
+        store.clean_if_unused();
+        store.refresh()?;
+        Ok(store)
+    }
+
+    /// Opens the store of a site without writing anything, for commands that only look.
+    ///
+    /// # Errors
+    /// When the folders cannot be read.
+    pub fn look(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
+        let store = Store::at(state_dir, site)?;
+        store.refresh()?;
+        Ok(store)
+    }
+
+    fn at(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
+        if !is_site_name(site) {
+            return Err(OpenError::Name(site.to_owned()));
+        }
+        let inner = Inner {
+            site: site.to_owned(),
+            state_dir: state_dir.to_owned(),
+            dir: state_dir.join(SNAPSHOTS).join(site),
+            blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
+            current: ArcSwapOption::empty(),
+            shelf: Mutex::default(),
+        };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// The site's name.
+    pub fn site(&self) -> &str {
+        &self.inner.site
+    }
+
+    /// The snapshot in service. Made for the request path: no lock, no I/O.
+    pub fn current(&self) -> Option<Arc<Snapshot>> {
+        self.inner.current.load_full()
+    }
+
+    /// All snapshots that can be read, newest first.
+    pub fn list(&self) -> Vec<Summary> {
+        let current = self.current().map(|snapshot| snapshot.id());
+        let shelf = locked(&self.inner.shelf);
+        let good = shelf.iter().rev().filter_map(|(id, slot)| match slot {
+            Slot::Good { summary, .. } => Some(Summary { current: Some(*id) == current, ..summary.clone() }),
+            Slot::Damaged(_) | Slot::Unknown(_) => None,
+        });
+        good.collect()
+    }
+
+    /// The snapshots that cannot be read, newest first, and why.
+    pub fn unreadable(&self) -> Vec<(SnapshotId, String)> {
+        let shelf = locked(&self.inner.shelf);
+        let bad = shelf.iter().rev().filter_map(|(id, slot)| match slot {
+            Slot::Good { .. } => None,
+            Slot::Damaged(why) | Slot::Unknown(why) => Some((*id, why.clone())),
+        });
+        bad.collect()
+    }
+
+    /// The snapshot of this name, if it can be read.
+    pub fn get(&self, id: &SnapshotId) -> Option<Arc<Snapshot>> {
+        self.try_get(id).ok()
+    }
+
+    pub(super) fn try_get(&self, id: &SnapshotId) -> Result<Arc<Snapshot>, ManifestError> {
+        if let Some(current) = self.current().filter(|current| current.id() == *id) {
+            return Ok(current);
+        }
+        let mut shelf = locked(&self.inner.shelf);
+        let slot = shelf.get_mut(id).ok_or(ManifestError::Gone)?;
+        if let Slot::Good { open, .. } = slot
+            && let Some(snapshot) = open.upgrade()
+        {
+            return Ok(snapshot);
+        }
+        let opened = self.inner.open_snapshot(*id);
+        match &opened {
+            Ok(snapshot) => {
+                *slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(snapshot) };
+            }
+            Err(ManifestError::Gone) if !self.inner.path_of(*id).exists() => {
+                shelf.remove(id);
+            }
+            Err(error) => *slot = slot_of(error),
+        }
+        opened
+    }
+
+    /// The newest snapshot before `than` that has this page, with a body that is not known to be damaged (unchanged
+    /// pages share theirs), for when a newer copy turned out to be. The body is verified only when loaded; if that
+    /// fails too, ask again with this snapshot's id. Blocks.
+    pub fn find_older(&self, key: &str, than: &SnapshotId) -> Option<(Arc<Snapshot>, Page)> {
+        let older: Vec<SnapshotId> =
+            locked(&self.inner.shelf).range(..than).rev().map(|(id, _)| *id).collect();
+        older.into_iter().find_map(|id| {
+            let snapshot = self.get(&id)?;
+            let page = snapshot.find(key).ok().flatten()?;
+            let sound = page.body.is_none_or(|body| self.inner.blobs.is_sound(&body));
+            sound.then_some((snapshot, page))
+        })
+    }
+
+    /// The record of the crawl that took a snapshot, as it was given to [`Staging::publish`]. `None` when there is
+    /// none, or it cannot be read.
+    pub fn report(&self, id: &SnapshotId) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(REPORT)).ok()?).ok()
+    }
+
+    /// Begins to take a snapshot. `kind` says how: `crawl`.
+    ///
+    /// # Errors
+    /// One at a time for each site, over all processes; and there must be room on the disk.
+    pub fn begin(&self, now: Now, kind: &str) -> Result<Staging, BeginError> {
+        let inner = &self.inner;
+        inner.ensure_dirs().map_err(|(path, source)| BeginError::io(&path, source))?;
+        let lock_path = inner.dir.join(LOCK);
+        let lock = disk::lock_file(&lock_path).map_err(|e| BeginError::io(&lock_path, e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(BeginError::AlreadyRunning),
+            Err(fs::TryLockError::Error(e)) => return Err(BeginError::io(&lock_path, e)),
+        }
+        inner.clean();
+        // Another process may have published since we looked.
+        inner.scan().map_err(|e| BeginError::io(&inner.dir, e))?;
+        let id = SnapshotId::new(now.wall, self.next_sequence());
+        let dir = inner.dir.join(format!("{STAGING}{id}"));
+        let staged = Shared::create(&dir, Arc::clone(&inner.blobs)).and_then(|shared| {
+            shared.has_room()?;
+            Ok(shared)
+        });
+        let shared = staged.inspect_err(|_| {
+            let _ = disk::remove_tree(&dir);
+        })?;
+        Ok(Staging::new(self.clone(), id, now, kind, shared, lock))
+    }
+
+    /// Takes note of what other processes have published or removed since.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; what was in service stays.
+    pub fn refresh(&self) -> Result<(), OpenError> {
+        let inner = &self.inner;
+        inner.scan().map_err(|source| OpenError::Io { path: inner.dir.clone(), source })?;
+        let chosen = match inner.read_pointer() {
+            Found::Pointer(pointer) => self.try_get(&pointer.id).or_else(|error| {
+                let error = chain(&error);
+                tracing::warn!(site = inner.site, id = %pointer.id, error, "the snapshot in service cannot be read");
+                // What is newer than the one in service may have been set aside on purpose.
+                self.newest_good(Some(&pointer.id)).or_else(|| self.newest_good(None)).ok_or(())
+            }),
+            Found::Nothing => self.newest_good(None).ok_or(()),
+            Found::Damaged => {
+                tracing::warn!(site = inner.site, "the pointer to the snapshot in service is damaged");
+                self.newest_good(None).ok_or(())
+            }
+        };
+        if let Ok(snapshot) = chosen {
+            self.put_in_service(snapshot);
+        }
+        Ok(())
+    }
+
+    /// The newest snapshot that can be read, before `than` if that is given.
+    fn newest_good(&self, than: Option<&SnapshotId>) -> Option<Arc<Snapshot>> {
+        let ids: Vec<SnapshotId> = locked(&self.inner.shelf).keys().rev().copied().collect();
+        let eligible = ids.iter().filter(|id| than.is_none_or(|than| *id < than));
+        let snapshot = eligible.into_iter().find_map(|id| self.get(id))?;
+        tracing::warn!(site = self.inner.site, id = %snapshot.id(), "the newest good snapshot is put in service");
+        Some(snapshot)
+    }
+
+    /// Adds a snapshot to the shelf, and puts it in service.
+    pub(super) fn admit(&self, snapshot: Arc<Snapshot>) {
+        let slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(&snapshot) };
+        locked(&self.inner.shelf).insert(snapshot.id(), slot);
+        self.put_in_service(snapshot);
+    }
+
+    fn put_in_service(&self, snapshot: Arc<Snapshot>) {
+        snapshot.put_in_service(true);
+        let before = self.inner.current.swap(Some(Arc::clone(&snapshot)));
+        if let Some(before) = before.filter(|before| before.id() != snapshot.id()) {
+            before.put_in_service(false);
+        }
+    }
+
+    /// One more than any number that was ever published, as far as the disk remembers.
+    fn next_sequence(&self) -> u64 {
+        let on_shelf = locked(&self.inner.shelf).keys().next_back().map_or(0, SnapshotId::sequence);
+        let pointed = match self.inner.read_pointer() {
+            Found::Pointer(pointer) => pointer.last.max(pointer.id.sequence()),
+            Found::Nothing | Found::Damaged => 0,
+        };
+        on_shelf.max(pointed).saturating_add(1)
+    }
+
+    /// Removes what dead processes left, unless a living one is at work.
+    fn clean_if_unused(&self) {
+        let inner = &self.inner;
+        let left = names_in(&inner.dir).is_ok_and(|names| names.iter().any(|name| is_left_over(name)));
+        if !left {
+            return;
+        }
+        match disk::lock_file(&inner.dir.join(LOCK)).map(|lock| lock.try_lock().map(|()| lock)) {
+            Ok(Ok(_lock)) => inner.clean(),
+            Ok(Err(fs::TryLockError::WouldBlock)) => {}
+            Ok(Err(fs::TryLockError::Error(error))) | Err(error) => {
+                tracing::warn!(site = inner.site, error = %error, "could not look after an unfinished snapshot");
+            }
+        }
+    }
+}
+
+/// What the pointer file says.
+pub(super) enum Found {
+    Pointer(Pointer),
+    Nothing,
+    Damaged,
+}
+
+impl Inner {
+    fn ensure_dirs(&self) -> Result<(), (PathBuf, io::Error)> {
+        for dir in [self.blobs.root(), &self.dir] {
+            disk::ensure_dir(dir).map_err(|e| (dir.to_owned(), e))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn path_of(&self, id: SnapshotId) -> PathBuf {
+        self.dir.join(id.to_string())
+    }
+
+    pub(super) fn open_snapshot(&self, id: SnapshotId) -> Result<Arc<Snapshot>, ManifestError> {
+        Snapshot::open(&self.path_of(id), id, &self.site, Arc::clone(&self.blobs)).map(Arc::new)
+    }
+
+    pub(super) fn read_pointer(&self) -> Found {
+        let mut bytes = Vec::new();
+        let file = File::open(self.dir.join(CURRENT));
+        match file.and_then(|file| file.take(pointer::LONGEST as u64).read_to_end(&mut bytes)) {
+            Ok(_) => Pointer::decode(&bytes).map_or(Found::Damaged, Found::Pointer),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(_) => Found::Damaged,
+        }
+    }
+
+    /// Brings the shelf up to what is on the disk.
+    pub(super) fn scan(&self) -> io::Result<()> {
+        let on_disk: Vec<SnapshotId> =
+            names_in(&self.dir)?.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut shelf = locked(&self.shelf);
+        shelf.retain(|id, _| on_disk.contains(id));
+        for id in on_disk {
+            if matches!(shelf.get(&id), Some(Slot::Good { .. })) {
+                continue;
+            }
+            let slot = match self.open_snapshot(id) {
+                Ok(snapshot) => Slot::Good { summary: snapshot.summary(), open: Weak::new() },
+                Err(ManifestError::Gone) if !self.path_of(id).exists() => continue,
+                Err(error) => {
+                    let error_chain = chain(&error);
+                    tracing::warn!(site = self.site, %id, error = error_chain, "a snapshot cannot be read");
+                    slot_of(&error)
+                }
+            };
+            shelf.insert(id, slot);
+        }
+        Ok(())
+    }
+
+    /// Removes what dead processes left. Only for the holder of the lock.
+    fn clean(&self) {
+        let swept = disk::sweep_staged(&self.dir);
+        let left = names_in(&self.dir).unwrap_or_default();
+        let removed = left
+            .iter()
+            .filter(|name| is_left_over(name))
+            .map(|name| disk::remove_tree(&self.dir.join(name)))
+            .fold(swept, Result::and);
+        if let Err(error) = removed {
+            tracing::warn!(site = self.site, error = %error, "could not remove what an unfinished snapshot left");
+        }
+    }
+}
+
+fn slot_of(error: &ManifestError) -> Slot {
+    match error {
+        ManifestError::Damaged(_) | ManifestError::Gone => Slot::Damaged(chain(error)),
+        ManifestError::Version(_) | ManifestError::Io { .. } => Slot::Unknown(chain(error)),
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn is_left_over(name: &str) -> bool {
+    is_staging(name) || name.starts_with(GONE) || name.starts_with(".tmp-")
+}
+
+/// The names in a folder that are text; none when it is not there.
+pub(super) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+/// As the configuration has them: `[a-z0-9._-]`, not starting with a dot.
+fn is_site_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    (1..=255).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
+}

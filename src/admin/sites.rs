@@ -27,10 +27,9 @@ pub(super) fn answer(app: &App, name: &str, rest: &[&str], method: &Method, body
         ["snapshots"] if get => list(app, site),
         ["snapshots"] if *method == Method::POST => take(app, site),
         ["snapshots", id] if get => show(site, id),
-        ["snapshots", ..] => later(),
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["origins" | "purge" | "forms", ..] => later(),
-        ["mode" | "snapshots"] => not_this_method(),
+        ["mode"] | ["snapshots"] => not_this_method(),
+        ["origins" | "purge" | "forms" | "snapshots", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }

@@ -139,6 +139,11 @@ impl SiteCache {
         }
     }
 
+    /// The most that one entry may weigh, in bytes: answers that announce more need not be collected.
+    pub fn max_entry(&self) -> u64 {
+        self.inner.max_entry
+    }
+
     /// A successful unsafe request changed the page (RFC 9111 section 4.4; see [`invalidates`](super::ask::invalidates)): what is stored
     /// goes, what is on its way is not stored, and who asks from now on does not share a fetch begun before.
     pub fn invalidate(&self, key: &Key<'_>) {

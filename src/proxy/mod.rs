@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Visitor, host_of};
-use crate::cache::{self, Entry, Freshness, Lookup};
+use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
 use crate::failover::{self, Copy, Fall, Found, Mirrored, Mode, Plan, State};
 use crate::failure::{Cause, Failure};
@@ -238,13 +238,7 @@ impl Proxy {
     ) -> Outcome {
         match (fall, copies) {
             (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
-                let status = match entry.freshness(now) {
-                    Freshness::Fresh { ttl } => {
-                        CacheStatus::Hit { ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX) }
-                    }
-                    Freshness::Stale { .. } | Freshness::MustRevalidate => CacheStatus::HitStale,
-                };
-                from_entry(ask, &entry, now, status, (Answer::Cache, None))
+                from_entry(ask, &entry, now, entry.hit(now), (Answer::Cache, None))
             }
             (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
                 from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))

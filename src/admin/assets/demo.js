@@ -15,13 +15,13 @@
       failed_switch: "That did not work. Is the demo still running?",
       state: { unproven: "being checked", up: "the live site", degraded: "the live site, some pages from copies", down: "the copy", recovering: "the live site, coming back" },
       pulse: "What visitors’ requests were answered with", bars: "Recent answers, the newest on the right",
-      live: "live site", cache: "cache", stale: "older copy", snapshot: "copy", holding: "holding page", failed: "failed",
+      live: "live site", cache: "cache", stale: "copy, from the cache", snapshot: "copy, from the snapshot", copies: "copy", holding: "holding page", failed: "failed",
       home: "Home", products: "Products", events: "Events", signup: "Sign-up form", english: "In English",
       with: "With Katahai", without: "Without", dead: "This site cannot be reached", dead_small: "The server refused the connection.",
       log: "The last answers, and where they came from", page: "page", status: "status", from: "came from", took: "took",
       try: "Try this, too", try_form: "With the server stopped, send the sign-up form: the answer says clearly that it did not arrive.",
       try_curl: "Look at the header fields:", try_api: "What monitoring sees:",
-      tally: (t) => `Dead for ${t.time}: ${t.good} of ${t.all} requests answered with the shop’s pages`,
+      tally: (t) => `Dead for ${t.time}: ${t.good} of ${t.all} requests got their page`,
       fresh: "written just now", written: (ago) => `a copy, written ${ago}`, refused: "refused",
       ago: (n, unit) => `${n} ${{ s: "s", m: "min", h: "h" }[unit]} ago`,
     },
@@ -37,19 +37,21 @@
       failed_switch: "うまくいきませんでした。デモはまだ動いていますか。",
       state: { unproven: "確認中です", up: "いつものサイト", degraded: "いつものサイト（一部は控え）", down: "控え", recovering: "いつものサイト（復帰中）" },
       pulse: "お客さまのリクエストへの応答", bars: "最近の応答。右がいちばん新しいものです",
-      live: "サイト", cache: "キャッシュ", stale: "古い控え", snapshot: "控え", holding: "お知らせ", failed: "失敗",
+      live: "サイト", cache: "キャッシュ", stale: "控え（キャッシュ）", snapshot: "控え（スナップショット）", copies: "控え", holding: "お知らせ", failed: "失敗",
       home: "ホーム", products: "商品", events: "催し", signup: "申し込み", english: "英語のページ",
       with: "Katahai があるとき", without: "ないとき", dead: "このサイトにアクセスできません", dead_small: "サーバーが接続を拒否しました。",
       log: "最近の応答と、その出どころ", page: "ページ", status: "ステータス", from: "出どころ", took: "時間",
       try: "こちらもお試しください", try_form: "サーバーを止めたまま、申し込みを送ってみてください。届いていないことを、はっきりお知らせします。",
       try_curl: "ヘッダーを見る：", try_api: "監視から見えるもの：",
-      tally: (t) => `停止から${t.time}。リクエスト${t.all}件のうち${t.good}件に、店のページをお届けしました`,
+      tally: (t) => `停止から${t.time}。リクエスト${t.all}件中${t.good}件にページをお届け`,
       fresh: "いま書き出されたページ", written: (ago) => `控え（${ago}のページ）`, refused: "接続できません",
       ago: (n, unit) => `${n}${{ s: "秒", m: "分", h: "時間" }[unit]}前`,
     },
   };
   const RUNGS = ["live", "cache", "stale", "snapshot", "holding", "failed"];
-  const PAGES = ["/", "/products/", "/products/shudei-kyusu", "/events/tasting", "/signup", "/en/", "/en/products/nagi-matcha", "/news/"];
+  const PAGES = ["/", "/products/", "/events/tasting", "/signup", "/en/", "/products/shudei-kyusu", "/news/"];
+  // Nobody asks for these before the server is stopped: only the snapshot has them then.
+  const UNOPENED = ["/products/seiji-chawan", "/en/events/painting", "/about", "/news/ten-years", "/en/access", "/en/products/mamezara"];
   const POLL_MS = 500, VISIT_MS = 1000, PATIENCE_MS = 4000, HISTORY = 240, ROWS = 10;
   const $ = (id) => document.getElementById(id);
 
@@ -57,7 +59,7 @@
   let words = WORDS[language];
   let visits = 0;
   let demo = null, status = null, busy = false, misses = 0;
-  let history = [], seen = [], counted = 0, stopped = null;
+  let history = [], seen = [], counted = 0, stopped = null, copying = false;
   const frames = { edge: { path: "/", rendered: null }, origin: { path: "/", rendered: null } };
 
   function remembered() {
@@ -107,6 +109,10 @@
       misses = 0;
       remember(d.recent ?? []);
       if (!before || before.origin.running !== d.origin.running) changed(!before);
+      // The page in the left window is a copy until it is asked for again.
+      const copies = copiesNow();
+      if (copying && !copies && d.origin.running) load("edge", frames.edge.path);
+      copying = copies;
     } catch (error) {
       misses += 1;
       console.debug(error);
@@ -135,7 +141,11 @@
 
   /** A visitor who never stops: one page a second, in turns. What comes back cannot be read here, and need not be. */
   function visit() {
-    if (demo) fetch(at("edge", PAGES[visits++ % PAGES.length]), { mode: "no-cors", cache: "no-store" }).catch(console.debug);
+    if (!demo) return;
+    visits += 1;
+    const pages = !demo.origin.running && visits % 2 ? UNOPENED : PAGES;
+    const page = pages[Math.floor(visits / 2 + (pages === PAGES ? visits % 2 : 0)) % pages.length];
+    fetch(at("edge", page), { mode: "no-cors", cache: "no-store" }).catch(console.debug);
   }
 
   function at(which, path) { return demo[which].url.replace(/\/$/, "") + path; }
@@ -172,10 +182,7 @@
     const running = demo.origin.running;
     document.body.dataset.origin = running ? "running" : "stopped";
     tell("origin-state", running ? words.running : words.stopped, running ? "live" : "failed");
-    const state = status?.state ?? "unproven";
-    // Between the death of the server and the first request that notices it, the answers know more than the state.
-    const newest = history.length ? rung(history.at(-1)) : "live";
-    const copies = state === "down" || (!running && newest !== "live");
+    const state = status?.state ?? "unproven", copies = copiesNow();
     const text = copies ? words.state.down : (words.state[state] ?? state);
     tell("site-state", text, copies ? "snapshot" : state === "unproven" ? "" : "live");
     const button = $("switch");
@@ -195,11 +202,18 @@
     el.className = kind;
   }
 
+  /** Between the server's death, or its return, and the check that notices it, the answers know more than the state. */
+  function copiesNow() {
+    const newest = history.length ? rung(history.at(-1)) : "live";
+    const copy = newest === "stale" || newest === "snapshot" || newest === "holding";
+    return status?.state === "down" || (copy && (copying || !demo.origin.running));
+  }
+
   function steps(running) {
     const snapshot = status?.snapshot ?? null;
     if (snapshot) {
       const taken = typeof snapshot.taken_at === "number" ? snapshot.taken_at * 1000 : Date.parse(snapshot.taken_at);
-      $("copy").textContent = words.copy({ pages: snapshot.pages, others: snapshot.files - snapshot.pages, ago: ago(taken) });
+      $("copy").textContent = words.copy({ pages: snapshot.pages, others: snapshot.files, ago: ago(taken) });
     } else {
       $("copy").textContent = words.copy_none;
     }
@@ -271,7 +285,7 @@
   function age(which, el) {
     const { rendered, arrived } = frames[which];
     if (!rendered) { el.textContent = ""; return; }
-    const live = arrived - rendered < 2000;
+    const live = demo.origin.running && arrived - rendered < 1500;
     el.textContent = live ? words.fresh : words.written(ago(rendered));
     el.className = `badge ${live ? "live" : "snapshot"}`;
   }

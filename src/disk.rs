@@ -203,6 +203,43 @@ impl Drop for StagedFile {
     }
 }
 
+/// Opens a file to add to, such as a log; makes it if there is none.
+///
+/// # Errors
+/// Of the file system.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// A folder that goes with its value: for what is not to outlive the process.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Makes a folder of a name of its own, which only this user can read, where the system keeps such.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create(prefix: &str) -> io::Result<TempDir> {
+        use std::os::unix::fs::DirBuilderExt;
+        let name = format!("{prefix}-{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(TempDir(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A file that only grows, record by record. Not synced: it matters only while its writer's machine is up.
 #[derive(Debug)]
 pub struct Journal(File);

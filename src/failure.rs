@@ -67,11 +67,13 @@ causes! {
     BadStatus: "bad-status", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server reported an error.";
     BodyStalled: "body-stalled", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server stopped in the middle of its answer.";
     BodyCut: "body-cut", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server broke off in the middle of its answer.";
+    WrongPage: "wrong-page", Origin, IfIdempotent, SERVICE_UNAVAILABLE, "The site's server answered with something that is not the site.";
     // what we know of it
     KnownDown: "known-down", Origin, No, SERVICE_UNAVAILABLE, "The site's server is not answering at the moment.";
     NoOrigin: "no-origin", Origin, No, SERVICE_UNAVAILABLE, "The site has no server at the moment.";
     Slow: "slow", Origin, No, SERVICE_UNAVAILABLE, "The site's server is slow; a copy was given instead.";
     Busy: "busy", Us, Safe, SERVICE_UNAVAILABLE, "Too many requests are waiting for the site's server.";
+    Unproven: "unproven", Origin, No, SERVICE_UNAVAILABLE, "It is not known yet whether the site's server answers.";
     Held: "held", Us, No, SERVICE_UNAVAILABLE, "The operator has taken the site's server out of service.";
     // the visitor's request
     Malformed: "malformed", Visitor, No, BAD_REQUEST, "The request is malformed.";

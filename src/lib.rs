@@ -30,10 +30,11 @@ pub mod access_log;
 pub mod notice;
 pub mod proxy;
 // rank 7: sockets
-pub mod admin;
 pub mod server;
 // rank 8: the whole
 pub mod app;
+// rank 9: around it
+pub mod admin;
 pub mod demo;
-// rank 9: the command line
+// rank 10: the command line
 pub mod cli;

@@ -1,5 +1,5 @@
 //! Turns the outcome of the command line into an exit code, and nothing else.
 
 fn main() -> std::process::ExitCode {
-    katahai::cli::main()
+    std::process::ExitCode::from(katahai::cli::main())
 }

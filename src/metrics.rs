@@ -1,1 +1,287 @@
-//! (in work)
+//! All metric names. Counters that the request path touches are resolved once per site; what can be read off the parts
+//! (states, ages, sizes) is set when somebody scrapes. Labels come from the configuration and from closed lists only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::failure::Cause;
+
+/// Which rung of the ladder an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A fresh entry of the HTTP cache.
+    Cache,
+    /// The live origin.
+    Origin,
+    /// A stale entry of the HTTP cache.
+    Stale,
+    /// The snapshot.
+    Snapshot,
+    /// The holding page.
+    Holding,
+    /// The refusal of what was sent.
+    Refused,
+    /// The request itself was at fault, or Katahai.
+    Error,
+}
+
+impl Answer {
+    /// Every answer.
+    pub const ALL: [Answer; 7] = [
+        Answer::Cache,
+        Answer::Origin,
+        Answer::Stale,
+        Answer::Snapshot,
+        Answer::Holding,
+        Answer::Refused,
+        Answer::Error,
+    ];
+
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Answer::Cache => "cache",
+            Answer::Origin => "origin",
+            Answer::Stale => "stale",
+            Answer::Snapshot => "snapshot",
+            Answer::Holding => "holding",
+            Answer::Refused => "refused",
+            Answer::Error => "error",
+        }
+    }
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Seconds. Copies take microseconds, patience ends after seconds.
+const BUCKETS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 4.0, 15.0];
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    failures: IntCounterVec,
+    in_flight: IntGaugeVec,
+    /// Reloads of the configuration by outcome: `ok`, `refused`.
+    pub reloads: IntCounterVec,
+    /// Access log lines that were dropped because the reader of the log was too slow.
+    pub access_log_dropped: IntCounter,
+    /// Visitors' connections that are open.
+    pub connections: IntGauge,
+    /// Connections closed at once because a limit was reached, by limit.
+    pub connections_refused: IntCounterVec,
+    /// 1 for the state that the site is in.
+    pub site_state: IntGaugeVec,
+    /// 1 for the state that the origin is in.
+    pub origin_state: IntGaugeVec,
+    /// Seconds since the current snapshot was taken.
+    pub snapshot_age: GaugeVec,
+    /// Pages in the current snapshot.
+    pub snapshot_pages: IntGaugeVec,
+    /// Bytes in the current snapshot.
+    pub snapshot_bytes: IntGaugeVec,
+    /// Crawls by outcome: `published`, `kept_old`, `failed`.
+    pub crawls: IntCounterVec,
+    /// Bytes that cached answers take.
+    pub cache_bytes: IntGauge,
+    /// Cached answers.
+    pub cache_entries: IntGauge,
+    /// Seconds since the start.
+    pub uptime: Gauge,
+}
+
+/// The counters of one site, resolved.
+#[derive(Debug)]
+pub struct SiteMetrics {
+    requests: [[IntCounter; CLASSES.len()]; Answer::ALL.len()],
+    durations: [Histogram; Answer::ALL.len()],
+    failures: Vec<IntCounter>,
+    in_flight: IntGauge,
+}
+
+impl Metrics {
+    /// A fresh set, in a registry of its own.
+    ///
+    /// # Errors
+    /// Only if two metrics had the same name.
+    pub fn new() -> Result<Arc<Metrics>, prometheus::Error> {
+        let made = Made { registry: Registry::new() };
+        Ok(Arc::new(Metrics {
+            requests: made.counters(
+                "katahai_requests_total",
+                "Requests answered.",
+                &["site", "answer", "class"],
+            )?,
+            durations: made.add(HistogramVec::new(
+                HistogramOpts::new(
+                    "katahai_request_duration_seconds",
+                    "From a request's header fields to the header fields of its answer.",
+                )
+                .buckets(BUCKETS.to_vec()),
+                &["site", "answer"],
+            )?)?,
+            failures: made.counters(
+                "katahai_failures_total",
+                "Answers that were not the origin's, by cause.",
+                &["site", "cause"],
+            )?,
+            in_flight: made.gauges(
+                "katahai_requests_in_flight",
+                "Requests being answered, bodies included.",
+                &["site"],
+            )?,
+            reloads: made.counters("katahai_reloads_total", "Reloads of the configuration.", &["outcome"])?,
+            access_log_dropped: made.add(IntCounter::new(
+                "katahai_access_log_dropped_total",
+                "Access log lines dropped because their reader was too slow.",
+            )?)?,
+            connections: made
+                .add(IntGauge::new("katahai_connections", "Visitors' connections that are open.")?)?,
+            connections_refused: made.counters(
+                "katahai_connections_refused_total",
+                "Connections closed at once because a limit was reached.",
+                &["limit"],
+            )?,
+            site_state: made.gauges(
+                "katahai_site_state",
+                "1 for the state that the site is in.",
+                &["site", "state"],
+            )?,
+            origin_state: made.gauges(
+                "katahai_origin_state",
+                "1 for the state that the origin is in.",
+                &["site", "origin", "state"],
+            )?,
+            snapshot_age: made.add(GaugeVec::new(
+                Opts::new("katahai_snapshot_age_seconds", "Seconds since the current snapshot was taken."),
+                &["site"],
+            )?)?,
+            snapshot_pages: made.gauges(
+                "katahai_snapshot_pages",
+                "Pages in the current snapshot.",
+                &["site"],
+            )?,
+            snapshot_bytes: made.gauges(
+                "katahai_snapshot_bytes",
+                "Bytes in the current snapshot.",
+                &["site"],
+            )?,
+            crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
+            cache_bytes: made
+                .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,
+            cache_entries: made.add(IntGauge::new("katahai_cache_entries", "Cached answers.")?)?,
+            uptime: made.add(Gauge::new("katahai_uptime_seconds", "Seconds since the start.")?)?,
+            registry: made.registry,
+        }))
+    }
+
+    /// The counters of one site. `site` is a name from the configuration.
+    pub fn site(&self, site: &str) -> SiteMetrics {
+        SiteMetrics {
+            requests: Answer::ALL.map(|answer| {
+                CLASSES.map(|class| self.requests.with_label_values(&[site, answer.as_str(), class]))
+            }),
+            durations: Answer::ALL.map(|answer| self.durations.with_label_values(&[site, answer.as_str()])),
+            failures: Cause::ALL
+                .iter()
+                .map(|cause| self.failures.with_label_values(&[site, cause.code()]))
+                .collect(),
+            in_flight: self.in_flight.with_label_values(&[site]),
+        }
+    }
+
+    /// Everything, in the text format.
+    ///
+    /// # Errors
+    /// If a metric cannot be written as text.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl SiteMetrics {
+    /// Counts one answer.
+    pub fn count(&self, answer: Answer, status: http::StatusCode, took: Duration, cause: Option<Cause>) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        self.requests[answer as usize][class].inc();
+        self.durations[answer as usize].observe(took.as_secs_f64());
+        if let Some(counter) = cause.and_then(|cause| self.failures.get(cause as usize)) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a request as in flight until the guard is dropped.
+    pub fn enter(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+struct Made {
+    registry: Registry,
+}
+
+impl Made {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_counted_under_its_labels() {
+        let metrics = Metrics::new().unwrap();
+        let site = metrics.site("shop");
+        site.count(Answer::Snapshot, http::StatusCode::OK, Duration::from_millis(2), Some(Cause::KnownDown));
+        let guard = site.enter();
+        let text = metrics.text().unwrap();
+        assert!(
+            text.contains(r#"katahai_requests_total{answer="snapshot",class="2xx",site="shop"} 1"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"katahai_failures_total{cause="known-down",site="shop"} 1"#));
+        assert!(text.contains(r#"katahai_requests_in_flight{site="shop"} 1"#));
+        drop(guard);
+        assert!(metrics.text().unwrap().contains(r#"katahai_requests_in_flight{site="shop"} 0"#));
+    }
+
+    #[test]
+    fn a_cause_is_its_own_place_in_the_table() {
+        for (place, &cause) in Cause::ALL.iter().enumerate() {
+            assert_eq!(cause as usize, place);
+        }
+        for (place, &answer) in Answer::ALL.iter().enumerate() {
+            assert_eq!(answer as usize, place);
+        }
+    }
+}

@@ -1,1 +1,125 @@
-//! (in work)
+//! The admin listener: health, metrics, status, snapshots, reload. Small answers, all at hand; errors are
+//! `{"error":{"code","message"}}` with the right status.
+
+mod demo;
+mod guard;
+mod pages;
+mod reply;
+mod sites;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+
+use crate::app::{App, Refused};
+use crate::http::Body;
+use crate::server::{Conn, Service};
+pub use demo::Demo;
+use guard::Guard;
+use reply::{error, json, text};
+
+/// A request's body may be this long.
+const BODY: usize = 1024 * 1024;
+
+/// The API as a server's service.
+#[derive(Clone)]
+pub struct Api {
+    app: Arc<App>,
+    guard: Arc<Guard>,
+    demo: Option<Arc<Demo>>,
+}
+
+impl Api {
+    /// The API of `app`; with `token`, for those who know it. The demo's page is served if there is a demo.
+    pub fn new(app: Arc<App>, token: Option<String>, demo: Option<Arc<Demo>>) -> Api {
+        Api { app, guard: Arc::new(Guard::new(token)), demo }
+    }
+
+    async fn answer(&self, request: Request<Body>, unix: bool) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        if let Err(refusal) = self.guard.admits(&parts.method, &segments, &parts.headers, unix) {
+            return refusal;
+        }
+        let body = match Limited::new(body, BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => {
+                return error(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than 1 MiB");
+            }
+        };
+        if let Some(demo) = &self.demo
+            && let Some(response) = demo.answer(&parts.method, &segments, &body).await
+        {
+            return response;
+        }
+        let get = matches!(parts.method, Method::GET | Method::HEAD);
+        match segments.as_slice() {
+            ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
+            ["readyz"] if get => self.ready(),
+            ["metrics"] if get => self.metrics(),
+            ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status()),
+            ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
+            ["api", "v1", "sites", site, rest @ ..] => {
+                sites::answer(&self.app, site, rest, &parts.method, &body)
+            }
+            ["api", "v1", "incidents" | "events", ..] | [] => later(),
+            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "reload"] => not_this_method(),
+            _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+        }
+    }
+
+    /// Whether every site can be served, live or from a snapshot.
+    fn ready(&self) -> Response<Body> {
+        let table = self.app.table();
+        let waiting: Vec<&str> =
+            table.sites.iter().filter(|site| !site.is_ready()).map(|site| &*site.config.name).collect();
+        let ready = waiting.is_empty();
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &serde_json::json!({ "ready": ready, "not_ready": waiting }))
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        match self.app.metrics().text() {
+            Ok(metrics) => text(StatusCode::OK, metrics),
+            Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),
+        }
+    }
+
+    async fn reload(&self) -> Response<Body> {
+        match self.app.reload().await {
+            Ok(done) => json(
+                StatusCode::OK,
+                &serde_json::json!({ "sites": done.sites, "needs_restart": done.later, "warnings": done.warnings.iter().collect::<Vec<_>>() }),
+            ),
+            Err(refused) => {
+                let status = match refused {
+                    Refused::Problems(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                    Refused::NoFile => StatusCode::CONFLICT,
+                    Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                reply::refused(status, &refused)
+            }
+        }
+    }
+}
+
+impl Service for Api {
+    async fn call(&self, request: Request<Body>, conn: &Arc<Conn>) -> Response<Body> {
+        let head = request.method() == Method::HEAD;
+        let mut response = self.answer(request, conn.unix).await;
+        if head {
+            *response.body_mut() = Body::Empty;
+        }
+        response
+    }
+}
+
+fn later() -> Response<Body> {
+    error(StatusCode::NOT_IMPLEMENTED, "not-supported-yet", "this part of the API is not supported yet")
+}
+
+fn not_this_method() -> Response<Body> {
+    error(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path does not take this method")
+}

@@ -1,6 +1,89 @@
-//! (in work)
+//! The command line: a file a command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration.
 
-/// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod args;
+pub mod check;
+mod client;
+mod demo;
+mod logging;
+mod print;
+mod reload;
+mod serve;
+pub mod snapshot;
+mod status;
+mod take;
+
+use clap::Parser;
+
+use args::{Args, Command, SnapshotCommand};
+
+/// Done.
+pub const DONE: u8 = 0;
+/// It could not be done.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+pub const USAGE: u8 = 2;
+
+/// Runs the command line and returns the exit code.
+pub fn main() -> u8 {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { DONE };
+            _ = error.print();
+            return code;
+        }
+    };
+    match args.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Check(options) => check::command(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Reload(options) => reload::run(&options),
+        Command::Snapshot(options) => match options.command {
+            SnapshotCommand::Take(take) => take::run(&take),
+            SnapshotCommand::List(list) => print::list(&list),
+            SnapshotCommand::Show(show) => print::show(&show),
+            SnapshotCommand::Verify(verify) => print::verify(&verify),
+            SnapshotCommand::Later(words) => later("snapshot ", &words),
+        },
+        Command::Later(words) => later("", &words),
+    }
+}
+
+/// A command of the interface that is not built yet, or none at all.
+fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
+    const LATER: [&str; 13] = [
+        "init",
+        "origin",
+        "drill",
+        "report",
+        "forms",
+        "purge",
+        "completions",
+        "man",
+        "snapshot diff",
+        "snapshot publish",
+        "snapshot rollback",
+        "snapshot pin",
+        "snapshot export",
+    ];
+    let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("{group}{word}");
+    if LATER.contains(&name.as_str()) || name == "snapshot import" {
+        fail(USAGE, &format!("\"katahai {name}\" is not supported yet"))
+    } else {
+        fail(USAGE, &format!("there is no command \"katahai {name}\"; \"katahai help\" lists them"))
+    }
+}
+
+/// Says on standard error why something could not be done.
+#[expect(clippy::print_stderr, reason = "the one place where commands complain")]
+fn fail(code: u8, message: &str) -> u8 {
+    eprintln!("katahai: {message}");
+    code
+}
+
+/// The runtime for commands that talk or serve.
+fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("katahai").build()
 }

@@ -1,3 +1,36 @@
-//! The configuration: as written (`raw`), as checked (`ready`), and every problem on the way (`problem`).
+//! The configuration: as written (`raw`), as used ([`ready`]), and every problem on the way ([`problem`]).
+//!
+//! A file is parsed once (`syntax`), read row by row against the table of keys (`raw`, `node`, the small values in
+//! `value` and `address`), and judged as a whole (`check`, `listen`, `site`, `origins`). Reading never stops at a
+//! problem: it notes it and goes on, so that all of them are told at once. [`mod@load`] does that around the disk.
 
+pub mod defaults;
+pub mod flags;
+pub mod keys;
+pub mod load;
+pub mod pattern;
+pub mod problem;
 pub mod ready;
+pub mod render;
+pub mod statuses;
+
+mod address;
+mod bounds;
+mod check;
+mod files;
+mod listen;
+mod node;
+mod origins;
+mod raw;
+mod site;
+mod syntax;
+mod value;
+
+#[cfg(test)]
+mod golden;
+
+pub use flags::{Flags, from_flags};
+pub use keys::{Support, known_keys};
+pub use load::{Env, from_text, load, load_origins, origins_from_text};
+pub use problem::{Problem, Problems, Severity};
+pub use ready::Config;

@@ -1,12 +1,17 @@
 //! The configuration as it is used: everything checked, compiled and defaulted. Immutable; a reload makes a new one.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use super::pattern::{PathPattern, wildcard};
+pub use super::statuses::Statuses;
+
+/// Among a site's hosts: every host that no other site has.
+pub const ANY_HOST: &str = "*";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +37,7 @@ pub struct Listen {
     pub https: Vec<SocketAddr>,
     /// The admin listener.
     pub admin: AdminAddr,
-    /// The bearer token that the admin API asks for; always there when `admin` is neither loopback nor a socket.
+    /// The file with the bearer token that the admin API asks for; always there when `admin` is neither loopback nor a socket.
     pub admin_token_file: Option<PathBuf>,
     /// Networks whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -82,7 +87,8 @@ pub struct Dns {
 pub struct Site {
     /// Its name in logs, metrics and the API; also a file name (checked: `[a-z0-9._-]`, not starting with a dot).
     pub name: Arc<str>,
-    /// Its host names, lower case, without port. The first is the canonical one.
+    /// Its host names, lower case and in ASCII, without port; IPv6 addresses in brackets. One site may have
+    /// [`ANY_HOST`] among them. See [`Site::canonical_host`].
     pub hosts: Vec<String>,
     /// Paths that must always work.
     pub key_pages: Vec<String>,
@@ -251,89 +257,15 @@ pub struct Route {
     pub mirror: bool,
 }
 
-/// A path pattern: `*` matches any run of characters, the slash included; everything else is literal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathPattern(String);
-
-impl PathPattern {
-    /// Compiles a pattern. It must start with `/` or `*`.
-    ///
-    /// # Errors
-    /// One sentence that says what is wrong with it.
-    pub fn new(pattern: &str) -> Result<PathPattern, String> {
-        match pattern.as_bytes().first() {
-            Some(b'/' | b'*') => Ok(PathPattern(pattern.to_owned())),
-            _ => Err("a path pattern starts with \"/\" or \"*\"".to_owned()),
-        }
-    }
-
-    /// As written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the pattern matches the whole of `path`. Linear in the path for each `*`.
-    pub fn matches(&self, path: &str) -> bool {
-        wildcard(self.0.as_bytes(), path.as_bytes())
-    }
-}
-
-/// Matches `text` against `pattern`, in which `*` stands for any run of bytes.
-pub fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        if p < pattern.len() && pattern[p] == b'*' {
-            star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && pattern[p] == text[t] {
-            p += 1;
-            t += 1;
-        } else if let Some((at, from)) = star {
-            star = Some((at, from + 1));
-            p = at + 1;
-            t = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&b| b == b'*')
-}
-
-/// A set of status codes, such as `["200-399"]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statuses(BTreeSet<u16>);
-
-impl Statuses {
-    /// Compiles codes (`"500"`) and ranges (`"502-504"`).
-    ///
-    /// # Errors
-    /// One sentence that names the part that is wrong.
-    pub fn new<S: AsRef<str>>(parts: &[S]) -> Result<Statuses, String> {
-        let mut set = BTreeSet::new();
-        for part in parts {
-            let part = part.as_ref();
-            let (low, high) = part.split_once('-').unwrap_or((part, part));
-            match (low.trim().parse::<u16>(), high.trim().parse::<u16>()) {
-                (Ok(low), Ok(high)) if (100..=599).contains(&low) && (low..=599).contains(&high) => {
-                    set.extend(low..=high);
-                }
-                _ => {
-                    return Err(format!(
-                        "\"{part}\" is not a status (\"500\") or a range of them (\"502-504\")"
-                    ));
-                }
-            }
-        }
-        Ok(Statuses(set))
-    }
-
-    /// Whether the set holds `status`.
-    pub fn contains(&self, status: http::StatusCode) -> bool {
-        self.0.contains(&status.as_u16())
-    }
-}
-
 impl Site {
+    /// The host by which the site is asked for when no visitor says one (by the crawler, by checks): its first
+    /// own name, else the first name that an origin is told. `None` for a site that answers every host and whose
+    /// origins are told the visitor's: ask those by the address in their URL.
+    pub fn canonical_host(&self) -> Option<&str> {
+        let own = self.hosts.iter().map(String::as_str).find(|&host| host != ANY_HOST);
+        own.or_else(|| self.origins.iter().find_map(|origin| origin.host.as_deref()))
+    }
+
     /// What holds for `path`: the first route that matches, or everything on.
     pub fn route(&self, path: &str) -> (bool, bool) {
         self.routes
@@ -346,28 +278,6 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_whole_paths() {
-        let admin = PathPattern::new("/admin/*").unwrap();
-        assert!(admin.matches("/admin/") && admin.matches("/admin/a/b"));
-        assert!(!admin.matches("/admin") && !admin.matches("/x/admin/"));
-        let pdf = PathPattern::new("*.pdf").unwrap();
-        assert!(pdf.matches("/a/b.pdf") && !pdf.matches("/a/b.pdf.html"));
-        assert!(PathPattern::new("/a*b*c").unwrap().matches("/aXbYbZc"));
-        assert!(PathPattern::new("admin").is_err());
-    }
-
-    #[test]
-    fn statuses_are_codes_and_ranges() {
-        let set = Statuses::new(&["500", "502-504"]).unwrap();
-        assert!(
-            set.contains(http::StatusCode::BAD_GATEWAY) && !set.contains(http::StatusCode::NOT_IMPLEMENTED)
-        );
-        for bad in ["", "5xx", "504-502", "99", "600"] {
-            assert!(Statuses::new(&[bad]).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_origin_is_written_without_its_default_port() {

@@ -1,1 +1,271 @@
-//! (in work)
+//! The last rung of the ladder: the holding page, and the small honest pages for requests that cannot be served.
+//! Pure: what is to be said goes in, header fields and bytes come out. Never cacheable, never a success, no text
+//! that carries an address or a path of ours.
+
+mod format;
+mod language;
+mod words;
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use minijinja::{Environment, context};
+
+pub use format::Format;
+pub use language::Language;
+use words::Words;
+
+use crate::failure::{Cause, Side};
+
+/// A site's name is cut at this many characters.
+const NAME_CHARS: usize = 80;
+/// No more links than this are shown.
+const LINKS: usize = 12;
+/// Header fields that every notice has. The style is inline, so that the page needs nothing that may be gone.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// RFC 9110 section 15.5.6: a 405 names what is allowed.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// What the visitor had asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// To read something.
+    Page,
+    /// To send something: a form, an order, any request that is not safe (RFC 9110 section 9.2.1).
+    Form(Fate),
+}
+
+/// What is known about something that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was not carried out, and nothing of it was kept.
+    NotArrived,
+    /// It had begun to travel when the origin fell silent: it may have been carried out.
+    Unknown,
+}
+
+impl Fate {
+    /// What `cause` says about a request with a body. On the side of doubt: only what surely never reached the
+    /// site, or never reached it whole, is called not arrived.
+    pub fn of(cause: Cause) -> Fate {
+        match cause {
+            Cause::NameUnresolved
+            | Cause::Refused
+            | Cause::Unreachable
+            | Cause::ConnectTimeout
+            | Cause::Tls
+            | Cause::KnownDown
+            | Cause::Unproven
+            | Cause::NoOrigin
+            | Cause::Busy
+            | Cause::Held
+            | Cause::Malformed
+            | Cause::UnknownSite
+            | Cause::HeadersTooLarge
+            | Cause::BodyTooLarge
+            | Cause::MethodRefused
+            | Cause::VisitorGone => Fate::NotArrived,
+            Cause::Reset
+            | Cause::NotHttp
+            | Cause::Silent
+            | Cause::BadStatus
+            | Cause::BodyStalled
+            | Cause::BodyCut
+            | Cause::WrongPage
+            | Cause::Slow
+            | Cause::Internal => Fate::Unknown,
+        }
+    }
+}
+
+/// A page of the site that works at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its title, as a reader knows it.
+    pub title: String,
+    /// Its path on the site, starting with one `/`. Anything else is left out of the page.
+    pub href: String,
+}
+
+/// Everything that a notice says.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice<'a> {
+    /// What was asked for.
+    pub kind: Kind,
+    /// Why it cannot be given.
+    pub cause: Cause,
+    /// The site's name as its visitors know it; `None` when no site is known.
+    pub site: Option<&'a str>,
+    /// See [`Language::choose`].
+    pub language: Language,
+    /// See [`Format::of`].
+    pub format: Format,
+    /// For how long the site has not been answering, if that is known.
+    pub down_for: Option<Duration>,
+    /// When to come again, in whole seconds and at least one. Only said with a 503.
+    pub retry_after: Duration,
+    /// Pages that do work.
+    pub links: &'a [Link],
+}
+
+impl Notice<'_> {
+    /// The status to send it with. Never a success.
+    pub fn status(&self) -> StatusCode {
+        self.cause.status()
+    }
+
+    /// The whole answer.
+    pub fn response(&self) -> http::Response<crate::http::Body> {
+        let (headers, body) = render(self);
+        let mut response = http::Response::new(crate::http::Body::whole(body));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn retry_seconds(&self) -> Option<u64> {
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| self.retry_after.as_secs().max(1))
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let shown = match self.cause.side() {
+            Side::Origin => true,
+            Side::Us => self.status() == StatusCode::SERVICE_UNAVAILABLE,
+            Side::Visitor => false,
+        };
+        let usable = |link: &&Link| is_path(&link.href) && !plain(&link.title, NAME_CHARS).is_empty();
+        let links = self.links.iter().filter(usable).take(if shown { LINKS } else { 0 });
+        links.map(|l| Link { title: plain(&l.title, NAME_CHARS), href: l.href.clone() }).collect()
+    }
+}
+
+/// Writes a notice out. The caller adds what belongs to the connection and drops the bytes for HEAD.
+pub fn render(notice: &Notice<'_>) -> (HeaderMap, Bytes) {
+    let words = Words::of(notice);
+    let body = match notice.format {
+        Format::Html => html(notice, &words),
+        Format::Text => text(notice, &words),
+        Format::Json => json(notice, &words),
+    };
+    (headers(notice), Bytes::from(body))
+}
+
+fn headers(notice: &Notice<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(notice.format.content_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(notice.language.tag()));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    if notice.format == Format::Html {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    }
+    if let Some(seconds) = notice.retry_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if notice.status() == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+    }
+    headers
+}
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    if let Err(error) = templates.add_template("notice.html", include_str!("notice.html")) {
+        tracing::error!(%error, "the holding page's template is broken");
+    }
+    templates
+});
+
+fn html(notice: &Notice<'_>, words: &Words) -> String {
+    let links: Vec<_> =
+        notice.links().into_iter().map(|l| context! { title => l.title, href => l.href }).collect();
+    let page = context! {
+        lang => notice.language.tag(),
+        site => notice.site.map(|site| plain(site, NAME_CHARS)).unwrap_or_default(),
+        title => words.title,
+        lead => words.lead,
+        advice => words.advice,
+        since => &words.since,
+        reason => words.reason,
+        again => words.again,
+        links_title => words.links_title,
+        links => links,
+        status => notice.status().as_u16(),
+        tone => words.tone,
+    };
+    // A template that fails must not cost the visitor the page: the plain words always work.
+    TEMPLATES.get_template("notice.html").and_then(|t| t.render(page)).unwrap_or_else(|error| {
+        tracing::error!(%error, "the holding page could not be rendered");
+        format!(
+            "<!doctype html><meta charset=\"utf-8\"><title>{0}</title><h1>{0}</h1><p>{1}</p>",
+            words.title, words.lead
+        )
+    })
+}
+
+fn text(notice: &Notice<'_>, words: &Words) -> String {
+    let mut out = String::new();
+    if let Some(site) = notice.site {
+        out.push_str(&plain(site, NAME_CHARS));
+        out.push_str("\n\n");
+    }
+    out.push_str(words.title);
+    out.push_str("\n\n");
+    for part in [words.lead, words.advice, &words.since].into_iter().filter(|part| !part.is_empty()) {
+        out.push_str(part);
+        out.push('\n');
+    }
+    let links = notice.links();
+    if !links.is_empty() {
+        out.push_str(&format!("\n{}\n", words.links_title));
+    }
+    for link in links {
+        out.push_str(&format!("- {}  {}\n", link.title, link.href));
+    }
+    out
+}
+
+fn json(notice: &Notice<'_>, words: &Words) -> String {
+    let mut error = serde_json::json!({
+        "code": notice.cause.code(),
+        "message": format!("{} {}", words.title, words.lead),
+    });
+    if let Some(seconds) = notice.retry_seconds() {
+        error["retry_after_s"] = seconds.into();
+    }
+    match notice.kind {
+        Kind::Page => {}
+        Kind::Form(Fate::NotArrived) => error["arrived"] = false.into(),
+        Kind::Form(Fate::Unknown) => error["arrived"] = serde_json::Value::Null,
+    }
+    let mut out = serde_json::json!({ "error": error }).to_string();
+    out.push('\n');
+    out
+}
+
+/// A path on the same host and nothing else: no scheme, no other host, nothing that a browser repairs into one.
+fn is_path(href: &str) -> bool {
+    href.starts_with('/')
+        && !href.starts_with("//")
+        && href.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`'))
+}
+
+/// `text` on one line without control characters and without marks that turn the direction of what follows.
+fn plain(text: &str, chars: usize) -> String {
+    let seen = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let spaced: String = text.chars().filter(seen).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(chars) {
+        None => line,
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

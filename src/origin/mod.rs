@@ -1,1 +1,246 @@
-//! (in work)
+//! The origins of a site: connections, health, and which of them is asked. Start at [`Origins::send`].
+
+pub mod check;
+pub mod connect;
+pub mod dns;
+pub mod exchange;
+pub mod health;
+pub mod latency;
+mod one;
+pub mod pool;
+pub mod select;
+pub mod upload;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Method, Request, Response};
+
+use crate::config::ready::{self, OriginMode};
+use crate::failure::{Cause, Failure, Retry};
+use crate::http::Body;
+use crate::{clock, tasks};
+pub use one::{Class, Identity, Origin, Sending, Standing};
+use select::Candidate;
+use upload::Upload;
+
+/// Attempts at one request, the first included.
+const ATTEMPTS: usize = 3;
+
+/// Makes the TLS settings for an origin with this extra trust anchor, or says what is wrong with it.
+pub type ClientTls = fn(Option<&Path>) -> Result<Arc<rustls::ClientConfig>, String>;
+
+/// What all origins share.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Names to addresses.
+    pub resolver: dns::Resolver,
+    /// Trust in origins' certificates.
+    pub client_tls: ClientTls,
+    /// Bytes that an answer's header fields may take.
+    pub header_size: usize,
+    /// Requests at once to one origin.
+    pub in_flight: usize,
+}
+
+/// One origin in its place within a site.
+#[derive(Clone)]
+pub struct Member {
+    /// The origin itself.
+    pub origin: Arc<Origin>,
+    /// A higher tier is asked only when no lower one can answer.
+    pub tier: u32,
+    /// Share within the tier.
+    pub weight: u32,
+    /// The operator's switch.
+    pub mode: OriginMode,
+}
+
+/// The origins of one site, in the order of the configuration. May be empty.
+pub struct Origins {
+    members: Vec<Member>,
+    turn: AtomicUsize,
+}
+
+/// An answer, and who gave it.
+pub struct Answered {
+    /// The answer; its body still streams.
+    pub response: Response<Body>,
+    /// Who gave it.
+    pub origin: Arc<Origin>,
+    /// From the first attempt to the answer's header fields.
+    pub took: Duration,
+}
+
+/// A site's standing as its origins have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// There is no origin that may be asked.
+    None,
+    /// At least one may be asked, and none is known to be well.
+    Unproven,
+    /// At least one is well.
+    Up,
+    /// All are down.
+    Down,
+}
+
+impl Origins {
+    /// The origins of `site`; those that `before` has, too, are kept with their health, connections and checks.
+    pub fn new(site: &ready::Site, tools: &Tools, before: Option<&Origins>) -> Origins {
+        let own: Option<Arc<str>> = site.canonical_host().map(Into::into);
+        let settings = |origin: &ready::Origin| check::Settings {
+            health: site.health.clone(),
+            // A catch-all site has no host of its own to ask for.
+            host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
+        };
+        let members = site.origins.iter().map(|wanted| {
+            let identity =
+                Identity { url: wanted.url.clone(), host: wanted.host.clone(), ca: wanted.ca.clone() };
+            let kept =
+                before.and_then(|before| before.members.iter().find(|m| m.origin.identity == identity));
+            let origin = match kept {
+                Some(member) => member.origin.clone(),
+                None => Arc::new(Origin::new(site.name.clone(), identity, &site.health, tools.clone())),
+            };
+            origin.check_by(settings(wanted), wanted.mode);
+            Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
+        });
+        Origins { members: members.collect(), turn: AtomicUsize::new(0) }
+    }
+
+    /// All of them, in the configuration's order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The site's standing.
+    pub fn outlook(&self) -> Outlook {
+        let mut outlook = Outlook::None;
+        for member in self.members.iter().filter(|m| m.mode == OriginMode::Auto) {
+            outlook = match (member.origin.standing(), outlook) {
+                (Standing::Up, _) => return Outlook::Up,
+                (Standing::Unproven, _) | (_, Outlook::Unproven) => Outlook::Unproven,
+                (Standing::Down, _) => Outlook::Down,
+            };
+        }
+        outlook
+    }
+
+    /// How long such a page usually takes at the first origin that would be asked.
+    pub fn usual(&self, class: Class) -> latency::Usual {
+        let up = self
+            .members
+            .iter()
+            .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down);
+        up.min_by_key(|m| m.tier).map_or_else(latency::Usual::default, |m| m.origin.usual(class))
+    }
+
+    /// Sends the request to one origin after another, as far as it may be repeated, until one answers. The wait is for
+    /// all attempts together. Hop-by-hop fields are the caller's business; the Host header is set here.
+    ///
+    /// # Errors
+    /// The last attempt's failure; [`Cause::NoOrigin`] or [`Cause::KnownDown`] if there was nobody to ask.
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+        sending: Sending<'_>,
+        upload: Option<&Upload>,
+    ) -> Result<Answered, Failure> {
+        let begun = clock::now().mono;
+        let idempotent = is_idempotent(request.method());
+        let bodiless = matches!(request.body(), Body::Empty);
+        let mut tried: Vec<usize> = Vec::new();
+        let mut fresh = !idempotent;
+        let mut next = Some(request);
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let wait = sending.wait.saturating_sub(clock::now().mono - begun);
+            let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
+            let Some(index) = self.next(&tried) else { break };
+            let origin = &self.members[index].origin;
+            // Kept for a second try: nothing of it may be sent twice unless its method allows that.
+            let spare = (idempotent && bodiless).then(|| copy_of(&request));
+            match origin.attempt(request, Sending { wait, ..sending }, upload, fresh).await {
+                Ok(response) => {
+                    let took = clock::now().mono - begun;
+                    return Ok(Answered { response, origin: origin.clone(), took });
+                }
+                Err(unanswered) => {
+                    next = match unanswered.failure.cause.retry() {
+                        Retry::No => None,
+                        Retry::Safe | Retry::IfIdempotent => unanswered.request.or(spare),
+                    };
+                    last = Some(unanswered.failure);
+                    // An old connection that broke says nothing of the origin: it is asked again, over a new one.
+                    if unanswered.old_connection && !fresh {
+                        fresh = true;
+                    } else {
+                        tried.push(index);
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| self.nobody()))
+    }
+
+    /// Has all of them checked now rather than at their time.
+    pub fn nudge(&self) {
+        self.members.iter().for_each(|member| member.origin.nudge());
+    }
+
+    fn next(&self, tried: &[usize]) -> Option<usize> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
+            tier: member.tier,
+            weight: member.weight,
+            mode: member.mode,
+            usable: member.origin.standing() != Standing::Down,
+            in_flight: member.origin.in_flight(),
+            tried: tried.contains(&index),
+        });
+        select::next(candidates, turn)
+    }
+
+    /// Why there is nobody to ask.
+    pub fn nobody(&self) -> Failure {
+        Failure::new(match self.outlook() {
+            Outlook::None => Cause::NoOrigin,
+            Outlook::Unproven | Outlook::Up | Outlook::Down => Cause::KnownDown,
+        })
+    }
+}
+
+impl Origin {
+    /// Checks it by these settings from now on; one that the operator switched off is left alone.
+    fn check_by(self: &Arc<Origin>, settings: check::Settings, mode: OriginMode) {
+        self.set_thresholds(&settings.health);
+        let mut checker = self.checker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if mode == OriginMode::Off {
+            *checker = None;
+        } else if checker.as_ref().is_none_or(|(running, _)| *running != settings) {
+            *checker = Some((settings.clone(), check::start(self, settings)));
+        }
+    }
+}
+
+/// The checks of one origin: how, and the task.
+type Checker = Option<(check::Settings, tasks::Guard)>;
+
+fn is_idempotent(method: &Method) -> bool {
+    // RFC 9110 section 9.2.2
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE
+    )
+}
+
+fn copy_of(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(Body::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}

@@ -1,1 +1,108 @@
-//! (in work)
+//! Sockets: accepting, seats, TLS, HTTP/1.1 and HTTP/2, time limits, drain. What is asked goes to a [`Service`].
+//!
+//! A [`Server`] is one set of seats with any number of listeners: the application has one for visitors and one for
+//! the admin API, so that a flood of visitors never keeps the operator out. Limits live in [`Terms`], which a reload
+//! replaces without touching a socket.
+//!
+//! There is no timer for each connection. The io wrapper and the calls keep plain counters in a `Life`; one reaper
+//! for each server walks the roll of open connections a few times in the shortest limit, compares what moved, and
+//! wakes only the connections that have to end. So a request costs no clock reading and no timer.
+
+mod conn;
+mod counters;
+mod drain;
+mod files;
+mod interim;
+mod io;
+mod life;
+mod listener;
+mod roll;
+mod seats;
+mod serve;
+mod terms;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+pub use conn::{Conn, Service, TlsInfo};
+pub use counters::Counters;
+pub use drain::Drained;
+pub use files::raise_file_limit;
+pub use interim::Interim;
+pub use life::End;
+pub use listener::{BindError, Listener, bind_tcp, bind_unix};
+pub use terms::Terms;
+
+use crate::tasks::{self, Guard};
+
+/// Refusals that are written out at the same time; more are closed without a word.
+const REFUSALS_AT_ONCE: usize = 64;
+
+/// Listeners that share their seats, their limits and their end.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    accepting: Mutex<Vec<Guard>>,
+    _reaper: Guard,
+}
+
+/// What a server's tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    terms: ArcSwap<Terms>,
+    seats: Arc<seats::Seats>,
+    roll: Arc<roll::Roll>,
+    counters: Arc<Counters>,
+    refusing: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server without listeners. Needs a running tokio runtime.
+    pub fn new(terms: Terms) -> Server {
+        let counters = Arc::new(Counters::default());
+        let shared = Arc::new(Shared {
+            terms: ArcSwap::from_pointee(terms),
+            seats: Arc::new(seats::Seats::default()),
+            roll: Arc::new(roll::Roll::new(Arc::clone(&counters))),
+            counters,
+            refusing: Arc::new(Semaphore::new(REFUSALS_AT_ONCE)),
+        });
+        let reaper = tasks::guarded(roll::reap(Arc::clone(&shared)));
+        Server { shared, accepting: Mutex::default(), _reaper: reaper }
+    }
+
+    /// Starts to accept. With `tls` every connection is TLS; without it, HTTP/1.1 and HTTP/2 by prior knowledge.
+    pub fn listen<S: Service>(&self, listener: Listener, tls: Option<Arc<rustls::ServerConfig>>, service: S) {
+        let task = listener::accept(listener, tls, service, Arc::clone(&self.shared));
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner).push(tasks::guarded(task));
+    }
+
+    /// Replaces the limits. Numbers of seats and sizes hold for new connections, times for open ones too.
+    pub fn set_terms(&self, terms: Terms) {
+        self.shared.terms.store(Arc::new(terms));
+    }
+
+    /// What happened on the sockets.
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.shared.counters)
+    }
+
+    /// Connections that are open now.
+    pub fn open(&self) -> usize {
+        self.shared.roll.len()
+    }
+}
+
+impl Drop for Server {
+    /// Without the reaper nothing would end what is open, so all of it ends here.
+    fn drop(&mut self) {
+        self.shared.roll.close();
+        self.shared.roll.kill_all(End::Drained);
+    }
+}

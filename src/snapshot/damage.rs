@@ -11,6 +11,9 @@ pub enum Damage {
     /// Neither copy of the manifest's header is whole.
     #[error("the manifest's header is damaged")]
     Header,
+    /// Neither copy of the manifest's fence is whole.
+    #[error("the manifest's fence is damaged")]
+    Fence,
     /// The manifest is shorter or longer than its header says.
     #[error("the manifest is cut short")]
     Truncated,

@@ -1,22 +1,23 @@
 //! The shape of a manifest, version 1. Pure: bytes in, bytes out.
 //!
 //! ```text
-//! head page · heap of records · index blocks · blob blocks · fence · head page again
+//! head · heap of records · fence · index blocks · blob blocks · fence again · head again
 //! ```
 //!
-//! - A **page** or **block** is 4096 bytes and ends with a BLAKE3 hash of what stands before it. A block's hash also
-//!   covers its kind and number, so that one block never passes for another.
-//! - The **heap** holds the records ([`super::record`]) in the order in which they were added.
+//! - The **heap** holds the records ([`super::record`]) in the order in which they were added. Each has its own check.
 //! - The **index** is sorted by key hash; an entry is 32 bytes: key hash (BLAKE3, cut to 16) · u64 place of the
-//!   record · u32 length of the record · u32 class. 127 entries a block.
-//! - The **blobs** are sorted by id; an entry is 40 bytes: id · u64 length. 101 entries a block. It is what
+//!   record · u32 length of the record · u32 class. 128 entries fill a block of 4096 bytes.
+//! - The **blobs** are sorted by id; an entry is 40 bytes: id · u64 length. 102 entries a block. It is what
 //!   collection, verification and copying elsewhere go by.
-//! - The **fence** has the first key hash of each index block, so that a look-up reads one block. It alone is kept
-//!   in memory: 16 bytes for 127 pages, 124 KiB for a million. Its hash stands in the head.
-//! - The **head** says where all that is and what the snapshot is about (JSON: unknown fields are passed over). It
-//!   stands at both ends: one damaged sector must not cost a site its copy.
+//! - The **fence** has, for each index block, its first key hash and its BLAKE3 hash (cut to 16), so that a look-up
+//!   reads one block and can tell that it is the right one; then, for each blob block, its hash. It is kept in
+//!   memory: 32 bytes for 128 pages and 16 for 102 bodies, so 400 KiB for a million of both.
+//! - The **head**, 4096 bytes, says where all that is, what the fence's hash is, and what the snapshot is about (JSON:
+//!   unknown fields are passed over). It ends with a BLAKE3 hash of itself.
 //!
-//! Opening reads the head and the fence. Everything else is verified when it is read. Numbers are little-endian.
+//! Head and fence stand at two places: one damaged sector must not cost a site its copy. Opening reads these two;
+//! everything else is verified when it is read. Blocks are hashed whole, in one go: 4096 bytes are four BLAKE3 chunks,
+//! which are hashed side by side in the time of one. Numbers are little-endian, hashes are as BLAKE3 gives them.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,17 +35,9 @@ const SEALED: usize = BLOCK - 32;
 const ABOUT_AT: usize = 192;
 
 pub(super) const ENTRY: usize = 32;
-pub(super) const ENTRIES_PER_BLOCK: u64 = (SEALED / ENTRY) as u64;
+pub(super) const ENTRIES_PER_BLOCK: u64 = (BLOCK / ENTRY) as u64;
 pub(super) const BLOB_ENTRY: usize = 40;
-pub(super) const BLOBS_PER_BLOCK: u64 = (SEALED / BLOB_ENTRY) as u64;
-pub(super) const FENCE_ENTRY: u64 = 16;
-
-/// What a block holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Index,
-    Blobs,
-}
+pub(super) const BLOBS_PER_BLOCK: u64 = (BLOCK / BLOB_ENTRY) as u64;
 
 /// What a snapshot says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,9 +64,10 @@ pub(super) struct Head {
     pub(super) entries: u64,
     pub(super) blobs: u64,
     pub(super) heap_end: u64,
+    /// Both places of the fence.
+    pub(super) fence_at: [u64; 2],
     pub(super) index_at: u64,
     pub(super) blobs_at: u64,
-    pub(super) fence_at: u64,
     pub(super) file_len: u64,
     pub(super) fence_hash: [u8; 32],
 }
@@ -95,12 +89,16 @@ impl Head {
         fence_hash: [u8; 32],
     ) -> Head {
         let block = BLOCK as u64;
-        let index_at = heap_end.next_multiple_of(block);
-        let blobs_at = index_at + entries.div_ceil(ENTRIES_PER_BLOCK) * block;
-        let fence_at = blobs_at + blobs.div_ceil(BLOBS_PER_BLOCK) * block;
-        let fence_len = entries.div_ceil(ENTRIES_PER_BLOCK) * FENCE_ENTRY;
-        let file_len = fence_at + fence_len + block;
-        Head { about, entries, blobs, heap_end, index_at, blobs_at, fence_at, file_len, fence_hash }
+        let (index_blocks, blob_blocks) =
+            (entries.div_ceil(ENTRIES_PER_BLOCK), blobs.div_ceil(BLOBS_PER_BLOCK));
+        let fence_len = index_blocks * 32 + blob_blocks * 16;
+        let first_fence = heap_end.next_multiple_of(block);
+        let index_at = (first_fence + fence_len).next_multiple_of(block);
+        let blobs_at = index_at + index_blocks * block;
+        let second_fence = blobs_at + blob_blocks * block;
+        let file_len = second_fence + fence_len + block;
+        let fence_at = [first_fence, second_fence];
+        Head { about, entries, blobs, heap_end, fence_at, index_at, blobs_at, file_len, fence_hash }
     }
 
     pub(super) fn index_blocks(&self) -> u64 {
@@ -112,7 +110,23 @@ impl Head {
     }
 
     pub(super) fn fence_len(&self) -> u64 {
-        self.index_blocks() * FENCE_ENTRY
+        self.index_blocks() * 32 + self.blob_blocks() * 16
+    }
+
+    /// What is stored of the places; the head page has room for eight numbers.
+    fn numbers(&self) -> [u64; 8] {
+        let [first_fence, second_fence] = self.fence_at;
+        let (entries, blobs) = (self.entries, self.blobs);
+        [
+            entries,
+            blobs,
+            self.heap_end,
+            first_fence,
+            self.index_at,
+            self.blobs_at,
+            second_fence,
+            self.file_len,
+        ]
     }
 
     /// The head page. `None` when what it is about does not fit.
@@ -122,16 +136,7 @@ impl Head {
         page[..8].copy_from_slice(MAGIC);
         page[8..12].copy_from_slice(&VERSION.to_le_bytes());
         page[12..16].copy_from_slice(&u32::try_from(about.len()).ok()?.to_le_bytes());
-        let numbers = [
-            self.entries,
-            self.blobs,
-            self.heap_end,
-            self.index_at,
-            self.blobs_at,
-            self.fence_at,
-            self.file_len,
-        ];
-        for (i, number) in numbers.iter().enumerate() {
+        for (i, number) in self.numbers().iter().enumerate() {
             page[16 + i * 8..24 + i * 8].copy_from_slice(&number.to_le_bytes());
         }
         page[128..160].copy_from_slice(&self.fence_hash);
@@ -153,7 +158,7 @@ impl Head {
         let number = |i: usize| u64_at(page, 16 + i * 8);
         let about = page[ABOUT_AT..SEALED].get(..u32_at(page, 12) as usize).ok_or(BadHead::Damaged)?;
         let about = serde_json::from_slice(about).map_err(|_| BadHead::Damaged)?;
-        let (entries, blobs, heap_end, file_len) = (number(0), number(1), number(2), number(6));
+        let (entries, blobs, heap_end, file_len) = (number(0), number(1), number(2), number(7));
         let mut fence_hash = [0; 32];
         fence_hash.copy_from_slice(&page[128..160]);
         // An entry takes 32 bytes, so no honest number here comes near the range in which sums overflow.
@@ -161,23 +166,54 @@ impl Head {
             return Err(BadHead::Damaged);
         }
         let head = Head::lay_out(about, heap_end, entries, blobs, fence_hash);
-        let places = [head.index_at, head.blobs_at, head.fence_at, head.file_len];
-        if heap_end < BLOCK as u64 || places != [number(3), number(4), number(5), file_len] {
-            return Err(BadHead::Damaged);
-        }
-        Ok(head)
+        let fits = heap_end >= BLOCK as u64 && head.numbers() == std::array::from_fn(number);
+        if fits { Ok(head) } else { Err(BadHead::Damaged) }
     }
 }
 
 /// The hash by which a key is found.
 pub(super) fn key_hash(key: &str) -> u128 {
-    u128::from_be_bytes(first_16(blake3::hash(key.as_bytes()).as_bytes()))
+    cut(&blake3::hash(key.as_bytes()))
 }
 
-fn first_16(bytes: &[u8; 32]) -> [u8; 16] {
-    let mut first = [0; 16];
-    first.copy_from_slice(&bytes[..16]);
-    first
+/// The hash by which a block is verified.
+pub(super) fn block_hash(block: &[u8; BLOCK]) -> u128 {
+    cut(&blake3::hash(block))
+}
+
+/// The first half of a hash.
+fn cut(hash: &blake3::Hash) -> u128 {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_bytes()[..16]);
+    u128::from_be_bytes(half)
+}
+
+/// What is kept in memory of an open manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fence {
+    /// Of each index block the first key hash, and the hash of the block.
+    pub(super) index: Vec<(u128, u128)>,
+    /// Of each blob block its hash.
+    pub(super) blobs: Vec<u128>,
+}
+
+impl Fence {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let index = self.index.iter().flat_map(|(first, hash)| [*first, *hash]);
+        index.chain(self.blobs.iter().copied()).flat_map(u128::to_be_bytes).collect()
+    }
+
+    /// `None`: not the one that belongs to `head`. `bytes` are as many as it says.
+    pub(super) fn decode(bytes: &[u8], head: &Head) -> Option<Fence> {
+        if *blake3::hash(bytes).as_bytes() != head.fence_hash {
+            return None;
+        }
+        let (index, blobs) = bytes.split_at_checked(head.index_blocks() as usize * 32)?;
+        let (index, blobs) = (index.as_chunks::<16>().0, blobs.as_chunks::<16>().0);
+        let number = |bytes: &[u8; 16]| u128::from_be_bytes(*bytes);
+        let index = index.as_chunks::<2>().0.iter().map(|[first, hash]| (number(first), number(hash)));
+        Some(Fence { index: index.collect(), blobs: blobs.iter().map(number).collect() })
+    }
 }
 
 /// One line of the index.
@@ -199,7 +235,7 @@ impl Entry {
         bytes
     }
 
-    /// Line `i` of a block that has passed [`is_sealed`].
+    /// Line `i` of a block.
     pub(super) fn read(block: &[u8; BLOCK], i: usize) -> Entry {
         let at = i * ENTRY;
         Entry {
@@ -226,7 +262,7 @@ pub(super) fn encode_blob(id: &BlobId, len: u64) -> [u8; BLOB_ENTRY] {
     bytes
 }
 
-/// Line `i` of a block that has passed [`is_sealed`].
+/// Line `i` of a block.
 pub(super) fn read_blob(block: &[u8; BLOCK], i: usize) -> (BlobId, u64) {
     let at = i * BLOB_ENTRY;
     let mut id = [0; 32];
@@ -234,28 +270,11 @@ pub(super) fn read_blob(block: &[u8; BLOCK], i: usize) -> (BlobId, u64) {
     (BlobId::from_bytes(id), u64_at(block, at + 32))
 }
 
-/// A block of these lines, closed by its hash. `lines` are at most as many as fit.
-pub(super) fn seal(kind: Kind, number: u64, lines: &[u8]) -> [u8; BLOCK] {
+/// A block of these lines; they are at most as many as fit.
+pub(super) fn block_of(lines: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..lines.len()].copy_from_slice(lines);
-    let hash = seal_of(kind, number, &block);
-    block[SEALED..].copy_from_slice(&hash);
     block
-}
-
-/// Whether a block is the one that was written at this place.
-pub(super) fn is_sealed(kind: Kind, number: u64, block: &[u8; BLOCK]) -> bool {
-    seal_of(kind, number, block) == block[SEALED..]
-}
-
-fn seal_of(kind: Kind, number: u64, block: &[u8; BLOCK]) -> [u8; 32] {
-    let kind = match kind {
-        Kind::Index => b'i',
-        Kind::Blobs => b'b',
-    };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[kind]).update(&number.to_le_bytes()).update(&block[..SEALED]);
-    *hasher.finalize().as_bytes()
 }
 
 fn u32_at(bytes: &[u8; BLOCK], at: usize) -> u32 {
@@ -294,7 +313,7 @@ mod tests {
     }
 
     fn head() -> Head {
-        Head::lay_out(about(), 10_000, 128, 102, [9; 32])
+        Head::lay_out(about(), 10_000, 129, 103, [9; 32])
     }
 
     fn resealed(mut page: [u8; BLOCK]) -> [u8; BLOCK] {
@@ -306,9 +325,9 @@ mod tests {
     #[test]
     fn a_head_is_read_back() {
         let head = head();
-        assert_eq!(head.index_at, 12_288);
-        assert_eq!((head.index_blocks(), head.blob_blocks()), (2, 2));
-        assert_eq!(head.file_len, 12_288 + 4 * 4096 + 32 + 4096);
+        assert_eq!((head.index_blocks(), head.blob_blocks(), head.fence_len()), (2, 2, 96));
+        assert_eq!((head.fence_at, head.index_at), ([12_288, 16_384 + 4 * 4096], 16_384));
+        assert_eq!(head.file_len, 16_384 + 4 * 4096 + 96 + 4096);
         assert_eq!(Head::decode(&head.encode().unwrap()), Ok(head));
     }
 
@@ -336,27 +355,29 @@ mod tests {
     }
 
     #[test]
-    fn a_block_passes_for_no_other() {
-        let block = seal(Kind::Index, 5, &[1; ENTRY]);
-        assert!(is_sealed(Kind::Index, 5, &block));
-        assert!(!is_sealed(Kind::Index, 6, &block));
-        assert!(!is_sealed(Kind::Blobs, 5, &block));
+    fn a_fence_is_read_back_only_with_its_head() {
+        let fence = Fence { index: vec![(1, 2), (3, 4)], blobs: vec![5, 6] };
+        let bytes = fence.encode();
+        let head = Head { fence_hash: *blake3::hash(&bytes).as_bytes(), ..head() };
+        assert_eq!(bytes.len() as u64, head.fence_len());
+        assert_eq!(Fence::decode(&bytes, &head), Some(fence));
+        assert_eq!(Fence::decode(&bytes, &self::head()), None);
     }
 
     #[test]
     fn lines_are_read_back() {
         let entry = Entry { hash: 1 << 127 | 3, at: 4096, len: 77, class: 2 };
-        let block = seal(Kind::Index, 0, &[[0; ENTRY], entry.encode()].concat());
+        let block = block_of(&[[0; ENTRY], entry.encode()].concat());
         assert_eq!(Entry::read(&block, 1), entry);
         let id = BlobId::of(b"x");
-        let block = seal(Kind::Blobs, 0, &[[0; BLOB_ENTRY], encode_blob(&id, 5)].concat());
+        let block = block_of(&[[0; BLOB_ENTRY], encode_blob(&id, 5)].concat());
         assert_eq!(read_blob(&block, 1), (id, 5));
     }
 
     proptest! {
         #[test]
         fn heads_with_any_numbers_never_panic_and_never_disagree(
-            numbers in proptest::collection::vec(any::<u64>(), 7), about_len in any::<u32>()
+            numbers in proptest::collection::vec(any::<u64>(), 8), about_len in any::<u32>()
         ) {
             let mut page = head().encode().unwrap();
             for (i, number) in numbers.iter().enumerate() {

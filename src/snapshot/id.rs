@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second that has four digits of year.
-const LATEST: u64 = 253_402_300_799;
+pub(super) const LATEST: u64 = 253_402_300_799;
 
 /// Names a snapshot, within its site and for ever: `20261120T011334Z-000042`.
 ///

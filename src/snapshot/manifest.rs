@@ -1,20 +1,27 @@
 //! Reads a manifest: opened in constant time, then each part read and verified when it is asked for.
 //!
 //! No memory map: a file that is cut short under a map ends the process, and a page fault stalls a whole worker
-//! thread; a read of 4 KiB from the page cache costs less than a microsecond.
+//! thread. A read from the page cache costs a microsecond or two; the blocks of the index that look-ups have touched are
+//! kept in memory, verified, up to a bound, so that a look-up is one such read for a page that is there, and none for
+//! one that is not.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
 use super::damage::{Damage, ManifestError, ReadError};
-use super::format::{self, About, BLOCK, BadHead, ENTRIES_PER_BLOCK, Entry, Head, Kind};
+use super::format::{self, About, BLOCK, BadHead, ENTRIES_PER_BLOCK, Entry, Fence, Head};
 use super::id::SnapshotId;
 use super::page::{BlobId, Page};
 use super::record;
+
+/// How many blocks of the index are kept in memory at most: 32 MiB, the whole index of a million pages.
+const KEPT: usize = 8192;
 
 /// An open manifest.
 #[derive(Debug)]
@@ -22,8 +29,11 @@ pub(super) struct Manifest {
     file: File,
     path: PathBuf,
     head: Head,
-    /// The first key hash of each index block.
-    fence: Vec<u128>,
+    fence: Fence,
+    /// The blocks of the index that look-ups have touched.
+    kept: Vec<OnceLock<Box<[u8; BLOCK]>>>,
+    /// About how many those are.
+    kept_count: AtomicUsize,
 }
 
 impl Manifest {
@@ -44,11 +54,11 @@ impl Manifest {
         if head.about.id != id || head.about.site != site {
             return Err(Damage::Stranger.into());
         }
-        let mut manifest = Manifest { file, path: path.to_owned(), head, fence: Vec::new() };
-        manifest.fence = match manifest.read_fence()? {
-            Some(fence) => fence,
-            None => manifest.rebuild_fence()?,
-        };
+        let (fence, kept) = (Fence::default(), Vec::new());
+        let mut manifest =
+            Manifest { file, path: path.to_owned(), head, fence, kept, kept_count: AtomicUsize::new(0) };
+        manifest.fence = manifest.read_fence()?;
+        manifest.kept.resize_with(manifest.fence.index.len(), OnceLock::new);
         Ok(manifest)
     }
 
@@ -56,16 +66,34 @@ impl Manifest {
         &self.head.about
     }
 
-    /// The page with this key: one block of the index and one record are read.
+    /// The page with this key.
     pub(super) fn find(&self, key: &str) -> Result<Option<Page>, ReadError> {
         let hash = format::key_hash(key);
-        let Some(number) = self.fence.partition_point(|first| *first <= hash).checked_sub(1) else {
+        let number = self.fence.index.partition_point(|(first, _)| *first <= hash).checked_sub(1);
+        let Some((number, kept)) = number.and_then(|number| Some((number as u64, self.kept.get(number)?)))
+        else {
             return Ok(None);
         };
-        let number = number as u64;
-        let block = self.index_block(number)?;
-        let Some(entry) = search(&block, self.lines_of(number), hash) else { return Ok(None) };
-        self.record(entry, Some(key)).map(Some)
+        let entry = match kept.get() {
+            Some(block) => search(block, self.lines_of(number), hash),
+            None => {
+                let block = self.index_block(number)?;
+                let entry = search(&block, self.lines_of(number), hash);
+                self.keep(kept, block);
+                entry
+            }
+        };
+        entry.map(|entry| self.record(entry, Some(key))).transpose()
+    }
+
+    fn keep(&self, place: &OnceLock<Box<[u8; BLOCK]>>, block: [u8; BLOCK]) {
+        if self.kept_count.load(Ordering::Relaxed) < KEPT && place.set(Box::new(block)).is_ok() {
+            self.kept_count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_whole(&self, number: usize, block: &[u8; BLOCK]) -> bool {
+        self.fence.index.get(number).is_some_and(|(_, hash)| *hash == format::block_hash(block))
     }
 
     /// How many lines index block `number` has.
@@ -76,11 +104,7 @@ impl Manifest {
     /// Index block `number`, verified.
     pub(super) fn index_block(&self, number: u64) -> Result<[u8; BLOCK], ReadError> {
         let block = self.block(self.head.index_at + number * BLOCK as u64)?;
-        if format::is_sealed(Kind::Index, number, &block) {
-            Ok(block)
-        } else {
-            Err(Damage::Index(number).into())
-        }
+        if self.is_whole(number as usize, &block) { Ok(block) } else { Err(Damage::Index(number).into()) }
     }
 
     /// The page that an index entry points to, verified, with the key that the index says.
@@ -124,27 +148,21 @@ impl Manifest {
 
     fn blob_block(&self, number: u64) -> Result<[u8; BLOCK], ReadError> {
         let block = self.block(self.head.blobs_at + number * BLOCK as u64)?;
-        let sealed = format::is_sealed(Kind::Blobs, number, &block);
-        if sealed { Ok(block) } else { Err(Damage::BlobTable(number).into()) }
+        let whole = self.fence.blobs.get(number as usize) == Some(&format::block_hash(&block));
+        if whole { Ok(block) } else { Err(Damage::BlobTable(number).into()) }
     }
 
-    /// `None` when it is not the one that was written.
-    fn read_fence(&self) -> Result<Option<Vec<u128>>, ReadError> {
+    /// The fence in front of the index, or, if that is damaged, the one behind.
+    fn read_fence(&self) -> Result<Fence, ReadError> {
         // The head fits the file's length, so this is bounded by what is on the disk.
         let mut bytes = vec![0; self.head.fence_len() as usize];
-        self.read(&mut bytes, self.head.fence_at)?;
-        if *blake3::hash(&bytes).as_bytes() != self.head.fence_hash {
-            return Ok(None);
+        for at in self.head.fence_at {
+            self.read(&mut bytes, at)?;
+            if let Some(fence) = Fence::decode(&bytes, &self.head) {
+                return Ok(fence);
+            }
         }
-        Ok(Some(bytes.as_chunks::<16>().0.iter().map(|hash| u128::from_be_bytes(*hash)).collect()))
-    }
-
-    /// From the index itself: slower, and it needs every block to be whole.
-    fn rebuild_fence(&self) -> Result<Vec<u128>, ReadError> {
-        tracing::warn!(manifest = %self.path.display(), "rebuilt the damaged fence of a snapshot's index");
-        (0..self.head.index_blocks())
-            .map(|number| self.index_block(number).map(|block| Entry::hash_at(&block, 0)))
-            .collect()
+        Err(Damage::Fence.into())
     }
 
     fn block(&self, at: u64) -> Result<[u8; BLOCK], ReadError> {

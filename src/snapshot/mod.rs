@@ -45,12 +45,12 @@ pub use damage::{Damage, ManifestError, ReadError};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Page};
 pub use publish::{PublishError, Staging};
-pub use reader::{Snapshot, Summary};
+pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use retain::{RetainError, Retained};
 pub use staging::{BlobWriter, StageError};
 pub use store::{BeginError, OpenError, Store, sites};
-pub use verify::{Finding, VerifyReport};
+pub use verify::{Checked, Finding, VerifyReport};
 
 const BLOBS: &str = "blobs";
 const SNAPSHOTS: &str = "snapshots";

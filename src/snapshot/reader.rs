@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::blobs::{Blobs, Stored};
 use super::damage::{ManifestError, ReadError};
 use super::format::About;
-use super::id::SnapshotId;
+use super::id::{LATEST, SnapshotId};
 use super::manifest::Manifest;
 use super::page::{BlobId, Page};
 
@@ -33,10 +33,10 @@ pub struct Summary {
     /// How it came to be: `crawl`.
     pub kind: String,
     /// When it was begun.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "as_rfc3339")]
     pub started_at: SystemTime,
     /// When it was complete.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "as_rfc3339")]
     pub taken_at: SystemTime,
     /// How many addresses it has that a visitor opens.
     pub pages: u64,
@@ -67,10 +67,14 @@ impl Summary {
     }
 }
 
-/// Times leave as RFC 3339, in whole seconds and UTC.
-fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let seconds = crate::clock::unix(*time).min(253_402_300_799);
-    serializer.collect_str(&humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)))
+/// A time as people and programs write it: RFC 3339, whole seconds, UTC.
+pub fn rfc3339(time: SystemTime) -> String {
+    let seconds = crate::clock::unix(time).min(LATEST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
+
+fn as_rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
 }
 
 pub(super) fn to_millis(time: SystemTime) -> u64 {

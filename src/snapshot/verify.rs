@@ -1,6 +1,6 @@
 //! Verifies a snapshot whole: every block, every record, every reference, every body's hash.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 
@@ -19,9 +19,9 @@ const LISTED: usize = 1000;
 pub struct VerifyReport {
     /// Which one.
     pub id: SnapshotId,
-    /// Pages, files and redirects that were read.
+    /// Pages, files and redirects that are as they were written.
     pub entries: u64,
-    /// Distinct bodies that were read.
+    /// Distinct bodies that are as they were written.
     pub blobs: u64,
     /// Their size.
     pub bytes: u64,
@@ -41,18 +41,28 @@ pub struct Finding {
 }
 
 impl VerifyReport {
+    /// A report of nothing yet.
+    pub fn new(id: SnapshotId) -> VerifyReport {
+        VerifyReport { id, entries: 0, blobs: 0, bytes: 0, damaged: 0, findings: Vec::new() }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_whole(&self) -> bool {
         self.damaged == 0
     }
 
-    fn note(&mut self, error: &ReadError, blob: Option<BlobId>) {
+    /// Adds something that is wrong.
+    pub fn note(&mut self, problem: String, blob: Option<BlobId>) {
         self.damaged += 1;
         if self.findings.len() < LISTED {
-            self.findings.push(Finding { problem: problem_of(error), blob });
+            self.findings.push(Finding { problem, blob });
         }
     }
 }
+
+/// Which bodies have been read already, so that verifying many snapshots reads each once.
+#[derive(Debug, Default)]
+pub struct Checked(HashMap<BlobId, Result<(), String>>);
 
 fn problem_of(error: &ReadError) -> String {
     match error {
@@ -67,72 +77,76 @@ impl Store {
     /// # Errors
     /// When it cannot even be opened.
     pub fn verify(&self, id: &SnapshotId) -> Result<VerifyReport, ManifestError> {
-        self.verify_telling(id, |_, _| {})
+        self.verify_with(id, &mut Checked::default(), |_, _| {})
     }
 
-    /// As [`Store::verify`]; `progress` is told of bytes read so far, and of all that are to be read.
+    /// As [`Store::verify`], one of several; `progress` is told of the bytes that were looked at so far, and of all.
     ///
     /// # Errors
     /// When it cannot even be opened.
-    pub fn verify_telling(
+    pub fn verify_with(
         &self,
         id: &SnapshotId,
+        checked: &mut Checked,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<VerifyReport, ManifestError> {
         let snapshot = self.try_get(id)?;
-        let mut report =
-            VerifyReport { id: *id, entries: 0, blobs: 0, bytes: 0, damaged: 0, findings: Vec::new() };
-        let total = snapshot.summary().bytes;
-        let mut listed = HashSet::new();
+        let mut report = VerifyReport::new(*id);
+        let mut listed = HashMap::new();
+        let (total, mut done) = (snapshot.summary().bytes, 0);
         for blob in snapshot.blobs() {
             let (blob, len) = match blob {
                 Ok(blob) => blob,
                 Err(e) => {
-                    report.note(&e, None);
+                    report.note(problem_of(&e), None);
                     continue;
                 }
             };
-            listed.insert(blob);
-            match snapshot.store().check(&blob, len) {
-                Ok(()) => report.blobs += 1,
-                Err(e) => report.note(&e, Some(blob)),
+            listed.insert(blob, len);
+            let check = || snapshot.store().check(&blob, len).map_err(|e| problem_of(&e));
+            match checked.0.entry(blob).or_insert_with(check) {
+                Ok(()) => {
+                    report.blobs += 1;
+                    report.bytes += len;
+                }
+                Err(problem) => report.note(problem.clone(), Some(blob)),
             }
-            report.bytes += len;
-            progress(report.bytes, total);
+            done += len;
+            progress(done, total);
         }
         verify_pages(&snapshot, &listed, &mut report);
         Ok(report)
     }
 }
 
-fn verify_pages(snapshot: &Snapshot, listed: &HashSet<BlobId>, report: &mut VerifyReport) {
+fn verify_pages(snapshot: &Snapshot, listed: &HashMap<BlobId, u64>, report: &mut VerifyReport) {
     let manifest = snapshot.manifest();
     let mut last: Option<Entry> = None;
     for entry in manifest.entries() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(e) => {
-                report.note(&e, None);
+                report.note(problem_of(&e), None);
                 continue;
             }
         };
         if last.is_some_and(|last| last.hash >= entry.hash) {
-            report.note(&Damage::Record(entry.at).into(), None);
+            report.note(Damage::Record(entry.at).to_string(), None);
         }
         last = Some(entry);
-        // By its key, as a visitor comes to it.
+        // Also by its key, as a visitor comes to it.
         let page = manifest.record(entry, None).and_then(|page| {
             let found = manifest.find(&page.key)?;
             if found.as_ref() == Some(&page) { Ok(page) } else { Err(Damage::Record(entry.at).into()) }
         });
         match page {
-            Ok(page) => {
-                report.entries += 1;
-                if let Some(blob) = page.body.filter(|blob| !listed.contains(blob)) {
-                    report.note(&Damage::NotListed(blob).into(), Some(blob));
+            Ok(page) => match page.body {
+                Some(blob) if listed.get(&blob) != Some(&page.len) => {
+                    report.note(Damage::NotListed(blob).to_string(), Some(blob));
                 }
-            }
-            Err(e) => report.note(&e, None),
+                Some(_) | None => report.entries += 1,
+            },
+            Err(e) => report.note(problem_of(&e), None),
         }
     }
 }

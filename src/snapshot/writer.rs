@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use super::format::{self, About, BLOBS_PER_BLOCK, BLOCK, ENTRIES_PER_BLOCK, Entry, Head, Kind};
+use super::format::{self, About, BLOBS_PER_BLOCK, BLOCK, ENTRIES_PER_BLOCK, Entry, Fence, Head, block_hash};
 use super::page::{BlobId, Class, Page};
 use super::record::{self, Oversize};
 use crate::disk::StagedFile;
@@ -66,31 +66,34 @@ impl Writer {
         Ok(())
     }
 
-    fn gather(&mut self, block: &[u8; BLOCK]) -> io::Result<()> {
-        self.gathered.extend_from_slice(block);
+    fn gather(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.gathered.extend_from_slice(bytes);
+        self.at += bytes.len() as u64;
         if self.gathered.len() >= GATHER { self.flush() } else { Ok(()) }
     }
 
     /// Writes the rest and gives the manifest its name, durably. The counts of `about` are filled in.
     pub(super) fn finish(mut self, about: About, path: &Path) -> io::Result<()> {
         self.settle();
-        let fence = self.fence();
-        let hash = *blake3::hash(&fence).as_bytes();
         let (entries, blobs) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.blobs));
+        let fence = Fence {
+            index: index_blocks(&entries)
+                .map(|block| (Entry::hash_at(&block, 0), block_hash(&block)))
+                .collect(),
+            blobs: blob_blocks(&blobs).map(|block| block_hash(&block)).collect(),
+        };
+        let fence = fence.encode();
         let about = counted(about, &entries, &blobs);
+        let hash = *blake3::hash(&fence).as_bytes();
         let head = Head::lay_out(about, self.at, entries.len() as u64, blobs.len() as u64, hash);
         let page = head.encode().ok_or_else(|| io::Error::other("the snapshot's names are too long"))?;
-        let gap = head.index_at - head.heap_end;
-        self.gathered.resize(self.gathered.len() + gap as usize, 0);
-        for (number, lines) in entries.chunks(ENTRIES_PER_BLOCK as usize).enumerate() {
-            let lines: Vec<u8> = lines.iter().flat_map(Entry::encode).collect();
-            self.gather(&format::seal(Kind::Index, number as u64, &lines))?;
+        self.pad(head.fence_at[0])?;
+        self.gather(&fence)?;
+        self.pad(head.index_at)?;
+        for block in index_blocks(&entries).chain(blob_blocks(&blobs)) {
+            self.gather(&block)?;
         }
-        for (number, lines) in blobs.chunks(BLOBS_PER_BLOCK as usize).enumerate() {
-            let lines: Vec<u8> = lines.iter().flat_map(|(id, len)| format::encode_blob(id, *len)).collect();
-            self.gather(&format::seal(Kind::Blobs, number as u64, &lines))?;
-        }
-        self.gathered.extend_from_slice(&fence);
+        self.gather(&fence)?;
         self.gather(&page)?;
         self.flush()?;
         self.file.write_all_at(&page, 0)?;
@@ -106,10 +109,22 @@ impl Writer {
         self.blobs.dedup_by_key(|(id, _)| *id);
     }
 
-    fn fence(&self) -> Vec<u8> {
-        let blocks = self.entries.chunks(ENTRIES_PER_BLOCK as usize);
-        blocks.filter_map(|block| block.first()).flat_map(|entry| entry.hash.to_be_bytes()).collect()
+    /// Goes on at `place`, which is less than a block ahead.
+    fn pad(&mut self, place: u64) -> io::Result<()> {
+        let gap = place.saturating_sub(self.at) as usize;
+        self.gather(&vec![0; gap])
     }
+}
+
+fn index_blocks(entries: &[Entry]) -> impl Iterator<Item = [u8; BLOCK]> {
+    let blocks = entries.chunks(ENTRIES_PER_BLOCK as usize);
+    blocks.map(|lines| format::block_of(&lines.iter().flat_map(Entry::encode).collect::<Vec<u8>>()))
+}
+
+fn blob_blocks(blobs: &[(BlobId, u64)]) -> impl Iterator<Item = [u8; BLOCK]> {
+    let line = |(id, len): &(BlobId, u64)| format::encode_blob(id, *len);
+    let blocks = blobs.chunks(BLOBS_PER_BLOCK as usize);
+    blocks.map(move |lines| format::block_of(&lines.iter().flat_map(line).collect::<Vec<u8>>()))
 }
 
 fn counted(about: About, entries: &[Entry], blobs: &[(BlobId, u64)]) -> About {

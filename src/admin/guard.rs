@@ -1,0 +1,107 @@
+//! Who may use the API: whoever knows the token; without one (only on loopback or a socket), programs of this machine,
+//! but not web pages that a browser of this machine has open.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, Method, Response, StatusCode, Uri, header};
+
+use super::reply::error;
+use crate::http::Body;
+
+/// The rule for one listener.
+pub(super) struct Guard {
+    /// Hashed, so that comparing takes the same time whatever is offered.
+    token: Option<blake3::Hash>,
+}
+
+impl Guard {
+    pub(super) fn new(token: Option<String>) -> Guard {
+        Guard { token: token.map(|token| blake3::hash(token.as_bytes())) }
+    }
+
+    /// Whether the request may pass; the answer to give if not. Health is for everybody: a load balancer has no token.
+    pub(super) fn admits(
+        &self,
+        method: &Method,
+        segments: &[&str],
+        headers: &HeaderMap,
+        unix: bool,
+    ) -> Result<(), Response<Body>> {
+        if matches!(segments, ["healthz" | "readyz"]) {
+            return Ok(());
+        }
+        if let Some(token) = &self.token {
+            let offered = headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+            if offered.is_some_and(|offered| blake3::hash(offered) == *token) {
+                return Ok(());
+            }
+            let message =
+                "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file";
+            return Err(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
+        }
+        if !unix && !is_local(headers) {
+            let message = "without a token the API answers only to localhost and to addresses, not to names";
+            return Err(error(StatusCode::FORBIDDEN, "foreign-host", message));
+        }
+        if !method.is_safe() && is_foreign(headers) {
+            return Err(error(
+                StatusCode::FORBIDDEN,
+                "foreign-origin",
+                "a web page of another site may not do this",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A name that somebody else's DNS makes point here would let a web page read the answers (DNS rebinding).
+fn is_local(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return true };
+    let Some(host) = host.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)) else {
+        return false;
+    };
+    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
+
+/// Whether a browser says that the request was made by a page of another origin.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+        return false;
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    origin.split_once("://").is_none_or(|(_, authority)| authority != host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn ask(guard: &Guard, method: Method, path: &[&str], fields: &[(&'static str, &'static str)]) -> u16 {
+        let headers = fields.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
+        guard.admits(&method, path, &headers, false).map_or_else(|r| r.status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn with_a_token_only_who_knows_it_comes_in() {
+        let guard = Guard::new(Some("secret".into()));
+        assert_eq!(ask(&guard, Method::GET, &["api"], &[("host", "localhost")]), 401);
+        assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer wrong")]), 401);
+        assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer secret")]), 200);
+        assert_eq!(ask(&guard, Method::GET, &["healthz"], &[]), 200);
+    }
+
+    #[test]
+    fn without_one_web_pages_stay_out() {
+        let guard = Guard::new(None);
+        let post = |fields: &[(&'static str, &'static str)]| ask(&guard, Method::POST, &["api"], fields);
+        assert_eq!(post(&[("host", "127.0.0.1:9900")]), 200);
+        assert_eq!(post(&[("host", "[::1]:9900")]), 200);
+        assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://localhost:9900")]), 200);
+        assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://evil.example")]), 403);
+        assert_eq!(post(&[("host", "localhost:9900"), ("origin", "null")]), 403);
+        assert_eq!(post(&[("host", "evil.example:9900"), ("origin", "http://evil.example:9900")]), 403);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the API does for one site: its snapshots, and the operator's word.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use serde::Deserialize;
+
+use super::reply::{error, json};
+use super::{later, not_this_method};
+use crate::app::App;
+use crate::clock;
+use crate::failover::Mode;
+use crate::http::Body;
+use crate::proxy::Site;
+
+/// Answers below `/api/v1/sites/{name}`.
+pub(super) fn answer(app: &App, name: &str, rest: &[&str], method: &Method, body: &Bytes) -> Response<Body> {
+    let table = app.table();
+    let Some(site) = table.named(name) else {
+        let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
+        let message = format!("there is no such site; there are: {}", names.join(", "));
+        return error(StatusCode::NOT_FOUND, "unknown-site", &message);
+    };
+    let get = matches!(*method, Method::GET | Method::HEAD);
+    match rest {
+        ["snapshots"] if get => list(app, site),
+        ["snapshots"] if *method == Method::POST => take(app, site),
+        ["snapshots", id] if get => show(site, id),
+        ["mode"] if *method == Method::PUT => set_mode(site, body),
+        ["mode"] | ["snapshots"] => not_this_method(),
+        ["origins" | "purge" | "forms" | "snapshots", ..] => later(),
+        _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+    }
+}
+
+fn list(app: &App, site: &Site) -> Response<Body> {
+    let snapshots = site.mirror.store().map(|store| store.list()).unwrap_or_default();
+    let crawl = app.crawl_status(&site.config.name);
+    json(StatusCode::OK, &serde_json::json!({ "snapshots": snapshots, "crawl": crawl }))
+}
+
+/// Begins a crawl, or says that one runs already: both are what was asked for.
+fn take(app: &App, site: &Site) -> Response<Body> {
+    let Some(crawler) = app.crawler(&site.config.name) else {
+        let message = "there is no place for snapshots: the state directory cannot be used (see the log)";
+        return error(StatusCode::SERVICE_UNAVAILABLE, "no-state-directory", message);
+    };
+    let (state, ticket) = match crawler.take_now() {
+        Ok(ticket) => ("started", ticket),
+        Err(already) => ("running", already.running),
+    };
+    json(StatusCode::ACCEPTED, &serde_json::json!({ "state": state, "progress": ticket.progress.read() }))
+}
+
+fn show(site: &Site, id: &str) -> Response<Body> {
+    let snapshot = id.parse().ok().and_then(|id| {
+        let store = site.mirror.store()?;
+        let snapshot = store.get(&id)?;
+        Some(serde_json::json!({ "summary": snapshot.summary(), "report": store.report(&id) }))
+    });
+    match snapshot {
+        Some(snapshot) => json(StatusCode::OK, &snapshot),
+        None => error(StatusCode::NOT_FOUND, "unknown-snapshot", "there is no such snapshot of this site"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetMode {
+    mode: String,
+    #[serde(rename = "for")]
+    time: Option<String>,
+}
+
+fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
+    let bad = |message: &str| error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
+    let wanted: SetMode = match serde_json::from_slice(body) {
+        Ok(wanted) => wanted,
+        Err(e) => {
+            return bad(&format!("the body is not like {{\"mode\":\"hold_snapshot\",\"for\":\"10m\"}}: {e}"));
+        }
+    };
+    let modes = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
+    let Some(mode) = modes.into_iter().find(|mode| mode.as_str() == wanted.mode) else {
+        return bad("mode is one of \"auto\", \"hold_origin\", \"hold_snapshot\"");
+    };
+    let time: Option<Duration> = match wanted.time.as_deref().map(humantime::parse_duration).transpose() {
+        Ok(time) => time,
+        Err(e) => return bad(&format!("\"for\" is not a time like \"10m\": {e}")),
+    };
+    site.switch.set(mode, time, clock::now().mono);
+    tracing::info!(site = %site.config.name, mode = mode.as_str(), time = ?time, "operator set the mode");
+    json(StatusCode::OK, &serde_json::json!({ "mode": mode.as_str(), "for": wanted.time }))
+}

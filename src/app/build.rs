@@ -1,0 +1,80 @@
+//! Sites from their configuration, with the engines of those that run already.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Parts;
+use crate::config::Config;
+use crate::config::ready;
+use crate::origin::dns::Resolver;
+use crate::origin::{Origins, Tools};
+use crate::proxy::{Mirror, Site, Switch, Table};
+use crate::snapshot::Store;
+use crate::tasks;
+
+/// What the origins of this configuration share.
+pub(super) fn tools(config: &Config) -> Tools {
+    Tools {
+        resolver: Resolver::new(config.dns.clone()),
+        client_tls: |ca| crate::tls::client_config(ca).map_err(|error| super::chain(&error)),
+        header_size: config.limits.header_size,
+        in_flight: config.limits.in_flight_per_origin,
+    }
+}
+
+/// The same tools if they would be made the same again.
+pub(super) fn same_tools(old: &Tools, config: &Config) -> Tools {
+    let same = old.resolver.settings() == &config.dns
+        && old.header_size == config.limits.header_size
+        && old.in_flight == config.limits.in_flight_per_origin;
+    if same { old.clone() } else { tools(config) }
+}
+
+/// The sites of this configuration. What `before` has of them goes on: a site that did not change as it is, a changed
+/// one with its origins' health, its snapshots and its cache. `before` is not given when the tools changed.
+pub(super) async fn sites(
+    config: &Config,
+    tools: &Tools,
+    parts: &Parts,
+    before: Option<(&Table, bool)>,
+) -> Vec<Arc<Site>> {
+    let mut sites = Vec::with_capacity(config.sites.len());
+    for wanted in &config.sites {
+        let old = before.and_then(|(table, same)| Some((table.named(&wanted.name)?, same)));
+        if let Some((old, true)) = old
+            && *old.config == **wanted
+        {
+            sites.push(old.clone());
+            continue;
+        }
+        let mirror = match old {
+            Some((old, _)) => old.mirror.clone(),
+            None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
+        };
+        let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
+        sites.push(Arc::new(Site {
+            config: wanted.clone(),
+            origins: Origins::new(wanted, tools, origins),
+            cache: parts.cache.site(&wanted.name),
+            mirror,
+            metrics: old
+                .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
+            switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),
+        }));
+    }
+    sites
+}
+
+/// A site's snapshots. A state directory that cannot be used costs the copies, not the site.
+async fn mirror(state_dir: &Path, site: &ready::Site, parts: &Parts) -> Mirror {
+    let (dir, name) = (state_dir.to_owned(), site.name.clone());
+    let store = match tasks::blocking(move || Store::open(&dir, &name)).await {
+        Some(Ok(store)) => Some(store),
+        Some(Err(error)) => {
+            tracing::error!(site = %site.name, dir = %state_dir.display(), error = super::chain(&error), "state directory cannot be used, there are no snapshots");
+            None
+        }
+        None => None,
+    };
+    Mirror::new(site.name.clone(), store, parts.hot.clone())
+}

@@ -1,0 +1,101 @@
+//! The crawlers: one for each site that has a place for snapshots, asking the site's origins as they are at the time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, Request, Response, header};
+
+use super::{App, Parts, build};
+use crate::access_log::AccessLog;
+use crate::cache::Cache;
+use crate::clock;
+use crate::config::{Config, ready};
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress};
+use crate::failure::{Cause, Failure};
+use crate::http::Body;
+use crate::metrics::Metrics;
+use crate::origin::Sending;
+use crate::proxy::{Hot, Proxy, Table};
+
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The site's origins, whichever they are when the crawler asks.
+pub(super) struct ByOrigins {
+    proxy: Proxy,
+    site: Arc<str>,
+}
+
+impl ByOrigins {
+    pub(super) fn new(proxy: Proxy, site: Arc<str>) -> ByOrigins {
+        ByOrigins { proxy, site }
+    }
+}
+
+impl Fetch for ByOrigins {
+    async fn fetch(&self, ask: FetchAsk) -> Result<Response<Body>, Failure> {
+        let table = self.proxy.table();
+        let site = table.named(&self.site).ok_or(Failure::new(Cause::NoOrigin))?;
+        let malformed = |e: http::Error| Failure::new(Cause::Malformed).detail(ask.target.clone()).source(e);
+        let mut request = Request::get(ask.target.as_str()).body(Body::Empty).map_err(malformed)?;
+        *request.headers_mut() = ask.headers;
+        let headers = request.headers_mut();
+        headers.insert(PROTO, HeaderValue::from_static(if ask.tls { "https" } else { "http" }));
+        if let Ok(host) = HeaderValue::from_str(&ask.host) {
+            headers.insert(HOST, host);
+        }
+        headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+        let timeout = site.config.failover.timeout;
+        let sending = Sending { host: &ask.host, wait: timeout, stall: timeout, upgrade: false };
+        Ok(site.origins.send(request, sending, None).await?.response)
+    }
+}
+
+impl App {
+    /// A crawler for every site that may be mirrored; those that run go on, with the site's new configuration.
+    pub(super) fn start_crawlers(&self) {
+        let table = self.table();
+        let mut running = self.running();
+        let mut old = std::mem::take(&mut running.crawlers);
+        let mut crawlers = HashMap::new();
+        for site in &table.sites {
+            let Some(store) = site.mirror.store() else { continue };
+            let name = &site.config.name;
+            let crawler = match old.remove(name) {
+                Some(crawler) => {
+                    crawler.replace(site.config.clone());
+                    crawler
+                }
+                None => self.crawler_of(site.config.clone(), store.clone()),
+            };
+            crawlers.insert(name.clone(), crawler);
+        }
+        running.crawlers = crawlers;
+    }
+
+    fn crawler_of(&self, site: Arc<ready::Site>, store: crate::snapshot::Store) -> Arc<Crawler> {
+        let fetch = ByOrigins::new(self.proxy.clone(), site.name.clone());
+        Arc::new(Crawler::start(site, Arc::new(fetch), store))
+    }
+}
+
+/// Takes one snapshot without a running instance: for the command line. The origins are those of the configuration.
+///
+/// # Errors
+/// Why it could not even be begun, in words.
+pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Result<Ended, String> {
+    let wanted = config.sites.iter().find(|wanted| &*wanted.name == site);
+    let wanted = wanted.ok_or_else(|| format!("there is no site \"{site}\""))?.clone();
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
+    let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0) };
+    let only = Config { sites: vec![wanted.clone()], ..config.clone() };
+    let tools = build::tools(&only);
+    let sites = build::sites(&only, &tools, &parts, None).await;
+    let store = sites.first().and_then(|site| site.mirror.store().cloned());
+    let store =
+        store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
+    let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
+    let fetch = ByOrigins::new(proxy, wanted.name.clone());
+    let result = crate::crawl::take(&wanted, &fetch, &store, progress, clock::now()).await;
+    Ok(Ended { at: clock::now().wall, result })
+}

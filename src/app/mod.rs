@@ -1,0 +1,229 @@
+//! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
+
+mod build;
+mod edge;
+mod mirror;
+mod reload;
+pub mod status;
+mod watch;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::access_log::AccessLog;
+use crate::cache::Cache;
+use crate::clock::{self, Now};
+use crate::config::{Config, Env, Problems};
+use crate::crawl::Crawler;
+use crate::metrics::Metrics;
+use crate::origin::{Standing, Tools};
+use crate::proxy::{Hot, Proxy, Table};
+use crate::server::{self, Listener, Server, Terms};
+use crate::tls::Certs;
+use crate::{server::Drained, tasks};
+pub use edge::Observer;
+pub use mirror::crawl_once;
+pub use reload::{Refused, Reloaded};
+
+/// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
+const FIRST_LOOK: Duration = Duration::from_millis(150);
+/// How long requests under way may take to end when the process is told to stop.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// Where the configuration came from, and where a reload finds it.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// This file.
+    File(PathBuf, Env),
+    /// The command line: there is nothing to reload.
+    Flags,
+}
+
+/// What the process cannot start without.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket.
+    #[error("could not start")]
+    Bind(#[from] server::BindError),
+    /// TLS.
+    #[error("could not set up TLS")]
+    Tls(#[from] crate::tls::TlsError),
+    /// A metric's name is used twice.
+    #[error("could not set up metrics")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A running proxy.
+pub struct App {
+    source: Source,
+    proxy: Proxy,
+    parts: Parts,
+    certs: Arc<Certs>,
+    visitors: Mutex<Option<Server>>,
+    running: Mutex<Running>,
+    reloading: tokio::sync::Mutex<()>,
+    addresses: Addresses,
+    started: Now,
+}
+
+/// What all sites share and every reload keeps.
+struct Parts {
+    metrics: Arc<Metrics>,
+    cache: Cache,
+    hot: Hot,
+}
+
+/// What a reload replaces.
+struct Running {
+    config: Config,
+    tools: Tools,
+    crawlers: HashMap<Arc<str>, Arc<Crawler>>,
+}
+
+/// Where it listens, as bound.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// Plain HTTP.
+    pub http: Vec<std::net::SocketAddr>,
+    /// TLS.
+    pub https: Vec<std::net::SocketAddr>,
+}
+
+impl App {
+    /// Starts everything, in an order in which nothing is promised before it can be kept: sockets are bound (so that a
+    /// port in use ends the start at once), snapshots found, origins looked at, and only then visitors let in.
+    ///
+    /// # Errors
+    /// See [`StartError`]. What can be done without (a certificate, a state directory) is no error: it is logged, and
+    /// copies are served.
+    pub async fn start(
+        config: Config,
+        source: Source,
+        log: impl FnOnce(&Metrics) -> AccessLog,
+        observer: Option<Observer>,
+    ) -> Result<Arc<App>, StartError> {
+        let started = clock::now();
+        let http = server::bind_tcp(&config.listen.http)?;
+        let https = server::bind_tcp(&config.listen.https)?;
+        let addresses = Addresses {
+            http: http.iter().filter_map(Listener::address).collect(),
+            https: https.iter().filter_map(Listener::address).collect(),
+        };
+        let (certs, problems) = Certs::load(&config.sites);
+        for problem in &problems {
+            tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(problem), "certificate cannot be used");
+        }
+        let tls = certs.server_config()?;
+        let metrics = Metrics::new()?;
+        let memory = config.limits.memory_cache;
+        let parts =
+            Parts { metrics: metrics.clone(), cache: Cache::new(memory / 2), hot: Hot::new(memory / 2) };
+        let tools = build::tools(&config);
+        let sites = build::sites(&config, &tools, &parts, None).await;
+        let table = Table::new(sites, config.listen.trusted_proxies.clone(), config.limits.body_size);
+        let proxy = Proxy::new(table, log(&metrics));
+        look_at_origins(&proxy).await;
+        let visitors = Server::new(Terms::visitors(&config));
+        let edge = edge::Edge::new(proxy.clone(), observer);
+        for listener in http {
+            visitors.listen(listener, None, edge.clone());
+        }
+        for listener in https {
+            visitors.listen(listener, Some(tls.clone()), edge.clone());
+        }
+        let app = Arc::new(App {
+            source,
+            proxy,
+            parts,
+            certs,
+            visitors: Mutex::new(Some(visitors)),
+            running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
+            reloading: tokio::sync::Mutex::new(()),
+            addresses,
+            started,
+        });
+        app.start_crawlers();
+        Ok(app)
+    }
+
+    /// Watches the files that the configuration came from, for as long as the guard lives.
+    pub fn watch(self: &Arc<Self>) -> tasks::Guard {
+        tasks::guarded(watch::run(Arc::downgrade(self)))
+    }
+
+    /// The configuration in use.
+    pub fn config(&self) -> Config {
+        self.running().config.clone()
+    }
+
+    /// The sites as they run.
+    pub fn table(&self) -> Arc<Table> {
+        self.proxy.table()
+    }
+
+    /// The metrics, with what is read off the parts brought up to date.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        status::gauge(self);
+        &self.parts.metrics
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The crawler of a site.
+    pub fn crawler(&self, site: &str) -> Option<Arc<Crawler>> {
+        self.running().crawlers.get(site).cloned()
+    }
+
+    /// Lets no new connection in and waits for what runs, up to `grace`. The second call has nothing to do.
+    pub async fn drain(&self, grace: Duration) -> Option<Drained> {
+        let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.running().crawlers.clear();
+        match visitors {
+            Some(visitors) => Some(visitors.drain(grace).await),
+            None => None,
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until every site has an origin that answers, or all of them were heard, but not for long.
+async fn look_at_origins(proxy: &Proxy) {
+    let table = proxy.table();
+    let unproven = || {
+        let members = table.sites.iter().flat_map(|site| site.origins.members());
+        members
+            .filter(|m| m.mode == crate::config::ready::OriginMode::Auto)
+            .any(|m| m.origin.standing() == Standing::Unproven)
+    };
+    let look = async {
+        while unproven() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    _ = tokio::time::timeout(FIRST_LOOK, look).await;
+}
+
+/// An error with what led to it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// Problems in one line, for the log.
+pub(crate) fn in_one_line(problems: &Problems) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,254 @@
+//! What the proxy says of itself: the status as JSON, and the gauges that are read off the parts.
+
+use serde::Serialize;
+
+use super::App;
+use crate::clock::{self, unix};
+use crate::crawl::{Ended, Outcome, Reading};
+use crate::failover::State;
+use crate::origin::health;
+use crate::proxy::Site;
+use crate::snapshot::Summary;
+
+/// `GET /api/v1/status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Of Katahai.
+    pub version: &'static str,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// The sites, in the configuration's order.
+    pub sites: Vec<SiteStatus>,
+}
+
+/// One site.
+#[derive(Debug, Serialize)]
+pub struct SiteStatus {
+    /// Its name.
+    pub name: String,
+    /// `unproven`, `up`, `degraded`, `down` or `recovering`.
+    pub state: &'static str,
+    /// `auto`, `hold_origin` or `hold_snapshot`.
+    pub mode: &'static str,
+    /// Its origins.
+    pub origins: Vec<OriginStatus>,
+    /// The snapshot in service.
+    pub snapshot: Option<SnapshotStatus>,
+    /// The crawl that runs, or the outcome of the last one.
+    pub crawl: CrawlStatus,
+}
+
+/// What a site's crawler does and did.
+#[derive(Debug, Serialize)]
+pub struct CrawlStatus {
+    /// The counters of the crawl that runs.
+    pub running: Option<Reading>,
+    /// How the last one of this process ended.
+    pub last: Option<LastCrawl>,
+}
+
+/// How a crawl ended.
+#[derive(Debug, Serialize)]
+pub struct LastCrawl {
+    /// RFC 3339.
+    pub at: String,
+    /// `published`, `kept_old` or `failed`.
+    pub outcome: &'static str,
+    /// The snapshot that was published.
+    pub snapshot: Option<SnapshotStatus>,
+    /// Why none was published.
+    pub reasons: Vec<String>,
+    /// What was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<serde_json::Value>,
+}
+
+impl CrawlStatus {
+    /// Without the last crawl's report, which is long.
+    fn in_short(mut self) -> CrawlStatus {
+        if let Some(last) = &mut self.last {
+            last.report = None;
+        }
+        self
+    }
+}
+
+impl LastCrawl {
+    /// A crawl's end in words.
+    pub fn of(ended: &Ended) -> LastCrawl {
+        let (outcome, snapshot, reasons) = match &ended.result {
+            Ok(Outcome::Published { summary, .. }) => {
+                ("published", Some(SnapshotStatus::of(summary)), Vec::new())
+            }
+            Ok(Outcome::Kept { broken, .. }) => (
+                "kept_old",
+                None,
+                broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect(),
+            ),
+            Err(error) => ("failed", None, vec![super::chain(error)]),
+        };
+        let report =
+            ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
+        let at = humantime::format_rfc3339_seconds(ended.at).to_string();
+        LastCrawl { at, outcome, snapshot, reasons, report }
+    }
+}
+
+/// One origin.
+#[derive(Debug, Serialize)]
+pub struct OriginStatus {
+    /// Where it is.
+    pub url: String,
+    /// `unproven`, `up`, `down` or `trial`.
+    pub state: &'static str,
+    /// Asked when no lower one can answer.
+    pub tier: u32,
+    /// Share within the tier.
+    pub weight: u32,
+    /// `auto`, `drain` or `off`.
+    pub mode: &'static str,
+    /// Why it is down.
+    pub cause: Option<&'static str>,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// Requests that it is answering now.
+    pub in_flight: usize,
+}
+
+/// One snapshot, in short.
+#[derive(Debug, Serialize)]
+pub struct SnapshotStatus {
+    /// Its id.
+    pub id: String,
+    /// RFC 3339.
+    pub taken_at: String,
+    /// Pages.
+    pub pages: u64,
+    /// Everything, pages included.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+impl App {
+    /// The status.
+    pub fn status(&self) -> Status {
+        let table = self.table();
+        let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
+        let http = self.addresses.http.iter().map(|at| listen("http", at));
+        let https = self.addresses.https.iter().map(|at| listen("https", at));
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: (clock::now().mono - self.started.mono).as_secs(),
+            listen: http.chain(https).collect(),
+            sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
+        }
+    }
+
+    fn site_status(&self, site: &Site) -> SiteStatus {
+        SiteStatus {
+            name: site.config.name.to_string(),
+            state: site.state().as_str(),
+            mode: site.switch.mode(clock::now().mono).as_str(),
+            origins: site.origins.members().iter().map(origin_status).collect(),
+            snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            crawl: self.crawl_status(&site.config.name).in_short(),
+        }
+    }
+
+    /// What a site's crawler does and did.
+    pub fn crawl_status(&self, site: &str) -> CrawlStatus {
+        let crawler = self.crawler(site);
+        let last = crawler.as_ref().and_then(|crawler| crawler.last_outcome());
+        CrawlStatus {
+            running: crawler.and_then(|crawler| crawler.progress()),
+            last: last.map(|ended| LastCrawl::of(&ended)),
+        }
+    }
+}
+
+impl SnapshotStatus {
+    /// A snapshot's summary in short.
+    pub fn of(summary: &Summary) -> SnapshotStatus {
+        SnapshotStatus {
+            id: summary.id.to_string(),
+            taken_at: humantime::format_rfc3339_seconds(summary.taken_at).to_string(),
+            pages: summary.pages,
+            files: summary.files,
+            bytes: summary.bytes,
+        }
+    }
+}
+
+fn origin_status(member: &crate::origin::Member) -> OriginStatus {
+    let state = member.origin.state();
+    let down = match state {
+        health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => {
+            Some((since, cause))
+        }
+        health::State::Unproven | health::State::Up => None,
+    };
+    OriginStatus {
+        url: member.origin.identity.url.to_string(),
+        state: state.as_str(),
+        tier: member.tier,
+        weight: member.weight,
+        mode: member.mode.as_str(),
+        cause: down.map(|(_, cause)| cause.code()),
+        since: down.map(|(since, _)| humantime::format_rfc3339_seconds(since.wall).to_string()),
+        in_flight: member.origin.in_flight(),
+    }
+}
+
+/// Sets the gauges to what the parts say now.
+pub(super) fn gauge(app: &App) {
+    let metrics = &app.parts.metrics;
+    let now = clock::now();
+    metrics.uptime.set((now.mono - app.started.mono).as_secs_f64());
+    metrics.cache_bytes.set(i64::try_from(app.parts.cache.used()).unwrap_or(i64::MAX));
+    metrics.cache_entries.set(i64::try_from(app.parts.cache.pages()).unwrap_or(i64::MAX));
+    if let Some(visitors) = &*app.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        metrics.connections.set(i64::try_from(visitors.open()).unwrap_or(i64::MAX));
+        let counters = visitors.counters();
+        for (limit, count) in
+            [("connections", &counters.refused_full), ("connections_per_client", &counters.refused_client)]
+        {
+            let counter = metrics.connections_refused.with_label_values(&[limit]);
+            counter.inc_by(count.get().saturating_sub(counter.get()));
+        }
+    }
+    // Sites and origins that a reload took away are not to linger.
+    metrics.site_state.reset();
+    metrics.origin_state.reset();
+    for site in &app.table().sites {
+        let name = &*site.config.name;
+        for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
+            let is = i64::from(state == site.state());
+            metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
+        }
+        for member in site.origins.members() {
+            let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
+            for state in ["unproven", "up", "down", "trial"] {
+                metrics
+                    .origin_state
+                    .with_label_values(&[name, url.as_str(), state])
+                    .set(i64::from(state == now));
+            }
+        }
+        if let Some(snapshot) = site.mirror.current() {
+            let summary = snapshot.summary();
+            let age = now.unix().saturating_sub(unix(summary.taken_at));
+            metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
+            metrics
+                .snapshot_pages
+                .with_label_values(&[name])
+                .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
+            metrics
+                .snapshot_bytes
+                .with_label_values(&[name])
+                .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
+        }
+    }
+}

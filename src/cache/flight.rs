@@ -1,0 +1,374 @@
+//! One fetch for a page however many ask (the cold page on which a thousand visitors arrive at once).
+//!
+//! The first who asks leads: it fetches and says how it ended. The others follow: they wait, and share what came, the
+//! failure included, so that a dying origin is asked once and not a thousand times. A leader that vanishes (its
+//! visitor left, its task was ended) is replaced by one of its followers. Nobody waits beyond their own deadline.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::entry::Entry;
+use super::key::BuildHashed;
+use crate::clock::Now;
+use crate::failure::Failure;
+
+/// For how long requests for a page that cannot be shared do not wait for each other.
+const ALONE: Duration = Duration::from_secs(10);
+/// Pages remembered as not shareable.
+const REMEMBERED: usize = 16_384;
+
+/// What is fetched once: a page, for requests that would get the same answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlightKey(pub(super) u128);
+
+/// The fetches under way. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Flights(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    flying: HashMap<u128, watch::Receiver<Option<Landing>>, BuildHashed>,
+    /// Hit-for-miss: pages whose answers could not be shared, until when not to try again.
+    alone: HashMap<u128, Instant, BuildHashed>,
+}
+
+/// How a fetch ended.
+#[derive(Clone, Debug)]
+enum Landing {
+    Stored(Arc<Entry>),
+    NotShareable,
+    Failed(Arc<Failure>),
+}
+
+/// What somebody who asks is to do.
+#[derive(Debug)]
+pub enum Role {
+    /// Fetch, and say how it ended.
+    Leader(Leader),
+    /// Wait.
+    Follower(Waiter),
+    /// Fetch for oneself: this page was not shareable a moment ago.
+    Alone,
+    /// Nothing to do: the page came between the look and the question.
+    Came(Arc<Entry>),
+}
+
+/// What a follower gets.
+#[derive(Debug)]
+pub enum Landed {
+    /// An answer. Whether it is one for this request too, [`Entry::shared_with`] says; if not, look up again.
+    Stored(Arc<Entry>),
+    /// The answer is for the leader alone: fetch for oneself.
+    Alone,
+    /// There is none, and why.
+    Failed(Arc<Failure>),
+    /// The leader vanished: fetch in its place.
+    Lead(Leader),
+    /// The deadline passed first.
+    TimedOut,
+}
+
+impl Flights {
+    /// Joins the fetch of a page, or begins it. (Whether the page came meanwhile, the store knows.)
+    pub fn join(&self, key: FlightKey, now: Now) -> Role {
+        let mut table = self.table();
+        if let Some(&until) = table.alone.get(&key.0) {
+            if now.mono < until {
+                return Role::Alone;
+            }
+            table.alone.remove(&key.0);
+        }
+        self.enter(table, key)
+    }
+
+    /// Whether the page was found not shareable a moment ago.
+    pub fn is_alone(&self, key: FlightKey, now: Now) -> bool {
+        self.table().alone.get(&key.0).is_some_and(|&until| now.mono < until)
+    }
+
+    /// How many fetches are under way.
+    pub fn under_way(&self) -> usize {
+        self.table().flying.len()
+    }
+
+    fn enter(&self, mut table: MutexGuard<'_, Table>, key: FlightKey) -> Role {
+        if let Some(landing) = table.flying.get(&key.0) {
+            return Role::Follower(Waiter { flights: self.clone(), key, landing: landing.clone() });
+        }
+        let (tell, landing) = watch::channel(None);
+        table.flying.insert(key.0, landing);
+        Role::Leader(Leader { flights: self.clone(), key, tell })
+    }
+
+    /// The lock guards two maps and is never held while waiting; a panic while it is held leaves both usable.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn remember_alone(&mut self, key: u128, now: Now) {
+        if self.alone.len() >= REMEMBERED {
+            self.alone.retain(|_, until| now.mono < *until);
+            // a flood of such pages: forgetting them costs one wait each, remembering all would cost memory
+            if self.alone.len() >= REMEMBERED / 2 {
+                self.alone.clear();
+            }
+        }
+        self.alone.insert(key, now.mono + ALONE);
+    }
+}
+
+/// The duty to fetch. Dropped without a word, it passes to a follower.
+#[derive(Debug)]
+#[must_use = "followers wait until the leader says how it ended"]
+pub struct Leader {
+    flights: Flights,
+    key: FlightKey,
+    tell: watch::Sender<Option<Landing>>,
+}
+
+impl Leader {
+    /// There is an answer for all.
+    pub fn stored(self, entry: Arc<Entry>) {
+        self.land(Landing::Stored(entry));
+    }
+
+    /// There is an answer, but not one for others. Say so as soon as it is known, before the body has come.
+    pub fn not_shareable(self, now: Now) {
+        self.flights.table().remember_alone(self.key.0, now);
+        self.land(Landing::NotShareable);
+    }
+
+    /// There is no answer.
+    pub fn failed(self, failure: Arc<Failure>) {
+        self.land(Landing::Failed(failure));
+    }
+
+    fn land(self, landing: Landing) {
+        self.tell.send_replace(Some(landing));
+        // dropping takes the flight off the table, and those who still hold its end read what it said
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        // before `tell` goes: who is woken by that must not find this flight again
+        self.flights.table().flying.remove(&self.key.0);
+    }
+}
+
+/// A place in the queue behind a leader.
+#[derive(Debug)]
+#[must_use = "a waiter does nothing unless it waits"]
+pub struct Waiter {
+    flights: Flights,
+    key: FlightKey,
+    landing: watch::Receiver<Option<Landing>>,
+}
+
+impl Waiter {
+    /// Waits until the fetch ends, however often its leader changes, but not beyond `deadline`.
+    pub async fn wait(self, deadline: Instant) -> Landed {
+        let ended = tokio::time::timeout_at(deadline.into(), self.ended()).await;
+        ended.unwrap_or(Landed::TimedOut)
+    }
+
+    async fn ended(mut self) -> Landed {
+        loop {
+            let landing = self.landing.wait_for(Option::is_some).await.ok().and_then(|l| l.clone());
+            match landing {
+                Some(Landing::Stored(entry)) => return Landed::Stored(entry),
+                Some(Landing::NotShareable) => return Landed::Alone,
+                Some(Landing::Failed(failure)) => return Landed::Failed(failure),
+                None => {}
+            }
+            // the leader vanished: the first to get here takes its place
+            match self.flights.enter(self.flights.table(), self.key) {
+                Role::Leader(leader) => return Landed::Lead(leader),
+                Role::Follower(waiter) => self.landing = waiter.landing,
+                Role::Alone => return Landed::Alone,
+                Role::Came(entry) => return Landed::Stored(entry),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::tests::entry;
+    use super::*;
+    use crate::clock::now;
+    use crate::failure::Cause;
+    use crate::tasks;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const KEY: FlightKey = FlightKey(7);
+
+    fn lead(flights: &Flights) -> Leader {
+        match flights.join(KEY, now()) {
+            Role::Leader(leader) => leader,
+            other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => panic!("{other:?}"),
+        }
+    }
+
+    fn follow(flights: &Flights) -> Waiter {
+        match flights.join(KEY, now()) {
+            Role::Follower(waiter) => waiter,
+            other @ (Role::Leader(_) | Role::Alone | Role::Came(_)) => panic!("{other:?}"),
+        }
+    }
+
+    fn soon() -> Instant {
+        now().mono + Duration::from_secs(20)
+    }
+
+    fn page() -> Arc<Entry> {
+        Arc::new(entry(&[("cache-control", "max-age=10")], now()))
+    }
+
+    #[tokio::test]
+    async fn followers_share_what_the_leader_got() {
+        let flights = Flights::default();
+        let (leader, waiter) = (lead(&flights), follow(&flights));
+        let stored = page();
+        leader.stored(stored.clone());
+        assert!(matches!(waiter.wait(soon()).await, Landed::Stored(e) if Arc::ptr_eq(&e, &stored)));
+        assert_eq!(flights.under_way(), 0);
+
+        let (leader, waiter) = (lead(&flights), follow(&flights));
+        leader.failed(Arc::new(Failure::new(Cause::Refused)));
+        assert!(matches!(waiter.wait(soon()).await, Landed::Failed(f) if f.cause == Cause::Refused));
+        drop(lead(&flights)); // a failure does not outlive those who waited for it
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_shared_is_not_waited_for_again() {
+        let flights = Flights::default();
+        let t = now();
+        let (leader, waiter) = (lead(&flights), follow(&flights));
+        leader.not_shareable(t);
+        assert!(matches!(waiter.wait(soon()).await, Landed::Alone));
+        assert!(matches!(flights.join(KEY, t), Role::Alone));
+        assert!(flights.is_alone(KEY, t) && !flights.is_alone(FlightKey(8), t));
+        assert!(matches!(flights.join(KEY, t.plus(ALONE)), Role::Leader(_)));
+        assert!(!flights.is_alone(KEY, t.plus(ALONE)));
+    }
+
+    #[tokio::test]
+    async fn a_vanished_leader_is_replaced_by_a_follower() {
+        let flights = Flights::default();
+        let (leader, first, second) = (lead(&flights), follow(&flights), follow(&flights));
+        drop(leader);
+        let Landed::Lead(leader) = first.wait(soon()).await else { panic!("nobody leads") };
+        leader.stored(page());
+        // the second one never noticed the first leader's end, and may lead once more, but not wait for ever
+        match second.wait(soon()).await {
+            Landed::Lead(leader) => drop(leader),
+            Landed::Stored(_) => {}
+            other @ (Landed::Alone | Landed::Failed(_) | Landed::TimedOut) => panic!("{other:?}"),
+        }
+        assert_eq!(flights.under_way(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_beyond_their_deadline() {
+        let flights = Flights::default();
+        let (_leader, waiter) = (lead(&flights), follow(&flights));
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(3);
+        assert!(matches!(waiter.wait(deadline.into_std()).await, Landed::TimedOut));
+        assert_eq!(tokio::time::Instant::now(), deadline);
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_bounded() {
+        let flights = Flights::default();
+        let t = now();
+        for key in 0..3 * REMEMBERED as u128 {
+            if let Role::Leader(leader) = flights.join(FlightKey(key), t) {
+                leader.not_shareable(t);
+            }
+        }
+        assert!(flights.table().alone.len() <= REMEMBERED);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_thousand_requests_are_one_fetch() {
+        let flights = Flights::default();
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let work: Vec<_> = (0..1000)
+            .map(|_| {
+                let (flights, fetches) = (flights.clone(), fetches.clone());
+                tasks::detached(async move {
+                    match flights.join(KEY, now()) {
+                        Role::Leader(leader) => {
+                            fetches.fetch_add(1, Ordering::Relaxed);
+                            // the origin answers once all the others wait; the table itself holds one end
+                            let deadline = soon();
+                            while leader.tell.receiver_count() < 1000 && now().mono < deadline {
+                                tokio::task::yield_now().await;
+                            }
+                            leader.stored(page());
+                            true
+                        }
+                        Role::Follower(waiter) => matches!(waiter.wait(soon()).await, Landed::Stored(_)),
+                        Role::Alone | Role::Came(_) => false,
+                    }
+                })
+            })
+            .collect();
+        for task in work {
+            assert!(task.await.unwrap());
+        }
+        assert_eq!(fetches.load(Ordering::Relaxed), 1);
+        assert_eq!(flights.under_way(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn leaders_that_are_ended_anywhere_leave_nobody_waiting() {
+        let flights = Flights::default();
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let mut rng = fastrand::Rng::with_seed(42);
+        let work: Vec<_> = (0..1000)
+            .map(|_| {
+                let (flights, fetched) = (flights.clone(), fetched.clone());
+                let (steps, dies) = (rng.usize(0..20), rng.u8(0..10) < 9);
+                tasks::detached(async move {
+                    let leader = match flights.join(KEY, now()) {
+                        Role::Leader(leader) => leader,
+                        Role::Follower(waiter) => match waiter.wait(soon()).await {
+                            Landed::Lead(leader) => leader,
+                            Landed::TimedOut => panic!("waited for ever"),
+                            Landed::Stored(_) | Landed::Alone | Landed::Failed(_) => return,
+                        },
+                        Role::Alone | Role::Came(_) => return,
+                    };
+                    for _ in 0..steps {
+                        tokio::task::yield_now().await;
+                    }
+                    if dies {
+                        drop(leader);
+                    } else {
+                        fetched.fetch_add(1, Ordering::Relaxed);
+                        leader.stored(page());
+                    }
+                })
+            })
+            .collect();
+        // and some tasks are ended from outside, wherever they are
+        for task in work.iter().step_by(7) {
+            tokio::task::yield_now().await;
+            task.abort();
+        }
+        for task in work {
+            match task.await {
+                Ok(()) => {}
+                Err(ended) => assert!(ended.is_cancelled(), "{ended}"),
+            }
+        }
+        assert_eq!(flights.under_way(), 0);
+    }
+}

@@ -1,0 +1,166 @@
+//! What may be written on the command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+/// A failover edge proxy: the live site while it lives, a snapshot of it when it does not.
+#[derive(Debug, Parser)]
+#[command(name = "katahai", version, subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// A sample shop, Katahai before it, and a page with a switch, in one process; nothing to set up.
+    Demo(Demo),
+    /// Run. Without a file, --origin makes a one-site set-up.
+    Serve(Serve),
+    /// Check a configuration: every problem at once.
+    Check(Check),
+    /// What the running instance says of its sites.
+    Status(Instance),
+    /// Have the running instance read its configuration again.
+    Reload(Instance),
+    /// Take and look at snapshots.
+    Snapshot(Snapshot),
+    /// Later work.
+    #[command(external_subcommand)]
+    Later(Vec<OsString>),
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Demo {
+    /// Where visitors come in.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    /// Where the page with the switch is.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
+    pub(super) admin: SocketAddr,
+    #[command(flatten)]
+    pub(super) log: Log,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Serve {
+    /// The configuration file. Without it and without --origin: $KATAHAI_CONFIG, ./katahai.toml, /etc/katahai/katahai.toml.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["origin", "host", "listen"])]
+    pub(super) config: Option<PathBuf>,
+    /// The live site, such as https://203.0.113.10.
+    #[arg(long, value_name = "URL")]
+    pub(super) origin: Option<String>,
+    /// The name that visitors use; without it, the site answers to every name.
+    #[arg(long, value_name = "NAME", requires = "origin")]
+    pub(super) host: Option<String>,
+    /// Where visitors come in [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", requires = "origin")]
+    pub(super) listen: Option<String>,
+    /// Where the admin API listens, instead of where the configuration says: an address, or unix:/path.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) admin: Option<String>,
+    #[command(flatten)]
+    pub(super) log: Log,
+}
+
+/// How the process tells what it does.
+#[derive(Clone, Debug, Group)]
+pub(super) struct Log {
+    /// How lines are written, on standard error and in the access log.
+    #[arg(long, value_enum, default_value_t = LogFormat::Plain)]
+    pub(super) log_format: LogFormat,
+    /// Where the access log goes: "-" (standard output), "off", or a file.
+    #[arg(long, value_name = "WHERE", default_value = "-")]
+    pub(super) access_log: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Plain,
+    /// For programs: one object a line.
+    Json,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Check {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Also ask the origins (not supported yet).
+    #[arg(long)]
+    pub(super) online: bool,
+}
+
+/// A command to the running instance.
+#[derive(Clone, Debug, Group)]
+pub(super) struct Instance {
+    /// The configuration file that says where the instance and its state are.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Where its admin API listens: an address, or unix:/path.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) admin: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Snapshot {
+    #[command(subcommand)]
+    pub(super) command: SnapshotCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// Take a snapshot now, and wait for it.
+    Take(OfSite),
+    /// List the snapshots.
+    List(OfSite),
+    /// Show one snapshot and the record of its crawl.
+    Show(ShowSnapshot),
+    /// Check every hash and every reference.
+    Verify(VerifySnapshot),
+    /// Later work.
+    #[command(external_subcommand)]
+    Later(Vec<OsString>),
+}
+
+#[derive(Clone, Debug, Group)]
+pub(super) struct OfSite {
+    #[command(flatten)]
+    pub(super) instance: Instance,
+    /// The site's name; needed only if there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(super) site: Option<String>,
+    /// The state directory, instead of where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct ShowSnapshot {
+    /// Its id, or "current".
+    #[arg(default_value = "current")]
+    pub(super) id: String,
+    /// Also list every address in it.
+    #[arg(long)]
+    pub(super) pages: bool,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct VerifySnapshot {
+    /// Its id, or "current"; without it, all.
+    pub(super) id: Option<String>,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}

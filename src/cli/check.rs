@@ -1,0 +1,129 @@
+//! `katahai check`: every problem at once, or the word that there is none.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::Check;
+use super::serve::config_file;
+use super::{FAILED, USAGE, fail};
+use crate::config::render::{Style, render};
+use crate::config::{Env, Problems, load};
+
+/// The outcome as `--json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: String,
+    ok: bool,
+    /// How many sites; `None` when no configuration can be made of the file.
+    sites: Option<usize>,
+    problems: &'a Problems,
+}
+
+/// Runs the command.
+pub(super) fn command(options: &Check) -> u8 {
+    if options.online {
+        return fail(USAGE, "\"katahai check --online\" is not supported yet");
+    }
+    let Some(file) = config_file(options.config.as_deref()) else {
+        return fail(USAGE, "there is no configuration to check: give a file with -c");
+    };
+    let stdout = std::io::stdout();
+    match run(&file, options.json, Style::of(&stdout), &Env::of_process(), &mut stdout.lock()) {
+        Ok(code) => code,
+        Err(error) => fail(FAILED, &format!("could not write: {error}")),
+    }
+}
+
+/// Checks the configuration in `file` and prints the outcome to `out`: one line if all is well, else every problem
+/// with its line in the file; one JSON object instead if `json` is asked for.
+///
+/// Returns the exit code: 0 if the file can be used as it is, 2 if it has to be mended. Warnings alone are no
+/// reason to mend it.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write) -> io::Result<u8> {
+    let (sites, problems) = match load(file, env) {
+        Ok((config, problems)) => (Some(config.sites.len()), problems),
+        Err(problems) => (None, problems),
+    };
+    let ok = !problems.refuse_reload();
+    let name = file.display().to_string();
+    if json {
+        let report = Report { file: name, ok, sites, problems: &problems };
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", render(&problems, style))?;
+        writeln!(out, "{name}: {}", verdict(ok, sites.unwrap_or_default(), problems.len()))?;
+    }
+    out.flush()?;
+    Ok(if ok { 0 } else { 2 })
+}
+
+fn verdict(ok: bool, sites: usize, problems: usize) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    match (ok, problems) {
+        (true, 0) => format!("ok, {}", count(sites, "site")),
+        (true, _) => format!("ok, {}, {}", count(sites, "site"), count(problems, "warning")),
+        (false, _) => count(problems, "problem"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, json: bool) -> (u8, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k.toml");
+        io::Write::write_all(&mut std::fs::File::create_new(&file).unwrap(), text.as_bytes()).unwrap();
+        let mut out = Vec::new();
+        let code = run(&file, json, Style::Plain, &Env::default(), &mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        (code, shown.replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    const GOOD: &str = "[[site]]\nhosts = [\"a.example\"]\n[[site.origin]]\nurl = \"http://192.0.2.1\"\n";
+
+    #[test]
+    fn a_good_file_is_one_line() {
+        assert_eq!(check(GOOD, false), (0, "k.toml: ok, 1 site\n".to_owned()));
+        let (code, out) = check(GOOD, true);
+        let expected = serde_json::json!({ "file": "k.toml", "ok": true, "sites": 1, "problems": [] });
+        assert_eq!((code, serde_json::from_str::<serde_json::Value>(&out).unwrap()), (0, expected));
+    }
+
+    #[test]
+    fn a_bad_file_is_all_of_its_problems() {
+        let bad = GOOD.replace("192.0.2.1", "192.0.2.1/x") + "colour = 1\n";
+        let (code, out) = check(&bad, false);
+        assert_eq!(code, 2);
+        assert!(out.contains("--> k.toml:4:7") && out.contains("--> k.toml:5:1"), "{out}");
+        assert!(out.ends_with("k.toml: 2 problems\n"), "{out}");
+        let (code, out) = check(&bad, true);
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &report["ok"], &report["sites"]), (2, &false.into(), &serde_json::Value::Null));
+        assert_eq!(report["problems"][1]["key"], "site[0].origin[0].colour");
+    }
+
+    #[test]
+    fn a_warning_does_not_fail_and_a_missing_certificate_does() {
+        let (code, out) = check("[[site]]\nhosts = [\"a.example\"]\n", false);
+        assert_eq!(code, 0);
+        assert!(out.ends_with("k.toml: ok, 1 site, 1 warning\n"), "{out}");
+        let (code, out) = check(&format!("{GOOD}[site.tls]\ncert = \"a.pem\"\nkey = \"a.key\"\n"), false);
+        assert_eq!(code, 2);
+        assert!(out.ends_with("k.toml: 2 problems\n"), "{out}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_problem() {
+        let mut out = Vec::new();
+        let code = run(Path::new("/nowhere/k.toml"), false, Style::Plain, &Env::default(), &mut out).unwrap();
+        assert_eq!(code, 2);
+        assert!(String::from_utf8(out).unwrap().contains("/nowhere/k.toml: cannot be read"));
+    }
+}

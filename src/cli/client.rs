@@ -1,0 +1,160 @@
+//! Talking to the running instance over its admin listener.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::args::Instance;
+use super::serve::{admin_addr, config_file};
+use super::{FAILED, USAGE, fail};
+use crate::config::ready::AdminAddr;
+use crate::config::{Config, Env, load};
+use crate::tasks;
+
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the running instance is, and how to be let in.
+pub(super) struct Client {
+    admin: AdminAddr,
+    token: Option<String>,
+}
+
+/// Why the instance did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// Nobody listens.
+    #[error("no running instance at {0}: {1}")]
+    Nobody(String, std::io::Error),
+    /// It broke off.
+    #[error("the instance did not answer: {0}")]
+    Broken(#[from] hyper::Error),
+    /// The request could not be made.
+    #[error("could not ask the instance: {0}")]
+    Request(#[from] http::Error),
+    /// It did not answer in time.
+    #[error("the instance did not answer in time")]
+    Late,
+}
+
+impl Client {
+    /// From `--admin`, or from the configuration, or where it is by default.
+    ///
+    /// # Errors
+    /// The exit code, after saying why.
+    pub(super) fn of(instance: &Instance) -> Result<Client, u8> {
+        if let Some(admin) = &instance.admin {
+            let admin = admin_addr(admin).map_err(|message| fail(USAGE, &message))?;
+            let config = read_config(instance.config.as_deref()).ok().flatten();
+            return Ok(Client { admin, token: config.as_ref().and_then(token) });
+        }
+        let config = read_config(instance.config.as_deref()).map_err(|message| fail(USAGE, &message))?;
+        let token = config.as_ref().and_then(token);
+        Ok(Client { admin: config.map(|config| config.listen.admin).unwrap_or_default(), token })
+    }
+
+    /// Asks, and reads the whole answer.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub(super) async fn call(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), CallError> {
+        tokio::time::timeout(PATIENCE, self.ask(method, path)).await.unwrap_or(Err(CallError::Late))
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), CallError> {
+        let nobody = |error| CallError::Nobody(self.place(), error);
+        match &self.admin {
+            AdminAddr::Tcp(addr) => {
+                let mut addr = *addr;
+                if addr.ip().is_unspecified() {
+                    addr.set_ip(if addr.is_ipv4() {
+                        [127, 0, 0, 1].into()
+                    } else {
+                        std::net::Ipv6Addr::LOCALHOST.into()
+                    });
+                }
+                let stream = TcpStream::connect(addr).await.map_err(nobody)?;
+                self.exchange(stream, method, path, &addr.to_string()).await
+            }
+            AdminAddr::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.map_err(nobody)?;
+                self.exchange(stream, method, path, "localhost").await
+            }
+        }
+    }
+
+    async fn exchange<S>(
+        &self,
+        stream: S,
+        method: Method,
+        path: &str,
+        host: &str,
+    ) -> Result<(StatusCode, Bytes), CallError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let _driver = tasks::guarded(async move { _ = connection.await });
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let answer = sender.send_request(request.body(Full::<Bytes>::default())?).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    fn place(&self) -> String {
+        match &self.admin {
+            AdminAddr::Tcp(addr) => addr.to_string(),
+            AdminAddr::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+}
+
+/// The configuration that the command line names or that is found; `None` if there is none.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read_config(given: Option<&Path>) -> Result<Option<Config>, String> {
+    let Some(file) = config_file(given) else { return Ok(None) };
+    match load(&file, &Env::of_process()) {
+        Ok((config, _)) => Ok(Some(config)),
+        Err(problems) => {
+            let first = problems.iter().next().map(ToString::to_string).unwrap_or_default();
+            Err(format!("{first} (\"katahai check\" shows every problem)"))
+        }
+    }
+}
+
+fn token(config: &Config) -> Option<String> {
+    let file = config.listen.admin_token_file.as_ref()?;
+    std::fs::read_to_string(file).ok().map(|token| token.trim().to_owned())
+}
+
+/// The message of an error answer.
+pub(super) fn message(body: &Bytes) -> String {
+    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = value.and_then(|value| Some(value["error"]["message"].as_str()?.to_owned()));
+    text.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned())
+}
+
+/// Runs one exchange with the instance to its exit code.
+pub(super) fn with_instance<F>(instance: &Instance, work: impl FnOnce(Client) -> F) -> u8
+where
+    F: Future<Output = u8>,
+{
+    let client = match Client::of(instance) {
+        Ok(client) => client,
+        Err(code) => return code,
+    };
+    match super::runtime() {
+        Ok(runtime) => runtime.block_on(work(client)),
+        Err(error) => fail(FAILED, &format!("could not start: {error}")),
+    }
+}

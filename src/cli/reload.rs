@@ -1,0 +1,68 @@
+//! `katahai reload`: has the running instance read its configuration again, and tells what came of it.
+
+use http::{Method, StatusCode};
+
+use super::args::Instance;
+use super::client::{message, with_instance};
+use super::print::say;
+use super::{DONE, FAILED, fail};
+
+/// Runs the command.
+pub(super) fn run(options: &Instance) -> u8 {
+    let json = options.json;
+    with_instance(options, |client| async move {
+        match client.call(Method::POST, "/api/v1/reload").await {
+            Ok((StatusCode::OK, body)) => {
+                if json {
+                    return say(&String::from_utf8_lossy(&body));
+                }
+                let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+                let mut text = format!("reloaded, {} sites\n", value["sites"]);
+                for key in value["needs_restart"].as_array().into_iter().flatten() {
+                    text.push_str(&format!(
+                        "{} was changed, which needs a restart\n",
+                        key.as_str().unwrap_or_default()
+                    ));
+                }
+                say(&text);
+                DONE
+            }
+            Ok((_, body)) => {
+                if json {
+                    say(&String::from_utf8_lossy(&body));
+                }
+                for problem in problems(&body) {
+                    fail(FAILED, &problem);
+                }
+                FAILED
+            }
+            Err(error) => fail(FAILED, &error.to_string()),
+        }
+    })
+}
+
+/// Every reason of a refusal, one a line.
+fn problems(body: &bytes::Bytes) -> Vec<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |problem: &serde_json::Value, key: &str| match &problem[key] {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let each = value["error"]["problems"].as_array().cloned().unwrap_or_default();
+    if each.is_empty() {
+        return vec![message(body)];
+    }
+    let mut lines = vec!["the configuration was refused, the one in use stays:".to_owned()];
+    lines.extend(each.iter().map(|p| {
+        format!(
+            "{}:{}: {}: {} {}",
+            text(p, "file"),
+            text(p, "line"),
+            text(p, "key"),
+            text(p, "message"),
+            text(p, "help")
+        )
+    }));
+    lines
+}

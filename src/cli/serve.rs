@@ -1,0 +1,205 @@
+//! `katahai serve`: start, run until a signal says to stop, drain.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{Log, Serve};
+use super::{FAILED, USAGE, fail, logging, runtime};
+use crate::access_log::AccessLog;
+use crate::admin::Api;
+use crate::app::{self, App, GRACE, Observer, Source, chain};
+use crate::config::ready::AdminAddr;
+use crate::config::render::{Style, render};
+use crate::config::{Config, Env, Flags, Problems, from_flags, load};
+use crate::server::{self, Drained, Listener, Server, Terms};
+
+/// Runs the command.
+pub(super) fn run(options: &Serve) -> u8 {
+    logging::start(&options.log, "info");
+    let env = Env::of_process();
+    let loaded = match &options.origin {
+        Some(origin) => {
+            let flags = Flags { origin, host: options.host.as_deref(), listen: options.listen.as_deref() };
+            from_flags(&flags, &env).map(|config| (config, Source::Flags))
+        }
+        None => match config_file(options.config.as_deref()) {
+            Some(file) => from_file(file, env),
+            None => {
+                let message = "there is no configuration: give a file with -c, or a site with --origin URL";
+                return fail(USAGE, message);
+            }
+        },
+    };
+    let (mut config, source) = match loaded {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    if let Some(admin) = &options.admin {
+        config.listen.admin = match admin_addr(admin) {
+            Ok(addr) => addr,
+            Err(message) => return fail(USAGE, &message),
+        };
+    }
+    match runtime() {
+        Ok(runtime) => runtime.block_on(serve(config, source, &options.log)),
+        Err(error) => fail(FAILED, &format!("could not start: {error}")),
+    }
+}
+
+/// The file to use: the one given, or the first that is there of those that are looked for.
+pub(super) fn config_file(given: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_owned).or_else(|| std::env::var_os("KATAHAI_CONFIG").map(PathBuf::from)).or_else(
+        || {
+            let usual = ["katahai.toml", "/etc/katahai/katahai.toml"];
+            usual.iter().map(PathBuf::from).find(|file| file.exists())
+        },
+    )
+}
+
+/// `127.0.0.1:9900` or `unix:/run/katahai/admin.sock`.
+pub(super) fn admin_addr(text: &str) -> Result<AdminAddr, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(AdminAddr::Unix(path.into()));
+    }
+    text.parse().map(AdminAddr::Tcp).map_err(|_| {
+        format!("\"{text}\" is no address for --admin: write it like 127.0.0.1:9900 or unix:/run/katahai/admin.sock")
+    })
+}
+
+fn from_file(file: PathBuf, env: Env) -> Result<(Config, Source), Problems> {
+    let (config, problems) = load(&file, &env)?;
+    for problem in &problems {
+        tracing::warn!(%problem, "configuration");
+    }
+    Ok((config, Source::File(file, env)))
+}
+
+/// Says what is wrong with the configuration.
+#[expect(clippy::print_stderr, reason = "a report of several lines, for people")]
+fn refuse(problems: &Problems) -> u8 {
+    eprint!("{}", render(problems, Style::of(&std::io::stderr())));
+    USAGE
+}
+
+async fn serve(config: Config, source: Source, log: &Log) -> u8 {
+    let app = match start(config, source, log, None).await {
+        Ok(app) => app,
+        Err(message) => return fail(FAILED, &message),
+    };
+    let _watch = app.watch();
+    let admin = match admin(&app, |app, token| Api::new(app, token, None)).await {
+        Ok(admin) => admin,
+        Err(message) => return fail(FAILED, &message),
+    };
+    announce(&app);
+    until_told(&app).await;
+    end(&app, admin).await
+}
+
+/// Starts the proxy.
+pub(super) async fn start(
+    config: Config,
+    source: Source,
+    log: &Log,
+    observer: Option<Observer>,
+) -> Result<Arc<App>, String> {
+    server::raise_file_limit();
+    let access = |metrics: &crate::metrics::Metrics| {
+        logging::access(log, metrics).unwrap_or_else(|error| {
+            tracing::error!(to = log.access_log, %error, "access log cannot be written");
+            AccessLog::off()
+        })
+    };
+    App::start(config, source, access, observer).await.map_err(|error| chain(&error))
+}
+
+/// Starts the admin listener.
+pub(super) async fn admin(
+    app: &Arc<App>,
+    api: impl FnOnce(Arc<App>, Option<String>) -> Api,
+) -> Result<Server, String> {
+    let config = app.config();
+    let token = match &config.listen.admin_token_file {
+        Some(file) => Some(read_token(file)?),
+        None => None,
+    };
+    let listeners = match &config.listen.admin {
+        AdminAddr::Tcp(addr) => server::bind_tcp(&[*addr]),
+        AdminAddr::Unix(path) => server::bind_unix(path).map(|listener| vec![listener]),
+    };
+    let listeners = listeners.map_err(|error| format!("the admin listener: {}", chain(&error)))?;
+    let server = Server::new(Terms::admin(&config.limits));
+    let api = api(app.clone(), token);
+    for listener in listeners {
+        let at = address(&listener, &config.listen.admin);
+        tracing::info!(kind = %"admin", addr = %at, "listening");
+        server.listen(listener, None, api.clone());
+    }
+    Ok(server)
+}
+
+fn address(listener: &Listener, wanted: &AdminAddr) -> String {
+    match (listener.address(), wanted) {
+        (Some(addr), _) => addr.to_string(),
+        (None, AdminAddr::Unix(path)) => format!("unix:{}", path.display()),
+        (None, AdminAddr::Tcp(addr)) => addr.to_string(),
+    }
+}
+
+fn read_token(file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("could not read the admin token {}: {error}", file.display()))?;
+    let token = text.trim();
+    if token.is_empty() {
+        Err(format!("the admin token {} is empty", file.display()))
+    } else {
+        Ok(token.to_owned())
+    }
+}
+
+/// One line for each address, and the word to the service manager.
+pub(super) fn announce(app: &App) {
+    for addr in &app.addresses().http {
+        tracing::info!(kind = %"http", %addr, "listening");
+    }
+    for addr in &app.addresses().https {
+        tracing::info!(kind = %"https", %addr, "listening");
+    }
+    _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Waits for the signal to stop; reloads when told to.
+pub(super) async fn until_told(app: &Arc<App>) {
+    let signals =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!("signals cannot be received");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => drop(app.reload().await), // it says itself what came of it
+        }
+    }
+}
+
+/// Lets what runs end, then ends. Visitors first: the operator can still look on.
+pub(super) async fn end(app: &app::App, admin: Server) -> u8 {
+    _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!(grace = ?GRACE, "stopping, requests under way may end");
+    match app.drain(GRACE).await {
+        Some(Drained::Aborted { connections }) => {
+            tracing::warn!(connections, "stopped, connections were cut at the deadline")
+        }
+        Some(Drained::Finished { upgraded }) => {
+            tracing::info!(upgraded, "stopped, every request was answered")
+        }
+        None => {}
+    }
+    admin.drain(std::time::Duration::from_secs(1)).await;
+    super::DONE
+}

@@ -1,0 +1,66 @@
+//! `katahai status`: what the running instance says of its sites.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::args::Instance;
+use super::client::{message, with_instance};
+use super::print::{say, table};
+use super::{FAILED, fail};
+
+/// Runs the command.
+pub(super) fn run(options: &Instance) -> u8 {
+    let json = options.json;
+    with_instance(options, |client| async move {
+        match client.call(Method::GET, "/api/v1/status").await {
+            Ok((StatusCode::OK, body)) if json => say(&String::from_utf8_lossy(&body)),
+            Ok((StatusCode::OK, body)) => say(&plain(&serde_json::from_slice(&body).unwrap_or_default())),
+            Ok((_, body)) => fail(FAILED, &message(&body)),
+            Err(error) => fail(FAILED, &error.to_string()),
+        }
+    })
+}
+
+fn plain(status: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut rows = Vec::new();
+    for site in status["sites"].as_array().into_iter().flatten() {
+        let origins: Vec<String> = site["origins"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|origin| {
+                let cause = origin["cause"].as_str().map(|cause| format!(" ({cause})")).unwrap_or_default();
+                format!("{} {}{cause}", text(&origin["url"]), text(&origin["state"]))
+            })
+            .collect();
+        let snapshot = match &site["snapshot"] {
+            Value::Null => "none".to_owned(),
+            snapshot => format!(
+                "{}, {} pages, taken {}",
+                text(&snapshot["id"]),
+                snapshot["pages"],
+                text(&snapshot["taken_at"])
+            ),
+        };
+        let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
+        rows.push(vec![text(&site["name"]), text(&site["state"]), text(&site["mode"]), origins, snapshot]);
+    }
+    let head = format!("katahai {}, up {} s\n", text(&status["version"]), status["uptime_s"]);
+    format!("{head}{}\n", table(&["site", "state", "mode", "origins", "snapshot"], rows))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_site_is_one_row() {
+        let status = serde_json::json!({
+            "version": "0.1.0", "uptime_s": 7,
+            "sites": [{ "name": "shop", "state": "down", "mode": "auto", "snapshot": null,
+                "origins": [{ "url": "http://203.0.113.10", "state": "down", "cause": "refused" }] }]
+        });
+        let text = super::plain(&status);
+        assert!(text.starts_with("katahai 0.1.0, up 7 s\n"), "{text}");
+        assert!(text.contains("http://203.0.113.10 down (refused)"), "{text}");
+    }
+}

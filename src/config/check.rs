@@ -1,0 +1,144 @@
+//! From the file as written to the configuration as used: defaults, bounds, and what only shows when keys are seen
+//! together. Sockets are judged in `listen`, one site in `site`.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::address::FilePath;
+use super::bounds::{ANY_TIME, TIMER, narrow};
+use super::node::{At, Fault, Notes, Place, Slot, shown};
+use super::problem::{Problems, Severity};
+use super::ready::{Config, Dns, Limits, Site};
+use super::value::Size;
+use super::{defaults, listen, raw, site};
+
+/// What a file is read in: where it lies, and what the environment says.
+pub(super) struct Ground<'a> {
+    /// The folder that relative names start from.
+    pub(super) folder: &'a Path,
+    /// The state folder that the environment names.
+    pub(super) state_dir: Option<&'a Path>,
+}
+
+impl Ground<'_> {
+    /// The file that is meant; `None` when the key is absent or empty, which means none.
+    pub(super) fn file(&self, path: Slot<FilePath>) -> Option<At<PathBuf>> {
+        let At { value: FilePath(path), place } = path.here()?;
+        (!path.as_os_str().is_empty()).then(|| At { value: self.folder.join(path), place })
+    }
+}
+
+/// Judges the file. The problems of the files that it names come second. What is returned is to be used only if
+/// no error was noted.
+pub(super) fn config(file: raw::File, ground: &Ground<'_>, notes: &mut Notes) -> (Config, Problems) {
+    let state_dir = match ground.file(file.state_dir) {
+        Some(at) => at.value,
+        None => ground.state_dir.map_or_else(|| ground.folder.join(defaults::STATE_DIR), Path::to_owned),
+    };
+    let mut elsewhere = Problems::default();
+    let any_tls =
+        matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
+    let sites = sites(file.site, ground, notes, &mut elsewhere);
+    let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, ground, notes);
+    let limits = limits(file.limits.or_default(), notes);
+    let dns = dns(file.dns.or_default(), notes);
+    (Config { state_dir, listen, limits, dns, sites }, elsewhere)
+}
+
+fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
+    let default = Limits::default();
+    let count = |slot: Slot<u64>, default: usize, notes: &mut Notes| {
+        slot.within(1..=1_000_000, notes).here().map_or(default, |at| narrow(at.value, default))
+    };
+    let size = |slot: Slot<Size>, low: u64, high: u64, default: u64, notes: &mut Notes| {
+        slot.within(Size(low)..=Size(high), notes).or(Size(default)).0
+    };
+    let header_size = size(raw.header_size, 1 << 10, 16 << 20, default.header_size as u64, notes);
+    Limits {
+        connections: count(raw.connections, default.connections, notes),
+        connections_per_client: count(raw.connections_per_client, default.connections_per_client, notes),
+        in_flight_per_origin: count(raw.in_flight_per_origin, default.in_flight_per_origin, notes),
+        header_size: narrow(header_size, default.header_size),
+        body_size: size(raw.body_size, 0, 1 << 60, default.body_size, notes),
+        header_timeout: raw.header_timeout.within(TIMER, notes).or(default.header_timeout),
+        idle_timeout: raw.idle_timeout.within(TIMER, notes).or(default.idle_timeout),
+        memory_cache: size(raw.memory_cache, 0, 1 << 50, default.memory_cache, notes),
+    }
+}
+
+fn dns(raw: raw::Dns, notes: &mut Notes) -> Dns {
+    let nameservers = raw.nameservers.or_default().into_iter().map(|server| server.value.0).collect();
+    let keep_last_good = raw.keep_last_good.within(ANY_TIME, notes).or(Dns::default().keep_last_good);
+    Dns { nameservers, keep_last_good }
+}
+
+/// All sites. A host, and a name, belongs to one of them.
+fn sites(
+    raw: Slot<Vec<At<raw::Site>>>,
+    ground: &Ground<'_>,
+    notes: &mut Notes,
+    elsewhere: &mut Problems,
+) -> Vec<Arc<Site>> {
+    let broken = matches!(raw, Slot::Broken);
+    let raw = raw.or_default();
+    if raw.is_empty() && !broken {
+        let help = "write [[site]], hosts = [\"www.example.jp\"], and below it [[site.origin]] with its url";
+        notes.whole(Severity::Error, Fault::new("there is no site", help));
+    }
+    let mut hosts = Taken::default();
+    let mut names = Taken::default();
+    let mut sites = Vec::with_capacity(raw.len());
+    for At { value, place } in raw {
+        if let Slot::Here(list) = &value.hosts {
+            for host in &list.value {
+                let shown = shown(&host.value.0);
+                hosts.take(&host.value.0, &host.place, notes, |line| {
+                    Fault::new(
+                        format!("the host {shown} stands twice, first on line {line}"),
+                        "a host belongs to one site",
+                    )
+                });
+            }
+        }
+        let Some((site, name_at)) = site::site(value, &place, ground, notes, elsewhere) else {
+            continue;
+        };
+        names.take(&site.name, &name_at, notes, |line| {
+            let message = format!("the site on line {line} is called {} already", shown(&site.name));
+            Fault::new(message, "give one of them another name, with the key `name`")
+        });
+        sites.push(Arc::new(site));
+    }
+    sites
+}
+
+/// What may be there only once, and where it was first.
+#[derive(Default)]
+struct Taken(HashMap<String, usize>);
+
+impl Taken {
+    /// Takes `what`; notes the fault, made with the line of the first taker, if it was taken before.
+    fn take(&mut self, what: &str, place: &Place, notes: &mut Notes, fault: impl FnOnce(usize) -> Fault) {
+        match self.0.get(what) {
+            Some(&line) => notes.error(place, fault(line)),
+            None => {
+                self.0.insert(what.to_owned(), notes.line(place));
+            }
+        }
+    }
+}
+
+/// The first of each in a list; those that come again are noted as warnings, and dropped.
+pub(super) fn once<T: Eq + std::hash::Hash + Clone>(list: Vec<At<T>>, notes: &mut Notes) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let mut kept = Vec::with_capacity(list.len());
+    for At { value, place } in list {
+        if seen.insert(value.clone()) {
+            kept.push(value);
+        } else {
+            notes.warning(&place, Fault::new("this is in the list already", "remove it"));
+        }
+    }
+    kept
+}

@@ -1,0 +1,110 @@
+//! What holds when the file is silent: the only place where defaults stand. `deploy/katahai.toml` shows them all,
+//! and a test compares the two.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::ready::{AdminAddr, CachePolicy, Dns, Failover, Health, Limits, Mirror, Statuses};
+
+/// The folder for snapshots, beside the configuration file, when neither the file nor `$STATE_DIRECTORY` names one.
+pub const STATE_DIR: &str = "./katahai-state";
+
+/// Where plain HTTP listens.
+pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 80);
+
+/// Where TLS listens, if some site has a certificate.
+pub const HTTPS: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 443);
+
+/// Where a set-up from flags listens: nothing that needs a privilege, and nothing that strangers reach.
+pub const FLAGS_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// The name of a site that answers every host and was not given one.
+pub const CATCH_ALL_NAME: &str = "default";
+
+/// An origin's share within its tier.
+pub const WEIGHT: u32 = 1;
+
+const KIB: usize = 1 << 10;
+const MIB: u64 = 1 << 20;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+impl Default for AdminAddr {
+    fn default() -> AdminAddr {
+        AdminAddr::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 20_000,
+            connections_per_client: 512,
+            in_flight_per_origin: 512,
+            header_size: 32 * KIB,
+            body_size: 64 * MIB,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            memory_cache: 256 * MIB,
+        }
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Dns {
+        Dns { nameservers: Vec::new(), keep_last_good: Duration::from_secs(7 * DAY) }
+    }
+}
+
+/// The pages that must always work: the front page.
+pub fn key_pages() -> Vec<String> {
+    vec!["/".to_owned()]
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        Health {
+            path: "/".to_owned(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            fall: 3,
+            rise: 2,
+            expect_status: Statuses::of(&[(200, 399)]),
+            expect_text: String::new(),
+        }
+    }
+}
+
+impl Default for Failover {
+    fn default() -> Failover {
+        Failover {
+            patience: Duration::from_secs(1),
+            patience_max: Duration::from_secs(4),
+            timeout: Duration::from_secs(15),
+            hold_back: MIB,
+            bad_status: Statuses::of(&[(500, 500), (502, 504), (508, 509), (520, 530)]),
+        }
+    }
+}
+
+impl Default for CachePolicy {
+    fn default() -> CachePolicy {
+        let ignore_query =
+            ["utm_*", "fbclid", "gclid", "yclid", "msclkid", "_ga"].map(str::to_owned).to_vec();
+        CachePolicy { default_ttl: Duration::ZERO, ignore_query, bypass_cookies: Vec::new() }
+    }
+}
+
+impl Default for Mirror {
+    fn default() -> Mirror {
+        Mirror {
+            every: Duration::from_secs(6 * HOUR),
+            keep: 30,
+            max_pages: 10_000,
+            max_depth: 20,
+            rate: Some(5.0),
+            include: Vec::new(),
+            exclude: Vec::new(),
+        }
+    }
+}

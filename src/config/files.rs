@@ -1,0 +1,162 @@
+//! Reading the files that a configuration is made of or names. Never more than is sensible, never from something
+//! that could block for ever, and nothing of what they hold gets into a message.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::node::Fault;
+
+/// The most bytes of a configuration: thousands of sites.
+const CONFIG_MOST: u64 = 16 << 20;
+
+/// The most bytes of a certificate chain, a key, a token.
+const SMALL_MOST: u64 = 1 << 20;
+
+/// The text of a configuration file.
+pub(super) fn config(path: &Path) -> Result<String, Fault> {
+    read(path, CONFIG_MOST, Role::Config).and_then(text)
+}
+
+/// The text of a file of origins.
+pub(super) fn origins(path: &Path) -> Result<String, Fault> {
+    read(path, CONFIG_MOST, Role::Origins).and_then(text)
+}
+
+/// Checks that the file holds at least one certificate, and only whole ones.
+pub(super) fn certificates(path: &Path) -> Result<(), Fault> {
+    let pem = read(path, SMALL_MOST, Role::Named)?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        if certificate.is_err() {
+            return Err(Fault::new(format!("{} holds a damaged certificate", path.display()), PEM_CERT));
+        }
+        count += 1;
+    }
+    if count == 0 {
+        return Err(Fault::new(format!("{} holds no certificate", path.display()), PEM_CERT));
+    }
+    Ok(())
+}
+
+const PEM_CERT: &str =
+    "the file has to be PEM: \"-----BEGIN CERTIFICATE-----\" and so on, the site's own certificate first";
+
+/// Checks that the file holds a private key.
+pub(super) fn private_key(path: &Path) -> Result<(), Fault> {
+    let pem = read(path, SMALL_MOST, Role::Named)?;
+    PrivateKeyDer::from_pem_slice(&pem).map(drop).map_err(|_| {
+        let help = "the file has to be PEM, without a password: \"-----BEGIN PRIVATE KEY-----\" and so on";
+        Fault::new(format!("{} holds no private key", path.display()), help)
+    })
+}
+
+/// Checks that the file holds a token: one line of visible characters.
+pub(super) fn token(path: &Path) -> Result<(), Fault> {
+    let token = read(path, SMALL_MOST, Role::Named)?;
+    let token = token.trim_ascii();
+    if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
+        let help = "put one line into it, such as the output of `openssl rand -hex 32`";
+        return Err(Fault::new(format!("{} holds no token", path.display()), help));
+    }
+    Ok(())
+}
+
+/// Why a file is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It is the configuration. Its problems show its name; it may be a pipe (`-c <(…)`), since whoever asked for it
+    /// waits for it.
+    Config,
+    /// It is a list of origins. Its problems show its name.
+    Origins,
+    /// A configuration names it, and has the problem.
+    Named,
+}
+
+fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
+    let subject = if role == Role::Named { format!("{} ", path.display()) } else { String::new() };
+    let cannot = |error: io::Error| {
+        let kind = error.kind();
+        let help = if kind == io::ErrorKind::PermissionDenied {
+            "let the user that runs Katahai read it"
+        } else if kind == io::ErrorKind::NotFound && role == Role::Config {
+            "name the configuration file with -c"
+        } else if kind == io::ErrorKind::NotFound {
+            "a name that does not begin with \"/\" starts from the folder of the file that it stands in"
+        } else {
+            ""
+        };
+        Fault::new(format!("{subject}cannot be read: {error}"), help)
+    };
+    // Opening a pipe without a writer would wait for one, so its kind is looked at first.
+    let meta = std::fs::metadata(path).map_err(cannot)?;
+    if meta.is_dir() || role != Role::Config && !meta.is_file() {
+        return Err(Fault::new(format!("{subject}is not a file"), ""));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(cannot)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > most {
+        let most = bytesize::ByteSize(most).display().iec();
+        return Err(Fault::new(format!("{subject}is larger than {most}"), "is it the right file?"));
+    }
+    Ok(bytes)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Fault> {
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..good].iter().filter(|&&b| b == b'\n').count();
+        Fault::new(format!("is not UTF-8 from line {line} on"), "save it as UTF-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut file, bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf8_names_the_line() {
+        let file = file(b"a = 1\nb = \"\xff\"\n");
+        assert_eq!(config(file.path()).unwrap_err().message, "is not UTF-8 from line 2 on");
+    }
+
+    #[test]
+    fn what_never_ends_or_is_no_file_is_refused() {
+        assert!(config(Path::new("/dev/zero")).unwrap_err().message.contains("larger than"));
+        assert!(origins(Path::new("/dev/zero")).unwrap_err().message.contains("not a file"));
+        assert!(config(Path::new("/")).unwrap_err().message.contains("not a file"));
+        assert!(config(Path::new("/nowhere")).unwrap_err().message.contains("cannot be read"));
+    }
+
+    #[test]
+    fn certificates_and_keys_are_looked_into() {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let (cert, key) =
+            (file(made.cert.pem().as_bytes()), file(made.signing_key.serialize_pem().as_bytes()));
+        assert_eq!(certificates(cert.path()), Ok(()));
+        assert_eq!(private_key(key.path()), Ok(()));
+        assert!(certificates(key.path()).unwrap_err().message.contains("no certificate"));
+        assert!(private_key(cert.path()).unwrap_err().message.contains("no private key"));
+        let damaged = file(made.cert.pem().replace("MI", "M*").as_bytes());
+        assert!(certificates(damaged.path()).unwrap_err().message.contains("damaged"));
+    }
+
+    #[test]
+    fn a_token_is_one_visible_line() {
+        assert_eq!(token(file(b"s3cret-token\n").path()), Ok(()));
+        for bad in [&b""[..], b" \n", b"two\nlines", b"two words", b"\x00\x01"] {
+            assert!(token(file(bad).path()).is_err(), "{bad:?}");
+        }
+    }
+}

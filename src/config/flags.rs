@@ -1,0 +1,171 @@
+//! The set-up of one site that the command line makes when there is no file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::address::{host_name, origin_url, socket};
+use super::load::Env;
+use super::node::{Fault, Notes, Place};
+use super::problem::{Problems, Source};
+use super::ready::{
+    ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Origin,
+    OriginMode, OriginUrl, Site,
+};
+use super::{defaults, site};
+
+/// What the command line says instead of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags<'a> {
+    /// `--origin`: the URL of the live site.
+    pub origin: &'a str,
+    /// `--host`: the name that visitors use, and that the origin is asked by. Without it the site answers to every
+    /// name, and the origin is asked by the name in its URL, if that is a name.
+    pub host: Option<&'a str>,
+    /// `--listen`: an address and port; [`defaults::FLAGS_HTTP`] without it.
+    pub listen: Option<&'a str>,
+}
+
+/// One site, with defaults for everything else. Its state lies in `$STATE_DIRECTORY`, else in
+/// [`defaults::STATE_DIR`] of the current folder. The site is named after its host, else after its origin, so that
+/// two sites that are tried in the same folder never get each other's copies.
+///
+/// # Errors
+/// All problems with the flags.
+pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<Config, Problems> {
+    let mut line = CommandLine::default();
+    let url = line.read("--origin", Some(flags.origin), origin_url);
+    let host = line.read("--host", flags.host, host_name).map(|host| host.0);
+    let listen = line.read("--listen", flags.listen, socket);
+    let problems = line.into_problems();
+    let Some(url) = url.filter(|_| problems.is_empty()) else {
+        return Err(problems);
+    };
+    Ok(Config {
+        state_dir: env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),
+        listen: Listen {
+            http: vec![listen.unwrap_or(defaults::FLAGS_HTTP)],
+            https: Vec::new(),
+            admin: AdminAddr::default(),
+            admin_token_file: None,
+            trusted_proxies: Vec::new(),
+        },
+        limits: Limits::default(),
+        dns: Dns::default(),
+        sites: vec![Arc::new(site(url, host))],
+    })
+}
+
+fn site(url: OriginUrl, host: Option<String>) -> Site {
+    let is_name = url.host.parse::<std::net::IpAddr>().is_err();
+    let told = (host.is_none() && is_name).then(|| url.host.clone());
+    let name = host.clone().unwrap_or_else(|| format!("{}-{}", url.host, url.port));
+    Site {
+        name: Arc::from(site::name_of_host(&name)),
+        hosts: vec![host.unwrap_or_else(|| ANY_HOST.to_owned())],
+        key_pages: defaults::key_pages(),
+        origins: vec![Origin {
+            url,
+            host: told,
+            tier: 0,
+            weight: defaults::WEIGHT,
+            ca: None,
+            mode: OriginMode::Auto,
+        }],
+        origins_file: None,
+        tls: None,
+        health: Health::default(),
+        failover: Failover::default(),
+        cache: CachePolicy::default(),
+        mirror: Mirror::default(),
+        routes: Vec::new(),
+    }
+}
+
+/// The flags as a text, so that their problems are shown like a file's.
+#[derive(Default)]
+struct CommandLine {
+    text: String,
+    faults: Vec<(Place, Fault)>,
+}
+
+impl CommandLine {
+    fn read<T>(
+        &mut self,
+        flag: &str,
+        value: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = value?;
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(flag);
+        self.text.push(' ');
+        let start = self.text.len();
+        match parse(value) {
+            Ok(parsed) => {
+                self.text.push_str(value);
+                Some(parsed)
+            }
+            Err(fault) => {
+                self.text.push_str(&value.replace(char::is_control, " "));
+                let place = Place { span: start..self.text.len(), key: flag.to_owned() };
+                self.faults.push((place, fault));
+                None
+            }
+        }
+    }
+
+    fn into_problems(self) -> Problems {
+        let mut notes = Notes::new(Source::named("command line", &self.text));
+        for (place, fault) in self.faults {
+            notes.error(&place, fault);
+        }
+        notes.into_problems()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags<'a>(
+        origin: &'a str,
+        host: Option<&'a str>,
+        listen: Option<&'a str>,
+    ) -> Result<Config, Problems> {
+        from_flags(&Flags { origin, host, listen }, &Env::default())
+    }
+
+    #[test]
+    fn an_origin_alone_makes_a_site_for_every_host() {
+        let config = flags("https://www.example.jp", None, None).unwrap();
+        assert_eq!(config.listen.http, ["127.0.0.1:8080".parse().unwrap()]);
+        assert_eq!(config.state_dir, PathBuf::from("./katahai-state"));
+        let site = &config.sites[0];
+        assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp-443", &["*".to_owned()][..]));
+        assert_eq!(site.canonical_host(), Some("www.example.jp"));
+        let by_address = flags("http://[::1]:3000", None, None).unwrap();
+        assert_eq!(&*by_address.sites[0].name, "--1-3000");
+        assert_eq!(by_address.sites[0].canonical_host(), None);
+    }
+
+    #[test]
+    fn a_host_and_an_address_are_taken_as_they_are() {
+        let config = flags("https://203.0.113.10", Some("WWW.example.jp"), Some("[::]:80")).unwrap();
+        assert_eq!(config.listen.http, ["[::]:80".parse().unwrap()]);
+        let site = &config.sites[0];
+        assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp", &["www.example.jp".to_owned()][..]));
+        assert_eq!((&site.origins[0].host, site.canonical_host()), (&None, Some("www.example.jp")));
+    }
+
+    #[test]
+    fn all_bad_flags_are_told_at_once() {
+        let problems = flags("203.0.113.10", Some("a b"), Some("80\n")).unwrap_err();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["--origin", "--host", "--listen"]);
+        let shown = super::super::render::render(&problems, super::super::render::Style::Plain);
+        assert!(shown.contains(" --> command line:1:10\n"), "{shown}");
+        assert!(shown.contains("| --origin 203.0.113.10 --host a b --listen 80 \n"), "{shown}");
+    }
+}

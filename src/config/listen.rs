@@ -1,0 +1,122 @@
+//! Judging `[listen]` and `[admin]`: addresses that do not collide, and an admin API that strangers cannot use.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::check::{Ground, once};
+use super::node::{At, Fault, Notes, Place, Slot};
+use super::ready::{AdminAddr, Listen};
+use super::{defaults, files, raw};
+
+/// `any_tls`: whether some site has a certificate.
+pub(super) fn listen(
+    raw: raw::Listen,
+    admin: raw::Admin,
+    any_tls: bool,
+    ground: &Ground<'_>,
+    notes: &mut Notes,
+) -> Listen {
+    let silenced = raw.http.clone().here().filter(|http| http.value.is_empty());
+    let mut used = Used::default();
+    let http = used.all(raw.http, defaults::HTTP, notes);
+    let https = https(raw.https, any_tls, &mut used, notes);
+    if let Some(silenced) = silenced
+        && https.is_empty()
+    {
+        let fault = Fault::new("there is no address to listen on", "name one in `http` or in `https`");
+        notes.error(&silenced.place, fault);
+    }
+    let unread_token = matches!(admin.token_file, Slot::Broken);
+    let token_file = ground.file(admin.token_file);
+    if let Some(At { value, place }) = &token_file
+        && let Err(fault) = files::token(value)
+    {
+        notes.error(place, fault);
+    }
+    let guarded = unread_token || token_file.is_some();
+    let admin = admin_address(raw.admin, guarded, ground, &mut used, notes);
+    let admin_token_file = token_file.map(|at| at.value);
+    let trusted_proxies = once(raw.trusted_proxies.or(Vec::new()), notes);
+    Listen { http, https, admin, admin_token_file, trusted_proxies }
+}
+
+fn https(
+    raw: Slot<Vec<At<SocketAddr>>>,
+    any_tls: bool,
+    used: &mut Used,
+    notes: &mut Notes,
+) -> Vec<SocketAddr> {
+    if !any_tls && !raw.is_given() {
+        return Vec::new();
+    }
+    if let Slot::Here(https) = &raw
+        && !https.value.is_empty()
+        && !any_tls
+    {
+        let help = "give a site its [site.tls], or remove `https`";
+        notes.error(&https.place, Fault::new("no site has a certificate for `https`", help));
+    }
+    used.all(raw, defaults::HTTPS, notes)
+}
+
+fn admin_address(
+    raw: Slot<AdminAddr>,
+    guarded: bool,
+    ground: &Ground<'_>,
+    used: &mut Used,
+    notes: &mut Notes,
+) -> AdminAddr {
+    let Some(At { value, place }) = raw.here() else {
+        return AdminAddr::default();
+    };
+    match value {
+        AdminAddr::Unix(path) => AdminAddr::Unix(ground.folder.join(path)),
+        AdminAddr::Tcp(address) => {
+            used.take(address, &place, notes);
+            if !address.ip().to_canonical().is_loopback() && !guarded {
+                let help = "set token_file in [admin], or listen on 127.0.0.1 or on a \"unix:…\" socket";
+                let message = format!("anyone who reaches {address} could command this instance");
+                notes.error(&place, Fault::new(message, help));
+            }
+            AdminAddr::Tcp(address)
+        }
+    }
+}
+
+/// The addresses that are taken, and on which line.
+#[derive(Default)]
+struct Used(HashMap<SocketAddr, usize>);
+
+impl Used {
+    fn all(
+        &mut self,
+        raw: Slot<Vec<At<SocketAddr>>>,
+        default: SocketAddr,
+        notes: &mut Notes,
+    ) -> Vec<SocketAddr> {
+        let Slot::Here(list) = raw else {
+            return vec![default];
+        };
+        list.value
+            .into_iter()
+            .map(|At { value, place }| {
+                self.take(value, &place, notes);
+                value
+            })
+            .collect()
+    }
+
+    fn take(&mut self, address: SocketAddr, place: &Place, notes: &mut Notes) {
+        if address.port() == 0 {
+            return;
+        }
+        let line = notes.line(place);
+        match self.0.get(&address) {
+            None => drop(self.0.insert(address, line)),
+            Some(first) => {
+                let message = format!("{address} is listened on already, since line {first}");
+                notes.error(place, Fault::new(message, "give each listener an address or a port of its own"));
+            }
+        }
+    }
+}

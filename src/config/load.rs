@@ -1,0 +1,158 @@
+//! From a file or a text to a configuration. Start, `check` and reload all come through here, so that what
+//! one of them accepts the others accept.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use super::check::{self, Ground};
+use super::node::{Fault, Notes, Place, Value};
+use super::problem::{Problem, Problems, Severity, Source};
+use super::ready::{Config, Origin};
+use super::{files, origins, raw, syntax};
+
+/// What of the environment matters to a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Env {
+    /// The folder for state that the service manager made.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Env {
+    /// The environment of this process.
+    pub fn of_process() -> Env {
+        Env::with_state_directory(std::env::var_os("STATE_DIRECTORY"))
+    }
+
+    /// `value` as systemd sets `$STATE_DIRECTORY`: folders with colons between them, of which the first is ours.
+    pub fn with_state_directory(value: Option<OsString>) -> Env {
+        let first = value.as_ref().and_then(|value| std::env::split_paths(value).next());
+        Env { state_dir: first.filter(|path| !path.as_os_str().is_empty()) }
+    }
+}
+
+/// Reads the configuration at `path` and the files that it names.
+///
+/// Relative names in a file start from the folder of that file.
+///
+/// # Errors
+/// All problems, when at least one of them is an [`Severity::Error`]. Otherwise the configuration comes with those
+/// that are less: a start goes on with them, a reload asks [`Problems::refuse_reload`].
+pub fn load(path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
+    match files::config(path) {
+        Ok(text) => from_text(&text, path, env),
+        Err(fault) => Err(unreadable(path, fault)),
+    }
+}
+
+/// The same for a text that is, or would be, the file at `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
+    let mut notes = Notes::new(Source::new(path, text));
+    let document = DeValue::Table(syntax::parse(text, &mut notes).into_inner());
+    let file = raw::File::read(&document, &Place::default(), &mut notes).unwrap_or_default();
+    let ground =
+        Ground { folder: path.parent().unwrap_or(Path::new("")), state_dir: env.state_dir.as_deref() };
+    let (config, elsewhere) = check::config(file, &ground, &mut notes);
+    let mut problems = notes.into_problems();
+    problems.extend(elsewhere);
+    if problems.refuse_start() { Err(problems) } else { Ok((config, problems)) }
+}
+
+/// Reads a file of origins: `[[origin]]` with the keys of `[[site.origin]]`. An empty file is an empty list.
+///
+/// # Errors
+/// All problems, when the list is not to replace the one in use.
+pub fn load_origins(path: &Path) -> Result<Vec<Origin>, Problems> {
+    whole_list(origins::read(path))
+}
+
+/// The same for a text that is, or would be, the file at `path`.
+///
+/// # Errors
+/// As [`load_origins`].
+pub fn origins_from_text(text: &str, path: &Path) -> Result<Vec<Origin>, Problems> {
+    whole_list(origins::from_text(text, path))
+}
+
+fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {
+    if problems.refuse_reload() { Err(problems) } else { Ok(origins) }
+}
+
+/// The problem of a file that cannot be read at all.
+pub(super) fn unreadable(path: &Path, Fault { message, help }: Fault) -> Problems {
+    let (file, severity) = (Source::new(path, ""), Severity::Error);
+    Problems::new(vec![Problem { file, span: None, key: String::new(), message, help, severity }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_state_directory_is_ours() {
+        let of = |value: &str| Env::with_state_directory(Some(value.into())).state_dir;
+        assert_eq!(of("/var/lib/katahai"), Some("/var/lib/katahai".into()));
+        assert_eq!(of("/var/lib/katahai:/var/lib/other"), Some("/var/lib/katahai".into()));
+        assert_eq!(of(""), None);
+        assert_eq!(Env::with_state_directory(None), Env::default());
+    }
+
+    fn put(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+        let path = folder.path().join(name);
+        std::io::Write::write_all(&mut std::fs::File::create_new(&path).unwrap(), text.as_bytes()).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_start_survives_what_a_reload_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = |host: &str, rest: &str| format!("[[site]]\nhosts = [\"{host}\"]\n{rest}\n");
+        let file = put(
+            &folder,
+            "k.toml",
+            &[
+                site("a.example", "origin = []\ntls = { cert = \"gone.pem\", key = \"gone.key\" }"),
+                site("b.example", "origins_file = \"gone.toml\""),
+                site("c.example", "origins_file = \"bad.toml\""),
+            ]
+            .concat(),
+        );
+        put(&folder, "bad.toml", "[[origin]]\nurl = \"http://192.0.2.1\"\n[[origin]]\nurl = \"nonsense\"\n");
+        let (config, problems) = load(&file, &Env::default()).unwrap();
+        assert!(problems.refuse_reload() && !problems.refuse_start(), "{problems}");
+        assert_eq!(problems.len(), 4, "{problems}");
+        let origins: Vec<usize> = config.sites.iter().map(|site| site.origins.len()).collect();
+        assert_eq!(origins, [0, 0, 1]);
+        assert!(config.sites[0].tls.is_some());
+    }
+
+    #[test]
+    fn a_list_of_origins_is_taken_whole_or_not_at_all() {
+        let path = Path::new("/etc/katahai/origins.toml");
+        for empty in ["", "\n# none at the moment\n", "origin = []"] {
+            assert_eq!(origins_from_text(empty, path), Ok(Vec::new()), "{empty}");
+        }
+        let good = "[[origin]]\nurl = \"https://192.0.2.1\"\nhost = \"a.example\"\n";
+        assert_eq!(origins_from_text(good, path).unwrap().len(), 1);
+        for bad in ["[[origin]]\nurl = \"192.0.2.2\"\n", "[[origin]\n", "ca = 1", "[[origin]]\nweight = 2"] {
+            let problems = origins_from_text(&format!("{good}{bad}"), path).unwrap_err();
+            assert!(
+                problems.iter().all(|problem| problem.file.name == "/etc/katahai/origins.toml"),
+                "{problems}"
+            );
+        }
+        assert!(load_origins(Path::new("/nowhere/origins.toml")).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
+        let text = "[[site]]\nhosts = [\"a.example\"]\norigin = []\n";
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let path = Path::new("k.toml");
+        assert_eq!(from_text(&windows, path, &Env::default()), from_text(text, path, &Env::default()));
+    }
+}

@@ -1,0 +1,381 @@
+//! Walking the parsed file. Every value is read on its own and keeps its place, so that one bad value hides no
+//! other: reading never stops, it only notes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{Key, Siblings};
+use super::problem::{Problem, Severity, Source};
+
+/// Where in the file something stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// Its bytes.
+    pub(super) span: Range<usize>,
+    /// Its key, such as `site[0].hosts[1]`.
+    pub(super) key: String,
+}
+
+impl Place {
+    /// A key of the table that stands here.
+    pub(super) fn child(&self, name: &str, span: Range<usize>) -> Place {
+        let key = if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) };
+        Place { span, key }
+    }
+
+    /// An element of the list that stands here.
+    fn item(&self, index: usize, span: Range<usize>) -> Place {
+        Place { span, key: format!("{}[{index}]", self.key) }
+    }
+
+    /// The key without indexes: `site.origin` for `site[0].origin[1]`.
+    pub(super) fn path(&self) -> String {
+        without_indexes(&self.key)
+    }
+
+    /// The key as the subject of a sentence.
+    fn subject(&self) -> String {
+        if self.key.ends_with(']') {
+            format!("an entry of `{}`", self.path())
+        } else {
+            format!("`{}`", self.path())
+        }
+    }
+}
+
+/// A key without its indexes.
+pub(super) fn without_indexes(key: &str) -> String {
+    let mut inside = false;
+    let outside = |c: &char| {
+        inside = *c == '[' || inside && *c != ']';
+        !inside && *c != ']'
+    };
+    key.chars().filter(outside).collect()
+}
+
+/// The header of the table with this key: `[[site.origin]]` for `site[0].origin[1]`.
+pub(super) fn header(key: &str) -> String {
+    let path = without_indexes(key);
+    if key.ends_with(']') { format!("[[{path}]]") } else { format!("[{path}]") }
+}
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// What a key of a table turned out to be.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Slot<T> {
+    /// The file is silent.
+    #[default]
+    Absent,
+    /// It was there, and its problem is noted.
+    Broken,
+    /// It is there.
+    Here(At<T>),
+}
+
+impl<T> Slot<T> {
+    /// What is there, if it could be read.
+    pub(super) fn here(self) -> Option<At<T>> {
+        match self {
+            Slot::Absent | Slot::Broken => None,
+            Slot::Here(at) => Some(at),
+        }
+    }
+
+    /// The value, or the default.
+    pub(super) fn or(self, default: T) -> T {
+        self.here().map_or(default, |at| at.value)
+    }
+
+    /// The value, or an empty one.
+    pub(super) fn or_default(self) -> T
+    where
+        T: Default,
+    {
+        self.or(T::default())
+    }
+
+    /// Whether the file says something about it, right or wrong.
+    pub(super) fn is_given(&self) -> bool {
+        match self {
+            Slot::Absent => false,
+            Slot::Broken | Slot::Here(_) => true,
+        }
+    }
+}
+
+/// One sentence on what is wrong with a value, and one on what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+impl Fault {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault { message: message.into(), help: help.into() }
+    }
+}
+
+/// The problems of one file, as they are found.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) source: Arc<Source>,
+    problems: Vec<Problem>,
+    /// Where the text could first not be read as TOML. What comes after it may be misread, so nothing is said of it.
+    pub(super) trusted_to: usize,
+    /// Lines with a syntax error that reaches no further: nothing more is said of these.
+    pub(super) told: Vec<usize>,
+}
+
+/// So many problems of one file are kept; who writes such a file mends the first ones first.
+const KEPT: usize = 1000;
+
+impl Notes {
+    pub(super) fn new(source: Arc<Source>) -> Notes {
+        Notes { source, problems: Vec::new(), trusted_to: usize::MAX, told: Vec::new() }
+    }
+
+    /// Notes that the value at `place` cannot be used.
+    pub(super) fn error(&mut self, place: &Place, fault: Fault) {
+        self.note(Severity::Error, place, fault);
+    }
+
+    /// Notes what a start survives, and `check` and a reload do not.
+    pub(super) fn degraded(&mut self, place: &Place, fault: Fault) {
+        self.note(Severity::Degraded, place, fault);
+    }
+
+    /// Notes what is hardly meant.
+    pub(super) fn warning(&mut self, place: &Place, fault: Fault) {
+        self.note(Severity::Warning, place, fault);
+    }
+
+    /// Notes a key that is none of `table`'s.
+    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: Siblings<'_>) {
+        if self.problems.len() < KEPT {
+            self.error(place, super::keys::unknown(name, &table.key, siblings));
+        }
+    }
+
+    /// Notes that `table` lacks `key`.
+    pub(super) fn missing(&mut self, table: &Place, key: &str, help: &str) {
+        let place = table.child(key, table.span.clone());
+        self.lacking(Severity::Error, &place, Fault::new(format!("`{key}` is missing"), help));
+    }
+
+    /// Notes that something is not there. In a file that could not be read to its end, nothing is known to be lacking.
+    pub(super) fn lacking(&mut self, severity: Severity, place: &Place, fault: Fault) {
+        if self.is_trusted() {
+            self.note(severity, place, fault);
+        }
+    }
+
+    /// Notes what the file as a whole lacks.
+    pub(super) fn whole(&mut self, severity: Severity, fault: Fault) {
+        if self.is_trusted() {
+            let Fault { message, help } = fault;
+            let file = self.source.clone();
+            self.problems.push(Problem { file, span: None, key: String::new(), message, help, severity });
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.trusted_to == usize::MAX && self.told.is_empty()
+    }
+
+    /// Whether nothing was noted so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether something was noted of what stands in `place`.
+    pub(super) fn has_within(&self, place: &Place) -> bool {
+        let within =
+            |problem: &Problem| problem.span.as_ref().is_some_and(|span| place.span.contains(&span.start));
+        self.problems.iter().any(within)
+    }
+
+    /// The line on which a place begins.
+    pub(super) fn line(&self, place: &Place) -> usize {
+        self.source.line(place.span.start)
+    }
+
+    /// Ends the reading.
+    pub(super) fn into_problems(self) -> super::problem::Problems {
+        super::problem::Problems::new(self.problems)
+    }
+
+    fn note(&mut self, severity: Severity, place: &Place, fault: Fault) {
+        if self.problems.len() >= KEPT || place.span.start >= self.trusted_to {
+            return;
+        }
+        if self.told.is_empty() || !self.told.contains(&self.source.line(place.span.start)) {
+            let Fault { message, help } = fault;
+            let (file, span) = (self.source.clone(), Some(place.span.clone()));
+            self.problems.push(Problem { file, span, key: place.key.clone(), message, help, severity });
+        }
+    }
+}
+
+/// What can be read from a value of the file.
+pub(super) trait Value: Sized {
+    /// Whether it is a table; a list of such is written with `[[…]]`.
+    const TABLE: bool = false;
+
+    /// Reads it, or notes why not.
+    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self>;
+
+    /// The keys below it, when it is a table or a list of tables.
+    fn keys(_prefix: &str, _out: &mut Vec<Key>) {}
+}
+
+/// Reads what stands at `place`.
+pub(super) fn slot<T: Value>(value: &Spanned<DeValue<'_>>, place: Place, notes: &mut Notes) -> Slot<T> {
+    match T::read(value.get_ref(), &place, notes) {
+        Some(value) => Slot::Here(At { value, place }),
+        None => Slot::Broken,
+    }
+}
+
+impl<T: Value> Value for Vec<At<T>> {
+    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self> {
+        let Some(list) = value.as_array() else {
+            notes.error(place, not_a_list(value, place, T::TABLE));
+            if T::TABLE && value.is_table() {
+                // It is one table in single brackets. What stands in it has problems of its own.
+                let _ = T::read(value, &place.item(0, place.span.clone()), notes);
+            }
+            return None;
+        };
+        let mut out = Vec::with_capacity(list.len());
+        for (index, item) in list.iter().enumerate() {
+            let place = place.item(index, item.span());
+            if let Some(value) = T::read(item.get_ref(), &place, notes) {
+                out.push(At { value, place });
+            }
+        }
+        Some(out)
+    }
+
+    fn keys(prefix: &str, out: &mut Vec<Key>) {
+        T::keys(&format!("{prefix}[]"), out);
+    }
+}
+
+fn not_a_list(value: &DeValue<'_>, place: &Place, of_tables: bool) -> Fault {
+    let path = place.path();
+    let help = match (of_tables, value.is_table(), value.is_str()) {
+        (true, true, _) => format!("write [[{path}]], in double brackets"),
+        (true, false, _) => format!("write a table for each, under [[{path}]]"),
+        (false, _, true) => "put it in brackets, as in [\"…\"]".to_owned(),
+        (false, _, false) => "write a list, as in [\"…\"]".to_owned(),
+    };
+    Fault::new(format!("{} has to be a list, not {}", place.subject(), kind(value)), help)
+}
+
+/// The value as a table.
+pub(super) fn table<'v, 't>(
+    value: &'v DeValue<'t>,
+    place: &Place,
+    notes: &mut Notes,
+) -> Option<&'v DeTable<'t>> {
+    let found = value.as_table();
+    if found.is_none() {
+        let once = if value.is_array() { " once" } else { "" };
+        let help = format!("write {}{once}, and its keys below it", header(&place.key));
+        let message = format!("{} has to be a table, not {}", place.subject(), kind(value));
+        notes.error(place, Fault::new(message, help));
+    }
+    found
+}
+
+/// The value as a text; `expected` is what it should look like, as in `a duration such as "10s"`.
+pub(super) fn text<'v>(
+    value: &'v DeValue<'_>,
+    place: &Place,
+    expected: &str,
+    notes: &mut Notes,
+) -> Option<&'v str> {
+    let found = value.as_str();
+    if found.is_none() {
+        let message = format!("{} has to be {expected}, not {}", place.subject(), kind(value));
+        notes.error(place, Fault::new(message, format!("write {expected}, in quotes")));
+    }
+    found
+}
+
+/// The value as a number that is not negative.
+pub(super) fn whole_number(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<u64> {
+    let Some(number) = value.as_integer() else {
+        let help = match value.as_str() {
+            Some(text) if text.parse::<u64>().is_ok() => format!("write {text}, without quotes"),
+            _ => "write digits, without quotes".to_owned(),
+        };
+        let message = format!("{} has to be a whole number, not {}", place.subject(), kind(value));
+        notes.error(place, Fault::new(message, help));
+        return None;
+    };
+    let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
+    if parsed.is_none() {
+        let message = format!("{} is not a number that {} can be", shown(number.as_str()), place.subject());
+        notes.error(place, Fault::new(message, "write a whole number that is not negative"));
+    }
+    parsed
+}
+
+impl Value for u64 {
+    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<u64> {
+        whole_number(value, place, notes)
+    }
+}
+
+/// The kind of a value, with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A text from the file as it may stand in a message: quoted, escaped, and not too long.
+pub(super) fn shown(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return format!("{text:?}");
+    }
+    let short: String = text.chars().take(MOST).collect();
+    format!("{:?}", short + "…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_a_key_without_its_indexes() {
+        assert_eq!(without_indexes("site[0].origin[12].url"), "site.origin.url");
+        assert_eq!(header("site[0].origin[12]"), "[[site.origin]]");
+        assert_eq!(header("site[].tls"), "[site.tls]");
+        assert_eq!(header("dns"), "[dns]");
+    }
+
+    #[test]
+    fn what_is_shown_is_escaped_and_short() {
+        assert_eq!(shown("a\u{1b}[31m\n"), r#""a\u{1b}[31m\n""#);
+        assert_eq!(shown(&"あ".repeat(500)).chars().count(), 63);
+    }
+}

@@ -1,0 +1,81 @@
+//! Origins: `[[site.origin]]` of a configuration, and `[[origin]]` of a file that others write and that is read
+//! again whenever it changes.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::bounds::narrow;
+use super::node::{At, Fault, Notes, Place, Slot, Value};
+use super::problem::{Problems, Source};
+use super::ready::{Origin, OriginMode};
+use super::{defaults, files, raw, syntax};
+
+/// The list in the file at `path`, as far as it can be read, and what is wrong with it. A file that is empty, or
+/// has no `[[origin]]`, is an empty list: "serve the copies".
+pub(super) fn read(path: &Path) -> (Vec<Origin>, Problems) {
+    match files::origins(path) {
+        Ok(text) => from_text(&text, path),
+        Err(fault) => (Vec::new(), super::load::unreadable(path, fault)),
+    }
+}
+
+/// The same for a text that is, or would be, the file at `path`. A text that is not TOML holds no origin that
+/// could be relied on.
+pub(super) fn from_text(text: &str, path: &Path) -> (Vec<Origin>, Problems) {
+    let mut notes = Notes::new(Source::new(path, text));
+    let document = toml::de::DeValue::Table(syntax::parse(text, &mut notes).into_inner());
+    let readable = notes.is_clean();
+    let file = raw::OriginsFile::read(&document, &Place::default(), &mut notes).unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let origins = judge(file.origin.or_default(), folder, &mut notes);
+    (if readable { origins } else { Vec::new() }, notes.into_problems())
+}
+
+/// Judges a list; relative names start from `folder`. What cannot be used is noted and left out.
+pub(super) fn judge(list: Vec<At<raw::Origin>>, folder: &Path, notes: &mut Notes) -> Vec<Origin> {
+    let mut lines = HashMap::new();
+    let mut origins = Vec::with_capacity(list.len());
+    for At { value, place } in list {
+        let url_at = value.url.clone().here().map_or_else(|| place.clone(), |url| url.place);
+        let Some(origin) = origin(value, &place, folder, notes) else {
+            continue;
+        };
+        let line = notes.line(&url_at);
+        match lines.get(&(origin.url.clone(), origin.host.clone())) {
+            None => {
+                lines.insert((origin.url.clone(), origin.host.clone()), line);
+                origins.push(origin);
+            }
+            Some(first) => {
+                let message = format!("{} is an origin of this site already, on line {first}", origin.url);
+                notes.error(&url_at, Fault::new(message, "to send it more, raise its weight"));
+            }
+        }
+    }
+    origins
+}
+
+fn origin(raw: raw::Origin, place: &Place, folder: &Path, notes: &mut Notes) -> Option<Origin> {
+    if !raw.url.is_given() {
+        notes.missing(place, "url", "write where the origin is, as in url = \"https://203.0.113.10\"");
+    }
+    let number = |slot: Slot<u64>, low: u64, high: u64, default: u32, notes: &mut Notes| {
+        slot.within(low..=high, notes).here().map_or(default, |at| narrow(at.value, default))
+    };
+    let tier = number(raw.tier, 0, 1000, 0, notes);
+    let weight = number(raw.weight, 1, 1000, defaults::WEIGHT, notes);
+    let ca = raw.ca.here().filter(|ca| !ca.value.0.as_os_str().is_empty()).map(|ca| {
+        let path = folder.join(&ca.value.0);
+        if let Err(fault) = files::certificates(&path) {
+            notes.degraded(&ca.place, fault);
+        }
+        path
+    });
+    let At { value: url, place: url_at } = raw.url.here()?;
+    if let (false, Some(_)) = (url.tls, &ca) {
+        let help = "remove `ca`, or write https in the url";
+        notes.warning(&url_at, Fault::new("this origin is asked without TLS, so its `ca` is not used", help));
+    }
+    let host = raw.host.here().map(|host| host.value.0);
+    Some(Origin { url, host, tier, weight, ca, mode: raw.mode.or(OriginMode::Auto) })
+}

@@ -1,0 +1,244 @@
+//! Judging one `[[site]]`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::{FilePath, SiteHost, SiteName, site_name};
+use super::bounds::{ANY_TIME, TIMER, narrow};
+use super::check::{Ground, once};
+use super::node::{At, Fault, Notes, Place, Slot, shown};
+use super::origins;
+use super::problem::{Problems, Severity};
+use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
+use super::value::{CookieName, QueryName, Rate, Size, Switch};
+use super::{defaults, files, raw};
+
+/// The site, and where its name stands; `None` when it has no usable host to be named by.
+pub(super) fn site(
+    raw: raw::Site,
+    place: &Place,
+    ground: &Ground<'_>,
+    notes: &mut Notes,
+    elsewhere: &mut Problems,
+) -> Option<(Site, Place)> {
+    let hosts = hosts(raw.hosts, place, notes);
+    let name = name(raw.name, &hosts, notes);
+    let (origins, origins_file) = origins(raw.origin, raw.origins_file, place, ground, notes, elsewhere);
+    let tls = raw.tls.here().and_then(|tls| site_tls(tls, ground, notes));
+    let health = health(raw.health.or_default(), notes);
+    let failover = failover(raw.failover.or_default(), notes);
+    let key_pages = match raw.key_pages.here() {
+        Some(pages) => once(pages.value, notes).into_iter().map(|page| page.0).collect(),
+        None => defaults::key_pages(),
+    };
+    let cache = cache(raw.cache.or_default(), notes);
+    let mirror = mirror(raw.mirror.or_default(), notes);
+    let routes = raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
+    let (name, name_at) = name?;
+    let hosts = hosts.into_iter().map(|host| host.value.0).collect();
+    let site = Site {
+        name: Arc::from(name),
+        hosts,
+        key_pages,
+        origins,
+        origins_file,
+        tls,
+        health,
+        failover,
+        cache,
+        mirror,
+        routes,
+    };
+    Some((site, name_at))
+}
+
+fn hosts(raw: Slot<Vec<At<SiteHost>>>, site: &Place, notes: &mut Notes) -> Vec<At<SiteHost>> {
+    let help = "write the names that visitors use, as in hosts = [\"www.example.jp\"]";
+    match raw {
+        Slot::Absent => {
+            notes.missing(site, "hosts", help);
+            Vec::new()
+        }
+        Slot::Broken => Vec::new(),
+        Slot::Here(At { value, place }) => {
+            // A list that is empty because none of its names can be read has its problems already.
+            if value.is_empty() && !notes.has_within(&place) {
+                notes.error(&place, Fault::new("the site has no host", help));
+            }
+            value
+        }
+    }
+}
+
+/// The name and where it comes from: its key, else the first host.
+fn name(raw: Slot<SiteName>, hosts: &[At<SiteHost>], notes: &mut Notes) -> Option<(String, Place)> {
+    let host = hosts.iter().find(|host| host.value.0 != ANY_HOST).or(hosts.first());
+    match (raw, host) {
+        (Slot::Here(At { value, place }), _) => Some((value.0, place)),
+        (Slot::Broken, _) | (Slot::Absent, None) => None,
+        (Slot::Absent, Some(host)) if host.value.0 == ANY_HOST => {
+            Some((defaults::CATCH_ALL_NAME.to_owned(), host.place.clone()))
+        }
+        (Slot::Absent, Some(host)) => match site_name(&name_of_host(&host.value.0)) {
+            Ok(name) => Some((name.0, host.place.clone())),
+            Err(_) => {
+                let message = format!("{} is too long to name the site", shown(&host.value.0));
+                notes.error(&host.place, Fault::new(message, "give the site a `name`"));
+                None
+            }
+        },
+    }
+}
+
+/// A host as a site's name: the colons of an IPv6 address have no place in the name of a file.
+pub(super) fn name_of_host(host: &str) -> String {
+    host.trim_matches(['[', ']']).replace(':', "-")
+}
+
+fn origins(
+    raw: Slot<Vec<At<raw::Origin>>>,
+    file: Slot<FilePath>,
+    site: &Place,
+    ground: &Ground<'_>,
+    notes: &mut Notes,
+    elsewhere: &mut Problems,
+) -> (Vec<Origin>, Option<PathBuf>) {
+    let (listed, file_given) = (raw.is_given(), file.is_given());
+    let file = ground.file(file);
+    let origins = raw.here().map(|list| origins::judge(list.value, ground.folder, notes)).unwrap_or_default();
+    let Some(At { value: path, place }) = file else {
+        if !listed && !file_given {
+            let help = "write [[site.origin]] with its url below the site, or name an origins_file";
+            let fault = Fault::new("the site has no origin: only its copies can be served", help);
+            notes.lacking(Severity::Warning, site, fault);
+        }
+        return (origins, None);
+    };
+    if listed {
+        let help = "keep one of the two: a list that others write, or the one that stands here";
+        notes.error(&place, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
+    }
+    let (origins, problems) = origins::read(&path);
+    // The copies can be served without a list, and what of it can be read is better than nothing.
+    elsewhere.extend(problems.at_most(Severity::Degraded));
+    (origins, Some(path))
+}
+
+fn site_tls(raw: At<raw::Tls>, ground: &Ground<'_>, notes: &mut Notes) -> Option<SiteTls> {
+    let mut file = |slot: Slot<FilePath>, key: &str, look: fn(&Path) -> Result<(), Fault>| {
+        let broken = matches!(slot, Slot::Broken);
+        let Some(At { value, place }) = ground.file(slot) else {
+            if !broken {
+                notes.missing(
+                    &raw.place,
+                    key,
+                    "name both files: cert with the chain, key with the private key (PEM)",
+                );
+            }
+            return None;
+        };
+        if let Err(fault) = look(&value) {
+            notes.degraded(&place, fault);
+        }
+        Some(value)
+    };
+    let cert = file(raw.value.cert, "cert", files::certificates);
+    let key = file(raw.value.key, "key", files::private_key);
+    Some(SiteTls { cert: cert?, key: key? })
+}
+
+fn health(raw: raw::Health, notes: &mut Notes) -> Health {
+    let default = Health::default();
+    let times = |slot: Slot<u64>, default: u32, notes: &mut Notes| {
+        slot.within(1..=1000, notes).here().map_or(default, |at| narrow(at.value, default))
+    };
+    if let Slot::Here(At { value, place }) = &raw.expect_status
+        && value.is_empty()
+        && !notes.has_within(place)
+    {
+        let help = "write the statuses that are good, as in [\"200-399\"]";
+        notes.error(place, Fault::new("with no good status, no check could ever pass", help));
+    }
+    Health {
+        path: raw.path.here().map_or(default.path, |path| path.value.0),
+        interval: raw.interval.within(TIMER, notes).or(default.interval),
+        timeout: raw.timeout.within(TIMER, notes).or(default.timeout),
+        fall: times(raw.fall, default.fall, notes),
+        rise: times(raw.rise, default.rise, notes),
+        expect_status: raw.expect_status.or(default.expect_status),
+        expect_text: raw.expect_text.or(default.expect_text),
+    }
+}
+
+fn failover(raw: raw::Failover, notes: &mut Notes) -> Failover {
+    let default = Failover::default();
+    let least = raw.patience.within(Duration::ZERO..=*TIMER.end(), notes).here();
+    let most = raw.patience_max.within(TIMER, notes).here();
+    let (patience, patience_max) = match (least, most) {
+        (None, None) => (default.patience, default.patience_max),
+        // The one that is silent follows the one that speaks.
+        (Some(least), None) => (least.value, default.patience_max.max(least.value)),
+        (None, Some(most)) => (default.patience.min(most.value), most.value),
+        (Some(least), Some(most)) => {
+            if least.value > most.value {
+                let [low, high] = [least.value, most.value].map(humantime::format_duration);
+                let message = format!("`patience` ({low}) is longer than `patience_max` ({high})");
+                notes.error(&least.place, Fault::new(message, "raise `patience_max`, or lower `patience`"));
+            }
+            (least.value, most.value)
+        }
+    };
+    if let Slot::Here(At { value, place }) = &raw.bad_status
+        && value.overlaps(&Statuses::of(&[(200, 299)]))
+    {
+        let help = "leave 200 to 299 out: an answer with such a status is the site";
+        notes.error(place, Fault::new("`bad_status` holds statuses of success", help));
+    }
+    Failover {
+        patience,
+        patience_max,
+        timeout: raw.timeout.within(TIMER, notes).or(default.timeout),
+        hold_back: raw.hold_back.within(Size(0)..=Size(1 << 30), notes).or(Size(default.hold_back)).0,
+        bad_status: raw.bad_status.or(default.bad_status),
+    }
+}
+
+fn cache(raw: raw::Cache, notes: &mut Notes) -> CachePolicy {
+    let default = CachePolicy::default();
+    let ignore = raw.ignore_query.here().map(|list| once(list.value, notes));
+    let bypass = raw.bypass_cookies.here().map(|list| once(list.value, notes));
+    CachePolicy {
+        default_ttl: raw.default_ttl.within(ANY_TIME, notes).or(default.default_ttl),
+        ignore_query: ignore
+            .map_or(default.ignore_query, |list| list.into_iter().map(|QueryName(name)| name).collect()),
+        bypass_cookies: bypass
+            .map_or(default.bypass_cookies, |list| list.into_iter().map(|CookieName(name)| name).collect()),
+    }
+}
+
+fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
+    let default = Mirror::default();
+    let count = |slot: Slot<u64>, most: u64, default: usize, notes: &mut Notes| {
+        slot.within(1..=most, notes).here().map_or(default, |at| narrow(at.value, default))
+    };
+    let depth = raw.max_depth.within(0..=10_000, notes).here();
+    Mirror {
+        every: raw.every.within(Duration::from_secs(1)..=*ANY_TIME.end(), notes).or(default.every),
+        keep: count(raw.keep, 100_000, default.keep, notes),
+        max_pages: count(raw.max_pages, 10_000_000, default.max_pages, notes),
+        max_depth: depth.map_or(default.max_depth, |at| narrow(at.value, default.max_depth)),
+        rate: raw.rate.or(Rate(default.rate)).0,
+        include: once(raw.include.or_default(), notes),
+        exclude: once(raw.exclude.or_default(), notes),
+    }
+}
+
+fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<Route> {
+    if !value.path.is_given() {
+        notes.missing(&place, "path", "write which paths are meant, as in path = \"/admin/*\"");
+    }
+    let path = value.path.here()?.value;
+    let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.or(Switch(true)).0);
+    Some(Route { path, cache, mirror })
+}

@@ -1,0 +1,187 @@
+//! Every page in every language and form, with friendly and with hostile values.
+
+use super::*;
+
+const HOSTILE: &str =
+    "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\u{202e}evil\r\nX-Evil: 1";
+
+fn notice<'a>(cause: Cause, kind: Kind, links: &'a [Link]) -> Notice<'a> {
+    Notice {
+        kind,
+        cause,
+        site: Some("茶と器 朝凪"),
+        language: Language::Ja,
+        format: Format::Html,
+        down_for: None,
+        retry_after: Duration::from_secs(30),
+        links,
+    }
+}
+
+fn link(title: &str, href: &str) -> Link {
+    Link { title: title.to_owned(), href: href.to_owned() }
+}
+
+/// Every notice that can be: cause, kind, language, form, with and without a name and a time.
+fn every<'a>(site: &'a str, links: &'a [Link]) -> Vec<Notice<'a>> {
+    let mut all = Vec::new();
+    for &cause in Cause::ALL {
+        for kind in [Kind::Page, Kind::Form(Fate::NotArrived), Kind::Form(Fate::Unknown)] {
+            for &language in Language::ALL {
+                for format in [Format::Html, Format::Text, Format::Json] {
+                    for (site, down) in [(None, None), (Some(site), Some(Duration::from_secs(7300)))] {
+                        let one = notice(cause, kind, links);
+                        all.push(Notice { site, language, format, down_for: down, ..one });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn body(notice: &Notice<'_>) -> String {
+    String::from_utf8(render(notice).1.to_vec()).unwrap()
+}
+
+#[test]
+fn no_notice_is_cacheable_or_a_success() {
+    for notice in every("Shop", &[]) {
+        let (headers, body) = render(&notice);
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(notice.status().is_client_error() || notice.status().is_server_error());
+        assert_eq!(headers.contains_key("retry-after"), notice.status() == 503, "{notice:?}");
+        assert_eq!(headers["content-language"], notice.language.tag());
+        assert!(!body.is_empty());
+        for leftover in ["ETag", "Last-Modified", "Expires"] {
+            assert!(!headers.contains_key(leftover));
+        }
+    }
+}
+
+#[test]
+fn a_405_names_the_methods() {
+    assert_eq!(render(&notice(Cause::MethodRefused, Kind::Page, &[])).0["allow"], METHODS);
+    assert!(!render(&notice(Cause::Malformed, Kind::Page, &[])).0.contains_key("allow"));
+}
+
+#[test]
+fn retry_after_is_at_least_a_second() {
+    let soon = Notice { retry_after: Duration::from_millis(20), ..notice(Cause::Refused, Kind::Page, &[]) };
+    assert_eq!(render(&soon).0["retry-after"], "1");
+}
+
+#[test]
+fn every_page_is_a_whole_page_in_its_language() {
+    for notice in every("Shop", &[link("Home", "/")]).iter().filter(|n| n.format == Format::Html) {
+        let page = body(notice);
+        assert!(page.starts_with("<!doctype html>\n<html lang=\"") && page.trim_end().ends_with("</html>"));
+        assert!(page.contains(&format!("<html lang=\"{}\">", notice.language.tag())));
+        assert!(page.contains("<title>") && page.contains("<h1>") && page.contains("width=device-width"));
+        let kana = page.chars().any(|c| ('\u{3041}'..='\u{30ff}').contains(&c));
+        assert_eq!(kana, notice.language == Language::Ja, "{page}");
+        for outside in ["src=", "url(", "<link", "<script", "http://", "https://"] {
+            assert!(!page.contains(outside), "a holding page needs nothing else: {outside}");
+        }
+    }
+}
+
+#[test]
+fn hostile_values_stay_text() {
+    let links = [
+        link(HOSTILE, "/ok"),
+        link("script", "javascript:alert(1)"),
+        link("other host", "//evil.example/"),
+        link("other host", "/\\evil.example/"),
+        link("quote", "/\"onmouseover=alert(1)"),
+        link("relative", "evil"),
+        link(" \u{200b}", "/nameless"),
+    ];
+    for notice in every(HOSTILE, &links) {
+        let out = body(&notice);
+        match notice.format {
+            Format::Html => {
+                assert!(
+                    !out.contains("<script") && !out.contains("<img") && !out.contains("onmouseover="),
+                    "{out}"
+                );
+                assert!(
+                    !out.contains("javascript:")
+                        && !out.contains("evil.example")
+                        && !out.contains("/nameless")
+                );
+                assert!(!out.contains('\u{202e}'));
+            }
+            Format::Text => assert!(!out.contains('\r') && !out.contains('\u{202e}')),
+            Format::Json => assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok()),
+        }
+    }
+}
+
+#[test]
+fn a_form_is_told_that_it_did_not_arrive() {
+    let refused = notice(Cause::Refused, Kind::Form(Fate::of(Cause::Refused)), &[]);
+    assert!(body(&refused).contains("届いていません"));
+    assert!(body(&Notice { language: Language::En, ..refused }).contains("What you sent did not arrive"));
+    assert!(!body(&refused).contains("class=\"again\""), "a reload would send the form again");
+    let json = Notice { format: Format::Json, ..refused };
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&body(&json)).unwrap()["error"]["arrived"], false);
+    assert_eq!(refused.status(), 503);
+}
+
+#[test]
+fn a_form_that_may_have_arrived_is_not_called_lost() {
+    let cut = notice(Cause::BodyCut, Kind::Form(Fate::of(Cause::BodyCut)), &[]);
+    let page = body(&Notice { language: Language::En, ..cut });
+    assert!(page.contains("may not have arrived") && !page.contains("did not arrive"));
+}
+
+#[test]
+fn whatever_may_be_repeated_safely_has_not_arrived() {
+    for &cause in Cause::ALL {
+        match cause.retry() {
+            crate::failure::Retry::Safe => assert_eq!(Fate::of(cause), Fate::NotArrived, "{cause:?}"),
+            crate::failure::Retry::IfIdempotent => assert_eq!(Fate::of(cause), Fate::Unknown, "{cause:?}"),
+            crate::failure::Retry::No => {}
+        }
+    }
+}
+
+#[test]
+fn links_are_offered_in_an_outage_and_not_for_a_fault_of_the_visitor() {
+    let links = [link("ホーム", "/"), link("商品", "/products/?kind=tea&x=1")];
+    let page = body(&notice(Cause::KnownDown, Kind::Page, &links));
+    assert!(
+        page.contains("<a href=\"/\">ホーム</a>") || page.contains("<a href=\"&#x2f;\">ホーム</a>"),
+        "{page}"
+    );
+    assert!(page.contains("商品"));
+    assert!(!body(&notice(Cause::UnknownSite, Kind::Page, &links)).contains("商品"));
+    let text = body(&Notice { format: Format::Text, ..notice(Cause::KnownDown, Kind::Page, &links) });
+    assert!(text.contains("- 商品  /products/?kind=tea&x=1\n"));
+}
+
+#[test]
+fn long_names_and_long_lists_are_cut() {
+    let long = "あ".repeat(500);
+    let links: Vec<Link> = (0..100).map(|i| link(&format!("page {i}"), &format!("/{i}"))).collect();
+    let page = body(&Notice { site: Some(&long), ..notice(Cause::Refused, Kind::Page, &links) });
+    assert!(!page.contains(&"あ".repeat(81)) && page.contains('…'));
+    assert!(page.contains("page 11<") && !page.contains("page 12<"));
+}
+
+#[test]
+fn the_length_of_an_outage_is_said_in_round_figures() {
+    for (seconds, ja, en) in [
+        (10, "いま始まった", "just now"),
+        (61, "約1分前", "about 1 minute ago"),
+        (59 * 60, "約59分前", "about 59 minutes ago"),
+        (3 * 3600, "約3時間前", "about 3 hours ago"),
+        (3 * 86_400, "約3日前", "about 3 days ago"),
+    ] {
+        let one = notice(Cause::Refused, Kind::Page, &[]);
+        let one = Notice { down_for: Some(Duration::from_secs(seconds)), ..one };
+        assert!(body(&one).contains(ja), "{seconds}");
+        assert!(body(&Notice { language: Language::En, ..one }).contains(en), "{seconds}");
+    }
+}

@@ -1,0 +1,251 @@
+//! One request and its answer on one connection to an origin.
+//!
+//! The connection is driven by whoever waits for the answer or reads its body, not by a task of its own: no hand-over
+//! between threads, and nothing that lives on when the visitor has left. A connection at rest is driven by nobody; it
+//! is asked for news when it is taken from the pool.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+
+use super::connect::Io;
+use super::pool::Pool;
+use crate::failure::{Cause, Failure};
+use crate::http::Body;
+
+type Driver = Box<http1::Connection<TokioIo<Box<dyn Io>>, Body>>;
+
+/// An open connection, ready for a request.
+pub struct Connection {
+    sender: http1::SendRequest<Body>,
+    driver: Driver,
+    /// Whether it has answered before: then the origin may have closed it just now.
+    pub reused: bool,
+    /// When it came to rest.
+    pub idle_since: Option<Instant>,
+}
+
+/// A request that brought no answer.
+pub struct Unanswered {
+    /// Why.
+    pub failure: Failure,
+    /// The request itself if nothing of it was sent.
+    pub request: Option<Request<Body>>,
+    /// Whether the connection had answered before: the origin may have closed it just then.
+    pub old_connection: bool,
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Unanswered {
+        Unanswered { failure, request: None, old_connection: false }
+    }
+}
+
+impl Unanswered {
+    /// Nothing of the request was sent.
+    pub fn unsent(failure: impl Into<Failure>, request: Request<Body>) -> Unanswered {
+        Unanswered { failure: failure.into(), request: Some(request), old_connection: false }
+    }
+}
+
+impl Connection {
+    /// Speaks HTTP/1.1 on `io`. Answers' header fields may take `header_size` bytes.
+    ///
+    /// # Errors
+    /// [`Cause::NotHttp`], should hyper refuse the settings.
+    pub async fn open(io: Box<dyn Io>, header_size: usize) -> Result<Connection, Failure> {
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(header_size.max(8192) + 64 * 1024)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|e| Failure::new(Cause::NotHttp).source(e))?;
+        Ok(Connection { sender, driver: Box::new(driver), reused: false, idle_since: None })
+    }
+
+    /// Whether the connection can take a request: asks for news from the peer without waiting.
+    pub fn is_open(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+    }
+
+    /// Sends the request and waits for the answer's header fields. The connection comes back with the answer, unless
+    /// the origin closed it at once; the body needs it.
+    ///
+    /// # Errors
+    /// See [`Unanswered`]; waiting too long is the caller's to end, by dropping this.
+    pub async fn ask(
+        self,
+        request: Request<Body>,
+    ) -> Result<(Response<Incoming>, Option<Connection>), Unanswered> {
+        let Connection { mut sender, driver, reused, .. } = self;
+        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        let mut driver = Some(driver);
+        let result = std::future::poll_fn(|cx| {
+            if driver.as_mut().is_some_and(|running| Pin::new(running).poll(cx).is_ready()) {
+                driver = None; // with it goes the queue: what was not answered ends with the error
+            }
+            answer.as_mut().poll(cx)
+        })
+        .await;
+        match result {
+            Ok(answer) => {
+                let rest = driver.map(|driver| Connection { sender, driver, reused: true, idle_since: None });
+                Ok((answer, rest))
+            }
+            Err(error) => Err(Unanswered { old_connection: reused, ..unanswered(error) }),
+        }
+    }
+
+    /// The same for a request to switch protocols: the connection goes to a task of its own, which the raw bytes flow
+    /// through afterwards.
+    ///
+    /// # Errors
+    /// See [`Unanswered`].
+    pub async fn ask_upgrade(mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
+        let answer = self.sender.try_send_request(request);
+        crate::tasks::detached((*self.driver).with_upgrades());
+        answer.await.map_err(unanswered)
+    }
+}
+
+fn unanswered(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Unanswered {
+    let request = error.take_message();
+    Unanswered { failure: failure_of(error.into_error()), request, old_connection: false }
+}
+
+/// What an error of hyper's means for the site. A failure that our own request body raised comes back as it is.
+fn failure_of(error: hyper::Error) -> Failure {
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        if let Some(own) = inner.downcast_ref::<Failure>() {
+            return Failure::new(own.cause).source(error);
+        }
+        source = inner.source();
+    }
+    let cause = if error.is_parse() { Cause::NotHttp } else { Cause::Reset };
+    Failure::new(cause).source(error)
+}
+
+/// The body of an origin's answer: drives its connection, and takes it back to the pool at the end. Ends in an error
+/// when the origin breaks off, or sends nothing for `stall` while somebody waits.
+pub struct AnswerBody {
+    incoming: Incoming,
+    connection: Option<Connection>,
+    pool: Weak<Pool>,
+    /// Which connections of the pool are alike (the server name of the TLS handshake).
+    name: Arc<str>,
+    stall: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    _seat: Option<OwnedSemaphorePermit>,
+}
+
+impl AnswerBody {
+    /// The body of an answer that came over `connection`. `seat` is given back when the body ends.
+    pub fn new(
+        incoming: Incoming,
+        connection: Option<Connection>,
+        (pool, name): (&Arc<Pool>, Arc<str>),
+        stall: Duration,
+        seat: OwnedSemaphorePermit,
+    ) -> AnswerBody {
+        let pool = Arc::downgrade(pool);
+        AnswerBody { incoming, connection, pool, name, stall, timer: None, _seat: Some(seat) }
+    }
+
+    /// The body of an answer whose connection is not kept.
+    pub fn read_once(incoming: Incoming, connection: Option<Connection>, stall: Duration) -> AnswerBody {
+        AnswerBody {
+            incoming,
+            connection,
+            pool: Weak::new(),
+            name: "".into(),
+            stall,
+            timer: None,
+            _seat: None,
+        }
+    }
+
+    /// Takes the connection back to the pool if it is whole and at rest.
+    fn release(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if connection.is_open()
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.put(&self.name, connection);
+        }
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        let Some(connection) = self.connection.as_mut() else { return Poll::Pending };
+        if Pin::new(&mut connection.driver).poll(cx).is_ready() {
+            self.connection = None; // closed; what it has read is still in the channel
+        }
+        Pin::new(&mut self.incoming).poll_frame(cx)
+    }
+
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let stall = self.stall;
+        self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall))).as_mut().poll(cx)
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let this = self.get_mut();
+        match this.poll_incoming(cx) {
+            Poll::Pending => match this.poll_stall(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) => {
+                    this.connection = None;
+                    Poll::Ready(Some(Err(Failure::new(Cause::BodyStalled))))
+                }
+            },
+            Poll::Ready(Some(Ok(frame))) => {
+                this.timer = None;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.connection = None;
+                Poll::Ready(Some(Err(Failure::new(Cause::BodyCut).source(error))))
+            }
+            Poll::Ready(None) => {
+                this.release();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    /// A reader that knows the length stops at the last byte, without asking for the end.
+    fn drop(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+}

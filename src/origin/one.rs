@@ -1,0 +1,330 @@
+//! One origin: its connections, its health, and one attempt at a request.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request, Response, Version, header};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::Tools;
+use super::connect::connect;
+use super::exchange::{AnswerBody, Connection, Unanswered};
+use super::health::{Evidence, Health, Seen, State};
+use super::latency::Usual;
+use super::pool::Pool;
+use super::upload::Upload;
+use crate::clock;
+use crate::config::ready::{self, OriginUrl};
+use crate::failure::{Cause, Failure, Side};
+use crate::http::Body;
+
+/// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
+/// origin's own idle time-out is hardly ever that short.
+const WARM: Duration = Duration::from_secs(1);
+
+/// What makes an origin the same one across reloads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// Where it is.
+    pub url: OriginUrl,
+    /// Its own host name, if not the visitor's.
+    pub host: Option<String>,
+    /// Its extra trust anchor.
+    pub ca: Option<PathBuf>,
+}
+
+/// One origin, kept for as long as some configuration names it.
+pub struct Origin {
+    /// Which one it is.
+    pub identity: Identity,
+    site: Arc<str>,
+    tools: Tools,
+    tls: Option<Result<Arc<rustls::ClientConfig>, String>>,
+    pool: Arc<Pool>,
+    seats: Arc<Semaphore>,
+    health: Mutex<Health>,
+    /// A copy of the counter's bad ones in a row, so that good news need no lock when all is well.
+    bad_in_a_row: AtomicU32,
+    /// 0 unproven, 1 up, 2 down or on trial: the hot path's view of the state.
+    standing: AtomicU32,
+    usual: Mutex<[Usual; 2]>,
+    /// Wakes the checker before its time.
+    pub(super) nudged: Notify,
+    pub(super) checker: Mutex<super::Checker>,
+}
+
+/// How one request is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// The host that the visitor asked for.
+    pub host: &'a str,
+    /// The wait for the answer's header fields.
+    pub wait: Duration,
+    /// The longest silence within the answer's body.
+    pub stall: Duration,
+    /// Whether the request asks for a change of protocol.
+    pub upgrade: bool,
+}
+
+/// A good or bad standing without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing seen yet.
+    Unproven,
+    /// It answers.
+    Up,
+    /// It does not, or is on trial.
+    Down,
+}
+
+/// What kind of page a time is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Made by a program, most likely.
+    Page,
+    /// A file, most likely.
+    Asset,
+}
+
+impl Origin {
+    /// An origin of which nothing is known yet. An unreadable trust anchor is kept as its failure: the process starts.
+    pub fn new(site: Arc<str>, identity: Identity, health: &ready::Health, tools: Tools) -> Origin {
+        let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref()));
+        if let Some(Err(error)) = &tls {
+            tracing::error!(site = %site, origin = %identity.url, error, "trust anchor cannot be used");
+        }
+        Origin {
+            identity,
+            site,
+            tls,
+            pool: Arc::default(),
+            seats: Arc::new(Semaphore::new(tools.in_flight.min(Semaphore::MAX_PERMITS))),
+            health: Mutex::new(Health::new(health.fall, health.rise)),
+            bad_in_a_row: AtomicU32::new(0),
+            standing: AtomicU32::new(0),
+            usual: Mutex::default(),
+            nudged: Notify::new(),
+            checker: Mutex::new(None),
+            tools,
+        }
+    }
+
+    /// The Host header and server name for a visitor's host.
+    pub fn host<'a>(&'a self, visitors: &'a str) -> &'a str {
+        self.identity.host.as_deref().unwrap_or(visitors)
+    }
+
+    /// Its standing, without a lock.
+    pub fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Unproven,
+            1 => Standing::Up,
+            _ => Standing::Down,
+        }
+    }
+
+    /// All that is known of its health.
+    pub fn state(&self) -> State {
+        lock(&self.health).state()
+    }
+
+    /// Requests that it is answering now.
+    pub fn in_flight(&self) -> usize {
+        self.tools.in_flight.saturating_sub(self.seats.available_permits())
+    }
+
+    /// Judges by other numbers from now on.
+    pub(super) fn set_thresholds(&self, health: &ready::Health) {
+        let mut counter = lock(&self.health);
+        *counter = counter.clone().with_thresholds(health.fall, health.rise);
+    }
+
+    /// Takes note of what was seen of it.
+    pub fn observe(&self, evidence: Evidence, seen: Seen) {
+        let well = self.standing() == Standing::Up && self.bad_in_a_row.load(Ordering::Relaxed) == 0;
+        if well && seen == Seen::Good {
+            return;
+        }
+        let mut health = lock(&self.health);
+        let change = health.observe(evidence, seen, clock::now());
+        self.bad_in_a_row.store(health.bad_in_a_row(), Ordering::Relaxed);
+        let standing = match health.state() {
+            State::Unproven => 0,
+            State::Up => 1,
+            State::Down { .. } | State::Trial { .. } => 2,
+        };
+        self.standing.store(standing, Ordering::Relaxed);
+        drop(health);
+        if let Some(change) = change {
+            let cause = if let Seen::Bad(cause) = seen { cause.code() } else { "" };
+            tracing::info!(site = %self.site, origin = %self.identity.url, from = change.from.as_str(), to = change.to.as_str(),
+                cause, "origin changed state");
+        }
+        if evidence == Evidence::Visit && matches!(seen, Seen::Bad(_)) {
+            self.nudge();
+        }
+    }
+
+    /// Has it checked now rather than at its time: something was odd.
+    pub fn nudge(&self) {
+        self.nudged.notify_one();
+    }
+
+    /// How long such a page usually takes.
+    pub fn usual(&self, class: Class) -> Usual {
+        lock(&self.usual)[class as usize]
+    }
+
+    /// Takes note of how long a good answer took.
+    pub fn took(&self, class: Class, time: Duration) {
+        lock(&self.usual)[class as usize].observe(time);
+    }
+
+    /// One attempt; over a `fresh` connection, or at least a warm one, if asked for. Failures that are the origin's are
+    /// held against it.
+    ///
+    /// # Errors
+    /// See [`Unanswered`]; [`Cause::Silent`] when the wait is over.
+    pub async fn attempt(
+        &self,
+        request: Request<Body>,
+        sending: Sending<'_>,
+        upload: Option<&Upload>,
+        fresh: bool,
+    ) -> Result<Response<Body>, Unanswered> {
+        let begun = clock::now().mono;
+        let seat = match tokio::time::timeout(sending.wait, self.seats.clone().acquire_owned()).await {
+            Ok(Ok(seat)) => seat,
+            Ok(Err(_)) | Err(_) => return Err(Unanswered::unsent(Cause::Busy, request)),
+        };
+        let wait = sending.wait.saturating_sub(clock::now().mono - begun);
+        let result = match within(wait, upload, self.exchange(request, sending, fresh, seat)).await {
+            Some(result) => result,
+            None => Err(Failure::new(Cause::Silent).detail(self.identity.url.to_string()).into()),
+        };
+        result.map_err(|mut unanswered| {
+            if let Some(cause) = upload.and_then(Upload::failed) {
+                unanswered.failure = Failure { cause, ..unanswered.failure };
+            }
+            let luck = unanswered.old_connection && unanswered.failure.cause == Cause::Reset;
+            if unanswered.failure.cause.side() == Side::Origin && !luck {
+                self.observe(Evidence::Visit, Seen::Bad(unanswered.failure.cause));
+            }
+            unanswered
+        })
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<Body>,
+        sending: Sending<'_>,
+        fresh: bool,
+        seat: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Unanswered> {
+        let host = self.host(sending.host);
+        match HeaderValue::from_str(host) {
+            Ok(value) => _ = request.headers_mut().insert(header::HOST, value),
+            Err(_) => return Err(Unanswered::unsent(Cause::Malformed, request)),
+        }
+        *request.version_mut() = Version::HTTP_11;
+        let name = if self.identity.url.tls { bare(host) } else { "" };
+        loop {
+            let resting = if fresh { WARM } else { Duration::MAX };
+            let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
+                Some(connection) => connection,
+                None => match self.connect(name).await {
+                    Ok(connection) => connection,
+                    Err(failure) => return Err(Unanswered::unsent(failure, request)),
+                },
+            };
+            if sending.upgrade {
+                let answer = connection.ask_upgrade(request).await?;
+                return Ok(answer.map(Body::Incoming));
+            }
+            let reused = connection.reused;
+            match connection.ask(request).await {
+                Ok((answer, rest)) => {
+                    return Ok(answer.map(|incoming| {
+                        Body::stream(AnswerBody::new(
+                            incoming,
+                            rest,
+                            (&self.pool, name.into()),
+                            sending.stall,
+                            seat,
+                        ))
+                    }));
+                }
+                // Closed by the origin in the moment in which it was taken; nothing was sent.
+                Err(Unanswered { request: Some(again), .. }) if reused => request = again,
+                Err(unanswered) => return Err(unanswered),
+            }
+        }
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self, name: &str) -> Result<Connection, Failure> {
+        let tls = match &self.tls {
+            None => None,
+            Some(Ok(config)) => Some(config),
+            Some(Err(error)) => return Err(Failure::new(Cause::Tls).detail(error.clone())),
+        };
+        let io = connect(&self.identity.url, name, tls, &self.tools.resolver).await?;
+        Connection::open(io, self.tools.header_size).await
+    }
+
+    /// Drops connections that rested too long.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.pool.sweep(now);
+    }
+}
+
+/// The host without its port, for TLS.
+pub(super) fn bare(host: &str) -> &str {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.split(']').next().unwrap_or(address);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+/// Waits for `work`, `wait` long after the last progress of the upload. `None`: the wait was in vain.
+async fn within<T>(wait: Duration, upload: Option<&Upload>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let mut deadline = tokio::time::Instant::now() + wait;
+    loop {
+        if let Ok(done) = tokio::time::timeout_at(deadline, &mut work).await {
+            return Some(done);
+        }
+        let later = tokio::time::Instant::from_std(upload?.moved_at()) + wait;
+        if later <= deadline {
+            return None;
+        }
+        deadline = later;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_name_has_no_port() {
+        assert_eq!(bare("www.example.jp:8443"), "www.example.jp");
+        assert_eq!(bare("[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(bare("www.example.jp"), "www.example.jp");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_in_progress_is_waited_for() {
+        let (upload, _body) = Upload::watch(Body::Empty, 0);
+        let nothing = std::future::pending::<()>();
+        assert!(within(Duration::from_secs(1), Some(&upload), nothing).await.is_none());
+        let soon = tokio::time::sleep(Duration::from_millis(900));
+        assert!(within(Duration::from_secs(1), None, soon).await.is_some());
+    }
+}

@@ -1,0 +1,70 @@
+//! Connections at rest, last used first: the few that are needed stay warm, the others grow old and go.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::exchange::Connection;
+use crate::clock;
+
+/// Connections at rest of one kind, at most.
+const MOST: usize = 256;
+/// Kinds (server names) at most; more are a catch-all site's visitors with names of their own making.
+const NAMES: usize = 64;
+/// A connection rests no longer than this. Origins commonly close them after 5 to 75 seconds.
+const REST: Duration = Duration::from_secs(55);
+
+/// The connections at rest to one origin.
+#[derive(Default)]
+pub struct Pool(Mutex<HashMap<Arc<str>, Vec<Connection>>>);
+
+impl Pool {
+    /// Takes an open connection whose rest was at most `rest` long, the warmest first.
+    pub fn take(&self, name: &str, rest: Duration) -> Option<Connection> {
+        let now = clock::now().mono;
+        loop {
+            let mut connection = self.lock().get_mut(name)?.pop()?;
+            let rested = connection.idle_since.map_or(Duration::ZERO, |since| now - since);
+            if rested > rest.min(REST) {
+                self.put_back(name, connection);
+                return None; // those beneath it rested longer still
+            }
+            if connection.is_open() {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Lays an open connection to rest.
+    pub fn put(&self, name: &Arc<str>, mut connection: Connection) {
+        connection.idle_since = Some(clock::now().mono);
+        let mut resting = self.lock();
+        if !resting.contains_key(name) && resting.len() >= NAMES {
+            return;
+        }
+        let alike = resting.entry(name.clone()).or_default();
+        if alike.len() < MOST {
+            alike.push(connection);
+        }
+    }
+
+    /// Drops what has rested too long or was closed by the origin. Called now and then.
+    pub fn sweep(&self, now: Instant) {
+        let old =
+            |c: &Connection| c.idle_since.is_some_and(|since| now.saturating_duration_since(since) > REST);
+        self.lock().retain(|_, alike| {
+            alike.retain_mut(|connection| !old(connection) && connection.is_open());
+            !alike.is_empty()
+        });
+    }
+
+    fn put_back(&self, name: &str, connection: Connection) {
+        if let Some(alike) = self.lock().get_mut(name) {
+            alike.push(connection);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Connection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,123 @@
+//! A request's body on its way to an origin: its progress, and what went wrong with it on the visitor's side.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::clock;
+use crate::failure::{Cause, Failure};
+use crate::http::{Body, body};
+
+/// What is known of a body on its way. An origin's time to answer runs from the last byte that it was sent.
+#[derive(Debug)]
+pub struct Upload {
+    started: Instant,
+    /// Milliseconds after `started` at which the origin last took something.
+    moved: AtomicU64,
+    failed: Mutex<Option<Cause>>,
+}
+
+impl Upload {
+    /// Wraps a visitor's body, of which at most `limit` bytes are let through.
+    pub fn watch(body: Body, limit: u64) -> (Arc<Upload>, Body) {
+        let upload = Arc::new(Upload {
+            started: clock::now().mono,
+            moved: AtomicU64::new(0),
+            failed: Mutex::new(None),
+        });
+        let watched = Watched { inner: body, left: limit, upload: upload.clone() };
+        (upload, Body::stream(watched))
+    }
+
+    /// When the origin last took something of it.
+    pub fn moved_at(&self) -> Instant {
+        self.started + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    }
+
+    /// Why the body ended early, if that was not the origin's doing.
+    pub fn failed(&self) -> Option<Cause> {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, cause: Cause) -> Failure {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+        Failure::new(cause)
+    }
+
+    fn note_progress(&self) {
+        let elapsed = clock::now().mono.saturating_duration_since(self.started);
+        self.moved.store(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+struct Watched {
+    inner: Body,
+    left: u64,
+    upload: Arc<Upload>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = body::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        this.upload.note_progress(); // being asked for more is progress, too: the origin took what there was
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match this.left.checked_sub(size) {
+                    Some(left) => {
+                        this.left = left;
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    None => Poll::Ready(Some(Err(this.upload.fail(Cause::BodyTooLarge).into()))),
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Some(Err(this.upload.fail(Cause::VisitorGone).source(error).into())))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn what_is_within_the_limit_passes_unchanged() {
+        let (upload, body) = Upload::watch(Body::whole("12345"), 5);
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "12345");
+        assert_eq!(upload.failed(), None);
+    }
+
+    #[tokio::test]
+    async fn one_byte_more_is_the_visitors_fault() {
+        let (upload, body) = Upload::watch(Body::whole("123456"), 5);
+        assert!(body.collect().await.is_err());
+        assert_eq!(upload.failed(), Some(Cause::BodyTooLarge));
+    }
+}

@@ -1,0 +1,228 @@
+//! Asking the origin for one visitor: the request as it goes out, the answer as it comes back.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response, Uri, header};
+
+use super::hold::{Held, hold};
+use super::site::Site;
+use super::{Early, Visit};
+use crate::ask::{Ask, Kind, key};
+use crate::failover::{Fall, Wait};
+use crate::failure::{Cause, Failure, Side};
+use crate::http::{Body, headers};
+use crate::origin::health::{Evidence, Seen};
+use crate::origin::latency::patience;
+use crate::origin::upload::Upload;
+use crate::origin::{Answered, Class, Origin, Sending};
+use crate::verdict::{Verdict, judge};
+
+/// What the plan allows.
+#[derive(Clone, Copy)]
+pub struct Allowance {
+    /// The visitor's wait, for the header fields and for what is held back of the body.
+    pub wait: Duration,
+    /// How many bytes are held back; `None`: there is nothing else to give, so nothing is.
+    pub hold_back: Option<u64>,
+    /// Whether waiting in vain says something about the origin: only its own time-out does.
+    pub patient: bool,
+}
+
+impl Allowance {
+    /// What the plan's words mean for this site and page.
+    pub fn of(site: &Site, ask: &Ask, wait: Wait, fall: Fall) -> Allowance {
+        let policy = &site.config.failover;
+        let usual = || site.origins.usual(class_of(ask.key()));
+        Allowance {
+            wait: match wait {
+                Wait::Timeout => policy.timeout,
+                Wait::Patience => patience(usual(), policy.patience, policy.patience_max).min(policy.timeout),
+            },
+            hold_back: matches!(fall, Fall::Copy(_)).then_some(policy.hold_back),
+            patient: wait == Wait::Timeout,
+        }
+    }
+}
+
+/// Makes the visitor's request one for the origin: hop-by-hop fields out, who asks and by what way in.
+pub fn outgoing(
+    ask: &Ask,
+    mut request: Request<Body>,
+    visit: &Visit<'_>,
+    trusted: &[ipnet::IpNet],
+) -> Result<Request<Body>, Failure> {
+    if crate::http::forwarded::passes(request.headers()) > 3 {
+        return Err(Failure::new(Cause::Malformed).detail("the request runs in a circle"));
+    }
+    let upgrade = ask.kind == Kind::Upgrade;
+    let version = request.version();
+    if upgrade {
+        headers::strip_hop_by_hop_but_upgrade(request.headers_mut());
+    } else {
+        headers::strip_hop_by_hop(request.headers_mut());
+    }
+    // We say 100 to the visitor ourselves, when the origin begins to take the body.
+    request.headers_mut().remove(header::EXPECT);
+    let hop = crate::http::forwarded::Hop {
+        peer: visit.peer,
+        tls: visit.tls,
+        host: ask.authority(),
+        port: visit.port,
+        version,
+    };
+    crate::http::forwarded::forward(request.headers_mut(), &hop, trusted);
+    let target = request.uri().path_and_query().cloned();
+    *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    Ok(request)
+}
+
+/// Asks for this visitor alone, and judges the answer.
+///
+/// # Errors
+/// Why there is no good answer within the allowance.
+pub async fn direct(
+    site: &Site,
+    ask: &Ask,
+    mut request: Request<Body>,
+    allowance: Allowance,
+    (body_size, early): (u64, Option<Early>),
+) -> Result<Answered, Failure> {
+    let (upload, request) = if matches!(request.body(), Body::Empty) {
+        (None, request)
+    } else {
+        let body = std::mem::replace(request.body_mut(), Body::Empty);
+        let (upload, body) = Upload::watch(body, body_size);
+        (Some(upload), request.map(|_| body))
+    };
+    let policy = &site.config.failover;
+    let sending = Sending {
+        host: ask.authority(),
+        wait: policy.timeout,
+        stall: policy.timeout,
+        upgrade: ask.kind == Kind::Upgrade,
+    };
+    let mut request = request;
+    if let Some(early) = early {
+        pass_early(&mut request, early);
+    }
+    let work = async {
+        let answered = site.origins.send(request, sending, upload.as_deref()).await?;
+        let answered = judged(site, ask, answered)?;
+        match allowance.hold_back {
+            Some(limit) => held(answered, limit).await,
+            None => Ok(answered),
+        }
+    };
+    if allowance.patient && allowance.hold_back.is_none() {
+        return work.await; // the origin's own time-out ends it, an upload in progress prolongs it
+    }
+    match tokio::time::timeout(allowance.wait, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            site.origins.nudge();
+            Err(Failure::new(if allowance.patient { Cause::Silent } else { Cause::Slow }))
+        }
+    }
+}
+
+/// The verdict on an answer, noted for the origin's health. What was sent with a form or the like may have been carried
+/// out: its answer is the visitor's, whatever it is.
+pub fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answered, Failure> {
+    match judge(answered.response.status(), &site.config.failover) {
+        Verdict::Bad(cause) => {
+            answered.origin.nudge();
+            if ask.kind != Kind::Read {
+                return Ok(answered);
+            }
+            Err(Failure::new(cause).detail(answered.response.status().to_string()))
+        }
+        Verdict::Good => {
+            answered.origin.observe(Evidence::Visit, Seen::Good);
+            answered.origin.took(class_of(ask.key()), answered.took);
+            Ok(answered)
+        }
+    }
+}
+
+/// Reads the answer whole if it is short enough.
+async fn held(mut answered: Answered, limit: u64) -> Result<Answered, Failure> {
+    if is_endless(answered.response.headers()) {
+        return Ok(answered);
+    }
+    let body = std::mem::replace(answered.response.body_mut(), Body::Empty);
+    *answered.response.body_mut() = match hold(body, limit).await {
+        Ok(Held::Whole(bytes)) => Body::whole(bytes),
+        Ok(Held::Begun(rest)) => rest,
+        Err(failure) => {
+            hold_against(&answered.origin, &failure);
+            return Err(failure);
+        }
+    };
+    Ok(answered)
+}
+
+/// Whether the answer is a stream without end, of which nothing can be held back.
+pub fn is_endless(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+    })
+}
+
+/// Takes out of an origin's answer what is between it and us alone.
+pub fn clean(headers: &mut HeaderMap) {
+    headers::strip_hop_by_hop(headers);
+    headers.remove(header::ALT_SVC); // about the origin's own ports, not ours
+}
+
+/// Puts our name on an origin's answer.
+pub fn sign(response: &mut Response<Body>) {
+    let via = crate::http::forwarded::via(response.version());
+    response.headers_mut().append(header::VIA, via);
+    *response.version_mut() = http::Version::HTTP_11;
+}
+
+/// Notes a body that the origin broke off.
+pub fn hold_against(origin: &Origin, failure: &Failure) {
+    if failure.cause.side() == Side::Origin {
+        origin.observe(Evidence::Visit, Seen::Bad(failure.cause));
+    }
+}
+
+/// Whether a page is made by a program, most likely, or is a file.
+pub fn class_of(key: &str) -> Class {
+    const PAGES: [&str; 7] = ["html", "htm", "php", "asp", "aspx", "jsp", "cgi"];
+    let name = key::path_of(key).rsplit('/').next().unwrap_or_default();
+    match name.rsplit_once('.') {
+        Some((_, ending)) if !PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page)) => Class::Asset,
+        Some(_) | None => Class::Page,
+    }
+}
+
+/// Has the origin's interim answers (103 Early Hints) passed on.
+fn pass_early(request: &mut Request<Body>, early: Early) {
+    hyper::ext::on_informational(request, move |interim| {
+        let mut headers = interim.headers().clone();
+        headers::strip_hop_by_hop(&mut headers);
+        early(interim.status(), &headers);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_assets_are_told_by_their_names() {
+        for (key, class) in [
+            ("/", Class::Page),
+            ("/a/b", Class::Page),
+            ("/a.html?x=1.css", Class::Page),
+            ("/a.PHP", Class::Page),
+            ("/a.css", Class::Asset),
+            ("/v1.2/page", Class::Page),
+            ("/a.pdf", Class::Asset),
+        ] {
+            assert_eq!(class_of(key), class, "{key}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Pages of the snapshot, ready to be given: found in the manifest, read from disk once, verified, and kept in memory
+//! while they are wanted.
+
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::hints;
+use super::render::Source;
+use crate::ask::key;
+use crate::notice::{Language, Link};
+use crate::snapshot::{Class, Page, ReadError, Snapshot, Store, Stored};
+use crate::tasks;
+
+/// RFC 7089 section 2.1.1.
+const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
+
+/// Pages that are wanted again and again, of all sites, within a bound of bytes.
+#[derive(Clone)]
+pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>);
+
+impl Hot {
+    /// Room for `bytes`.
+    pub fn new(bytes: u64) -> Hot {
+        let weigh = |_: &[u8; 16], page: &Arc<Ready>| u32::try_from(page.weight()).unwrap_or(u32::MAX);
+        Hot(moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build())
+    }
+}
+
+/// A page of a snapshot with all that an answer needs.
+pub struct Ready {
+    snapshot: Arc<Snapshot>,
+    page: Page,
+    /// As the origin gave it.
+    pub status: StatusCode,
+    /// As they are sent, but for what depends on the request.
+    pub headers: HeaderMap,
+    body: OnceLock<Bytes>,
+}
+
+impl Ready {
+    fn new(snapshot: Arc<Snapshot>, page: Page, body: Option<Bytes>) -> Option<Ready> {
+        let status = StatusCode::from_u16(page.status).ok()?;
+        let mut headers = HeaderMap::with_capacity(page.headers.len() + 8);
+        for (name, value) in &page.headers {
+            headers.append(name, value.clone());
+        }
+        if page.class != Class::Asset {
+            // What the origin promised of this page's freshness was about the live page.
+            headers.remove(header::EXPIRES);
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+        if let (false, Some(blob)) = (headers.contains_key(header::ETAG), page.body) {
+            let tag = format!("\"{}\"", &blob.to_string()[..32]);
+            headers.extend(HeaderValue::from_str(&tag).ok().map(|tag| (header::ETAG, tag)));
+        }
+        if status == StatusCode::OK {
+            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
+        headers.insert(header::VIA, crate::http::forwarded::via(http::Version::HTTP_11));
+        headers.insert(MEMENTO_DATETIME, crate::http::control::date_field(page.taken_at));
+        let body =
+            body.or_else(|| page.body.is_none().then(Bytes::new)).map(OnceLock::from).unwrap_or_default();
+        Some(Ready { snapshot, page, status, headers, body })
+    }
+
+    /// When the origin gave it.
+    pub fn taken_at(&self) -> SystemTime {
+        self.page.taken_at
+    }
+
+    fn weight(&self) -> usize {
+        // The fixed part is an estimate of the headers' and the table's share.
+        1024 + self.page.key.len() + self.body.get().map_or(0, Bytes::len)
+    }
+}
+
+/// The snapshots of one site.
+pub struct Mirror {
+    site: Arc<str>,
+    store: Option<Store>,
+    hot: Hot,
+    about: ArcSwapOption<About>,
+}
+
+/// What the current snapshot tells of the site.
+pub struct About {
+    of: String,
+    /// The language of the home page.
+    pub language: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Pages that work from the snapshot.
+    pub links: Vec<Link>,
+}
+
+impl Mirror {
+    /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
+    pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
+        Mirror { site, store, hot, about: ArcSwapOption::empty() }
+    }
+
+    /// The store, if the state directory can be used.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// The snapshot in service.
+    pub fn current(&self) -> Option<Arc<Snapshot>> {
+        self.store.as_ref()?.current()
+    }
+
+    /// The current snapshot's page for `key`; for a query that the snapshot does not know, the path's page.
+    pub fn find(&self, wanted: &str) -> Option<Arc<Ready>> {
+        let snapshot = self.current()?;
+        self.find_exactly(&snapshot, wanted).or_else(|| {
+            let path = key::path_of(wanted);
+            (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()
+        })
+    }
+
+    fn find_exactly(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
+        let place = self.place(snapshot, wanted);
+        if let Some(ready) = self.hot.0.get(&place) {
+            return Some(ready);
+        }
+        let (snapshot, page) = match snapshot.find(wanted) {
+            Ok(page) => (snapshot.clone(), page?),
+            Err(error) => {
+                tracing::error!(site = %self.site, key = wanted, %error, "snapshot cannot be read, older one is used");
+                self.store.as_ref()?.find_older(wanted, &snapshot.id())?
+            }
+        };
+        let ready = Arc::new(Ready::new(snapshot, page, None).filter(|ready| !leads_to_itself(&ready.page))?);
+        self.hot.0.insert(place, ready.clone());
+        Some(ready)
+    }
+
+    /// The page's body: from memory, or read and verified. A damaged one is looked for in older snapshots.
+    ///
+    /// # Errors
+    /// The last snapshot's error, if none has it whole.
+    pub async fn open(&self, ready: Arc<Ready>) -> Result<(Arc<Ready>, Source), ReadError> {
+        let mut ready = ready;
+        loop {
+            if let Some(body) = ready.body.get() {
+                let source = Source::Whole(body.clone());
+                return Ok((ready, source));
+            }
+            let (snapshot, page) = (ready.snapshot.clone(), ready.page.clone());
+            let loaded = tasks::blocking(move || snapshot.load(&page)).await;
+            match loaded {
+                Some(Ok(Stored::Whole(bytes))) => {
+                    _ = ready.body.set(bytes.clone());
+                    // Put again: its weight has changed.
+                    let place = self.place(&ready.snapshot, &ready.page.key);
+                    self.hot.0.insert(place, ready.clone());
+                    return Ok((ready, Source::Whole(bytes)));
+                }
+                Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file.into(), len))),
+                Some(Err(error)) => {
+                    tracing::error!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(), %error,
+                        "page of the snapshot is damaged, older one is used");
+                    let older = self.older(&ready).ok_or(error)?;
+                    self.hot.0.insert(self.place(&ready.snapshot, &ready.page.key), older.clone());
+                    ready = older;
+                }
+                None => {
+                    let source = std::io::Error::other("reading was interrupted");
+                    return Err(ReadError::Io { path: ready.page.key.clone().into(), source });
+                }
+            }
+        }
+    }
+
+    fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {
+        let (snapshot, page) = self.store.as_ref()?.find_older(&ready.page.key, &ready.snapshot.id())?;
+        Ready::new(snapshot, page, None).map(Arc::new)
+    }
+
+    /// Where a page is kept in memory: a hash, because keys come from visitors and are of any length.
+    fn place(&self, snapshot: &Snapshot, key: &str) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.site.as_bytes()).update(b"\0");
+        hasher.update(snapshot.id().to_string().as_bytes()).update(b"\0").update(key.as_bytes());
+        let mut place = [0; 16];
+        place.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        place
+    }
+
+    /// What the current snapshot tells of the site; `pages` are those that are worth a link.
+    pub async fn about(&self, pages: &[String]) -> Option<Arc<About>> {
+        let snapshot = self.current()?;
+        let of = snapshot.id().to_string();
+        if let Some(about) = self.about.load_full().filter(|about| about.of == of) {
+            return Some(about);
+        }
+        let home = self.html("/").await;
+        let mut about = About {
+            of,
+            language: home.as_deref().and_then(hints::language),
+            title: home.as_deref().and_then(hints::title),
+            links: Vec::new(),
+        };
+        for page in pages {
+            let html = self.html(page).await;
+            if let Some(title) = html.as_deref().and_then(hints::title) {
+                about.links.push(Link { title, href: page.clone() });
+            }
+        }
+        let about = Arc::new(about);
+        self.about.store(Some(about.clone()));
+        Some(about)
+    }
+
+    async fn html(&self, path: &str) -> Option<Bytes> {
+        let ready = self.find(path).filter(|ready| ready.page.class == Class::Page)?;
+        match self.open(ready).await.ok()?.1 {
+            Source::Whole(bytes) => Some(bytes),
+            Source::File(..) => None,
+        }
+    }
+}
+
+/// The language of notices, as the site or else the visitor has it.
+pub fn language(about: Option<&About>, wishes: &HeaderMap) -> Language {
+    let accept = wishes.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Language::choose(about.and_then(|about| about.language.as_deref()), accept)
+}
+
+/// A redirect from a page to itself: the origin meant the scheme or the host, which the copy does not know.
+fn leads_to_itself(page: &Page) -> bool {
+    if page.class != Class::Redirect {
+        return false;
+    }
+    let location = page.headers.iter().find(|(name, _)| name == header::LOCATION);
+    let Some(target) = location.and_then(|(_, value)| value.to_str().ok()) else { return true };
+    let base = url::Url::parse("http://site.invalid").and_then(|base| base.join(&page.key));
+    base.and_then(|base| base.join(target))
+        .is_ok_and(|url| key::page_key(url.path(), url.query(), &[]) == page.key.as_str())
+}

@@ -1,0 +1,421 @@
+//! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
+
+mod end;
+mod fetch;
+mod flight;
+mod hints;
+mod hold;
+mod mirror;
+mod render;
+mod site;
+mod tee;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+
+use crate::access_log::AccessLog;
+use crate::ask::{Ask, Kind, Visitor, host_of};
+use crate::cache::{self, Entry, Lookup};
+use crate::clock::{self, Now};
+use crate::failover::{self, Copy, Fall, Found, Mirrored, Mode, Plan, State};
+use crate::failure::{Cause, Failure};
+use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::{Body, headers};
+use crate::metrics::Answer;
+use crate::notice::{self, Fate, Format, Notice};
+use crate::origin::Origin;
+use end::{Ending, Subject};
+use fetch::Allowance;
+use mirror::Ready;
+pub use mirror::{Hot, Mirror};
+pub use site::{Site, Switch, Table};
+
+/// When to come again, on the holding page.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Passes an origin's interim answer (1xx) on.
+pub type Early = Box<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>;
+
+/// How a request came in.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// Our port.
+    pub port: u16,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+    /// Makes a way for interim answers, where there is one.
+    pub early: &'a (dyn Fn() -> Option<Early> + Sync),
+}
+
+/// The proxy: all sites, the cache, the log. Cheap to clone.
+#[derive(Clone)]
+pub struct Proxy(Arc<Shared>);
+
+struct Shared {
+    table: ArcSwap<Table>,
+    log: AccessLog,
+}
+
+/// An answer before its end.
+struct Outcome {
+    response: Response<Body>,
+    answer: Answer,
+    cause: Option<Cause>,
+    /// Who is held responsible for the rest of the body.
+    origin: Option<Arc<Origin>>,
+}
+
+/// The copies that were found.
+#[derive(Default)]
+struct Copies {
+    entry: Option<Arc<Entry>>,
+    page: Option<Arc<Ready>>,
+}
+
+impl Proxy {
+    /// A proxy for the table's sites.
+    pub fn new(table: Table, log: AccessLog) -> Proxy {
+        Proxy(Arc::new(Shared { table: ArcSwap::from_pointee(table), log }))
+    }
+
+    /// The sites as they run now.
+    pub fn table(&self) -> Arc<Table> {
+        self.0.table.load_full()
+    }
+
+    /// Replaces the sites. Requests under way end with those that they began with.
+    pub fn replace(&self, table: Table) {
+        self.0.table.store(Arc::new(table));
+    }
+
+    /// Answers one request. Never fails: whatever goes wrong has an answer.
+    pub async fn handle(&self, mut request: Request<Body>, visit: Visit<'_>) -> Response<Body> {
+        let now = clock::now();
+        let table = self.table();
+        let mut subject = Subject::of(&request, now, visit.peer);
+        let log = self.0.log.clone();
+
+        // 1. read: what is asked, of which site; refuse what is malformed.
+        let (site, mut ask) = match read(&table, &mut request, &visit) {
+            Ok(read) => read,
+            Err((site, failure)) => {
+                tracing::debug!(client = %visit.peer, error = %failure, "request refused");
+                let outcome = self.refuse(site.as_deref(), request.headers(), failure.cause).await;
+                let site =
+                    site.map(|site| (site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
+                return finish(
+                    outcome,
+                    Ending { subject, site, answer: Answer::Error, cause: None, origin: None, log },
+                );
+            }
+        };
+        subject.client = ask.client;
+        let counted = (site.config.name.clone(), site.metrics.clone(), site.metrics.enter());
+        let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        // 6. end: the only exit.
+        finish(
+            outcome,
+            Ending { subject, site: Some(counted), answer: Answer::Error, cause: None, origin: None, log },
+        )
+    }
+
+    async fn answer(
+        &self,
+        table: &Table,
+        site: &Arc<Site>,
+        ask: &mut Ask,
+        request: Request<Body>,
+        visit: &Visit<'_>,
+        now: Now,
+    ) -> Outcome {
+        // 2. look up: what the cache has, what the snapshot has.
+        let lookup = look_up(site, ask, request.headers(), now);
+        let (found, entry) = match &lookup {
+            Some(Lookup::Fresh(entry)) => (Found::Fresh, Some(entry.clone())),
+            Some(Lookup::Stale(entry) | Lookup::Revalidate(entry)) if entry.usable_stale(now) => {
+                (Found::Stale, Some(entry.clone()))
+            }
+            Some(Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable)
+            | None => (Found::Nothing, None),
+        };
+        let mode = site.switch.mode(now.mono);
+        let at_once =
+            found == Found::Fresh && ask.visitor == Visitor::Anonymous && mode != Mode::HoldSnapshot;
+        let page = if at_once || ask.kind != Kind::Read { None } else { site.mirror.find(ask.key()) };
+        let copies = Copies { entry, page };
+
+        // 3. decide: the fallback is chosen before the origin is asked.
+        let state = site.state();
+        let plan = failover::decide(ask.kind, ask.visitor, state, mode, found, copies.mirrored());
+        match plan {
+            Plan::Give(fall) => {
+                ask.keep_wishes(request.headers());
+                let cause = cause_of(site, state, mode);
+                self.fall(site, ask, fall, copies, cause, now).await
+            }
+            // 4. carry out: the origin, within the patience that the plan allows.
+            Plan::Ask { wait, fall } => {
+                let allowance = Allowance::of(site, ask, wait, fall);
+                match self.ask_origin(table, site, ask, request, visit, lookup, allowance).await {
+                    Ok(outcome) => outcome,
+                    // 5. fall: to the rung that the plan named, with the cause.
+                    Err(failure) => {
+                        tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "origin gave no good answer");
+                        self.fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks the origin: for all who want the same page, where that is possible, or for this visitor alone.
+    #[expect(clippy::too_many_arguments, reason = "one step of the path, called once")]
+    async fn ask_origin(
+        &self,
+        table: &Table,
+        site: &Arc<Site>,
+        ask: &mut Ask,
+        request: Request<Body>,
+        visit: &Visit<'_>,
+        lookup: Option<Lookup>,
+        allowance: Allowance,
+    ) -> Result<Outcome, Failure> {
+        check_size(&request, table.body_size)?;
+        ask.keep_wishes(request.headers());
+        let why = forward_reason(ask, lookup.as_ref());
+        let mut request = request;
+        if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
+            && cache::ask::may_share(request.method(), request.headers())
+        {
+            request = match self.fly(table, site, ask, request, visit, &lookup, why, allowance).await? {
+                flight::Flown::Landed(outcome) => return Ok(outcome),
+                flight::Flown::Alone(request) => request,
+            };
+        }
+        let upgrade = ask.kind == Kind::Upgrade;
+        let upgrading = upgrade.then(|| hyper::upgrade::on(&mut request));
+        let early = (visit.early)();
+        let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
+        let mut answered = fetch::direct(site, ask, request, allowance, (table.body_size, early)).await?;
+        if let Some(upgrading) = upgrading
+            && answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            let theirs = hyper::upgrade::on(&mut answered.response);
+            crate::tasks::detached(join(upgrading, theirs));
+        }
+        let status = answered.response.status();
+        if upgrade {
+            headers::strip_hop_by_hop_but_upgrade(answered.response.headers_mut());
+        } else {
+            fetch::clean(answered.response.headers_mut());
+        }
+        fetch::sign(&mut answered.response);
+        if cache::ask::invalidates(&ask.method, status) {
+            site.cache.invalidate(&site.cache.key(ask.tls(), ask.host(), ask.key()));
+        }
+        Ok(live(
+            answered.response,
+            answered.origin,
+            CacheStatus::Forwarded { why, status, stored: false, collapsed: false },
+        ))
+    }
+
+    /// What is given when the origin does not, or is not to, answer.
+    async fn fall(
+        &self,
+        site: &Site,
+        ask: &Ask,
+        fall: Fall,
+        copies: Copies,
+        cause: Option<Cause>,
+        now: Now,
+    ) -> Outcome {
+        match (fall, copies) {
+            (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
+                from_entry(ask, &entry, now, entry.hit(now), (Answer::Cache, None))
+            }
+            (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
+                from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
+            }
+            (Fall::Copy(_), Copies { page: Some(page), entry }) => match site.mirror.open(page).await {
+                Ok((page, source)) => from_page(ask, &page, source, cause),
+                // Damaged in every snapshot: whatever the cache has is better than nothing.
+                Err(error) => {
+                    tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                    match entry {
+                        Some(entry) => {
+                            from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
+                        }
+                        None => self.notice(site, ask, Answer::Holding, cause).await,
+                    }
+                }
+            },
+            (Fall::Refusal, _) => self.notice(site, ask, Answer::Refused, cause).await,
+            (Fall::Holding | Fall::Copy(_), _) => self.notice(site, ask, Answer::Holding, cause).await,
+        }
+    }
+
+    /// The holding page, or the refusal of what was sent.
+    async fn notice(&self, site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
+        let cause = cause.unwrap_or(Cause::KnownDown);
+        let about = site.mirror.about(&site.config.key_pages).await;
+        let about = about.as_deref();
+        let name = about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host());
+        let kind = match answer {
+            Answer::Refused => notice::Kind::Form(Fate::of(cause)),
+            _ => notice::Kind::Page,
+        };
+        let notice = Notice {
+            kind,
+            cause,
+            site: Some(name),
+            language: mirror::language(about, &ask.wishes),
+            format: Format::of(&ask.wishes),
+            down_for: None,
+            retry_after: RETRY_AFTER,
+            links: about.map_or(&[], |about| &about.links),
+        };
+        let answer = if cause.side() == crate::failure::Side::Visitor { Answer::Error } else { answer };
+        noticed(&notice, answer, ask.method == http::Method::HEAD)
+    }
+
+    /// The answer to a request that is at fault itself.
+    async fn refuse(&self, site: Option<&Site>, asked: &HeaderMap, cause: Cause) -> Outcome {
+        let about = match site {
+            Some(site) => site.mirror.about(&site.config.key_pages).await,
+            None => None,
+        };
+        let about = about.as_deref();
+        let notice = Notice {
+            kind: notice::Kind::Page,
+            cause,
+            site: about.and_then(|about| about.title.as_deref()),
+            language: mirror::language(about, asked),
+            format: Format::of(asked),
+            down_for: None,
+            retry_after: RETRY_AFTER,
+            links: &[],
+        };
+        noticed(&notice, Answer::Error, false)
+    }
+}
+
+impl Copies {
+    /// How old the snapshot's page is beside the cache's entry.
+    fn mirrored(&self) -> Mirrored {
+        match (&self.page, &self.entry) {
+            (None, _) => Mirrored::Nothing,
+            (Some(page), Some(entry)) if page.taken_at() < entry.received().wall => Mirrored::Older,
+            (Some(_), _) => Mirrored::Newer,
+        }
+    }
+}
+
+/// Finds the site, and reads the request.
+type Read = Result<(Arc<Site>, Ask), (Option<Arc<Site>>, Failure)>;
+
+fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
+    let (host, _) = host_of(request).map_err(|failure| (None, failure))?;
+    let unknown = || (None, Failure::new(Cause::UnknownSite).detail(host.to_string()));
+    let site = table.find(&host).ok_or_else(unknown)?.clone();
+    let client = crate::http::forwarded::client(request.headers(), visit.peer, visit.tls, &table.trusted);
+    let upgrade = headers::upgrade(request.method(), request.version(), request.headers()).is_some();
+    let ask = Ask::read(request, &site.config, (client.addr, client.tls), upgrade);
+    match ask {
+        Ok(ask) => Ok((site, ask)),
+        Err(failure) => Err((Some(site), failure)),
+    }
+}
+
+/// A body that is announced as too large is refused before anybody takes a byte of it.
+fn check_size(request: &Request<Body>, limit: u64) -> Result<(), Failure> {
+    match headers::content_length(request.headers()) {
+        Some(length) if length > limit => Err(Cause::BodyTooLarge.into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What the cache has; `None` if the request has no business with it.
+fn look_up(site: &Site, ask: &Ask, asked: &HeaderMap, now: Now) -> Option<Lookup> {
+    let open = ask.cacheable && ask.kind == Kind::Read && cache::ask::may_look_up(&ask.method, asked).is_ok();
+    // A session is not answered from the cache; an answer to it is not looked for there, nor kept.
+    (open && ask.visitor == Visitor::Anonymous)
+        .then(|| site.cache.lookup(&site.cache.key(ask.tls(), ask.host(), ask.key()), asked, now))
+}
+
+/// Why the origin is asked, as `Cache-Status` says it.
+fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
+    match lookup {
+        None if ask.kind == Kind::Read => Forward::Bypass,
+        None => Forward::Method,
+        Some(Lookup::Fresh(_)) => Forward::Request,
+        Some(Lookup::Stale(_) | Lookup::Revalidate(_)) => Forward::Stale,
+        Some(Lookup::Nothing(why)) => *why,
+        Some(Lookup::Uncacheable) => Forward::UriMiss,
+    }
+}
+
+/// Why the origin is not asked.
+fn cause_of(site: &Site, state: State, mode: Mode) -> Option<Cause> {
+    match (mode, state) {
+        (Mode::HoldSnapshot, _) => Some(Cause::Held),
+        (Mode::Auto | Mode::HoldOrigin, State::Down) => Some(site.origins.nobody().cause),
+        (Mode::Auto | Mode::HoldOrigin, State::Unproven) => Some(Cause::Unproven),
+        (Mode::Auto | Mode::HoldOrigin, State::Up | State::Degraded | State::Recovering) => None,
+    }
+}
+
+/// The origin's own answer.
+fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) -> Outcome {
+    status.add_to(response.headers_mut());
+    Outcome { response, answer: Answer::Origin, cause: None, origin: Some(origin) }
+}
+
+fn from_entry(
+    ask: &Ask,
+    entry: &Entry,
+    now: Now,
+    status: CacheStatus,
+    (answer, cause): (Answer, Option<Cause>),
+) -> Outcome {
+    let source = render::Source::Whole(entry.body());
+    let response = render::copy(ask, entry.status(), entry.answer_headers(now, status), source);
+    Outcome { response, answer, cause, origin: None }
+}
+
+fn from_page(ask: &Ask, page: &Ready, source: render::Source, cause: Option<Cause>) -> Outcome {
+    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    CacheStatus::HitSnapshot.add_to(response.headers_mut());
+    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+}
+
+fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
+    let mut response = notice.response();
+    if head {
+        *response.body_mut() = Body::Empty;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
+    Outcome { response, answer, cause: Some(notice.cause), origin: None }
+}
+
+fn finish(outcome: Outcome, ending: Ending) -> Response<Body> {
+    let Outcome { response, answer, cause, origin } = outcome;
+    Ending { answer, cause, origin, ..ending }.end(response)
+}
+
+/// Lets the bytes of two upgraded connections flow into each other until one side ends.
+async fn join(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade) {
+    let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) else { return };
+    let (mut ours, mut theirs) = (hyper_util::rt::TokioIo::new(ours), hyper_util::rt::TokioIo::new(theirs));
+    if let Err(error) = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await {
+        tracing::debug!(%error, "upgraded connection broke off");
+    }
+}

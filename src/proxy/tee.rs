@@ -1,0 +1,140 @@
+//! Keeping what streams by: every frame goes to the visitor first, and trouble with keeping never harms delivering.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::hold::broken;
+use super::site::Site;
+use crate::cache::storable::Exchange;
+use crate::cache::{Entry, Fill, Key, Leader, Reason};
+use crate::clock::{self, Now};
+use crate::failure::Failure;
+use crate::http::{Body, body};
+
+/// An answer that is to be kept once its body is whole.
+pub struct Keep {
+    site: Arc<Site>,
+    key: Key<'static>,
+    asked: HeaderMap,
+    status: StatusCode,
+    headers: HeaderMap,
+    times: (Now, Now),
+}
+
+impl Keep {
+    /// The answer to the visitor whose header fields are `asked`. The times: when the request left, when the answer came.
+    pub fn new(
+        response: &Response<Body>,
+        times: (Now, Now),
+        site: &Arc<Site>,
+        key: Key<'static>,
+        asked: HeaderMap,
+    ) -> Keep {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Keep { site: site.clone(), key, asked, status, headers, times }
+    }
+
+    /// Keeps it, with its whole body.
+    ///
+    /// # Errors
+    /// Why it is not kept.
+    pub fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
+        let exchange =
+            Exchange { method: &Method::GET, ask: &self.asked, status: self.status, answer: &self.headers };
+        let (asked, answered) = self.times;
+        let default_ttl = self.site.config.cache.default_ttl;
+        self.site.cache.store(&self.key, &Fill { exchange, body, default_ttl, asked, answered })
+    }
+}
+
+/// Gives the body on, and keeps it if it is whole and no longer than `most` bytes. The leader's followers learn how it
+/// ended; if the visitor leaves before that, one of them takes over.
+pub fn tee(body: Body, most: u64, keep: Keep, leader: Leader) -> Body {
+    Body::stream(Tee { inner: body, read: Vec::new(), most, keep: Some((keep, leader)) })
+}
+
+struct Tee {
+    inner: Body,
+    read: Vec<u8>,
+    most: u64,
+    keep: Option<(Keep, Leader)>,
+}
+
+impl Tee {
+    fn take_note(&mut self, data: &Bytes) {
+        if self.keep.is_none() {
+            return;
+        }
+        if (self.read.len() + data.len()) as u64 > self.most {
+            self.read = Vec::new();
+            if let Some((_, leader)) = self.keep.take() {
+                leader.not_shareable(clock::now());
+            }
+        } else {
+            self.read.extend_from_slice(data);
+        }
+    }
+
+    fn complete(&mut self) {
+        if let Some((keep, leader)) = self.keep.take() {
+            match keep.store(&self.read) {
+                Ok(entry) => leader.stored(entry),
+                Err(_) => leader.not_shareable(clock::now()),
+            }
+        }
+    }
+}
+
+impl http_body::Body for Tee {
+    type Data = Bytes;
+    type Error = body::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => {
+                this.complete();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    this.take_note(data);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let failure = broken(error);
+                if let Some((_, leader)) = this.keep.take() {
+                    leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
+                }
+                Poll::Ready(Some(Err(failure.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Tee {
+    /// A reader that knows the length stops at the last byte, without asking for the end.
+    fn drop(&mut self) {
+        if self.inner.is_end_stream() {
+            self.complete();
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The roll of open connections, and the reaper that walks it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::Shared;
+use super::counters::Counters;
+use super::life::{End, Life};
+use super::terms::Terms;
+use super::watch::{Judgement, Watch};
+
+const SHARDS: usize = 16;
+
+/// Who has just come may still be in the TLS handshake, or its first byte on the way.
+const NEWCOMER: Duration = Duration::from_secs(1);
+
+/// When nobody could make room, it is not looked again for so long: in a flood every newcomer would walk the roll.
+const CROWDED: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+struct Row {
+    life: Arc<Life>,
+    watch: Watch,
+}
+
+/// See the module. Sharded, so that a walk over many connections never holds an accept up for long.
+#[derive(Debug)]
+pub(super) struct Roll {
+    shards: [Mutex<HashMap<u64, Row>>; SHARDS],
+    next: AtomicU64,
+    open: AtomicUsize,
+    /// No new connections; those that are there finish.
+    closed: AtomicBool,
+    /// When nobody was found who could make room.
+    crowded: Mutex<Option<Instant>>,
+    left: Notify,
+    counters: Arc<Counters>,
+}
+
+/// A connection's line on the roll; dropping it strikes it out.
+#[derive(Debug)]
+pub(super) struct Line {
+    roll: Arc<Roll>,
+    number: u64,
+}
+
+impl Roll {
+    pub(super) fn new(counters: Arc<Counters>) -> Roll {
+        Roll {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            next: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            crowded: Mutex::default(),
+            left: Notify::new(),
+            counters,
+        }
+    }
+
+    /// Puts a connection on the roll.
+    pub(super) fn enter(self: &Arc<Self>, now: Instant) -> (Arc<Life>, Line) {
+        let life = Arc::new(Life::default());
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let row = Row { life: Arc::clone(&life), watch: Watch::new(now) };
+        self.with_shard(number, |rows| rows.insert(number, row));
+        // after the insertion: either the walk of `close` saw the row, or this sees that it is closed
+        if self.closed.load(Ordering::SeqCst) {
+            life.dismiss();
+        }
+        (life, Line { roll: Arc::clone(self), number })
+    }
+
+    fn with_shard<T>(&self, number: u64, with: impl FnOnce(&mut HashMap<u64, Row>) -> T) -> T {
+        let shard = &self.shards[number as usize % SHARDS];
+        with(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Collects what `pick` finds, and leaves the locks before anybody is woken.
+    fn walk<T>(&self, mut pick: impl FnMut(&mut Row) -> Option<T>) -> Vec<T> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let mut rows = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(rows.values_mut().filter_map(&mut pick));
+        }
+        found
+    }
+
+    /// Open connections.
+    pub(super) fn len(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Looks at every connection once, and ends those whose time is over.
+    pub(super) fn sweep(&self, terms: &Terms, now: Instant) {
+        let judged = self.walk(|row| match row.watch.judge(row.life.pulse(), terms, now) {
+            Judgement::Leave => None,
+            judgement @ (Judgement::Dismiss(_) | Judgement::Kill(_)) => {
+                Some((Arc::clone(&row.life), judgement))
+            }
+        });
+        for (life, judgement) in judged {
+            match judgement {
+                Judgement::Leave => {}
+                Judgement::Dismiss(reason) => {
+                    self.counters.count_end(reason);
+                    life.dismiss();
+                }
+                Judgement::Kill(reason) => {
+                    self.kill(&life, reason);
+                }
+            }
+        }
+    }
+
+    /// Ends one connection now; says whether nobody had done so before.
+    pub(super) fn kill(&self, life: &Life, reason: End) -> bool {
+        let first = life.kill(reason);
+        if first {
+            self.counters.count_end(reason);
+        }
+        first
+    }
+
+    /// Asks the `count` connections that have been idle for longest to go. Says how many there were.
+    pub(super) fn make_room(&self, count: usize, now: Instant) -> usize {
+        let mut crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        if crowded.is_some_and(|since| now.duration_since(since) < CROWDED) {
+            return 0;
+        }
+        let mut idle = self.walk(|row| {
+            let pulse = row.life.pulse();
+            let waiting = pulse.calls == pulse.ended && !pulse.upgraded && !pulse.closing;
+            let in_head = (pulse.http1 || pulse.calls == 0) && pulse.read > pulse.read_at_end;
+            let new = pulse.calls == 0 && now.duration_since(row.watch.moved()) < NEWCOMER;
+            (waiting && !in_head && !new).then(|| (row.watch.moved(), pulse, Arc::clone(&row.life)))
+        });
+        idle.sort_by_key(|&(moved, ..)| moved);
+        idle.truncate(count);
+        *crowded = idle.is_empty().then_some(now);
+        drop(crowded);
+        for (_, pulse, life) in &idle {
+            if pulse.calls == 0 || pulse.dismissed {
+                self.kill(life, End::Displaced);
+            } else {
+                self.counters.count_end(End::Displaced);
+                life.displace();
+            }
+        }
+        idle.len()
+    }
+
+    /// Asks all connections to finish, those too that come from now on.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for life in self.walk(|row| Some(Arc::clone(&row.life))) {
+            life.dismiss();
+        }
+    }
+
+    /// Ends every connection now; says how many there were.
+    pub(super) fn kill_all(&self, reason: End) -> usize {
+        self.kill_where(reason, |_| true)
+    }
+
+    /// Ends the connections that have not made a request yet.
+    pub(super) fn kill_unused(&self, reason: End) -> usize {
+        self.kill_where(reason, |life| !life.has_called())
+    }
+
+    /// Ends the connections that were handed over (WebSockets), if there are no others.
+    pub(super) fn kill_upgraded_when_alone(&self, reason: End) -> usize {
+        let alone = self.walk(|row| (!row.life.is_upgraded()).then_some(())).is_empty();
+        if alone { self.kill_all(reason) } else { 0 }
+    }
+
+    fn kill_where(&self, reason: End, which: impl Fn(&Life) -> bool) -> usize {
+        let found = self.walk(|row| which(&row.life).then(|| Arc::clone(&row.life)));
+        found.iter().filter(|life| self.kill(life, reason)).count()
+    }
+
+    /// Completes when a connection has left since the last call.
+    pub(super) async fn left(&self) {
+        self.left.notified().await;
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.roll.with_shard(self.number, |rows| rows.remove(&self.number));
+        self.roll.open.fetch_sub(1, Ordering::AcqRel);
+        self.roll.left.notify_one();
+    }
+}
+
+/// Sweeps for as long as the server lives.
+pub(super) async fn reap(shared: Arc<Shared>) {
+    loop {
+        let terms = shared.terms.load_full();
+        tokio::time::sleep(terms.tick()).await;
+        shared.roll.sweep(&shared.terms.load(), crate::clock::now().mono);
+    }
+}

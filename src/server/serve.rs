@@ -1,0 +1,346 @@
+//! One connection from its acceptance to its end: TLS, HTTP/1.1 or HTTP/2, and its requests.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio_rustls::TlsAcceptor;
+
+use super::Shared;
+use super::conn::{Conn, Service, TlsInfo};
+use super::io::{Stream, Watched};
+use super::life::{End, Life};
+use super::roll::Line;
+use super::seats::Seat;
+use super::terms::Terms;
+use crate::clock::Now;
+use crate::failure::Cause;
+use crate::http::{Body, body};
+use crate::tasks;
+
+/// Bytes of a request's body that one HTTP/1 connection may hold, and of an answer's that it may queue.
+const BUFFER: usize = 64 << 10;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// What a client may send ahead on one HTTP/2 stream, and on all of a connection's together.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of one HTTP/2 answer that may be queued.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// An accepted connection with everything that it holds.
+pub(super) struct Arrival {
+    pub(super) stream: Stream,
+    /// `None` for a Unix socket.
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) seat: Seat,
+    pub(super) line: Line,
+    pub(super) life: Arc<Life>,
+    pub(super) now: Now,
+}
+
+/// Serves a connection until it is over; the seat and the line on the roll are kept until the socket is closed.
+pub(super) async fn connection<S: Service>(
+    arrival: Arrival,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    service: S,
+    shared: Arc<Shared>,
+) {
+    let Arrival { stream, peer, seat, line, life, now } = arrival;
+    let held = (seat, line);
+    {
+        let mut work = pin!(open(stream, peer, now, tls, service, &life, &shared));
+        poll_fn(|cx| {
+            life.attach(cx.waker());
+            if life.end().is_some() {
+                // once more, so that the io can say why if it is in a position to
+                let _ = work.as_mut().poll(cx);
+                return Poll::Ready(());
+            }
+            work.as_mut().poll(cx)
+        })
+        .await;
+    }
+    if life.is_upgraded() {
+        poll_fn(|_| if life.is_gone() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+    if let Some(reason) = life.end() {
+        tracing::debug!(?peer, reason = reason.code(), "ended a connection");
+    }
+    drop(held);
+}
+
+async fn open<S: Service>(
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    now: Now,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    service: S,
+    life: &Arc<Life>,
+    shared: &Arc<Shared>,
+) {
+    let addresses = match (&stream, peer) {
+        (Stream::Tcp(tcp), Some(peer)) => {
+            let Ok(local) = tcp.local_addr() else { return };
+            Some((peer, super::listener::canonical(local)))
+        }
+        (Stream::Tcp(_) | Stream::Tls(_) | Stream::Unix(_), _) => None,
+    };
+    let (stream, info) = match (stream, tls) {
+        (Stream::Tcp(tcp), Some(config)) => match TlsAcceptor::from(config).accept(tcp).await {
+            Ok(tls) => {
+                let info = settled(tls.get_ref().1);
+                (Stream::Tls(Box::new(tls)), Some(info))
+            }
+            Err(error) => {
+                shared.counters.handshakes_failed.add();
+                tracing::debug!(?peer, %error, "TLS handshake failed");
+                return;
+            }
+        },
+        (stream, _) => (stream, None),
+    };
+    let mut io = Watched::new(stream, Arc::clone(life));
+    let http2 = match &info {
+        Some(info) => info.http2,
+        None => match io.starts_with_preface().await {
+            Ok(preface) => preface,
+            Err(_) => return,
+        },
+    };
+    let conn = Arc::new(Conn::accepted(addresses, info, now, Arc::clone(life)));
+    let session =
+        Arc::new(Session { service, conn, http2, life: Arc::clone(life), shared: Arc::clone(shared) });
+    let terms = shared.terms.load_full();
+    let outcome = if http2 {
+        shared.counters.http2.add();
+        serve_http2(io, session, &terms).await
+    } else {
+        shared.counters.http1.add();
+        life.speaks_http1();
+        serve_http1(io, session, &terms).await
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(?peer, %error, "connection ended with an error");
+    }
+}
+
+fn settled(tls: &rustls::ServerConnection) -> TlsInfo {
+    TlsInfo {
+        sni: tls.server_name().map(|name| name.to_ascii_lowercase().into()),
+        http2: tls.alpn_protocol() == Some(b"h2"),
+        tls13: tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3),
+    }
+}
+
+async fn serve_http1<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &Terms) -> hyper::Result<()> {
+    let life = Arc::clone(&session.life);
+    // No header timeout of hyper's: it holds between requests too, and costs an allocation and a timer for each.
+    // No limit on the number of fields other than its own 100, which it keeps on the stack.
+    let conn = http1::Builder::new()
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_header_size(terms.header_size)
+        .max_buf_size(BUFFER.max(terms.header_size))
+        .serve_connection(
+            TokioIo::new(io),
+            hyper::service::service_fn(move |request| session.answer(request)),
+        )
+        .with_upgrades();
+    let mut conn = pin!(conn);
+    let mut told = false;
+    poll_fn(|cx| {
+        // who has not asked yet may have a request on its way: it gets its answer, and then goes
+        if !told && life.is_dismissed() && life.has_called() {
+            told = true;
+            conn.as_mut().graceful_shutdown();
+        }
+        conn.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn serve_http2<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &Terms) -> hyper::Result<()> {
+    let life = Arc::clone(&session.life);
+    // No pings: a peer that is gone is found by TCP, and one that only answers pings is not worth its seat.
+    let conn = http2::Builder::new(Spawner)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(terms.header_size).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(
+            TokioIo::new(io),
+            hyper::service::service_fn(move |request| session.answer(request)),
+        );
+    let mut conn = pin!(conn);
+    let mut told = false;
+    poll_fn(|cx| {
+        if !told && life.is_dismissed() {
+            told = true;
+            conn.as_mut().graceful_shutdown();
+        }
+        conn.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Runs HTTP/2's streams: each ends with its connection.
+#[derive(Clone, Copy, Debug)]
+struct Spawner;
+
+impl<F> hyper::rt::Executor<F> for Spawner
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, work: F) {
+        tasks::detached(work);
+    }
+}
+
+/// What all requests of a connection share.
+struct Session<S> {
+    service: S,
+    conn: Arc<Conn>,
+    http2: bool,
+    life: Arc<Life>,
+    shared: Arc<Shared>,
+}
+
+impl<S: Service> Session<S> {
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
+        let session = Arc::clone(self);
+        async move { Ok(session.carry_out(request).await) }
+    }
+
+    async fn carry_out(self: Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+        let interim = !self.http2 && request.version() == Version::HTTP_11;
+        let mut call =
+            Call::begin(Arc::clone(&self.life), self.http2.then(|| Arc::clone(&self.shared)), interim);
+        let head_only = *request.method() == Method::HEAD;
+        let request =
+            request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) });
+        let work = async { self.service.call(request, &self.conn).await };
+        let mut response = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                self.shared.counters.panics.add();
+                tracing::error!(peer = %self.conn.peer, "a request panicked, it was answered with 500");
+                broken()
+            }
+        };
+        call.answered();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.life.upgrade();
+        } else if !self.http2 && self.life.is_dismissed() {
+            // this request came after the word to finish was given, when hyper was not yet told of it
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.http2 {
+            strip_http2_body(head_only, &mut response);
+        }
+        response.map(|body| Answer { body, _call: call })
+    }
+}
+
+/// The answer to a request whose handler panicked.
+fn broken() -> Response<Body> {
+    let mut response = Response::new(Body::whole(format!("{}\n", Cause::Internal.public())));
+    *response.status_mut() = Cause::Internal.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// hyper leaves the body out where HTTP forbids one only over HTTP/1; over HTTP/2 it would send it.
+fn strip_http2_body(head_only: bool, response: &mut Response<Body>) {
+    let status = response.status();
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    if !head_only && !bodiless {
+        return;
+    }
+    let body = std::mem::replace(response.body_mut(), Body::Empty);
+    if let (true, false, Some(length @ 1..)) = (head_only, bodiless, body.size_hint().exact()) {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+}
+
+/// One request from its call to the end of its answer, wherever that is.
+struct Call {
+    life: Arc<Life>,
+    /// Where a flood of cancelled requests is reported; only HTTP/2 can make one.
+    flood: Option<Arc<Shared>>,
+    answered: bool,
+}
+
+impl Call {
+    fn begin(life: Arc<Life>, flood: Option<Arc<Shared>>, interim: bool) -> Call {
+        life.begin_call(interim);
+        Call { life, flood, answered: false }
+    }
+
+    fn answered(&mut self) {
+        self.answered = true;
+        self.life.answer_call();
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.life.end_call();
+        if let (false, Some(shared)) = (self.answered, &self.flood)
+            && self.life.cancel_call()
+        {
+            shared.roll.kill(&self.life, End::Cancelling);
+        }
+    }
+}
+
+/// An answer's body, with the call that it belongs to.
+struct Answer {
+    body: Body,
+    _call: Call,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = body::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+        let this = self.get_mut();
+        // a body that panics breaks its own answer off, visibly, and not the others of its connection
+        std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx))).unwrap_or_else(
+            |_| {
+                tracing::error!("an answer's body panicked, it was broken off");
+                this.body = Body::Empty;
+                Poll::Ready(Some(Err("the body panicked".into())))
+            },
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

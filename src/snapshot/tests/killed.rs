@@ -1,0 +1,131 @@
+//! Killed at any point, the last good snapshot serves whole. The test binary starts itself again as the victim.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+
+const VICTIM: &str = "KATAHAI_TEST_VICTIM";
+const ROUNDS: u64 = 30;
+const PAGES: u64 = 25;
+
+/// A child that does not outlive the test.
+struct Victim(Child);
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs `test` of this file again, as a victim that works on `dir`.
+fn start(test: &str, dir: &Path) -> (Victim, impl Iterator<Item = String> + use<>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("snapshot::tests::killed::{test}"), "--nocapture", "--test-threads=1"])
+        .env(VICTIM, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (Victim(child), lines.map_while(Result::ok))
+}
+
+/// The pages of one generation: some bodies are shared with others, one is large.
+fn generation(n: u64) -> Vec<(String, String)> {
+    let body = |i: u64| match i {
+        0 => n.to_string(),
+        1 => format!("{n} ").repeat(150_000),
+        _ if i.is_multiple_of(3) => format!("shared by all: {i}"),
+        _ if i % 3 == 1 => format!("shared by ten: {i} of {}", n / 10),
+        _ => format!("only in {n}: {i}"),
+    };
+    (0..PAGES).map(|i| (format!("/{i}"), body(i))).collect()
+}
+
+fn publish_generations(dir: &Path) {
+    let store = Store::open(dir, "shop").unwrap();
+    println!("ready");
+    for _ in 0..200 {
+        let staging = store.begin(at(1), "crawl").unwrap();
+        let n = staging.id().sequence();
+        for (key, body) in generation(n) {
+            let body = put(&staging, body.as_bytes());
+            staging.add(page(&key, Some(body))).unwrap();
+        }
+        staging.publish(at(2), &serde_json::Value::Null).unwrap();
+        println!("published {n}");
+        store.retain(3).unwrap();
+    }
+}
+
+#[test]
+fn killed_at_any_point_the_last_good_snapshot_serves_whole() {
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return publish_generations(Path::new(&dir));
+    }
+    const TEST: &str = "killed_at_any_point_the_last_good_snapshot_serves_whole";
+    let dir = tempfile::tempdir().unwrap();
+    // One is let live, to see how long a generation takes here and now.
+    let (victim, mut lines) = start(TEST, dir.path());
+    assert!(lines.any(|line| line.ends_with("ready")), "the victim did not start");
+    let began = crate::clock::now().mono;
+    assert!(lines.any(|line| line.starts_with("published ")), "the victim did not publish");
+    let takes = began.elapsed();
+    drop(victim);
+
+    let mut moments = fastrand::Rng::with_seed(0x6b61_7461);
+    for round in 0..ROUNDS {
+        let (mut victim, mut lines) = start(TEST, dir.path());
+        assert!(lines.any(|line| line.ends_with("ready")), "the victim did not start");
+        std::thread::sleep(takes.mul_f64(2.0 * moments.f64()));
+        victim.0.kill().unwrap();
+        victim.0.wait().unwrap();
+        let said = lines.filter_map(|line| line.strip_prefix("published ")?.parse::<u64>().ok()).last();
+
+        let store = Store::open(dir.path(), "shop").unwrap();
+        let current = store.current().unwrap();
+        let n = current.id().sequence();
+        assert!(
+            said.is_none_or(|said| n >= said),
+            "round {round}: {said:?} was published, {n} is in service"
+        );
+        for (key, body) in generation(n) {
+            assert_eq!(body_of(&current, &key), body, "round {round}: {key} of {n}");
+        }
+        assert_eq!(current.pages().count() as u64, PAGES);
+        assert!(store.verify(&current.id()).unwrap().is_whole());
+        let left = names(&dir.path().join("snapshots/shop"));
+        assert!(left.iter().all(|name| !name.starts_with('.')), "round {round}: {left:?}");
+    }
+}
+
+#[test]
+fn another_process_is_waited_for_while_it_lives_and_cleaned_up_after_when_it_is_dead() {
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        let store = Store::open(Path::new(&dir), "shop").unwrap();
+        let _staging = stage(&store, 2, &[("/", "never published")]);
+        println!("staged");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let place = Place::new();
+    take(&place.store, 1, &[("/", "one")]);
+    let (mut victim, mut lines) = start(
+        "another_process_is_waited_for_while_it_lives_and_cleaned_up_after_when_it_is_dead",
+        place.dir.path(),
+    );
+    assert!(lines.any(|line| line.ends_with("staged")));
+    assert!(matches!(place.store.begin(at(3), "crawl"), Err(BeginError::AlreadyRunning)));
+    let staging = ".staging-19700101T000002Z-000002".to_owned();
+    assert!(names(&place.site_dir()).contains(&staging));
+    place.reopened();
+    assert!(names(&place.site_dir()).contains(&staging), "a living process's staging was removed");
+    victim.0.kill().unwrap();
+    victim.0.wait().unwrap();
+    place.reopened();
+    assert!(!names(&place.site_dir()).contains(&staging));
+    assert_eq!(body_of(&take(&place.store, 3, &[("/", "two")]), "/"), "two");
+}

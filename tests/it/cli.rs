@@ -1,0 +1,132 @@
+//! The command line: `check` with every problem at once, a set-up by flags alone, exit codes that scripts rely on.
+
+use std::process::Command;
+
+use crate::support::edge::{self, command, ports};
+use crate::support::fixture::{self, SEEN};
+use crate::support::process::{Process, Said, run};
+use crate::support::{Client, Config, eventually, secs};
+
+async fn check(text: &str) -> Said {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("katahai.toml");
+    std::fs::write(&file, text).unwrap();
+    let mut command = command(dir.path());
+    command.args(["check", "-c"]).arg(&file);
+    run(command, secs(10)).await
+}
+
+#[tokio::test]
+async fn a_good_file_is_said_to_be_good() {
+    let said = check(&Config::before("http://127.0.0.1:8080").toml()).await;
+    assert_eq!((said.code, &*said.err), (0, ""), "{}", said.out);
+    let smallest =
+        "[[site]]\nhosts = [\"www.example.jp\"]\n[[site.origin]]\nurl = \"https://203.0.113.10\"\n";
+    check(smallest).await.must_be_ok();
+}
+
+#[tokio::test]
+async fn every_problem_is_named_with_its_line() {
+    let text = "\
+state_dri = \"/var/lib/katahai\"
+
+[limits]
+header_size = \"thirty\"
+connections = -1
+
+[alerts]
+webhook = [\"https://hooks.example/1\"]
+
+[[site]]
+hosts = [\"www.example.jp\", \"www example\"]
+[[site.origin]]
+url = \"ftp://203.0.113.10\"
+[site.failover]
+patience = \"soon\"
+bad_status = [\"5xx\"]
+";
+    let said = check(text).await;
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    let all = format!("{}{}", said.out, said.err);
+    for (line, what) in [
+        (1, "state_dri"),
+        (4, "thirty"),
+        (5, "-1"),
+        (11, "www example"),
+        (13, "ftp://203.0.113.10"),
+        (15, "soon"),
+        (16, "5xx"),
+    ] {
+        assert!(all.contains(what), "{what} is missing: {all}");
+        assert!(all.contains(&format!("katahai.toml:{line}:")), "line {line} is missing: {all}");
+    }
+    assert!(all.contains("state_dir"), "the nearest known name: {all}");
+    assert!(all.contains("not supported yet"), "[alerts] is for later: {all}");
+}
+
+#[tokio::test]
+async fn wrong_usage_is_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in
+        [&["no-such-command"][..], &["serve", "--no-such-flag"], &["check", "-c", "no-such-file.toml"]]
+    {
+        let mut command = command(dir.path());
+        command.args(args);
+        let said = run(command, secs(10)).await;
+        assert_eq!(said.code, 2, "{args:?}: {}{}", said.out, said.err);
+        assert!(!said.err.is_empty(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_exit_code_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = crate::support::nginx::free_port();
+    for args in [&["status"][..], &["reload"]] {
+        let mut command = command(dir.path());
+        command.args(args).args(["--admin", &closed.to_string()]);
+        let said = run(command, secs(10)).await;
+        assert_eq!(said.code, 1, "{args:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains(&closed.to_string()), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_built_yet_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["forms", "list"][..], &["drill"], &["report"], &["purge"]] {
+        let mut command = command(dir.path());
+        command.args(args);
+        let said = run(command, secs(10)).await;
+        assert_ne!(said.code, 0, "{args:?}");
+        assert!(!said.err.contains("panicked"), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn flags_alone_make_a_set_up() {
+    let origin = fixture::shop().await;
+    let dir = tempfile::tempdir().unwrap();
+    let _turn = crate::support::turn::share();
+    let mut command = command(dir.path());
+    command.args(["serve", "--origin", &origin.url(), "--host", "www.example.test"]);
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let process = Process::start(&mut command);
+    let found = eventually("its port", secs(10), async || {
+        let found = ports(&process.lines());
+        (!found.http.is_empty()).then_some(found)
+    })
+    .await;
+    Client::new(found.http[0]).get(SEEN).await.must_be(&origin.content(SEEN).body);
+    assert_eq!(origin.last(SEEN).await.header("host").as_deref(), Some("www.example.test"));
+}
+
+#[tokio::test]
+async fn help_names_every_command() {
+    let mut command = Command::new(edge::binary());
+    command.arg("--help");
+    let said = run(command, secs(10)).await.must_be_ok();
+    for name in ["demo", "serve", "check", "snapshot", "status", "reload"] {
+        assert!(said.out.contains(name), "{name}: {}", said.out);
+    }
+}

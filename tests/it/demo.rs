@@ -1,0 +1,158 @@
+//! `katahai demo`: a shop, Katahai before it and the switch, in one process; and that a browser likes what it sees.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::edge::{command, ports};
+use crate::support::faults::Refuse;
+use crate::support::process::{Process, run};
+use crate::support::turn::{self, Turn};
+use crate::support::{Client, Config, Edge, eventually, fixture, ms, secs};
+
+struct Demo {
+    process: Process,
+    visitor: Client,
+    admin: Client,
+    admin_url: String,
+    _dir: tempfile::TempDir,
+    _turn: Turn,
+}
+
+impl Demo {
+    async fn start() -> Demo {
+        let turn = turn::share();
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = command(dir.path());
+        command.args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        let process = Process::start(&mut command);
+        let found = eventually("the demo's ports", secs(15), async || {
+            let found = ports(&process.lines());
+            (!found.http.is_empty() && !found.admin.is_empty()).then_some(found)
+        })
+        .await;
+        let (http, admin) = (found.http[0], found.admin[0]);
+        Demo {
+            process,
+            visitor: Client::new(http).host(&http.to_string()),
+            admin: Client::new(admin).host(&admin.to_string()),
+            admin_url: format!("http://{admin}/"),
+            _dir: dir,
+            _turn: turn,
+        }
+    }
+
+    async fn state(&self) -> Value {
+        serde_json::from_slice(&self.admin.get("/demo/state").await.body).expect("JSON")
+    }
+
+    async fn run_origin(&self, running: bool) {
+        let body = format!("{{\"running\":{running}}}");
+        let request = self.admin.ask("POST", "/demo/origin").header("content-type", "application/json");
+        let answer = self.admin.send(request.body(body.into()).unwrap()).await.unwrap();
+        assert_eq!(answer.status / 100, 2, "{}", answer.text());
+        assert_eq!(self.state().await["origin"]["running"], running);
+    }
+
+    async fn site(&self) -> Value {
+        let answer = self.admin.get("/api/v1/status").await;
+        serde_json::from_slice::<Value>(&answer.body).expect("JSON")["sites"][0].clone()
+    }
+}
+
+#[tokio::test]
+async fn the_demo_goes_on_without_its_origin() {
+    let mut demo = Demo::start().await;
+    eventually("the demo's snapshot", secs(30), async || {
+        (!demo.site().await["snapshot"].is_null()).then_some(())
+    })
+    .await;
+    let state = demo.state().await;
+    assert_eq!(state["origin"]["running"], true);
+    assert!(state["edge"]["url"].as_str().unwrap().starts_with("http://"), "{state}");
+    let origin_url = state["origin"]["url"].as_str().unwrap().to_owned();
+    let live = demo.visitor.get("/").await;
+    assert_eq!(live.status, 200);
+    demo.run_origin(false).await;
+    let address = origin_url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the origin is really gone");
+    let page = demo.visitor.get("/").await;
+    assert_eq!((page.status, page.text()), (200, live.text()));
+    assert!(page.took < ms(2500), "{:?}", page.took);
+    eventually("the demo's site is down", secs(15), async || {
+        (demo.site().await["state"] == "down").then_some(())
+    })
+    .await;
+    for link in links(&page.text()) {
+        let answer = demo.visitor.get(&link).await;
+        assert!(answer.status < 400, "{link}: {}", answer.status);
+    }
+    demo.run_origin(true).await;
+    eventually("the demo's site is up", secs(20), async || {
+        (demo.site().await["state"] == "up").then_some(())
+    })
+    .await;
+    demo.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(demo.process.end(secs(15)).await.and_then(|status| status.code()), Some(0));
+}
+
+/// The page's own links and sources.
+fn links(html: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for mark in ["href=\"/", "src=\"/"] {
+        for rest in html.split(mark).skip(1) {
+            let link = rest.split(['"', '#']).next().unwrap_or_default();
+            found.push(format!("/{}", link.replace("&amp;", "&")));
+        }
+    }
+    assert!(found.len() > 3, "a page with links: {html}");
+    found
+}
+
+/// What a browser makes of a page: its document after the scripts have run, and what it complains about.
+async fn browse(url: &str, resolve: &str) -> (String, Vec<String>) {
+    let profile = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("chromium");
+    command
+        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"])
+        .args(["--enable-logging=stderr", "--v=0", "--no-first-run", "--timeout=15000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--host-resolver-rules={resolve}"))
+        .arg(url)
+        .env("HOME", profile.path());
+    let said = run(command, secs(60)).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let complaints = said.err.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
+    (said.out, complaints)
+}
+
+fn has_chromium() -> bool {
+    Path::new("/usr/bin/chromium").exists()
+}
+
+#[tokio::test]
+async fn a_browser_shows_the_holding_page() {
+    assert!(has_chromium(), "chromium is missing: run tests/run once, it installs what the tests need");
+    let _alone = turn::alone();
+    let origin = fixture::shop().await;
+    origin.fail(Refuse).await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    let rule = format!("MAP www.example.test {}", edge.http());
+    let (dom, complaints) = browse("http://www.example.test/signup", &rule).await;
+    assert!(dom.contains("www.example.test"), "{dom}");
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_browser_shows_the_demo() {
+    assert!(has_chromium(), "chromium is missing: run tests/run once, it installs what the tests need");
+    let _alone = turn::alone();
+    let demo = Demo::start().await;
+    let (dom, complaints) = browse(&demo.admin_url, "").await;
+    assert!(dom.contains("<button"), "a page with a switch: {dom}");
+    assert_eq!(complaints, Vec::<String>::new());
+    let state = demo.state().await;
+    let (dom, complaints) = browse(state["edge"]["url"].as_str().unwrap(), "").await;
+    assert!(dom.contains("<title>"), "{dom}");
+    assert_eq!(complaints, Vec::<String>::new());
+}

@@ -1,0 +1,27 @@
+//! The whole product against origins that fail: one module per promise, from the simple to the hard.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness is not the product: it spawns, writes and reads clocks itself"
+)]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+mod support;
+
+mod admin;
+mod cache;
+mod cli;
+mod crawl;
+mod demo;
+mod docs_site;
+mod failover;
+mod harness;
+mod holding;
+mod limits;
+mod names;
+mod protocols;
+mod reload;
+mod serve;
+mod shutdown;
+mod snapshot;
+mod streaming;

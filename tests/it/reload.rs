@@ -1,0 +1,216 @@
+//! A new configuration while the old one serves: nothing is dropped, nothing is forgotten, and what is wrong is
+//! refused with every reason while the old one goes on.
+
+use crate::support::faults::Refuse;
+use crate::support::fixture::{self, FOUR, SEEN};
+use crate::support::load::{Load, any_200};
+use crate::support::{Config, Edge, Page, Site, eventually, ms, secs};
+
+#[tokio::test]
+async fn every_way_to_reload_does_the_same() {
+    let origin = fixture::shop().await;
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    for (n, way) in ["SIGHUP", "katahai reload", "the API"].into_iter().enumerate() {
+        let host = format!("added{n}.example.test");
+        assert_eq!(edge.client().host(&host).get(SEEN).await.status, 421, "{way}");
+        edge.write(Config::before(&origin.url()).site("hosts", ["www.example.test", &*host]));
+        match way {
+            "SIGHUP" => edge.sighup(),
+            "the API" => assert_eq!(edge.reload().await.status / 100, 2),
+            _ => drop(edge.cli(&["reload"]).await.must_be_ok()),
+        }
+        eventually(&format!("the new host by {way}"), secs(5), async || {
+            (edge.client().host(&host).get(SEEN).await.status == 200).then_some(())
+        })
+        .await;
+        edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_file_is_refused_with_every_reason() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    let text = edge.config().site("failover.pateince", "1s").site("health.interval", "often").toml();
+    edge.write_text(&text);
+    let said = edge.cli(&["reload"]).await;
+    assert_ne!(said.code, 0);
+    for reason in ["pateince", "patience", "often"] {
+        assert!(said.err.contains(reason), "{reason} is not in {}", said.err);
+    }
+    let answer = edge.reload().await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("pateince") && answer.text().contains("often"), "{}", answer.text());
+    edge.write_text("not TOML at all [");
+    assert_eq!(edge.reload().await.status, 422);
+    let before = edge.log().len();
+    edge.sighup();
+    eventually("a line about it", secs(5), async || (edge.log().len() > before).then_some(())).await;
+    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+    assert_eq!(edge.state().await, "up");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_gone_leaves_the_old_one_serving() {
+    let authority = crate::support::certs::Authority::new();
+    let origin = fixture::shop().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = authority.leaf("www.example.test").write(dir.path(), "www");
+    let config = Config::before(&origin.url())
+        .set("listen.https", ["127.0.0.1:0"])
+        .site("tls.cert", cert.display().to_string())
+        .site("tls.key", key.display().to_string());
+    let edge = Edge::start_in(dir, config).await;
+    let tls = edge.tls(authority.roots());
+    tls.get(SEEN).await.must_be(&origin.content(SEEN).body);
+    std::fs::remove_file(cert).unwrap();
+    edge.reload().await;
+    tls.get(SEEN).await.must_be(&origin.content(SEEN).body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_reloads_under_load_fail_no_request() {
+    let _alone = crate::support::turn::alone();
+    let origin = fixture::shop().await;
+    let kept = Page::html("kept").header("cache-control", "max-age=600");
+    origin.page("/kept", kept);
+    let config = Config::before(&origin.url());
+    let mut edge = Edge::start(config.clone()).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    edge.get("/kept").await.must_be(b"kept");
+    let snapshot = edge.snapshot_id().await;
+    let mut targets: Vec<String> = FOUR.map(str::to_owned).to_vec();
+    targets.push("/kept".into());
+    let load = Load::start(edge.client(), 200, targets, any_200());
+    for n in 0..100_u32 {
+        // every other one changes something real
+        edge.write(config.clone().site("failover.timeout", format!("{}ms", 2000 + n / 2)));
+        if n % 10 == 0 {
+            edge.sighup();
+        } else {
+            let answer = edge.reload().await;
+            assert_eq!(answer.status / 100, 2, "{}", answer.text());
+        }
+        let site = edge.site().await;
+        assert_eq!(site["state"], "up", "reload {n}");
+        assert_eq!(site["snapshot"]["id"].as_str(), snapshot.as_deref(), "reload {n}");
+    }
+    let report = load.stop().await;
+    report.must_be_clean();
+    assert!(report.shots.len() > 100, "{} requests", report.shots.len());
+    assert_eq!(origin.count("/kept"), 1, "the cache lives on");
+}
+
+#[tokio::test]
+async fn health_lives_on_also_when_it_is_bad() {
+    let origin = fixture::shop().await;
+    let config = Config::before(&origin.url());
+    let mut edge = Edge::start(config.clone()).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    for n in 0..10_u32 {
+        edge.write(config.clone().site("failover.timeout", format!("{}ms", 2000 + n)));
+        assert_eq!(edge.reload().await.status / 100, 2);
+        assert_eq!(edge.state().await, "down", "reload {n}");
+        let answer = edge.get(SEEN).await;
+        answer.must_be(&origin.content(SEEN).body);
+        assert!(answer.took < ms(250), "reload {n}: {:?}", answer.took);
+    }
+}
+
+/// The shop behind a list of origins that others write.
+async fn listed() -> (crate::support::Origin, Edge, impl Fn(&Edge, &str)) {
+    let origin = fixture::shop().await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("origins.toml"), format!("[[origin]]\nurl = \"{}\"\n", origin.url()))
+        .unwrap();
+    let edge = Edge::start_in(dir, Config::new(Site::new().set("origins_file", "origins.toml"))).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    let write = |edge: &Edge, text: &str| {
+        let new = edge.dir().join("origins.toml.new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, edge.dir().join("origins.toml")).unwrap();
+    };
+    (origin, edge, write)
+}
+
+#[tokio::test]
+async fn the_list_of_origins_is_watched() {
+    let (origin, edge, write) = listed().await;
+    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+    let other = fixture::shop().await;
+    fixture::stock(&other, 2);
+    write(&edge, &format!("[[origin]]\nurl = \"{}\"\n", other.url()));
+    eventually("the new origin", secs(5), async || {
+        (edge.get(SEEN).await.body == other.content(SEEN).body).then_some(())
+    })
+    .await;
+    // written in place, in two steps, by a careless script
+    let file = edge.dir().join("origins.toml");
+    std::fs::write(&file, "[[origin]]\n").unwrap();
+    for _ in 0..5 {
+        assert_eq!(edge.get(SEEN).await.status, 200);
+    }
+    std::fs::write(&file, format!("[[origin]]\nurl = \"{}\"\n", origin.url())).unwrap();
+    eventually("the first origin again", secs(5), async || {
+        (edge.get(SEEN).await.body == origin.content(SEEN).body).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_empty_list_means_copies() {
+    let (origin, edge, write) = listed().await;
+    write(&edge, "# nobody at the moment\n");
+    eventually("copies", secs(5), async || edge.get("/signup").await.is_from_snapshot().then_some(())).await;
+    for path in FOUR {
+        edge.get(path).await.must_be(&origin.content(path).body);
+    }
+    edge.get("/nowhere").await.must_be_holding_page();
+    assert!(edge.site().await["origins"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_unresolvable_list_means_copies() {
+    let (origin, edge, write) = listed().await;
+    write(&edge, "[[origin]]\nurl = \"http://no-such-host.invalid:81\"\n");
+    eventually("copies", secs(10), async || {
+        let answer = edge.get("/signup").await;
+        answer.must_be(&origin.content("/signup").body);
+        answer.is_from_snapshot().then_some(())
+    })
+    .await;
+    for path in FOUR {
+        edge.get(path).await.must_be(&origin.content(path).body);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_list_leaves_the_old_one() {
+    let (origin, edge, write) = listed().await;
+    let before = edge.log().len();
+    write(&edge, "[[origin]]\nurl = \"gopher://127.0.0.1\"\n[[origin]]\nurl = 5\n");
+    let said = eventually("a word about it", secs(5), async || {
+        let log = edge.log()[before..].join("\n");
+        log.contains("gopher").then_some(log)
+    })
+    .await;
+    assert!(said.contains("origins.toml"), "{said}");
+    fixture::stock(&origin, 2);
+    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+    assert_eq!(edge.state().await, "up");
+}
+
+#[tokio::test]
+async fn a_start_without_the_list_serves_copies() {
+    let (origin, mut edge, _) = listed().await;
+    edge.kill();
+    std::fs::write(edge.dir().join("origins.toml"), "").unwrap();
+    edge.restart().await;
+    for path in FOUR {
+        edge.get(path).await.must_be(&origin.content(path).body);
+    }
+}

@@ -1,0 +1,94 @@
+//! Certificates made for a test: an authority, and leaves that are good or bad in one way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+/// A certificate authority.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate and its key.
+pub struct Leaf {
+    cert: CertificateDer<'static>,
+    key: KeyPair,
+    pem: String,
+}
+
+fn params(host: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2100, 1, 1);
+    params.distinguished_name.push(rcgen::DnType::CommonName, host);
+    params
+}
+
+impl Authority {
+    /// A new one, that nobody trusts unless told.
+    pub fn new() -> Authority {
+        let mut params = params("authority.test");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        Authority { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+    }
+
+    /// A good certificate for `host` (a name or an address).
+    pub fn leaf(&self, host: &str) -> Leaf {
+        self.sign(params(host))
+    }
+
+    /// One that ended in 2021.
+    pub fn expired(&self, host: &str) -> Leaf {
+        let mut params = params(host);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Leaf {
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        Leaf { cert: cert.der().clone(), pem: cert.pem(), key }
+    }
+
+    /// Writes the authority's certificate as PEM.
+    pub fn write(&self, dir: &Path) -> PathBuf {
+        let path = dir.join("authority.pem");
+        std::fs::write(&path, self.issuer.pem()).unwrap();
+        path
+    }
+
+    /// Trust in this authority alone.
+    pub fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        roots
+    }
+}
+
+impl Leaf {
+    /// Signed by itself.
+    pub fn self_signed(host: &str) -> Leaf {
+        let key = KeyPair::generate().unwrap();
+        let cert = params(host).self_signed(&key).unwrap();
+        Leaf { cert: cert.der().clone(), pem: cert.pem(), key }
+    }
+
+    /// Writes certificate and key as PEM; returns their paths.
+    pub fn write(&self, dir: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let (cert, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
+        std::fs::write(&cert, &self.pem).unwrap();
+        std::fs::write(&key, self.key.serialize_pem()).unwrap();
+        (cert, key)
+    }
+
+    /// For a server.
+    pub fn certified(&self) -> Arc<CertifiedKey> {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        Arc::new(CertifiedKey::new(vec![self.cert.clone()], key))
+    }
+}

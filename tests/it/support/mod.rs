@@ -1,0 +1,26 @@
+//! The harness: a real Katahai process, origins that can fail in every way, clients that see what a visitor sees.
+
+pub mod certs;
+pub mod client;
+pub mod config;
+pub mod dns;
+pub mod edge;
+pub mod faults;
+pub mod fixture;
+pub mod levers;
+pub mod load;
+pub mod nginx;
+pub mod origin;
+pub mod page;
+pub mod process;
+pub mod raw;
+pub mod turn;
+pub mod wait;
+pub mod wire;
+
+pub use client::{Answer, Client};
+pub use config::{Config, Site};
+pub use edge::Edge;
+pub use origin::Origin;
+pub use page::Page;
+pub use wait::{eventually, ms, secs};

@@ -1,0 +1,100 @@
+//! A real nginx as an origin: written into a directory of its own, in a process group of its own.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::process::Process;
+
+/// A running nginx, workers included.
+pub struct Nginx {
+    dir: tempfile::TempDir,
+    addr: SocketAddr,
+    process: Option<Process>,
+}
+
+/// Where Debian puts it.
+pub fn program() -> PathBuf {
+    PathBuf::from("/usr/sbin/nginx")
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Nginx {
+    /// Serves a folder.
+    pub fn folder(root: &Path) -> Nginx {
+        Nginx::with(&format!("root {};\n index index.html;\n", root.display()))
+    }
+
+    /// Serves what these lines of a `server` block say.
+    pub fn with(server: &str) -> Nginx {
+        Nginx::on(free_port(), "", server)
+    }
+
+    /// The same on a given address, with more lines for the `http` block.
+    pub fn on(addr: SocketAddr, http: &str, server: &str) -> Nginx {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().display();
+        let config = format!(
+            "daemon off;\nuser root;\nworker_processes auto;\npid {at}/pid;\nerror_log stderr warn;\n\
+             events {{ worker_connections 4096; }}\n\
+             http {{\n include /etc/nginx/mime.types;\n access_log off;\n sendfile on;\n tcp_nopush on;\n\
+             keepalive_requests 1000000;\n client_body_temp_path {at}/body;\n proxy_temp_path {at}/proxy;\n\
+             fastcgi_temp_path {at}/fastcgi;\n uwsgi_temp_path {at}/uwsgi;\n scgi_temp_path {at}/scgi;\n\
+             {http}\n server {{\n listen {addr} reuseport backlog=4096;\n server_name _;\n {server}\n }}\n}}\n"
+        );
+        std::fs::write(dir.path().join("nginx.conf"), config).unwrap();
+        let mut nginx = Nginx { dir, addr, process: None };
+        nginx.start();
+        nginx
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The master's id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running nginx").pid()
+    }
+
+    /// Starts it (again) and waits until it accepts.
+    pub fn start(&mut self) {
+        let mut command = Command::new(program());
+        command.arg("-c").arg(self.dir.path().join("nginx.conf")).arg("-p").arg(self.dir.path());
+        let mut process = Process::start(command.process_group(0));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(self.addr).is_err() {
+            let ended = process.ended();
+            assert!(ended.is_none() && Instant::now() < deadline, "nginx: {}", process.lines().join("\n"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.process = Some(process);
+    }
+
+    /// Kills master and workers at one stroke (-9).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let group = Pid::from_raw(process.pid().cast_signed()).unwrap();
+            let _ = kill_process_group(group, Signal::KILL);
+            process.kill();
+        }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

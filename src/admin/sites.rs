@@ -57,7 +57,9 @@ fn show(site: &Site, id: &str) -> Response<Body> {
     let snapshot = id.parse().ok().and_then(|id| {
         let store = site.mirror.store()?;
         let snapshot = store.get(&id)?;
-        Some(serde_json::json!({ "summary": snapshot.summary(), "report": store.report(&id) }))
+        let mut shown = serde_json::to_value(snapshot.summary()).ok()?;
+        shown["report"] = store.report(&id).into();
+        Some(shown)
     });
     match snapshot {
         Some(snapshot) => json(StatusCode::OK, &snapshot),

@@ -195,9 +195,14 @@ impl Origin {
         fresh: bool,
     ) -> Result<Response<Body>, Unanswered> {
         let begun = clock::now().mono;
-        let seat = match tokio::time::timeout(sending.wait, self.seats.clone().acquire_owned()).await {
-            Ok(Ok(seat)) => seat,
-            Ok(Err(_)) | Err(_) => return Err(Unanswered::unsent(Cause::Busy, request)),
+        let seat = match self.seats.clone().try_acquire_owned() {
+            Ok(seat) => seat,
+            Err(_) => {
+                match Box::pin(tokio::time::timeout(sending.wait, self.seats.clone().acquire_owned())).await {
+                    Ok(Ok(seat)) => seat,
+                    Ok(Err(_)) | Err(_) => return Err(Unanswered::unsent(Cause::Busy, request)),
+                }
+            }
         };
         let wait = sending.wait.saturating_sub(clock::now().mono - begun);
         let result = match within(wait, upload, self.exchange(request, sending, fresh, seat)).await {
@@ -234,13 +239,14 @@ impl Origin {
             let resting = if fresh { WARM } else { Duration::MAX };
             let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
                 Some(connection) => connection,
-                None => match self.connect(name).await {
+                // Boxed: rare and large, and the rest of this future moves with every request.
+                None => match Box::pin(self.connect(name)).await {
                     Ok(connection) => connection,
                     Err(failure) => return Err(Unanswered::unsent(failure, request)),
                 },
             };
             if sending.upgrade {
-                let answer = connection.ask_upgrade(request).await?;
+                let answer = Box::pin(connection.ask_upgrade(request)).await?;
                 return Ok(answer.map(Body::Incoming));
             }
             let reused = connection.reused;

@@ -109,7 +109,7 @@ pub(super) async fn direct(
         let answered = site.origins.send(request, sending, upload.as_deref()).await?;
         let answered = judged(site, ask, answered)?;
         match allowance.hold_back {
-            Some(limit) => held(answered, limit).await,
+            Some(limit) => Box::pin(held(answered, limit)).await,
             None => Ok(answered),
         }
     };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::Request;
 use tokio::sync::oneshot;
 
+use super::fall::from_entry;
 use super::fetch::{Allowance, outgoing};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
-use super::{Outcome, Proxy, Visit, from_entry, live};
+use super::{Outcome, Proxy, Visit, live};
 use crate::ask::Ask;
 use crate::cache::ask::make_whole;
 use crate::cache::{Entry, Landed, Lookup, Role};

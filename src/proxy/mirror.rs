@@ -72,6 +72,11 @@ impl Ready {
         self.page.taken_at
     }
 
+    /// Its body, if it is in memory.
+    pub(super) fn at_hand(&self) -> Option<Source> {
+        self.body.get().map(|body| Source::Whole(body.clone()))
+    }
+
     fn weight(&self) -> usize {
         // The fixed part is an estimate of the headers' and the table's share.
         1024 + self.page.key.len() + self.body.get().map_or(0, Bytes::len)

@@ -1,6 +1,7 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
 mod end;
+mod fall;
 mod fetch;
 mod flight;
 mod hints;
@@ -22,12 +23,12 @@ use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Visitor, host_of};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
-use crate::failover::{self, Copy, Fall, Found, Mirrored, Mode, Plan, State};
+use crate::failover::{self, Found, Mirrored, Mode, Plan, State};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::{Body, headers};
 use crate::metrics::Answer;
-use crate::notice::{self, Fate, Format, Notice};
+use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
 use end::{Ending, Subject};
 use fetch::Allowance;
@@ -158,7 +159,7 @@ impl Proxy {
             Plan::Give(fall) => {
                 ask.keep_wishes(request.headers());
                 let cause = cause_of(site, state, mode);
-                self.fall(site, ask, fall, copies, cause, now).await
+                fall::fall(site, ask, fall, copies, cause, now).await
             }
             // 4. carry out: the origin, within the patience that the plan allows.
             Plan::Ask { wait, fall } => {
@@ -168,7 +169,7 @@ impl Proxy {
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
                         tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "origin gave no good answer");
-                        self.fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
+                        fall::fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
                     }
                 }
             }
@@ -194,10 +195,11 @@ impl Proxy {
         if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
             && cache::ask::may_share(request.method(), request.headers())
         {
-            request = match self.fly(table, site, ask, request, visit, &lookup, why, allowance).await? {
-                flight::Flown::Landed(outcome) => return Ok(outcome),
-                flight::Flown::Alone(request) => request,
-            };
+            request =
+                match Box::pin(self.fly(table, site, ask, request, visit, &lookup, why, allowance)).await? {
+                    flight::Flown::Landed(outcome) => return Ok(outcome),
+                    flight::Flown::Alone(request) => request,
+                };
         }
         let upgrade = ask.kind == Kind::Upgrade;
         let upgrading = upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -225,73 +227,6 @@ impl Proxy {
             answered.origin,
             CacheStatus::Forwarded { why, status, stored: false, collapsed: false },
         ))
-    }
-
-    /// What is given when the origin does not, or is not to, answer.
-    async fn fall(
-        &self,
-        site: &Site,
-        ask: &Ask,
-        fall: Fall,
-        copies: Copies,
-        cause: Option<Cause>,
-        now: Now,
-    ) -> Outcome {
-        match (fall, copies) {
-            (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
-                from_entry(ask, &entry, now, entry.hit(now), (Answer::Cache, None))
-            }
-            (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
-                from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
-            }
-            (Fall::Copy(_), Copies { page: Some(page), entry }) => match site.mirror.open(page).await {
-                Ok((page, source)) => from_page(ask, &page, source, cause),
-                // Damaged in every snapshot: whatever the cache has is better than nothing.
-                Err(error) => {
-                    tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
-                    match entry {
-                        Some(entry) => {
-                            from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
-                        }
-                        None => self.notice(site, ask, Answer::Holding, cause).await,
-                    }
-                }
-            },
-            (Fall::Refusal, _) => self.notice(site, ask, Answer::Refused, cause).await,
-            (Fall::Holding | Fall::Copy(_), _) => self.notice(site, ask, Answer::Holding, cause).await,
-        }
-    }
-
-    /// The holding page, or the refusal of what was sent.
-    async fn notice(&self, site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
-        let cause = cause.unwrap_or(Cause::KnownDown);
-        if answer == Answer::Holding && ask.key() == "/robots.txt" {
-            return no_robots(cause);
-        }
-        let about = site.mirror.about(&site.config.key_pages).await;
-        let about = about.as_deref();
-        let name = about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host());
-        let kind = match answer {
-            Answer::Refused => notice::Kind::Form(Fate::of(cause)),
-            Answer::Cache
-            | Answer::Origin
-            | Answer::Stale
-            | Answer::Snapshot
-            | Answer::Holding
-            | Answer::Error => notice::Kind::Page,
-        };
-        let notice = Notice {
-            kind,
-            cause,
-            site: Some(name),
-            language: mirror::language(about, &ask.wishes),
-            format: Format::of(&ask.wishes),
-            down_for: None,
-            retry_after: RETRY_AFTER,
-            links: about.map_or(&[], |about| &about.links),
-        };
-        let answer = if cause.side() == crate::failure::Side::Visitor { Answer::Error } else { answer };
-        noticed(&notice, answer, ask.method == http::Method::HEAD)
     }
 
     /// The answer to a request that is at fault itself.
@@ -386,24 +321,6 @@ fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) 
     Outcome { response, answer: Answer::Origin, cause: None, origin: Some(origin) }
 }
 
-fn from_entry(
-    ask: &Ask,
-    entry: &Entry,
-    now: Now,
-    status: CacheStatus,
-    (answer, cause): (Answer, Option<Cause>),
-) -> Outcome {
-    let source = render::Source::Whole(entry.body());
-    let response = render::copy(ask, entry.status(), entry.answer_headers(now, status), source);
-    Outcome { response, answer, cause, origin: None }
-}
-
-fn from_page(ask: &Ask, page: &Ready, source: render::Source, cause: Option<Cause>) -> Outcome {
-    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
-    CacheStatus::HitSnapshot.add_to(response.headers_mut());
-    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
-}
-
 fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
     let mut response = notice.response();
     if head {
@@ -413,18 +330,6 @@ fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
     Outcome { response, answer, cause: Some(notice.cause), origin: None }
-}
-
-/// No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember it
-/// (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
-fn no_robots(cause: Cause) -> Outcome {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
-    CacheStatus::Miss { detail: cause.code() }.add_to(headers);
-    Outcome { response, answer: Answer::Holding, cause: Some(cause), origin: None }
 }
 
 fn finish(outcome: Outcome, ending: Ending) -> Response<Body> {

@@ -8,10 +8,11 @@ use ipnet::IpNet;
 
 use super::mirror::Mirror;
 use crate::cache::SiteCache;
+use crate::clock::Now;
 use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::metrics::SiteMetrics;
-use crate::origin::{Origins, Outlook};
+use crate::origin::{Member, Origins, Outlook, health};
 
 /// A site and its engines. A reload makes a new one that takes over the engines of the old.
 pub struct Site {
@@ -37,6 +38,19 @@ impl Site {
             Outlook::Unproven => State::Unproven,
             Outlook::Up => State::Up,
         }
+    }
+
+    /// For how long no origin has answered, if none does.
+    pub fn down_for(&self, now: Now) -> Option<Duration> {
+        if self.state() != State::Down {
+            return None;
+        }
+        let since = |member: &Member| match member.origin.state() {
+            health::State::Down { since, .. } | health::State::Trial { since, .. } => Some(since.mono),
+            health::State::Unproven | health::State::Up => None,
+        };
+        // The site went with the last of them.
+        self.origins.members().iter().filter_map(since).max().map(|since| now.mono - since)
     }
 
     /// Whether it can answer visitors: the live site is not known to be down, or there is a snapshot.

@@ -1,0 +1,131 @@
+//! The rungs below the live site: copies, the holding page, the refusal of what was sent.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::mirror::{self, Ready};
+use super::site::Site;
+use super::{Copies, Outcome, RETRY_AFTER, noticed, render};
+use crate::ask::Ask;
+use crate::cache::Entry;
+use crate::clock::Now;
+use crate::failover::{Copy, Fall};
+use crate::failure::{Cause, Side};
+use crate::http::Body;
+use crate::http::cache_status::CacheStatus;
+use crate::metrics::Answer;
+use crate::notice::{self, Fate, Format, Notice};
+
+/// What is given when the origin does not, or is not to, answer.
+pub(super) async fn fall(
+    site: &Site,
+    ask: &Ask,
+    fall: Fall,
+    copies: Copies,
+    cause: Option<Cause>,
+    now: Now,
+) -> Outcome {
+    match at_hand(ask, fall, &copies, cause, now) {
+        Some(outcome) => outcome,
+        // Boxed: rarely needed, and large beside what copies at hand take.
+        None => Box::pin(from_disk(site, ask, fall, copies, cause, now)).await,
+    }
+}
+
+/// The answer from a copy in memory.
+fn at_hand(ask: &Ask, fall: Fall, copies: &Copies, cause: Option<Cause>, now: Now) -> Option<Outcome> {
+    match (fall, copies) {
+        (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
+            Some(from_entry(ask, entry, now, entry.hit(now), (Answer::Cache, None)))
+        }
+        (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => Some(stale(ask, entry, now, cause)),
+        (Fall::Copy(Copy::Snapshot), Copies { page: Some(page), .. }) => {
+            page.at_hand().map(|source| from_page(ask, page, source, cause))
+        }
+        (Fall::Copy(_) | Fall::Holding | Fall::Refusal, _) => None,
+    }
+}
+
+async fn from_disk(
+    site: &Site,
+    ask: &Ask,
+    fall: Fall,
+    copies: Copies,
+    cause: Option<Cause>,
+    now: Now,
+) -> Outcome {
+    match (fall, copies) {
+        (Fall::Copy(_), Copies { page: Some(page), entry }) => match site.mirror.open(page).await {
+            Ok((page, source)) => from_page(ask, &page, source, cause),
+            // Damaged in every snapshot: whatever the cache has is better than nothing.
+            Err(error) => {
+                tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                match entry {
+                    Some(entry) => stale(ask, &entry, now, cause),
+                    None => notice(site, ask, Answer::Holding, cause).await,
+                }
+            }
+        },
+        (Fall::Refusal, _) => notice(site, ask, Answer::Refused, cause).await,
+        (Fall::Holding | Fall::Copy(_), _) => notice(site, ask, Answer::Holding, cause).await,
+    }
+}
+
+/// The holding page, or the refusal of what was sent.
+async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
+    let cause = cause.unwrap_or(Cause::KnownDown);
+    if answer == Answer::Holding && ask.key() == "/robots.txt" {
+        return no_robots(cause);
+    }
+    let about = site.mirror.about(&site.config.key_pages).await;
+    let about = about.as_deref();
+    let refused = answer == Answer::Refused;
+    let notice = Notice {
+        kind: if refused { notice::Kind::Form(Fate::of(cause)) } else { notice::Kind::Page },
+        cause,
+        site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
+        language: mirror::language(about, &ask.wishes),
+        format: Format::of(&ask.wishes),
+        down_for: site.down_for(crate::clock::now()),
+        retry_after: RETRY_AFTER,
+        links: about.map_or(&[], |about| &about.links),
+    };
+    let answer = if cause.side() == Side::Visitor { Answer::Error } else { answer };
+    noticed(&notice, answer, ask.method == http::Method::HEAD)
+}
+
+/// The answer that an entry of the cache gives.
+pub(super) fn from_entry(
+    ask: &Ask,
+    entry: &Entry,
+    now: Now,
+    status: CacheStatus,
+    (answer, cause): (Answer, Option<Cause>),
+) -> Outcome {
+    let source = render::Source::Whole(entry.body());
+    let response = render::copy(ask, entry.status(), entry.answer_headers(now, status), source);
+    Outcome { response, answer, cause, origin: None }
+}
+
+fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
+    from_entry(ask, entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
+}
+
+fn from_page(ask: &Ask, page: &Ready, source: render::Source, cause: Option<Cause>) -> Outcome {
+    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    CacheStatus::HitSnapshot.add_to(response.headers_mut());
+    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+}
+
+/// No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember it
+/// (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
+fn no_robots(cause: Cause) -> Outcome {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    CacheStatus::Miss { detail: cause.code() }.add_to(headers);
+    Outcome { response, answer: Answer::Holding, cause: Some(cause), origin: None }
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
 
 use super::admission::Refusal;
 use super::fetch::Fetch;
@@ -142,7 +143,10 @@ async fn crawl<F: Fetch>(
     let scope = Scope::new(site);
     let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
-    let visitor = Visitor { fetch, scope, staging, progress, pace, bounds: BOUNDS, way: Mutex::new(way) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let readers = Semaphore::new((cores / 2).max(1));
+    let way = Mutex::new(way);
+    let visitor = Visitor { fetch, scope, staging, progress, pace, bounds: BOUNDS, readers, way };
     let report = Report { site: site.name.to_string(), started_at: now.unix(), ..Report::default() };
     let mut crawl = Crawl {
         site,

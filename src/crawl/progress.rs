@@ -1,7 +1,7 @@
 //! Where a running crawl stands: counters that it moves and others read.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +22,7 @@ pub(super) struct Counters {
     pub(super) requests: AtomicU64,
     pub(super) queued: AtomicU64,
     pub(super) under_way: AtomicU64,
+    pub(super) publishing: AtomicBool,
 }
 
 /// One reading of the counters.
@@ -77,6 +78,12 @@ impl Progress {
         {
             counter.store(0, Relaxed);
         }
+        c.publishing.store(false, Relaxed);
+    }
+
+    /// Whether all is fetched and the snapshot is being put in service: from here it goes on by itself.
+    pub fn is_publishing(&self) -> bool {
+        self.0.publishing.load(Relaxed)
     }
 
     pub(super) fn counters(&self) -> &Counters {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
 
 use super::admission::Refusal;
 use super::fetch::Fetch;
@@ -55,10 +56,27 @@ pub async fn take<F: Fetch>(
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
-    let staging = {
-        let store = store.clone();
-        tasks::blocking(move || store.begin(now, KIND)).await.ok_or(CrawlError::Ending)??
-    };
+    let staging = begin(store, now).await?;
+    fill(staging, site, fetch, store, progress, now).await
+}
+
+/// Begins a snapshot. The first half of [`take`], and not to be dropped half-way: the lock would be held for a
+/// moment more.
+pub(super) async fn begin(store: &Store, now: Now) -> Result<Staging, CrawlError> {
+    let store = store.clone();
+    Ok(tasks::blocking(move || store.begin(now, KIND)).await.ok_or(CrawlError::Ending)??)
+}
+
+/// Crawls and publishes what was begun. The second half of [`take`]. Dropped before [`Progress::is_publishing`], it
+/// leaves nothing; dropped after, the snapshot is put in service all the same.
+pub(super) async fn fill<F: Fetch>(
+    staging: Staging,
+    site: &Site,
+    fetch: &F,
+    store: &Store,
+    progress: &Progress,
+    now: Now,
+) -> Result<Outcome, CrawlError> {
     let done = crawl(site, fetch, &staging, progress, now).await?;
     let broken = gate::judge(&Evidence {
         key_pages: &done.key_pages,
@@ -79,6 +97,7 @@ pub async fn take<F: Fetch>(
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
         return Ok(Outcome::Kept { broken, report });
     }
+    progress.counters().publishing.store(true, Relaxed);
     let snapshot = publish(staging, store, &report, site.mirror.keep).await?;
     let summary = snapshot.summary();
     let (id, pages, files) = (summary.id.to_string(), summary.pages, summary.files);
@@ -142,7 +161,10 @@ async fn crawl<F: Fetch>(
     let scope = Scope::new(site);
     let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
-    let visitor = Visitor { fetch, scope, staging, progress, pace, bounds: BOUNDS, way: Mutex::new(way) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let readers = Semaphore::new((cores / 2).max(1));
+    let way = Mutex::new(way);
+    let visitor = Visitor { fetch, scope, staging, progress, pace, bounds: BOUNDS, readers, way };
     let report = Report { site: site.name.to_string(), started_at: now.unix(), ..Report::default() };
     let mut crawl = Crawl {
         site,

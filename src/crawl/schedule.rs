@@ -1,6 +1,7 @@
 //! Takes snapshots of one site when they are due: at the start if there is none or it is old, then as often as
 //! configured, sooner after a failure, and at once when somebody asks.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::fetch::Fetch;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
-use super::run::take;
+use super::run::{begin, fill};
 use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::Store;
@@ -207,13 +208,21 @@ async fn one<F: Fetch>(
     loop {
         let site = changes.borrow_and_update().clone();
         let progress = shared.begin();
+        let now = clock::now();
+        let staging = match begin(store, now).await {
+            Ok(staging) => staging,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut crawl = pin!(fill(staging, &site, fetch, store, &progress, now));
         tokio::select! {
-            result = take(&site, fetch, store, &progress, clock::now()) => return Some(result),
-            changed = changed(changes, &site) => {
-                changed?;
-                tracing::info!(site = &*site.name, "the configuration has changed, the crawl begins anew");
-            }
+            result = &mut crawl => return Some(result),
+            changed = changed(changes, &site) => changed?,
         }
+        // What is being published cannot be called back, and is a good snapshot.
+        if progress.is_publishing() {
+            return Some(crawl.await);
+        }
+        tracing::info!(site = &*site.name, "the configuration has changed, the crawl begins anew");
     }
 }
 
@@ -292,13 +301,10 @@ mod tests {
     async fn the_first_snapshot_is_taken_at_once_and_more_when_asked() {
         let (_dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
-        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), held(&permits), store.clone());
-        let first = loop {
-            match crawler.running() {
-                Some(ticket) => break ticket,
-                None => tokio::task::yield_now().await,
-            }
-        };
+        let fetch = held(&permits);
+        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        fetch.asked_for("/robots.txt", 1).await;
+        let first = crawler.running().expect("it runs");
         let again = crawler.take_now().expect_err("one is running").running;
         permits.add_permits(100);
         let ended = first.ended().await.expect("it ends");
@@ -319,7 +325,7 @@ mod tests {
         let fetch = held(&permits);
         let site = testing::site(&["/"]);
         let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone());
-        fetch.asked_for("/robots.txt").await;
+        fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         let mut rarer = site.clone();
         rarer.mirror.every *= 2;
@@ -333,9 +339,10 @@ mod tests {
         let fetch = held(&permits);
         let crawler = Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone());
         let ticket = crawler.take_now().expect("the newest is fresh");
-        fetch.asked_for("/robots.txt").await;
+        fetch.asked_for("/robots.txt", 1).await;
         rarer.mirror.max_pages = 7;
         crawler.replace(Arc::new(rarer));
+        fetch.asked_for("/robots.txt", 2).await;
         permits.add_permits(100);
         assert!(ticket.ended().await.is_some_and(|e| e.result.as_ref().is_ok_and(Outcome::is_published)));
         assert_eq!(fetch.count("/robots.txt"), 2);
@@ -347,7 +354,7 @@ mod tests {
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
         let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
-        fetch.asked_for("/robots.txt").await;
+        fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         drop(crawler);
         assert!(ticket.ended().await.is_none());

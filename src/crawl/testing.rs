@@ -185,9 +185,9 @@ impl MemorySite {
         self.asked().iter().filter(|ask| ask.target == target).count()
     }
 
-    /// Waits until somebody has asked for `target`.
-    pub(super) async fn asked_for(&self, target: &str) {
-        while self.count(target) == 0 {
+    /// Waits until `target` has been asked for so many times.
+    pub(super) async fn asked_for(&self, target: &str, times: usize) {
+        while self.count(target) < times {
             self.news.notified().await;
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Url;
 
@@ -45,6 +46,8 @@ pub(super) struct Visitor<'a, F> {
     pub(super) progress: &'a Progress,
     pub(super) pace: Pace,
     pub(super) bounds: Bounds,
+    /// Reading pages for links is work: so many at once leave a core to the visitors.
+    pub(super) readers: Semaphore,
     pub(super) way: Mutex<Way>,
 }
 
@@ -216,6 +219,8 @@ impl<F: Fetch> Visitor<'_, F> {
         };
         let (scope, key, need) = (self.scope.clone(), item.key.clone(), item.need);
         let taken_at = clock::now().wall;
+        // Never closed: the permit is there sooner or later.
+        let _reader = self.readers.acquire().await;
         let kept = tasks::blocking(move || {
             let page = Page {
                 key: key.to_string(),

@@ -165,7 +165,7 @@ async fn the_list_of_origins_is_watched() {
 async fn an_empty_list_means_copies() {
     let (origin, edge, write) = listed().await;
     write(&edge, "# nobody at the moment\n");
-    eventually("copies", secs(5), async || edge.get("/signup").await.is_from_snapshot().then_some(())).await;
+    eventually("copies", secs(5), async || edge.get("/signup").await.is_copy().then_some(())).await;
     for path in FOUR {
         edge.get(path).await.must_be(&origin.content(path).body);
     }
@@ -180,7 +180,7 @@ async fn an_unresolvable_list_means_copies() {
     eventually("copies", secs(10), async || {
         let answer = edge.get("/signup").await;
         answer.must_be(&origin.content("/signup").body);
-        answer.is_from_snapshot().then_some(())
+        answer.is_copy().then_some(())
     })
     .await;
     for path in FOUR {

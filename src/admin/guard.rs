@@ -19,40 +19,40 @@ impl Guard {
         Guard { token: token.map(|token| blake3::hash(token.as_bytes())) }
     }
 
-    /// Whether the request may pass; the answer to give if not. Health is for everybody: a load balancer has no token.
-    pub(super) fn admits(
+    /// The answer to a request that may not pass. Health is for everybody: a load balancer has no token.
+    pub(super) fn refuses(
         &self,
         method: &Method,
         segments: &[&str],
         headers: &HeaderMap,
         unix: bool,
-    ) -> Result<(), Response<Body>> {
+    ) -> Option<Response<Body>> {
         if matches!(segments, ["healthz" | "readyz"]) {
-            return Ok(());
+            return None;
         }
         if let Some(token) = &self.token {
             let offered = headers
                 .get(header::AUTHORIZATION)
                 .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
             if offered.is_some_and(|offered| blake3::hash(offered) == *token) {
-                return Ok(());
+                return None;
             }
             let message =
                 "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file";
-            return Err(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
+            return Some(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
         }
         if !unix && !is_local(headers) {
             let message = "without a token the API answers only to localhost and to addresses, not to names";
-            return Err(error(StatusCode::FORBIDDEN, "foreign-host", message));
+            return Some(error(StatusCode::FORBIDDEN, "foreign-host", message));
         }
         if !method.is_safe() && is_foreign(headers) {
-            return Err(error(
+            return Some(error(
                 StatusCode::FORBIDDEN,
                 "foreign-origin",
                 "a web page of another site may not do this",
             ));
         }
-        Ok(())
+        None
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     fn ask(guard: &Guard, method: Method, path: &[&str], fields: &[(&'static str, &'static str)]) -> u16 {
         let headers = fields.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
-        guard.admits(&method, path, &headers, false).map_or_else(|r| r.status().as_u16(), |()| 200)
+        guard.refuses(&method, path, &headers, false).map_or(200, |answer| answer.status().as_u16())
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Api {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        if let Err(refusal) = self.guard.admits(&parts.method, &segments, &parts.headers, unix) {
+        if let Some(refusal) = self.guard.refuses(&parts.method, &segments, &parts.headers, unix) {
             return refusal;
         }
         let body = match Limited::new(body, BODY).collect().await {

@@ -27,10 +27,9 @@ pub(super) fn answer(app: &App, name: &str, rest: &[&str], method: &Method, body
         ["snapshots"] if get => list(app, site),
         ["snapshots"] if *method == Method::POST => take(app, site),
         ["snapshots", id] if get => show(site, id),
-        ["snapshots", ..] => later(),
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["origins" | "purge" | "forms", ..] => later(),
-        ["mode" | "snapshots"] => not_this_method(),
+        ["mode"] | ["snapshots"] => not_this_method(),
+        ["origins" | "purge" | "forms" | "snapshots", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }
@@ -58,7 +57,9 @@ fn show(site: &Site, id: &str) -> Response<Body> {
     let snapshot = id.parse().ok().and_then(|id| {
         let store = site.mirror.store()?;
         let snapshot = store.get(&id)?;
-        Some(serde_json::json!({ "summary": snapshot.summary(), "report": store.report(&id) }))
+        let mut shown = serde_json::to_value(snapshot.summary()).ok()?;
+        shown["report"] = store.report(&id).into();
+        Some(shown)
     });
     match snapshot {
         Some(snapshot) => json(StatusCode::OK, &snapshot),

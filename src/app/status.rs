@@ -61,7 +61,18 @@ pub struct LastCrawl {
     /// Why none was published.
     pub reasons: Vec<String>,
     /// What was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<serde_json::Value>,
+}
+
+impl CrawlStatus {
+    /// Without the last crawl's report, which is long.
+    fn in_short(mut self) -> CrawlStatus {
+        if let Some(last) = &mut self.last {
+            last.report = None;
+        }
+        self
+    }
 }
 
 impl LastCrawl {
@@ -143,7 +154,7 @@ impl App {
             mode: site.switch.mode(clock::now().mono).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
-            crawl: self.crawl_status(&site.config.name),
+            crawl: self.crawl_status(&site.config.name).in_short(),
         }
     }
 

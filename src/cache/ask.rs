@@ -2,7 +2,7 @@
 
 use http::Method;
 use http::header::{
-    AUTHORIZATION, COOKIE, HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
@@ -10,7 +10,11 @@ use crate::http::cache_status::Forward;
 use crate::http::control::RequestControl;
 
 /// Fields by which some frameworks take a GET for another method: the cache must not take it for a GET then.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+static OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// Why a request is not answered from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +79,7 @@ pub fn is_anonymous(ask: &HeaderMap) -> bool {
 
 /// Whether a field asks to take the method for another one.
 pub fn overrides_method(ask: &HeaderMap) -> bool {
-    OVERRIDES.iter().any(|name| ask.contains_key(*name))
+    OVERRIDES.iter().any(|name| ask.contains_key(name))
 }
 
 /// Whether an answer with this status to this method makes what is stored of its address worthless (RFC 9111
@@ -88,7 +92,7 @@ pub fn invalidates(method: &Method, status: http::StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue, StatusCode};
+    use http::{HeaderValue, StatusCode};
 
     fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()

@@ -4,8 +4,11 @@
 //! nothing. `Date` of the origin is not compared with our clock: section 4.2.3 leaves that out where no cache of the
 //! HTTP/1.0 age stands between, and an origin whose clock is wrong would never be cached otherwise.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::{Bytes, BytesMut};
 use http::header::{
     AGE, ALT_SVC, CACHE_STATUS, CONNECTION, CONTENT_LENGTH, DATE, ETAG, HeaderMap, HeaderName, HeaderValue,
@@ -31,11 +34,22 @@ pub struct Entry {
     status: StatusCode,
     /// Ready to be sent but for the values of `Age` and `Cache-Status`, whose places are held.
     headers: HeaderMap,
+    /// The same with these values, for the second in which it was asked for last.
+    ready: ArcSwapOption<Ready>,
+    /// The age at which it was asked for last, in seconds.
+    asked_at: AtomicU64,
     body: Bytes,
     terms: Terms,
     /// How old the answer was when it came (section 4.2.3, `corrected_initial_age`).
     initial_age: Duration,
     received: Now,
+}
+
+#[derive(Debug)]
+struct Ready {
+    age: u64,
+    status: CacheStatus,
+    headers: HeaderMap,
 }
 
 /// Whether an entry may be used as it is (RFC 9111 section 4.2).
@@ -85,7 +99,9 @@ impl Entry {
         let age = Duration::from_secs(control::age(answer).unwrap_or(0).into());
         let delay = answered.mono.saturating_duration_since(asked.mono);
         let headers = template(status, answer, body.len(), answered);
-        Entry { status, headers, body, terms, initial_age: age + delay, received: answered }
+        let ready = ArcSwapOption::empty();
+        let asked_at = AtomicU64::new(u64::MAX);
+        Entry { status, headers, ready, asked_at, body, terms, initial_age: age + delay, received: answered }
     }
 
     /// The status.
@@ -116,18 +132,31 @@ impl Entry {
     /// The header fields of an answer from this entry: those of the origin with `Age`, `Content-Length`, `Via` and
     /// what `Cache-Status` is to say. Nothing needs to be added.
     pub fn answer_headers(&self, now: Now, status: CacheStatus) -> HeaderMap {
+        let age = self.age(now).as_secs();
+        if let Some(ready) = &*self.ready.load()
+            && ready.age == age
+            && ready.status == status
+        {
+            return ready.headers.clone();
+        }
         // the template has a place for every field: nothing grows, and names are not hashed again
         let mut headers = self.headers.clone();
-        headers.insert(AGE, HeaderValue::from(self.age(now).as_secs()));
+        headers.insert(AGE, HeaderValue::from(age));
         headers.insert(CACHE_STATUS, status.value());
+        // only for pages that are asked for more than once in a second, else it is kept for nobody
+        if self.asked_at.swap(age, Ordering::Relaxed) == age {
+            self.ready.store(Some(Arc::new(Ready { age, status, headers: headers.clone() })));
+        }
         headers
     }
 
     /// What `Cache-Status` says of an answer from this entry.
     pub fn hit(&self, now: Now) -> CacheStatus {
         match self.freshness(now) {
-            Freshness::Fresh { ttl } => {
-                CacheStatus::Hit { ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX) }
+            Freshness::Fresh { .. } => {
+                // in whole seconds, like `Age`, so that the two always add up to the lifetime
+                let left = self.terms.lifetime.as_secs() - self.age(now).as_secs();
+                CacheStatus::Hit { ttl: u32::try_from(left).unwrap_or(u32::MAX) }
             }
             Freshness::Stale { .. } | Freshness::MustRevalidate => CacheStatus::HitStale,
         }
@@ -203,7 +232,8 @@ impl Entry {
     /// What it takes of the cache's room, in bytes.
     pub fn weight(&self) -> usize {
         let fields: usize = self.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + FIELD).sum();
-        self.body.len() + fields + self.terms.selection.len() + OVERHEAD
+        // the fields may be there twice
+        self.body.len() + 2 * fields + self.terms.selection.len() + OVERHEAD
     }
 }
 
@@ -386,6 +416,26 @@ pub(super) mod tests {
         assert_eq!(headers, expected);
         let dated = entry(&[("cache-control", "max-age=10")], t);
         assert_eq!(control::date(&dated.headers).map(crate::clock::unix), Some(t.unix()));
+    }
+
+    #[test]
+    fn answers_within_a_second_are_alike_and_none_is_late() {
+        let t = crate::clock::now();
+        let entry = entry(&[("cache-control", "max-age=10")], t);
+        for at in [0, 0, 0, 1, 1, 1, 0, 20, 20, 20] {
+            let now = t.plus(secs(at));
+            let headers = entry.answer_headers(now, entry.hit(now));
+            assert_eq!(headers["age"], at.to_string());
+            let expected = if at < 10 {
+                format!("katahai; hit; ttl={}", 10 - at)
+            } else {
+                "katahai; hit; detail=stale".into()
+            };
+            assert_eq!(headers["cache-status"], expected);
+        }
+        // whatever was said a moment ago, this answer says what it is asked to say
+        let headers = entry.answer_headers(t.plus(secs(20)), CacheStatus::HitSnapshot);
+        assert_eq!(headers["cache-status"], "katahai; hit; detail=snapshot");
     }
 
     #[test]

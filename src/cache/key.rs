@@ -11,6 +11,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub struct Key<'a> {
     /// Hash of all that follows and of the site, under a secret of this process.
     pub(super) hash: u128,
+    /// How often the site had been cleared when the request began.
+    pub(super) generation: u64,
     /// How often pages like this one had been changed through us when the request began.
     pub(super) epoch: u64,
     /// Whether the visitor's side is TLS.
@@ -26,6 +28,7 @@ impl Key<'_> {
     pub fn into_owned(self) -> Key<'static> {
         Key {
             hash: self.hash,
+            generation: self.generation,
             epoch: self.epoch,
             https: self.https,
             host: Cow::Owned(self.host.into_owned()),

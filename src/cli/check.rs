@@ -29,11 +29,18 @@ pub(super) fn command(options: &Check) -> u8 {
     let Some(file) = config_file(options.config.as_deref()) else {
         return fail(USAGE, "there is no configuration to check: give a file with -c");
     };
-    let stdout = std::io::stdout();
-    match run(&file, options.json, Style::of(&stdout), &Env::of_process(), &mut stdout.lock()) {
+    // Problems go where complaints go, so that `katahai check && …` is quiet in a pipe; a result is printed.
+    let mut text = Vec::new();
+    let code = match run(&file, options.json, Style::of(&std::io::stderr()), &Env::of_process(), &mut text) {
         Ok(code) => code,
-        Err(error) => fail(FAILED, &format!("could not write: {error}")),
-    }
+        Err(error) => return fail(FAILED, &format!("could not write: {error}")),
+    };
+    let written = if code == 0 || options.json {
+        std::io::stdout().lock().write_all(&text)
+    } else {
+        std::io::stderr().lock().write_all(&text)
+    };
+    written.map_or(FAILED, |()| code)
 }
 
 /// Checks the configuration in `file` and prints the outcome to `out`: one line if all is well, else every problem

@@ -44,10 +44,10 @@ pub(super) fn run(options: &Instance) -> u8 {
 /// Every reason of a refusal, one a line.
 fn problems(body: &bytes::Bytes) -> Vec<String> {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = |problem: &serde_json::Value, key: &str| match &problem[key] {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => String::new(),
-        other => other.to_string(),
+    let text = |problem: &serde_json::Value, key: &str| {
+        let value = &problem[key];
+        let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if value.is_null() { String::new() } else { plain }
     };
     let each = value["error"]["problems"].as_array().cloned().unwrap_or_default();
     if each.is_empty() {

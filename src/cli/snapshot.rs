@@ -177,6 +177,9 @@ pub fn verify(scope: Scope<'_>, id: Option<&str>, out: &mut dyn Write) -> Result
             writeln!(out, "{} {id}: DAMAGED in {} places", store.site(), report.damaged)?;
             for finding in &report.findings {
                 writeln!(out, "  {}", finding.problem)?;
+                if !finding.keys.is_empty() {
+                    writeln!(out, "    needed by {}", finding.keys.join(" "))?;
+                }
             }
         }
     }

@@ -34,14 +34,12 @@ fn plain(status: &Value) -> String {
                 format!("{} {}{cause}", text(&origin["url"]), text(&origin["state"]))
             })
             .collect();
-        let snapshot = match &site["snapshot"] {
-            Value::Null => "none".to_owned(),
-            snapshot => format!(
-                "{}, {} pages, taken {}",
-                text(&snapshot["id"]),
-                snapshot["pages"],
-                text(&snapshot["taken_at"])
-            ),
+        let snapshot = &site["snapshot"];
+        let (id, taken) = (text(&snapshot["id"]), text(&snapshot["taken_at"]));
+        let snapshot = if snapshot.is_null() {
+            "none".to_owned()
+        } else {
+            format!("{id}, {} pages, taken {taken}", snapshot["pages"])
         };
         let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
         rows.push(vec![text(&site["name"]), text(&site["state"]), text(&site["mode"]), origins, snapshot]);

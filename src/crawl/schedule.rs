@@ -17,6 +17,8 @@ use crate::tasks::{self, Guard};
 
 /// The pause after the first failure; it doubles up to the configured interval.
 const RETRY: Duration = Duration::from_secs(60);
+/// The same as long as there is no snapshot at all.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 /// Takes the snapshots of one site as long as it lives. Dropped, it ends a running crawl; what that one has staged
 /// is removed, and the current snapshot stays.
@@ -238,7 +240,9 @@ fn same_crawl(a: &Site, b: &Site) -> bool {
 /// who has gone back to an older one does not want a new one at once.
 fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures: u32) -> Duration {
     if failures > 0 {
-        return RETRY.saturating_mul(1 << (failures - 1).min(16)).min(every.max(RETRY));
+        // Without any snapshot the site has nothing to fall to: every try is worth it.
+        let first = if newest.is_none() { FIRST_RETRY } else { RETRY };
+        return first.saturating_mul(1 << (failures - 1).min(16)).min(every.max(first));
     }
     // A snapshot from the future is one from before the clock was set back: as good as new.
     newest.map_or(Duration::ZERO, |taken| every.saturating_sub(now.duration_since(taken).unwrap_or_default()))
@@ -261,15 +265,18 @@ mod tests {
             (ago(3600), 0, 0),
             (ago(99_999), 0, 0),
             (Some(now + hour * 9), 0, 3600),
-            (None, 1, 60),
+            (None, 1, 2),
+            (None, 2, 4),
+            (ago(0), 1, 60),
             (ago(0), 2, 120),
             (ago(99_999), 3, 240),
-            (None, 7, 3600),
+            (None, 7, 128),
             (None, u32::MAX, 3600),
         ] {
             assert_eq!(pause(now, newest, hour, failures).as_secs(), expected, "{newest:?} {failures}");
         }
-        assert_eq!(pause(now, None, Duration::from_secs(1), 4), RETRY);
+        assert_eq!(pause(now, ago(0), Duration::from_secs(1), 4), RETRY);
+        assert_eq!(pause(now, None, Duration::from_secs(1), 4), FIRST_RETRY);
     }
 
     /// A site whose answers wait for a permit each.

@@ -116,7 +116,7 @@ impl Answer {
                 answer.headers_mut().append(HeaderName::from_static(name), value);
                 Answer::Whole(answer)
             }
-            other => other,
+            other @ (Answer::Fails(_) | Answer::After(..) | Answer::Held(..)) => other,
         }
     }
 }

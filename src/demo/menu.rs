@@ -68,7 +68,21 @@ fn content(catalog: &Catalog) -> String {
 fn line(out: &mut String, y: i32, product: &Product) {
     japanese(out, 11, 36, y, &product.text.of(Language::Ja).name);
     latin(out, 8, 36, y - 12, &product.text.of(Language::En).name);
-    latin(out, 11, 336, y, &format!("{} yen", grouped(product.price)));
+    let price = format!("{} yen", grouped(product.price));
+    latin(out, 11, 384 - width(&price, 11), y, &price);
+}
+
+/// How wide digits, commas and "yen" are in Helvetica, in whole points (its metrics: 556, 278 and 500 thousandths).
+fn width(text: &str, size: i32) -> i32 {
+    let thousandths: i32 = text
+        .chars()
+        .map(|c| match c {
+            ',' | ' ' => 278,
+            'y' => 500,
+            _ => 556,
+        })
+        .sum();
+    thousandths * size / 1000
 }
 
 /// Text in Helvetica: what is not ASCII has no place in it and becomes a plain quotation mark or nothing.

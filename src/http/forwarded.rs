@@ -7,7 +7,6 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use bytes::Bytes;
 use http::Version;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, VIA};
 use ipnet::IpNet;
@@ -73,12 +72,17 @@ pub fn forward(headers: &mut HeaderMap, hop: &Hop<'_>, trusted: &[IpNet]) -> Cli
     if !believed {
         remove_claims(headers);
     }
+    headers.reserve(6);
     let proto = if tls { "https" } else { "http" };
-    let host = host.unwrap_or_else(|| hop.host.to_owned());
+    let host = host.as_deref().unwrap_or(hop.host);
     // a proxy that says https without a port means the usual one, not the port that it reached us on
     let port = port.unwrap_or(if tls == hop.tls { hop.port } else { default_port(tls) });
-    headers.insert(FOR, value(x_forwarded_for(&chain)));
-    headers.insert(FORWARDED, value(rfc7239(&chain, &host, proto)));
+    let mut text = String::with_capacity(chain.len() * 46 + host.len() + 24);
+    x_forwarded_for(&mut text, &chain);
+    headers.insert(FOR, value(&text));
+    text.clear();
+    rfc7239(&mut text, &chain, host, proto);
+    headers.insert(FORWARDED, value(&text));
     headers.insert(HOST, value(host));
     headers.insert(PROTO, HeaderValue::from_static(proto));
     headers.insert(PORT, HeaderValue::from(port));
@@ -168,8 +172,7 @@ fn node(text: &[u8]) -> Node {
     addr.map_or(Node::Hidden, |a| Node::Addr(a.to_canonical()))
 }
 
-fn x_forwarded_for(chain: &[Node]) -> String {
-    let mut out = String::with_capacity(chain.len() * 16);
+fn x_forwarded_for(out: &mut String, chain: &[Node]) {
     for node in chain {
         let sep = if out.is_empty() { "" } else { ", " };
         let _ = match node {
@@ -177,13 +180,11 @@ fn x_forwarded_for(chain: &[Node]) -> String {
             Node::Hidden => write!(out, "{sep}unknown"),
         };
     }
-    out
 }
 
 /// RFC 7239 section 4; IPv6 in brackets and quotes (section 6). Host and scheme are those of the last element, which
 /// is ours.
-fn rfc7239(chain: &[Node], host: &str, proto: &str) -> String {
-    let mut out = String::with_capacity(chain.len() * 24 + host.len() + 24);
+fn rfc7239(out: &mut String, chain: &[Node], host: &str, proto: &str) {
     for node in chain {
         let sep = if out.is_empty() { "" } else { ", " };
         let _ = match node {
@@ -197,7 +198,6 @@ fn rfc7239(chain: &[Node], host: &str, proto: &str) -> String {
         let _ = if token { write!(out, ";host={host}") } else { write!(out, ";host=\"{host}\"") };
     }
     let _ = write!(out, ";proto={proto}");
-    out
 }
 
 fn claimed_scheme(headers: &HeaderMap) -> Option<bool> {
@@ -257,13 +257,14 @@ fn is_host(text: &str) -> bool {
 }
 
 fn remove_claims(headers: &mut HeaderMap) {
-    for name in CLAIMS {
-        headers.remove(*name);
-    }
-    let ours = |name: &HeaderName| [FOR, HOST, PROTO, PORT].contains(name);
-    let others: Vec<HeaderName> =
-        headers.keys().filter(|n| n.as_str().starts_with("x-forwarded-") && !ours(n)).cloned().collect();
-    for name in others {
+    let is_claim = |name: &HeaderName| {
+        let name = name.as_str();
+        let forwarded = name.starts_with("x-forwarded-");
+        // nearly all names begin otherwise
+        (name.starts_with(['x', 't', 'f']) && CLAIMS.contains(&name)) || forwarded
+    };
+    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
+    for name in claims {
         headers.remove(name);
     }
 }
@@ -272,8 +273,8 @@ fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 
-fn value(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("unknown"))
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

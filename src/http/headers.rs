@@ -15,6 +15,18 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 /// No standard field. CGI programs take it for the variable `HTTP_PROXY` ("httpoxy").
 const PROXY: HeaderName = HeaderName::from_static("proxy");
 
+static HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HTTP2_SETTINGS,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    PROXY,
+];
+
 /// What `Connection` may not take away, whoever asks: removing it would change what the message means to the next
 /// recipient (RFC 9110 section 7.6.1 forbids to nominate end-to-end fields; attackers do it all the same).
 const NOT_NOMINABLE: &[&str] = &[
@@ -49,7 +61,9 @@ const NOT_NOMINABLE: &[&str] = &[
 /// and the credentials for a proxy. `TE` is kept if it says "trailers", and then says nothing else. `Trailer` is
 /// kept: it announces trailers, which travel on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    remove_nominated(headers);
+    if headers.contains_key(CONNECTION) {
+        remove_nominated(headers);
+    }
     if headers.contains_key(TE) {
         let trailers = headers.get_all(TE).iter().any(|v| has_token(v, b"trailers"));
         if trailers {
@@ -58,18 +72,13 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(TE);
         }
     }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HTTP2_SETTINGS,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        PROXY,
-    ] {
-        headers.remove(name);
+    // one look at the names that are there is cheaper than one for each that might be
+    let present = headers.keys().filter_map(|n| HOP.iter().position(|h| h == n));
+    let present = present.fold(0_u32, |set, i| set | 1 << i);
+    for (i, name) in HOP.iter().enumerate() {
+        if present & 1 << i != 0 {
+            headers.remove(name);
+        }
     }
 }
 

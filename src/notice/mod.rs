@@ -140,7 +140,10 @@ impl Notice<'_> {
         };
         let usable = |link: &&Link| is_path(&link.href) && !plain(&link.title, NAME_CHARS).is_empty();
         let links = self.links.iter().filter(usable).take(if shown { LINKS } else { 0 });
-        links.map(|l| Link { title: plain(&l.title, NAME_CHARS), href: l.href.clone() }).collect()
+        let site = self.site.unwrap_or_default();
+        links
+            .map(|l| Link { title: own_title(&plain(&l.title, NAME_CHARS), site), href: l.href.clone() })
+            .collect()
     }
 }
 
@@ -234,7 +237,7 @@ fn text(notice: &Notice<'_>, words: &Words) -> String {
 fn json(notice: &Notice<'_>, words: &Words) -> String {
     let mut error = serde_json::json!({
         "code": notice.cause.code(),
-        "message": format!("{} {}", words.title, words.lead),
+        "message": format!("{}{}{}", words.title, words.stop, words.lead),
     });
     if let Some(seconds) = notice.retry_seconds() {
         error["retry_after_s"] = seconds.into();
@@ -254,6 +257,16 @@ fn is_path(href: &str) -> bool {
     href.starts_with('/')
         && !href.starts_with("//")
         && href.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'<' | b'>' | b'`'))
+}
+
+/// A page's title without the site's name behind or before it: `Sign up | Shop` is `Sign up` where `Shop` is known.
+fn own_title(title: &str, site: &str) -> String {
+    let marks: &[char] = &['|', '｜', '-', '–', '—', ':', '：', '·', '・', '»', '«'];
+    let site = site.trim();
+    let behind = title.strip_suffix(site).map(str::trim_end).and_then(|rest| rest.strip_suffix(marks));
+    let before = title.strip_prefix(site).map(str::trim_start).and_then(|rest| rest.strip_prefix(marks));
+    let rest = behind.or(before).filter(|_| !site.is_empty()).map(str::trim);
+    rest.filter(|rest| !rest.is_empty()).unwrap_or(title).to_owned()
 }
 
 /// `text` on one line without control characters and without marks that turn the direction of what follows.

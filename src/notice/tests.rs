@@ -185,3 +185,18 @@ fn the_length_of_an_outage_is_said_in_round_figures() {
         assert!(body(&Notice { language: Language::En, ..one }).contains(en), "{seconds}");
     }
 }
+
+#[test]
+fn links_do_not_repeat_the_sites_name() {
+    for (title, expected) in [
+        ("お申し込み | 茶と器 朝凪", "お申し込み"),
+        ("茶と器 朝凪 - 道順", "道順"),
+        ("茶と器 朝凪", "茶と器 朝凪"),
+        ("| 茶と器 朝凪", "| 茶と器 朝凪"),
+        ("茶と器 朝凪の歩み", "茶と器 朝凪の歩み"),
+        ("About | Another", "About | Another"),
+    ] {
+        assert_eq!(own_title(title, "茶と器 朝凪"), expected);
+        assert_eq!(own_title(title, ""), title);
+    }
+}

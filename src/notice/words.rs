@@ -22,6 +22,8 @@ pub(super) struct Words {
     pub again: &'static str,
     /// The heading of the links.
     pub links_title: &'static str,
+    /// What ends a heading that a sentence follows on the same line.
+    pub stop: &'static str,
     /// `outage` or `fault`: how the page looks.
     pub tone: &'static str,
 }
@@ -46,6 +48,7 @@ impl Words {
             reason: if outage { reason(language, notice.cause) } else { "" },
             again: if outage && notice.kind == Kind::Page { again(language) } else { "" },
             links_title: pick(language, "いまご覧いただけるページ", "Pages that you can read now"),
+            stop: pick(language, "。", ". "),
             tone: if outage { "outage" } else { "fault" },
         }
     }

@@ -237,7 +237,8 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-fn copy_of(request: &Request<Body>) -> Request<Body> {
+/// The request without its body, to be sent again.
+pub fn copy_of(request: &Request<Body>) -> Request<Body> {
     let mut copy = Request::new(Body::Empty);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();

@@ -20,7 +20,7 @@ use crate::origin::Origin;
 use crate::origin::health::{Evidence, Seen};
 
 /// What the log says of a request, kept while it goes its way.
-pub struct Subject {
+pub(super) struct Subject {
     /// When it came.
     pub begun: Now,
     /// The visitor's address.
@@ -36,7 +36,7 @@ pub struct Subject {
 }
 
 /// Everything that is to be counted when the answer has ended.
-pub struct Ending {
+pub(super) struct Ending {
     /// Whom it was given to.
     pub subject: Subject,
     /// The site's name and counters; `None` if no site was found.
@@ -53,7 +53,7 @@ pub struct Ending {
 
 impl Ending {
     /// Ends the request: at once if the body is at hand, with the body's last byte if it streams.
-    pub fn end(self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn end(self, mut response: Response<Body>) -> Response<Body> {
         let took = clock::now().mono - self.subject.begun.mono;
         let status = response.status();
         if let Some((_, metrics, _)) = &self.site {
@@ -101,7 +101,7 @@ impl Ending {
 
 impl Subject {
     /// What the log needs of a request.
-    pub fn of<B>(request: &http::Request<B>, begun: Now, client: IpAddr) -> Subject {
+    pub(super) fn of<B>(request: &http::Request<B>, begun: Now, client: IpAddr) -> Subject {
         let by_target = || request.uri().authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
         Subject {
             begun,

@@ -19,7 +19,7 @@ use crate::verdict::{Verdict, judge};
 
 /// What the plan allows.
 #[derive(Clone, Copy)]
-pub struct Allowance {
+pub(super) struct Allowance {
     /// The visitor's wait, for the header fields and for what is held back of the body.
     pub wait: Duration,
     /// How many bytes are held back; `None`: there is nothing else to give, so nothing is.
@@ -30,7 +30,7 @@ pub struct Allowance {
 
 impl Allowance {
     /// What the plan's words mean for this site and page.
-    pub fn of(site: &Site, ask: &Ask, wait: Wait, fall: Fall) -> Allowance {
+    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fall: Fall) -> Allowance {
         let policy = &site.config.failover;
         let usual = || site.origins.usual(class_of(ask.key()));
         Allowance {
@@ -45,7 +45,7 @@ impl Allowance {
 }
 
 /// Makes the visitor's request one for the origin: hop-by-hop fields out, who asks and by what way in.
-pub fn outgoing(
+pub(super) fn outgoing(
     ask: &Ask,
     mut request: Request<Body>,
     visit: &Visit<'_>,
@@ -80,7 +80,7 @@ pub fn outgoing(
 ///
 /// # Errors
 /// Why there is no good answer within the allowance.
-pub async fn direct(
+pub(super) async fn direct(
     site: &Site,
     ask: &Ask,
     mut request: Request<Body>,
@@ -125,15 +125,14 @@ pub async fn direct(
     }
 }
 
-/// The verdict on an answer, noted for the origin's health. What was sent with a form or the like may have been carried
-/// out: its answer is the visitor's, whatever it is.
-pub fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answered, Failure> {
+/// The verdict on an answer, noted for the origin's health.
+///
+/// # Errors
+/// When it is not the site's.
+pub(super) fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answered, Failure> {
     match judge(answered.response.status(), &site.config.failover) {
         Verdict::Bad(cause) => {
             answered.origin.nudge();
-            if ask.kind != Kind::Read {
-                return Ok(answered);
-            }
             Err(Failure::new(cause).detail(answered.response.status().to_string()))
         }
         Verdict::Good => {
@@ -162,34 +161,34 @@ async fn held(mut answered: Answered, limit: u64) -> Result<Answered, Failure> {
 }
 
 /// Whether the answer is a stream without end, of which nothing can be held back.
-pub fn is_endless(headers: &HeaderMap) -> bool {
+pub(super) fn is_endless(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
     })
 }
 
 /// Takes out of an origin's answer what is between it and us alone.
-pub fn clean(headers: &mut HeaderMap) {
+pub(super) fn clean(headers: &mut HeaderMap) {
     headers::strip_hop_by_hop(headers);
     headers.remove(header::ALT_SVC); // about the origin's own ports, not ours
 }
 
 /// Puts our name on an origin's answer.
-pub fn sign(response: &mut Response<Body>) {
+pub(super) fn sign(response: &mut Response<Body>) {
     let via = crate::http::forwarded::via(response.version());
     response.headers_mut().append(header::VIA, via);
     *response.version_mut() = http::Version::HTTP_11;
 }
 
 /// Notes a body that the origin broke off.
-pub fn hold_against(origin: &Origin, failure: &Failure) {
+pub(super) fn hold_against(origin: &Origin, failure: &Failure) {
     if failure.cause.side() == Side::Origin {
         origin.observe(Evidence::Visit, Seen::Bad(failure.cause));
     }
 }
 
 /// Whether a page is made by a program, most likely, or is a file.
-pub fn class_of(key: &str) -> Class {
+pub(super) fn class_of(key: &str) -> Class {
     const PAGES: [&str; 7] = ["html", "htm", "php", "asp", "aspx", "jsp", "cgi"];
     let name = key::path_of(key).rsplit('/').next().unwrap_or_default();
     match name.rsplit_once('.') {

@@ -4,7 +4,7 @@
 const HEAD: usize = 16 * 1024;
 
 /// The language of a page: the `lang` attribute of its root element.
-pub fn language(html: &[u8]) -> Option<String> {
+pub(super) fn language(html: &[u8]) -> Option<String> {
     let head = head(html);
     let tag = head.get(find(&head, "<html")?..)?;
     let tag = &tag[..tag.find('>')?];
@@ -14,7 +14,7 @@ pub fn language(html: &[u8]) -> Option<String> {
 }
 
 /// The title of a page, in one line, without markup's entities.
-pub fn title(html: &[u8]) -> Option<String> {
+pub(super) fn title(html: &[u8]) -> Option<String> {
     let head = head(html);
     let tag = &head[find(&head, "<title")?..];
     let text = &tag[tag.find('>')? + 1..];

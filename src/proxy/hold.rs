@@ -13,7 +13,7 @@ use crate::failure::{Cause, Failure};
 use crate::http::{Body, body};
 
 /// A body as far as it was read.
-pub enum Held {
+pub(super) enum Held {
     /// All of it, without trailers.
     Whole(Bytes),
     /// It is longer than was to be read, or has trailers: what was read, and the rest.
@@ -24,7 +24,7 @@ pub enum Held {
 ///
 /// # Errors
 /// What broke the body off. Waiting too long is the caller's to end.
-pub async fn hold(mut body: Body, limit: u64) -> Result<Held, Failure> {
+pub(super) async fn hold(mut body: Body, limit: u64) -> Result<Held, Failure> {
     if body.size_hint().lower() > limit {
         return Ok(Held::Begun(body));
     }
@@ -56,7 +56,7 @@ pub async fn hold(mut body: Body, limit: u64) -> Result<Held, Failure> {
 }
 
 /// What a body's error means: ours carry their cause with them.
-pub fn broken(error: body::Error) -> Failure {
+pub(super) fn broken(error: body::Error) -> Failure {
     match error.downcast::<Failure>() {
         Ok(failure) => *failure,
         Err(error) => Failure { cause: Cause::BodyCut, detail: None, source: Some(error) },

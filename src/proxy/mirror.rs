@@ -226,7 +226,7 @@ impl Mirror {
 }
 
 /// The language of notices, as the site or else the visitor has it.
-pub fn language(about: Option<&About>, wishes: &HeaderMap) -> Language {
+pub(super) fn language(about: Option<&About>, wishes: &HeaderMap) -> Language {
     let accept = wishes.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::choose(about.and_then(|about| about.language.as_deref()), accept)
 }

@@ -5,6 +5,7 @@ mod fetch;
 mod flight;
 mod hints;
 mod hold;
+mod landing;
 mod mirror;
 mod render;
 mod site;
@@ -19,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Visitor, host_of};
-use crate::cache::{self, Entry, Freshness, Lookup};
+use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
 use crate::failover::{self, Copy, Fall, Found, Mirrored, Mode, Plan, State};
 use crate::failure::{Cause, Failure};
@@ -238,13 +239,7 @@ impl Proxy {
     ) -> Outcome {
         match (fall, copies) {
             (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
-                let status = match entry.freshness(now) {
-                    Freshness::Fresh { ttl } => {
-                        CacheStatus::Hit { ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX) }
-                    }
-                    Freshness::Stale { .. } | Freshness::MustRevalidate => CacheStatus::HitStale,
-                };
-                from_entry(ask, &entry, now, status, (Answer::Cache, None))
+                from_entry(ask, &entry, now, entry.hit(now), (Answer::Cache, None))
             }
             (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
                 from_entry(ask, &entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
@@ -270,12 +265,20 @@ impl Proxy {
     /// The holding page, or the refusal of what was sent.
     async fn notice(&self, site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
         let cause = cause.unwrap_or(Cause::KnownDown);
+        if answer == Answer::Holding && ask.key() == "/robots.txt" {
+            return no_robots(cause);
+        }
         let about = site.mirror.about(&site.config.key_pages).await;
         let about = about.as_deref();
         let name = about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host());
         let kind = match answer {
             Answer::Refused => notice::Kind::Form(Fate::of(cause)),
-            _ => notice::Kind::Page,
+            Answer::Cache
+            | Answer::Origin
+            | Answer::Stale
+            | Answer::Snapshot
+            | Answer::Holding
+            | Answer::Error => notice::Kind::Page,
         };
         let notice = Notice {
             kind,
@@ -410,6 +413,18 @@ fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
     Outcome { response, answer, cause: Some(notice.cause), origin: None }
+}
+
+/// No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember it
+/// (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
+fn no_robots(cause: Cause) -> Outcome {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    CacheStatus::Miss { detail: cause.code() }.add_to(headers);
+    Outcome { response, answer: Answer::Holding, cause: Some(cause), origin: None }
 }
 
 fn finish(outcome: Outcome, ending: Ending) -> Response<Body> {

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::http::{Body, body};
 
 /// An answer that is to be kept once its body is whole.
-pub struct Keep {
+pub(super) struct Keep {
     site: Arc<Site>,
     key: Key<'static>,
     asked: HeaderMap,
@@ -28,7 +28,7 @@ pub struct Keep {
 
 impl Keep {
     /// The answer to the visitor whose header fields are `asked`. The times: when the request left, when the answer came.
-    pub fn new(
+    pub(super) fn new(
         response: &Response<Body>,
         times: (Now, Now),
         site: &Arc<Site>,
@@ -43,18 +43,33 @@ impl Keep {
     ///
     /// # Errors
     /// Why it is not kept.
-    pub fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
+    fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
         let exchange =
             Exchange { method: &Method::GET, ask: &self.asked, status: self.status, answer: &self.headers };
         let (asked, answered) = self.times;
         let default_ttl = self.site.config.cache.default_ttl;
         self.site.cache.store(&self.key, &Fill { exchange, body, default_ttl, asked, answered })
     }
+
+    /// Keeps it, and tells those who wait behind the leader.
+    pub(super) fn finish(self, body: &[u8], leader: Leader) -> Option<Arc<Entry>> {
+        match self.store(body) {
+            Ok(entry) => {
+                leader.stored(entry.clone());
+                Some(entry)
+            }
+            Err(reason) => {
+                tracing::debug!(site = %self.site.config.name, key = %self.key.page, reason = reason.code(), "answer not kept");
+                leader.not_shareable(clock::now());
+                None
+            }
+        }
+    }
 }
 
 /// Gives the body on, and keeps it if it is whole and no longer than `most` bytes. The leader's followers learn how it
 /// ended; if the visitor leaves before that, one of them takes over.
-pub fn tee(body: Body, most: u64, keep: Keep, leader: Leader) -> Body {
+pub(super) fn tee(body: Body, most: u64, keep: Keep, leader: Leader) -> Body {
     Body::stream(Tee { inner: body, read: Vec::new(), most, keep: Some((keep, leader)) })
 }
 
@@ -82,10 +97,7 @@ impl Tee {
 
     fn complete(&mut self) {
         if let Some((keep, leader)) = self.keep.take() {
-            match keep.store(&self.read) {
-                Ok(entry) => leader.stored(entry),
-                Err(_) => leader.not_shareable(clock::now()),
-            }
+            keep.finish(&self.read, leader);
         }
     }
 }

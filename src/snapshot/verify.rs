@@ -13,6 +13,8 @@ use super::store::{Store, chain};
 
 /// How many findings are listed; the rest is only counted.
 const LISTED: usize = 1000;
+/// Addresses listed with a damaged body.
+const KEYS: usize = 100;
 
 /// The outcome of verifying a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +40,8 @@ pub struct Finding {
     pub problem: String,
     /// The body, when it is one.
     pub blob: Option<BlobId>,
+    /// The addresses that cannot be served because of it: the first hundred.
+    pub keys: Vec<String>,
 }
 
 impl VerifyReport {
@@ -51,11 +55,20 @@ impl VerifyReport {
         self.damaged == 0
     }
 
+    /// Notes that this address needs that body, should it be damaged.
+    fn note_need(&mut self, blob: BlobId, key: &str) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.blob == Some(blob)) {
+            if finding.keys.len() < KEYS {
+                finding.keys.push(key.to_owned());
+            }
+        }
+    }
+
     /// Adds something that is wrong.
     pub fn note(&mut self, problem: String, blob: Option<BlobId>) {
         self.damaged += 1;
         if self.findings.len() < LISTED {
-            self.findings.push(Finding { problem, blob });
+            self.findings.push(Finding { problem, blob, keys: Vec::new() });
         }
     }
 }
@@ -141,6 +154,10 @@ fn verify_pages(snapshot: &Snapshot, listed: &HashMap<BlobId, u64>, report: &mut
         });
         match page {
             Ok(page) => match page.body {
+                Some(blob) if report.damaged > 0 && listed.get(&blob) == Some(&page.len) => {
+                    report.note_need(blob, &page.key);
+                    report.entries += 1;
+                }
                 Some(blob) if listed.get(&blob) != Some(&page.len) => {
                     report.note(Damage::NotListed(blob).to_string(), Some(blob));
                 }

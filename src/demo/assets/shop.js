@@ -5,10 +5,10 @@
   const arrived = Date.now();
   const ja = document.documentElement.lang === "ja";
   const age = Math.max(0, (arrived - rendered) / 1000);
-  const live = age < 5;
+  const live = age < 1.5;
 
   function words(seconds) {
-    if (seconds < 5) return ja ? "たった今" : "just now";
+    if (seconds < 1.5) return ja ? "たった今" : "just now";
     if (seconds < 90) return ja ? `${Math.round(seconds)}秒前` : `${Math.round(seconds)} s ago`;
     if (seconds < 5400) return ja ? `${Math.round(seconds / 60)}分前` : `${Math.round(seconds / 60)} min ago`;
     return ja ? `${Math.round(seconds / 3600)}時間前` : `${Math.round(seconds / 3600)} h ago`;

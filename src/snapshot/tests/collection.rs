@@ -154,6 +154,15 @@ fn what_is_not_ours_is_left_alone() {
     assert!(foreign.iter().all(|path| path.exists()));
 }
 
+/// Counts a taker as done when it ends, however it ends: the others then end too.
+struct Taking<'a>(&'a std::sync::atomic::AtomicU32);
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 /// Takers of two sites that share bodies, collectors, and readers, all at once: whatever a reader holds is whole.
 #[test]
 fn takers_readers_and_collectors_do_not_disturb_each_other() {
@@ -168,13 +177,13 @@ fn takers_readers_and_collectors_do_not_disturb_each_other() {
     std::thread::scope(|scope| {
         for store in &stores {
             scope.spawn(|| {
+                let _taking = Taking(&taking);
                 for n in 1..=ROUNDS {
                     let keys: Vec<(String, String)> = (0..8).map(|i| (format!("/{i}"), body(n, i))).collect();
                     let pages: Vec<(&str, &str)> =
                         keys.iter().map(|(k, b)| (k.as_str(), b.as_str())).collect();
                     take(store, n, &pages);
                 }
-                taking.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
             });
             scope.spawn(|| {
                 while taking.load(std::sync::atomic::Ordering::SeqCst) > 0 {

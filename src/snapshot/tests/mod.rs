@@ -3,7 +3,9 @@
 
 mod collection;
 mod damaged;
+mod full;
 mod garbage;
+mod kept;
 mod killed;
 mod large;
 mod stored;

@@ -1,0 +1,147 @@
+//! Which requests share one fetch, and joining it.
+
+use http::header::HeaderMap;
+
+use super::flight::{FlightKey, Role};
+use super::key::Key;
+use super::site::{Lookup, SiteCache};
+use super::store::Page;
+use super::{ask, vary};
+use crate::clock::Now;
+
+impl SiteCache {
+    /// Joins the one fetch of the page for requests like this one, of which [`may_share`](super::ask::may_share) holds, or begins it.
+    pub fn join(&self, key: &Key<'_>, ask: &HeaderMap, now: Now) -> Role {
+        let flight = self.flight_key(key, ask, self.inner.page(&self.site, key).as_deref());
+        let leader = match self.inner.flights.join(flight, now) {
+            Role::Leader(leader) => leader,
+            other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => return other,
+        };
+        // an earlier fetch may have ended between this request's look and its question: a leader stores first and
+        // steps down then, so that whoever leads next finds what it stored
+        match self.lookup(key, ask, now) {
+            Lookup::Fresh(entry) => {
+                leader.stored(entry.clone());
+                Role::Came(entry)
+            }
+            Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable => {
+                Role::Leader(leader)
+            }
+        }
+    }
+
+    /// How many shared fetches are under way, over all sites.
+    pub fn under_way(&self) -> usize {
+        self.inner.flights.under_way()
+    }
+
+    /// Requests that would get the same answer, as far as is known before it comes: the same page in the same state,
+    /// with or without cookies, the same codings, and what the page's stored variants were chosen by.
+    pub(super) fn flight_key(&self, key: &Key<'_>, ask: &HeaderMap, page: Option<&Page>) -> FlightKey {
+        let (anonymous, codings) = (ask::is_anonymous(ask), vary::codings(ask));
+        FlightKey(self.inner.hash.of(|mut h| {
+            h.write_u128(key.hash);
+            h.write_u64(key.epoch);
+            h.write_u8(u8::from(anonymous));
+            h.write_u8(codings);
+            if let Some(newest) = page.and_then(|page| page.variants.first()) {
+                newest.terms().selection.hash_values(ask, &mut h);
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::Entry;
+    use super::super::entry::tests::map;
+    use super::super::flight::Landed;
+    use super::super::site::tests::{home, shop, store};
+    use super::*;
+    use crate::clock::now;
+    use crate::http::cache_status::Forward;
+    use crate::tasks;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn a_page_that_is_not_shareable_for_cookies_still_is_without() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        let (none, cookie) = (HeaderMap::new(), map(&[("cookie", "sid=1")]));
+        let Role::Leader(leader) = site.join(&key, &cookie, t) else { panic!("no leader") };
+        leader.not_shareable(t);
+        assert!(matches!(site.join(&key, &cookie, t), Role::Alone));
+        assert!(matches!(site.lookup(&key, &cookie, t), Lookup::Uncacheable));
+        assert!(matches!(site.lookup(&key, &none, t), Lookup::Nothing(Forward::UriMiss)));
+        assert!(matches!(site.join(&key, &none, t), Role::Leader(_)));
+    }
+
+    /// What the request path does with a cold page, whose answer depends on the language or not.
+    async fn visit(
+        site: SiteCache,
+        vary: &'static str,
+        language: &'static str,
+        fetches: Arc<AtomicUsize>,
+    ) -> String {
+        let text = |entry: Arc<Entry>| String::from_utf8(entry.body().to_vec()).unwrap();
+        let ask = map(&[("accept-language", language)]);
+        let key = home(&site);
+        let deadline = now().mono + Duration::from_secs(20);
+        loop {
+            if let Lookup::Fresh(entry) = site.lookup(&key, &ask, now()) {
+                return text(entry);
+            }
+            let leader = match site.join(&key, &ask, now()) {
+                Role::Leader(leader) => leader,
+                Role::Came(entry) => return text(entry),
+                Role::Alone => panic!("alone"),
+                Role::Follower(waiter) => match waiter.wait(deadline).await {
+                    Landed::Stored(entry) if entry.shared_with(&ask) => return text(entry),
+                    Landed::Stored(_) => continue,
+                    Landed::Lead(leader) => leader,
+                    other @ (Landed::Alone | Landed::Failed(_) | Landed::TimedOut) => panic!("{other:?}"),
+                },
+            };
+            fetches.fetch_add(1, Ordering::Relaxed);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let answer = [("cache-control", "max-age=60"), ("vary", vary)];
+            let entry =
+                store(&site, &key, &[("accept-language", language)], &answer, language.as_bytes(), now());
+            leader.stored(entry.unwrap());
+        }
+    }
+
+    async fn crowd(vary: &'static str, languages: &[&'static str]) -> usize {
+        let (site, fetches) = (shop(), Arc::new(AtomicUsize::new(0)));
+        let visits: Vec<_> = (0..600)
+            .map(|n| {
+                let language = languages[n % languages.len()];
+                (language, tasks::detached(visit(site.clone(), vary, language, fetches.clone())))
+            })
+            .collect();
+        for (language, visit) in visits {
+            assert_eq!(visit.await.unwrap(), language);
+        }
+        assert_eq!(site.under_way(), 0);
+        fetches.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_crowd_on_a_cold_page_is_one_fetch() {
+        for _ in 0..20 {
+            assert_eq!(crowd("", &["ja"]).await, 1);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_crowd_of_three_languages_is_about_three() {
+        // while the first answer is on its way nobody knows that there are three: whoever asks at the moment of its
+        // arrival may not have heard of it
+        let fetches = crowd("accept-language", &["ja", "en", "de"]).await;
+        assert!((3..=6).contains(&fetches), "{fetches} fetches");
+    }
+}

@@ -1,0 +1,380 @@
+//! One site's part of the cache: looking up, keeping, validating, forgetting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, HeaderMap, PRAGMA};
+
+use super::entry::{Entry, Freshness};
+use super::key::Key;
+use super::revalidate::{self, Freshened, Validation};
+use super::storable::{Exchange, Reason, Storable, is_complete, storable};
+use super::store::Inner;
+use crate::clock::Now;
+use crate::http::cache_status::Forward;
+use crate::http::control::RequestControl;
+
+/// A forced reload is believed once in this time for each page: a crowd that hammers F5 is one fetch a second.
+const RELOAD: Duration = Duration::from_secs(1);
+
+/// One site's part of the cache: what the request path works with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SiteCache {
+    pub(super) inner: Arc<Inner>,
+    pub(super) site: Arc<str>,
+    generation: Arc<AtomicU64>,
+}
+
+/// What is known of a page.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// May be given as it is.
+    Fresh(Arc<Entry>),
+    /// May be given if the origin fails, or while it is fetched again (see [`Entry::while_revalidate`]).
+    Stale(Arc<Entry>),
+    /// Not to be given before the origin was asked: it says so, or the visitor does. If the origin fails,
+    /// [`Entry::usable_stale`] tells whether it may be given all the same.
+    Revalidate(Arc<Entry>),
+    /// Not stored, and why.
+    Nothing(Forward),
+    /// Not stored, and the last answer could not be: do not wait for others who ask for it.
+    Uncacheable,
+}
+
+/// An answer on its way into the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill<'a> {
+    /// The request and the answer's head. Bad answers do not get here: the caller has judged it.
+    pub exchange: Exchange<'a>,
+    /// The whole body, proven to be whole.
+    pub body: &'a [u8],
+    /// For answers without any freshness of their own.
+    pub default_ttl: Duration,
+    /// When the request left for the origin.
+    pub asked: Now,
+    /// When the answer's headers came.
+    pub answered: Now,
+}
+
+/// What came of a validation.
+#[derive(Clone, Debug)]
+pub enum Validated {
+    /// The renewed entry.
+    Kept(Arc<Entry>),
+    /// Good for the request that asked; no longer kept, and why.
+    Once(Arc<Entry>, Reason),
+    /// The 304 is of no use: fetch the whole.
+    Mismatch,
+}
+
+impl SiteCache {
+    pub(super) fn new(inner: Arc<Inner>, site: Arc<str>, generation: Arc<AtomicU64>) -> SiteCache {
+        SiteCache { inner, site, generation }
+    }
+
+    /// The key of a page, made once for a request, or, for a fetch in the background, when that fetch begins.
+    pub fn key<'a>(&self, https: bool, host: &'a str, page: &'a str) -> Key<'a> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let hash = self.inner.hash.of(|h| {
+            h.write(self.site.as_bytes());
+            h.write_u64(generation << 1 | u64::from(https));
+            h.write(host.as_bytes());
+            h.write_u8(0xff);
+            h.write(page.as_bytes());
+        });
+        let epoch = self.inner.epoch(hash).load(Ordering::Acquire);
+        Key { hash, generation, epoch, https, host: host.into(), page: page.into() }
+    }
+
+    /// What is known of the page for a request with these headers, of which [`may_look_up`](super::ask::may_look_up) holds. GET and HEAD
+    /// alike.
+    pub fn lookup(&self, key: &Key<'_>, ask: &HeaderMap, now: Now) -> Lookup {
+        let Some(page) = self.inner.page(&self.site, key) else {
+            let alone = self.inner.flights.is_alone(self.flight_key(key, ask, None), now);
+            return if alone { Lookup::Uncacheable } else { Lookup::Nothing(Forward::UriMiss) };
+        };
+        let Some(entry) = page.variant(ask) else {
+            let alone = self.inner.flights.is_alone(self.flight_key(key, ask, Some(&page)), now);
+            return if alone { Lookup::Uncacheable } else { Lookup::Nothing(Forward::VaryMiss) };
+        };
+        let entry = entry.clone();
+        match entry.freshness(now) {
+            Freshness::Fresh { .. } if forces_reload(ask, &entry, now) => Lookup::Revalidate(entry),
+            Freshness::Fresh { .. } => Lookup::Fresh(entry),
+            Freshness::Stale { .. } => Lookup::Stale(entry),
+            Freshness::MustRevalidate => Lookup::Revalidate(entry),
+        }
+    }
+
+    /// Keeps an answer, if it may be kept; the entry may be used for those who wait, also where there turns out to be
+    /// no room for it.
+    ///
+    /// # Errors
+    /// Why it is not kept. What is stored already stays.
+    pub fn store(&self, key: &Key<'_>, fill: &Fill<'_>) -> Result<Arc<Entry>, Reason> {
+        let x = &fill.exchange;
+        let terms = match storable(x, fill.default_ttl, fill.answered.wall) {
+            Storable::Yes(terms) => terms,
+            Storable::No(reason) => return Err(reason),
+        };
+        if !is_complete(x.answer, fill.body.len()) {
+            return Err(Reason::Incomplete);
+        }
+        if fill.body.len() as u64 > self.inner.max_entry {
+            return Err(Reason::TooLarge);
+        }
+        self.put(key, Entry::new(x.status, x.answer, fill.body, terms, fill.asked, fill.answered))
+    }
+
+    /// Takes a 304 for an entry, and keeps what it makes of it.
+    pub fn freshen(&self, key: &Key<'_>, entry: &Entry, validation: &Validation<'_>) -> Validated {
+        match revalidate::freshen(entry, validation) {
+            Freshened::Renewed(entry) => self.put(key, entry).map_or(Validated::Mismatch, Validated::Kept),
+            Freshened::Once(entry, reason) => {
+                self.inner.forget(key);
+                Validated::Once(Arc::new(entry), reason)
+            }
+            Freshened::Mismatch => Validated::Mismatch,
+        }
+    }
+
+    /// The most that one entry may weigh, in bytes: answers that announce more need not be collected.
+    pub fn max_entry(&self) -> u64 {
+        self.inner.max_entry
+    }
+
+    /// A successful unsafe request changed the page (RFC 9111 section 4.4; see [`invalidates`](super::ask::invalidates)): what is stored
+    /// goes, what is on its way is not stored, and who asks from now on does not share a fetch begun before.
+    pub fn invalidate(&self, key: &Key<'_>) {
+        self.inner.epoch(key.hash).fetch_add(1, Ordering::AcqRel);
+        self.inner.forget(key);
+    }
+
+    /// Forgets all of the site, what is on its way included.
+    pub fn clear(&self) {
+        // from here on, no key finds what was stored under the old number
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.inner.forget_site(&self.site);
+    }
+
+    fn put(&self, key: &Key<'_>, entry: Entry) -> Result<Arc<Entry>, Reason> {
+        self.inner.put(&self.site, key, entry, || {
+            self.inner.epoch(key.hash).load(Ordering::Acquire) != key.epoch
+                || self.generation.load(Ordering::Acquire) != key.generation
+        })
+    }
+}
+
+/// RFC 9111 section 5.2.1 leaves it to the cache whether to heed requests. An ordinary reload (`max-age=0`) gets what
+/// any visitor gets; a forced one (`no-cache`) reaches the origin.
+fn forces_reload(ask: &HeaderMap, entry: &Entry, now: Now) -> bool {
+    (ask.contains_key(CACHE_CONTROL) || ask.contains_key(PRAGMA))
+        && RequestControl::of(ask).no_cache
+        && entry.resident(now) >= RELOAD
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::entry::tests::{Fields, map};
+    use super::super::flight::Role;
+    use super::super::store::Cache;
+    use super::*;
+    use crate::clock::now;
+    use http::{Method, StatusCode};
+
+    pub(crate) const FRESH: Fields<'_> = &[("cache-control", "max-age=60"), ("etag", "\"a\"")];
+
+    pub(crate) fn shop() -> SiteCache {
+        Cache::new(8 << 20).site("shop")
+    }
+
+    pub(crate) fn home(site: &SiteCache) -> Key<'static> {
+        site.key(true, "www.example.jp", "/")
+    }
+
+    pub(crate) fn store(
+        site: &SiteCache,
+        key: &Key<'_>,
+        ask: Fields<'_>,
+        answer: Fields<'_>,
+        body: &[u8],
+        at: Now,
+    ) -> Result<Arc<Entry>, Reason> {
+        store_status(site, key, 200, (ask, answer, body), at)
+    }
+
+    fn store_status(
+        site: &SiteCache,
+        key: &Key<'_>,
+        status: u16,
+        (ask, answer, body): (Fields<'_>, Fields<'_>, &[u8]),
+        at: Now,
+    ) -> Result<Arc<Entry>, Reason> {
+        let (ask, answer) = (map(ask), map(answer));
+        let status = StatusCode::from_u16(status).unwrap();
+        let exchange = Exchange { method: &Method::GET, ask: &ask, status, answer: &answer };
+        site.store(key, &Fill { exchange, body, default_ttl: Duration::ZERO, asked: at, answered: at })
+    }
+
+    /// What a lookup says, in a word, and the body that it found.
+    pub(crate) fn look(site: &SiteCache, key: &Key<'_>, ask: Fields<'_>, at: Now) -> (&'static str, String) {
+        let body = |e: Arc<Entry>| String::from_utf8(e.body().to_vec()).unwrap();
+        match site.lookup(key, &map(ask), at) {
+            Lookup::Fresh(e) => ("fresh", body(e)),
+            Lookup::Stale(e) => ("stale", body(e)),
+            Lookup::Revalidate(e) => ("revalidate", body(e)),
+            Lookup::Nothing(why) => (why.as_str(), String::new()),
+            Lookup::Uncacheable => ("uncacheable", String::new()),
+        }
+    }
+
+    pub(crate) fn found(word: &'static str, body: &str) -> (&'static str, String) {
+        (word, body.to_owned())
+    }
+
+    #[test]
+    fn an_entry_goes_from_fresh_to_stale_and_stays() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        assert_eq!(look(&site, &key, &[], t), found("uri-miss", ""));
+        store(&site, &key, &[], FRESH, b"one", t).unwrap();
+        assert_eq!(look(&site, &key, &[], t.plus(Duration::from_secs(59))), found("fresh", "one"));
+        assert_eq!(look(&site, &key, &[], t.plus(Duration::from_secs(60))), found("stale", "one"));
+        assert_eq!(look(&site, &key, &[], t.plus(Duration::from_secs(86_400 * 365))), found("stale", "one"));
+        store(&site, &key, &[], &[("cache-control", "no-cache"), ("etag", "\"a\"")], b"two", t).unwrap();
+        assert_eq!(look(&site, &key, &[], t), found("revalidate", "two"));
+    }
+
+    #[test]
+    fn a_page_is_found_by_all_of_its_key_and_nothing_less() {
+        let (cache, t) = (Cache::new(8 << 20), now());
+        let (shop, club) = (cache.site("shop"), cache.site("club"));
+        let key = shop.key(true, "a.example", "/x");
+        store(&shop, &key, &[], FRESH, b"one", t).unwrap();
+        for (https, host, page) in [
+            (false, "a.example", "/x"),
+            (true, "b.example", "/x"),
+            (true, "a.example", "/y"),
+            (true, "a.example/", "x"),
+        ] {
+            assert_eq!(
+                look(&shop, &shop.key(https, host, page), &[], t).0,
+                "uri-miss",
+                "{https} {host} {page}"
+            );
+        }
+        assert_eq!(look(&club, &club.key(true, "a.example", "/x"), &[], t).0, "uri-miss");
+        // not even on a hash that happens to be the same
+        let twin = Key { hash: key.hash, ..shop.key(true, "a.example", "/y") };
+        assert_eq!(look(&shop, &twin, &[], t).0, "uri-miss");
+        // the part of a name is the same after a reload
+        assert_eq!(look(&cache.site("shop"), &key.into_owned(), &[], t), found("fresh", "one"));
+    }
+
+    #[test]
+    fn an_encoding_is_given_only_to_those_who_read_it() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        let answer = [("cache-control", "max-age=60"), ("content-encoding", "gzip")];
+        store(&site, &key, &[("accept-encoding", "gzip, br")], &answer, b"gz", t).unwrap();
+        assert_eq!(look(&site, &key, &[("accept-encoding", "br;q=0.9, gzip")], t), found("fresh", "gz"));
+        assert_eq!(look(&site, &key, &[], t), found("vary-miss", ""));
+    }
+
+    #[test]
+    fn a_bad_answer_never_replaces_a_good_one() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        store(&site, &key, &[], FRESH, b"good", t).unwrap();
+        for status in [500, 502, 503, 504, 403, 429] {
+            assert_eq!(
+                store_status(&site, &key, status, (&[], FRESH, b"bad"), t).unwrap_err(),
+                Reason::Status
+            );
+        }
+        let cookie = [("cache-control", "max-age=60"), ("set-cookie", "a=b")];
+        assert_eq!(store(&site, &key, &[], &cookie, b"bad", t).unwrap_err(), Reason::SetCookie);
+        assert_eq!(look(&site, &key, &[], t), found("fresh", "good"));
+    }
+
+    #[test]
+    fn a_change_forgets_the_page_and_what_was_on_its_way() {
+        // RFC 9111 section 4.4
+        let (site, t) = (shop(), now());
+        let begun_before = home(&site);
+        store(&site, &begun_before, &[], FRESH, b"old", t).unwrap();
+        let t = t.plus(Duration::from_secs(100));
+        let Role::Leader(leader) = site.join(&begun_before, &HeaderMap::new(), t) else {
+            panic!("no leader")
+        };
+        assert!(matches!(site.join(&home(&site), &HeaderMap::new(), t), Role::Follower(_)));
+        site.invalidate(&home(&site));
+        assert_eq!(look(&site, &home(&site), &[], t).0, "uri-miss");
+        assert_eq!(store(&site, &begun_before, &[], FRESH, b"old", t).unwrap_err(), Reason::Overtaken);
+        // whoever asks after the change does not get what was fetched before it
+        assert!(matches!(site.join(&home(&site), &HeaderMap::new(), t), Role::Leader(_)));
+        drop(leader);
+        store(&site, &home(&site), &[], FRESH, b"new", t).unwrap();
+        assert_eq!(look(&site, &home(&site), &[], t), found("fresh", "new"));
+    }
+
+    #[test]
+    fn a_site_is_cleared_alone_and_at_once() {
+        let (cache, t) = (Cache::new(8 << 20), now());
+        let (shop, club) = (cache.site("shop"), cache.site("club"));
+        let before = home(&shop);
+        store(&shop, &before, &[], FRESH, b"x", t).unwrap();
+        store(&club, &home(&club), &[], FRESH, b"x", t).unwrap();
+        cache.site("shop").clear();
+        assert_eq!(cache.pages(), 1);
+        assert_eq!(look(&shop, &home(&shop), &[], t).0, "uri-miss");
+        assert_eq!(look(&club, &home(&club), &[], t).0, "fresh");
+        // a fetch from before lands where nobody looks
+        let _ = store(&shop, &before, &[], FRESH, b"x", t);
+        assert_eq!(look(&shop, &home(&shop), &[], t).0, "uri-miss");
+    }
+
+    #[test]
+    fn a_validation_makes_the_page_fresh_again() {
+        // RFC 9111 section 4.3.4
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        let entry = store(&site, &key, &[], FRESH, b"x", t).unwrap();
+        let later = t.plus(Duration::from_secs(1000));
+        let validate = |ask: Fields<'_>, answer: Fields<'_>| {
+            let (ask, answer) = (map(ask), map(answer));
+            let validation = Validation {
+                ask: &ask,
+                answer: &answer,
+                default_ttl: Duration::ZERO,
+                asked: later,
+                answered: later,
+            };
+            site.freshen(&key, &entry, &validation)
+        };
+        assert!(matches!(validate(&[], &[("etag", "\"b\"")]), Validated::Mismatch));
+        assert_eq!(look(&site, &key, &[], later), found("stale", "x"));
+        assert!(matches!(validate(&[], &[("etag", "\"a\"")]), Validated::Kept(_)));
+        assert_eq!(look(&site, &key, &[], later), found("fresh", "x"));
+        let gone = validate(&[], &[("cache-control", "no-store")]);
+        assert!(matches!(gone, Validated::Once(_, Reason::NoStore)), "{gone:?}");
+        assert_eq!(look(&site, &key, &[], later).0, "uri-miss");
+    }
+
+    #[test]
+    fn a_forced_reload_reaches_the_origin_but_a_crowd_does_not() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        store(&site, &key, &[], FRESH, b"x", t).unwrap();
+        let second = t.plus(RELOAD);
+        for (ask, at, word) in [
+            (("cache-control", "no-cache"), t, "fresh"),
+            (("cache-control", "no-cache"), second, "revalidate"),
+            (("pragma", "no-cache"), second, "revalidate"),
+            (("cache-control", "max-age=0"), second, "fresh"),
+        ] {
+            assert_eq!(look(&site, &key, &[ask], at).0, word, "{ask:?}");
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Whole crawls of a site in memory.

@@ -1,0 +1,244 @@
+//! A shared fetch from its request to its landing: in the cache, and with the visitor who began it. It is a task of its
+//! own: a visitor who leaves, or whose patience ends, does not end it, and what it brings refreshes what the next one
+//! gets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::fetch::{self, judged};
+use super::hold::{Held, hold};
+use super::site::Site;
+use super::tee::{Keep, tee};
+use crate::ask::Ask;
+use crate::cache::revalidate::{Validation, revalidation_headers};
+use crate::cache::storable::{Exchange, Storable, storable};
+use crate::cache::{Entry, Key, Leader, Validated};
+use crate::clock::{self, Now};
+use crate::failure::{Cause, Failure};
+use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::conditional::{self, Validators};
+use crate::http::{Body, headers};
+use crate::origin::{Answered, Sending};
+
+/// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
+/// who wait for it get it sooner.
+const SMALL: u64 = 64 * 1024;
+
+/// What a fetch gives to the visitor who began it.
+pub(super) enum Given {
+    /// Out of the cache, where it has just come in.
+    Entry(Arc<Entry>, CacheStatus),
+    /// As it comes from the origin.
+    Live(Answered, CacheStatus),
+}
+
+/// A fetch under way.
+pub(super) struct Fetch {
+    pub(super) site: Arc<Site>,
+    pub(super) ask: Ask,
+    pub(super) key: Key<'static>,
+    /// The visitor's own header fields: what the answer depends on.
+    pub(super) asked: HeaderMap,
+    /// What is stored, if the origin can be asked whether it is still good.
+    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) why: Forward,
+    pub(super) hold_back: Option<u64>,
+}
+
+/// The visitor who began the fetch, as long as he waits.
+type Tell = oneshot::Sender<Result<Given, Failure>>;
+
+/// When the request left, and when the answer's header fields came.
+type Times = (Now, Now);
+
+/// A body as far as it was held back.
+enum Part {
+    /// All of it.
+    Whole(Bytes),
+    /// It still streams.
+    Streams(Body),
+}
+
+impl Fetch {
+    /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
+    pub(super) async fn run(mut self, request: Request<Body>, leader: Leader, tell: Tell) {
+        let (mut request, spare) = (request, self.entry.is_some());
+        let again = spare.then(|| crate::origin::copy_of(&request));
+        if let Some(entry) = &self.entry {
+            revalidation_headers(entry, request.headers_mut());
+        }
+        let asked = clock::now();
+        let mut sent = self.send(request).await;
+        let validation = match (&sent, self.entry.take()) {
+            (Ok(answered), Some(entry)) if answered.response.status() == StatusCode::NOT_MODIFIED => {
+                Some(self.validated(&entry, answered.response.headers(), (asked, clock::now())))
+            }
+            _ => None,
+        };
+        match (validation, again) {
+            (Some(Some((entry, stored))), _) => return self.land_validated(entry, stored, leader, tell),
+            // The origin spoke of another version than it was asked about: the whole page, then.
+            (Some(None), Some(again)) => sent = self.send(again).await,
+            _ => {}
+        }
+        match sent {
+            Ok(answered) => self.deliver(answered, (asked, clock::now()), leader, tell).await,
+            Err(failure) => fail(failure, leader, tell),
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {
+        let timeout = self.site.config.failover.timeout;
+        let sending = Sending { host: self.ask.authority(), wait: timeout, stall: timeout, upgrade: false };
+        let answered = self.site.origins.send(request, sending, None).await?;
+        let mut answered = judged(&self.site, &self.ask, answered)?;
+        fetch::clean(answered.response.headers_mut());
+        Ok(answered)
+    }
+
+    /// The origin says that what is stored is still good: what that makes of it, and whether it is kept.
+    fn validated(
+        &self,
+        entry: &Entry,
+        answer: &HeaderMap,
+        (asked, answered): Times,
+    ) -> Option<(Arc<Entry>, bool)> {
+        let default_ttl = self.site.config.cache.default_ttl;
+        let validation = Validation { ask: &self.asked, answer, default_ttl, asked, answered };
+        match self.site.cache.freshen(&self.key, entry, &validation) {
+            Validated::Kept(entry) => Some((entry, true)),
+            Validated::Once(entry, _) => Some((entry, false)),
+            Validated::Mismatch => None,
+        }
+    }
+
+    fn land_validated(&self, entry: Arc<Entry>, stored: bool, leader: Leader, tell: Tell) {
+        if stored {
+            leader.stored(entry.clone());
+        } else {
+            leader.not_shareable(clock::now());
+        }
+        _ = tell.send(Ok(Given::Entry(entry, self.said(StatusCode::NOT_MODIFIED, stored))));
+    }
+
+    /// A whole new answer: kept if it may be, and given on.
+    async fn deliver(self, answered: Answered, times: Times, leader: Leader, tell: Tell) {
+        let length = headers::content_length(answered.response.headers());
+        let most = self.site.cache.max_entry();
+        if !self.may_keep(&answered.response, times.1) || length.is_some_and(|length| length > most) {
+            leader.not_shareable(times.1);
+            match self.hold(answered, self.hold_back.unwrap_or(0)).await {
+                Ok((answered, part)) => self.give(answered, part.into_body(), false, tell),
+                Err(failure) => _ = tell.send(Err(failure)),
+            }
+            return;
+        }
+        let tell = self.unchanged(&answered, tell);
+        let limit = match (self.hold_back, length) {
+            // Nobody waits for the bytes any more: only the next visitor, who gets them from the cache.
+            _ if tell.as_ref().is_none_or(Tell::is_closed) => most,
+            (Some(limit), _) => limit.min(most),
+            (None, Some(length)) if length <= SMALL => SMALL,
+            (None, _) => 0,
+        };
+        let (answered, part) = match self.hold(answered, limit).await {
+            Ok(held) => held,
+            Err(failure) => return fail(failure, leader, tell.unwrap_or_else(|| oneshot::channel().0)),
+        };
+        let asked = self.asked.clone();
+        let keep = Keep::new(&answered.response, times, &self.site, self.key.clone(), asked);
+        let Some(tell) = tell else {
+            return match part {
+                Part::Whole(whole) => drop(keep.finish(&whole, leader)),
+                Part::Streams(_) => leader.not_shareable(times.1),
+            };
+        };
+        match part {
+            Part::Streams(body) => self.give(answered, tee(body, most, keep, leader), true, tell),
+            Part::Whole(whole) => match keep.finish(&whole, leader) {
+                Some(entry) => {
+                    let said = self.said(answered.response.status(), true);
+                    _ = tell.send(Ok(Given::Entry(entry, said)));
+                }
+                None => self.give(answered, Body::whole(whole), false, tell),
+            },
+        }
+    }
+
+    /// Tells a visitor who has this very version already at once. The others' bytes are still to be fetched.
+    fn unchanged(&self, answered: &Answered, tell: Tell) -> Option<Tell> {
+        let head = &answered.response;
+        let evaluated = conditional::has_any(&self.ask.wishes).then(|| {
+            conditional::evaluate(&self.ask.method, &self.ask.wishes, &Validators::of(head.headers()))
+        });
+        if head.status() != StatusCode::OK || evaluated != Some(conditional::Outcome::NotModified) {
+            return Some(tell);
+        }
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.headers_mut() = head.headers().clone();
+        conditional::keep_for_not_modified(response.headers_mut());
+        let origin = answered.origin.clone();
+        self.give(Answered { response, origin, took: answered.took }, Body::Empty, true, tell);
+        None
+    }
+
+    /// Reads the body whole if it is no longer than `limit`.
+    async fn hold(&self, mut answered: Answered, limit: u64) -> Result<(Answered, Part), Failure> {
+        let body = std::mem::replace(answered.response.body_mut(), Body::Empty);
+        if limit == 0 || fetch::is_endless(answered.response.headers()) {
+            return Ok((answered, Part::Streams(body)));
+        }
+        let time = self.site.config.failover.timeout.max(Duration::from_secs(1));
+        let held = tokio::time::timeout(time, hold(body, limit)).await;
+        match held.unwrap_or_else(|_| Err(Cause::BodyStalled.into())) {
+            Ok(Held::Whole(bytes)) => Ok((answered, Part::Whole(bytes))),
+            Ok(Held::Begun(rest)) => Ok((answered, Part::Streams(rest))),
+            Err(failure) => {
+                fetch::hold_against(&answered.origin, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    fn may_keep(&self, response: &Response<Body>, came: Now) -> bool {
+        let exchange = Exchange {
+            method: &self.ask.method,
+            ask: &self.asked,
+            status: response.status(),
+            answer: response.headers(),
+        };
+        matches!(storable(&exchange, self.site.config.cache.default_ttl, came.wall), Storable::Yes(_))
+    }
+
+    /// Gives the origin's own answer to the visitor.
+    fn give(&self, mut answered: Answered, body: Body, stored: bool, tell: Tell) {
+        let said = self.said(answered.response.status(), stored);
+        *answered.response.body_mut() = body;
+        fetch::sign(&mut answered.response);
+        _ = tell.send(Ok(Given::Live(answered, said)));
+    }
+
+    fn said(&self, status: StatusCode, stored: bool) -> CacheStatus {
+        CacheStatus::Forwarded { why: self.why, status, stored, collapsed: false }
+    }
+}
+
+impl Part {
+    fn into_body(self) -> Body {
+        match self {
+            Part::Whole(bytes) => Body::whole(bytes),
+            Part::Streams(body) => body,
+        }
+    }
+}
+
+/// There is no answer, for nobody.
+fn fail(failure: Failure, leader: Leader, tell: Tell) {
+    leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
+    _ = tell.send(Err(failure));
+}

@@ -268,7 +268,7 @@ fn keys(text: &str) -> BTreeSet<String> {
                 table = name.to_owned();
             }
         } else if let Some((key, _)) = line.split_once('=') {
-            let key = key.trim();
+            let key = key.trim_end();
             if !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.') {
                 found.insert(if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") });
             }

@@ -256,19 +256,19 @@ fn every_metric_is_explained() {
     none("metrics that a page explains and nobody counts", gone.collect());
 }
 
-/// The keys of a file by their full names, those behind a `#` included.
+/// The keys of a file by their full names, those right behind a `#` included: with a blank between it is prose.
 fn keys(text: &str) -> BTreeSet<String> {
     let mut table = String::new();
     let mut found = BTreeSet::new();
     for line in text.lines() {
-        let line = line.trim_start_matches(['#', ' ']);
+        let line = line.strip_prefix('#').unwrap_or(line);
         if let Some(name) = line.strip_prefix('[') {
             let name = name.trim_start_matches('[').split(']').next().unwrap_or_default();
             if !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '_') {
                 table = name.to_owned();
             }
         } else if let Some((key, _)) = line.split_once('=') {
-            let key = key.trim();
+            let key = key.trim_end();
             if !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.') {
                 found.insert(if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") });
             }
@@ -336,7 +336,7 @@ fn the_rules_see_what_they_look_for() {
     let text = "use crate::config::ready;\nuse crate::{clock, http::{Body, body}, tasks};\nfn f() { $crate::x!(); crate::disk::a() }";
     let names: Vec<String> = named(text).into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["config", "clock", "http", "tasks", "disk"]);
-    let found = keys("a = 1\n[x]\n# b = 2\n# [[y.z]]\n#c = \"=\"\n# Some words = no key\n");
+    let found = keys("a = 1\n# [p]\n[x]\n#b = 2\n#[[y.z]]\n#c = \"=\"\n# d = prose\n");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "x.b", "y.z.c"]);
     assert_eq!((module_of("src/disk.rs"), module_of("src/origin/pool.rs")), ("disk", "origin"));
 }

@@ -35,7 +35,7 @@ async fn a_process_is_alive_before_it_is_ready() {
         (edge.admin().get("/readyz").await.status == 200).then_some(())
     })
     .await;
-    edge.until_snapshot().await;
+    edge.take_snapshot().await;
     origin.fail(Refuse).await;
     edge.until("down").await;
     assert_eq!(edge.admin().get("/readyz").await.status, 200, "copies serve the site");
@@ -198,7 +198,7 @@ async fn metrics_count_what_happens() {
     .await;
     origin.fail(Refuse).await;
     edge.until("down").await;
-    edge.get(SEEN).await;
+    edge.get(fixture::UNOPENED).await;
     let text = metrics().await.text();
     assert!(requests(&text, "snapshot") >= 1.0, "{text}");
     for line in text.lines().filter(|line| !line.starts_with('#')) {

@@ -180,14 +180,3 @@ async fn a_snapshot_without_its_key_pages_is_not_published() {
     .await;
     assert_eq!(edge.snapshot_id().await, good);
 }
-
-#[tokio::test]
-async fn a_later_crawl_asks_only_for_what_has_changed() {
-    let (origin, edge) = crawled().await;
-    origin.forget();
-    edge.take_snapshot().await;
-    let long = origin.last("/long").await;
-    assert_eq!(long.header("if-none-match").as_deref(), Some("\"long-1\""));
-    down(&origin, &edge).await;
-    edge.get("/long").await.must_be(&origin.content("/long").body);
-}

@@ -51,6 +51,11 @@ impl Answer {
         self.cache_status().contains("detail=snapshot") && self.headers.contains_key("memento-datetime")
     }
 
+    /// Whether it is a copy: of a snapshot, or an answer of the live site that was kept.
+    pub fn is_copy(&self) -> bool {
+        self.is_from_snapshot() || self.cache_status().contains("detail=stale")
+    }
+
     /// Fails unless it is this page, whole.
     #[track_caller]
     pub fn must_be(&self, expected: &[u8]) {

@@ -244,8 +244,20 @@ impl Edge {
         self.site().await["snapshot"]["id"].as_str().map(str::to_owned)
     }
 
+    /// The crawler's part of the list of snapshots: what runs, and how the last one ended.
+    pub async fn crawl(&self) -> Value {
+        let name = self.site().await["name"].as_str().unwrap().to_owned();
+        let list = self.admin().get(&format!("/api/v1/sites/{name}/snapshots")).await;
+        serde_json::from_slice::<Value>(&list.body).expect("JSON")["crawl"].clone()
+    }
+
     /// Asks for a snapshot and waits until a newer one than now is in service.
     pub async fn take_snapshot(&self) -> String {
+        // one that tidies up after itself is still the running one
+        eventually("the end of the last crawl", secs(30), async || {
+            self.crawl().await["running"].is_null().then_some(())
+        })
+        .await;
         let before = self.snapshot_id().await;
         let admin = self.admin();
         let name = self.site().await["name"].as_str().unwrap().to_owned();

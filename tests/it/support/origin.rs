@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -19,6 +19,8 @@ use super::levers::Lever;
 use super::page::Page;
 use super::wait::{eventually, secs};
 use super::wire::{Asked, Wire};
+
+const BACKLOG: i32 = 4096;
 
 type Made = Arc<dyn Fn(&Asked) -> Option<Page> + Send + Sync>;
 
@@ -102,8 +104,8 @@ impl Origin {
             config.send_tls13_tickets = 0;
             TlsAcceptor::from(Arc::new(config))
         });
-        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let addr = listener.local_addr().unwrap();
+        let listener = listen().unwrap();
+        let addr = listener.local_addr().unwrap().as_socket().unwrap();
         let task = tokio::spawn(accept(shared.clone(), listener, acceptor));
         Origin { shared, addr, tls: leaf.is_some(), task }
     }
@@ -202,6 +204,14 @@ impl Origin {
         eventually(&format!("a request for {path}"), secs(5), async || self.asked_for(path).pop()).await
     }
 
+    /// The last POST to a path, awaited.
+    pub async fn posted(&self, path: &str) -> Asked {
+        eventually(&format!("a POST to {path}"), secs(5), async || {
+            self.asked_for(path).into_iter().rfind(|asked| asked.method == "POST")
+        })
+        .await
+    }
+
     /// The most requests that ran at once, those of the health check (`/health`) apart.
     pub fn most_at_once(&self) -> usize {
         self.shared.most.load(Ordering::SeqCst)
@@ -213,36 +223,37 @@ impl Origin {
     }
 }
 
-fn bound(addr: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    Ok(socket)
+/// Listens on a port that was asked for by its number: so it stays ours also while nobody listens.
+fn listen() -> io::Result<Socket> {
+    for _ in 0..100 {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        if socket.bind(&super::nginx::free_port().into()).is_ok() {
+            socket.listen(BACKLOG)?;
+            return Ok(socket);
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
-fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = bound(addr)?;
-    socket.listen(4096)?;
-    TcpListener::from_std(socket.into())
-}
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-    let addr = listener.local_addr().unwrap();
+async fn accept(shared: Arc<Shared>, socket: Socket, tls: Option<TlsAcceptor>) {
     let mut moved = shared.moved.subscribe();
-    let mut open = Some(listener);
+    let mut open = None;
     loop {
         let door = shared.fault.read().unwrap().1.door();
         if door == Door::Shut {
             // bound but not listening: refused, and nobody else can take the port
             drop(open.take());
-            let parked = bound(addr).expect("the origin's own port");
+            socket.shutdown(Shutdown::Read).expect("a listening socket");
             shared.door.send_replace(door);
             let _ = moved.changed().await;
-            drop(parked);
+            socket.listen(BACKLOG).expect("the origin's own port");
             continue;
         }
-        let listener = open.get_or_insert_with(|| listen(addr).expect("the origin's own port"));
+        let listener = open.get_or_insert_with(|| {
+            TcpListener::from_std(socket.try_clone().unwrap().into()).expect("a listening socket")
+        });
         shared.door.send_replace(door);
         tokio::select! {
             _ = moved.changed() => {}

@@ -73,6 +73,9 @@ pub enum Mirrored {
     Older,
     /// A page newer than the cache's entry, or the cache has none.
     Newer,
+    /// Only the page of the same path without the query: right for a campaign's unknown parameter, not for a search.
+    /// Better than a holding page, but nothing that shortens the wait for the real one.
+    Near,
 }
 
 /// A copy to answer from.
@@ -149,11 +152,14 @@ fn read(visitor: Visitor, state: State, mode: Mode, found: Found, mirrored: Mirr
     match mode {
         Mode::HoldSnapshot => match mirrored {
             Mirrored::Nothing => Plan::Give(Fall::Holding),
-            Mirrored::Older | Mirrored::Newer => Plan::Give(Fall::Copy(Copy::Snapshot)),
+            Mirrored::Older | Mirrored::Newer | Mirrored::Near => Plan::Give(Fall::Copy(Copy::Snapshot)),
         },
         _ if fresh => Plan::Give(Fall::Copy(Copy::Fresh)),
         Mode::HoldOrigin => Plan::Ask { wait: Wait::Timeout, fall: Fall::Holding },
-        Mode::Auto => automatic(visitor, state, newest(found, mirrored)),
+        Mode::Auto => match newest(found, mirrored) {
+            Some(Copy::Snapshot) if mirrored == Mirrored::Near => near(state),
+            copy => automatic(visitor, state, copy),
+        },
     }
 }
 
@@ -171,16 +177,21 @@ fn automatic(visitor: Visitor, state: State, copy: Option<Copy>) -> Plan {
     }
 }
 
+/// With a copy that is not quite the page, the page is waited for as if there were none.
+fn near(state: State) -> Plan {
+    let fall = Fall::Copy(Copy::Snapshot);
+    if state == State::Down { Plan::Give(fall) } else { Plan::Ask { wait: Wait::Timeout, fall } }
+}
+
 /// The newest good copy.
 fn newest(found: Found, mirrored: Mirrored) -> Option<Copy> {
     match (found, mirrored) {
         (Found::Nothing, Mirrored::Nothing) => None,
         // A fresh entry that a session does not take at once is still the newest to fall to.
         (Found::Fresh, _) => Some(Copy::Fresh),
-        (Found::Stale, Mirrored::Nothing | Mirrored::Older) => Some(Copy::Stale),
-        (Found::Stale, Mirrored::Newer) | (Found::Nothing, Mirrored::Older | Mirrored::Newer) => {
-            Some(Copy::Snapshot)
-        }
+        (Found::Stale, Mirrored::Nothing | Mirrored::Older | Mirrored::Near) => Some(Copy::Stale),
+        (Found::Stale, Mirrored::Newer)
+        | (Found::Nothing, Mirrored::Older | Mirrored::Newer | Mirrored::Near) => Some(Copy::Snapshot),
     }
 }
 
@@ -194,7 +205,7 @@ mod tests {
     const STATES: [State; 5] = [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering];
     const MODES: [Mode; 3] = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
     const FOUND: [Found; 3] = [Found::Nothing, Found::Fresh, Found::Stale];
-    const MIRRORED: [Mirrored; 3] = [Mirrored::Nothing, Mirrored::Older, Mirrored::Newer];
+    const MIRRORED: [Mirrored; 4] = [Mirrored::Nothing, Mirrored::Older, Mirrored::Newer, Mirrored::Near];
 
     fn for_all(mut f: impl FnMut(Kind, Visitor, State, Mode, Found, Mirrored, Plan)) {
         for kind in KINDS {
@@ -255,8 +266,9 @@ mod tests {
 
     #[test]
     fn whoever_could_have_a_copy_waits_no_longer_than_patience() {
-        for_all(|_, visitor, _, mode, _, _, plan| {
+        for_all(|_, visitor, _, mode, _, mirrored, plan| {
             if visitor == Visitor::Anonymous
+                && mirrored != Mirrored::Near
                 && mode == Mode::Auto
                 && let Plan::Ask { wait, fall: Fall::Copy(_) } = plan
             {

@@ -126,7 +126,7 @@ pub struct SnapshotStatus {
     pub taken_at: String,
     /// Pages.
     pub pages: u64,
-    /// Everything, pages included.
+    /// Files that pages need, and downloads.
     pub files: u64,
     /// Their size.
     pub bytes: u64,
@@ -235,6 +235,15 @@ pub(super) fn gauge(app: &App) {
                     .origin_state
                     .with_label_values(&[name, url.as_str(), state])
                     .set(i64::from(state == now));
+            }
+        }
+        if let Some(crawler) = app.crawler(name) {
+            let tally = crawler.tally();
+            let ends =
+                [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
+            for (outcome, count) in ends {
+                let counter = metrics.crawls.with_label_values(&[name, outcome]);
+                counter.inc_by(count.saturating_sub(counter.get()));
             }
         }
         if let Some(snapshot) = site.mirror.current() {

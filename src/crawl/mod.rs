@@ -44,4 +44,4 @@ pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
 pub use report::{Example, Failed, Refused, Report, Slow};
 pub use run::take;
-pub use schedule::{AlreadyRunning, Crawler, Ended, Ticket};
+pub use schedule::{AlreadyRunning, Crawler, Ended, Tally, Ticket};

@@ -41,6 +41,18 @@ struct State {
     /// A crawl that was asked for, or is under way.
     run: Option<Run>,
     last: Option<Arc<Ended>>,
+    tally: Tally,
+}
+
+/// How the crawls of this process ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// With a new snapshot in service.
+    pub published: u64,
+    /// Before the gate: the old one stayed.
+    pub kept_old: u64,
+    /// Without anything to judge.
+    pub failed: u64,
 }
 
 #[derive(Debug)]
@@ -118,6 +130,11 @@ impl Crawler {
         self.shared.state().run.as_ref().map(Run::ticket)
     }
 
+    /// How the crawls of this process ended, counted.
+    pub fn tally(&self) -> Tally {
+        self.shared.state().tally
+    }
+
     /// How the last crawl of this process ended.
     pub fn last_outcome(&self) -> Option<Arc<Ended>> {
         self.shared.state().last.clone()
@@ -159,6 +176,11 @@ impl Shared {
     fn end(&self, result: Result<Outcome, CrawlError>) {
         let ended = Arc::new(Ended { at: clock::now().wall, result });
         let mut state = self.state();
+        match &ended.result {
+            Ok(Outcome::Published { .. }) => state.tally.published += 1,
+            Ok(Outcome::Kept { .. }) => state.tally.kept_old += 1,
+            Err(_) => state.tally.failed += 1,
+        }
         state.last = Some(ended.clone());
         if let Some(run) = state.run.take() {
             run.ended.send_replace(Some(ended));

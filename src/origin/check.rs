@@ -15,8 +15,10 @@ use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::tasks;
 
-/// Checks that are wanted early are at least this far apart.
-const BREATH: Duration = Duration::from_millis(100);
+/// Checks that are wanted early are at least this far apart: those that may change the verdict,
+const BREATH: Duration = Duration::from_millis(250);
+/// and those of an origin that was just found well, whatever visitors met with on single pages.
+const REST: Duration = Duration::from_secs(1);
 /// The next check after a first good one, at the latest.
 const TRIAL: Duration = Duration::from_millis(500);
 /// So much of a body is read at most.
@@ -53,11 +55,12 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         let wait = pause(current.state(), settings.health.interval, fastrand::f64());
         // A failed check asks for the next one soon only while that may still change the verdict.
         let falling = matches!(before, State::Up) && matches!(seen, Seen::Bad(_));
-        tokio::time::sleep(BREATH.min(wait)).await;
+        let breath = if seen == Seen::Good { REST } else { BREATH }.min(wait);
+        tokio::time::sleep(breath).await;
         if falling && current.standing() == super::Standing::Up {
             continue;
         }
-        let rest = wait.saturating_sub(BREATH);
+        let rest = wait.saturating_sub(breath);
         _ = tokio::time::timeout(rest, current.nudged.notified()).await;
     }
 }

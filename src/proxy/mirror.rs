@@ -39,6 +39,7 @@ pub struct Ready {
     /// As they are sent, but for what depends on the request.
     pub headers: HeaderMap,
     body: OnceLock<Bytes>,
+    near: bool,
 }
 
 impl Ready {
@@ -64,7 +65,7 @@ impl Ready {
         headers.insert(MEMENTO_DATETIME, crate::http::control::date_field(page.taken_at));
         let body =
             body.or_else(|| page.body.is_none().then(Bytes::new)).map(OnceLock::from).unwrap_or_default();
-        Some(Ready { snapshot, page, status, headers, body })
+        Some(Ready { snapshot, page, status, headers, body, near: false })
     }
 
     /// When the origin gave it.
@@ -75,6 +76,11 @@ impl Ready {
     /// Its body, if it is in memory.
     pub(super) fn at_hand(&self) -> Option<Source> {
         self.body.get().map(|body| Source::Whole(body.clone()))
+    }
+
+    /// Whether it is only the page of the same path.
+    pub(super) fn is_near(&self) -> bool {
+        self.near
     }
 
     fn weight(&self) -> usize {
@@ -123,8 +129,16 @@ impl Mirror {
         let snapshot = self.current()?;
         self.find_exactly(&snapshot, wanted).or_else(|| {
             let path = key::path_of(wanted);
-            (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()
+            (path.len() < wanted.len()).then(|| self.find_near(&snapshot, path)).flatten()
         })
+    }
+
+    /// The page of the path, marked as not quite what was asked for.
+    fn find_near(&self, snapshot: &Arc<Snapshot>, path: &str) -> Option<Arc<Ready>> {
+        let exact = self.find_exactly(snapshot, path)?;
+        let body = exact.body.get().cloned();
+        let near = Ready::new(exact.snapshot.clone(), exact.page.clone(), body)?;
+        Some(Arc::new(Ready { near: true, ..near }))
     }
 
     fn find_exactly(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {

@@ -255,6 +255,7 @@ impl Copies {
     fn mirrored(&self) -> Mirrored {
         match (&self.page, &self.entry) {
             (None, _) => Mirrored::Nothing,
+            (Some(page), _) if page.is_near() => Mirrored::Near,
             (Some(page), Some(entry)) if page.taken_at() < entry.received().wall => Mirrored::Older,
             (Some(_), _) => Mirrored::Newer,
         }

@@ -309,6 +309,9 @@ async fn the_cache_is_bounded_by_bytes() {
     ask(400, 2400).await;
     let grown = edge.rss().saturating_sub(full) >> 20;
     assert!(grown < 40, "{grown} MiB more after 125 MiB of pages in a cache of 16 MiB");
-    edge.get("/2399.png").await;
-    assert_eq!(origin.count("/2399.png"), 1, "what came last is still there");
+    // a flood of pages that are asked for once does not keep out one that is asked for again and again
+    for _ in 0..10 {
+        edge.get("/wanted.png").await;
+    }
+    assert!(origin.count("/wanted.png") < 6, "{} fetches", origin.count("/wanted.png"));
 }

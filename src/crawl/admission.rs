@@ -114,8 +114,8 @@ fn redirect(headers: &HeaderMap) -> Head {
     personal(headers).map_or(Head::Redirect, Head::Refused)
 }
 
-/// What the header fields say about whose answer it is.
-fn personal(headers: &HeaderMap) -> Option<Refusal> {
+/// What the header fields say about whose answer it is: the reason not to store it, if there is one.
+pub fn personal(headers: &HeaderMap) -> Option<Refusal> {
     if headers.contains_key(SET_COOKIE) && cookies(headers).any(|name| is_login_cookie(&name)) {
         return Some(Refusal::LoginCookie);
     }

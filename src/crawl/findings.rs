@@ -24,6 +24,8 @@ pub(super) struct Findings {
     pub(super) maps: Vec<String>,
     /// What `robots.txt` says.
     pub(super) robots: Option<Robots>,
+    /// Whether the site said that the stored file still holds.
+    pub(super) unchanged: bool,
 }
 
 /// As what a file is read for links.
@@ -74,7 +76,7 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             found.all(map.pages.into_iter().map(|url| Link::new(url, Need::Link)));
             found.all(map.images.into_iter().map(|url| Link::new(url, Need::Draw)));
             let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
-            return Ok(Findings { links: found.keys, maps, robots: None });
+            return Ok(Findings { links: found.keys, maps, ..Findings::default() });
         }
         (Reading::ByType, Media::Html) => {
             let login = found.html(file, content_type)?;

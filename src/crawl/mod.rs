@@ -15,6 +15,7 @@ mod findings;
 mod frontier;
 pub mod gate;
 pub mod html;
+mod known;
 mod links;
 pub mod manifest;
 mod outcome;

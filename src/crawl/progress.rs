@@ -17,6 +17,7 @@ pub(super) struct Counters {
     pub(super) assets: AtomicU64,
     pub(super) redirects: AtomicU64,
     pub(super) bytes: AtomicU64,
+    pub(super) unchanged: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) requests: AtomicU64,
@@ -36,6 +37,8 @@ pub struct Reading {
     pub redirects: u64,
     /// Bytes of bodies stored.
     pub bytes: u64,
+    /// Of the pages and files, those that the site says have not changed since the current snapshot.
+    pub unchanged: u64,
     /// Addresses that were not fetched or not stored, for a reason.
     pub refused: u64,
     /// Files that could not be had.
@@ -62,6 +65,7 @@ impl Progress {
             assets: c.assets.load(Relaxed),
             redirects: c.redirects.load(Relaxed),
             bytes: c.bytes.load(Relaxed),
+            unchanged: c.unchanged.load(Relaxed),
             refused: c.refused.load(Relaxed),
             errors: c.errors.load(Relaxed),
             requests: c.requests.load(Relaxed),
@@ -73,9 +77,8 @@ impl Progress {
     /// Begins to count anew. Requests under way count on.
     pub(super) fn reset(&self) {
         let c = &*self.0;
-        for counter in
-            [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.refused, &c.errors, &c.requests, &c.queued]
-        {
+        let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
+        for counter in stored.into_iter().chain([&c.refused, &c.errors, &c.requests, &c.queued]) {
             counter.store(0, Relaxed);
         }
         c.publishing.store(false, Relaxed);

@@ -77,12 +77,13 @@ pub(super) async fn fill<F: Fetch>(
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
-    let done = crawl(site, fetch, &staging, progress, now).await?;
+    let current = store.current();
+    let done = crawl(site, fetch, (&staging, current.as_ref()), progress, now).await?;
     let broken = gate::judge(&Evidence {
         key_pages: &done.key_pages,
         fates: &done.fates,
         pages: done.report.counts.pages,
-        current_pages: store.current().map(|current| current.summary().pages),
+        current_pages: current.map(|current| current.summary().pages),
         cut_short: done.cut_short,
     });
     let report = Box::new(done.report);
@@ -154,7 +155,7 @@ struct Crawl<'a, F> {
 async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
-    staging: &Staging,
+    (staging, current): (&Staging, Option<&Arc<Snapshot>>),
     progress: &Progress,
     now: Now,
 ) -> Result<Done, CrawlError> {
@@ -164,7 +165,7 @@ async fn crawl<F: Fetch>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Semaphore::new((cores / 2).max(1));
     let way = Mutex::new(way);
-    let visitor = Visitor { fetch, scope, staging, progress, pace, bounds: BOUNDS, readers, way };
+    let visitor = Visitor { fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
     let report = Report { site: site.name.to_string(), started_at: now.unix(), ..Report::default() };
     let mut crawl = Crawl {
         site,
@@ -307,6 +308,9 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         match end {
             End::Body(page, findings) => {
+                if findings.unchanged {
+                    self.visitor.progress.counters().unchanged.fetch_add(1, Relaxed);
+                }
                 self.report.took(&item.key, took);
                 self.store(&item, *page, follow.then_some(findings))?;
             }

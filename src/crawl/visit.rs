@@ -1,6 +1,6 @@
 //! One address: asked, asked again where that may help, judged, received, read.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::header::{LOCATION, RETRY_AFTER};
@@ -13,6 +13,7 @@ use super::admission::{self, Head, Refusal};
 use super::fetch::{Fetch, FetchAsk};
 use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
+use super::known::Known;
 use super::links::Need;
 use super::pace::Pace;
 use super::progress::Progress;
@@ -22,7 +23,7 @@ use super::stored_headers::{Media, kept, media};
 use crate::clock;
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::snapshot::{Class, Page, StageError, Staging};
+use crate::snapshot::{Class, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
@@ -43,6 +44,8 @@ pub(super) struct Visitor<'a, F> {
     pub(super) fetch: &'a F,
     pub(super) scope: Scope,
     pub(super) staging: &'a Staging,
+    /// The snapshot in service: what it has is only asked for if it has changed.
+    pub(super) current: Option<&'a Arc<Snapshot>>,
     pub(super) progress: &'a Progress,
     pub(super) pace: Pace,
     pub(super) bounds: Bounds,
@@ -89,12 +92,23 @@ enum Once {
     There(Way, String),
     /// Perhaps later.
     Again(Cause, String, Option<Duration>),
+    /// What is stored still holds, but cannot be read: without conditions, please.
+    Anew,
+}
+
+/// What one address is asked for.
+struct Errand {
+    item: Item,
+    reading: Reading,
+    known: Option<Known>,
 }
 
 impl<F: Fetch> Visitor<'_, F> {
     /// Fetches one address.
     pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
-        let mut ask = (self.way(), item.key.to_string());
+        let known = self.current.and_then(|current| Known::of(current, &item.key));
+        let mut errand = Errand { item, reading, known };
+        let mut ask = (self.way(), errand.item.key.to_string());
         let mut asked = Vec::new();
         let mut attempt = 1;
         loop {
@@ -102,7 +116,7 @@ impl<F: Fetch> Visitor<'_, F> {
             let began = clock::now().mono;
             let once = {
                 let _under_way = self.progress.request();
-                self.once(&item, &ask.0, &ask.1, reading).await
+                self.once(&errand, &ask.0, &ask.1).await
             };
             let took = clock::now().mono.saturating_duration_since(began);
             let end = match once {
@@ -120,12 +134,14 @@ impl<F: Fetch> Visitor<'_, F> {
                     continue;
                 }
                 Once::Again(cause, detail, _) => End::Failed(cause, detail),
+                Once::Anew if errand.known.take().is_some() => continue,
+                Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
             };
             if matches!(end, End::Body(..)) {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.0;
             }
-            return Visit { item, end, took };
+            return Visit { item: errand.item, end, took };
         }
     }
 
@@ -133,17 +149,23 @@ impl<F: Fetch> Visitor<'_, F> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn once(&self, item: &Item, way: &Way, target: &str, reading: Reading) -> Once {
+    async fn once(&self, errand: &Errand, way: &Way, target: &str) -> Once {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
-        let ask = FetchAsk::new(way.tls, &way.host, target);
+        let mut ask = FetchAsk::new(way.tls, &way.host, target);
+        if let Some(known) = &errand.known {
+            known.ask_whether_changed(&mut ask.headers);
+        }
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => return failed(&failure),
             Err(_) => return failed(&Failure::new(Cause::Silent)),
         };
         let (head, body) = answer.into_parts();
+        if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &errand.known) {
+            return self.unchanged(errand, known.clone(), url, head.headers).await;
+        }
         match admission::head(head.status, &head.headers) {
             Head::Refused(refusal) => {
                 discard(body).await;
@@ -156,9 +178,9 @@ impl<F: Fetch> Visitor<'_, F> {
             }
             Head::Redirect => {
                 discard(body).await;
-                self.redirect(item, &url, head.status, &head.headers)
+                self.redirect(&errand.item, &url, head.status, &head.headers)
             }
-            Head::Body => self.body(item, url, Response::from_parts(head, body), reading).await,
+            Head::Body => self.body(errand, url, Response::from_parts(head, body)).await,
         }
     }
 
@@ -199,17 +221,9 @@ impl<F: Fetch> Visitor<'_, F> {
         Once::There(Way { tls: to.scheme() == "https", host }, target)
     }
 
-    async fn body(&self, item: &Item, url: Url, answer: Response<Body>, reading: Reading) -> Once {
+    async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>) -> Once {
         let (head, body) = answer.into_parts();
-        let guessed = media(&head.headers, b"<html");
-        let hold = match guessed {
-            Media::Html | Media::Css | Media::Manifest => HOLD,
-            Media::Other => match reading {
-                Reading::ByType => 0,
-                Reading::Map => super::sitemap::MAX_SIZE,
-                Reading::Robots => super::robots::MAX_SIZE,
-            },
-        };
+        let hold = hold(&head.headers, errand.reading);
         let arrived = match receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await {
             Ok(arrived) => arrived,
             Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
@@ -217,52 +231,98 @@ impl<F: Fetch> Visitor<'_, F> {
             Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
             Err(Missed::Ending) => return Once::End(End::Ending),
         };
-        let (scope, key, need) = (self.scope.clone(), item.key.clone(), item.need);
-        let taken_at = clock::now().wall;
+        let file = self.file(errand, url, head.status.as_u16(), head.headers);
         // Never closed: the permit is there sooner or later.
         let _reader = self.readers.acquire().await;
+        Once::End(tasks::blocking(move || file.keep(arrived)).await.unwrap_or(End::Ending))
+    }
+
+    /// The stored file still holds.
+    async fn unchanged(&self, errand: &Errand, known: Known, url: Url, headers: HeaderMap) -> Once {
+        // The stored fields were judged when they were stored.
+        if let Some(refusal) = admission::personal(&headers) {
+            return Once::End(End::Refused(refusal));
+        }
+        let headers = known.headers(headers);
+        let hold = hold(&headers, errand.reading);
+        let file = self.file(errand, url, known.status(), headers);
+        let writer = self.staging.blob();
+        let _reader = self.readers.acquire().await;
         let kept = tasks::blocking(move || {
-            let page = Page {
-                key: key.to_string(),
-                status: head.status.as_u16(),
-                headers: kept(&head.headers, arrived.unpacked),
-                body: None,
-                len: arrived.len,
-                taken_at,
-                class: Class::Asset,
+            let arrived = match known.arrive(writer, hold) {
+                Ok(Some(arrived)) => arrived,
+                Ok(None) => return Once::Anew,
+                Err(error) => return Once::End(End::Stage(error)),
             };
-            keep(page, need, &url, &head.headers, reading, arrived, &scope)
+            Once::End(match file.keep(arrived) {
+                End::Body(page, findings) => End::Body(page, Findings { unchanged: true, ..findings }),
+                other @ (End::Redirect(..)
+                | End::Refused(_)
+                | End::Failed(..)
+                | End::Stage(_)
+                | End::Ending) => other,
+            })
         });
-        Once::End(kept.await.unwrap_or(End::Ending))
+        kept.await.unwrap_or(Once::End(End::Ending))
+    }
+
+    fn file(&self, errand: &Errand, url: Url, status: u16, headers: HeaderMap) -> Coming {
+        Coming {
+            key: errand.item.key.to_string(),
+            need: errand.item.need,
+            reading: errand.reading,
+            url,
+            status,
+            headers,
+            scope: self.scope.clone(),
+            taken_at: clock::now().wall,
+        }
     }
 }
 
-/// Reads a body for links, and stages it if nothing in it speaks against that. Off the event loop.
-fn keep(
-    mut page: Page,
+/// Bytes of a body that have to be at hand for its reader.
+fn hold(headers: &HeaderMap, reading: Reading) -> usize {
+    match (media(headers, b"<html"), reading) {
+        (Media::Html | Media::Css | Media::Manifest, Reading::ByType) => HOLD,
+        (Media::Other, Reading::ByType) => 0,
+        (_, Reading::Map) => super::sitemap::MAX_SIZE,
+        (_, Reading::Robots) => super::robots::MAX_SIZE,
+    }
+}
+
+/// A file on its way into the snapshot.
+struct Coming {
+    key: String,
     need: Need,
-    url: &Url,
-    headers: &HeaderMap,
     reading: Reading,
-    arrived: Arrived,
-    scope: &Scope,
-) -> End {
-    let body = arrived.beginning();
-    let media = media(headers, body);
-    let file = findings::File { key: &page.key, need, url, headers, media, reading, body };
-    let findings = match findings::read(&file, scope) {
-        Ok(findings) => findings,
-        Err(refusal) => return End::Refused(refusal),
-    };
-    let Arrived { mut writer, rest, .. } = arrived;
-    match writer.write(&rest).and_then(|()| writer.finish()) {
-        Ok(blob) => page.body = Some(blob),
-        Err(error) => return End::Stage(error),
+    url: Url,
+    status: u16,
+    headers: HeaderMap,
+    scope: Scope,
+    taken_at: SystemTime,
+}
+
+impl Coming {
+    /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
+    fn keep(self, arrived: Arrived) -> End {
+        let Coming { key, need, reading, url, status, headers, scope, taken_at } = self;
+        let body = arrived.beginning();
+        let media = media(&headers, body);
+        let file = findings::File { key: &key, need, url: &url, headers: &headers, media, reading, body };
+        let findings = match findings::read(&file, &scope) {
+            Ok(findings) => findings,
+            Err(refusal) => return End::Refused(refusal),
+        };
+        let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
+        let body = match writer.write(&rest).and_then(|()| writer.finish()) {
+            Ok(blob) => Some(blob),
+            Err(error) => return End::Stage(error),
+        };
+        let is_page = media == Media::Html && reading == Reading::ByType;
+        let class = if is_page { Class::Page } else { Class::Asset };
+        let headers = kept(&headers, unpacked);
+        End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class }), findings)
     }
-    if media == Media::Html && reading == Reading::ByType {
-        page.class = Class::Page;
-    }
-    End::Body(Box::new(page), findings)
 }
 
 fn failed(failure: &Failure) -> Once {

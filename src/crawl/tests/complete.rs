@@ -233,3 +233,61 @@ async fn a_large_file_streams_to_the_disk_whole() {
     assert!(body.len() == 3_500_000 && body.iter().all(|b| *b == 7));
     assert_eq!(crawled.progress.read().bytes, 3_500_000 + "<a href=/big.zip>".len() as u64);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_changed_is_taken_over_and_its_links_followed() {
+    let fetch = MemorySite::new(|ask| {
+        let (page, tag) = match ask.target.as_str() {
+            "/" => (html("<a href=/a><a href=/b><a href=/c><a href=/big>"), "\"home\""),
+            "/a" => (html("a <a href=/deep>"), "\"a\""),
+            "/b" => (html("b"), "\"b\""),
+            "/c" => (html("c"), ""),
+            "/big" => (file("application/zip", vec![3u8; 2_500_000]), "W/\"big\""),
+            "/deep" => (html("deep"), "\"deep\""),
+            _ => return status(404),
+        };
+        let condition = ask.headers.get("if-none-match").map(|tag| tag.to_str().expect("text"));
+        match condition {
+            // It has become private since.
+            Some("\"b\"") => status(304).with("cache-control", "private"),
+            Some(_) => status(304).with("cache-control", "max-age=7").with("content-type", "image/png"),
+            None if tag.is_empty() => page.with("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            None => page.with("etag", tag).with("cache-control", "max-age=5"),
+        }
+    });
+    let site = site(&["/"]);
+    let mut crawled = crawl(&site, &fetch).await;
+    assert!(fetch.asked().iter().all(|ask| !ask.headers.contains_key("if-none-match")));
+    crawled.progress = Progress::new();
+    crawled.outcome =
+        take(&site, &fetch, &crawled.store, &crawled.progress, clock::now()).await.expect("it ends");
+    assert_eq!(crawled.keys(), ["/", "/a", "/big", "/c", "/deep"]);
+    assert_eq!((crawled.body("/a").as_str(), crawled.body("/big").len()), ("a <a href=/deep>", 2_500_000));
+    assert_eq!((crawled.progress.read().unchanged, crawled.refused("private")), (4, 1));
+    assert_eq!(crawled.header("/a", "cache-control").as_deref(), Some("max-age=7"));
+    assert_eq!(crawled.header("/a", "content-type").as_deref(), Some("text/html; charset=utf-8"));
+    assert_eq!(crawled.snapshot().summary().pages, 4);
+    let asked = fetch.asked();
+    let since = asked.iter().rev().find(|ask| ask.target == "/c").expect("asked");
+    assert_eq!(since.headers["if-modified-since"], "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_body_that_is_damaged_is_fetched_anew() {
+    let fetch =
+        MemorySite::new(|ask| match (ask.target.as_str(), ask.headers.contains_key("if-none-match")) {
+            ("/", true) => status(304),
+            ("/", false) => html("home").with("etag", "\"1\""),
+            _ => status(404),
+        });
+    let site = site(&["/"]);
+    let crawled = crawl(&site, &fetch).await;
+    let page = crawled.snapshot().find("/").expect("readable").expect("stored");
+    let name = page.body.expect("a body").to_string();
+    let path = crawled.dir.path().join("blobs").join(&name[..2]).join(&name);
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("the blob");
+    file.write_all(b"rott").expect("written");
+    let again = take(&site, &fetch, &crawled.store, &Progress::new(), clock::now()).await.expect("it ends");
+    assert!(again.is_published());
+    assert_eq!((crawled.body("/").as_str(), fetch.count("/")), ("home", 3));
+}

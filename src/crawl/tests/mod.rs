@@ -16,7 +16,7 @@ use crate::snapshot::{Snapshot, Store};
 
 /// A store and what was crawled into it.
 struct Crawled {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     store: Store,
     outcome: Outcome,
     progress: Progress,
@@ -29,7 +29,7 @@ async fn crawl(site: &Site, fetch: &MemorySite) -> Crawled {
     let outcome = take(site, fetch, &store, &progress, clock::now()).await.expect("a crawl that ends");
     assert_eq!(testing::staged(dir.path()), 0);
     assert_eq!(progress.read().under_way, 0);
-    Crawled { _dir: dir, store, outcome, progress }
+    Crawled { dir, store, outcome, progress }
 }
 
 impl Crawled {

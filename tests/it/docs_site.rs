@@ -63,7 +63,9 @@ async fn a_documentation_site_outlives_its_server() {
         .set("failover.patience", "500ms")
         .set("failover.patience_max", "2s")
         .set("mirror.rate", "off");
-    let edge = Edge::start(Config::new(site.origin(&nginx.url()))).await;
+    // one address plays all visitors: on a slow machine that takes more connections than one client may have
+    let config = Config::new(site.origin(&nginx.url())).set("limits.connections_per_client", 4096);
+    let edge = Edge::start(config).await;
     let snapshot = eventually("the snapshot of the whole site", secs(180), async || {
         let snapshot = edge.site().await["snapshot"].clone();
         (!snapshot.is_null()).then_some(snapshot)

@@ -38,7 +38,7 @@ impl Service for Edge {
         };
         let (begun, path) = (clock::now(), request.uri().path().to_owned());
         let response = self.proxy.handle(request, visit).await;
-        let took = (clock::now().mono - begun.mono).as_secs_f64() * 1e3;
+        let took = (clock::instant() - begun.mono).as_secs_f64() * 1e3;
         let status = response.headers().get_all("cache-status").iter().next_back();
         let status = status.and_then(|value| value.to_str().ok()).unwrap_or_default();
         observer(&path, response.status().as_u16(), status, took);

@@ -141,7 +141,7 @@ impl App {
         let https = self.addresses.https.iter().map(|at| listen("https", at));
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            uptime_s: (clock::now().mono - self.started.mono).as_secs(),
+            uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
             sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
         }
@@ -151,7 +151,7 @@ impl App {
         SiteStatus {
             name: site.config.name.to_string(),
             state: site.state().as_str(),
-            mode: site.switch.mode(clock::now().mono).as_str(),
+            mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
             crawl: self.crawl_status(&site.config.name).in_short(),

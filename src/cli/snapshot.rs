@@ -344,7 +344,7 @@ mod tests {
     use crate::snapshot::{Class, bench};
 
     fn at(seconds: u64) -> Now {
-        Now { mono: crate::clock::now().mono, wall: UNIX_EPOCH + Duration::from_secs(seconds) }
+        Now { mono: crate::clock::instant(), wall: UNIX_EPOCH + Duration::from_secs(seconds) }
     }
 
     /// A state directory with a snapshot of each of these sites.

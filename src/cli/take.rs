@@ -157,7 +157,7 @@ impl Shown {
             bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
             bar
         });
-        Shown { bar, last: std::cell::Cell::new(crate::clock::now().mono) }
+        Shown { bar, last: std::cell::Cell::new(crate::clock::instant()) }
     }
 
     #[expect(clippy::print_stderr, reason = "progress goes where it does not mix with the result")]
@@ -175,8 +175,8 @@ impl Shown {
             bar.set_length(done + count("queued") + count("under_way"));
             bar.set_position(done);
             bar.set_message(text);
-        } else if crate::clock::now().mono - self.last.get() >= LINE {
-            self.last.set(crate::clock::now().mono);
+        } else if crate::clock::instant() - self.last.get() >= LINE {
+            self.last.set(crate::clock::instant());
             eprintln!("{text}, {} waiting", count("queued"));
         }
     }

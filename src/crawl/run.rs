@@ -184,7 +184,7 @@ async fn crawl<F: Fetch>(
     crawl.drain().await?;
     let mut report = crawl.report;
     report.counts = progress.read();
-    report.seconds = clock::now().mono.saturating_duration_since(now.mono).as_secs_f64();
+    report.seconds = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
     Ok(Done { report, key_pages, fates: crawl.fates, cut_short: crawl.cut_short })
 }
 

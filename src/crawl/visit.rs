@@ -113,12 +113,12 @@ impl<F: Fetch> Visitor<'_, F> {
         let mut attempt = 1;
         loop {
             self.pace.turn().await;
-            let began = clock::now().mono;
+            let began = clock::instant();
             let once = {
                 let _under_way = self.progress.request();
                 self.once(&errand, &ask.0, &ask.1).await
             };
-            let took = clock::now().mono.saturating_duration_since(began);
+            let took = clock::instant().saturating_duration_since(began);
             let end = match once {
                 Once::There(way, target) => {
                     asked.push(std::mem::replace(&mut ask, (way, target)));

@@ -51,7 +51,7 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         };
         let before = current.state();
         current.observe(Evidence::Check, seen);
-        current.sweep(clock::now().mono);
+        current.sweep(clock::instant());
         let wait = pause(current.state(), settings.health.interval, fastrand::f64());
         // A failed check asks for the next one soon only while that may still change the verdict.
         let falling = matches!(before, State::Up) && matches!(seen, Seen::Bad(_));

@@ -149,7 +149,7 @@ impl Origins {
         sending: Sending<'_>,
         upload: Option<&Upload>,
     ) -> Result<Answered, Failure> {
-        let begun = clock::now().mono;
+        let begun = clock::instant();
         let idempotent = is_idempotent(request.method());
         let bodiless = matches!(request.body(), Body::Empty);
         let mut tried: Vec<usize> = Vec::new();
@@ -157,7 +157,7 @@ impl Origins {
         let mut next = Some(request);
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let wait = sending.wait.saturating_sub(clock::now().mono - begun);
+            let wait = sending.wait.saturating_sub(clock::instant() - begun);
             let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
             let Some(index) = self.next(&tried) else { break };
             let origin = &self.members[index].origin;
@@ -165,7 +165,7 @@ impl Origins {
             let spare = (idempotent && bodiless).then(|| copy_of(&request));
             match origin.attempt(request, Sending { wait, ..sending }, upload, fresh).await {
                 Ok(response) => {
-                    let took = clock::now().mono - begun;
+                    let took = clock::instant() - begun;
                     return Ok(Answered { response, origin: origin.clone(), took });
                 }
                 Err(unanswered) => {
@@ -192,6 +192,10 @@ impl Origins {
     }
 
     fn next(&self, tried: &[usize]) -> Option<usize> {
+        if let [only] = &*self.members {
+            let open = only.mode == OriginMode::Auto && only.origin.standing() != Standing::Down;
+            return (open && tried.is_empty()).then_some(0);
+        }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
             tier: member.tier,

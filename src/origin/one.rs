@@ -40,6 +40,8 @@ pub struct Origin {
     /// Which one it is.
     pub identity: Identity,
     site: Arc<str>,
+    /// What plain connections rest under: they are all alike.
+    plain: Arc<str>,
     tools: Tools,
     tls: Option<Result<Arc<rustls::ClientConfig>, String>>,
     pool: Arc<Pool>,
@@ -98,6 +100,7 @@ impl Origin {
         Origin {
             identity,
             site,
+            plain: "".into(),
             tls,
             pool: Arc::default(),
             seats: Arc::new(Semaphore::new(tools.in_flight.min(Semaphore::MAX_PERMITS))),
@@ -194,17 +197,21 @@ impl Origin {
         upload: Option<&Upload>,
         fresh: bool,
     ) -> Result<Response<Body>, Unanswered> {
-        let begun = clock::now().mono;
+        let mut wait = sending.wait;
         let seat = match self.seats.clone().try_acquire_owned() {
             Ok(seat) => seat,
             Err(_) => {
-                match Box::pin(tokio::time::timeout(sending.wait, self.seats.clone().acquire_owned())).await {
-                    Ok(Ok(seat)) => seat,
+                let begun = clock::instant();
+                let turn = tokio::time::timeout(wait, self.seats.clone().acquire_owned());
+                match Box::pin(turn).await {
+                    Ok(Ok(seat)) => {
+                        wait = wait.saturating_sub(clock::instant() - begun);
+                        seat
+                    }
                     Ok(Err(_)) | Err(_) => return Err(Unanswered::unsent(Cause::Busy, request)),
                 }
             }
         };
-        let wait = sending.wait.saturating_sub(clock::now().mono - begun);
         let result = match within(wait, upload, self.exchange(request, sending, fresh, seat)).await {
             Some(result) => result,
             None => Err(Failure::new(Cause::Silent).detail(self.identity.url.to_string()).into()),
@@ -235,6 +242,7 @@ impl Origin {
         }
         *request.version_mut() = Version::HTTP_11;
         let name = if self.identity.url.tls { bare(host) } else { "" };
+        let alike = if name.is_empty() { self.plain.clone() } else { Arc::from(name) };
         loop {
             let resting = if fresh { WARM } else { Duration::MAX };
             let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
@@ -256,7 +264,7 @@ impl Origin {
                         Body::stream(AnswerBody::new(
                             incoming,
                             rest,
-                            (&self.pool, name.into()),
+                            (&self.pool, alike.clone()),
                             sending.stall,
                             seat,
                         ))

@@ -21,7 +21,7 @@ pub struct Pool(Mutex<HashMap<Arc<str>, Vec<Connection>>>);
 impl Pool {
     /// Takes an open connection whose rest was at most `rest` long, the warmest first.
     pub fn take(&self, name: &str, rest: Duration) -> Option<Connection> {
-        let now = clock::now().mono;
+        let now = clock::instant();
         loop {
             let mut connection = self.lock().get_mut(name)?.pop()?;
             let rested = connection.idle_since.map_or(Duration::ZERO, |since| now - since);
@@ -37,7 +37,7 @@ impl Pool {
 
     /// Lays an open connection to rest.
     pub fn put(&self, name: &Arc<str>, mut connection: Connection) {
-        connection.idle_since = Some(clock::now().mono);
+        connection.idle_since = Some(clock::instant());
         let mut resting = self.lock();
         if !resting.contains_key(name) && resting.len() >= NAMES {
             return;

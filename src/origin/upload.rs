@@ -26,7 +26,7 @@ impl Upload {
     /// Wraps a visitor's body, of which at most `limit` bytes are let through.
     pub fn watch(body: Body, limit: u64) -> (Arc<Upload>, Body) {
         let upload = Arc::new(Upload {
-            started: clock::now().mono,
+            started: clock::instant(),
             moved: AtomicU64::new(0),
             failed: Mutex::new(None),
         });
@@ -50,7 +50,7 @@ impl Upload {
     }
 
     fn note_progress(&self) {
-        let elapsed = clock::now().mono.saturating_duration_since(self.started);
+        let elapsed = clock::instant().saturating_duration_since(self.started);
         self.moved.store(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

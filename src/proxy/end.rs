@@ -54,7 +54,7 @@ pub(super) struct Ending {
 impl Ending {
     /// Ends the request: at once if the body is at hand, with the body's last byte if it streams.
     pub(super) fn end(self, mut response: Response<Body>) -> Response<Body> {
-        let took = clock::now().mono - self.subject.begun.mono;
+        let took = clock::instant() - self.subject.begun.mono;
         let status = response.status();
         if let Some((_, metrics, _)) = &self.site {
             metrics.count(self.answer, status, took, self.cause);

@@ -164,7 +164,8 @@ impl Proxy {
             // 4. carry out: the origin, within the patience that the plan allows.
             Plan::Ask { wait, fall } => {
                 let allowance = Allowance::of(site, ask, wait, fall);
-                match self.ask_origin(table, site, ask, request, visit, lookup, allowance).await {
+                // Boxed: it is large, and copies are given without it.
+                match Box::pin(self.ask_origin(table, site, ask, request, visit, lookup, allowance)).await {
                     Ok(outcome) => outcome,
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {

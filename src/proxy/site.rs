@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_operators_word_holds_for_its_time() {
-        let now = crate::clock::now().mono;
+        let now = crate::clock::instant();
         let switch = Switch::default();
         assert_eq!(switch.mode(now), Mode::Auto);
         switch.set(Mode::HoldSnapshot, Some(Duration::from_secs(60)), now);

@@ -288,7 +288,7 @@ async fn seat(shared: &Shared, address: Option<IpAddr>) -> Result<Seat, Refusal>
 
 /// Asks a part of the idle connections to go: several, so that a rush does not walk the roll for each newcomer.
 fn make_room(shared: &Shared) -> usize {
-    shared.roll.make_room((shared.terms.load().connections / 32).max(1), clock::now().mono)
+    shared.roll.make_room((shared.terms.load().connections / 32).max(1), clock::instant())
 }
 
 /// Says why before closing, if that costs next to nothing. Over TLS a handshake would be needed for that: no.

@@ -202,6 +202,6 @@ pub(super) async fn reap(shared: Arc<Shared>) {
     loop {
         let terms = shared.terms.load_full();
         tokio::time::sleep(terms.tick()).await;
-        shared.roll.sweep(&shared.terms.load(), crate::clock::now().mono);
+        shared.roll.sweep(&shared.terms.load(), crate::clock::instant());
     }
 }

@@ -1,4 +1,4 @@
-//! A snapshot being taken. Nothing of it is served, or counts at all, until [`Staging::publish`] has come to its end;
+//! A snapshot being taken. Nothing of it is served, or counts at all, until [`super::Staging::publish`] has come to its end;
 //! dropped before, or killed, it leaves only what the next one removes.
 //!
 //! New bodies lie in the staging's own folder and move to `blobs/` when it is published, after they were synced:

@@ -1,6 +1,7 @@
 //! One origin: its connections, its health, and one attempt at a request.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -212,7 +213,9 @@ impl Origin {
                 }
             }
         };
-        let result = match within(wait, upload, self.exchange(request, sending, fresh, seat)).await {
+        // Pinned here and passed by reference: a future that is passed on by value takes its size once more.
+        let exchange = std::pin::pin!(self.exchange(request, sending, fresh, seat));
+        let result = match within(wait, upload, exchange).await {
             Some(result) => result,
             None => Err(Failure::new(Cause::Silent).detail(self.identity.url.to_string()).into()),
         };
@@ -303,11 +306,14 @@ pub(super) fn bare(host: &str) -> &str {
 }
 
 /// Waits for `work`, `wait` long after the last progress of the upload. `None`: the wait was in vain.
-async fn within<T>(wait: Duration, upload: Option<&Upload>, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
+async fn within<T, F: Future<Output = T>>(
+    wait: Duration,
+    upload: Option<&Upload>,
+    mut work: Pin<&mut F>,
+) -> Option<T> {
     let mut deadline = tokio::time::Instant::now() + wait;
     loop {
-        if let Ok(done) = tokio::time::timeout_at(deadline, &mut work).await {
+        if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
             return Some(done);
         }
         let later = tokio::time::Instant::from_std(upload?.moved_at()) + wait;
@@ -336,9 +342,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_upload_in_progress_is_waited_for() {
         let (upload, _body) = Upload::watch(Body::Empty, 0);
-        let nothing = std::future::pending::<()>();
+        let nothing = std::pin::pin!(std::future::pending::<()>());
         assert!(within(Duration::from_secs(1), Some(&upload), nothing).await.is_none());
-        let soon = tokio::time::sleep(Duration::from_millis(900));
+        let soon = std::pin::pin!(tokio::time::sleep(Duration::from_millis(900)));
         assert!(within(Duration::from_secs(1), None, soon).await.is_some());
     }
 }

@@ -113,10 +113,11 @@ pub(super) async fn direct(
             None => Ok(answered),
         }
     };
+    let mut work = std::pin::pin!(work);
     if allowance.patient && allowance.hold_back.is_none() {
-        return work.await; // the origin's own time-out ends it, an upload in progress prolongs it
+        return work.as_mut().await; // the origin's own time-out ends it, an upload in progress prolongs it
     }
-    match tokio::time::timeout(allowance.wait, work).await {
+    match tokio::time::timeout(allowance.wait, work.as_mut()).await {
         Ok(result) => result,
         Err(_) => {
             site.origins.nudge();

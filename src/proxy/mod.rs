@@ -108,7 +108,7 @@ impl Proxy {
             Ok(read) => read,
             Err((site, failure)) => {
                 tracing::debug!(client = %visit.peer, error = %failure, "request refused");
-                let outcome = self.refuse(site.as_deref(), request.headers(), failure.cause).await;
+                let outcome = Box::pin(self.refuse(site.as_deref(), request.headers(), failure.cause)).await;
                 let site =
                     site.map(|site| (site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
                 return finish(

@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::args::Check;
 use super::serve::config_file;
 use super::{FAILED, USAGE, fail};
+use crate::config::problem::Source;
 use crate::config::render::{Style, render};
-use crate::config::{Env, Problems, load};
+use crate::config::{Config, Env, Problem, Problems, Severity, load};
+use crate::tls::Certs;
 
 /// The outcome as `--json` prints it.
 #[derive(Serialize)]
@@ -53,7 +55,10 @@ pub(super) fn command(options: &Check) -> u8 {
 /// `out` cannot be written.
 pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write) -> io::Result<u8> {
     let (sites, problems) = match load(file, env) {
-        Ok((config, problems)) => (Some(config.sites.len()), problems),
+        Ok((config, mut problems)) => {
+            problems.extend(certificates(file, &config, &problems));
+            (Some(config.sites.len()), problems)
+        }
         Err(problems) => (None, problems),
     };
     let ok = !problems.refuse_reload();
@@ -68,6 +73,24 @@ pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write
     }
     out.flush()?;
     Ok(if ok { 0 } else { 2 })
+}
+
+/// What is wrong with certificates whose files can be read: a key that belongs to another one, say.
+fn certificates(file: &Path, config: &Config, known: &Problems) -> Problems {
+    if known.refuse_reload() {
+        return Problems::default(); // files that cannot be read have been told already
+    }
+    let source = Source::new(file, "");
+    let (_, problems) = Certs::load(&config.sites);
+    let problem = |found: &crate::tls::Problem| Problem {
+        file: source.clone(),
+        span: None,
+        key: format!("site \"{}\" tls", found.site),
+        message: crate::app::chain(found),
+        help: "give the certificate's own key, and the certificate with its chain, in PEM".to_owned(),
+        severity: Severity::Degraded,
+    };
+    Problems::new(problems.iter().map(problem).collect())
 }
 
 fn verdict(ok: bool, sites: usize, problems: usize) -> String {

@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, Uri, Version, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use std::net::IpAddr;
 
+use super::Outcome;
 use super::hold::broken;
 use crate::access_log::{AccessLog, Line};
 use crate::clock::{self, Now};
@@ -35,12 +36,15 @@ pub(super) struct Subject {
     pub version: Version,
 }
 
+/// A site's name and counters, and the request's place among those in flight.
+pub(super) type Counted = (Arc<str>, Arc<SiteMetrics>, InFlight);
+
 /// Everything that is to be counted when the answer has ended.
 pub(super) struct Ending {
     /// Whom it was given to.
     pub subject: Subject,
     /// The site's name and counters; `None` if no site was found.
-    pub site: Option<(Arc<str>, Arc<SiteMetrics>, InFlight)>,
+    pub site: Option<Counted>,
     /// The rung.
     pub answer: Answer,
     /// Why it was not the origin's.
@@ -96,6 +100,41 @@ impl Ending {
             bytes,
             took,
         });
+    }
+}
+
+/// What nginx's logs have made the usual word for a visitor who left before there was an answer.
+const LEFT: u16 = 499;
+
+/// A request on its way to its end. Dropped before that, because its visitor has left, it is counted and logged all
+/// the same.
+pub(super) struct Pending(Option<Ending>);
+
+impl Pending {
+    /// A request that has begun.
+    pub(super) fn new(ending: Ending) -> Pending {
+        Pending(Some(ending))
+    }
+
+    /// The end that it comes to.
+    pub(super) fn end(mut self, outcome: Outcome) -> Response<Body> {
+        let Outcome { response, answer, cause, origin } = outcome;
+        match self.0.take() {
+            Some(ending) => Ending { answer, cause, origin, ..ending }.end(response),
+            None => response,
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(ending) = self.0.take() else { return };
+        let took = clock::instant() - ending.subject.begun.mono;
+        let cause = Some(Cause::VisitorGone);
+        if let (Some((_, metrics, _)), Ok(status)) = (&ending.site, StatusCode::from_u16(LEFT)) {
+            metrics.count(Answer::Error, status, took, cause);
+        }
+        ending.write(LEFT, took, Some(0), cause);
     }
 }
 

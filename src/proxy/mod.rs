@@ -30,7 +30,7 @@ use crate::http::{Body, headers};
 use crate::metrics::Answer;
 use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
-use end::{Ending, Subject};
+use end::{Ending, Pending, Subject};
 use fetch::Allowance;
 use mirror::Ready;
 pub use mirror::{Hot, Mirror};
@@ -111,20 +111,15 @@ impl Proxy {
                 let outcome = Box::pin(self.refuse(site.as_deref(), request.headers(), failure.cause)).await;
                 let site =
                     site.map(|site| (site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
-                return finish(
-                    outcome,
-                    Ending { subject, site, answer: Answer::Error, cause: None, origin: None, log },
-                );
+                return Pending::new(begun(subject, site, log)).end(outcome);
             }
         };
         subject.client = ask.client;
         let counted = (site.config.name.clone(), site.metrics.clone(), site.metrics.enter());
+        let pending = Pending::new(begun(subject, Some(counted), log));
         let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
         // 6. end: the only exit.
-        finish(
-            outcome,
-            Ending { subject, site: Some(counted), answer: Answer::Error, cause: None, origin: None, log },
-        )
+        pending.end(outcome)
     }
 
     async fn answer(
@@ -334,9 +329,9 @@ fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
     Outcome { response, answer, cause: Some(notice.cause), origin: None }
 }
 
-fn finish(outcome: Outcome, ending: Ending) -> Response<Body> {
-    let Outcome { response, answer, cause, origin } = outcome;
-    Ending { answer, cause, origin, ..ending }.end(response)
+/// A request of which nothing is known yet but that it has begun.
+fn begun(subject: Subject, site: Option<end::Counted>, log: AccessLog) -> Ending {
+    Ending { subject, site, answer: Answer::Error, cause: None, origin: None, log }
 }
 
 /// Lets the bytes of two upgraded connections flow into each other until one side ends.

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::support::certs::Authority;
 use crate::support::edge::{self, command, ports};
 use crate::support::fixture::{self, SEEN};
 use crate::support::process::{Process, Said, run};
@@ -62,6 +63,21 @@ bad_status = [\"5xx\"]
     }
     assert!(all.contains("state_dir"), "the nearest known name: {all}");
     assert!(all.contains("not supported yet"), "[alerts] is for later: {all}");
+}
+
+#[tokio::test]
+async fn a_key_that_belongs_to_another_certificate_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (cert, _) = authority.leaf("www.example.jp").write(dir.path(), "one");
+    let (_, key) = authority.leaf("www.example.jp").write(dir.path(), "other");
+    let text = format!(
+        "[[site]]\nhosts = [\"www.example.jp\"]\n[site.tls]\ncert = {cert:?}\nkey = {key:?}\n\
+         [[site.origin]]\nurl = \"http://127.0.0.1:8080\"\n"
+    );
+    let said = check(&text).await;
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("certificate of www.example.jp"), "{}", said.err);
 }
 
 #[tokio::test]

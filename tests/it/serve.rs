@@ -216,6 +216,22 @@ async fn every_request_leaves_one_line_in_the_access_log() {
 }
 
 #[tokio::test]
+async fn a_visitor_who_leaves_leaves_a_line_too() {
+    let (origin, edge) = shop().await;
+    let lever = origin.hold("/lobby");
+    let client = edge.client().h2();
+    let visitor = tokio::spawn(async move { client.get("/lobby").await });
+    lever.wait_for(1, secs(5)).await;
+    visitor.abort();
+    crate::support::eventually("a line of the access log", secs(5), async || {
+        let left = |line: &String| line.contains("/lobby HTTP/2.0\" 499 ") && line.ends_with("visitor-gone");
+        edge.log().iter().any(left).then_some(())
+    })
+    .await;
+    lever.release();
+}
+
+#[tokio::test]
 async fn the_access_log_may_be_off() {
     let origin = fixture::shop().await;
     let edge = Edge::start(Config::before(&origin.url()).flag("--access-log", "off")).await;

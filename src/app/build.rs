@@ -43,13 +43,15 @@ pub(super) async fn sites(
         let old = before.and_then(|(table, same)| Some((table.named(&wanted.name)?, same)));
         if let Some((old, true)) = old
             && *old.config == **wanted
+            && old.origins.is_current()
+            && old.mirror.store().is_some()
         {
             sites.push(old.clone());
             continue;
         }
         let mirror = match old {
-            Some((old, _)) => old.mirror.clone(),
-            None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
+            Some((old, _)) if old.mirror.store().is_some() => old.mirror.clone(),
+            Some(_) | None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
         };
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
         sites.push(Arc::new(Site {

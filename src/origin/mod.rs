@@ -101,6 +101,7 @@ impl Origins {
                 Identity { url: wanted.url.clone(), host: wanted.host.clone(), ca: wanted.ca.clone() };
             let kept =
                 before.and_then(|before| before.members.iter().find(|m| m.origin.identity == identity));
+            let kept = kept.filter(|member| member.origin.is_current());
             let origin = match kept {
                 Some(member) => member.origin.clone(),
                 None => Arc::new(Origin::new(site.name.clone(), identity, &site.health, tools.clone())),
@@ -114,6 +115,11 @@ impl Origins {
     /// All of them, in the configuration's order.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Whether their trust in certificates is as its files are now.
+    pub fn is_current(&self) -> bool {
+        self.members.iter().all(|member| member.origin.is_current())
     }
 
     /// The site's standing.

@@ -1,6 +1,6 @@
 //! One origin: its connections, its health, and one attempt at a request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,6 +45,8 @@ pub struct Origin {
     plain: Arc<str>,
     tools: Tools,
     tls: Option<Result<Arc<rustls::ClientConfig>, String>>,
+    /// What the trust anchor's file held when `tls` was made of it.
+    anchor: Option<blake3::Hash>,
     pool: Arc<Pool>,
     seats: Arc<Semaphore>,
     health: Mutex<Health>,
@@ -94,6 +96,7 @@ pub enum Class {
 impl Origin {
     /// An origin of which nothing is known yet. An unreadable trust anchor is kept as its failure: the process starts.
     pub fn new(site: Arc<str>, identity: Identity, health: &ready::Health, tools: Tools) -> Origin {
+        let anchor = print_of(identity.ca.as_deref());
         let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref()));
         if let Some(Err(error)) = &tls {
             tracing::error!(site = %site, origin = %identity.url, error, "trust anchor cannot be used");
@@ -103,6 +106,7 @@ impl Origin {
             site,
             plain: "".into(),
             tls,
+            anchor,
             pool: Arc::default(),
             seats: Arc::new(Semaphore::new(tools.in_flight.min(Semaphore::MAX_PERMITS))),
             health: Mutex::new(Health::new(health.fall, health.rise)),
@@ -113,6 +117,12 @@ impl Origin {
             checker: Mutex::new(None),
             tools,
         }
+    }
+
+    /// Whether its trust in certificates is as its files are now: one that could not be read, or has been replaced,
+    /// is to be read again at the next reload.
+    pub fn is_current(&self) -> bool {
+        !matches!(self.tls, Some(Err(_))) && self.anchor == print_of(self.identity.ca.as_deref())
     }
 
     /// The Host header and server name for a visitor's host.
@@ -295,6 +305,11 @@ impl Origin {
     pub(super) fn sweep(&self, now: Instant) {
         self.pool.sweep(now);
     }
+}
+
+/// A file's content in short; `None` if there is none that can be read.
+fn print_of(file: Option<&Path>) -> Option<blake3::Hash> {
+    file.and_then(|file| std::fs::read(file).ok()).map(|bytes| blake3::hash(&bytes))
 }
 
 /// The host without its port, for TLS.

@@ -40,7 +40,7 @@ fn at_hand(ask: &Ask, fall: Fall, copies: &Copies, cause: Option<Cause>, now: No
             Some(from_entry(ask, entry, now, entry.hit(now), (Answer::Cache, None)))
         }
         (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => Some(stale(ask, entry, now, cause)),
-        (Fall::Copy(Copy::Snapshot), Copies { page: Some(page), .. }) => {
+        (Fall::Copy(Copy::Snapshot), Copies { page: Some((page, _)), .. }) => {
             page.at_hand().map(|source| from_page(ask, page, source, cause))
         }
         (Fall::Copy(_) | Fall::Holding | Fall::Refusal, _) => None,
@@ -56,7 +56,7 @@ async fn from_disk(
     now: Now,
 ) -> Outcome {
     match (fall, copies) {
-        (Fall::Copy(_), Copies { page: Some(page), entry }) => match site.mirror.open(page).await {
+        (Fall::Copy(_), Copies { page: Some((page, _)), entry }) => match site.mirror.open(page).await {
             Ok((page, source)) => from_page(ask, &page, source, cause),
             // Damaged in every snapshot: whatever the cache has is better than nothing.
             Err(error) => {

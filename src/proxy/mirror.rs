@@ -2,7 +2,7 @@
 //! while they are wanted.
 
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use crate::tasks;
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
 
+/// A page that nobody wanted for so long is left to the disk: it keeps its snapshot from being retired.
+const IDLE: Duration = Duration::from_secs(600);
+
 /// Pages that are wanted again and again, of all sites, within a bound of bytes.
 #[derive(Clone)]
 pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>);
@@ -26,8 +29,17 @@ impl Hot {
     /// Room for `bytes`.
     pub fn new(bytes: u64) -> Hot {
         let weigh = |_: &[u8; 16], page: &Arc<Ready>| u32::try_from(page.weight()).unwrap_or(u32::MAX);
-        Hot(moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build())
+        Hot(moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(IDLE).build())
     }
+}
+
+/// How near a found page is to what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nearness {
+    /// It is the page.
+    Exact,
+    /// It is the page of the same path without the query.
+    Near,
 }
 
 /// A page of a snapshot with all that an answer needs.
@@ -39,11 +51,10 @@ pub struct Ready {
     /// As they are sent, but for what depends on the request.
     pub headers: HeaderMap,
     body: OnceLock<Bytes>,
-    near: bool,
 }
 
 impl Ready {
-    fn new(snapshot: Arc<Snapshot>, page: Page, body: Option<Bytes>) -> Option<Ready> {
+    fn new(snapshot: Arc<Snapshot>, page: Page) -> Option<Ready> {
         let status = StatusCode::from_u16(page.status).ok()?;
         let mut headers = HeaderMap::with_capacity(page.headers.len() + 8);
         for (name, value) in &page.headers {
@@ -63,9 +74,8 @@ impl Ready {
         }
         headers.insert(header::VIA, crate::http::forwarded::via(http::Version::HTTP_11));
         headers.insert(MEMENTO_DATETIME, crate::http::control::date_field(page.taken_at));
-        let body =
-            body.or_else(|| page.body.is_none().then(Bytes::new)).map(OnceLock::from).unwrap_or_default();
-        Some(Ready { snapshot, page, status, headers, body, near: false })
+        let body = page.body.is_none().then(Bytes::new).map(OnceLock::from).unwrap_or_default();
+        Some(Ready { snapshot, page, status, headers, body })
     }
 
     /// When the origin gave it.
@@ -76,11 +86,6 @@ impl Ready {
     /// Its body, if it is in memory.
     pub(super) fn at_hand(&self) -> Option<Source> {
         self.body.get().map(|body| Source::Whole(body.clone()))
-    }
-
-    /// Whether it is only the page of the same path.
-    pub(super) fn is_near(&self) -> bool {
-        self.near
     }
 
     fn weight(&self) -> usize {
@@ -124,21 +129,16 @@ impl Mirror {
         self.store.as_ref()?.current()
     }
 
-    /// The current snapshot's page for `key`; for a query that the snapshot does not know, the path's page.
-    pub fn find(&self, wanted: &str) -> Option<Arc<Ready>> {
+    /// The current snapshot's page for `key`; for a query that the snapshot does not know, the path's page, and that it
+    /// is only near.
+    pub fn find(&self, wanted: &str) -> Option<(Arc<Ready>, Nearness)> {
         let snapshot = self.current()?;
-        self.find_exactly(&snapshot, wanted).or_else(|| {
-            let path = key::path_of(wanted);
-            (path.len() < wanted.len()).then(|| self.find_near(&snapshot, path)).flatten()
-        })
-    }
-
-    /// The page of the path, marked as not quite what was asked for.
-    fn find_near(&self, snapshot: &Arc<Snapshot>, path: &str) -> Option<Arc<Ready>> {
-        let exact = self.find_exactly(snapshot, path)?;
-        let body = exact.body.get().cloned();
-        let near = Ready::new(exact.snapshot.clone(), exact.page.clone(), body)?;
-        Some(Arc::new(Ready { near: true, ..near }))
+        if let Some(ready) = self.find_exactly(&snapshot, wanted) {
+            return Some((ready, Nearness::Exact));
+        }
+        let path = key::path_of(wanted);
+        let near = (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()?;
+        Some((near, Nearness::Near))
     }
 
     fn find_exactly(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
@@ -153,7 +153,7 @@ impl Mirror {
                 self.store.as_ref()?.find_older(wanted, &snapshot.id())?
             }
         };
-        let ready = Arc::new(Ready::new(snapshot, page, None).filter(|ready| !leads_to_itself(&ready.page))?);
+        let ready = Arc::new(Ready::new(snapshot, page).filter(|ready| !leads_to_itself(&ready.page))?);
         self.hot.0.insert(place, ready.clone());
         Some(ready)
     }
@@ -197,7 +197,7 @@ impl Mirror {
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {
         let (snapshot, page) = self.store.as_ref()?.find_older(&ready.page.key, &ready.snapshot.id())?;
-        Ready::new(snapshot, page, None).map(Arc::new)
+        Ready::new(snapshot, page).map(Arc::new)
     }
 
     /// Where a page is kept in memory: a hash, because keys come from visitors and are of any length.
@@ -236,7 +236,7 @@ impl Mirror {
     }
 
     async fn html(&self, path: &str) -> Option<Bytes> {
-        let ready = self.find(path).filter(|ready| ready.page.class == Class::Page)?;
+        let (ready, _) = self.find(path).filter(|(ready, _)| ready.page.class == Class::Page)?;
         match self.open(ready).await.ok()?.1 {
             Source::Whole(bytes) => Some(bytes),
             Source::File(..) => None,

@@ -32,8 +32,8 @@ use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
 use end::{Ending, Pending, Subject};
 use fetch::Allowance;
-use mirror::Ready;
 pub use mirror::{Hot, Mirror};
+use mirror::{Nearness, Ready};
 pub use site::{Site, Switch, Table};
 
 /// When to come again, on the holding page.
@@ -77,7 +77,7 @@ struct Outcome {
 #[derive(Default)]
 struct Copies {
     entry: Option<Arc<Entry>>,
-    page: Option<Arc<Ready>>,
+    page: Option<(Arc<Ready>, Nearness)>,
 }
 
 impl Proxy {
@@ -251,9 +251,11 @@ impl Copies {
     fn mirrored(&self) -> Mirrored {
         match (&self.page, &self.entry) {
             (None, _) => Mirrored::Nothing,
-            (Some(page), _) if page.is_near() => Mirrored::Near,
-            (Some(page), Some(entry)) if page.taken_at() < entry.received().wall => Mirrored::Older,
-            (Some(_), _) => Mirrored::Newer,
+            (Some((_, Nearness::Near)), _) => Mirrored::Near,
+            (Some((page, Nearness::Exact)), Some(entry)) if page.taken_at() < entry.received().wall => {
+                Mirrored::Older
+            }
+            (Some((_, Nearness::Exact)), _) => Mirrored::Newer,
         }
     }
 }

@@ -301,3 +301,37 @@ async fn an_answer_larger_than_what_is_held_back_breaks_visibly() {
     origin.page("/long", Page::html(fixture::long_page("version 1", 200 << 10)));
     edge.get("/long").await.must_be(&origin.content("/long").body);
 }
+
+#[tokio::test]
+async fn a_page_found_by_another_query_is_still_the_page_itself() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url()).site("failover.timeout", "20s")).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    // the campaign's parameter is unknown: the path's page is given, and kept in memory
+    edge.get("/signup?never=seen").await.must_be(&origin.content("/signup").body);
+    origin.heal().await;
+    edge.until("up").await;
+    origin.fail(Silent).await;
+    let answer = edge.get("/signup").await;
+    answer.must_be(&origin.content("/signup").body);
+    assert!(answer.took < secs(5), "no longer than patience: {:?}", answer.took);
+}
+
+#[tokio::test]
+async fn a_trust_anchor_that_was_missing_is_read_at_the_next_reload() {
+    let authority = Authority::new();
+    let origin = Origin::start_tls(&authority.leaf("www.example.test")).await;
+    fixture::stock(&origin, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("late.pem");
+    let lines = format!("ca = \"{}\"\nhost = \"www.example.test\"", ca.display());
+    let edge = Edge::start(Config::new(Site::new().origin_with(&origin.url(), &lines))).await;
+    edge.until("down").await;
+    std::fs::copy(authority.write(dir.path()), &ca).unwrap();
+    edge.cli(&["reload"]).await.must_be_ok();
+    edge.until("up").await;
+    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+}

@@ -83,12 +83,18 @@ impl Nginx {
         self.process = Some(process);
     }
 
-    /// Kills master and workers at one stroke (-9).
+    /// Kills master and workers at one stroke (-9), and waits until nothing listens any more: only the master is our
+    /// child, and a worker that is still dying would accept (`reuseport`) what is meant for the next nginx, and reset it.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let group = Pid::from_raw(process.pid().cast_signed()).unwrap();
             let _ = kill_process_group(group, Signal::KILL);
             process.kill();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while TcpStream::connect(self.addr).is_ok() {
+                assert!(Instant::now() < deadline, "a killed nginx still listens on {}", self.addr);
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 }

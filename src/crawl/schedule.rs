@@ -231,11 +231,11 @@ async fn one<F: Fetch>(
         let site = changes.borrow_and_update().clone();
         let progress = shared.begin();
         let now = clock::now();
-        let staging = match begin(store, now).await {
-            Ok(staging) => staging,
+        let started = match begin(&site, store, now).await {
+            Ok(started) => started,
             Err(error) => return Some(Err(error)),
         };
-        let mut crawl = pin!(fill(staging, &site, fetch, store, &progress, now));
+        let mut crawl = pin!(fill(started, &site, fetch, store, &progress));
         tokio::select! {
             result = &mut crawl => return Some(result),
             changed = changed(changes, &site) => changed?,

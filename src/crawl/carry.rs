@@ -124,7 +124,14 @@ fn lost(fate: &Fate, robots_unreadable: bool, redirected: bool) -> Heard {
             Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) if redirected => {
                 Heard::Anew
             }
-            heard => heard,
+            heard @ (Heard::Anew
+            | Heard::Nothing
+            | Heard::Unwanted(_)
+            | Heard::Unasked(_)
+            | Heard::Private(_)
+            | Heard::Missing
+            | Heard::Gone
+            | Heard::Turned(_)) => heard,
         },
     }
 }

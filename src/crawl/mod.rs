@@ -7,9 +7,7 @@
 //! origin to the disk is a `visit`.
 
 pub mod admission;
-pub mod charset;
 pub mod css;
-pub mod entity;
 mod fetch;
 mod findings;
 mod frontier;
@@ -39,6 +37,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+// Readers of text that the verdict uses, too.
+pub use crate::http::{charset, entity};
 pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE};
 pub use links::{Link, Need};
 pub use outcome::{CrawlError, Outcome};

@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod charset;
+mod course;
 pub mod css;
 pub mod entity;
 mod fetch;
@@ -27,6 +28,7 @@ pub mod robots;
 mod run;
 mod schedule;
 mod scope;
+mod settle;
 pub mod sitemap;
 pub mod srcset;
 mod stored_headers;

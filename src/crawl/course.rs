@@ -14,6 +14,7 @@ use super::fetch::Fetch;
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy};
 use super::gate::Fate;
+use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::pace::Pace;
@@ -26,6 +27,7 @@ use super::visit::{End, Visitor, Way};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{Snapshot, Staging};
+use crate::visits::{self, Visits};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -50,6 +52,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) visitor: &'a Visitor<'a, F>,
     pub(super) policy: Policy<'a>,
     pub(super) frontier: Frontier,
+    /// What visitors ask for.
+    pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
     pub(super) fates: HashMap<Arc<str>, Fate>,
@@ -63,6 +67,7 @@ pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
+    visits: Option<&Visits>,
     progress: &Progress,
     now: Now,
 ) -> Result<Done, CrawlError> {
@@ -79,6 +84,7 @@ pub(super) async fn crawl<F: Fetch>(
         visitor: &visitor,
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
+        learned: Learned::default(),
         maps: HashMap::new(),
         fates: HashMap::new(),
         report,
@@ -88,6 +94,7 @@ pub(super) async fn crawl<F: Fetch>(
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
+    crawl.seed_learned(visits, now);
     crawl.drain().await?;
     let mut report = crawl.report;
     report.counts = progress.read();
@@ -151,6 +158,14 @@ impl<F: Fetch> Crawl<'_, F> {
         self.map("/sitemap.xml", 0);
         self.offer("/favicon.ico", Need::Site, 0, 0, None);
         self.offer("/", Need::Link, 0, 0, None);
+    }
+
+    /// What visitors ask for, by the keys that the configuration makes of it now.
+    fn seed_learned(&mut self, visits: Option<&Visits>, now: Now) {
+        let popular = visits.map(|visits| visits.popular(now.wall, visits::PATHS)).unwrap_or_default();
+        let keys = popular.iter().map(|(key, _)| self.visitor.scope.key(key).into());
+        self.learned = Learned::new(keys, self.site.mirror.max_pages);
+        self.offer_learned();
     }
 
     /// Wants a file read as a site map.

@@ -16,12 +16,14 @@ use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{Snapshot, Staging, Store};
 use crate::tasks;
+use crate::visits::Visits;
 
 /// How a snapshot of ours is marked.
 const KIND: &str = "crawl";
 
 /// Takes a snapshot: key pages first, then all that they need and lead to, within the configuration's bounds. The
-/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed.
+/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed. What
+/// visitors ask for is fetched too, if their `visits` are given.
 ///
 /// # Errors
 /// Only for what is not the site's fault: see [`CrawlError`]. A site that does not answer is an [`Outcome::Kept`].
@@ -29,11 +31,12 @@ pub async fn take<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Visits>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
     let staging = begin(store, now).await?;
-    fill(staging, site, fetch, store, progress, now).await
+    fill(staging, site, fetch, store, visits, progress, now).await
 }
 
 /// Begins a snapshot. The first half of [`take`], and not to be dropped half-way: the lock would be held for a
@@ -50,11 +53,12 @@ pub(super) async fn fill<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Visits>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
     let current = store.current();
-    let done = crawl(site, fetch, (&staging, current.as_ref()), progress, now).await?;
+    let done = crawl(site, fetch, (&staging, current.as_ref()), visits, progress, now).await?;
     let broken = gate::judge(&Evidence {
         key_pages: &done.key_pages,
         fates: &done.fates,

@@ -45,6 +45,8 @@ pub const PATHS: usize = 32_768;
 const SHARDS: usize = 16;
 /// Combinations of a path and parameters' names that are known of one snapshot.
 const QUERIES: usize = 65_536;
+/// The number of the paths that were on the list at the start.
+const REMEMBERED: u64 = 1;
 /// The folder in the state directory.
 const FOLDER: &str = "visits";
 
@@ -67,7 +69,7 @@ impl Visits {
     /// The visits of `site`, as far as they are remembered. A file that is not there is no news, one that cannot be
     /// read is worth a warning; the list is then empty. Blocks.
     pub fn open(state_dir: &Path, site: &str) -> Visits {
-        let visits = Visits::empty(state_dir.join(FOLDER).join(site), site, PATHS);
+        let visits = Visits::new(state_dir, site);
         match read(&visits.file) {
             Ok(Some(week)) => visits.resume(week),
             Ok(None) => {}
@@ -79,6 +81,11 @@ impl Visits {
         visits
     }
 
+    /// Nothing is remembered.
+    pub fn new(state_dir: &Path, site: &str) -> Visits {
+        Visits::empty(state_dir.join(FOLDER).join(site), site, PATHS)
+    }
+
     fn empty(file: PathBuf, site: &str, paths: usize) -> Visits {
         Visits {
             site: site.to_owned(),
@@ -87,7 +94,7 @@ impl Visits {
             shards: std::array::from_fn(|_| RwLock::new(Shard::new(paths / SHARDS))),
             queries: ArcSwap::default(),
             changed: AtomicBool::new(false),
-            learned: AtomicU64::new(0),
+            learned: AtomicU64::new(REMEMBERED),
         }
     }
 
@@ -122,25 +129,29 @@ impl Visits {
     }
 
     fn meet(&self, key: &str, got: Got, hash: u64, entrance: Entrance, now: SystemTime) {
-        if let Some(mut shard) = writing(self.shard(hash))
-            && shard.meet(key, got, entrance, day_of(now))
-        {
-            self.learned.fetch_add(1, Relaxed);
+        if let Some(mut shard) = writing(self.shard(hash)) {
+            shard.meet(key, got, entrance, &self.learned, day_of(now));
+            self.touch();
         }
-        self.touch();
     }
 
     /// What is visited most in the last days, the most visited first. Blocks for some milliseconds, as all below.
     pub fn popular(&self, now: SystemTime, most: usize) -> Vec<(String, u64)> {
-        self.week(now).popular(most)
+        self.week(now, 0).popular(most)
+    }
+
+    /// The same, of what came onto the list after [`Visits::learned`] was `mark`.
+    pub fn popular_since(&self, mark: u64, now: SystemTime) -> Vec<(String, u64)> {
+        self.week(now, mark).popular(usize::MAX)
     }
 
     /// How much of what was visited in the last days a copy could answer that `has` some keys and others not.
     pub fn coverage(&self, has: impl Fn(&str) -> bool, now: SystemTime) -> Coverage {
-        self.week(now).coverage(has)
+        self.week(now, 0).coverage(has)
     }
 
-    /// How many paths have come onto the list since the start: when it is the same, there is nothing new.
+    /// How many paths have come onto the list: as long as that is the same, there is nothing new. What was remembered
+    /// at the start counts as one.
     pub fn learned(&self) -> u64 {
         self.learned.load(Relaxed)
     }
@@ -178,7 +189,7 @@ impl Visits {
         if !self.changed.swap(false, Relaxed) {
             return Ok(());
         }
-        let text = file::encode(&self.week(now));
+        let text = file::encode(&self.week(now, 0));
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let saved = disk::ensure_dir(folder).and_then(|()| disk::write_atomic(&self.file, text.as_bytes()));
         saved.inspect_err(|_| self.changed.store(true, Relaxed))
@@ -189,17 +200,21 @@ impl Visits {
         &self.site
     }
 
-    fn week(&self, now: SystemTime) -> Week {
+    fn week(&self, now: SystemTime, mark: u64) -> Week {
         let mut week = Week::default();
         for shard in &self.shards {
-            shard.write().unwrap_or_else(PoisonError::into_inner).turn(day_of(now));
-            // Those who count wait for nobody, but may read together.
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            week.newest = week.newest.max(shard.newest());
-            for (all, part) in week.others.iter_mut().zip(shard.others()) {
-                *all += part;
+            // Those who read may do so together; who changes something is in everybody's way.
+            let mut part = shard.read().unwrap_or_else(PoisonError::into_inner);
+            if !part.is_settled(day_of(now)) {
+                drop(part);
+                shard.write().unwrap_or_else(PoisonError::into_inner).turn(day_of(now));
+                part = shard.read().unwrap_or_else(PoisonError::into_inner);
             }
-            week.paths.extend(shard.list());
+            week.newest = week.newest.max(part.newest());
+            for (all, visits) in week.others.iter_mut().zip(part.others()) {
+                *all += visits;
+            }
+            week.paths.extend(part.list_after(mark));
         }
         week
     }
@@ -214,7 +229,7 @@ impl Visits {
         }
         for counted in week.paths {
             let shard = self.shard(self.hasher.hash_one(&*counted.key));
-            shard.write().unwrap_or_else(PoisonError::into_inner).add(counted);
+            shard.write().unwrap_or_else(PoisonError::into_inner).add(counted, REMEMBERED);
         }
     }
 

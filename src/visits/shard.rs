@@ -33,8 +33,10 @@ pub(super) enum Kind {
 
 /// The visits of one path, the newest day first.
 #[derive(Debug)]
-pub(super) struct Counts {
-    pub(super) kind: Kind,
+struct Counts {
+    kind: Kind,
+    /// Which path to come onto the list it was.
+    number: u64,
     days: [AtomicU32; DAYS],
 }
 
@@ -105,19 +107,16 @@ impl Shard {
         }
     }
 
-    /// Counts a visit of a path that was not known a moment ago. Returns whether the path is new on the list.
-    pub(super) fn meet(&mut self, key: &str, got: Got, entrance: Entrance, today: Day) -> bool {
+    /// Counts a visit of a path that was not known a moment ago. `number` counts those that come onto the list.
+    pub(super) fn meet(&mut self, key: &str, got: Got, entrance: Entrance, number: &AtomicU64, today: Day) {
         self.turn(today);
-        if self.count(key, today) == Met::Counted {
-            return false;
-        }
-        let kind = match got {
-            Got::Page => Kind::Page,
-            Got::Document => Kind::Document,
-            Got::Unchanged => return false,
+        let kind = match (self.count(key, today), got) {
+            (Met::Counted, _) | (_, Got::Unchanged) => return,
+            (Met::Stranger | Met::NewDay, Got::Page) => Kind::Page,
+            (Met::Stranger | Met::NewDay, Got::Document) => Kind::Document,
         };
         match entrance {
-            Entrance::Open => self.enter(key, kind, 1),
+            Entrance::Open => self.enter(key, kind, 1, number),
             Entrance::Closed => self.pass_by(kind, 1),
             Entrance::Watched(sight) => match self.door.opens(sight) {
                 None => self.pass_by(kind, 1),
@@ -127,19 +126,18 @@ impl Shard {
                         let others = self.others[0].get_mut();
                         *others = others.saturating_sub(1);
                     }
-                    self.enter(key, kind, 2)
+                    self.enter(key, kind, 2, number)
                 }
-                Some(_) => self.enter(key, kind, 1),
+                Some(_) => self.enter(key, kind, 1, number),
             },
         }
     }
 
     /// Counts visits of what is not on the list.
-    fn pass_by(&mut self, kind: Kind, visits: u32) -> bool {
+    fn pass_by(&mut self, kind: Kind, visits: u32) {
         if kind == Kind::Page {
             *self.others[0].get_mut() += u64::from(visits);
         }
-        false
     }
 
     /// Moves on to `today`.
@@ -156,17 +154,16 @@ impl Shard {
         });
     }
 
-    /// Puts a path with its visits on the list.
-    fn enter(&mut self, key: &str, kind: Kind, visits: u32) -> bool {
+    /// Puts a path with its visits on the list, if there is a place for it.
+    fn enter(&mut self, key: &str, kind: Kind, visits: u32, number: &AtomicU64) {
         let paid = self.make_room(visits);
         self.pass_by(kind, paid);
-        if paid == visits {
-            return false;
+        if paid < visits {
+            let number = number.fetch_add(1, Relaxed) + 1;
+            let counts = Counts { kind, number, days: Default::default() };
+            counts.days[0].store(visits - paid, Relaxed);
+            self.known.insert(key.into(), counts);
         }
-        let counts = Counts { kind, days: Default::default() };
-        counts.days[0].store(visits - paid, Relaxed);
-        self.known.insert(key.into(), counts);
-        true
     }
 
     /// Takes as many visits from every path as it takes to have a free place, but at most `most`. Returns how many.
@@ -187,14 +184,20 @@ impl Shard {
         each
     }
 
+    /// Whether `today` is counted as the newest day without more ado.
+    pub(super) fn is_settled(&self, today: Day) -> bool {
+        self.calendar.is_settled(today)
+    }
+
     /// The newest day.
     pub(super) fn newest(&self) -> Day {
         self.calendar.newest()
     }
 
-    /// What stands on the list.
-    pub(super) fn list(&self) -> impl Iterator<Item = Counted> + '_ {
-        self.known.iter().map(|(key, counts)| Counted {
+    /// What stands on the list and came onto it after the path of this number.
+    pub(super) fn list_after(&self, number: u64) -> impl Iterator<Item = Counted> + '_ {
+        let known = self.known.iter().filter(move |(_, counts)| counts.number > number);
+        known.map(|(key, counts)| Counted {
             key: key.to_string(),
             kind: counts.kind,
             days: std::array::from_fn(|day| counts.days[day].load(Relaxed)),
@@ -219,10 +222,10 @@ impl Shard {
     }
 
     /// Takes up a path that was remembered; those beyond the places count as others.
-    pub(super) fn add(&mut self, counted: Counted) {
+    pub(super) fn add(&mut self, counted: Counted, number: u64) {
         let Counted { key, kind, days } = counted;
         if self.known.len() < self.places {
-            self.known.insert(key.into(), Counts { kind, days: days.map(AtomicU32::new) });
+            self.known.insert(key.into(), Counts { kind, number, days: days.map(AtomicU32::new) });
         } else if kind == Kind::Page {
             self.add_others(days.map(u64::from));
         }
@@ -275,12 +278,12 @@ mod tests {
     const TODAY: Day = 20_000;
 
     fn totals(shard: &Shard) -> HashMap<String, u64> {
-        shard.list().map(|c| (c.key, c.days.iter().map(|n| u64::from(*n)).sum())).collect()
+        shard.list_after(0).map(|c| (c.key, c.days.iter().map(|n| u64::from(*n)).sum())).collect()
     }
 
     fn visit(shard: &mut Shard, key: &str, today: Day) {
         if shard.count(key, today) != Met::Counted {
-            shard.meet(key, Got::Page, Entrance::Open, today);
+            shard.meet(key, Got::Page, Entrance::Open, &AtomicU64::new(0), today);
         }
     }
 
@@ -290,7 +293,7 @@ mod tests {
         for (day, key) in [(0, "/a"), (0, "/a"), (3, "/a"), (6, "/b")] {
             visit(&mut shard, key, TODAY + day);
         }
-        let days = |shard: &Shard, key: &str| shard.list().find(|c| c.key == key).map(|c| c.days);
+        let days = |shard: &Shard, key: &str| shard.list_after(0).find(|c| c.key == key).map(|c| c.days);
         assert_eq!(days(&shard, "/a"), Some([0, 0, 0, 1, 0, 0, 2]));
         assert_eq!(days(&shard, "/b"), Some([1, 0, 0, 0, 0, 0, 0]));
         shard.turn(TODAY + 7);
@@ -298,7 +301,7 @@ mod tests {
         shard.turn(TODAY + 10);
         assert_eq!(days(&shard, "/a"), None);
         shard.turn(TODAY + 1000);
-        assert_eq!(shard.list().count(), 0);
+        assert_eq!(shard.list_after(0).count(), 0);
     }
 
     #[test]
@@ -308,7 +311,7 @@ mod tests {
         visit(&mut shard, "/a", 0);
         visit(&mut shard, "/a", TODAY - 10);
         visit(&mut shard, "/a", TODAY + 1);
-        assert_eq!(shard.list().next().unwrap().days, [1, 3, 0, 0, 0, 0, 0]);
+        assert_eq!(shard.list_after(0).next().unwrap().days, [1, 3, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -328,9 +331,10 @@ mod tests {
     fn the_first_of_two_visits_counts_once_the_path_is_let_in() {
         let mut shard = Shard::new(8);
         let by = |visitor| Entrance::Watched(Sight { path: 7, visitor, minute: 20_000 * 1440 });
-        assert!(!shard.meet("/a", Got::Page, by(1), TODAY));
-        assert_eq!((shard.list().count(), shard.others()[0]), (0, 1));
-        assert!(shard.meet("/a", Got::Page, by(2), TODAY));
+        let number = AtomicU64::new(0);
+        shard.meet("/a", Got::Page, by(1), &number, TODAY);
+        assert_eq!((shard.list_after(0).count(), shard.others()[0]), (0, 1));
+        shard.meet("/a", Got::Page, by(2), &number, TODAY);
         assert_eq!((totals(&shard)["/a"], shard.others()[0]), (2, 0));
         assert_eq!(shard.count("/a", TODAY), Met::Counted);
     }
@@ -339,10 +343,10 @@ mod tests {
     fn what_may_not_be_listed_is_counted_with_the_others() {
         let mut shard = Shard::new(8);
         for got in [Got::Page, Got::Document, Got::Unchanged] {
-            assert!(!shard.meet("/a", got, Entrance::Closed, TODAY));
+            shard.meet("/a", got, Entrance::Closed, &AtomicU64::new(0), TODAY);
         }
-        assert!(!shard.meet("/a", Got::Unchanged, Entrance::Open, TODAY));
-        assert_eq!((shard.list().count(), shard.others()[0]), (0, 1));
+        shard.meet("/a", Got::Unchanged, Entrance::Open, &AtomicU64::new(0), TODAY);
+        assert_eq!((shard.list_after(0).count(), shard.others()[0]), (0, 1));
     }
 
     #[test]

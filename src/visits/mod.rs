@@ -59,6 +59,8 @@ pub struct Visits {
     shards: [RwLock<Shard>; SHARDS],
     /// What queries the current snapshot has: hashes of paths with their parameters' names.
     queries: ArcSwap<HashSet<u64>>,
+    /// Whether anybody asked with a query.
+    queried: AtomicBool,
     /// Whether the file is out of date.
     changed: AtomicBool,
     /// Paths that came onto the list.
@@ -93,6 +95,7 @@ impl Visits {
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| RwLock::new(Shard::new(paths / SHARDS))),
             queries: ArcSwap::default(),
+            queried: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             learned: AtomicU64::new(REMEMBERED),
         }
@@ -119,7 +122,10 @@ impl Visits {
     }
 
     fn entrance(&self, key: &str, path: u64, visitor: IpAddr, now: SystemTime) -> Entrance {
-        let known = |shape| self.queries.load().contains(&shape);
+        let known = |shape| {
+            self.queried.store(true, Relaxed);
+            self.queries.load().contains(&shape)
+        };
         if !is_public(key) || !self.shape(key).is_none_or(known) {
             return Entrance::Closed;
         }
@@ -154,6 +160,11 @@ impl Visits {
     /// at the start counts as one.
     pub fn learned(&self) -> u64 {
         self.learned.load(Relaxed)
+    }
+
+    /// Whether visitors ask with queries, so that [`Visits::know_queries`] is worth its while.
+    pub fn wants_queries(&self) -> bool {
+        self.queried.load(Relaxed)
     }
 
     /// Takes note of the queries that the current snapshot has. What visitors ask for with other parameters is not

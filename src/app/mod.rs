@@ -194,7 +194,7 @@ impl App {
             Some(visitors) => Some(visitors.drain(grace).await),
             None => None,
         };
-        self.save_visits().await;
+        self.save_visits(self.table().sites.iter()).await;
         drained
     }
 

@@ -48,11 +48,7 @@ pub(super) async fn keep(proxy: Proxy) {
                 kept.save().await;
             }
         }
-        // What a reload took away is written a last time.
-        let gone = kept.extract_if(|name, _| table.named(name).is_none());
-        for (_, mut gone) in gone.collect::<Vec<_>>() {
-            gone.save().await;
-        }
+        kept.retain(|name, _| table.named(name).is_some());
     }
 }
 
@@ -133,9 +129,9 @@ impl App {
         self.coverages.forget_but(|name| table.named(name).is_some());
     }
 
-    /// Writes all lists: at the end.
-    pub(super) async fn save_visits(&self) {
-        for site in &self.table().sites {
+    /// Writes the lists of these sites, for the last time.
+    pub(super) async fn save_visits(&self, sites: impl Iterator<Item = &Arc<Site>>) {
+        for site in sites {
             if let Err(error) = save(site.visits.clone()).await {
                 tracing::warn!(site = %site.config.name, %error, "the list of visited pages cannot be written");
             }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::course::crawl;
 use super::fetch::Fetch;
@@ -14,7 +15,7 @@ use super::progress::Progress;
 use super::report::Report;
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Snapshot, Staging, Store};
+use crate::snapshot::{Keep, Snapshot, Staging, Store};
 use crate::tasks;
 use crate::visits::Visits;
 
@@ -79,7 +80,8 @@ pub(super) async fn fill<F: Fetch>(
         return Ok(Outcome::Kept { broken, report });
     }
     progress.counters().publishing.store(true, Relaxed);
-    let snapshot = publish(staging, store, &report, site.mirror.keep).await?;
+    let keep = (site.mirror.keep, site.mirror.keep_for);
+    let snapshot = publish(staging, store, &report, keep).await?;
     let summary = snapshot.summary();
     let (id, pages, files) = (summary.id.to_string(), summary.pages, summary.files);
     tracing::info!(
@@ -97,12 +99,13 @@ async fn publish(
     staging: Staging,
     store: &Store,
     report: &Report,
-    keep: usize,
+    (count, age): (usize, Option<Duration>),
 ) -> Result<Arc<Snapshot>, CrawlError> {
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
     let published = tasks::blocking(move || {
-        let snapshot = staging.publish(clock::now(), &report)?;
-        if let Err(error) = store.retain(keep) {
+        let now = clock::now();
+        let snapshot = staging.publish(now, &report)?;
+        if let Err(error) = store.retain(&Keep { count, age, now: now.wall }) {
             tracing::warn!(site = store.site(), error = %error, "could not remove old snapshots");
         }
         Ok(snapshot)

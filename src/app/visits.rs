@@ -17,8 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A list is written no more often than this: what a kill loses at most. The first change after a start is written
 /// at the next look.
 const SAVE: Duration = Duration::from_secs(60);
-/// Coverage is worked out anew after this time.
+/// Coverage is worked out anew after this time, or, so that it never takes more than a hundredth of a processor, after
+/// a hundred times as long as it took.
 const HOLDS: Duration = Duration::from_secs(5);
+const SPARED: u32 = 100;
 /// Missing paths in the status.
 pub(super) const SHOWN: usize = 20;
 /// Missing paths in the list of them.
@@ -88,18 +90,18 @@ async fn save(visits: Arc<Visits>) -> std::io::Result<()> {
 pub(super) struct Coverages(Mutex<HashMap<Arc<str>, Held>>);
 
 struct Held {
-    at: Instant,
+    until: Instant,
     of: Option<SnapshotId>,
     coverage: Arc<Coverage>,
 }
 
 impl App {
-    /// How much of what a site's visitors ask for the snapshot in service could answer. Some seconds old at most.
+    /// How much of what a site's visitors ask for the snapshot in service could answer. May be some seconds old.
     pub async fn coverage(&self, site: &Site) -> Arc<Coverage> {
         let current = site.mirror.current();
-        let (at, of) = (clock::instant(), current.as_ref().map(|current| current.id()));
+        let (begun, of) = (clock::instant(), current.as_ref().map(|current| current.id()));
         let name = &site.config.name;
-        if let Some(coverage) = self.coverages.get(name, of, at) {
+        if let Some(coverage) = self.coverages.get(name, of, begun) {
             return coverage;
         }
         let visits = site.visits.clone();
@@ -107,7 +109,9 @@ impl App {
             move |key: &str| current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
         let coverage = tasks::blocking(move || visits.coverage(has, clock::now().wall).in_short(LISTED));
         let coverage = Arc::new(coverage.await.unwrap_or_default());
-        self.coverages.put(name, Held { at, of, coverage: coverage.clone() });
+        let ended = clock::instant();
+        let until = ended + HOLDS.max((ended - begun) * SPARED);
+        self.coverages.put(name, Held { until, of, coverage: coverage.clone() });
         coverage
     }
 
@@ -142,7 +146,7 @@ impl App {
 impl Coverages {
     fn get(&self, site: &str, of: Option<SnapshotId>, now: Instant) -> Option<Arc<Coverage>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = held.get(site).filter(|held| held.of == of && now.duration_since(held.at) < HOLDS)?;
+        let held = held.get(site).filter(|held| held.of == of && now < held.until)?;
         Some(held.coverage.clone())
     }
 

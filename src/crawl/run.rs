@@ -21,12 +21,14 @@ use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{Begun, Keep, Snapshot, Staging, Store, rfc3339};
 use crate::tasks;
+use crate::visits::Visits;
 
 /// How a snapshot of ours is marked.
 const KIND: &str = "crawl";
 
 /// Takes a snapshot: key pages first, then all that they need and lead to, within the configuration's bounds. The
-/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed.
+/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed. What
+/// visitors ask for is fetched too, if their `visits` are given.
 ///
 /// # Errors
 /// Only for what is not the site's fault: see [`CrawlError`]. A site that does not answer is an [`Outcome::Kept`].
@@ -34,11 +36,12 @@ pub async fn take<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Visits>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
     let started = begin(site, store, now).await?;
-    fill(started, site, fetch, store, progress).await
+    fill(started, site, fetch, store, visits, progress).await
 }
 
 /// A snapshot that was begun, or taken up again.
@@ -71,6 +74,7 @@ pub(super) async fn fill<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Visits>,
     progress: &Progress,
 ) -> Result<Outcome, CrawlError> {
     let Started { staging, resumed, now } = started;
@@ -83,7 +87,7 @@ pub(super) async fn fill<F: Fetch>(
         None => Staged::default(),
     };
     let staging = Arc::new(staging);
-    let mut done = crawl(site, fetch, (&staging, current.as_ref()), staged, progress).await?;
+    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, visits), progress).await?;
     let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
     done.report.site = site.name.to_string();
     done.report.started_at = now.unix();

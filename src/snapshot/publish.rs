@@ -105,7 +105,7 @@ impl Staging {
 
     /// When it was begun; before this process was started, if it was taken up.
     pub fn begun(&self) -> SystemTime {
-        self.begun.wall
+        self.begun
     }
 
     /// What reads the bodies that are staged.

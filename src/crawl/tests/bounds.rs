@@ -124,7 +124,7 @@ async fn a_dropped_crawl_leaves_nothing() {
     });
     let progress = Progress::new();
     let site = site(&["/"]);
-    let crawl = take(&site, &fetch, &store, &progress, clock::now());
+    let crawl = take(&site, &fetch, &store, None, &progress, clock::now());
     assert!(tokio::time::timeout(Duration::from_secs(30), crawl).await.is_err());
     assert_eq!((fetch.count("/slow"), testing::staged(dir.path()), progress.read().under_way), (1, 0, 0));
     assert!(store.current().is_none() && store.begin(clock::now(), "crawl").is_ok());
@@ -134,6 +134,6 @@ async fn a_dropped_crawl_leaves_nothing() {
 async fn only_one_crawl_runs() {
     let (_dir, store) = testing::store();
     let _running = store.begin(clock::now(), "crawl").expect("nobody else");
-    let ended = take(&site(&["/"]), &MemorySite::of(&[]), &store, &Progress::new(), clock::now()).await;
+    let ended = take(&site(&["/"]), &MemorySite::of(&[]), &store, None, &Progress::new(), clock::now()).await;
     assert!(matches!(ended, Err(CrawlError::AlreadyRunning)), "{ended:?}");
 }

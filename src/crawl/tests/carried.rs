@@ -55,7 +55,7 @@ impl Changing {
     /// Takes another snapshot.
     async fn again(&mut self) -> &Crawled {
         let progress = Progress::new();
-        let outcome = take(&self.site, &self.fetch, &self.crawled.store, &progress, clock::now()).await;
+        let outcome = take(&self.site, &self.fetch, &self.crawled.store, None, &progress, clock::now()).await;
         self.crawled.outcome = outcome.expect("it ends");
         self.crawled.progress = progress;
         &self.crawled

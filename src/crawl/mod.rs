@@ -32,6 +32,7 @@ mod settle;
 pub mod sitemap;
 pub mod srcset;
 mod stored_headers;
+mod tempo;
 mod traps;
 mod unpack;
 mod visit;

@@ -23,6 +23,12 @@ pub(super) struct Counters {
     pub(super) requests: AtomicU64,
     pub(super) queued: AtomicU64,
     pub(super) under_way: AtomicU64,
+    pub(super) at_once: AtomicU64,
+    pub(super) gap: AtomicU64,
+    pub(super) slowdowns: AtomicU64,
+    pub(super) too_many: AtomicU64,
+    pub(super) held: AtomicU64,
+    pub(super) held_until: AtomicU64,
     pub(super) publishing: AtomicBool,
 }
 
@@ -49,6 +55,19 @@ pub struct Reading {
     pub queued: u64,
     /// Requests under way.
     pub under_way: u64,
+    /// Requests that may be under way at once now; less when the site is slow or errs.
+    pub at_once: u64,
+    /// Milliseconds between two requests now: by the configured rate, by `Crawl-delay`, or because the site said that
+    /// there were too many. 0: none.
+    pub gap: u64,
+    /// How often the crawl has slowed down for the site's sake.
+    pub slowdowns: u64,
+    /// Answers that said that there were too many requests: 429, or 503 with Retry-After.
+    pub too_many: u64,
+    /// Seconds that nobody asked, or will not ask, because the site had asked for patience (Retry-After).
+    pub held: u64,
+    /// Until when nobody asks for that reason, in seconds since the epoch. 0: now somebody does.
+    pub held_until: u64,
 }
 
 impl Progress {
@@ -71,6 +90,12 @@ impl Progress {
             requests: c.requests.load(Relaxed),
             queued: c.queued.load(Relaxed),
             under_way: c.under_way.load(Relaxed),
+            at_once: c.at_once.load(Relaxed),
+            gap: c.gap.load(Relaxed),
+            slowdowns: c.slowdowns.load(Relaxed),
+            too_many: c.too_many.load(Relaxed),
+            held: c.held.load(Relaxed),
+            held_until: c.held_until.load(Relaxed),
         }
     }
 
@@ -78,7 +103,9 @@ impl Progress {
     pub(super) fn reset(&self) {
         let c = &*self.0;
         let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
-        for counter in stored.into_iter().chain([&c.refused, &c.errors, &c.requests, &c.queued]) {
+        let asked = [&c.refused, &c.errors, &c.requests, &c.queued];
+        let pace = [&c.at_once, &c.gap, &c.slowdowns, &c.too_many, &c.held, &c.held_until];
+        for counter in stored.into_iter().chain(asked).chain(pace) {
             counter.store(0, Relaxed);
         }
         c.publishing.store(false, Relaxed);

@@ -5,6 +5,7 @@ mod bounds;
 mod complete;
 mod gated;
 mod refused;
+mod tempo;
 
 use std::sync::Arc;
 

@@ -150,6 +150,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
                     self.policy.robots = findings.robots.clone().unwrap_or_default();
+                    visitor.pace.delay(self.policy.robots.delay);
                     self.report.robots = "found".into();
                     None
                 }

@@ -7,6 +7,7 @@ mod complete;
 mod gated;
 mod learned;
 mod refused;
+mod tempo;
 
 use std::sync::Arc;
 

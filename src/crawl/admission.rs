@@ -71,6 +71,7 @@ refusals! {
     LoginPage: "login-page", "It is a login page made for one visitor.";
     NeedsLogin: "needs-login", "It leads to a login page.";
     // not stored: what it is
+    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
     Coding: "coding", "It is in a content coding that was not asked for.";
     TooLarge: "too-large", "It is larger than one file may be.";

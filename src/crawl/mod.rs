@@ -10,17 +10,23 @@ pub mod admission;
 pub mod charset;
 mod course;
 pub mod css;
+pub mod data_block;
+mod elements;
 pub mod entity;
 mod fetch;
 mod findings;
+mod found;
 mod frontier;
 pub mod gate;
 pub mod html;
+mod js_tokens;
 mod known;
+pub mod link_header;
 mod links;
 pub mod manifest;
 mod outcome;
 mod pace;
+pub mod playlist;
 mod progress;
 mod receive;
 mod report;
@@ -28,6 +34,7 @@ pub mod robots;
 mod run;
 mod schedule;
 mod scope;
+pub mod script;
 mod settle;
 pub mod sitemap;
 pub mod srcset;
@@ -35,13 +42,14 @@ mod stored_headers;
 mod traps;
 mod unpack;
 mod visit;
+pub mod xml;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE};
+pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
 pub use links::{Link, Need};
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};

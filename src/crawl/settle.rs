@@ -22,7 +22,9 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of what became of one address.
     pub(super) fn settle(&mut self, visit: Visit, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
-        if !matches!(end, End::Failed(..)) {
+        // Another host's luck says nothing of the site.
+        let own = self.visitor.scope.elsewhere(&item.key).is_none();
+        if own && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
         match end {
@@ -45,9 +47,7 @@ impl<F: Fetch> Crawl<'_, F> {
             }
             End::Refused(refusal) => self.refuse(refusal, &item),
             End::Failed(cause, detail) => {
-                self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
-                self.fates.insert(item.key.clone(), Fate::Missing(format!("{}: {detail}", cause.code())));
-                self.failures_in_a_row += 1;
+                self.failures_in_a_row += u32::from(own);
                 if self.failures_in_a_row >= FAILURES_IN_A_ROW {
                     let why = format!(
                         "{} requests in a row failed, the last with {}",
@@ -56,6 +56,11 @@ impl<F: Fetch> Crawl<'_, F> {
                     );
                     self.cut_short = Some(why);
                 }
+                if item.need == Need::Guess {
+                    return Ok(());
+                }
+                self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
+                self.fates.insert(item.key.clone(), Fate::Missing(format!("{}: {detail}", cause.code())));
                 let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
                 self.report.fail(Failed { path, found_on, cause: cause.code(), detail });
             }
@@ -88,6 +93,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 Need::Key | Need::Site | Need::Draw => {
                     self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
                 }
+                Need::Guess => self.offer(&key, Need::Guess, item.depth, item.hops + 1, Some(&item.key)),
             }
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
@@ -123,8 +129,8 @@ impl<F: Fetch> Crawl<'_, F> {
         if item.need == Need::Key {
             self.fates.insert(item.key.clone(), Fate::Missing(refusal.sentence().to_owned()));
         }
-        // Nobody has promised a favicon.
-        if item.need == Need::Site && refusal == Refusal::NotFound {
+        // Nobody has promised a favicon, or what a text in a script looks like.
+        if item.need == Need::Guess || item.need == Need::Site && refusal == Refusal::NotFound {
             return;
         }
         self.visitor.progress.counters().refused.fetch_add(1, Relaxed);

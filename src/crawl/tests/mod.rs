@@ -4,6 +4,7 @@
 mod bounds;
 mod complete;
 mod gated;
+mod reading;
 mod refused;
 
 use std::sync::Arc;

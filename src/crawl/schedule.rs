@@ -280,6 +280,7 @@ fn same_crawl(a: &Site, b: &Site) -> bool {
         && a.mirror.rate == b.mirror.rate
         && a.mirror.include == b.mirror.include
         && a.mirror.exclude == b.mirror.exclude
+        && a.mirror.asset_hosts == b.mirror.asset_hosts
 }
 
 /// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not (who

@@ -6,6 +6,7 @@ mod carried;
 mod complete;
 mod gated;
 mod learned;
+mod reading;
 mod refused;
 mod tempo;
 

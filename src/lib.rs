@@ -23,6 +23,7 @@ pub mod tls;
 pub mod verdict;
 // rank 4: what works beside the requests
 pub mod crawl;
+pub mod portable;
 // rank 5: the decision
 pub mod failover;
 // rank 6: the request path

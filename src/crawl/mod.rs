@@ -29,7 +29,7 @@ mod schedule;
 mod scope;
 pub mod sitemap;
 pub mod srcset;
-mod stored_headers;
+pub(crate) mod stored_headers;
 mod traps;
 mod unpack;
 mod visit;

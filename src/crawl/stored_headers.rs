@@ -4,7 +4,7 @@
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 /// Kept, in the order of the alphabet.
-pub(super) const KEPT: &[&str] = &[
+pub(crate) const KEPT: &[&str] = &[
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -61,7 +61,7 @@ pub(super) fn kept(headers: &HeaderMap, unpacked: bool) -> Vec<(HeaderName, Head
 
 /// What a body is, as far as the crawler cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(crate) enum Media {
     /// A page.
     Html,
     /// A style sheet.
@@ -73,7 +73,7 @@ pub(super) enum Media {
 }
 
 /// The kind of a body, by its Content-Type, or where there is none by how it begins.
-pub(super) fn media(headers: &HeaderMap, start: &[u8]) -> Media {
+pub(crate) fn media(headers: &HeaderMap, start: &[u8]) -> Media {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return sniffed(start);
     };

@@ -1,6 +1,5 @@
 //! From a snapshot to a file or folder outside.
 
-use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};

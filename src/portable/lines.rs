@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::digest::hex;
-use crate::snapshot::{BlobId, Class, Page};
+use crate::snapshot::{BlobId, Class, Notes, Page};
 
 /// The version that is written. What a later one says is refused.
 pub(super) const VERSION: u32 = 1;
@@ -99,19 +99,31 @@ impl Line {
             len: 0,
             taken_at: time_of(&self.taken_at)?,
             class: class_of(&self.class)?,
+            notes: notes_from(&self.notes),
         };
-        Some(with_notes(page, &self.notes))
+        Some(page)
     }
 }
 
 /// What the crawler noted of a page, as an object that may grow.
-pub(super) fn notes_of(_page: &Page) -> serde_json::Map<String, serde_json::Value> {
-    serde_json::Map::new()
+pub(super) fn notes_of(page: &Page) -> serde_json::Map<String, serde_json::Value> {
+    let Notes { text, missed, carried } = page.notes;
+    let noted = [
+        ("text", text.map(u64::from)),
+        ("missed", Some(u64::from(missed)).filter(|missed| *missed > 0)),
+        ("carried", Some(u64::from(carried)).filter(|carried| *carried > 0)),
+    ];
+    noted.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
 }
 
-/// The page with what was noted of it.
-pub(super) fn with_notes(page: Page, _notes: &serde_json::Map<String, serde_json::Value>) -> Page {
-    page
+/// What [`notes_of`] wrote.
+pub(super) fn notes_from(noted: &serde_json::Map<String, serde_json::Value>) -> Notes {
+    let number = |name: &str| noted.get(name).and_then(serde_json::Value::as_u64);
+    Notes {
+        text: number("text").and_then(|n| n.try_into().ok()),
+        missed: number("missed").and_then(|n| n.try_into().ok()).unwrap_or(0),
+        carried: number("carried").and_then(|n| n.try_into().ok()).unwrap_or(0),
+    }
 }
 
 pub(super) fn class_of(text: &str) -> Option<Class> {
@@ -172,6 +184,7 @@ mod tests {
                     (HeaderName::from_static("link"), HeaderValue::from_bytes(&value).unwrap()),
                 ],
                 body: None, len: 0, taken_at: UNIX_EPOCH + Duration::new(seconds, nanos), class: Class::Asset,
+                notes: Notes { text: Some(7), missed: 1, carried: u16::MAX },
             };
             let text = serde_json::to_string(&Line::of(&page, "x")).unwrap();
             let line: Line = serde_json::from_str(&text).unwrap();

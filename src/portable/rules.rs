@@ -114,7 +114,7 @@ mod tests {
     fn page(key: &str, status: u16, headers: &[(&'static str, &'static str)]) -> Page {
         let fields = headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
         let class = if status < 300 { Class::Page } else { Class::Redirect };
-        Page { key: key.to_owned(), status, headers: fields.collect(), body: None, len: 0, taken_at: UNIX_EPOCH, class }
+        Page { key: key.to_owned(), status, headers: fields.collect(), body: None, len: 0, taken_at: UNIX_EPOCH, class, notes: crate::snapshot::Notes::default() }
     }
 
     #[test]

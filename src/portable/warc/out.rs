@@ -124,7 +124,8 @@ impl One<'_> {
                 ("WARC-Refers-To-Target-URI", &*first.url),
                 ("WARC-Refers-To-Date", &*first.date),
             ];
-            let fields = self.fields("revisit", (&response, &url, &date), &first.digest, &block.field(), &refers);
+            let block = block.field();
+            let fields = self.fields("revisit", (&response, &url, &date), &first.digest, &block, &refers);
             let span = out.record(&borrowed(&fields), &head, 0, &mut io::empty())?;
             each(Capture { page, body, url: &url, digest: &first.digest, span, revisit: true })?;
             return self.request(out, &response, &url, &date);
@@ -136,8 +137,8 @@ impl One<'_> {
             block.update(chunk);
         })?;
         body.rewind();
-        let digest = payload.field();
-        let fields = self.fields("response", (&response, &url, &date), &digest, &block.field(), &[]);
+        let (digest, block) = (payload.field(), block.field());
+        let fields = self.fields("response", (&response, &url, &date), &digest, &block, &[]);
         let span = out.record(&borrowed(&fields), &head, len, body)?;
         each(Capture { page, body, url: &url, digest: &digest, span, revisit: false })?;
         self.request(out, &response, &url, &date)?;

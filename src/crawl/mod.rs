@@ -26,7 +26,7 @@ mod report;
 pub mod robots;
 mod run;
 mod schedule;
-mod scope;
+pub(crate) mod scope;
 pub mod sitemap;
 pub mod srcset;
 pub(crate) mod stored_headers;

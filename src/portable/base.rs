@@ -100,7 +100,14 @@ mod tests {
         assert_eq!(base.request("//cdn.example.net/x.js"), ("cdn.example.net", "/x.js"));
         assert_eq!(base.request("//nohost/x"), ("www.example.com", "//nohost/x"));
         assert_eq!(Base::new(false, "localhost:8080").unwrap().url("/"), "http://localhost:8080/");
-        for bad in ["", "example.com", "ftp://a.example", "https://a.example/x", "https://a.example/?q", "https://u@a.example"] {
+        for bad in [
+            "",
+            "example.com",
+            "ftp://a.example",
+            "https://a.example/x",
+            "https://a.example/?q",
+            "https://u@a.example",
+        ] {
             assert!(Base::parse(bad).is_err(), "{bad}");
         }
     }

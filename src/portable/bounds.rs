@@ -23,7 +23,9 @@ const RATIO: u64 = 250;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// It grows beyond measure.
-    #[error("unpacks to more than 250 times its size; if it is no trap, unpack it yourself and import the result")]
+    #[error(
+        "unpacks to more than 250 times its size; if it is no trap, unpack it yourself and import the result"
+    )]
     Bomb,
     /// The file is cut.
     #[error("ends short; get the whole file again")]
@@ -41,7 +43,9 @@ pub enum Unfit {
     #[error("has a name that is longer than any real one; take it out of the archive, and import again")]
     LongName,
     /// The size is larger than one file may be.
-    #[error("says that it is larger than a file may be (1 TiB); take it out of the archive, and import again")]
+    #[error(
+        "says that it is larger than a file may be (1 TiB); take it out of the archive, and import again"
+    )]
     Huge,
     /// Two files of one name.
     #[error("is in the archive twice; unpack the archive yourself and import the folder")]
@@ -53,7 +57,9 @@ pub enum Unfit {
     #[error("is an archive within an archive; unpack the outer one yourself and import what comes out")]
     Nested,
     /// No WARC record begins where one should: a wrong Content-Length before it, or another kind of file.
-    #[error("does not begin as a WARC record does: the one before it has a wrong length, or this is no WARC file")]
+    #[error(
+        "does not begin as a WARC record does: the one before it has a wrong length, or this is no WARC file"
+    )]
     NotARecord,
     /// The fields before a record are not what they should be.
     #[error("has header fields that cannot be read; get the file again")]
@@ -74,7 +80,9 @@ impl Unfit {
         let ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Unfit>()).copied();
         ours.or(match error.kind() {
             io::ErrorKind::UnexpectedEof => Some(Unfit::Short),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => Some(Unfit::Damaged),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+                Some(Unfit::Damaged)
+            }
             _ => None,
         })
     }

@@ -29,22 +29,28 @@ enum Coding {
 pub(super) struct Unknown;
 
 /// The body as a visitor has it, and whether a content coding was taken off.
-pub(super) fn plain<'a>(headers: &HeaderMap, body: impl BufRead + 'a) -> io::Result<Result<(Box<dyn Read + 'a>, bool), Unknown>> {
+pub(super) fn plain<'a>(
+    headers: &HeaderMap,
+    body: impl BufRead + 'a,
+) -> io::Result<Result<(Box<dyn Read + 'a>, bool), Unknown>> {
     let codings = match codings(headers) {
         Ok(codings) => codings,
         Err(unknown) => return Ok(Err(unknown)),
     };
     let mut body: Box<dyn BufRead + 'a> = Box::new(body);
-    let chunked = headers.get_all(TRANSFER_ENCODING).iter().any(|value| {
-        value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("chunked"))
-    });
+    let chunked = headers
+        .get_all(TRANSFER_ENCODING)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("chunked")));
     if chunked && is_chunked(body.fill_buf()?) {
         body = Box::new(BufReader::new(Chunks { inner: body, left: 0, begun: false, ended: false }));
     }
     let mut unpacked = false;
     for coding in codings.into_iter().rev() {
         let start = body.fill_buf()?;
-        let zlib = start.len() > 1 && start[0] & 0x0F == 8 && u16::from_be_bytes([start[0], start[1]]).is_multiple_of(31);
+        let zlib = start.len() > 1
+            && start[0] & 0x0F == 8
+            && u16::from_be_bytes([start[0], start[1]]).is_multiple_of(31);
         let is_coded = match coding {
             Coding::Gzip => start.starts_with(b"\x1f\x8b"),
             // Bare deflate and Brotli have no mark; text that was unpacked already has: it is text.

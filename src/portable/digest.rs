@@ -110,9 +110,15 @@ mod tests {
 
     #[test]
     fn digests_are_spelled_as_archives_spell_them() {
-        for (bytes, expected) in
-            [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foo", "MZXW6"), ("foob", "MZXW6YQ"), ("fooba", "MZXW6YTB"), ("foobar", "MZXW6YTBOI")]
-        {
+        for (bytes, expected) in [
+            ("", ""),
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
             assert_eq!(base32(bytes.as_bytes()), expected, "RFC 4648 section 10: {bytes}");
         }
         assert_eq!(Sha1::new().field(), "sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ");

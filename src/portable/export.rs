@@ -133,7 +133,12 @@ pub fn export(ask: Export<'_>, now: Now, progress: &dyn Fn(Progress)) -> Result<
     })
 }
 
-fn file(source: &Source<'_>, ask: &Export<'_>, now: Now, progress: &dyn Fn(Progress)) -> Result<Progress, Failed> {
+fn file(
+    source: &Source<'_>,
+    ask: &Export<'_>,
+    now: Now,
+    progress: &dyn Fn(Progress),
+) -> Result<Progress, Failed> {
     let beside = folder_of(ask.to);
     disk::make_dirs(beside)?;
     let mut out = StagedFile::create(beside)?;
@@ -216,10 +221,18 @@ fn may_be_made(to: &Path, format: Format, force: bool) -> Result<(), ExportError
         Err(e) => return Err(at(e)),
         Ok(meta) => meta,
     };
-    let empty = if meta.is_dir() { fs::read_dir(to).map_err(at)?.next().is_none() } else { meta.is_file() && meta.len() == 0 };
+    let empty = if meta.is_dir() {
+        fs::read_dir(to).map_err(at)?.next().is_none()
+    } else {
+        meta.is_file() && meta.len() == 0
+    };
     let is_folder = format == Format::Folder;
     if meta.is_dir() != is_folder {
-        return Err(at(io::Error::other(if is_folder { "there is a file of that name" } else { "there is a folder of that name" })));
+        return Err(at(io::Error::other(if is_folder {
+            "there is a file of that name"
+        } else {
+            "there is a folder of that name"
+        })));
     }
     if empty {
         return Ok(());

@@ -22,7 +22,8 @@ pub enum Format {
 impl Format {
     /// What the ending of a path asks for; a folder when it says nothing.
     pub fn of(path: &Path) -> Format {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         let endings = [
             (".warc.gz", Format::WarcGz),
             (".warc", Format::Warc),

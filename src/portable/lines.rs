@@ -89,7 +89,8 @@ impl Line {
                 Value::Text(text) => text.clone().into_bytes(),
                 Value::Bytes { hex } => unhex(hex)?,
             };
-            headers.push((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&bytes).ok()?));
+            headers
+                .push((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&bytes).ok()?));
         }
         let page = Page {
             key: self.key.clone(),

@@ -11,39 +11,38 @@
 mod base;
 mod body;
 mod bounds;
-//X mod captures;
+mod captures;
 mod coded;
 mod digest;
 mod export;
-//X mod files;
-//X mod folder;
+mod files;
 mod format;
-//X mod httrack;
-//X mod import;
-//X mod intake;
+mod httrack;
+mod import;
+mod intake;
 mod lines;
 mod media;
-//X mod mirror;
+mod mirror;
 mod names;
 mod nginx;
-
+mod ours;
 mod rules;
-
 mod sink;
 mod surt;
 mod tree;
 mod wacz;
 mod warc;
 
-//X #[cfg(test)]
-//X mod tests;
+#[cfg(test)]
+mod tests;
 
 pub use base::{Base, NotABase};
 pub use body::Skipped;
+pub use bounds::Unfit;
 pub use export::{Export, ExportError, Exported, export};
 pub use format::Format;
-//X pub use import::{Import, ImportError, Imported, import};
-//X pub use intake::{LeftOut, Reason};
+pub use import::{Import, ImportError, Imported, import};
+pub use intake::{LeftOut, Reason};
 
 /// How far an export or import is: pages (or records) and bytes done, and how many pages there are, if that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -88,7 +88,8 @@ fn claim(key: &str, html: bool) -> Option<Claim> {
         Some((host, path)) => (format!("{HOSTS}/{}/", part(&host.replace(':', "_"))?), path),
         None => (String::new(), key),
     };
-    let (folders, last) = path.strip_prefix('/')?.rsplit_once('/').map_or((None, path.get(1..)?), |(f, l)| (Some(f), l));
+    let (folders, last) =
+        path.strip_prefix('/')?.rsplit_once('/').map_or((None, path.get(1..)?), |(f, l)| (Some(f), l));
     for folder in folders.into_iter().flat_map(|folders| folders.split('/')) {
         name.push_str(&part(folder)?);
         name.push('/');
@@ -131,9 +132,13 @@ fn part(text: &str) -> Option<String> {
 fn is_device(stem: &str) -> bool {
     let stem = stem.to_ascii_lowercase();
     let numbered = |name: &str| {
-        stem.strip_prefix(name).is_some_and(|n| n.chars().count() == 1 && n.chars().all(|c| c.is_ascii_digit() || "¹²³".contains(c)))
+        stem.strip_prefix(name).is_some_and(|n| {
+            n.chars().count() == 1 && n.chars().all(|c| c.is_ascii_digit() || "¹²³".contains(c))
+        })
     };
-    matches!(&*stem, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$") || numbered("com") || numbered("lpt")
+    matches!(&*stem, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
+        || numbered("com")
+        || numbered("lpt")
 }
 
 #[cfg(test)]
@@ -184,7 +189,11 @@ mod tests {
             ("/a%3Ab", "_pages/"),
         ] {
             let file = files(&[key]).remove(0);
-            let fits = if expected == "_pages/" { file.starts_with(expected) && file.len() > 38 } else { file == expected };
+            let fits = if expected == "_pages/" {
+                file.starts_with(expected) && file.len() > 38
+            } else {
+                file == expected
+            };
             assert!(fits, "{key}: {file}");
         }
         let long = format!("/{}", "x".repeat(300));
@@ -195,7 +204,8 @@ mod tests {
 
     #[test]
     fn neighbours_do_not_take_each_others_names() {
-        let direct = |keys: &[&str]| files(keys).iter().map(|file| !file.starts_with("_pages/")).collect::<Vec<_>>();
+        let direct =
+            |keys: &[&str]| files(keys).iter().map(|file| !file.starts_with("_pages/")).collect::<Vec<_>>();
         assert_eq!(files(&["/a", "/a/", "/a/b"]), ["a.html", "a/index.html", "a/b.html"]);
         assert_eq!(direct(&["/a", "/a.html"]), [false, true]);
         assert_eq!(direct(&["/a/index.html", "/a/"]), [false, true]);
@@ -219,10 +229,12 @@ mod tests {
             "[a-zA-Z0-9%_. -]{1,8}",
             any::<String>(),
         ];
-        (proptest::collection::vec(part, 1..5), proptest::option::of("[a-z=&?]{0,4}")).prop_map(|(parts, query)| {
-            let path = format!("/{}", parts.join("/"));
-            query.map_or(path.clone(), |query| format!("{path}?{query}"))
-        })
+        (proptest::collection::vec(part, 1..5), proptest::option::of("[a-z=&?]{0,4}")).prop_map(
+            |(parts, query)| {
+                let path = format!("/{}", parts.join("/"));
+                query.map_or(path.clone(), |query| format!("{path}?{query}"))
+            },
+        )
     }
 
     proptest! {

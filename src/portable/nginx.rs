@@ -132,14 +132,16 @@ impl Nginx {
         let size = (self.entries * 2).next_power_of_two().max(2048);
         let _ = writeln!(out, "map_hash_bucket_size {bucket};\nmap_hash_max_size {size};");
         out.push_str("geo $katahai_dollar { default \"$\"; }\n\nmap $uri $katahai_usual {\n");
-        let mut endings: Vec<_> = self.usual.iter().filter(|(ending, _)| !matches!(&***ending, "/" | "")).collect();
+        let mut endings: Vec<_> =
+            self.usual.iter().filter(|(ending, _)| !matches!(&***ending, "/" | "")).collect();
         endings.sort();
         let usual = |ending: &str| self.usual.get(ending).copied().unwrap_or(0);
         let _ = writeln!(out, "  ~/$ \"/{}${{uri}}index.html\";", usual("/"));
         for (ending, kind) in endings {
             let _ = writeln!(out, "  {} \"/{kind}$uri\";", quoted(format!("~\\.{ending}$").as_bytes()));
         }
-        let _ = writeln!(out, "  \"~/[^/]*\\\\.[^/]*$\" \"/0$uri\";\n  default \"/{}$uri.html\";\n}}", usual(""));
+        let _ =
+            writeln!(out, "  \"~/[^/]*\\\\.[^/]*$\" \"/0$uri\";\n  default \"/{}$uri.html\";\n}}", usual(""));
         let chains = [("katahai", "$katahai_usual", &self.places), ("katahai_to", "\"\"", &self.targets)];
         for (name, first, entries) in chains {
             let maps = [
@@ -167,7 +169,11 @@ impl Nginx {
             let redirect = matches!(kind.status, 301 | 302 | 303 | 307 | 308);
             if redirect {
                 let fields = fields(kind);
-                let _ = writeln!(out, "location = /.katahai/{number} {{ internal;{fields} return {} $katahai_to; }}", kind.status);
+                let _ = writeln!(
+                    out,
+                    "location = /.katahai/{number} {{ internal;{fields} return {} $katahai_to; }}",
+                    kind.status
+                );
             }
             let mut from = number.to_string();
             if kind.status != 200 {
@@ -192,7 +198,10 @@ impl Nginx {
 fn fields(kind: &Kind) -> String {
     let text = |bytes: &[u8]| value(&String::from_utf8_lossy(bytes));
     let types = kind.fields.iter().find(|(name, _)| *name == header::CONTENT_TYPE);
-    let mut out = format!(" types {{ }} default_type {};", types.map_or_else(|| "\"\"".to_owned(), |(_, v)| text(v.as_bytes())));
+    let mut out = format!(
+        " types {{ }} default_type {};",
+        types.map_or_else(|| "\"\"".to_owned(), |(_, v)| text(v.as_bytes()))
+    );
     for (name, field) in kind.fields.iter().filter(|(name, _)| *name != header::CONTENT_TYPE) {
         let _ = write!(out, " add_header {name} {} always;", text(field.as_bytes()));
     }
@@ -210,7 +219,8 @@ fn address(page: &Page) -> Option<(Map, Vec<u8>)> {
         let plain = !path.contains('?') && !path.contains("//");
         return plain.then(|| (Map::Path, decoded(&format!("/_hosts/{host}{path}"))));
     }
-    let (path, query) = page.key.split_once('?').map_or((&*page.key, None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        page.key.split_once('?').map_or((&*page.key, None), |(path, query)| (path, Some(query)));
     let upper = path.to_ascii_uppercase();
     let lost = path.contains("//")
         || ["%2F", "%3F", "%00", "%2E"].iter().any(|octet| upper.contains(octet))

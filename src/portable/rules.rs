@@ -30,7 +30,8 @@ impl Rules {
         if page.class == Class::Redirect {
             return;
         }
-        let fields = page.headers.iter().filter(|(name, _)| !OWN.contains(name) && *name != header::CONTENT_TYPE);
+        let fields =
+            page.headers.iter().filter(|(name, _)| !OWN.contains(name) && *name != header::CONTENT_TYPE);
         match &mut self.shared {
             None => self.shared = Some(fields.cloned().collect()),
             Some(shared) => shared.retain(|field| page.headers.contains(field)),
@@ -40,7 +41,8 @@ impl Rules {
     /// Writes the rules of a page, in the second round.
     pub(super) fn add(&mut self, page: &Page, file: &str) {
         let source = page.key.replace('*', "%2A").replace(':', "%3A");
-        let (path, query) = source.split_once('?').map_or((&*source, None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            source.split_once('?').map_or((&*source, None), |(path, query)| (path, Some(query)));
         let from = match query {
             None => path.to_owned(),
             Some(query) => format!("{path} {}", query.replace('&', " ")),
@@ -60,8 +62,11 @@ impl Rules {
         let by_ending = media::ending_of(file).and_then(|ending| media::of_ending(&ending));
         let shared = self.shared.as_deref().unwrap_or_default();
         let differs = |(name, value): &&(HeaderName, HeaderValue)| {
-            let as_ending = *name == header::CONTENT_TYPE && by_ending.is_some_and(|by| value.as_bytes() == by.as_bytes());
-            !as_ending && !OWN.contains(name) && !shared.iter().any(|field| field == &(name.clone(), value.clone()))
+            let as_ending = *name == header::CONTENT_TYPE
+                && by_ending.is_some_and(|by| value.as_bytes() == by.as_bytes());
+            !as_ending
+                && !OWN.contains(name)
+                && !shared.iter().any(|field| field == &(name.clone(), value.clone()))
         };
         let mut lines = String::new();
         for (name, value) in page.headers.iter().filter(differs) {
@@ -80,7 +85,8 @@ impl Rules {
     /// The texts of `_redirects` and `_headers`.
     pub(super) fn finish(self) -> (String, String) {
         let mut headers = String::new();
-        let shared: Vec<_> = self.shared.iter().flatten().filter_map(|(n, v)| Some((n, v.to_str().ok()?))).collect();
+        let shared: Vec<_> =
+            self.shared.iter().flatten().filter_map(|(n, v)| Some((n, v.to_str().ok()?))).collect();
         if !shared.is_empty() {
             headers.push_str("/*\n");
             for (name, value) in shared {
@@ -102,7 +108,9 @@ pub(super) fn location(page: &Page) -> Option<&str> {
 fn is_found(key: &str, file: &str) -> bool {
     let path = percent_encoding::percent_decode_str(key).decode_utf8_lossy();
     let path = path.trim_start_matches('/');
-    file == path || file.strip_suffix(".html") == Some(path) || path.ends_with('/') | path.is_empty() && file.strip_suffix("index.html") == Some(path)
+    file == path
+        || file.strip_suffix(".html") == Some(path)
+        || path.ends_with('/') | path.is_empty() && file.strip_suffix("index.html") == Some(path)
 }
 
 #[cfg(test)]
@@ -114,7 +122,16 @@ mod tests {
     fn page(key: &str, status: u16, headers: &[(&'static str, &'static str)]) -> Page {
         let fields = headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
         let class = if status < 300 { Class::Page } else { Class::Redirect };
-        Page { key: key.to_owned(), status, headers: fields.collect(), body: None, len: 0, taken_at: UNIX_EPOCH, class, notes: crate::snapshot::Notes::default() }
+        Page {
+            key: key.to_owned(),
+            status,
+            headers: fields.collect(),
+            body: None,
+            len: 0,
+            taken_at: UNIX_EPOCH,
+            class,
+            notes: crate::snapshot::Notes::default(),
+        }
     }
 
     #[test]
@@ -133,7 +150,10 @@ mod tests {
         pages.iter().for_each(|(page, _)| rules.survey(page));
         pages.iter().for_each(|(page, file)| rules.add(page, file));
         let (redirects, headers) = rules.finish();
-        assert_eq!(redirects, "/a b=1 c=2 /_pages/aa/bb.html 200\n/old /a 301\n/old x=1 https://b.example/ 302\n");
+        assert_eq!(
+            redirects,
+            "/a b=1 c=2 /_pages/aa/bb.html 200\n/old /a 301\n/old x=1 https://b.example/ 302\n"
+        );
         assert_eq!(
             headers,
             "/*\n  content-security-policy: default-src 'self'\n/\n  content-type: text/html; charset=utf-8\n\

@@ -88,5 +88,9 @@ impl Read for Exactly<'_> {
 }
 
 fn whole(found: u64, expected: u64) -> io::Result<()> {
-    if found == expected { Ok(()) } else { Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a body has changed its length")) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a body has changed its length"))
+    }
 }

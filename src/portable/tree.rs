@@ -46,7 +46,11 @@ pub(super) fn write(
     manifest.write_all(b"\n")?;
     for page in source.pages(false) {
         let page = page?;
-        let file = if has_file(&page) { names.file(&page.key, is_html(&page), content_type(&page)) } else { String::new() };
+        let file = if has_file(&page) {
+            names.file(&page.key, is_html(&page), content_type(&page))
+        } else {
+            String::new()
+        };
         let Some((page, mut body)) = source.body(&page)? else { continue };
         if !file.is_empty() {
             sink.file(&file, body.len(), modified(&page), &mut body)?;

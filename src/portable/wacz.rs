@@ -8,9 +8,12 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
+use zip::ZipArchive;
+
 use super::Progress;
 use super::base::Base;
 use super::body::Source;
+use super::bounds::Unfit;
 use super::digest::{Tally, sha256};
 use super::export::Failed;
 use super::lines::time_text;
@@ -91,7 +94,8 @@ struct Zip<W: Write + Seek> {
 impl<W: Write + Seek> Zip<W> {
     fn note(&mut self, path: &str, len: u64, digest: &str) {
         let name = path.rsplit('/').next().unwrap_or(path);
-        self.resources.push(json!({ "name": name, "path": path, "hash": format!("sha256:{digest}"), "bytes": len }));
+        self.resources
+            .push(json!({ "name": name, "path": path, "hash": format!("sha256:{digest}"), "bytes": len }));
     }
 
     fn add(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -130,7 +134,16 @@ fn stored() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true)
 }
 
-fn broken(error: zip::result::ZipError) -> io::Error {
+/// Opens a zip file that nobody vouches for: no two entries may share bytes, as those of bombs do.
+pub(super) fn opened<R: io::Read + Seek>(file: R) -> io::Result<ZipArchive<R>> {
+    let mut zip = ZipArchive::new(file).map_err(broken)?;
+    if zip.has_overlapping_files().map_err(broken)? {
+        return Err(Unfit::Bomb.io());
+    }
+    Ok(zip)
+}
+
+pub(super) fn broken(error: zip::result::ZipError) -> io::Error {
     match error {
         zip::result::ZipError::Io(error) => error,
         other => io::Error::other(other),

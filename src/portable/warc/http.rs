@@ -25,7 +25,8 @@ pub(in super::super) fn head(from: &mut dyn BufRead) -> io::Result<Option<Head>>
     let first = String::from_utf8_lossy(&first);
     let mut words = first.split_ascii_whitespace();
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/"));
-    let status = words.next().and_then(|word| word.parse().ok()).filter(|status| (100..1000).contains(status));
+    let status =
+        words.next().and_then(|word| word.parse().ok()).filter(|status| (100..1000).contains(status));
     let Some(status) = status.filter(|_| is_http) else { return Ok(None) };
     let mut headers = HeaderMap::new();
     let mut room = BYTES;
@@ -58,9 +59,13 @@ mod tests {
 
     #[test]
     fn answers_of_all_ages_are_read() {
-        let mut text = &b"HTTP/1.0 200\nContent-Type:text/html\r\nbroken line\r\n: x\r\nLink: <\xff>\r\n\r\nbody"[..];
+        let mut text =
+            &b"HTTP/1.0 200\nContent-Type:text/html\r\nbroken line\r\n: x\r\nLink: <\xff>\r\n\r\nbody"[..];
         let head = super::head(&mut text).unwrap().unwrap();
-        assert_eq!((head.status, head.headers["content-type"].to_str().unwrap(), text), (200, "text/html", &b"body"[..]));
+        assert_eq!(
+            (head.status, head.headers["content-type"].to_str().unwrap(), text),
+            (200, "text/html", &b"body"[..])
+        );
         assert_eq!((head.headers.len(), head.headers["link"].as_bytes()), (2, &b"<\xff>"[..]));
         for none in ["", "\r\n", "<html>\n", "HTTP/1.1 x\r\n\r\n", "HTTP/1.1 20000 OK\r\n\r\n"] {
             assert_eq!(super::head(&mut none.as_bytes()).unwrap(), None, "{none:?}");

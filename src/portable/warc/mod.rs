@@ -7,4 +7,4 @@ pub(super) mod read;
 mod record;
 
 pub(super) use out::{CLASS, Capture, KEY, NOTES, write};
-pub(super) use record::{Span, Writer};
+pub(super) use record::Writer;

@@ -60,7 +60,8 @@ pub(in super::super) fn write<W: Write>(
     progress: &dyn Fn(Progress),
 ) -> Result<Progress, Failed> {
     let summary = source.snapshot().summary();
-    let mut so_far = Progress { total: summary.pages + summary.files + summary.redirects, ..Progress::default() };
+    let mut so_far =
+        Progress { total: summary.pages + summary.files + summary.redirects, ..Progress::default() };
     let info = format!(
         "software: katahai/{}\r\nformat: WARC File Format 1.1\r\n\
          conformsTo: http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/\r\n\
@@ -157,7 +158,8 @@ impl One<'_> {
         more: &[(&'f str, &'f str)],
     ) -> Vec<(&'f str, std::borrow::Cow<'f, str>)> {
         let notes = notes_of(self.page);
-        let mut fields = vec![("WARC-Type", kind), ("WARC-Record-ID", id), ("WARC-Target-URI", url), ("WARC-Date", date)];
+        let mut fields =
+            vec![("WARC-Type", kind), ("WARC-Record-ID", id), ("WARC-Target-URI", url), ("WARC-Date", date)];
         fields.extend(more);
         fields.extend([
             ("WARC-Warcinfo-ID", self.info),
@@ -175,9 +177,16 @@ impl One<'_> {
     }
 
     /// What the crawler asked, in essence.
-    fn request<W: Write>(&self, out: &mut Writer<W>, response: &str, url: &str, date: &str) -> io::Result<()> {
+    fn request<W: Write>(
+        &self,
+        out: &mut Writer<W>,
+        response: &str,
+        url: &str,
+        date: &str,
+    ) -> io::Result<()> {
         let (host, target) = self.base.request(&self.page.key);
-        let block = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT_VALUE}\r\n\r\n");
+        let block =
+            format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT_VALUE}\r\n\r\n");
         let mut digest = Sha1::new();
         digest.update(block.as_bytes());
         let (own, digest) = (id(&format!("request {} {}", self.name, self.page.key)), digest.field());

@@ -1,6 +1,5 @@
 //! Reads records, one after the other, from a file that nobody vouches for.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
@@ -62,11 +61,6 @@ pub(in super::super) fn open<'a>(file: impl Read + 'a) -> io::Result<Records<Box
         Box::new(file)
     };
     Ok(Records { inner: reader, left: 0, number: 0 })
-}
-
-/// Opens the file at a path; see [`open`].
-pub(in super::super) fn open_file(file: File) -> io::Result<Records<Box<dyn BufRead>>> {
-    open(file)
 }
 
 impl<R: BufRead> Records<R> {
@@ -198,7 +192,10 @@ mod tests {
     #[test]
     fn records_are_read_and_lies_are_found() {
         let good = format!("{}\r\n\r\n{}\r\n\r\n", record("a", "3", "abc"), record("B", "0", ""));
-        assert_eq!(all(good.as_bytes()), Ok(vec![("a".to_owned(), b"abc".to_vec()), ("b".to_owned(), vec![])]));
+        assert_eq!(
+            all(good.as_bytes()),
+            Ok(vec![("a".to_owned(), b"abc".to_vec()), ("b".to_owned(), vec![])])
+        );
         assert_eq!(all(b""), Ok(vec![]));
         for (text, expected) in [
             (record("a", "9", "abc"), Unfit::Short),

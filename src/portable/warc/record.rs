@@ -27,7 +27,13 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds a record whose block is `head` and then `len` bytes of `body`.
-    pub(super) fn record(&mut self, fields: &[Field<'_>], head: &[u8], len: u64, body: &mut dyn Read) -> io::Result<Span> {
+    pub(super) fn record(
+        &mut self,
+        fields: &[Field<'_>],
+        head: &[u8],
+        len: u64,
+        body: &mut dyn Read,
+    ) -> io::Result<Span> {
         let offset = self.out.written;
         if self.packed {
             let mut packed = GzEncoder::new(&mut self.out, Compression::default());
@@ -44,7 +50,13 @@ impl<W: Write> Writer<W> {
     }
 }
 
-fn put(out: &mut dyn Write, fields: &[Field<'_>], head: &[u8], len: u64, body: &mut dyn Read) -> io::Result<()> {
+fn put(
+    out: &mut dyn Write,
+    fields: &[Field<'_>],
+    head: &[u8],
+    len: u64,
+    body: &mut dyn Read,
+) -> io::Result<()> {
     out.write_all(b"WARC/1.1\r\n")?;
     for (name, value) in fields {
         write!(out, "{name}: {value}\r\n")?;

@@ -14,7 +14,7 @@ pub(super) const BODY: u64 = 1 << 40;
 pub(super) const DEPTH: usize = 128;
 
 /// Bytes that anything may unpack to.
-const FREE: u64 = 64 << 20;
+const FREE: u64 = 16 << 20;
 /// Beyond that: how many times as large as what was read it may become. Pages repeat themselves, though rarely more
 /// than fifty times; what is made to fill disks goes to the format's limit of about a thousand.
 const RATIO: u64 = 250;
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn unpacked(plain: &mut dyn Read) -> io::Result<u64> {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         io::copy(plain, &mut packed).unwrap();
         let (counted, count) = Counted::new(io::Cursor::new(packed.finish().unwrap()));
         io::copy(&mut Unpacked::new(MultiGzDecoder::new(counted), count), &mut io::sink())
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(Unfit::of(&bomb), Some(Unfit::Bomb));
         assert_eq!(unpacked(&mut io::repeat(0).take(1 << 20)).unwrap(), 1 << 20);
         let mut page = Vec::new();
-        for i in 0..2_000_000u32 {
+        for i in 0..550_000u32 {
             write!(page, "<li><a href=\"/page/{i}\">a page</a>").unwrap();
         }
         assert!(page.len() as u64 > FREE, "an honest page of {}", page.len());

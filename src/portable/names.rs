@@ -184,7 +184,8 @@ mod tests {
             ("/a//b", "_pages/"),
             ("//nohost", "_pages/"),
             ("/_pages/x.html", "_pages/"),
-            ("/_Redirects", "_pages/"),
+            ("/_Redirects", "_Redirects.html"),
+            ("/_Pages/x.css", "_pages/"),
             ("/.katahai/manifest.jsonl", "_pages/"),
             ("/a%3Ab", "_pages/"),
         ] {

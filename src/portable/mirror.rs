@@ -125,10 +125,11 @@ impl Tree<'_> {
         intake.expect(self.files.entries.len() as u64);
         for (name, entry) in &self.files.entries {
             // wget -K: the page as it came, beside the one with converted links.
-            if self.mirrored && name.strip_suffix(".orig").is_some_and(|name| self.files.has(name)) {
+            let of_this = name.strip_suffix(".orig").filter(|_| self.mirrored);
+            if of_this.is_some_and(|name| self.files.has(name) || self.files.has(&format!("{name}.html"))) {
                 continue;
             }
-            let original = self.files.entries.get(&format!("{name}.orig")).filter(|_| self.mirrored);
+            let original = self.original(name);
             let Keys { usual: first, other, both } = self.keys(name);
             let other =
                 other.filter(|other| linked.contains(&short(other)) && !usual.contains(&short(other)));
@@ -137,6 +138,13 @@ impl Tree<'_> {
             self.file(name, original.unwrap_or(entry), entry.modified, keys, intake)?;
         }
         Ok(())
+    }
+
+    /// What wget -K kept of a page; with -E under the name that the page had before.
+    fn original(&self, name: &str) -> Option<&Entry> {
+        let stem = name.strip_suffix(".html").unwrap_or(name);
+        let kept = [format!("{name}.orig"), format!("{stem}.orig")];
+        kept.iter().filter(|_| self.mirrored).find_map(|kept| self.files.entries.get(kept))
     }
 
     fn file(

@@ -1,7 +1,7 @@
 //! Rules for nginx, by which a tree is served as the site was: same status, type, fields and redirects for every page.
 //!
 //! Two files: maps for the `http` block, locations for the `server` block. Each request is rewritten to
-//! `/.katahai/<kind>/<file>`, where a kind is a status with a set of header fields; a location for each kind says these and
+//! `/_katahai-<snapshot>/<kind>/<file>`, where a kind is a status with a set of header fields; a location for each kind says these and
 //! gives the file. Most pages have the kind and the file that is usual for their ending, which a handful of patterns
 //! in the maps say; the others have an entry. So the rules are small, and large sites do not slow nginx's start.
 //!
@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 
 use super::base::foreign;
 use super::digest::short;
+use super::names::NGINX_MAP;
 use super::rules::{OWN, location};
 use crate::snapshot::{Class, Page};
 
@@ -41,6 +42,8 @@ enum Map {
 /// What grows in two rounds over the pages.
 #[derive(Debug, Default)]
 pub(super) struct Nginx {
+    /// What stands before kinds in rewritten addresses: nothing that a site has.
+    inside: String,
     kinds: HashMap<Kind, usize>,
     listed: Vec<Kind>,
     /// How often each kind has each ending.
@@ -56,6 +59,11 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
+    /// Rules for the snapshot of this name.
+    pub(super) fn new(snapshot: &str) -> Nginx {
+        Nginx { inside: format!("/_katahai-{snapshot}"), ..Nginx::default() }
+    }
+
     /// Takes note of a page in the first round.
     pub(super) fn survey(&mut self, page: &Page) {
         let Some((map, address)) = address(page) else { return };
@@ -86,7 +94,7 @@ impl Nginx {
     pub(super) fn add(&mut self, page: &Page, file: &str) {
         let Some((map, address)) = address(page) else { return };
         let kind = self.kind(page);
-        let redirect = location(page).filter(|_| is_redirect(page));
+        let redirect = location(page).filter(|_| is_redirect(page.status));
         let as_usual = || {
             let (ending, usual_file) = usual(&address);
             self.usual.get(&ending) == Some(&kind) && usual_file == file.as_bytes() && !is_odd(&address)
@@ -136,6 +144,8 @@ impl Nginx {
             self.usual.iter().filter(|(ending, _)| !matches!(&***ending, "/" | "")).collect();
         endings.sort();
         let usual = |ending: &str| self.usual.get(ending).copied().unwrap_or(0);
+        // What the export has put beside the site is not the site's.
+        out.push_str("  \"~^/(\\\\.katahai/|_pages/|_redirects$|_headers$|katahai-nginx(-map)?\\\\.conf$)\" \"/none\";\n");
         let _ = writeln!(out, "  ~/$ \"/{}${{uri}}index.html\";", usual("/"));
         for (ending, kind) in endings {
             let _ = writeln!(out, "  {} \"/{kind}$uri\";", quoted(format!("~\\.{ending}$").as_bytes()));
@@ -157,38 +167,38 @@ impl Nginx {
     }
 
     fn server(&self) -> String {
-        let mut out = String::from(
-            "# Serves the folder that this file is in as the site was. Include this file within server { }, beside\n\
-             # `root` with that folder, and katahai-nginx-map.conf within http { }.\n\
+        let inside = &self.inside;
+        let mut out = format!(
+            "# Serves the folder that this file is in as the site was. Include this file within server {{ }}, beside\n\
+             # `root` with that folder, and {NGINX_MAP} within http {{ }}.\n\
              absolute_redirect off;\ncharset off;\n\
-             location / { rewrite ^ /.katahai$katahai last; }\n\
-             location ^~ /.katahai/ { internal; return 404; }\n\
-             location ^~ /.katahai/0/ { internal; rewrite ^/\\.katahai/0(/.*)$ $1 break; }\n",
+             location / {{ set $katahai_at $katahai; set $katahai_location $katahai_to; rewrite ^ {inside}$katahai last; }}\n\
+             location ^~ {inside}/ {{ internal; return 404; }}\n\
+             location ^~ {inside}/0/ {{ internal; rewrite ^{inside}/0(/.*)$ $1 break; }}\n",
         );
         for (number, kind) in (1..).zip(&self.listed) {
-            let redirect = matches!(kind.status, 301 | 302 | 303 | 307 | 308);
-            if redirect {
-                let fields = fields(kind);
-                let _ = writeln!(
-                    out,
-                    "location = /.katahai/{number} {{ internal;{fields} return {} $katahai_to; }}",
-                    kind.status
-                );
+            let fields = fields(kind);
+            let mut line = |text: String| {
+                out.push_str(&text);
+                out.push('\n');
+            };
+            if is_redirect(kind.status) {
+                let status = kind.status;
+                line(format!(
+                    "location = {inside}/{number} {{ internal;{fields} return {status} $katahai_location; }}"
+                ));
             }
-            let mut from = number.to_string();
-            if kind.status != 200 {
-                let _ = writeln!(
-                    out,
-                    "location ~ \"^/\\\\.katahai/{number}(?<katahai_rest>/.*)$\" {{ internal; error_page 418 ={} /.katahai/{number}s$katahai_rest; return 418; }}",
-                    kind.status
-                );
-                from.push('s');
-            }
-            let _ = writeln!(
-                out,
-                "location ^~ /.katahai/{from}/ {{ internal; rewrite ^/\\.katahai/{from}(/.*)$ $1 break;{} }}",
-                fields(kind)
-            );
+            // nginx gives files with 200 only; the error page of an error that never happens may have any status.
+            let from = if kind.status == 200 {
+                format!("{inside}/{number}")
+            } else {
+                let status = kind.status;
+                line(format!(
+                    "location ^~ {inside}/{number}/ {{ internal; error_page 418 ={status} {inside}/s$katahai_at; return 418; }}"
+                ));
+                format!("{inside}/s/{number}")
+            };
+            line(format!("location ^~ {from}/ {{ internal; rewrite ^{from}(/.*)$ $1 break;{fields} }}"));
         }
         out
     }
@@ -208,8 +218,8 @@ fn fields(kind: &Kind) -> String {
     out
 }
 
-fn is_redirect(page: &Page) -> bool {
-    matches!(page.status, 301 | 302 | 303 | 307 | 308)
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// The address of a page as it is looked up. `None`: nginx refuses it itself, or it cannot be found by an address.

@@ -27,7 +27,8 @@ pub(super) fn write(
     sink: &mut dyn Sink,
     progress: &dyn Fn(Progress),
 ) -> Result<Progress, Failed> {
-    let (mut names, mut rules, mut nginx) = (Names::default(), Rules::default(), Nginx::default());
+    let (mut names, mut rules, mut nginx) =
+        (Names::default(), Rules::default(), Nginx::new(&source.snapshot().id().to_string()));
     let mut so_far = Progress::default();
     for page in source.pages(true) {
         let page = page?;

@@ -128,6 +128,10 @@ pub(super) enum SnapshotCommand {
     Show(ShowSnapshot),
     /// Check every hash and every reference.
     Verify(VerifySnapshot),
+    /// Write a snapshot to a folder, a tar, WARC or WACZ file.
+    Export(super::export::Options),
+    /// Make a snapshot of a folder, a mirror by wget or HTTrack, a tar, WARC or WACZ file.
+    Import(super::import::Options),
     /// Later work.
     #[command(external_subcommand)]
     Later(Vec<OsString>),

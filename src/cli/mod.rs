@@ -4,7 +4,10 @@ mod args;
 pub mod check;
 mod client;
 mod demo;
+mod export;
+mod import;
 mod logging;
+mod portable;
 mod print;
 mod reload;
 mod serve;
@@ -44,6 +47,8 @@ pub fn main() -> u8 {
             SnapshotCommand::List(list) => print::list(&list),
             SnapshotCommand::Show(show) => print::show(&show),
             SnapshotCommand::Verify(verify) => print::verify(&verify),
+            SnapshotCommand::Export(export) => export::run(&export),
+            SnapshotCommand::Import(import) => import::run(&import),
             SnapshotCommand::Later(words) => later("snapshot ", &words),
         },
         Command::Later(words) => later("", &words),
@@ -52,7 +57,7 @@ pub fn main() -> u8 {
 
 /// A command of the interface that is not built yet, or none at all.
 fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
-    const LATER: [&str; 13] = [
+    const LATER: [&str; 12] = [
         "init",
         "origin",
         "drill",
@@ -65,11 +70,10 @@ fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
         "snapshot publish",
         "snapshot rollback",
         "snapshot pin",
-        "snapshot export",
     ];
     let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let name = format!("{group}{word}");
-    if LATER.contains(&name.as_str()) || name == "snapshot import" {
+    if LATER.contains(&name.as_str()) {
         fail(USAGE, &format!("\"katahai {name}\" is not supported yet"))
     } else {
         fail(USAGE, &format!("there is no command \"katahai {name}\"; \"katahai help\" lists them"))

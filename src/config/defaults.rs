@@ -100,6 +100,7 @@ impl Default for Mirror {
         Mirror {
             every: Duration::from_secs(6 * HOUR),
             keep: 30,
+            keep_for: None,
             max_pages: 10_000,
             max_depth: 20,
             rate: Some(5.0),

@@ -129,6 +129,7 @@ fn shop(folder: &Path) -> Site {
         mirror: Mirror {
             every: seconds(21_600),
             keep: 30,
+            keep_for: None,
             max_pages: 10_000,
             max_depth: 20,
             rate: Some(5.0),

@@ -12,7 +12,7 @@ use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteNam
 use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
 use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
-use super::value::{CookieName, Preset, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
 type List<T> = Vec<At<T>>;
@@ -184,6 +184,7 @@ tables! {
     Mirror {
         every: Duration,
         keep: u64,
+        keep_for: Age,
         max_pages: u64,
         max_depth: u64,
         rate: Rate,

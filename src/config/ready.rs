@@ -234,6 +234,8 @@ pub struct Mirror {
     pub every: Duration,
     /// How many are kept.
     pub keep: usize,
+    /// How long they are kept, besides that; `None`: for ever.
+    pub keep_for: Option<Duration>,
     /// Pages (HTML) of one snapshot.
     pub max_pages: usize,
     /// Links from a start page.

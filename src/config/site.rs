@@ -11,7 +11,7 @@ use super::node::{At, Fault, Notes, Place, Slot, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
-use super::value::{CookieName, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw};
 
 /// The site, and where its name stands; `None` when it has no usable host to be named by.
@@ -226,6 +226,7 @@ fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
     Mirror {
         every: raw.every.within(Duration::from_secs(1)..=*ANY_TIME.end(), notes).or(default.every),
         keep: count(raw.keep, 100_000, default.keep, notes),
+        keep_for: raw.keep_for.or(Age(default.keep_for)).0,
         max_pages: count(raw.max_pages, 10_000_000, default.max_pages, notes),
         max_depth: depth.map_or(default.max_depth, |at| narrow(at.value, default.max_depth)),
         rate: raw.rate.or(Rate(default.rate)).0,

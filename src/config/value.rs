@@ -33,6 +33,7 @@ pub(super) use texts;
 texts! {
     String: "a text", any_text;
     Duration: "a duration such as \"10s\"", duration;
+    Age: "a time such as \"400d\", or \"off\"", age;
     Rate: "a rate such as \"5/s\"", rate;
     Switch: "\"on\" or \"off\"", switch;
     OriginMode: "\"auto\", \"drain\" or \"off\"", origin_mode;
@@ -53,6 +54,23 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
         Ok(found) if found <= LONGEST => Ok(found),
         Ok(_) => Err(Fault::new(format!("{} is longer than ten years", shown(text)), help)),
         Err(_) => Err(Fault::new(format!("{} is not a duration", shown(text)), help)),
+    }
+}
+
+/// An age after which something goes; `None` for `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Age(pub(super) Option<Duration>);
+
+/// A time such as `400d`, at least an hour, or `off` for never.
+fn age(text: &str) -> Result<Age, Fault> {
+    let help = "write a time of at least an hour, such as \"400d\", or \"off\" for never";
+    match text {
+        "off" => Ok(Age(None)),
+        text => match duration(text) {
+            Ok(age) if age >= Duration::from_secs(3600) => Ok(Age(Some(age))),
+            Ok(_) => Err(Fault::new(format!("{} is too short", shown(text)), help)),
+            Err(fault) => Err(Fault { help: help.into(), ..fault }),
+        },
     }
 }
 
@@ -249,6 +267,11 @@ mod tests {
             assert_eq!(rate(text), Ok(Rate(Some(per_second))), "{text}");
         }
         assert_eq!(rate("off"), Ok(Rate(None)));
+        assert_eq!(age("off"), Ok(Age(None)));
+        assert_eq!(age("400d"), Ok(Age(Some(Duration::from_secs(400 * 86_400)))));
+        for wrong in ["", "on", "never", "0s", "59m", "11y", "-1d"] {
+            assert!(age(wrong).is_err(), "{wrong}");
+        }
         for bad in ["", "5", "5/", "/s", "0/s", "-1/s", "NaN/s", "inf/s", "1e300/s", "5/week"] {
             assert!(rate(bad).is_err(), "{bad}");
         }

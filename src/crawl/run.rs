@@ -28,7 +28,7 @@ use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Page, Snapshot, Staging, Store};
+use crate::snapshot::{Keep, Page, Snapshot, Staging, Store};
 use crate::tasks;
 
 /// How a snapshot of ours is marked.
@@ -99,7 +99,8 @@ pub(super) async fn fill<F: Fetch>(
         return Ok(Outcome::Kept { broken, report });
     }
     progress.counters().publishing.store(true, Relaxed);
-    let snapshot = publish(staging, store, &report, site.mirror.keep).await?;
+    let keep = (site.mirror.keep, site.mirror.keep_for);
+    let snapshot = publish(staging, store, &report, keep).await?;
     let summary = snapshot.summary();
     let (id, pages, files) = (summary.id.to_string(), summary.pages, summary.files);
     tracing::info!(
@@ -117,12 +118,13 @@ async fn publish(
     staging: Staging,
     store: &Store,
     report: &Report,
-    keep: usize,
+    (count, age): (usize, Option<Duration>),
 ) -> Result<Arc<Snapshot>, CrawlError> {
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
     let published = tasks::blocking(move || {
-        let snapshot = staging.publish(clock::now(), &report)?;
-        if let Err(error) = store.retain(keep) {
+        let now = clock::now();
+        let snapshot = staging.publish(now, &report)?;
+        if let Err(error) = store.retain(&Keep { count, age, now: now.wall }) {
             tracing::warn!(site = store.site(), error = %error, "could not remove old snapshots");
         }
         Ok(snapshot)

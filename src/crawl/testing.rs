@@ -60,6 +60,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
         mirror: Mirror {
             every: Duration::from_secs(6 * 3600),
             keep: 30,
+            keep_for: None,
             max_pages: 1000,
             max_depth: 20,
             rate: None,

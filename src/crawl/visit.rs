@@ -23,7 +23,7 @@ use super::stored_headers::{Media, kept, media};
 use crate::clock;
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::snapshot::{Class, Page, Snapshot, StageError, Staging};
+use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
@@ -205,6 +205,7 @@ impl<F: Fetch> Visitor<'_, F> {
             len: 0,
             taken_at: clock::now().wall,
             class: Class::Redirect,
+            notes: Notes::default(),
         };
         Once::End(End::Redirect(Box::new(page), key))
     }
@@ -321,7 +322,8 @@ impl Coming {
         let is_page = media == Media::Html && reading == Reading::ByType;
         let class = if is_page { Class::Page } else { Class::Asset };
         let headers = kept(&headers, unpacked);
-        End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class }), findings)
+        let notes = Notes::default();
+        End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class, notes }), findings)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderName, HeaderValue};
 
-use super::{BeginError, Class, Page, PublishError, Snapshot, StageError, Store};
+use super::{BeginError, Class, Notes, Page, PublishError, Snapshot, StageError, Store};
 use crate::clock::Now;
 
 /// How many different bodies a made snapshot has at most.
@@ -52,6 +52,7 @@ pub fn fill(store: &Store, pages: u64, now: Now) -> Result<Arc<Snapshot>, FillEr
             len: 0,
             taken_at: now.wall,
             class: Class::Page,
+            notes: Notes::default(),
         })?;
     }
     Ok(staging.publish(now, &serde_json::json!({ "made": pages }))?)

@@ -125,12 +125,21 @@ impl Manifest {
         if right { Ok(page) } else { Err(damaged()) }
     }
 
+    /// The first key hash of index block `number`; `None` behind the last.
+    pub(super) fn first_of(&self, number: u64) -> Option<u128> {
+        self.fence.index.get(usize::try_from(number).ok()?).map(|(first, _)| *first)
+    }
+
+    /// The entries of index block `number`.
+    pub(super) fn lines(&self, number: u64) -> Result<Vec<Entry>, ReadError> {
+        let block = self.index_block(number)?;
+        Ok((0..self.lines_of(number)).map(|i| Entry::read(&block, i)).collect())
+    }
+
     /// All index entries, sorted by key hash. A damaged block is one error; what follows it still comes.
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<Entry, ReadError>> {
-        (0..self.head.index_blocks()).flat_map(move |number| match self.index_block(number) {
-            Ok(block) => {
-                (0..self.lines_of(number)).map(|i| Ok(Entry::read(&block, i))).collect::<Vec<_>>().into_iter()
-            }
+        (0..self.head.index_blocks()).flat_map(move |number| match self.lines(number) {
+            Ok(lines) => lines.into_iter().map(Ok).collect::<Vec<_>>().into_iter(),
             Err(e) => vec![Err(e)].into_iter(),
         })
     }

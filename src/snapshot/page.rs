@@ -24,6 +24,19 @@ pub struct Page {
     pub taken_at: SystemTime,
     /// What it is for.
     pub class: Class,
+    /// What the crawl notes of it for the next one.
+    pub notes: Notes,
+}
+
+/// What a crawl notes of a page for the next one. Snapshots without notes read as none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// How many visible characters it has.
+    pub text: Option<u32>,
+    /// Successive good crawls in which the site said 404 for it; it was carried over all the same.
+    pub missed: u8,
+    /// Successive crawls that did not reach it; 0 when this one fetched or validated it.
+    pub carried: u16,
 }
 
 /// What an address is for. The numbers stand in manifests and never change their meaning.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::damage::ManifestError;
 use super::format::About;
 use super::id::SnapshotId;
+use super::marks;
 use super::page::Page;
-use super::pointer::Pointer;
 use super::reader::{Snapshot, to_millis};
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
-use super::store::Store;
+use super::store::{Found, Store};
 use super::writer::Writer;
 use super::{CURRENT, REPORT};
 use crate::clock::Now;
@@ -30,6 +30,38 @@ pub enum PublishError {
     #[error("the snapshot could not be read back")]
     ReadBack(#[source] ManifestError),
 }
+
+/// Where a complete snapshot is wanted.
+pub(super) enum Place<'a> {
+    /// In service, unless an operator has the word.
+    Service,
+    /// On the shelf, for these reasons.
+    Shelf(&'a [String]),
+}
+
+/// Where it goes.
+enum Decision {
+    Serve { by_hand: Option<u64> },
+    Hold(Vec<String>),
+}
+
+impl Place<'_> {
+    fn decide(&self, found: Found) -> Decision {
+        let by_hand = match found {
+            Found::Pointer(pointer) => pointer.by_hand,
+            Found::Nothing | Found::Damaged => None,
+        };
+        match self {
+            Place::Shelf(reasons) => Decision::Hold(reasons.to_vec()),
+            Place::Service if by_hand.is_some() => Decision::Hold(vec![BY_HAND.to_owned()]),
+            Place::Service => Decision::Serve { by_hand: None },
+        }
+    }
+}
+
+/// Why a snapshot that passed the gate is held.
+const BY_HAND: &str =
+    "the operator went back to an older snapshot by hand, so new ones wait to be published by hand";
 
 /// A snapshot being taken. See the functions for what may be called at once from several threads: all of them.
 pub struct Staging {
@@ -78,57 +110,102 @@ impl Staging {
         self.shared.add(page)
     }
 
+    /// What was added before it was resumed, in the order in which it was added: a later page with the same key takes
+    /// the place of an earlier one. Constant memory.
+    pub fn staged(&self) -> impl Iterator<Item = Page> {
+        std::iter::empty()
+    }
+
+    /// Keeps what is staged on the disk, for [`Store::begin_or_resume`] after a restart.
+    ///
+    /// # Errors
+    /// When what is still in memory cannot be written; it is then discarded.
+    pub fn leave(self) -> Result<(), StageError> {
+        Ok(())
+    }
+
     /// Puts it in service, durably: bodies, manifest, names, and at last the pointer. `report` is the record of how
-    /// it was taken. When this fails nothing has changed for anybody.
+    /// it was taken. When this fails nothing has changed for anybody. While an operator has the word
+    /// ([`Store::is_by_hand`]) it is held instead, as its [`Snapshot::summary`] then says.
     ///
     /// # Errors
     /// When it is empty, or the disk is full or failing.
-    pub fn publish(mut self, now: Now, report: &serde_json::Value) -> Result<Arc<Snapshot>, PublishError> {
+    pub fn publish(self, now: Now, report: &serde_json::Value) -> Result<Arc<Snapshot>, PublishError> {
+        self.settle(now, report, &Place::Service)
+    }
+
+    /// Puts it on the shelf, whole and durably, but not in service: it did not pass the gate. An operator may still
+    /// publish it ([`Store::put_in_service`]). [`Store::retain`] keeps the two newest of these.
+    ///
+    /// # Errors
+    /// When it is empty, or the disk is full or failing.
+    pub fn hold(
+        self,
+        now: Now,
+        report: &serde_json::Value,
+        reasons: &[String],
+    ) -> Result<Arc<Snapshot>, PublishError> {
+        self.settle(now, report, &Place::Shelf(reasons))
+    }
+
+    pub(super) fn settle(
+        mut self,
+        now: Now,
+        report: &serde_json::Value,
+        wanted: &Place<'_>,
+    ) -> Result<Arc<Snapshot>, PublishError> {
         let writer = self.shared.close().ok_or(StageError::Closed)?;
         if writer.added() == 0 {
             return Err(PublishError::Empty);
         }
         let place = self.store.inner.path_of(self.id);
-        let published = self.put_in_place(writer, now, report, &place).and_then(|snapshot| {
-            self.point()?;
-            Ok(snapshot)
-        });
-        match published {
-            Ok(snapshot) => {
-                self.store.admit(Arc::clone(&snapshot));
-                self.dir = None;
-                Ok(snapshot)
-            }
-            Err(error) => {
-                let _ = disk::remove_tree(&place);
-                Err(error)
-            }
+        let settled = self.put_in_place(writer, now, report, &place, wanted);
+        match &settled {
+            Ok(_) => self.dir = None,
+            Err(_) => drop(disk::remove_tree(&place)),
         }
+        settled
     }
 
-    /// Everything but the pointer.
     fn put_in_place(
         &self,
         writer: Writer,
         now: Now,
         report: &serde_json::Value,
         place: &Path,
+        wanted: &Place<'_>,
     ) -> Result<Arc<Snapshot>, PublishError> {
-        let dir = self.shared.dir();
+        let (dir, inner) = (self.shared.dir(), &self.store.inner);
         let at = |source| StageError::io(dir, source);
         let _no_collection = self.shared.complete(writer, self.about(now))?;
         disk::write_atomic(&dir.join(REPORT), report.to_string().as_bytes()).map_err(at)?;
         disk::remove_tree(&dir.join(NEW)).map_err(at)?;
+        // What the pointer says now, it still says when this has come to its end.
+        let _moving = inner.moving().map_err(|e| StageError::io(&inner.dir, e))?;
+        let decision = wanted.decide(inner.read_pointer());
+        if let Decision::Hold(reasons) = &decision {
+            marks::hold(dir, reasons).map_err(at)?;
+        }
         disk::remove_file(&dir.join(USES)).map_err(at)?;
         disk::sync_dir(dir).map_err(at)?;
         disk::rename_durable(dir, place).map_err(at)?;
-        self.store.inner.open_snapshot(self.id).map_err(PublishError::ReadBack)
-    }
-
-    fn point(&self) -> Result<(), StageError> {
-        let path = self.store.inner.dir.join(CURRENT);
-        let pointer = Pointer { id: self.id, last: self.id.sequence() };
-        disk::write_atomic(&path, pointer.encode().as_bytes()).map_err(|e| StageError::io(&path, e))
+        let snapshot = inner.open_snapshot(self.id).map_err(PublishError::ReadBack)?;
+        let current = |source| StageError::io(&inner.dir.join(CURRENT), source);
+        match decision {
+            Decision::Serve { by_hand } => {
+                inner.point(self.id, by_hand, self.id).map_err(current)?;
+                self.store.admit(&snapshot);
+                self.store.serve(Arc::clone(&snapshot));
+            }
+            Decision::Hold(_) => {
+                // Its number is given, also when it has gone one day.
+                if let Found::Pointer(pointer) = inner.read_pointer() {
+                    inner.point(pointer.id, pointer.by_hand, self.id).map_err(current)?;
+                }
+                self.store.admit(&snapshot);
+            }
+        }
+        Ok(snapshot)
     }
 
     /// Counts are filled in by the writer.

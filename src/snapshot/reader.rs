@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use serde::{Serialize, Serializer};
 
 use super::blobs::{Blobs, Stored};
@@ -12,6 +13,7 @@ use super::damage::{ManifestError, ReadError};
 use super::format::About;
 use super::id::{LATEST, SnapshotId};
 use super::manifest::Manifest;
+use super::marks::Marks;
 use super::page::{BlobId, Page};
 
 /// A published copy of a site. It never changes; while it is held, neither it nor its bodies are removed.
@@ -21,6 +23,7 @@ pub struct Snapshot {
     manifest: Manifest,
     blobs: Arc<Blobs>,
     in_service: AtomicBool,
+    marks: ArcSwap<Marks>,
 }
 
 /// A snapshot in short.
@@ -48,10 +51,14 @@ pub struct Summary {
     pub bytes: u64,
     /// Whether it is the one in service.
     pub current: bool,
+    /// Whether it is kept until it is unpinned.
+    pub pinned: bool,
+    /// When it does not serve by itself, since it did not pass the gate or an operator has the word: the reasons.
+    pub held: Option<Vec<String>>,
 }
 
 impl Summary {
-    pub(super) fn of(about: &About, current: bool) -> Summary {
+    fn of(about: &About, marks: &Marks, current: bool) -> Summary {
         Summary {
             id: about.id,
             site: about.site.clone(),
@@ -63,6 +70,8 @@ impl Summary {
             redirects: about.redirects,
             bytes: about.bytes,
             current,
+            pinned: marks.pinned,
+            held: marks.held.clone(),
         }
     }
 }
@@ -94,7 +103,8 @@ impl Snapshot {
         blobs: Arc<Blobs>,
     ) -> Result<Snapshot, ManifestError> {
         let manifest = Manifest::open(&dir.join(super::MANIFEST), id, site)?;
-        Ok(Snapshot { id, manifest, blobs, in_service: AtomicBool::new(false) })
+        let marks = ArcSwap::from_pointee(Marks::read(dir));
+        Ok(Snapshot { id, manifest, blobs, in_service: AtomicBool::new(false), marks })
     }
 
     /// Its name.
@@ -104,7 +114,7 @@ impl Snapshot {
 
     /// It in short.
     pub fn summary(&self) -> Summary {
-        Summary::of(self.manifest.about(), self.in_service.load(Ordering::Relaxed))
+        Summary::of(self.manifest.about(), &self.marks.load(), self.in_service.load(Ordering::Relaxed))
     }
 
     /// The page with this key, as `ask::key::page_key` makes it. Two small reads, a few microseconds from the page
@@ -149,6 +159,10 @@ impl Snapshot {
 
     pub(super) fn store(&self) -> &Blobs {
         &self.blobs
+    }
+
+    pub(super) fn mark(&self, marks: Marks) {
+        self.marks.store(Arc::new(marks));
     }
 
     pub(super) fn put_in_service(&self, yes: bool) {

@@ -6,7 +6,7 @@
 //! [32 bytes blob id · u64 length]                        only with a body
 //! u32 length · key
 //! u16 count · count times: u16 length · name · u32 length · value
-//! any number of: u16 tag · u32 length · bytes            none is written yet; unknown ones are passed over
+//! any number of: u16 tag · u32 length · bytes            the notes that are not 0; unknown ones are passed over
 //! 16 bytes check: BLAKE3 over all of the above, cut
 //! ```
 //!
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-use super::page::{BlobId, Class, Page};
+use super::page::{BlobId, Class, Notes, Page};
 
 /// The check at the end of a record.
 const CHECK: usize = 16;
@@ -26,6 +26,11 @@ const CHECK: usize = 16;
 pub(super) const LONGEST: usize = 1 << 20;
 
 const HAS_BODY: u8 = 1;
+
+/// The tags of notes: `text` as u32, `missed` as u8, `carried` as u16. They never change their meaning.
+const TEXT: u16 = 1;
+const MISSED: u16 = 2;
+const CARRIED: u16 = 3;
 
 /// A page that does not fit into a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +79,22 @@ fn append(page: &Page, out: &mut Vec<u8>) -> Result<(), Oversize> {
         out.extend_from_slice(name);
         long(value.as_bytes(), out)?;
     }
+    let Notes { text, missed, carried } = page.notes;
+    if let Some(text) = text {
+        tagged(TEXT, &text.to_le_bytes(), out)?;
+    }
+    if missed > 0 {
+        tagged(MISSED, &[missed], out)?;
+    }
+    if carried > 0 {
+        tagged(CARRIED, &carried.to_le_bytes(), out)?;
+    }
     Ok(())
+}
+
+fn tagged(tag: u16, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Oversize> {
+    out.extend_from_slice(&tag.to_le_bytes());
+    long(bytes, out)
 }
 
 fn long(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Oversize> {
@@ -115,12 +135,23 @@ pub(super) fn decode(record: Bytes, offset: u64) -> Option<Page> {
         let value = HeaderValue::from_maybe_shared(rest.take(value_len as usize)?).ok()?;
         headers.push((name, value));
     }
+    let mut notes = Notes::default();
     while !rest.bytes.is_empty() {
-        let _tag = rest.u16()?;
+        let tag = rest.u16()?;
         let len = rest.u32()?;
-        rest.take(len as usize)?;
+        note(tag, &rest.take(len as usize)?, &mut notes);
     }
-    Some(Page { key, status, headers, body, len, taken_at, class })
+    Some(Page { key, status, headers, body, len, taken_at, class, notes })
+}
+
+/// Takes note of a tagged field. One of another length is a later version's, and passed over as an unknown one is.
+fn note(tag: u16, bytes: &[u8], notes: &mut Notes) {
+    match (tag, bytes) {
+        (TEXT, &[a, b, c, d]) => notes.text = Some(u32::from_le_bytes([a, b, c, d])),
+        (MISSED, &[missed]) => notes.missed = missed,
+        (CARRIED, &[a, b]) => notes.carried = u16::from_le_bytes([a, b]),
+        _ => {}
+    }
 }
 
 fn check_of(record: &[u8]) -> [u8; CHECK] {
@@ -207,6 +238,7 @@ mod tests {
             len: 4,
             taken_at: UNIX_EPOCH + Duration::new(1_795_137_214, 5),
             class: Class::Page,
+            notes: Notes::default(),
         }
     }
 
@@ -251,6 +283,21 @@ mod tests {
     }
 
     #[test]
+    fn notes_cost_nothing_when_there_are_none_and_keep_their_tags() {
+        let noted = Page { notes: Notes { text: Some(0x0403_0201), missed: 5, carried: 0x0706 }, ..page() };
+        let (plain, record) = (encoded(&page(), 0), encoded(&noted, 0));
+        assert_eq!(plain.len(), 181);
+        let fields = &record[plain.len() - CHECK..record.len() - CHECK];
+        let expected = [1, 0, 4, 0, 0, 0, 1, 2, 3, 4, 2, 0, 1, 0, 0, 0, 5, 3, 0, 2, 0, 0, 0, 6, 7];
+        assert_eq!(fields, expected);
+        assert_eq!(decode(record.into(), 0), Some(noted));
+        // A later version's idea of a tag is passed over.
+        let mut body = plain[..plain.len() - CHECK].to_vec();
+        body.extend_from_slice(&[2, 0, 2, 0, 0, 0, 1, 1]);
+        assert_eq!(decode(resealed(body), 0), Some(page()));
+    }
+
+    #[test]
     fn what_is_too_long_is_refused_and_leaves_no_trace() {
         let mut out = vec![1, 2, 3];
         let long = Page { key: "/".repeat(LONGEST + 1), ..page() };
@@ -279,6 +326,7 @@ mod tests {
             seconds in -10_000_000_000i64..1_000_000_000_000,
             nanos in 0u32..1_000_000_000,
             class in 1u8..=3,
+            notes in any::<(Option<u32>, u8, u16)>(),
         ) -> Page {
             Page {
                 key,
@@ -291,6 +339,7 @@ mod tests {
                 len: body.map_or(0, |(_, len)| len),
                 taken_at: from_epoch(seconds, nanos).unwrap(),
                 class: Class::from_code(class).unwrap(),
+                notes: Notes { text: notes.0, missed: notes.1, carried: notes.2 },
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Which snapshots are kept.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::collect::{self, Collection};
 use super::id::SnapshotId;
+use super::marks::Marks;
+use super::service::Moving;
 use super::store::{Found, Slot, Store};
 use super::{GONE, MANIFEST, locked};
 use crate::disk;
@@ -31,29 +33,52 @@ pub struct RetainError {
     source: io::Error,
 }
 
+/// What is kept besides what is in service or pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// How many of the newest good snapshots; at least one is.
+    pub count: usize,
+    /// Only while they are not older than this; the newest good one stays all the same.
+    pub age: Option<Duration>,
+    /// The wall clock.
+    pub now: SystemTime,
+}
+
+/// How many of the newest held snapshots are kept.
+const HELD: usize = 2;
+
 /// Whether a snapshot could be removed.
-enum Removal {
+pub(super) enum Removal {
     Done,
     InUse,
 }
 
 impl Store {
-    /// Removes the oldest snapshots beyond the `keep` newest good ones (at least one is kept), and then the bodies
-    /// that nothing names any more. Never the one in service, nor one that is being read, by any process; nor one
-    /// that this version cannot judge. A damaged one goes when it is older than all that are kept.
+    /// Removes the oldest snapshots beyond what `keep` says, and all but the two newest of those that are held, and
+    /// then the bodies that nothing names any more. Never the one in service, a pinned one, nor one that is being
+    /// read, by any process; nor one that this version cannot judge. A damaged one goes when it is older than all
+    /// that are kept.
     ///
     /// # Errors
     /// Of the file system.
-    pub fn retain(&self, keep: usize) -> Result<Retained, RetainError> {
+    pub fn retain(&self, keep: &Keep) -> Result<Retained, RetainError> {
         let inner = &self.inner;
         let failed = |path: PathBuf| move |source| RetainError { path, source };
-        inner.scan().map_err(failed(inner.dir.clone()))?;
         let mut retained =
             Retained { removed: Vec::new(), postponed: Vec::new(), collection: Collection::default() };
-        for id in self.surplus(keep) {
-            match self.remove(id).map_err(failed(inner.path_of(id)))? {
-                Removal::Done => retained.removed.push(id),
-                Removal::InUse => retained.postponed.push(id),
+        {
+            let moving = inner.moving().map_err(failed(inner.dir.clone()))?;
+            inner.scan().map_err(failed(inner.dir.clone()))?;
+            if let Found::Pointer(pointer) = inner.read_pointer()
+                && Marks::read(&inner.path_of(pointer.id)).held.is_some()
+            {
+                self.release(pointer.id).map_err(failed(inner.path_of(pointer.id)))?;
+            }
+            for id in self.surplus(keep) {
+                match self.remove_one(id, &moving).map_err(failed(inner.path_of(id)))? {
+                    Removal::Done => retained.removed.push(id),
+                    Removal::InUse => retained.postponed.push(id),
+                }
             }
         }
         let collected = collect::collect(&inner.state_dir, &inner.blobs);
@@ -62,25 +87,44 @@ impl Store {
     }
 
     /// What is to go.
-    fn surplus(&self, keep: usize) -> Vec<SnapshotId> {
-        let mut precious: BTreeSet<SnapshotId> =
-            self.current().map(|current| current.id()).into_iter().collect();
-        if let Found::Pointer(pointer) = self.inner.read_pointer() {
-            precious.insert(pointer.id);
-        }
+    fn surplus(&self, keep: &Keep) -> Vec<SnapshotId> {
+        let in_service = self.in_service();
         let shelf = locked(&self.inner.shelf);
-        let good = |slot: &Slot| matches!(slot, Slot::Good { .. });
-        let mut newest = shelf.iter().rev().filter(|(_, slot)| good(slot)).map(|(id, _)| *id);
-        let Some(oldest_kept) = newest.by_ref().take(keep.max(1)).last() else { return Vec::new() };
-        let old = shelf.range(..oldest_kept).filter(|(id, slot)| match slot {
-            Slot::Good { .. } | Slot::Damaged(_) => !precious.contains(id),
-            Slot::Unknown(_) => false,
-        });
-        old.map(|(id, _)| *id).collect()
+        let is_old = |taken_at: SystemTime| {
+            keep.age.is_some_and(|age| keep.now.duration_since(taken_at).is_ok_and(|old| old > age))
+        };
+        let (mut good, mut held) = (0, 0);
+        let mut oldest_kept = None;
+        let mut surplus = Vec::new();
+        for (id, slot) in shelf.iter().rev() {
+            let goes = match slot {
+                Slot::Good { summary, .. } if summary.held.is_some() => {
+                    held += 1;
+                    held > HELD || is_old(summary.taken_at)
+                }
+                Slot::Good { summary, .. } => {
+                    good += 1;
+                    let goes = good > 1 && (good > keep.count || is_old(summary.taken_at));
+                    oldest_kept = if goes { oldest_kept } else { Some(*id) };
+                    goes
+                }
+                Slot::Damaged(_) | Slot::Unknown(_) => false,
+            };
+            if goes {
+                surplus.push(*id);
+            }
+        }
+        if let Some(oldest_kept) = oldest_kept {
+            let damaged = shelf.range(..oldest_kept).filter(|(_, slot)| matches!(slot, Slot::Damaged(_)));
+            surplus.extend(damaged.map(|(id, _)| *id));
+        }
+        surplus.retain(|id| !in_service.contains(id) && !Marks::read(&self.inner.path_of(*id)).pinned);
+        surplus.sort_unstable();
+        surplus
     }
 
     /// Removes a snapshot that nobody reads: readers hold a shared lock on its manifest.
-    fn remove(&self, id: SnapshotId) -> io::Result<Removal> {
+    pub(super) fn remove_one(&self, id: SnapshotId, _moving: &Moving<'_>) -> io::Result<Removal> {
         let inner = &self.inner;
         let place = inner.path_of(id);
         let _alone = match File::open(place.join(MANIFEST)) {

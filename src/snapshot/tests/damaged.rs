@@ -15,7 +15,7 @@ fn a_torn_or_missing_pointer_means_the_newest_good_snapshot() {
     let (_, new) = two(&place);
     let pointer = place.site_dir().join("current");
     let whole = std::fs::read(&pointer).unwrap();
-    let absent = Pointer { id: SnapshotId::new(at(9).wall, 9), last: 9 }.encode().into_bytes();
+    let absent = Pointer { id: SnapshotId::new(at(9).wall, 9), last: 9, by_hand: None }.encode().into_bytes();
     for content in [&whole[..whole.len() / 2], b"", b"garbage", b"\xff", &[b'x'; 5000], &absent] {
         std::fs::write(&pointer, content).unwrap();
         assert_eq!(place.reopened().current().unwrap().id(), new.id());
@@ -65,7 +65,7 @@ fn a_pointer_to_a_damaged_snapshot_does_not_bring_back_a_newer_one() {
     let one = take(&place.store, 1, &[("/", "one")]);
     let two = take(&place.store, 2, &[("/", "two")]);
     take(&place.store, 3, &[("/", "three, set aside")]);
-    let pointer = Pointer { id: two.id(), last: 3 };
+    let pointer = Pointer { id: two.id(), last: 3, by_hand: None };
     std::fs::write(place.site_dir().join("current"), pointer.encode()).unwrap();
     assert_eq!(place.reopened().current().unwrap().id(), two.id());
     truncate(&place.manifest_of(two.id()), 10);

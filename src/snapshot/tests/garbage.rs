@@ -54,7 +54,7 @@ proptest! {
         if store.current().is_some() {
             store.verify(&id).unwrap();
         }
-        store.retain(1).unwrap();
+        store.retain(&newest(1)).unwrap();
     }
 
     #[test]

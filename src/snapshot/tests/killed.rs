@@ -57,7 +57,7 @@ fn publish_generations(dir: &Path) {
         }
         staging.publish(at(2), &serde_json::Value::Null).unwrap();
         println!("published {n}");
-        store.retain(3).unwrap();
+        store.retain(&newest(3)).unwrap();
     }
 }
 

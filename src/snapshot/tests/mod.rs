@@ -64,6 +64,11 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Only the newest `count`.
+fn newest(count: usize) -> Keep {
+    Keep { count, age: None, now: UNIX_EPOCH }
+}
+
 /// The wall clock at so many seconds since 1970.
 fn at(seconds: u64) -> Now {
     Now { mono: crate::clock::instant(), wall: UNIX_EPOCH + Duration::from_secs(seconds) }
@@ -78,6 +83,7 @@ fn page(key: &str, body: Option<BlobId>) -> Page {
         len: 0,
         taken_at: UNIX_EPOCH + Duration::from_secs(5),
         class: Class::Page,
+        notes: Notes::default(),
     }
 }
 

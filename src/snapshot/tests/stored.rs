@@ -39,7 +39,7 @@ fn a_site_comes_back_as_it_was_also_after_a_restart() {
         assert_eq!(store.report(&current.id()), Some(serde_json::json!({ "fetched": 4 })));
         assert!(store.verify(&current.id()).unwrap().is_whole());
     }
-    assert_eq!(names(&place.site_dir()), ["19700101T000140Z-000001", "current", "lock"]);
+    assert_eq!(names(&place.site_dir()), ["19700101T000140Z-000001", "current", "lock", "marks.lock"]);
     assert_eq!(names(&place.site_dir().join("19700101T000140Z-000001")), ["manifest", "report.json"]);
 }
 
@@ -157,7 +157,7 @@ fn nothing_is_never_published() {
     put(&empty, b"a body without a page");
     assert!(matches!(empty.publish(at(3), &serde_json::Value::Null), Err(PublishError::Empty)));
     assert_eq!(place.store.list().len(), 1);
-    assert_eq!(names(&place.site_dir()), ["19700101T000001Z-000001", "current", "lock"]);
+    assert_eq!(names(&place.site_dir()), ["19700101T000001Z-000001", "current", "lock", "marks.lock"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod demo;
 mod guard;
 mod pages;
 mod reply;
+mod shelf;
 mod sites;
 
 use std::sync::Arc;
@@ -62,11 +63,16 @@ impl Api {
         match segments.as_slice() {
             ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
             ["readyz"] if get => self.ready(),
-            ["metrics"] if get => self.metrics(),
-            ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status()),
+            ["metrics"] if get => self.metrics().await,
+            ["api", "v1", "status"] if get => {
+                self.app.look_again().await;
+                json(StatusCode::OK, &self.app.status())
+            }
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
             ["api", "v1", "sites", site, rest @ ..] => {
-                sites::answer(&self.app, site, rest, &parts.method, &body)
+                let query = parts.uri.query().unwrap_or_default();
+                let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
+                sites::answer(&self.app, site, wanted).await
             }
             ["api", "v1", "incidents" | "events", ..] => later(),
             ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "reload"] => not_this_method(),
@@ -89,7 +95,8 @@ impl Api {
         json(status, &serde_json::json!({ "ready": ready, "not_ready": waiting }))
     }
 
-    fn metrics(&self) -> Response<Body> {
+    async fn metrics(&self) -> Response<Body> {
+        self.app.look_again().await;
         match self.app.metrics().text() {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),

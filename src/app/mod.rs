@@ -4,6 +4,8 @@ mod build;
 mod edge;
 mod mirror;
 mod reload;
+mod seen;
+pub mod shelf;
 pub mod status;
 mod watch;
 
@@ -26,6 +28,7 @@ use crate::{server::Drained, tasks};
 pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
+pub use seen::{Carried, Held, Trouble};
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
@@ -64,6 +67,7 @@ pub struct App {
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
     reloading: tokio::sync::Mutex<()>,
+    seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
     started: Now,
 }
@@ -141,6 +145,7 @@ impl App {
             visitors: Mutex::new(Some(visitors)),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
+            seen: Mutex::default(),
             addresses,
             started,
         });
@@ -187,6 +192,10 @@ impl App {
             Some(visitors) => Some(visitors.drain(grace).await),
             None => None,
         }
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<seen::Seen>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::App;
+use super::seen::Seen;
+use super::{App, Carried, Held, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
@@ -19,6 +20,8 @@ pub struct Status {
     pub uptime_s: u64,
     /// Where it listens.
     pub listen: Vec<String>,
+    /// Where it keeps what must outlive it.
+    pub state_dir: String,
     /// The sites, in the configuration's order.
     pub sites: Vec<SiteStatus>,
 }
@@ -36,6 +39,16 @@ pub struct SiteStatus {
     pub origins: Vec<OriginStatus>,
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
+    /// What it has from the ones before it, because its crawl did not reach it.
+    pub carried: Option<Carried>,
+    /// The snapshots that do not serve by themselves, newest first, with what the gate said.
+    pub held: Vec<Held>,
+    /// Since when new snapshots wait for the operator's word, RFC 3339.
+    pub by_hand: Option<String>,
+    /// The snapshots that are never removed, newest first.
+    pub pinned: Vec<String>,
+    /// What is wrong with the snapshots on the disk.
+    pub troubles: Vec<Trouble>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -47,6 +60,8 @@ pub struct CrawlStatus {
     pub running: Option<Reading>,
     /// How the last one of this process ended.
     pub last: Option<LastCrawl>,
+    /// How many of this process have ended.
+    pub ended: u64,
 }
 
 /// How a crawl ended.
@@ -128,8 +143,12 @@ pub struct SnapshotStatus {
     pub pages: u64,
     /// Files that pages need, and downloads.
     pub files: u64,
+    /// Ways to other addresses.
+    pub redirects: u64,
     /// Their size.
     pub bytes: u64,
+    /// Since it was taken, in seconds.
+    pub age_s: u64,
 }
 
 impl App {
@@ -143,17 +162,24 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
+            state_dir: self.config().state_dir.display().to_string(),
             sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
         }
     }
 
     fn site_status(&self, site: &Site) -> SiteStatus {
+        let seen = self.seen(&site.config.name);
         SiteStatus {
             name: site.config.name.to_string(),
             state: site.state().as_str(),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            carried: seen.carried().cloned(),
+            held: seen.held.clone(),
+            by_hand: seen.by_hand.clone(),
+            pinned: seen.pinned.clone(),
+            troubles: troubles(site, &seen),
             crawl: self.crawl_status(&site.config.name).in_short(),
         }
     }
@@ -162,9 +188,11 @@ impl App {
     pub fn crawl_status(&self, site: &str) -> CrawlStatus {
         let crawler = self.crawler(site);
         let last = crawler.as_ref().and_then(|crawler| crawler.last_outcome());
+        let tally = crawler.as_ref().map(|crawler| crawler.tally()).unwrap_or_default();
         CrawlStatus {
             running: crawler.and_then(|crawler| crawler.progress()),
             last: last.map(|ended| LastCrawl::of(&ended)),
+            ended: tally.published + tally.kept_old + tally.failed,
         }
     }
 }
@@ -177,9 +205,20 @@ impl SnapshotStatus {
             taken_at: humantime::format_rfc3339_seconds(summary.taken_at).to_string(),
             pages: summary.pages,
             files: summary.files,
+            redirects: summary.redirects,
             bytes: summary.bytes,
+            age_s: clock::now().unix().saturating_sub(unix(summary.taken_at)),
         }
     }
+}
+
+/// What is wrong, also when there is no store that could say it.
+fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
+    if site.mirror.store().is_none() {
+        let message = "the state directory cannot be used, so there are no snapshots (the log says why)";
+        return vec![Trouble { kind: "state-directory", message: message.to_owned() }];
+    }
+    seen.troubles.clone()
 }
 
 fn origin_status(member: &crate::origin::Member) -> OriginStatus {

@@ -1,12 +1,11 @@
-//! Standard output, and the commands that only look at the state directory.
+//! Standard output, and where the state is.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::args::{OfSite, ShowSnapshot, VerifySnapshot};
+use super::args::OfSite;
 use super::client::read_config;
-use super::snapshot::{self, CommandError, Scope};
-use super::{DONE, FAILED, USAGE, fail};
+use super::{DONE, FAILED, fail};
 use crate::config::Env;
 use crate::config::defaults;
 
@@ -27,34 +26,6 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     table.load_style(comfy_table::presets::NOTHING).set_header(head).add_rows(rows);
     let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
-}
-
-/// `katahai snapshot list`.
-pub(super) fn list(options: &OfSite) -> u8 {
-    print(options, |scope, out| snapshot::list(scope, out))
-}
-
-/// `katahai snapshot show`.
-pub(super) fn show(options: &ShowSnapshot) -> u8 {
-    print(&options.of, |scope, out| snapshot::show(scope, &options.id, options.pages, out))
-}
-
-/// `katahai snapshot verify`.
-pub(super) fn verify(options: &VerifySnapshot) -> u8 {
-    print(&options.of, |scope, out| snapshot::verify(scope, options.id.as_deref(), out))
-}
-
-fn print(options: &OfSite, work: impl FnOnce(Scope<'_>, &mut dyn Write) -> Result<(), CommandError>) -> u8 {
-    let state_dir = match state_dir(options) {
-        Ok(dir) => dir,
-        Err(message) => return fail(USAGE, &message),
-    };
-    let scope = Scope { state_dir: &state_dir, site: options.site.as_deref(), json: options.instance.json };
-    let mut out = std::io::stdout().lock();
-    match work(scope, &mut out) {
-        Ok(()) => DONE,
-        Err(error) => fail(FAILED, &crate::app::chain(&error)),
-    }
 }
 
 /// Where the snapshots are: as said, as configured, or where they are by default.

@@ -49,7 +49,7 @@ pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Notes, Page};
-pub use publish::{PublishError, Staging};
+pub use publish::{BY_HAND, PublishError, Staging};
 pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use repair::{Account, RepairError, Repaired};

@@ -60,7 +60,7 @@ impl Place<'_> {
 }
 
 /// Why a snapshot that passed the gate is held.
-const BY_HAND: &str =
+pub const BY_HAND: &str =
     "the operator went back to an older snapshot by hand, so new ones wait to be published by hand";
 
 /// A snapshot being taken. See the functions for what may be called at once from several threads: all of them.

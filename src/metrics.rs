@@ -88,6 +88,12 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
+    /// Whether new snapshots wait for the operator's word.
+    pub snapshot_by_hand: IntGaugeVec,
+    /// Snapshots that do not serve by themselves.
+    pub snapshots_held: IntGaugeVec,
+    /// What is wrong with the snapshots on the disk, by kind.
+    pub snapshot_troubles: IntGaugeVec,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
     /// Bytes that cached answers take.
@@ -173,6 +179,21 @@ impl Metrics {
                 "katahai_snapshot_bytes",
                 "Bytes in the current snapshot.",
                 &["site"],
+            )?,
+            snapshot_by_hand: made.gauges(
+                "katahai_snapshot_by_hand",
+                "1 while new snapshots wait for the operator's word.",
+                &["site"],
+            )?,
+            snapshots_held: made.gauges(
+                "katahai_snapshots_held",
+                "Snapshots on the shelf that do not serve by themselves.",
+                &["site"],
+            )?,
+            snapshot_troubles: made.gauges(
+                "katahai_snapshot_troubles",
+                "What is wrong with the snapshots on the disk.",
+                &["site", "kind"],
             )?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             cache_bytes: made

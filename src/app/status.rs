@@ -7,6 +7,7 @@ use super::{App, Carried, Held, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
+use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;
 use crate::snapshot::Summary;
@@ -261,42 +262,55 @@ pub(super) fn gauge(app: &App) {
     // Sites and origins that a reload took away are not to linger.
     metrics.site_state.reset();
     metrics.origin_state.reset();
+    metrics.snapshot_troubles.reset();
     for site in &app.table().sites {
-        let name = &*site.config.name;
-        for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
-            let is = i64::from(state == site.state());
-            metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
+        gauge_origins(metrics, site);
+        gauge_snapshots(app, site, now.unix());
+    }
+}
+
+fn gauge_origins(metrics: &Metrics, site: &Site) {
+    let name = &*site.config.name;
+    for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
+        let is = i64::from(state == site.state());
+        metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
+    }
+    for member in site.origins.members() {
+        let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
+        for state in ["unproven", "up", "down", "trial"] {
+            metrics.origin_state.with_label_values(&[name, url.as_str(), state]).set(i64::from(state == now));
         }
-        for member in site.origins.members() {
-            let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
-            for state in ["unproven", "up", "down", "trial"] {
-                metrics
-                    .origin_state
-                    .with_label_values(&[name, url.as_str(), state])
-                    .set(i64::from(state == now));
-            }
+    }
+}
+
+fn gauge_snapshots(app: &App, site: &Site, now: u64) {
+    let (metrics, name) = (&app.parts.metrics, &*site.config.name);
+    if let Some(crawler) = app.crawler(name) {
+        let tally = crawler.tally();
+        let ends = [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
+        for (outcome, count) in ends {
+            let counter = metrics.crawls.with_label_values(&[name, outcome]);
+            counter.inc_by(count.saturating_sub(counter.get()));
         }
-        if let Some(crawler) = app.crawler(name) {
-            let tally = crawler.tally();
-            let ends =
-                [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
-            for (outcome, count) in ends {
-                let counter = metrics.crawls.with_label_values(&[name, outcome]);
-                counter.inc_by(count.saturating_sub(counter.get()));
-            }
-        }
-        if let Some(snapshot) = site.mirror.current() {
-            let summary = snapshot.summary();
-            let age = now.unix().saturating_sub(unix(summary.taken_at));
-            metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
-            metrics
-                .snapshot_pages
-                .with_label_values(&[name])
-                .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
-            metrics
-                .snapshot_bytes
-                .with_label_values(&[name])
-                .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
-        }
+    }
+    let seen = app.seen(name);
+    metrics.snapshot_by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));
+    let held = i64::try_from(seen.held.len()).unwrap_or(i64::MAX);
+    metrics.snapshots_held.with_label_values(&[name]).set(held);
+    for trouble in troubles(site, &seen) {
+        metrics.snapshot_troubles.with_label_values(&[name, trouble.kind]).inc();
+    }
+    if let Some(snapshot) = site.mirror.current() {
+        let summary = snapshot.summary();
+        let age = now.saturating_sub(unix(summary.taken_at));
+        metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
+        metrics
+            .snapshot_pages
+            .with_label_values(&[name])
+            .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
+        metrics
+            .snapshot_bytes
+            .with_label_values(&[name])
+            .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
     }
 }

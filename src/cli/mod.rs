@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod logging;
 mod print;
+mod progress;
 mod reload;
 mod serve;
 mod snapshot;

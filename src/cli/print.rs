@@ -1,4 +1,4 @@
-//! Standard output, and where the state is.
+//! Standard output, text that is safe on it, and where the state is.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,6 +28,22 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     lines.join("\n")
 }
 
+/// Text from the network, without what would steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// The same for a text of several lines.
+pub(super) fn printable_lines(text: &str) -> String {
+    let kept = |c: char| matches!(c, '\n' | '\t') || !steers(c);
+    text.chars().flat_map(|c| if kept(c) { vec![c] } else { c.escape_default().collect() }).collect()
+}
+
+/// Control characters, and those that turn the direction of the text round and so may show another one.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Where the snapshots are: as said, as configured, or where they are by default.
 pub(super) fn state_dir(options: &OfSite) -> Result<PathBuf, String> {
     if let Some(dir) = &options.state_dir {
@@ -36,4 +52,15 @@ pub(super) fn state_dir(options: &OfSite) -> Result<PathBuf, String> {
     let config = read_config(options.instance.config.as_deref())?;
     let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
     Ok(config.map_or_else(by_default, |config| config.state_dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_network_does_not_steer_the_terminal() {
+        assert_eq!(printable("/a\u{1b}[2Jé\u{9b}\n\u{202e}x"), "/a\\u{1b}[2Jé\\u{9b}\\n\\u{202e}x");
+        assert_eq!(printable_lines("a\n\tb\u{1b}\r"), "a\n\tb\\u{1b}\\r");
+    }
 }

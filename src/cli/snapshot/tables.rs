@@ -6,6 +6,8 @@ use bytesize::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 
+pub(super) use crate::cli::print::{printable, printable_lines};
+
 /// A table for people; `numeric` columns stand to the right.
 pub(super) fn table(header: &[&str], numeric: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
@@ -50,22 +52,6 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// Text from the network, without what would steer a terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-/// The same for a text of several lines.
-pub(super) fn printable_lines(text: &str) -> String {
-    let kept = |c: char| matches!(c, '\n' | '\t') || !steers(c);
-    text.chars().flat_map(|c| if kept(c) { vec![c] } else { c.escape_default().collect() }).collect()
-}
-
-/// Control characters, and those that turn the direction of the text round and so may show another one.
-fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// The codes of the gate's rules that stand before its reasons.
 pub(super) fn rules(reasons: &Value) -> String {
     let reasons = reasons.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -82,12 +68,6 @@ pub(super) fn rules(reasons: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_the_network_does_not_steer_the_terminal() {
-        assert_eq!(printable("/a\u{1b}[2Jé\u{9b}\n\u{202e}x"), "/a\\u{1b}[2Jé\\u{9b}\\n\\u{202e}x");
-        assert_eq!(printable_lines("a\n\tb\u{1b}\r"), "a\n\tb\\u{1b}\\r");
-    }
 
     #[test]
     fn reasons_are_shown_by_their_rules() {

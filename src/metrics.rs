@@ -88,12 +88,8 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
-    /// Whether new snapshots wait for the operator's word.
-    pub snapshot_by_hand: IntGaugeVec,
-    /// Snapshots that do not serve by themselves.
-    pub snapshots_held: IntGaugeVec,
-    /// What is wrong with the snapshots on the disk, by kind.
-    pub snapshot_troubles: IntGaugeVec,
+    /// What an operator should know of the snapshots on the shelf.
+    pub shelf: Shelf,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
     /// Bytes that cached answers take.
@@ -102,6 +98,39 @@ pub struct Metrics {
     pub cache_entries: IntGauge,
     /// Seconds since the start.
     pub uptime: Gauge,
+}
+
+/// What an operator should know of the snapshots on the shelf.
+#[derive(Debug)]
+pub struct Shelf {
+    /// Whether new snapshots wait for the operator's word.
+    pub by_hand: IntGaugeVec,
+    /// Snapshots that do not serve by themselves.
+    pub held: IntGaugeVec,
+    /// What is wrong with the snapshots on the disk, by kind.
+    pub troubles: IntGaugeVec,
+}
+
+impl Shelf {
+    fn new(made: &Made) -> Result<Shelf, prometheus::Error> {
+        Ok(Shelf {
+            by_hand: made.gauges(
+                "katahai_snapshot_by_hand",
+                "1 while new snapshots wait for the operator's word.",
+                &["site"],
+            )?,
+            held: made.gauges(
+                "katahai_snapshots_held",
+                "Snapshots on the shelf that do not serve by themselves.",
+                &["site"],
+            )?,
+            troubles: made.gauges(
+                "katahai_snapshot_troubles",
+                "What is wrong with the snapshots on the disk.",
+                &["site", "kind"],
+            )?,
+        })
+    }
 }
 
 /// The counters of one site, resolved.
@@ -180,21 +209,7 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
-            snapshot_by_hand: made.gauges(
-                "katahai_snapshot_by_hand",
-                "1 while new snapshots wait for the operator's word.",
-                &["site"],
-            )?,
-            snapshots_held: made.gauges(
-                "katahai_snapshots_held",
-                "Snapshots on the shelf that do not serve by themselves.",
-                &["site"],
-            )?,
-            snapshot_troubles: made.gauges(
-                "katahai_snapshot_troubles",
-                "What is wrong with the snapshots on the disk.",
-                &["site", "kind"],
-            )?,
+            shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             cache_bytes: made
                 .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,

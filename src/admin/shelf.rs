@@ -37,7 +37,11 @@ pub(super) async fn answer(app: &App, site: &Site, wanted: Wanted<'_>) -> Respon
     }
     let ask = match read(wanted) {
         Ok(ask) => ask,
-        Err(refusal) => return refusal,
+        Err(No::Method) => return not_this_method(),
+        Err(No::Path) => return error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+        Err(No::Words(message)) => {
+            return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", &message);
+        }
     };
     let Some(store) = site.mirror.store() else { return no_place() };
     let listing = ask == Ask::List;
@@ -69,8 +73,19 @@ async fn carry_out(store: Store, ask: Ask) -> Result<serde_json::Value, Option<(
     done.map_err(|refusal| Some((refusal.why(), refusal.to_json())))
 }
 
+/// Why a request asks nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum No {
+    /// The path does not take the method.
+    Method,
+    /// There is no such path.
+    Path,
+    /// Its query or body does not say what it should.
+    Words(String),
+}
+
 /// The question that a request asks.
-fn read(wanted: Wanted<'_>) -> Result<Ask, Response<Body>> {
+fn read(wanted: Wanted<'_>) -> Result<Ask, No> {
     let Wanted { method, rest, query, body } = wanted;
     let get = matches!(*method, Method::GET | Method::HEAD);
     let post = *method == Method::POST;
@@ -90,12 +105,12 @@ fn read(wanted: Wanted<'_>) -> Result<Ask, Response<Body>> {
             Ask::Pin { id: owned(id), pinned: pin.pinned }
         }
         [id, "diff"] if get => diff(owned(id), query)?,
-        [] | [_] | [_, "publish" | "pin" | "diff"] => return Err(not_this_method()),
-        _ => return Err(error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path")),
+        [] | [_] | [_, "publish" | "pin" | "diff"] => return Err(No::Method),
+        _ => return Err(No::Path),
     })
 }
 
-fn diff(from: String, query: &str) -> Result<Ask, Response<Body>> {
+fn diff(from: String, query: &str) -> Result<Ask, No> {
     let (mut to, mut path, mut limit) = ("current".to_owned(), None, LISTED);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -132,13 +147,13 @@ fn yes() -> bool {
 }
 
 /// A body; none at all is one that says nothing.
-fn parse<T: DeserializeOwned>(body: &Bytes, like: &str) -> Result<T, Response<Body>> {
+fn parse<T: DeserializeOwned>(body: &Bytes, like: &str) -> Result<T, No> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|e| bad(&format!("the body is not like {like}: {e}")))
 }
 
-fn bad(message: &str) -> Response<Body> {
-    error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", message)
+fn bad(message: &str) -> No {
+    No::Words(message.to_owned())
 }
 
 /// Begins a crawl, or says that one runs already: both are what was asked for.
@@ -160,11 +175,16 @@ fn no_place() -> Response<Body> {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, path: &str, query: &str, body: &'static str) -> Result<Ask, u16> {
+    fn asked(method: Method, path: &str, query: &str, body: &'static str) -> Result<Ask, No> {
         let rest: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let wanted =
             Wanted { method: &method, rest: &rest, query, body: &Bytes::from_static(body.as_bytes()) };
-        read(wanted).map_err(|response| response.status().as_u16())
+        read(wanted).map_err(|no| if matches!(no, No::Words(_)) { words() } else { no })
+    }
+
+    /// What is wrong with the words is for people.
+    fn words() -> No {
+        No::Words(String::new())
     }
 
     #[test]
@@ -180,17 +200,17 @@ mod tests {
             (Method::POST, "7/publish", "", "", publish(Gate::Heard)),
             (Method::POST, "7/publish", "", "{\"anyway\":false}", publish(Gate::Heard)),
             (Method::POST, "7/publish", "", "{\"anyway\":true}", publish(Gate::Overruled)),
-            (Method::POST, "7/publish", "", "{\"anyway\":\"yes\"}", Err(422)),
-            (Method::POST, "7/publish", "", "{\"anyhow\":true}", Err(422)),
-            (Method::POST, "7/publish", "", "anyway", Err(422)),
+            (Method::POST, "7/publish", "", "{\"anyway\":\"yes\"}", Err(words())),
+            (Method::POST, "7/publish", "", "{\"anyhow\":true}", Err(words())),
+            (Method::POST, "7/publish", "", "anyway", Err(words())),
             (Method::POST, "7/pin", "", "", Ok(Ask::Pin { id: id(), pinned: true })),
             (Method::POST, "7/pin", "", "{\"pinned\":false}", Ok(Ask::Pin { id: id(), pinned: false })),
-            (Method::POST, "7/pin", "", "[]", Err(422)),
+            (Method::POST, "7/pin", "", "[]", Err(words())),
             (Method::GET, "7/diff", "", "", diff("current", LISTED)),
             (Method::GET, "7/diff", "to=8&limit=5", "", diff("8", 5)),
             (Method::GET, "7/diff", "limit=999999999", "", diff("current", MOST_LISTED)),
-            (Method::GET, "7/diff", "limit=-1", "", Err(422)),
-            (Method::GET, "7/diff", "until=8", "", Err(422)),
+            (Method::GET, "7/diff", "limit=-1", "", Err(words())),
+            (Method::GET, "7/diff", "until=8", "", Err(words())),
             (
                 Method::GET,
                 "7/diff",
@@ -198,11 +218,11 @@ mod tests {
                 "",
                 Ok(Ask::Text { from: id(), to: "8".to_owned(), path: "/a?b=1".to_owned() }),
             ),
-            (Method::PUT, "7", "", "", Err(405)),
-            (Method::GET, "7/publish", "", "", Err(405)),
-            (Method::POST, "7/diff", "", "", Err(405)),
-            (Method::POST, "7/burn", "", "", Err(404)),
-            (Method::POST, "7/pin/now", "", "", Err(404)),
+            (Method::PUT, "7", "", "", Err(No::Method)),
+            (Method::GET, "7/publish", "", "", Err(No::Method)),
+            (Method::POST, "7/diff", "", "", Err(No::Method)),
+            (Method::POST, "7/burn", "", "", Err(No::Path)),
+            (Method::POST, "7/pin/now", "", "", Err(No::Path)),
         ] {
             assert_eq!(asked(method.clone(), path, query, body), expected, "{method} {path}?{query} {body}");
         }

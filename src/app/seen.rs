@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::shelf::is_gated;
 use super::{App, chain};
 use crate::clock;
 use crate::snapshot::{SnapshotId, Store, rfc3339};
@@ -39,6 +40,8 @@ pub struct Held {
     pub taken_at: String,
     /// The rules of the gate that spoke, with the numbers, or what else it waits for.
     pub reasons: Vec<String>,
+    /// Whether they are the gate's: then it takes more than the word "publish".
+    pub gated: bool,
 }
 
 /// Something is wrong with the snapshots on the disk.
@@ -77,7 +80,8 @@ impl Seen {
         }
         let held = |summary: &crate::snapshot::Summary| {
             let reasons = summary.held.clone()?;
-            Some(Held { id: summary.id.to_string(), taken_at: rfc3339(summary.taken_at), reasons })
+            let (id, taken_at) = (summary.id.to_string(), rfc3339(summary.taken_at));
+            Some(Held { id, taken_at, gated: is_gated(&reasons), reasons })
         };
         let current = store.current().map(|current| current.id());
         let carried = match (&before.carried, current) {

@@ -262,7 +262,7 @@ pub(super) fn gauge(app: &App) {
     // Sites and origins that a reload took away are not to linger.
     metrics.site_state.reset();
     metrics.origin_state.reset();
-    metrics.snapshot_troubles.reset();
+    metrics.shelf.troubles.reset();
     for site in &app.table().sites {
         gauge_origins(metrics, site);
         gauge_snapshots(app, site, now.unix());
@@ -294,11 +294,11 @@ fn gauge_snapshots(app: &App, site: &Site, now: u64) {
         }
     }
     let seen = app.seen(name);
-    metrics.snapshot_by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));
+    metrics.shelf.by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));
     let held = i64::try_from(seen.held.len()).unwrap_or(i64::MAX);
-    metrics.snapshots_held.with_label_values(&[name]).set(held);
+    metrics.shelf.held.with_label_values(&[name]).set(held);
     for trouble in troubles(site, &seen) {
-        metrics.snapshot_troubles.with_label_values(&[name, trouble.kind]).inc();
+        metrics.shelf.troubles.with_label_values(&[name, trouble.kind]).inc();
     }
     if let Some(snapshot) = site.mirror.current() {
         let summary = snapshot.summary();

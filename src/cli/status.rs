@@ -50,7 +50,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), printable)
 }
 
-fn each<'a>(value: &'a Value) -> impl Iterator<Item = &'a Value> {
+fn each(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 

@@ -12,6 +12,7 @@ mod admin;
 mod cache;
 mod cli;
 mod crawl;
+mod dashboard;
 mod demo;
 mod docs_site;
 mod failover;

@@ -11,8 +11,8 @@ export function warnings(site) {
   const found = (site.troubles ?? []).map((trouble) => ["bad", trouble.message]);
   if (site.mode !== "auto") found.push(["", say(`mode_${site.mode}`)]);
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
-  const held = site.held?.[0];
-  if (held && (!site.snapshot || held.taken_at > site.snapshot.taken_at)) found.push(["", say("held_newest", held.id)]);
+  const held = site.held?.find(({ gated }) => gated);
+  if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say("held_newest", held.id)]);
   if (!site.snapshot) found.push(["", `${say("none_in_service")}. ${say("none_in_service_why")}`]);
   return found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text));
 }

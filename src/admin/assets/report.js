@@ -6,14 +6,15 @@ const ROWS = 50;
 export function report(shown, found) {
   const title = el("h2", {}, say("report_of", shown.id));
   if (found === undefined) return [title, el("p", {}, say("report_loading"))];
-  if (!found) return [title, el("p", {}, say("report_none"))];
-  return [title, gate(shown.held), numbers(found), broken(found), failures(found), carried(found), refusals(found), slowest(found)];
+  if (!Number.isInteger(found?.requests)) return [title, gate(shown), el("p", {}, say("report_none"))];
+  return [title, gate(shown), numbers(found), broken(found), failures(found), carried(found), refusals(found), slowest(found)];
 }
 
-function gate(held) {
-  return held?.length
-    ? [el("p", {}, badge("failed", say("gate")), " ", say("gate_held")), el("ul", { class: "reasons" }, held.map((reason) => el("li", {}, reason)))]
-    : el("p", {}, badge("live", say("gate")), " ", say("gate_passed"));
+function gate({ held, gated }) {
+  return [
+    el("p", {}, badge(gated ? "failed" : "live", say("gate")), " ", say(gated ? "gate_held" : "gate_passed")),
+    held?.length ? el("ul", { class: "reasons" }, held.map((reason) => el("li", {}, reason))) : null,
+  ];
 }
 
 function numbers(r) {
@@ -57,7 +58,7 @@ function broken(r) {
   return [
     el("h3", {}, say("broken"), " ", badge("failed", number(found.count))),
     el("p", { class: "soft" }, say("broken_some", number(found.count), number(pages)), links.length < found.count ? ` ${say("broken_listed", number(links.length), number(found.count))}` : ""),
-    long(say("broken"), [[say("on_page")], [say("link")], [say("status"), "n"]], links, (link) => [page(link.found_on), page(link.path), String(link.status ?? 404)]),
+    long(say("broken"), [[say("on_page")], [say("link")], [say("status"), "n"]], links, (link) => [page(link.found_on), page(link.path), String(link.status ?? "404/410")]),
   ];
 }
 

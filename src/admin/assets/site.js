@@ -50,7 +50,7 @@ export class Site {
     part("report").hidden = !shown && !this.list.crawl?.last?.report;
     fill(part("report"), [shown, this.reports.get(shown?.id)], () => shown
       ? report(shown, this.reports.get(shown.id))
-      : report({ id: say("last_crawl"), held: this.list.crawl.last.reasons }, this.list.crawl.last.report));
+      : report({ id: say("last_crawl"), held: this.list.crawl.last.reasons, gated: true }, this.list.crawl.last.report));
   }
 
   crawl(status) {
@@ -89,7 +89,7 @@ export class Site {
     return el("div", { class: "buttons" },
       one("report", () => this.choose(s.id), { "aria-pressed": String(this.shown()?.id === s.id), disabled: false }),
       s.current ? null : one("compare", () => this.compare(s), { disabled: false }),
-      s.current ? null : s.held ? one("publish_anyway", () => this.publishAnyway(s)) : one("publish", () => this.publish(s)),
+      s.current ? null : s.gated ? one("publish_anyway", () => this.publishAnyway(s)) : one("publish", () => this.publish(s)),
       s.pinned ? one("unpin", () => this.pin(s, false)) : one("pin", () => this.pin(s, true)),
       s.current || s.pinned ? null : one("remove", () => this.remove(s)));
   }

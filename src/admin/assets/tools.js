@@ -134,11 +134,11 @@ export function ask(title, body, yes, dangerous = false) {
   $("ask-yes").textContent = yes;
   $("ask-yes").className = dangerous ? "danger" : "strong";
   return new Promise((resolve) => {
-    let answer = false;
-    const end = (value) => { answer = value; $("ask").close(); };
+    // Not by the event "close": it comes late, and may meet the next question.
+    const end = (answer) => { $("ask").close(); resolve(answer); };
     $("ask-yes").onclick = () => end(true);
     $("ask-no").onclick = () => end(false);
-    $("ask").onclose = () => resolve(answer);
+    $("ask").oncancel = () => resolve(false);
     $("ask").showModal();
     $("ask-no").focus();
   });

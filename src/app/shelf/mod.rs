@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::chain;
 use crate::clock::Now;
 use crate::snapshot::{ManifestError, OpenError, ReadError, ServiceError, SnapshotId, Store, rfc3339};
-pub use names::{Named, find};
+pub use names::{Named, find, is_gated};
 
 /// A question or a decision. Snapshots are named as [`find`] reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,11 +221,18 @@ fn by_hand(store: &Store) -> Option<String> {
 fn list(store: &Store) -> Value {
     let unreadable: Vec<Value> =
         store.unreadable().into_iter().map(|(id, why)| json!({ "id": id, "unreadable": why })).collect();
+    let shelf = names::shelf(store);
+    let gated = |id| shelf.iter().any(|named| named.id == id && named.gated.is_some());
+    let shown = store.list().into_iter().map(|summary| {
+        let mut shown = json!(summary);
+        shown["gated"] = json!(gated(summary.id));
+        shown
+    });
     json!({
-        "snapshots": store.list(),
+        "snapshots": shown.collect::<Vec<Value>>(),
         "unreadable": unreadable,
         "by_hand": by_hand(store),
-        "previous": names::previous(&names::shelf(store)),
+        "previous": names::previous(&shelf),
     })
 }
 

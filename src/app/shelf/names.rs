@@ -27,7 +27,7 @@ pub(super) fn shelf(store: &Store) -> Vec<Named> {
         id: summary.id,
         current: summary.current,
         held: summary.held.is_some(),
-        gated: summary.held.filter(|reasons| !reasons.iter().all(|reason| is_no_rule(reason))),
+        gated: summary.held.filter(|reasons| is_gated(reasons)),
         unreadable: false,
     });
     let bad = store.unreadable().into_iter().map(|(id, _)| Named {
@@ -42,9 +42,10 @@ pub(super) fn shelf(store: &Store) -> Vec<Named> {
     all
 }
 
-/// A snapshot that only waits for the operator's word has that with the word "publish".
-fn is_no_rule(reason: &str) -> bool {
-    reason == BY_HAND || reason == IMPORTED
+/// Whether these reasons for holding a snapshot are the gate's. One that only waits for the operator's word has that
+/// with the word "publish".
+pub fn is_gated(reasons: &[String]) -> bool {
+    !reasons.iter().all(|reason| reason == BY_HAND || reason == IMPORTED)
 }
 
 /// Where a rollback leads.
@@ -55,7 +56,7 @@ pub(super) fn previous(shelf: &[Named]) -> Option<SnapshotId> {
 }
 
 /// The snapshot that `text` means: `current`, `latest` (the newest that the gate has nothing against), `previous`
-/// (where a rollback leads), an id, the beginning of one, or its number.
+/// (where a rollback leads), an id, its number, or the beginning of it.
 ///
 /// # Errors
 /// [`Refusal::Unknown`], or [`Refusal::Ambiguous`] for a beginning that several have.
@@ -70,14 +71,13 @@ pub fn find(text: &str, shelf: &[Named]) -> Result<SnapshotId, Refusal> {
         }
         "previous" => previous(shelf).ok_or_else(unknown),
         _ => {
-            let of = |is: &dyn Fn(&str) -> bool| -> Vec<SnapshotId> {
-                shelf.iter().map(|named| named.id).filter(|id| is(&id.to_string())).collect()
-            };
-            let mut found = if text.is_empty() { Vec::new() } else { of(&|id| id.starts_with(text)) };
-            if found.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-                let number = text.parse::<u64>().ok();
-                found =
-                    shelf.iter().map(|named| named.id).filter(|id| Some(id.sequence()) == number).collect();
+            let number = Some(text).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+            let number = number.and_then(|text| text.parse::<u64>().ok());
+            let ids = || shelf.iter().map(|named| named.id);
+            // The number first: "2" is the second snapshot, not all of this millennium.
+            let mut found: Vec<SnapshotId> = ids().filter(|id| Some(id.sequence()) == number).collect();
+            if found.is_empty() && !text.is_empty() {
+                found = ids().filter(|id| id.to_string().starts_with(text)).collect();
             }
             match found.as_slice() {
                 [] => Err(unknown()),
@@ -110,6 +110,13 @@ mod tests {
             named("20261120T020000Z-000004"),
             named("20261119T200000Z-000003"),
         ]
+    }
+
+    #[test]
+    fn what_only_waits_is_not_the_gates() {
+        let of = |reasons: &[&str]| is_gated(&reasons.iter().map(|r| (*r).to_owned()).collect::<Vec<_>>());
+        assert!(!of(&[BY_HAND]) && !of(&["imported"]));
+        assert!(of(&["shrunk: 4 pages"]) && of(&["shrunk: 4 pages", BY_HAND]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::app::chain;
@@ -15,6 +15,9 @@ use crate::cli::print::state_dir;
 use crate::cli::{FAILED, USAGE, fail};
 use crate::clock;
 use crate::snapshot::{self, Store};
+
+/// Everything but what never means anything in an address (RFC 3986 section 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a command works.
 pub(super) enum Place {
@@ -228,7 +231,7 @@ async fn by_instance(client: &Client, site: &str, ask: &Ask) -> Result<Value, To
 /// What is sent to the instance for a question.
 fn request(site: &str, ask: &Ask) -> (Method, String, Option<Value>) {
     let shelf = format!("/api/v1/sites/{site}/snapshots");
-    let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let of = |id: &str| format!("{shelf}/{}", escaped(id));
     match ask {
         Ask::List => (Method::GET, shelf, None),

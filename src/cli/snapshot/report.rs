@@ -61,7 +61,7 @@ fn numbers(report: &Value) -> String {
     format!("\nCRAWL\n{}", tables::table(&[], &[], rows))
 }
 
-fn each<'a>(value: &'a Value) -> impl Iterator<Item = &'a Value> {
+fn each(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
@@ -86,8 +86,9 @@ fn broken(report: &Value) -> String {
     let found = &report["refusals"]["not-found"];
     let mut links: Vec<(&str, &str, String)> = each(&found["examples"])
         .map(|link| {
-            let status = link["status"].as_u64().unwrap_or(404);
-            (link["found_on"].as_str().unwrap_or("-"), text(&link["path"]), status.to_string())
+            // Both say that there is no such page.
+            let status = link["status"].as_u64().map_or_else(|| "404/410".to_owned(), |s| s.to_string());
+            (link["found_on"].as_str().unwrap_or("-"), text(&link["path"]), status)
         })
         .collect();
     links.sort();
@@ -158,7 +159,7 @@ mod tests {
             "9 robots It asks not to. (/private)",
             "ON THE PAGE LEADS TO STATUS",
             "/a /y\\u{1b} 410",
-            "/b /z 404",
+            "/b /z 404/410",
             "and 1 more",
             "- /f silent no byte",
             "CARRIED OVER FROM THE SNAPSHOT BEFORE: 2, the oldest of 2026-11-20T01:13:34Z",

@@ -45,10 +45,10 @@ pub(super) fn size_of(value: &Value) -> String {
 
 /// A number or a text.
 pub(super) fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => printable(text),
-        Value::Null => String::new(),
-        other => other.to_string(),
+    match value.as_str() {
+        Some(text) => printable(text),
+        None if value.is_null() => String::new(),
+        None => value.to_string(),
     }
 }
 

@@ -149,7 +149,10 @@ fn yes() -> bool {
 /// A body; none at all is one that says nothing.
 fn parse<T: DeserializeOwned>(body: &Bytes, like: &str) -> Result<T, No> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(text).map_err(|e| bad(&format!("the body is not like {like}: {e}")))
+    let object = serde_json::from_slice::<serde_json::Map<_, _>>(text); // a list would do as a struct otherwise
+    object
+        .and_then(|object| serde_json::from_value(object.into()))
+        .map_err(|e| bad(&format!("the body is not like {like}: {e}")))
 }
 
 fn bad(message: &str) -> No {

@@ -71,13 +71,11 @@ impl Seen {
     fn look(store: &Store, before: &Seen) -> Seen {
         let mut troubles = Vec::new();
         if let Err(error) = store.refresh() {
-            troubles.push(Trouble { kind: "state-directory", message: chain(&error) });
+            troubles.push(Trouble { kind: "state_directory", message: chain(&error) });
         }
         let list = store.list();
-        for (id, why) in store.unreadable() {
-            let message = format!("snapshot {id} cannot be read: {why}");
-            troubles.push(Trouble { kind: "unreadable", message });
-        }
+        let told = store.trouble().into_iter();
+        troubles.extend(told.map(|trouble| Trouble { kind: trouble.code(), message: trouble.to_string() }));
         let held = |summary: &crate::snapshot::Summary| {
             let reasons = summary.held.clone()?;
             let (id, taken_at) = (summary.id.to_string(), rfc3339(summary.taken_at));

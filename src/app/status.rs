@@ -217,7 +217,7 @@ impl SnapshotStatus {
 fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
     if site.mirror.store().is_none() {
         let message = "the state directory cannot be used, so there are no snapshots (the log says why)";
-        return vec![Trouble { kind: "state-directory", message: message.to_owned() }];
+        return vec![Trouble { kind: "state_directory", message: message.to_owned() }];
     }
     seen.troubles.clone()
 }

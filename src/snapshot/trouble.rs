@@ -85,7 +85,7 @@ impl fmt::Display for Trouble {
             Trouble::Unreadable { id, problem } => {
                 write!(
                     f,
-                    "snapshot {id} cannot be read ({problem}); `katahai snapshot repair {id}` saves what can be"
+                    "snapshot {id} cannot be read ({problem}); `katahai snapshot verify {id} --repair` saves what can be"
                 )
             }
             Trouble::Damaged { id, parts, problem, in_service } => {
@@ -93,7 +93,7 @@ impl fmt::Display for Trouble {
                 let more = if *parts > 1 { format!(", and {} more", parts - 1) } else { String::new() };
                 write!(
                     f,
-                    "{which}, {id}, is damaged ({problem}{more}); `katahai snapshot repair {id}` mends it"
+                    "{which}, {id}, is damaged ({problem}{more}); `katahai snapshot verify {id} --repair` mends it"
                 )
             }
             Trouble::Pointer { path } => {

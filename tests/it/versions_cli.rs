@@ -290,3 +290,37 @@ async fn damage_is_repaired_from_other_versions() {
     let plain = edge.cli(&["snapshot", "verify", "--repair"]).await.must_be_ok().out;
     assert!(plain.contains(": whole"), "{plain}");
 }
+
+#[tokio::test]
+async fn trouble_is_told_until_it_is_mended() {
+    let (origin, edge, _) = shop(1).await;
+    assert_eq!(edge.site().await["troubles"], json!([]));
+    let page = origin.content("/about").body;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let blobs = files(&edge.state_dir().join("blobs"));
+    let blob =
+        blobs.into_iter().find(|file| std::fs::read(file).unwrap() == page).expect("the blob of a page");
+    std::fs::write(&blob, &page[..page.len() / 2]).unwrap();
+    edge.get("/about").await;
+    let told = async |kind: &str| {
+        eventually(&format!("the trouble {kind}"), secs(10), async || {
+            let troubles = edge.site().await["troubles"].clone();
+            let found = troubles.as_array().unwrap().iter().find(|trouble| trouble["kind"] == kind).cloned();
+            found.map(|trouble| trouble["message"].as_str().unwrap().to_owned())
+        })
+        .await
+    };
+    let message = told("damaged").await;
+    assert!(message.contains("--repair"), "{message}");
+    let status = edge.cli(&["status"]).await.must_be_ok().out;
+    assert!(status.contains(&message), "{status}");
+    let metrics = edge.admin().get("/metrics").await.text();
+    let line = "katahai_snapshot_troubles{kind=\"damaged\",site=\"shop\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    let before = edge.snapshot_id().await;
+    std::fs::remove_dir_all(edge.state_dir().join("snapshots")).unwrap();
+    told("gone").await;
+    assert_eq!(edge.snapshot_id().await, before, "what is open still serves");
+    edge.get("/signup").await.must_be(&origin.content("/signup").body);
+}

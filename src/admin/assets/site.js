@@ -46,11 +46,12 @@ export class Site {
     fill(part("shelf"), [this.list.snapshots, this.list.unreadable, this.list.previous, this.chosen, this.busy, this.all, minute], () => this.shelf());
     part("compare").hidden = !this.diff;
     fill(part("compare"), [this.diff], () => this.diff ? compared(this.diff, this.path, () => { this.diff = null; this.again(); }) : []);
-    const shown = this.shown();
-    part("report").hidden = !shown && !this.list.crawl?.last?.report;
-    fill(part("report"), [shown, this.reports.get(shown?.id)], () => shown
-      ? report(shown, this.reports.get(shown.id))
-      : report({ id: say("last_crawl"), held: this.list.crawl.last.reasons, gated: true }, this.list.crawl.last.report));
+    const shown = this.shown(), last = this.list.crawl?.last;
+    part("report").hidden = !shown && !last?.report;
+    fill(part("report"), [shown, this.reports.get(shown?.id), shown ? null : last?.at], () => {
+      if (shown) return report(shown, this.reports.get(shown.id));
+      return last?.report ? report({ id: say("last_crawl"), held: last.reasons, gated: true }, last.report) : [];
+    });
   }
 
   crawl(status) {
@@ -66,16 +67,16 @@ export class Site {
 
   shelf() {
     const { snapshots, unreadable = [], previous } = this.list;
-    const head = [[say("snapshot")], [say("kind")], [say("pages"), "n"], [say("files"), "n"], [say("size"), "n"], [say("standing")], [say("actions"), "acts"]];
+    const head = [[say("snapshot")], [say("pages"), "n"], [say("files"), "n"], [say("size"), "n"], [say("standing")], [say("actions"), "acts"]];
     // What is special is always seen; of the rest, the newest.
     const listed = snapshots.filter((s, i) => this.all || i < ROWS || s.current || s.pinned || s.id === this.chosen);
-    const rows = listed.map((s) => {
-      const marks = [s.current ? badge("live", say("current")) : null, s.held ? badge("snapshot", say("held")) : null, s.pinned ? badge("cache", say("pinned")) : null];
-      const why = s.held?.length ? el("ul", { class: "reasons" }, s.held.map((reason) => el("li", {}, reason))) : null;
-      return [[el("code", {}, s.id), el("br"), el("span", { class: "soft" }, when(s.taken_at))], s.kind, number(s.pages), number(s.files), bytes(s.bytes), [marks, why], this.buttons(s)];
+    const rows = listed.flatMap((s) => {
+      const marks = [s.current ? badge("live", say("current")) : null, s.held ? badge("snapshot", say("held")) : null, s.pinned ? badge("cache", say("pinned")) : null, s.kind === "crawl" ? null : badge("", s.kind)];
+      const name = [el("code", {}, s.id), el("br"), el("span", { class: "soft" }, when(s.taken_at))];
+      const row = cells(head, [name, number(s.pages), number(s.files), bytes(s.bytes), marks.filter(Boolean), this.buttons(s)]);
+      return s.held?.length ? [row, why(el("ul", { class: "reasons" }, s.held.map((reason) => el("li", {}, reason))))] : [row];
     });
-    const dash = () => "–";
-    for (const { id, unreadable: why } of unreadable) rows.push([el("code", {}, id), dash(), dash(), dash(), dash(), [badge("failed", say("damaged")), el("p", { class: "soft" }, why)], dash()]);
+    for (const { id, unreadable: reason } of unreadable) rows.push(cells(head, [el("code", {}, id), "–", "–", "–", badge("failed", say("damaged")), ""]), why(el("p", { class: "soft" }, reason)));
     return [
       el("div", { class: "row" }, el("h2", {}, say("snapshots")),
         previous ? el("button", { type: "button", disabled: this.busy, "data-focus": "rollback", on: { click: () => this.rollback(previous) } }, say("rollback_to", previous)) : null),
@@ -151,6 +152,15 @@ export class Site {
     try { await work(); } catch (error) { tell(error.message, true); }
     await this.again();
   }
+}
+
+function cells(head, row) {
+  return el("tr", {}, row.map((cell, i) => el("td", { "data-head": head[i][0], class: head[i][1] ?? null }, cell)));
+}
+
+/** A row that belongs to the one above it. */
+function why(...content) {
+  return el("tr", { class: "why" }, el("td", { colspan: "6" }, content));
 }
 
 function skeleton() {

@@ -19,6 +19,7 @@
 mod begin;
 pub mod bench;
 mod blobs;
+mod bodies;
 mod collect;
 mod damage;
 mod diff;
@@ -48,6 +49,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use begin::{BeginError, Begun};
 pub use blobs::{Stored, WHOLE};
+pub use bodies::Bodies;
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};

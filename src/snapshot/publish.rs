@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use super::bodies::Bodies;
 use super::damage::ManifestError;
 use super::format::About;
 use super::id::SnapshotId;
@@ -100,6 +101,16 @@ impl Staging {
     /// What the snapshot will be called.
     pub fn id(&self) -> SnapshotId {
         self.id
+    }
+
+    /// When it was begun; before this process was started, if it was taken up.
+    pub fn begun(&self) -> SystemTime {
+        self.begun
+    }
+
+    /// What reads the bodies that are staged.
+    pub fn bodies(&self) -> Bodies {
+        Bodies::new(Arc::clone(&self.shared))
     }
 
     /// Begins a body.

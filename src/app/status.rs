@@ -71,7 +71,7 @@ pub struct CrawlStatus {
 pub struct LastCrawl {
     /// RFC 3339.
     pub at: String,
-    /// `published`, `kept_old` or `failed`.
+    /// `published`, `held` (it passed the gate, and waits for the operator's word), `kept_old` or `failed`.
     pub outcome: &'static str,
     /// The snapshot that was published.
     pub snapshot: Option<SnapshotStatus>,
@@ -101,6 +101,11 @@ impl LastCrawl {
     pub fn of(ended: &Ended) -> LastCrawl {
         let (mut snapshot, mut held, mut rules) = (None, None, Vec::new());
         let (outcome, reasons) = match &ended.result {
+            // It passed the gate, and waits all the same: the operator has the word.
+            Ok(Outcome::Published { summary, .. }) if summary.held.is_some() => {
+                held = Some(SnapshotStatus::of(summary));
+                ("held", summary.held.clone().unwrap_or_default())
+            }
             Ok(Outcome::Published { summary, .. }) => {
                 snapshot = Some(SnapshotStatus::of(summary));
                 ("published", Vec::new())

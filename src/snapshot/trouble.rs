@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::damage::Damage;
 use super::id::SnapshotId;
 use super::locked;
+use super::marks::Marks;
 use super::page::BlobId;
 use super::store::{Found, Store};
 use crate::disk;
@@ -192,8 +193,10 @@ impl Store {
         if matches!(inner.read_pointer(), Found::Damaged) {
             trouble.push(Trouble::Pointer { path: path.join(super::CURRENT) });
         }
-        trouble
-            .extend(self.unreadable().into_iter().map(|(id, problem)| Trouble::Unreadable { id, problem }));
+        // One that was repaired has been set aside.
+        let unreadable = self.unreadable().into_iter();
+        let unreadable = unreadable.filter(|(id, _)| Marks::read(&inner.path_of(*id)).held.is_none());
+        trouble.extend(unreadable.map(|(id, problem)| Trouble::Unreadable { id, problem }));
         let current = self.current().map(|current| current.id());
         for (id, parts) in locked(&inner.blobs.ledger.found).iter().rev() {
             let problem = parts.iter().map(ToString::to_string).min().unwrap_or_default();

@@ -58,8 +58,6 @@ pub struct Trouble {
 pub struct Carried {
     /// How many addresses.
     pub count: u64,
-    /// When the oldest was taken, RFC 3339.
-    pub oldest: Option<String>,
 }
 
 impl Seen {
@@ -98,11 +96,10 @@ impl Seen {
     }
 }
 
-/// What a crawl's report says of what it carried over.
+/// What a crawl's report says of what it carried over, by the reasons.
 fn carried(report: &Value) -> Option<Carried> {
-    let carried = &report["carried"];
-    let count = carried.as_u64().or_else(|| carried["count"].as_u64())?;
-    Some(Carried { count, oldest: carried["oldest"].as_str().map(str::to_owned) })
+    let reasons = report["carried_over"].as_object()?;
+    Some(Carried { count: reasons.values().filter_map(|reason| reason["count"].as_u64()).sum() })
 }
 
 impl App {
@@ -141,15 +138,13 @@ mod tests {
 
     #[test]
     fn what_a_report_says_of_carried_pages_is_read() {
-        let oldest = || Some("2026-11-20T01:13:34Z".to_owned());
         for (report, expected) in [
-            (json!({ "carried": { "count": 7, "oldest": oldest() } }), Some((7, oldest()))),
-            (json!({ "carried": 7 }), Some((7, None))),
-            (json!({ "carried": null }), None),
+            (json!({ "carried_over": { "silent": { "count": 7 }, "not-linked": { "count": 2 } } }), Some(9)),
+            (json!({ "carried_over": {} }), Some(0)),
+            (json!({ "carried_over": null }), None),
             (json!({}), None),
         ] {
-            let found = carried(&report).map(|carried| (carried.count, carried.oldest));
-            assert_eq!(found, expected, "{report}");
+            assert_eq!(carried(&report).map(|carried| carried.count), expected, "{report}");
         }
     }
 }

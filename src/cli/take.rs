@@ -36,7 +36,7 @@ pub(super) fn run(options: &OfSite) -> u8 {
         match result {
             Ok(last) if wanted.instance.json => {
                 say(&format!("{}\n", serde_json::to_string_pretty(&last).unwrap_or_default()));
-                if last["outcome"] == "published" { DONE } else { FAILED }
+                if last["outcome"] == "published" || last["outcome"] == "held" { DONE } else { FAILED }
             }
             Ok(last) => conclude(&last),
             Err(message) => fail(FAILED, &message),
@@ -132,7 +132,7 @@ fn choose<'a>(wanted: Option<&'a str>, names: &[&'a str]) -> Result<&'a str, Str
 
 /// How it ended, in words.
 fn conclude(last: &Value) -> u8 {
-    let snapshot = &last["snapshot"];
+    let snapshot = if last["snapshot"].is_null() { &last["held"] } else { &last["snapshot"] };
     let id = snapshot["id"].as_str().unwrap_or_default();
     let reasons: Vec<String> = last["reasons"]
         .as_array()
@@ -149,6 +149,10 @@ fn conclude(last: &Value) -> u8 {
                 bytesize::ByteSize(bytes)
             ))
         }
+        Some("held") => say(&format!(
+            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}\n",
+            reasons.concat()
+        )),
         _ => {
             let mut text = format!("the old snapshot stays in service:{}", reasons.concat());
             if !id.is_empty() {

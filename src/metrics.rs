@@ -88,6 +88,8 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
+    /// The share of visitors' page requests that the current snapshot could answer.
+    pub coverage: GaugeVec,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
     /// Crawls that did not pass the gate, by the rule that spoke.
@@ -176,6 +178,13 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
+            coverage: made.add(GaugeVec::new(
+                Opts::new(
+                    "katahai_coverage_ratio",
+                    "Share of the last days' successful page requests that the current snapshot could answer.",
+                ),
+                &["site"],
+            )?)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate_refusals: made.counters(
                 "katahai_gate_refusals_total",

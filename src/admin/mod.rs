@@ -58,9 +58,10 @@ impl Api {
         match segments.as_slice() {
             ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
             ["readyz"] if get => self.ready(),
-            ["metrics"] if get => self.metrics(),
-            ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status()),
+            ["metrics"] if get => self.metrics().await,
+            ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status().await),
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
+            ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
             ["api", "v1", "sites", site, rest @ ..] => {
                 sites::answer(&self.app, site, rest, &parts.method, &body)
             }
@@ -80,8 +81,8 @@ impl Api {
         json(status, &serde_json::json!({ "ready": ready, "not_ready": waiting }))
     }
 
-    fn metrics(&self) -> Response<Body> {
-        match self.app.metrics().text() {
+    async fn metrics(&self) -> Response<Body> {
+        match self.app.metrics().await.text() {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),
         }

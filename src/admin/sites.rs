@@ -12,25 +12,36 @@ use crate::app::App;
 use crate::clock;
 use crate::failover::Mode;
 use crate::http::Body;
-use crate::proxy::Site;
+use crate::proxy::{Site, Table};
 
 /// Answers below `/api/v1/sites/{name}`.
 pub(super) fn answer(app: &App, name: &str, rest: &[&str], method: &Method, body: &Bytes) -> Response<Body> {
     let table = app.table();
-    let Some(site) = table.named(name) else {
-        let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
-        let message = format!("there is no such site; there are: {}", names.join(", "));
-        return error(StatusCode::NOT_FOUND, "unknown-site", &message);
-    };
+    let Some(site) = table.named(name) else { return unknown(&table) };
     let get = matches!(*method, Method::GET | Method::HEAD);
     match rest {
         ["snapshots"] if get => list(app, site),
         ["snapshots"] if *method == Method::POST => take(app, site),
         ["snapshots", id] if get => show(site, id),
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["mode"] | ["snapshots"] => not_this_method(),
+        ["mode"] | ["snapshots"] | ["coverage"] => not_this_method(),
         ["origins" | "purge" | "forms" | "snapshots", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+    }
+}
+
+fn unknown(table: &Table) -> Response<Body> {
+    let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
+    let message = format!("there is no such site; there are: {}", names.join(", "));
+    error(StatusCode::NOT_FOUND, "unknown-site", &message)
+}
+
+/// What visitors ask for and the snapshot in service has, or lacks.
+pub(super) async fn coverage(app: &App, name: &str) -> Response<Body> {
+    let table = app.table();
+    match table.named(name) {
+        Some(site) => json(StatusCode::OK, &*app.coverage(site).await),
+        None => unknown(&table),
     }
 }
 

@@ -5,6 +5,7 @@ mod edge;
 mod mirror;
 mod reload;
 pub mod status;
+mod visits;
 mod watch;
 
 use std::collections::HashMap;
@@ -65,6 +66,8 @@ pub struct App {
     running: Mutex<Running>,
     reloading: tokio::sync::Mutex<()>,
     addresses: Addresses,
+    coverages: visits::Coverages,
+    _visits: tasks::Guard,
     started: Now,
 }
 
@@ -133,6 +136,7 @@ impl App {
         for listener in https {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
+        let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let app = Arc::new(App {
             source,
             proxy,
@@ -142,6 +146,8 @@ impl App {
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
             addresses,
+            coverages: visits::Coverages::default(),
+            _visits: keeper,
             started,
         });
         app.start_crawlers();
@@ -164,8 +170,9 @@ impl App {
     }
 
     /// The metrics, with what is read off the parts brought up to date.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub async fn metrics(&self) -> &Arc<Metrics> {
         status::gauge(self);
+        self.gauge_coverage().await;
         &self.parts.metrics
     }
 
@@ -183,10 +190,12 @@ impl App {
     pub async fn drain(&self, grace: Duration) -> Option<Drained> {
         let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.running().crawlers.clear();
-        match visitors {
+        let drained = match visitors {
             Some(visitors) => Some(visitors.drain(grace).await),
             None => None,
-        }
+        };
+        self.save_visits(self.table().sites.iter()).await;
+        drained
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::App;
+use super::visits::SHOWN;
 use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
@@ -10,6 +11,7 @@ use crate::failover::State;
 use crate::origin::health;
 use crate::proxy::Site;
 use crate::snapshot::Summary;
+use crate::visits::Coverage;
 
 /// `GET /api/v1/status`.
 #[derive(Debug, Serialize)]
@@ -37,6 +39,8 @@ pub struct SiteStatus {
     pub origins: Vec<OriginStatus>,
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
+    /// How much of what visitors ask for that snapshot could answer.
+    pub coverage: Coverage,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -141,26 +145,31 @@ pub struct SnapshotStatus {
 
 impl App {
     /// The status.
-    pub fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         let table = self.table();
         let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
+        let mut sites = Vec::with_capacity(table.sites.len());
+        for site in &table.sites {
+            sites.push(self.site_status(site, &*self.coverage(site).await));
+        }
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
-            sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
+            sites,
         }
     }
 
-    fn site_status(&self, site: &Site) -> SiteStatus {
+    fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
         SiteStatus {
             name: site.config.name.to_string(),
             state: site.state().as_str(),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            coverage: coverage.in_short(SHOWN),
             crawl: self.crawl_status(&site.config.name).in_short(),
         }
     }

@@ -41,15 +41,49 @@ fn plain(status: &Value) -> String {
         } else {
             format!("{id}, {} pages, taken {taken}", snapshot["pages"])
         };
+        let coverage = coverage(&site["coverage"]);
         let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
-        rows.push(vec![text(&site["name"]), text(&site["state"]), text(&site["mode"]), origins, snapshot]);
+        rows.push(vec![
+            text(&site["name"]),
+            text(&site["state"]),
+            text(&site["mode"]),
+            origins,
+            snapshot,
+            coverage,
+        ]);
     }
     let head = format!("katahai {}, up {} s\n", text(&status["version"]), status["uptime_s"]);
-    format!("{head}{}\n", table(&["site", "state", "mode", "origins", "snapshot"], rows))
+    format!("{head}{}\n", table(&["site", "state", "mode", "origins", "snapshot", "coverage"], rows))
+}
+
+/// The share in words; what is missing can be asked for.
+fn coverage(coverage: &Value) -> String {
+    let Some(share) = coverage["share"].as_f64() else { return "no visits yet".to_owned() };
+    // Rounded down: 100 % is said of all only.
+    let share = (share * 1000.0).floor() / 10.0;
+    match coverage["missing_paths"].as_u64() {
+        None | Some(0) => format!("{share} %"),
+        Some(1) => format!("{share} %, 1 path missing"),
+        Some(missing) => format!("{share} %, {missing} paths missing"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn coverage_is_in_words() {
+        for (share, missing, text) in [
+            (serde_json::Value::Null, 0, "no visits yet"),
+            (1.0.into(), 0, "100 %"),
+            (0.99999.into(), 1, "99.9 %, 1 path missing"),
+            (0.5.into(), 7, "50 %, 7 paths missing"),
+        ] {
+            let value = serde_json::json!({ "share": share, "missing_paths": missing });
+            assert_eq!(super::coverage(&value), text);
+        }
+        assert_eq!(super::coverage(&serde_json::Value::Null), "no visits yet");
+    }
+
     #[test]
     fn a_site_is_one_row() {
         let status = serde_json::json!({

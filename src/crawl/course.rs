@@ -16,6 +16,7 @@ use super::fates::{Fate, Fates, Stored};
 use super::fetch::Fetch;
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy};
+use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::pace::Pace;
@@ -26,9 +27,11 @@ use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
+use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
+use crate::visits::{self, Visits};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -61,6 +64,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) frontier: Frontier,
     /// What an interrupted crawl had stored, and this one has not come by yet.
     pub(super) staged: Staged,
+    /// What visitors ask for.
+    pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
     pub(super) fates: Fates,
@@ -85,7 +90,7 @@ pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
-    staged: Staged,
+    (staged, visits): (Staged, Option<&Visits>),
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
@@ -101,6 +106,7 @@ pub(super) async fn crawl<F: Fetch>(
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
         staged,
+        learned: Learned::default(),
         maps: HashMap::new(),
         fates: Fates::default(),
         drawn: Drawn::default(),
@@ -112,6 +118,7 @@ pub(super) async fn crawl<F: Fetch>(
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
+    crawl.seed_learned(visits);
     crawl.drain().await?;
     crawl.again().await?;
     crawl.report.broken_links = crawl.links.into_broken();
@@ -143,6 +150,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
                     self.policy.robots = findings.robots.clone().unwrap_or_default();
+                    visitor.pace.delay(self.policy.robots.delay);
                     self.report.robots = "found".into();
                     None
                 }
@@ -176,6 +184,15 @@ impl<F: Fetch> Crawl<'_, F> {
         self.map("/sitemap.xml", 0);
         self.offer("/favicon.ico", Need::Site, 0, 0, None);
         self.offer("/", Need::Link, 0, 0, None);
+    }
+
+    /// What visitors ask for, by the keys that the configuration makes of it now.
+    fn seed_learned(&mut self, visits: Option<&Visits>) {
+        let popular =
+            visits.map(|visits| visits.popular(clock::now().wall, visits::PATHS)).unwrap_or_default();
+        let keys = popular.iter().map(|(key, _)| self.visitor.scope.key(key).into());
+        self.learned = Learned::new(keys, self.site.mirror.max_pages);
+        self.offer_learned();
     }
 
     /// Wants a file read as a site map.

@@ -17,6 +17,7 @@ mod docs_site;
 mod failover;
 mod harness;
 mod holding;
+mod learned;
 mod limits;
 mod names;
 mod protocols;

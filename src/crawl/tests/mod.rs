@@ -10,6 +10,7 @@ mod judged;
 mod learned;
 mod reading;
 mod refused;
+mod resumed;
 mod tempo;
 
 use std::sync::Arc;

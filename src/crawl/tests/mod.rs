@@ -2,6 +2,7 @@
 //! so that pauses and time-outs take no time.
 
 mod bounds;
+mod carried;
 mod complete;
 mod gated;
 mod learned;

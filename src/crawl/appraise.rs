@@ -1,0 +1,47 @@
+//! One file that has come, or that is stored: what it leads to, how much of it can be read, and whether it is the
+//! site's at all.
+
+use http::header::CONTENT_TYPE;
+
+use super::admission::Refusal;
+use super::charset;
+use super::findings::{self, File, Findings, Reading};
+use super::scope::Scope;
+use super::stored_headers::Media;
+use super::text::visible;
+
+/// Why a file is not stored once it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// What stands in it speaks against it.
+    Refused(Refusal),
+    /// It is a page of a host, a panel, a wall, or an error: the code of its kind.
+    Wrong(&'static str),
+}
+
+/// Whether a file is a page: what is read as something else never is.
+pub(super) fn is_page(file: &File<'_>) -> bool {
+    file.media == Media::Html && file.reading == Reading::ByType
+}
+
+/// Reads a file. `whole`: its body is all there.
+///
+/// # Errors
+/// Why it must not be stored.
+pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Result<Findings, Unfit> {
+    let findings = findings::read(file, scope).map_err(Unfit::Refused)?;
+    if !is_page(file) {
+        return Ok(findings);
+    }
+    if let Some(kind) = wrong_page(file, status, whole) {
+        return Err(Unfit::Wrong(kind));
+    }
+    let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (text, _) = charset::html(file.body, content_type);
+    Ok(Findings { visible: Some(visible(&text)), ..findings })
+}
+
+/// Nothing is known to be wrong yet.
+fn wrong_page(_file: &File<'_>, _status: u16, _whole: bool) -> Option<&'static str> {
+    None
+}

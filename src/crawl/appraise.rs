@@ -6,9 +6,11 @@ use http::header::CONTENT_TYPE;
 use super::admission::Refusal;
 use super::charset;
 use super::findings::{self, File, Findings, Reading};
+use super::links::Need;
 use super::scope::Scope;
 use super::stored_headers::Media;
 use super::text::visible;
+use crate::verdict::{Answer, Kind, wrong_page};
 
 /// Why a file is not stored once it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope)
     if !is_page(file) {
         return Ok(findings);
     }
-    if let Some(kind) = wrong_page(file, status, whole) {
+    if let Some(kind) = wrong(file, status, whole) {
         return Err(Unfit::Wrong(kind));
     }
     let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -41,7 +43,10 @@ pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope)
     Ok(Findings { visible: Some(visible(&text)), ..findings })
 }
 
-/// Nothing is known to be wrong yet.
-fn wrong_page(_file: &File<'_>, _status: u16, _whole: bool) -> Option<&'static str> {
-    None
+/// The kind of page that a file is, if it is surely not the site's. A list of the files in a folder is a way to offer
+/// them, too: only instead of a key page it is a fault.
+fn wrong(file: &File<'_>, status: u16, whole: bool) -> Option<&'static str> {
+    let answer = Answer { status, headers: file.headers, body: file.body, whole };
+    let kind = wrong_page(&answer)?.kind;
+    (kind != Kind::DirectoryListing || file.need == Need::Key).then(|| kind.code())
 }

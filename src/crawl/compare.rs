@@ -1,9 +1,9 @@
 //! The snapshot in service beside the crawl, page by page: the numbers that the gate goes by.
 
 use super::carry::Heard;
-use super::fates::{Fate, Fates, Leads};
-use super::gate::{Before, Texts, Turned};
-use crate::snapshot::{Class, Page};
+use super::fates::{Fates, Leads};
+use super::gate::{self, Texts, Turned};
+use crate::snapshot::{BlobId, Class, Page};
 
 /// A page's share of its old text in percent; what has doubled and more is one.
 const SHARES: usize = 201;
@@ -19,13 +19,21 @@ pub(super) struct Comparison {
     looks: Vec<Look>,
 }
 
-/// What a page shows now and showed before; equal numbers stand for the same text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a page shows now and showed before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Look {
+    /// The same for the same text.
     now: u64,
-    /// The length of the text says enough: a site has few pages of the same length by chance.
-    before: u32,
+    key: Box<str>,
+    /// How long the text was.
+    text: u32,
+    body: Option<BlobId>,
+    /// It shows that itself; else it redirects to what does.
+    itself: bool,
 }
+
+/// What a page of the snapshot in service shows, in the same measure: reads its body.
+pub(super) type Before<'a> = &'a dyn Fn(&str) -> Option<u64>;
 
 impl Comparison {
     pub(super) fn new() -> Comparison {
@@ -51,8 +59,10 @@ impl Comparison {
         let Leads::To(at, stored) = fates.follow(&old.key) else { return };
         let (Some(now), Some(before)) = (stored.text, old.notes.text) else { return };
         // To lead all visitors to one page is to show them one page.
-        self.looks.push(Look { now: stored.likeness, before });
-        if at != old.key {
+        let key = old.key.as_str().into();
+        let itself = at == old.key;
+        self.looks.push(Look { now: stored.likeness, key, text: before, body: old.body, itself });
+        if !itself {
             return;
         }
         self.text.pages += 1;
@@ -75,45 +85,79 @@ impl Comparison {
         self.turned.example.get_or_insert_with(|| old.key.clone());
     }
 
-    /// The numbers. `most`: pages that a crawl may fetch; what was carried over beyond that cannot come again.
-    pub(super) fn end(mut self, most: u64, seconds: Option<f64>, fates: &Fates) -> Before {
+    /// All is noted.
+    pub(super) fn end(&mut self) {
         self.text.typical = median(&self.shares);
         self.looks.sort_unstable();
-        let groups = self.looks.chunk_by(|a, b| a.now == b.now);
-        let merged = groups.map(|group| (merged(group), group[0].now));
-        let (mut all, mut most_merged) = (0, (0, 0));
-        for (count, likeness) in merged {
-            all += count;
-            most_merged = most_merged.max((count, likeness));
+    }
+
+    /// The numbers. `most`: pages that a crawl may fetch; what was carried over beyond that cannot come again.
+    pub(super) fn numbers(&self, most: u64, seconds: Option<f64>, before: Before<'_>) -> gate::Before {
+        let (mut merged, mut largest) = (0, (0, None));
+        for group in self.looks.chunk_by(|a, b| a.now == b.now) {
+            let count = changed(group, before);
+            merged += count;
+            if count > largest.0 {
+                largest = (count, group.first().map(|look| look.key.to_string()));
+            }
         }
-        let example =
-            || fates.iter().filter(|(_, fate)| shows(fate, most_merged.1)).map(|(key, _)| key).min();
-        let merged_example = (all > 0).then(example).flatten().map(ToString::to_string);
-        Before {
+        gate::Before {
             pages: self.pages.min(most),
             seconds,
             text: self.text,
-            turned: self.turned,
-            merged: all,
-            merged_example,
+            turned: self.turned.clone(),
+            merged,
+            merged_example: largest.1,
             both: self.looks.len() as u64,
         }
     }
 
-    /// Pages that show the same as one that shows `now` and showed `before`, and showed something else.
-    pub(super) fn twins(&self, now: u64, before: u32) -> u64 {
-        self.looks.iter().filter(|look| look.now == now && look.before != before).count() as u64
+    /// Other pages that show what `key` shows now, and did not before; those that redirect to it do no harm.
+    pub(super) fn twins(&self, key: &str, now: u64, before: Before<'_>) -> u64 {
+        let from = self.looks.partition_point(|look| look.now < now);
+        let to = self.looks.partition_point(|look| look.now <= now);
+        let group: Vec<&Look> = self.looks[from..to].iter().filter(|look| look.itself).collect();
+        let Some(own) = before(key).filter(|_| group.len() > 1) else { return 0 };
+        let sample: Vec<u64> = sample(&group).filter_map(|look| before(&look.key)).collect();
+        let others = sample.iter().filter(|look| **look != own).count();
+        of_all(others, sample.len(), group.len())
     }
 }
 
-fn shows(fate: &Fate, likeness: u64) -> bool {
-    matches!(fate, Fate::Stored(stored) if stored.is_page && stored.likeness == likeness)
+/// Pages of a group that shows the same now, without the largest number that did so before. Sorted by key.
+fn changed(group: &[Look], before: Before<'_>) -> u64 {
+    let (Some(first), true) = (group.first(), group.len() > 1) else { return 0 };
+    // The same files: the shell of a program in the browser, or one page under many addresses.
+    if group.iter().all(|look| look.body.is_some() && look.body == first.body) {
+        return 0;
+    }
+    let mut lengths: Vec<u64> = group.iter().map(|look| u64::from(look.text)).collect();
+    if most_alike(&mut lengths) == 1 {
+        return group.len() as u64 - 1;
+    }
+    // The same length may be chance: what stood there tells.
+    let mut looks: Vec<u64> = sample(group).filter_map(|look| before(&look.key)).collect();
+    let alike = most_alike(&mut looks);
+    of_all(looks.len() - alike, looks.len(), group.len())
 }
 
-/// Pages of a group that shows the same now, without the largest number that did so before. Sorted.
-fn merged(group: &[Look]) -> u64 {
-    let alike_before = group.chunk_by(|a, b| a.before == b.before).map(<[Look]>::len).max();
-    (group.len() - alike_before.unwrap_or(0)) as u64
+/// As much of a group as its bodies are read again.
+const SAMPLE: usize = 64;
+
+fn sample<T>(group: &[T]) -> impl Iterator<Item = &T> {
+    // Odd, so that addresses which alternate are both seen.
+    group.iter().step_by(group.len().div_ceil(SAMPLE) | 1)
+}
+
+/// What a part of a sample is of all.
+fn of_all(part: usize, sample: usize, all: usize) -> u64 {
+    (part as u64 * all as u64).checked_div(sample as u64).unwrap_or(0)
+}
+
+/// The size of the largest group of equal numbers.
+fn most_alike(numbers: &mut [u64]) -> usize {
+    numbers.sort_unstable();
+    numbers.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0)
 }
 
 /// The share that one half of the pages has not more than.
@@ -130,7 +174,7 @@ fn median(shares: &[u32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::carry::Turn;
-    use super::super::fates::Stored;
+    use super::super::fates::{Fate, Stored};
     use super::*;
     use crate::snapshot::Notes;
     use std::time::SystemTime;
@@ -141,42 +185,64 @@ mod tests {
         Page { key, status: 200, headers, body: None, len: 0, taken_at, class: Class::Page, notes }
     }
 
-    /// Pages with their text before and now, and what they show now.
-    fn compared(pages: &[(u32, u32, u64)]) -> Before {
+    /// Pages with their text before and now, what they show now and what they showed.
+    fn compared(pages: &[(u32, u32, u64, u64)]) -> (Comparison, gate::Before) {
         let mut fates = Fates::default();
         let mut comparison = Comparison::new();
-        for (i, (_, now, likeness)) in pages.iter().enumerate() {
+        for (i, (_, now, likeness, _)) in pages.iter().enumerate() {
             let stored = Stored { is_page: true, text: Some(*now), likeness: *likeness, login: false };
-            fates.set(format!("/{i}").into(), Fate::Stored(stored));
+            fates.set(format!("/{i:03}").into(), Fate::Stored(stored));
         }
-        for (i, (before, ..)) in pages.iter().enumerate() {
-            comparison.note(&old(&format!("/{i}"), *before), Heard::Anew, &fates);
+        for (i, (before, _, _, showed)) in pages.iter().enumerate() {
+            let page = Page { body: Some(BlobId::of(&[i as u8])), ..old(&format!("/{i:03}"), *before) };
+            let page = if *showed == 0 { Page { body: Some(BlobId::of(b"shell")), ..page } } else { page };
+            comparison.note(&page, Heard::Anew, &fates);
         }
-        comparison.end(1000, None, &fates)
+        comparison.end();
+        let numbers = comparison.numbers(1000, None, &|key| showed(pages, key));
+        (comparison, numbers)
+    }
+
+    fn showed(pages: &[(u32, u32, u64, u64)], key: &str) -> Option<u64> {
+        pages.get(key[1..].parse::<usize>().ok()?).map(|page| page.3)
     }
 
     #[test]
     fn text_is_compared_page_by_page() {
-        let before = compared(&[(100, 50, 1), (100, 100, 2), (0, 70, 3), (200, 600, 4)]);
+        let (_, before) = compared(&[(100, 50, 1, 1), (100, 100, 2, 2), (0, 70, 3, 3), (200, 600, 4, 4)]);
         assert_eq!(before.text, Texts { pages: 4, before: 400, now: 820, typical: 1.0 });
-        assert!((compared(&[(10, 1, 1), (10, 2, 2), (10, 30, 3)]).text.typical - 0.2).abs() < 1e-9);
-        assert!((compared(&[]).text.typical - 1.0).abs() < 1e-9);
+        let (_, before) = compared(&[(10, 1, 1, 1), (10, 2, 2, 2), (10, 30, 3, 3)]);
+        assert!((before.text.typical - 0.2).abs() < 1e-9);
+        assert!((compared(&[]).1.text.typical - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn pages_that_come_to_show_the_same_are_counted() {
         for (pages, expected) in [
-            (&[(10, 9, 1), (20, 9, 2)][..], 0),
-            (&[(10, 9, 1), (20, 9, 1)], 1),
-            (&[(10, 9, 1), (20, 9, 1), (30, 9, 1), (40, 9, 7)], 2),
-            // They did so before: the shell of a program in the browser.
-            (&[(10, 9, 1), (10, 9, 1), (10, 9, 1)], 0),
-            (&[(10, 9, 1), (10, 9, 1), (30, 9, 1)], 1),
+            (&[(10, 9, 1, 5), (20, 9, 2, 5)][..], 0),
+            (&[(10, 9, 1, 5), (20, 9, 1, 6)], 1),
+            (&[(10, 9, 1, 5), (20, 9, 1, 6), (30, 9, 1, 7), (40, 9, 7, 8)], 2),
+            // Of one length by chance.
+            (&[(10, 9, 1, 5), (10, 9, 1, 6), (10, 9, 1, 7)], 2),
+            // They did so before: the shell of a program in the browser, pictures between one menu.
+            (&[(10, 9, 1, 0), (10, 9, 1, 0), (10, 9, 1, 0)], 0),
+            (&[(10, 9, 1, 5), (10, 9, 1, 5), (10, 9, 1, 5)], 0),
+            (&[(10, 9, 1, 5), (10, 9, 1, 5), (30, 9, 1, 6)], 1),
         ] {
-            assert_eq!(compared(pages).merged, expected, "{pages:?}");
+            assert_eq!(compared(pages).1.merged, expected, "{pages:?}");
         }
-        let before = compared(&[(10, 9, 5), (20, 9, 5), (30, 9, 6)]);
-        assert_eq!((before.merged_example.as_deref(), before.both), (Some("/0"), 3));
+        let (_, before) = compared(&[(10, 9, 5, 1), (20, 9, 5, 2), (30, 9, 6, 3)]);
+        assert_eq!((before.merged_example.as_deref(), before.both), (Some("/000"), 3));
+        let many: Vec<_> = (0..200).map(|i| (10, 9, 1, i % 2 + 5)).collect();
+        assert_eq!(compared(&many).1.merged, 100);
+    }
+
+    #[test]
+    fn twins_are_those_that_have_become_so() {
+        let pages = [(10, 9, 1, 5), (10, 9, 1, 5), (10, 9, 1, 6), (10, 9, 2, 7)];
+        let (comparison, _) = compared(&pages);
+        let twins = |key: &str, now| comparison.twins(key, now, &|key| showed(&pages, key));
+        assert_eq!((twins("/000", 1), twins("/002", 1), twins("/003", 2), twins("/new", 1)), (1, 2, 0, 0));
     }
 
     #[test]
@@ -192,7 +258,8 @@ mod tests {
         comparison.note(&old("/f", 1), Heard::Nothing, &fates);
         comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::admission::Refusal::Route), &fates);
         comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &fates);
-        let before = comparison.end(5, None, &fates);
+        comparison.end();
+        let before = comparison.numbers(5, None, &|_| None);
         assert_eq!((before.pages, before.turned.of, before.turned.missing), (5, 5, 2));
         let into: Vec<_> = before.turned.into.into_iter().collect();
         assert_eq!(into, [("elsewhere".to_owned(), 1), ("silent".to_owned(), 1)]);

@@ -1,11 +1,15 @@
 //! What the gate is shown of a crawl: gathered from what became of its addresses, and from the snapshot in service.
 
+use http::header::CONTENT_TYPE;
+
+use super::charset;
 use super::compare::Comparison;
 use super::course::Done;
-use super::fates::{Fate, Fates, Leads, Stored};
+use super::fates::{self, Fate, Fates, Leads};
 use super::gate::{AssetBefore, Evidence, KeyPage, LostAsset};
 use super::report::Report;
-use crate::snapshot::{Page, Snapshot};
+use super::text::visible;
+use crate::snapshot::{Page, Snapshot, Stored};
 
 /// The snapshot in service, and what is known of its crawl.
 pub(super) struct Last<'a> {
@@ -21,6 +25,15 @@ impl Last<'_> {
 
     fn text(&self, key: &str) -> Option<u32> {
         self.page(key)?.notes.text
+    }
+
+    /// What its page shows, in the measure of [`fates::Stored::likeness`].
+    fn look(&self, key: &str) -> Option<u64> {
+        let page = self.page(key)?;
+        let Stored::Whole(body) = self.snapshot.load(&page).ok()? else { return None };
+        let content_type = page.headers.iter().find(|(name, _)| *name == CONTENT_TYPE);
+        let content_type = content_type.and_then(|(_, value)| value.to_str().ok());
+        Some(visible(&charset::html(&body, content_type).0).likeness)
     }
 
     /// How long its crawl took, in seconds, if that says something.
@@ -48,10 +61,7 @@ pub(super) fn gather(done: &Done, last: Option<Last<'_>>, seconds: Option<f64>, 
         seconds,
         cut_short: done.cut_short.clone(),
         by_hand: None,
-        before: last.map(|last| {
-            let usual = last.seconds();
-            last.comparison.end(max_pages, usual, &done.fates)
-        }),
+        before: last.map(|last| last.comparison.numbers(max_pages, last.seconds(), &|key| last.look(key))),
     }
 }
 
@@ -69,11 +79,11 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
         Leads::To(at, stored) => {
             page.text = stored.text;
             page.text_before = last.and_then(|last| last.text(at).or_else(|| last.text(key)));
-            if let (Some(last), Some(before)) = (last, page.text_before)
+            if let Some(last) = last
                 && stored.is_page
             {
-                page.twins = last.comparison.twins(stored.likeness, before);
-                page.key_twin = key_twin(at, stored, before, done, last);
+                page.twins = last.comparison.twins(at, stored.likeness, &|key| last.look(key));
+                page.key_twin = key_twin(key, stored, done, last);
             }
             let is_login = stored.login && page.text_before.is_some_and(|old| page.text < Some(old / 2));
             page.reached = if is_login { Err("it shows a login".to_owned()) } else { Ok(()) };
@@ -90,18 +100,19 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
     page
 }
 
-/// Another key page with the same text, that had another before.
-fn key_twin(at: &str, page: &Stored, before: u32, done: &Done, last: &Last<'_>) -> Option<String> {
-    let twin = |key: &&String| match done.fates.follow(key) {
-        Leads::To(other, stored) => {
-            other != at
+/// Another key page that shows the same now, be it that one redirects to the other, and did not before.
+fn key_twin(key: &str, page: &fates::Stored, done: &Done, last: &Last<'_>) -> Option<String> {
+    let before = last.look(key)?;
+    let is_twin = |other: &&String| match done.fates.follow(other) {
+        Leads::To(_, stored) => {
+            *other != key
                 && stored.is_page
                 && stored.likeness == page.likeness
-                && last.text(other).is_some_and(|text| text != before)
+                && last.look(other).is_some_and(|look| look != before)
         }
         Leads::Lost(..) | Leads::Unknown(_) | Leads::Nowhere => false,
     };
-    done.key_pages.iter().find(twin).cloned()
+    done.key_pages.iter().find(is_twin).cloned()
 }
 
 /// What key pages need to be drawn, and this crawl did not get. What the owner or a bound keeps out is no loss; what

@@ -64,6 +64,7 @@ pub(super) fn inherit(
     if unreadable > 0 {
         tracing::warn!(id = %current.id(), unreadable, "parts of the snapshot in service cannot be carried over");
     }
+    comparison.end();
     Ok(comparison)
 }
 

@@ -11,13 +11,11 @@ pub mod admission;
 mod appraise;
 mod broken;
 mod carry;
-pub mod charset;
 mod compare;
 mod course;
 pub mod css;
 mod drawn;
 mod eager;
-pub mod entity;
 mod evidence;
 mod fates;
 mod fetch;
@@ -54,6 +52,8 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+// Readers of text that the verdict uses, too.
+pub use crate::http::{charset, entity};
 pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE};
 pub use links::{Link, Need};
 pub use outcome::{CrawlError, Outcome};

@@ -93,7 +93,7 @@ pub(super) async fn fill<F: Fetch>(
     let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
     done.report.site = site.name.to_string();
     done.report.started_at = now.unix();
-    done.report.seconds = took;
+    done.report.seconds = (took * 1000.0).round() / 1000.0;
     done.report.counts = progress.read();
     done.report.resumed = resumed;
     let max_pages = site.mirror.max_pages as u64;

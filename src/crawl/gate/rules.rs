@@ -44,7 +44,9 @@ fn says(rule: Rule, detail: String) -> Broken {
 }
 
 fn measured(rule: Rule, measured: f64, limit: f64, detail: String) -> Broken {
-    Broken { rule, detail, measured: Some(measured), limit: Some(limit) }
+    // As many digits as anybody wants to read.
+    let round = |number: f64| Some((number * 1000.0).round() / 1000.0);
+    Broken { rule, detail, measured: round(measured), limit: round(limit) }
 }
 
 fn share(part: u64, of: u64) -> f64 {

@@ -1,88 +1,9 @@
 //! What a crawl does not get is carried over from the last one, with its age, or goes.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
-
-use super::*;
+use super::changing::{Changing, held, list, words};
 use crate::crawl::testing::{Answer, file, html, redirect, site, status};
 use crate::failure::Cause;
-use crate::snapshot::{Notes, Page};
-
-type Say = Box<dyn Fn() -> Answer + Send + Sync>;
-
-/// A site of thirty pages with a style, whose addresses can be made to say something else.
-struct Changing {
-    says: Arc<Mutex<HashMap<&'static str, Say>>>,
-    fetch: MemorySite,
-    site: Site,
-    crawled: Crawled,
-}
-
-fn words(of: &str) -> String {
-    format!("<link rel=stylesheet href=/s.css><h1>{of}</h1>{}", format!("All about {of}. ").repeat(20))
-}
-
-impl Changing {
-    /// Takes the first snapshot.
-    async fn new() -> Changing {
-        Changing::of(site(&["/"])).await
-    }
-
-    async fn of(site: Site) -> Changing {
-        let says: Arc<Mutex<HashMap<&'static str, Say>>> = Arc::default();
-        let asked = says.clone();
-        let fetch = MemorySite::new(move |ask| {
-            if let Some(say) = asked.lock().expect("no panic").get(&*ask.target) {
-                return say();
-            }
-            let links: String = (0..30).map(|i| format!("<a href=/{i}>")).collect();
-            match ask.target.as_str() {
-                "/" => html(&format!("{}{links}", words("home"))),
-                "/s.css" => file("text/css", "body{}"),
-                "/robots.txt" | "/sitemap.xml" | "/favicon.ico" => status(404),
-                target => html(&words(target)),
-            }
-        });
-        let crawled = crawl(&site, &fetch).await;
-        assert_eq!(crawled.broken(), [""; 0]);
-        Changing { says, fetch, site, crawled }
-    }
-
-    fn says(&mut self, target: &'static str, say: impl Fn() -> Answer + Send + Sync + 'static) {
-        self.says.lock().expect("no panic").insert(target, Box::new(say));
-    }
-
-    /// Takes another snapshot.
-    async fn again(&mut self) -> &Crawled {
-        let progress = Progress::new();
-        let outcome = take(&self.site, &self.fetch, &self.crawled.store, None, &progress, clock::now()).await;
-        self.crawled.outcome = outcome.expect("it ends");
-        self.crawled.progress = progress;
-        &self.crawled
-    }
-
-    fn page(&self, key: &str) -> Option<Page> {
-        self.crawled.snapshot().find(key).expect("readable")
-    }
-
-    fn notes(&self, key: &str) -> Option<(u8, u16)> {
-        self.page(key).map(|page| (page.notes.missed, page.notes.carried))
-    }
-
-    fn carried(&self) -> Vec<(String, u64)> {
-        let report = self.crawled.outcome.report();
-        report.carried_over.iter().map(|(code, of)| (code.to_string(), of.count)).collect()
-    }
-
-    fn removed(&self) -> Vec<(String, u64)> {
-        let report = self.crawled.outcome.report();
-        report.removed.iter().map(|(code, of)| (code.to_string(), of.count)).collect()
-    }
-}
-
-fn list(of: &[(&str, u64)]) -> Vec<(String, u64)> {
-    of.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect()
-}
+use crate::snapshot::Notes;
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_is_carried_over_with_its_age() {
@@ -200,14 +121,6 @@ async fn an_unreadable_robots_txt_loses_nothing_and_a_new_one_is_obeyed() {
     site.says("/robots.txt", || file("text/plain", "User-agent: *\nDisallow: /1\n"));
     assert_eq!(site.again().await.broken(), [""; 0]);
     assert_eq!((site.page("/12"), site.removed()), (None, list(&[("robots", 11)])));
-}
-
-/// The snapshot that did not pass.
-fn held(crawled: &Crawled) -> Arc<Snapshot> {
-    match &crawled.outcome {
-        Outcome::Kept { held: Some(held), .. } => crawled.store.get(&held.id).expect("it is on the shelf"),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,10 @@
 
 mod bounds;
 mod carried;
+mod changing;
 mod complete;
 mod gated;
+mod judged;
 mod learned;
 mod refused;
 

@@ -27,6 +27,7 @@ use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
+use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
@@ -60,10 +61,10 @@ pub(super) struct Crawl<'a, F> {
     pub(super) visitor: &'a Visitor<'a, F>,
     pub(super) policy: Policy<'a>,
     pub(super) frontier: Frontier,
-    /// What visitors ask for.
-    pub(super) learned: Learned,
     /// What an interrupted crawl had stored, and this one has not come by yet.
     pub(super) staged: Staged,
+    /// What visitors ask for.
+    pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
     pub(super) fates: Fates,
@@ -103,8 +104,8 @@ pub(super) async fn crawl<F: Fetch>(
         visitor: &visitor,
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
-        learned,
         staged,
+        learned,
         maps: HashMap::new(),
         fates: Fates::default(),
         drawn: Drawn::default(),
@@ -149,6 +150,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
                     self.policy.robots = findings.robots.clone().unwrap_or_default();
+                    visitor.pace.delay(self.policy.robots.delay);
                     self.report.robots = "found".into();
                     None
                 }

@@ -42,6 +42,7 @@ mod settle;
 pub mod sitemap;
 pub mod srcset;
 mod stored_headers;
+mod tempo;
 mod text;
 mod traps;
 mod unpack;

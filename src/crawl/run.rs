@@ -48,6 +48,7 @@ pub async fn take<F: Fetch>(
 /// A snapshot that was begun, or taken up again.
 pub(super) struct Started {
     staging: Staging,
+    staged: Staged,
     resumed: Option<Resumed>,
     now: Now,
 }
@@ -58,11 +59,17 @@ pub(super) async fn begin(site: &Site, store: &Store, now: Now) -> Result<Starte
     let (store, course, max_age) = (store.clone(), resume::course(site), resume::max_age(site));
     let begun = tasks::blocking(move || {
         let (staging, begun) = store.begin_or_resume(now, KIND, &course, max_age)?;
-        let resumed = match begun {
-            Begun::New => None,
-            Begun::Resumed { pages } => Some(Resumed { since: clock::unix(staging.begun()), files: pages }),
+        staging.leave_when_dropped(true);
+        let (staged, resumed) = match begun {
+            Begun::New => (Staged::default(), None),
+            Begun::Resumed { .. } => {
+                let (staged, since) = (Staged::of(&staging), clock::unix(staging.begun()));
+                let files = staged.len();
+                tracing::info!(site = store.site(), since, files, "an interrupted crawl is gone on with");
+                (staged, Some(Resumed { since, files }))
+            }
         };
-        Ok(Started { staging, resumed, now })
+        Ok(Started { staging, staged, resumed, now })
     });
     begun.await.ok_or(CrawlError::Ending)?
 }
@@ -78,15 +85,8 @@ pub(super) async fn fill<F: Fetch>(
     visits: Option<&Arc<Visits>>,
     progress: &Progress,
 ) -> Result<Outcome, CrawlError> {
-    let Started { staging, resumed, now } = started;
+    let Started { staging, staged, resumed, now } = started;
     let current = store.current();
-    let staged = match &resumed {
-        Some(Resumed { since, files }) => {
-            tracing::info!(site = &*site.name, since, files, "an interrupted crawl is gone on with");
-            Staged::of(&staging)
-        }
-        None => Staged::default(),
-    };
     let staging = Arc::new(staging);
     let learned = Learned::gather(site, visits, store, current.as_ref()).await;
     let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
@@ -172,6 +172,7 @@ async fn end(
     // There is nothing in it that this crawl brought: no operator would want it.
     if broken.iter().any(|broken| broken.rule == Rule::Empty) {
         tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays");
+        staging.leave_when_dropped(false);
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
         return Ok(Outcome::Kept { broken, held: None, report });
     }

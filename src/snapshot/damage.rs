@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::page::BlobId;
 
 /// A part of a snapshot that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Damage {
     /// Neither copy of the manifest's header is whole.
     #[error("the manifest's header is damaged")]
@@ -51,6 +51,26 @@ pub enum Damage {
     /// The disk cannot read a body's file.
     #[error("blob {0} cannot be read from the disk")]
     BlobUnreadable(BlobId),
+}
+
+impl Damage {
+    /// The body, when the damage is one's file.
+    pub(super) fn blob(&self) -> Option<BlobId> {
+        match self {
+            Damage::BlobMissing(id)
+            | Damage::BlobLength { id, .. }
+            | Damage::BlobContent(id)
+            | Damage::BlobUnreadable(id) => Some(*id),
+            Damage::Header
+            | Damage::Fence
+            | Damage::Truncated
+            | Damage::Stranger
+            | Damage::Index(_)
+            | Damage::BlobTable(_)
+            | Damage::Record(_)
+            | Damage::NotListed(_) => None,
+        }
+    }
 }
 
 /// A page or body cannot be had from this snapshot.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::begin::BeginError;
 use super::damage::ManifestError;
 use super::id::SnapshotId;
 use super::publish::PublishError;
 use super::reader::Snapshot;
-use super::store::{BeginError, Store};
+use super::store::Store;
 use crate::clock::Now;
 
 /// A repair's outcome.

@@ -9,6 +9,8 @@ mod gated;
 mod judged;
 mod learned;
 mod refused;
+mod resumed;
+mod tempo;
 
 use std::sync::Arc;
 

@@ -8,6 +8,8 @@ mod garbage;
 mod kept;
 mod killed;
 mod large;
+mod resumed;
+mod serving;
 mod stored;
 
 use std::os::unix::fs::FileExt as _;

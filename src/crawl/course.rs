@@ -31,7 +31,6 @@ use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
-use crate::visits::{self, Visits};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -90,7 +89,7 @@ pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
-    (staged, visits): (Staged, Option<&Visits>),
+    (staged, learned): (Staged, Learned),
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
@@ -106,7 +105,7 @@ pub(super) async fn crawl<F: Fetch>(
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
         staged,
-        learned: Learned::default(),
+        learned,
         maps: HashMap::new(),
         fates: Fates::default(),
         drawn: Drawn::default(),
@@ -118,9 +117,10 @@ pub(super) async fn crawl<F: Fetch>(
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
-    crawl.seed_learned(visits);
+    crawl.offer_learned();
     crawl.drain().await?;
     crawl.again().await?;
+    crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
     let Crawl { report, fates, drawn, cut_short, .. } = crawl;
     Ok(Done { report, key_pages, fates, drawn, cut_short })
@@ -186,15 +186,6 @@ impl<F: Fetch> Crawl<'_, F> {
         self.offer("/", Need::Link, 0, 0, None);
     }
 
-    /// What visitors ask for, by the keys that the configuration makes of it now.
-    fn seed_learned(&mut self, visits: Option<&Visits>) {
-        let popular =
-            visits.map(|visits| visits.popular(clock::now().wall, visits::PATHS)).unwrap_or_default();
-        let keys = popular.iter().map(|(key, _)| self.visitor.scope.key(key).into());
-        self.learned = Learned::new(keys, self.site.mirror.max_pages);
-        self.offer_learned();
-    }
-
     /// Wants a file read as a site map.
     pub(super) fn map(&mut self, key: &str, depth: u32) {
         if depth <= MAP_DEPTH && self.maps.len() < MAPS && !self.maps.contains_key(key) {
@@ -258,7 +249,9 @@ impl<F: Fetch> Crawl<'_, F> {
         Ok(())
     }
 
+    /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
+        self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }

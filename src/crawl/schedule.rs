@@ -241,7 +241,7 @@ async fn one<F: Fetch>(
     shared: &Shared,
     changes: &mut watch::Receiver<Arc<Site>>,
     fetch: &F,
-    (store, visits): (&Store, &Visits),
+    (store, visits): (&Store, &Arc<Visits>),
 ) -> Option<Result<Outcome, CrawlError>> {
     loop {
         let site = changes.borrow_and_update().clone();

@@ -184,6 +184,13 @@ impl<F: Fetch> Crawl<'_, F> {
         }
     }
 
+    /// Pages that are stored for their visitors alone.
+    pub(super) fn learned_pages(&self) -> u64 {
+        let is_page =
+            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        self.learned.unlinked().filter(is_page).count() as u64
+    }
+
     /// Offers what visitors ask for, as far as there is room for what no link leads to.
     pub(super) fn offer_learned(&mut self) {
         while let Some(key) = self.learned.next() {

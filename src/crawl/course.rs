@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::admission::Refusal;
 use super::fetch::Fetch;
 use super::findings::Reading;
-use super::frontier::{Frontier, Item, Policy};
+use super::frontier::{Frontier, Item, Policy, Priority};
 use super::gate::Fate;
 use super::links::Need;
 use super::outcome::CrawlError;
@@ -112,7 +112,8 @@ impl<F: Fetch> Crawl<'_, F> {
         self.report.robots = "none";
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
-            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None };
+            let rank = Priority::default();
+            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let visit = visitor.visit(item, Reading::Robots).await;
             let next = match &visit.end {
                 End::Redirect(_, next) => next.clone(),
@@ -188,7 +189,7 @@ impl<F: Fetch> Crawl<'_, F> {
     fn next(&mut self) -> Option<Item> {
         loop {
             let item = self.frontier.pop()?;
-            match self.full(&item) {
+            match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
                 None => return Some(item),
                 Some(refusal) => self.refuse(refusal, &item),
             }

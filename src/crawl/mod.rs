@@ -21,6 +21,7 @@ mod links;
 pub mod manifest;
 mod outcome;
 mod pace;
+mod patterns;
 mod progress;
 mod receive;
 mod report;
@@ -30,12 +31,14 @@ mod schedule;
 mod scope;
 mod settle;
 pub mod sitemap;
+mod sketch;
 pub mod srcset;
 mod stored_headers;
 mod tempo;
 mod traps;
 mod unpack;
 mod visit;
+mod w3c_date;
 
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,7 @@ use super::admission::Refusal;
 use super::course::Crawl;
 use super::fetch::Fetch;
 use super::findings::Findings;
-use super::frontier::{Item, Offered};
+use super::frontier::{Item, Offered, Priority, step};
 use super::gate::Fate;
 use super::links::Need;
 use super::outcome::CrawlError;
@@ -82,12 +82,16 @@ impl<F: Fetch> Crawl<'_, F> {
         self.visitor.staging.add(page)?;
         self.fates.insert(item.key.clone(), Fate::Stored);
         let Some(findings) = findings else { return Ok(()) };
+        self.frontier.learn(item, &findings.sketch);
         for (key, need) in findings.links {
-            match need {
-                Need::Link => self.offer(&key, Need::Link, item.depth + 1, 0, Some(&item.key)),
-                Need::Key | Need::Site | Need::Draw => {
-                    self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
-                }
+            let rank = Priority { visits: 0, lastmod: findings.lastmod.get(&key).copied() };
+            let (need, depth, hops) = match need {
+                Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
+                Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+            };
+            if !self.frontier.knows(&key, need, depth, rank) {
+                let found_on = Some(item.key.clone());
+                self.offer_item(Item { key: key.into(), need, depth, hops, found_on, rank });
             }
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
@@ -113,7 +117,11 @@ impl<F: Fetch> Crawl<'_, F> {
         hops: u32,
         found_on: Option<&Arc<str>>,
     ) {
-        let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned() };
+        let (found_on, rank) = (found_on.cloned(), Priority::default());
+        self.offer_item(Item { key: key.into(), need, depth, hops, found_on, rank });
+    }
+
+    fn offer_item(&mut self, item: Item) {
         if let Offered::Refused(refusal) = self.frontier.offer(item.clone(), &self.policy) {
             self.refuse(refusal, &item);
         }

@@ -35,6 +35,7 @@ mod links;
 pub mod manifest;
 mod outcome;
 mod pace;
+mod patterns;
 pub mod playlist;
 mod progress;
 mod receive;
@@ -47,6 +48,7 @@ pub(crate) mod scope;
 pub mod script;
 mod settle;
 pub mod sitemap;
+mod sketch;
 pub mod srcset;
 pub(crate) mod stored_headers;
 mod tempo;
@@ -54,6 +56,7 @@ mod text;
 mod traps;
 mod unpack;
 mod visit;
+mod w3c_date;
 pub mod xml;
 
 #[cfg(test)]

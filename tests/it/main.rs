@@ -9,6 +9,7 @@
 mod support;
 
 mod admin;
+mod assets;
 mod browser;
 mod cache;
 mod cli;

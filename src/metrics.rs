@@ -90,6 +90,8 @@ pub struct Metrics {
     pub snapshot_bytes: IntGaugeVec,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
+    /// Crawls that did not pass the gate, by the rule that spoke.
+    pub gate_refusals: IntCounterVec,
     /// Bytes that cached answers take.
     pub cache_bytes: IntGauge,
     /// Cached answers.
@@ -175,6 +177,11 @@ impl Metrics {
                 &["site"],
             )?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
+            gate_refusals: made.counters(
+                "katahai_gate_refusals_total",
+                "Crawls that did not pass the gate, by the rule that spoke.",
+                &["site", "rule"],
+            )?,
             cache_bytes: made
                 .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,
             cache_entries: made.add(IntGauge::new("katahai_cache_entries", "Cached answers.")?)?,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::clock::{self, unix};
+use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
 use crate::origin::health;
@@ -58,8 +59,12 @@ pub struct LastCrawl {
     pub outcome: &'static str,
     /// The snapshot that was published.
     pub snapshot: Option<SnapshotStatus>,
+    /// The snapshot that did not pass the gate, on the shelf for the operator to look at and publish.
+    pub held: Option<SnapshotStatus>,
     /// Why none was published.
     pub reasons: Vec<String>,
+    /// The rules of the gate that spoke, with what was measured and the limit.
+    pub rules: Vec<Broken>,
     /// What was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<serde_json::Value>,
@@ -78,21 +83,23 @@ impl CrawlStatus {
 impl LastCrawl {
     /// A crawl's end in words.
     pub fn of(ended: &Ended) -> LastCrawl {
-        let (outcome, snapshot, reasons) = match &ended.result {
+        let (mut snapshot, mut held, mut rules) = (None, None, Vec::new());
+        let (outcome, reasons) = match &ended.result {
             Ok(Outcome::Published { summary, .. }) => {
-                ("published", Some(SnapshotStatus::of(summary)), Vec::new())
+                snapshot = Some(SnapshotStatus::of(summary));
+                ("published", Vec::new())
             }
-            Ok(Outcome::Kept { broken, .. }) => (
-                "kept_old",
-                None,
-                broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect(),
-            ),
-            Err(error) => ("failed", None, vec![super::chain(error)]),
+            Ok(Outcome::Kept { broken, held: shelved, .. }) => {
+                held = shelved.as_ref().map(SnapshotStatus::of);
+                rules.clone_from(broken);
+                ("kept_old", broken.iter().map(Broken::line).collect())
+            }
+            Err(error) => ("failed", vec![super::chain(error)]),
         };
         let report =
             ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
-        LastCrawl { at, outcome, snapshot, reasons, report }
+        LastCrawl { at, outcome, snapshot, held, reasons, rules, report }
     }
 }
 
@@ -243,6 +250,10 @@ pub(super) fn gauge(app: &App) {
                 [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
             for (outcome, count) in ends {
                 let counter = metrics.crawls.with_label_values(&[name, outcome]);
+                counter.inc_by(count.saturating_sub(counter.get()));
+            }
+            for (rule, count) in Rule::ALL.iter().zip(tally.refusals) {
+                let counter = metrics.gate_refusals.with_label_values(&[name, rule.code()]);
                 counter.inc_by(count.saturating_sub(counter.get()));
             }
         }

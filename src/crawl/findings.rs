@@ -14,6 +14,7 @@ use super::robots::Robots;
 use super::scope::{Place, Scope, resolve};
 use super::script::{self, Kind};
 use super::stored_headers::Media;
+use super::text::Visible;
 use super::{charset, css, link_header, manifest, playlist, sitemap, xml};
 
 /// What was found in a file.
@@ -27,6 +28,10 @@ pub(super) struct Findings {
     pub(super) robots: Option<Robots>,
     /// Whether the site said that the stored file still holds.
     pub(super) unchanged: bool,
+    /// Whether it asks its visitor for a password that they have already.
+    pub(super) login: bool,
+    /// What can be read on it, if it is a page.
+    pub(super) visible: Option<Visible>,
 }
 
 /// As what a file is read for links.
@@ -87,6 +92,8 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
         (Reading::ByType, Media::Html | Media::Xhtml) => {
             let login = found.html(file, content_type)?;
             admission::page(file.key, file.need, file.headers, login)?;
+            let asks = login.passwords == 1 && !login.new_password;
+            return Ok(Findings { links: found.keys, login: asks, ..Findings::default() });
         }
         (Reading::ByType, Media::Css) => {
             let sheet = charset::css(file.body, content_type);

@@ -14,10 +14,12 @@ pub enum Outcome {
         /// What was done.
         report: Box<Report>,
     },
-    /// The new snapshot did not pass the gate and is gone; the one in service stays.
+    /// The new snapshot did not pass the gate; the one in service stays.
     Kept {
         /// Which rules spoke, and the numbers. At least one.
         broken: Vec<Broken>,
+        /// The new snapshot, on the shelf: an operator may still put it in service. `None`: there was nothing in it.
+        held: Option<Summary>,
         /// What was done.
         report: Box<Report>,
     },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The counters of one crawl. A clone counts the same crawl.
 #[derive(Clone, Debug, Default)]
@@ -23,11 +23,15 @@ pub(super) struct Counters {
     pub(super) requests: AtomicU64,
     pub(super) queued: AtomicU64,
     pub(super) under_way: AtomicU64,
+    pub(super) recalled: AtomicU64,
+    pub(super) carried: AtomicU64,
+    pub(super) gone: AtomicU64,
     pub(super) publishing: AtomicBool,
 }
 
 /// One reading of the counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reading {
     /// Pages stored.
     pub pages: u64,
@@ -49,6 +53,12 @@ pub struct Reading {
     pub queued: u64,
     /// Requests under way.
     pub under_way: u64,
+    /// Of what is stored, what an interrupted crawl had fetched already.
+    pub recalled: u64,
+    /// Pages and files that this crawl did not get, and that are carried over from the snapshot in service.
+    pub carried: u64,
+    /// Pages and files of the snapshot in service that are not in the new one.
+    pub gone: u64,
 }
 
 impl Progress {
@@ -71,6 +81,9 @@ impl Progress {
             requests: c.requests.load(Relaxed),
             queued: c.queued.load(Relaxed),
             under_way: c.under_way.load(Relaxed),
+            recalled: c.recalled.load(Relaxed),
+            carried: c.carried.load(Relaxed),
+            gone: c.gone.load(Relaxed),
         }
     }
 
@@ -78,7 +91,8 @@ impl Progress {
     pub(super) fn reset(&self) {
         let c = &*self.0;
         let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
-        for counter in stored.into_iter().chain([&c.refused, &c.errors, &c.requests, &c.queued]) {
+        let others = [&c.refused, &c.errors, &c.requests, &c.queued, &c.recalled, &c.carried, &c.gone];
+        for counter in stored.into_iter().chain(others) {
             counter.store(0, Relaxed);
         }
         c.publishing.store(false, Relaxed);

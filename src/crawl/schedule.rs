@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
 
 use super::fetch::Fetch;
+use super::gate::Rule;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
 use super::run::{begin, fill};
@@ -53,6 +54,8 @@ pub struct Tally {
     pub kept_old: u64,
     /// Without anything to judge.
     pub failed: u64,
+    /// How often each rule of the gate spoke, in the order of [`Rule::ALL`]; once a crawl at most.
+    pub refusals: [u64; Rule::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -178,7 +181,12 @@ impl Shared {
         let mut state = self.state();
         match &ended.result {
             Ok(Outcome::Published { .. }) => state.tally.published += 1,
-            Ok(Outcome::Kept { .. }) => state.tally.kept_old += 1,
+            Ok(Outcome::Kept { broken, .. }) => {
+                state.tally.kept_old += 1;
+                for (count, rule) in state.tally.refusals.iter_mut().zip(Rule::ALL) {
+                    *count += u64::from(broken.iter().any(|broken| broken.rule == rule));
+                }
+            }
             Err(_) => state.tally.failed += 1,
         }
         state.last = Some(ended.clone());
@@ -194,7 +202,8 @@ async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store) {
     let mut failures = 0;
     loop {
         let site = changes.borrow_and_update().clone();
-        let newest = store.list().first().map(|newest| newest.taken_at);
+        // What is held is no copy to fall to.
+        let newest = store.current().and_then(|_| store.list().first().map(|newest| newest.taken_at));
         let wait = pause(clock::now().wall, newest, site.mirror.every, failures);
         let due = tokio::select! {
             () = tokio::time::sleep(wait) => true,
@@ -231,11 +240,11 @@ async fn one<F: Fetch>(
         let site = changes.borrow_and_update().clone();
         let progress = shared.begin();
         let now = clock::now();
-        let staging = match begin(store, now).await {
-            Ok(staging) => staging,
+        let started = match begin(&site, store, now).await {
+            Ok(started) => started,
             Err(error) => return Some(Err(error)),
         };
-        let mut crawl = pin!(fill(staging, &site, fetch, store, &progress, now));
+        let mut crawl = pin!(fill(started, &site, fetch, store, &progress));
         tokio::select! {
             result = &mut crawl => return Some(result),
             changed = changed(changes, &site) => changed?,
@@ -268,8 +277,8 @@ fn same_crawl(a: &Site, b: &Site) -> bool {
         && a.mirror.asset_hosts == b.mirror.asset_hosts
 }
 
-/// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not:
-/// who has gone back to an older one does not want a new one at once.
+/// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not (who
+/// has gone back to an older one does not want a new one at once); `None` when none is in service.
 fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures: u32) -> Duration {
     if failures > 0 {
         // Without any snapshot the site has nothing to fall to: every try is worth it.

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::admission::{self, Head, Refusal};
+use super::appraise::{self, Unfit, appraise};
 use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
@@ -79,6 +80,8 @@ pub(super) enum End {
     Redirect(Box<Page>, Option<String>),
     /// Not wanted.
     Refused(Refusal),
+    /// Not the site's: the kind of page that it is.
+    Wrong(&'static str),
     /// Not to be had.
     Failed(Cause, String),
     /// The copy cannot be written on.
@@ -148,11 +151,15 @@ impl<F: Fetch> Visitor<'_, F> {
     }
 
     /// Who is asked for a key, and for what.
-    fn way_to(&self, key: &str) -> (Way, String) {
+    pub(super) fn way_to(&self, key: &str) -> (Way, String) {
         match self.scope.elsewhere(key) {
             Some(Elsewhere { tls, host, target }) => (Way { via: Via::Host, tls, host }, target),
-            None => (self.way.lock().unwrap_or_else(PoisonError::into_inner).clone(), key.to_owned()),
+            None => (self.way(), key.to_owned()),
         }
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn once(&self, errand: &Errand, way: &Way, target: &str) -> Once {
@@ -273,6 +280,7 @@ impl<F: Fetch> Visitor<'_, F> {
                 End::Body(page, findings) => End::Body(page, Findings { unchanged: true, ..findings }),
                 other @ (End::Redirect(..)
                 | End::Refused(_)
+                | End::Wrong(_)
                 | End::Failed(..)
                 | End::Stage(_)
                 | End::Ending) => other,
@@ -297,7 +305,7 @@ impl<F: Fetch> Visitor<'_, F> {
 }
 
 /// Bytes of a body that have to be at hand for its reader.
-fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
+pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
     match (media(key, headers, b"<html"), reading) {
         (Media::Other, Reading::ByType) => 0,
         (_, Reading::ByType) => HOLD,
@@ -328,19 +336,20 @@ impl Coming {
         let found_on = found_on.as_deref();
         let file =
             findings::File { key: &key, need, found_on, url: &url, headers: &headers, media, reading, body };
-        let findings = match findings::read(&file, &scope) {
+        let whole = arrived.len <= body.len() as u64;
+        let findings = match appraise(&file, status, whole, &scope) {
             Ok(findings) => findings,
-            Err(refusal) => return End::Refused(refusal),
+            Err(Unfit::Refused(refusal)) => return End::Refused(refusal),
+            Err(Unfit::Wrong(kind)) => return End::Wrong(kind),
         };
+        let class = if appraise::is_page(&file) { Class::Page } else { Class::Asset };
         let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
         let body = match writer.write(&rest).and_then(|()| writer.finish()) {
             Ok(blob) => Some(blob),
             Err(error) => return End::Stage(error),
         };
-        let is_page = media.is_page() && reading == Reading::ByType;
-        let class = if is_page { Class::Page } else { Class::Asset };
         let headers = kept(&headers, unpacked);
-        let notes = Notes::default();
+        let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
         End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class, notes }), findings)
     }
 }

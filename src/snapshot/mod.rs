@@ -18,6 +18,7 @@
 
 pub mod bench;
 mod blobs;
+mod bodies;
 mod collect;
 mod damage;
 mod diff;
@@ -44,6 +45,7 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use blobs::{Stored, WHOLE};
+pub use bodies::Bodies;
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};

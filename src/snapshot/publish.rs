@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use super::bodies::Bodies;
 use super::damage::ManifestError;
 use super::format::About;
 use super::id::SnapshotId;
@@ -92,6 +94,16 @@ impl Staging {
     /// What the snapshot will be called.
     pub fn id(&self) -> SnapshotId {
         self.id
+    }
+
+    /// When it was begun; before this process was started, if it was taken up.
+    pub fn begun(&self) -> SystemTime {
+        self.begun.wall
+    }
+
+    /// What reads the bodies that are staged.
+    pub fn bodies(&self) -> Bodies {
+        Bodies::new(Arc::clone(&self.shared))
     }
 
     /// Begins a body.

@@ -132,6 +132,11 @@ impl Shared {
         })
     }
 
+    /// Opens a body that this staging relies on, wherever it lies.
+    pub(super) fn open_body(&self, id: &BlobId) -> io::Result<File> {
+        File::open(self.dir.join(NEW).join(id.to_string())).or_else(|_| File::open(self.blobs.path(id)))
+    }
+
     /// The length of a body that a page may name: staged by this staging, or stored before and proven now.
     fn length_of(&self, id: &BlobId) -> Result<u64, StageError> {
         if let Some(len) = locked(&self.used).lengths.get(id) {

@@ -2,8 +2,11 @@
 //! so that pauses and time-outs take no time.
 
 mod bounds;
+mod carried;
+mod changing;
 mod complete;
 mod gated;
+mod judged;
 mod reading;
 mod refused;
 

@@ -69,7 +69,7 @@ pub fn square(name: &[u8]) -> Vec<u8> {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
     let [r, g, b, mark, ..] = seed.to_be_bytes();
     let pixels: Vec<u8> = (0..SIDE * SIDE)
-        .flat_map(|at| if (at ^ at / SIDE) & 8 == u32::from(mark & 8) { [r, g, b] } else { [b, r, g] })
+        .flat_map(|at| if (at ^ (at / SIDE)) & 8 == u32::from(mark & 8) { [r, g, b] } else { [b, r, g] })
         .collect();
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, SIDE, SIDE);

@@ -9,6 +9,8 @@
 mod support;
 
 mod admin;
+mod assets;
+mod browser;
 mod cache;
 mod cli;
 mod crawl;

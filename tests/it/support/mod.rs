@@ -4,6 +4,7 @@ pub mod browser;
 pub mod certs;
 pub mod client;
 pub mod config;
+pub mod devtools;
 pub mod dns;
 pub mod edge;
 pub mod faults;

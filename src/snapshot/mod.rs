@@ -16,6 +16,7 @@
 //! What a killed process or a power cut may leave is garbage, never half a snapshot: bodies are synced before they
 //! have their names, the manifest after them, the folder appears by one rename, and only then the pointer moves.
 
+mod begin;
 pub mod bench;
 mod blobs;
 mod collect;
@@ -31,10 +32,14 @@ mod publish;
 mod reader;
 mod record;
 mod repair;
+mod resume;
 mod retain;
+mod salvage;
+mod scrub;
 mod service;
 mod staging;
 mod store;
+mod trouble;
 mod verify;
 mod writer;
 
@@ -43,6 +48,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use begin::{BeginError, Begun};
 pub use blobs::{Stored, WHOLE};
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
@@ -54,9 +60,11 @@ pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use repair::{Account, RepairError, Repaired};
 pub use retain::{Keep, RetainError, Retained};
+pub use scrub::{Scrubbed, piece};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};
-pub use store::{BeginError, Begun, OpenError, Store, sites};
+pub use store::{OpenError, Store, sites};
+pub use trouble::Trouble;
 pub use verify::{Checked, Finding, VerifyReport};
 
 const BLOBS: &str = "blobs";

@@ -28,11 +28,14 @@ enum Coding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unknown;
 
+/// A body as a visitor has it, and whether a content coding was taken off.
+type Plain<'a> = (Box<dyn Read + 'a>, bool);
+
 /// The body as a visitor has it, and whether a content coding was taken off.
 pub(super) fn plain<'a>(
     headers: &HeaderMap,
     body: impl BufRead + 'a,
-) -> io::Result<Result<(Box<dyn Read + 'a>, bool), Unknown>> {
+) -> io::Result<Result<Plain<'a>, Unknown>> {
     let codings = match codings(headers) {
         Ok(codings) => codings,
         Err(unknown) => return Ok(Err(unknown)),

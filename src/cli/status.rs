@@ -180,7 +180,7 @@ mod tests {
             "held": [{ "id": "8", "reasons": ["shrunk: 4 pages", "key-page: /"] }],
             "crawl": { "running": { "pages": 1, "assets": 2, "errors": 0, "queued": 3, "under_way": 1 }, "last": null },
         });
-        for expected in ["1day 2h ago", "covers 98.1% of 400 requests", "3 carried over"] {
+        for expected in ["1day 2h ago", "covers 98.1 % of 400 requests", "3 carried over"] {
             assert!(snapshot(&site).contains(expected), "{expected}: {}", snapshot(&site));
         }
         let said = remarks(&site);

@@ -193,7 +193,8 @@ mod tests {
     }
 
     fn read(lines: &[(&'static str, &'static str)], body: &[u8]) -> Result<(Vec<u8>, bool), Option<Unfit>> {
-        let (mut reader, unpacked) = plain(&fields(lines), body).unwrap().map_err(|_| None)?;
+        let (mut reader, unpacked) =
+            plain(&fields(lines), body).map_err(|e| Unfit::of(&e))?.map_err(|_| None)?;
         let mut out = Vec::new();
         reader.read_to_end(&mut out).map_err(|e| Unfit::of(&e))?;
         Ok((out, unpacked))

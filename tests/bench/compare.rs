@@ -15,6 +15,7 @@
 mod cost;
 mod outage;
 mod servers;
+mod snapshot;
 mod start;
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -28,6 +29,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if wanted == ["snapshot-made"] {
+        return snapshot::make();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
@@ -41,6 +45,10 @@ fn main() {
     }
     if asked("outage") {
         runtime.block_on(outage::latency());
+    }
+    if asked("snapshot") {
+        snapshot::large();
+        snapshot::editions();
     }
     if asked("start") {
         runtime.block_on(start::with_many_pages());

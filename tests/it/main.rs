@@ -25,3 +25,4 @@ mod serve;
 mod shutdown;
 mod snapshot;
 mod streaming;
+mod versions;

@@ -29,28 +29,25 @@ fn only_what_a_visitor_notices_is_a_change() {
         (HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     let body = Some(BlobId::of(b"body"));
-    let with = |key: &str, fields: &[(HeaderName, HeaderValue)]| Page {
-        headers: fields.to_vec(),
-        ..page(key, body)
-    };
+    let with = |key: &str, headers: Vec<(HeaderName, HeaderValue)>| Page { headers, ..page(key, body) };
     let (html, language) = (field("content-type", "text/html"), field("content-language", "ja"));
     let (link, other) = (field("link", "</a>; rel=preload"), field("link", "</b>; rel=preload"));
     let was = published(
         &place.store,
         1,
         vec![
-            with("/same", &[html.clone()]),
-            with("/taken-later", &[html.clone()]),
+            with("/same", vec![html.clone()]),
+            with("/taken-later", vec![html.clone()]),
             with(
                 "/validators",
-                &[html.clone(), field("etag", "\"a\""), field("date", "Fri, 20 Nov 2026 01:13:34 GMT")],
+                vec![html.clone(), field("etag", "\"a\""), field("date", "Fri, 20 Nov 2026 01:13:34 GMT")],
             ),
-            with("/order", &[html.clone(), language.clone()]),
-            with("/links", &[link.clone(), other.clone()]),
-            with("/type", &[html.clone()]),
-            with("/language", &[html.clone()]),
-            with("/status", &[html.clone()]),
-            with("/gone", &[html.clone()]),
+            with("/order", vec![html.clone(), language.clone()]),
+            with("/links", vec![link.clone(), other.clone()]),
+            with("/type", vec![html.clone()]),
+            with("/language", vec![html.clone()]),
+            with("/status", vec![html.clone()]),
+            with("/gone", vec![html.clone()]),
         ],
     );
     let later = |page: Page| Page {
@@ -62,15 +59,15 @@ fn only_what_a_visitor_notices_is_a_change() {
         &place.store,
         2,
         vec![
-            with("/same", &[html.clone()]),
-            later(with("/taken-later", &[html.clone()])),
-            with("/validators", &[html.clone(), field("etag", "\"b\""), field("last-modified", "now")]),
-            with("/order", &[language.clone(), html.clone()]),
-            with("/links", &[other, link]),
-            with("/type", &[field("content-type", "text/plain")]),
-            with("/language", &[html.clone(), language]),
-            Page { status: 404, ..with("/status", &[html.clone()]) },
-            Page { class: Class::Redirect, ..with("/new", &[html]) },
+            with("/same", vec![html.clone()]),
+            later(with("/taken-later", vec![html.clone()])),
+            with("/validators", vec![html.clone(), field("etag", "\"b\""), field("last-modified", "now")]),
+            with("/order", vec![language.clone(), html.clone()]),
+            with("/links", vec![other, link]),
+            with("/type", vec![field("content-type", "text/plain")]),
+            with("/language", vec![html.clone(), language]),
+            Page { status: 404, ..with("/status", vec![html.clone()]) },
+            Page { class: Class::Redirect, ..with("/new", vec![html]) },
         ],
     );
     let expected = [

@@ -31,4 +31,5 @@ mod serve;
 mod shutdown;
 mod snapshot;
 mod streaming;
+mod versions;
 mod versions_cli;

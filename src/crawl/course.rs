@@ -15,7 +15,7 @@ use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
 use super::fetch::Fetch;
 use super::findings::Reading;
-use super::frontier::{Frontier, Item, Policy};
+use super::frontier::{Frontier, Item, Policy, Priority};
 use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
@@ -27,7 +27,6 @@ use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
-use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
@@ -143,7 +142,8 @@ impl<F: Fetch> Crawl<'_, F> {
         self.report.robots = "none".into();
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
-            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None };
+            let rank = Priority::default();
+            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let staged = self.staged.take(&item.key);
             let (visit, came) = go(visitor, item, Reading::Robots, staged).await;
             let next = match &visit.end {
@@ -260,7 +260,7 @@ impl<F: Fetch> Crawl<'_, F> {
     fn next(&mut self) -> Option<Item> {
         loop {
             let item = self.frontier.pop()?;
-            match self.full(&item) {
+            match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
                 None => return Some(item),
                 Some(refusal) => self.refuse(refusal, &item),
             }

@@ -5,7 +5,7 @@
 //! than a quarter of a snapshot's pages may be learned, and those that the last one had without a link to them count. A
 //! path to which a link is found after all makes room for the next.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::scope::Scope;
@@ -18,6 +18,8 @@ use crate::visits::{PATHS, Visits};
 /// The list as a crawl goes through it.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
+    /// How often each path is asked for.
+    visits: HashMap<Arc<str>, u64>,
     /// Not offered yet, the most visited first.
     waiting: VecDeque<Arc<str>>,
     /// Offered, and no link to them found so far.
@@ -41,17 +43,20 @@ impl Learned {
             let has =
                 |key: &str| current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
             // By the keys that the configuration makes of it now.
-            let keys = visits.popular(clock::now().wall, PATHS).into_iter().map(|(key, _)| scope.key(&key));
-            let lacking = keys.filter(|key| !has(key)).map(Arc::from);
+            let popular = visits.popular(clock::now().wall, PATHS).into_iter();
+            let popular: Vec<(Arc<str>, u64)> = popular.map(|(key, n)| (scope.key(&key).into(), n)).collect();
+            let lacking = popular.iter().map(|(key, _)| key).filter(|key| !has(key)).cloned().collect();
             let report = current.as_ref().and_then(|current| store.report(&current.id()));
             let unlinked = report.and_then(|report| report["unlinked"].as_u64()).unwrap_or(0);
-            Learned::new(lacking, room(max_pages, unlinked))
+            let visits = popular.into_iter().collect();
+            Learned { visits, waiting: lacking, unlinked: HashSet::new(), room: room(max_pages, unlinked) }
         });
         gathered.await.unwrap_or_default()
     }
 
-    fn new(keys: impl Iterator<Item = Arc<str>>, room: usize) -> Learned {
-        Learned { waiting: keys.collect(), unlinked: HashSet::new(), room }
+    /// How often a path is asked for: what puts one page before another.
+    pub(super) fn visits(&self, key: &str) -> u64 {
+        self.visits.get(key).copied().unwrap_or(0)
     }
 
     /// The next to be offered, as long as there is room.
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn those_that_nothing_links_to_share_the_room() {
         let keys = ["/a", "/b", "/c", "/d", "/e"].map(Arc::from);
-        let mut learned = Learned::new(keys.into_iter(), 2);
+        let mut learned = Learned { waiting: keys.into(), room: 2, ..Learned::default() };
         let next = |learned: &mut Learned| learned.next().map(|key| key.to_string());
         // Known already, or refused: takes no room.
         assert_eq!(next(&mut learned).as_deref(), Some("/a"));

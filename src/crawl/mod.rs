@@ -30,6 +30,7 @@ mod links;
 pub mod manifest;
 mod outcome;
 mod pace;
+mod patterns;
 mod progress;
 mod receive;
 mod report;
@@ -40,6 +41,7 @@ mod schedule;
 mod scope;
 mod settle;
 pub mod sitemap;
+mod sketch;
 pub mod srcset;
 mod stored_headers;
 mod tempo;
@@ -47,6 +49,7 @@ mod text;
 mod traps;
 mod unpack;
 mod visit;
+mod w3c_date;
 
 #[cfg(test)]
 mod testing;

@@ -139,6 +139,10 @@ const SESSION: [&str; 9] = [
 ];
 
 fn without_session_path(path: &str) -> String {
+    // Nearly all paths; this is done for each link of each page.
+    if !path.contains(';') {
+        return path.to_owned();
+    }
     let lower = path.to_ascii_lowercase();
     let Some(at) = SESSION.iter().find_map(|name| lower.find(&format!(";{name}="))) else {
         return path.to_owned();

@@ -8,7 +8,7 @@ use super::course::{Came, Crawl};
 use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
-use super::frontier::{Item, Offered};
+use super::frontier::{Item, Offered, Priority, step};
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::report::Failed;
@@ -122,13 +122,14 @@ impl<F: Fetch> Crawl<'_, F> {
             let needs = findings.links.iter().filter(|(_, need)| *need == Need::Draw);
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
+        self.frontier.learn(item, &findings.sketch);
         for (key, need) in findings.links {
-            match need {
-                Need::Link => self.offer(&key, Need::Link, item.depth + 1, 0, Some(&item.key)),
-                Need::Key | Need::Site | Need::Draw => {
-                    self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
-                }
-            }
+            let (need, depth, hops) = match need {
+                Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
+                Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+            };
+            let lastmod = findings.lastmod.get(&key).copied();
+            self.offer_dated(&key, need, (depth, hops), Some(&item.key), lastmod);
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
         for key in findings.maps {
@@ -153,6 +154,22 @@ impl<F: Fetch> Crawl<'_, F> {
         hops: u32,
         found_on: Option<&Arc<str>>,
     ) {
+        self.offer_dated(key, need, (depth, hops), found_on, None);
+    }
+
+    /// The same for an address of which the site says when it changed last. Most links of a site lead to what is known:
+    /// they cost a look-up.
+    fn offer_dated(
+        &mut self,
+        key: &str,
+        need: Need,
+        (depth, hops): (u32, u32),
+        found_on: Option<&Arc<str>>,
+        lastmod: Option<i64>,
+    ) {
+        if found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
         let fate = self.fates.get(key);
         if fate.is_some_and(Fate::is_answer) {
             if let Some(on) = found_on {
@@ -161,15 +178,13 @@ impl<F: Fetch> Crawl<'_, F> {
             return;
         }
         let refused = fate.is_some();
-        let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned() };
+        let rank = Priority { visits: self.learned.visits(key), lastmod };
+        let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned(), rank };
         match (self.frontier.offer(item.clone(), &self.policy), found_on) {
             (Offered::Refused(refusal), _) => self.refuse(refusal, &item),
             (Offered::Known, _) if refused => {}
             (Offered::Queued | Offered::Known, Some(on)) => self.links.open(&item.key, on),
             (Offered::Queued | Offered::Known, None) => {}
-        }
-        if item.found_on.is_some() && self.learned.is_linked(key) {
-            self.offer_learned();
         }
     }
 
@@ -183,7 +198,8 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Offers what visitors ask for, as far as there is room for what no link leads to.
     pub(super) fn offer_learned(&mut self) {
         while let Some(key) = self.learned.next() {
-            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None };
+            let rank = Priority { visits: self.learned.visits(&key), lastmod: None };
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None, rank };
             match self.frontier.offer(item.clone(), &self.policy) {
                 Offered::Queued => self.learned.takes_room(key),
                 Offered::Known => {}

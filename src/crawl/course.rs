@@ -13,7 +13,7 @@ use super::admission::Refusal;
 use super::broken::Links;
 use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Via};
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy, Priority};
 use super::learned::Learned;
@@ -92,7 +92,7 @@ pub(super) async fn crawl<F: Fetch>(
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Semaphore::new((cores / 2).max(1));
@@ -277,7 +277,7 @@ impl<F: Fetch> Crawl<'_, F> {
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
-            Need::Site | Need::Draw | Need::Link => None,
+            Need::Site | Need::Draw | Need::Link | Need::Guess => None,
         }
     }
 }

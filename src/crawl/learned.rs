@@ -18,8 +18,8 @@ use crate::visits::{PATHS, Visits};
 /// The list as a crawl goes through it.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
-    /// How often each path is asked for.
-    visits: HashMap<Arc<str>, u64>,
+    /// How often visitors asked for an address in the last days, whether or not the snapshot in service has it.
+    asked: HashMap<Arc<str>, u64>,
     /// Not offered yet, the most visited first.
     waiting: VecDeque<Arc<str>>,
     /// Offered, and no link to them found so far.
@@ -44,19 +44,24 @@ impl Learned {
                 |key: &str| current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
             // By the keys that the configuration makes of it now.
             let popular = visits.popular(clock::now().wall, PATHS).into_iter();
-            let popular: Vec<(Arc<str>, u64)> = popular.map(|(key, n)| (scope.key(&key).into(), n)).collect();
-            let lacking = popular.iter().map(|(key, _)| key).filter(|key| !has(key)).cloned().collect();
+            let popular: Vec<(Arc<str>, u64)> =
+                popular.map(|(key, visits)| (scope.key(&key).into(), visits)).collect();
+            let lacking = popular.iter().map(|(key, _)| key.clone()).filter(|key| !has(key));
             let report = current.as_ref().and_then(|current| store.report(&current.id()));
             let unlinked = report.and_then(|report| report["unlinked"].as_u64()).unwrap_or(0);
-            let visits = popular.into_iter().collect();
-            Learned { visits, waiting: lacking, unlinked: HashSet::new(), room: room(max_pages, unlinked) }
+            let learned = Learned::new(lacking, room(max_pages, unlinked));
+            Learned { asked: popular.into_iter().collect(), ..learned }
         });
         gathered.await.unwrap_or_default()
     }
 
-    /// How often a path is asked for: what puts one page before another.
+    fn new(keys: impl Iterator<Item = Arc<str>>, room: usize) -> Learned {
+        Learned { waiting: keys.collect(), room, ..Learned::default() }
+    }
+
+    /// How often visitors asked for an address.
     pub(super) fn visits(&self, key: &str) -> u64 {
-        self.visits.get(key).copied().unwrap_or(0)
+        self.asked.get(key).copied().unwrap_or(0)
     }
 
     /// The next to be offered, as long as there is room.
@@ -99,7 +104,7 @@ mod tests {
     #[test]
     fn those_that_nothing_links_to_share_the_room() {
         let keys = ["/a", "/b", "/c", "/d", "/e"].map(Arc::from);
-        let mut learned = Learned { waiting: keys.into(), room: 2, ..Learned::default() };
+        let mut learned = Learned::new(keys.into_iter(), 2);
         let next = |learned: &mut Learned| learned.next().map(|key| key.to_string());
         // Known already, or refused: takes no room.
         assert_eq!(next(&mut learned).as_deref(), Some("/a"));

@@ -9,9 +9,12 @@
 mod support;
 
 mod admin;
+mod assets;
+mod browser;
 mod cache;
 mod cli;
 mod crawl;
+mod dashboard;
 mod demo;
 mod docs_site;
 mod failover;
@@ -19,10 +22,13 @@ mod harness;
 mod holding;
 mod learned;
 mod limits;
+mod mirrors;
 mod names;
+mod portable;
 mod protocols;
 mod reload;
 mod serve;
 mod shutdown;
 mod snapshot;
 mod streaming;
+mod versions_cli;

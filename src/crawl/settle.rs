@@ -177,6 +177,10 @@ impl<F: Fetch> Crawl<'_, F> {
         found_on: Option<&Arc<str>>,
         lastmod: Option<i64>,
     ) {
+        // Also when it has been fetched already: it is not there for its visitors alone.
+        if found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
         let fate = self.fates.get(key);
         if fate.is_some_and(Fate::is_answer) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
@@ -200,9 +204,6 @@ impl<F: Fetch> Crawl<'_, F> {
             (Offered::Known, _) if refused => {}
             (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => self.links.open(key, on),
             (Offered::Queued | Offered::Known | Offered::Refused(_), _) => {}
-        }
-        if found_on.is_some() && self.learned.is_linked(key) {
-            self.offer_learned();
         }
     }
 

@@ -73,6 +73,7 @@ refusals! {
     NeedsLogin: "needs-login", "It leads to a login page.";
     // not stored: what it is
     WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
+    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
     Coding: "coding", "It is in a content coding that was not asked for.";
     TooLarge: "too-large", "It is larger than one file may be.";

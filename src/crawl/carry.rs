@@ -162,6 +162,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Status
         | Refusal::Partial
         | Refusal::WrongPage
+        | Refusal::ForeignPage
         | Refusal::EmptyPage
         | Refusal::Coding
         | Refusal::TooLarge
@@ -259,8 +260,8 @@ mod tests {
                 | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
                 NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
                 PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized | Forbidden
-                | LoginPage | NeedsLogin | Status | Partial | WrongPage | EmptyPage | Coding | TooLarge
-                | Bomb | RedirectLoop | BadLocation => ONCE,
+                | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage | EmptyPage
+                | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
         }

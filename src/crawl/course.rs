@@ -13,7 +13,7 @@ use super::admission::Refusal;
 use super::broken::Links;
 use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Via};
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy};
 use super::learned::Learned;
@@ -94,7 +94,7 @@ pub(super) async fn crawl<F: Fetch>(
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Semaphore::new((cores / 2).max(1));
@@ -259,6 +259,10 @@ impl<F: Fetch> Crawl<'_, F> {
     }
 
     fn want(&mut self, key: &str, class: Class) {
+        // Of a host that was listed then.
+        if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
+            return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
+        }
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }
@@ -284,7 +288,7 @@ impl<F: Fetch> Crawl<'_, F> {
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
-            Need::Site | Need::Draw | Need::Link => None,
+            Need::Site | Need::Draw | Need::Link | Need::Guess => None,
         }
     }
 }

@@ -22,8 +22,10 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of what became of one address. What came from the staging is in it already.
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
+        // Another host's luck says nothing of the site.
+        let own = self.visitor.scope.elsewhere(&item.key).is_none();
         let counters = self.visitor.progress.counters();
-        if !matches!(end, End::Failed(..)) {
+        if own && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
         match came {
@@ -58,7 +60,14 @@ impl<F: Fetch> Crawl<'_, F> {
                 self.end(&item.key, Fate::Wrong(kind));
             }
             End::Failed(cause, detail) => {
-                counters.errors.fetch_add(1, Relaxed);
+                self.failures_in_a_row += u32::from(own);
+                if self.failures_in_a_row >= FAILURES_IN_A_ROW {
+                    let why = format!(
+                        "{FAILURES_IN_A_ROW} requests in a row failed, the last with {}",
+                        cause.code()
+                    );
+                    self.cut_short = Some(why);
+                }
                 self.fail(item, cause.code(), detail);
             }
             End::Stage(error) => return Err(error.into()),
@@ -74,11 +83,10 @@ impl<F: Fetch> Crawl<'_, F> {
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
         self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
-        self.failures_in_a_row += 1;
-        if self.failures_in_a_row >= FAILURES_IN_A_ROW {
-            let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
-            self.cut_short = Some(why);
+        if item.need == Need::Guess {
+            return;
         }
+        self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
         let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
         self.report.fail(Failed { path, found_on, cause: cause.into(), detail });
     }
@@ -128,6 +136,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 Need::Key | Need::Site | Need::Draw => {
                     self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
                 }
+                Need::Guess => self.offer(&key, Need::Guess, item.depth, item.hops + 1, Some(&item.key)),
             }
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
@@ -154,9 +163,9 @@ impl<F: Fetch> Crawl<'_, F> {
         found_on: Option<&Arc<str>>,
     ) {
         let fate = self.fates.get(key);
-        if fate.is_some_and(Fate::is_answer) {
-            if let Some(on) = found_on {
-                self.links.again(key, on);
+        if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
+            if let Some(on) = found_on.filter(|_| need != Need::Guess) {
+                self.links.again(key, fate, on);
             }
             return;
         }
@@ -165,8 +174,10 @@ impl<F: Fetch> Crawl<'_, F> {
         match (self.frontier.offer(item.clone(), &self.policy), found_on) {
             (Offered::Refused(refusal), _) => self.refuse(refusal, &item),
             (Offered::Known, _) if refused => {}
-            (Offered::Queued | Offered::Known, Some(on)) => self.links.open(&item.key, on),
-            (Offered::Queued | Offered::Known, None) => {}
+            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => {
+                self.links.open(&item.key, on);
+            }
+            (Offered::Queued | Offered::Known, _) => {}
         }
         if item.found_on.is_some() && self.learned.is_linked(key) {
             self.offer_learned();
@@ -188,8 +199,9 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of an address that is not fetched or not stored.
     pub(super) fn refuse(&mut self, refusal: Refusal, item: &Item) {
         self.end(&item.key, Fate::Refused(refusal));
-        // Nobody has promised a favicon.
-        if item.need == Need::Site && matches!(refusal, Refusal::NotFound | Refusal::Gone) {
+        // Nobody has promised a favicon, or what a text in a script looks like.
+        let missing = matches!(refusal, Refusal::NotFound | Refusal::Gone);
+        if item.need == Need::Guess || item.need == Need::Site && missing {
             return;
         }
         self.visitor.progress.counters().refused.fetch_add(1, Relaxed);

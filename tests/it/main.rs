@@ -15,6 +15,7 @@ mod crawl;
 mod demo;
 mod docs_site;
 mod failover;
+mod gate;
 mod harness;
 mod holding;
 mod learned;

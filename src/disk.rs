@@ -42,6 +42,35 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder and those above it, not yet durably: for trees that are synced as a whole ([`sync_all_of`]).
+///
+/// # Errors
+/// Of the file system.
+pub fn make_dirs(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Makes all that was written to the file system of `dir` durable. One that cannot do that is left to its own pace.
+///
+/// # Errors
+/// Of the file system: some content may not have reached the disk.
+pub fn sync_all_of(dir: &Path) -> io::Result<()> {
+    Syncer::open(dir)?.whole_file_system().map(drop)
+}
+
+/// A file without a name, in `dir`: nothing of it is left when it is closed, however that happens.
+///
+/// # Errors
+/// Of the file system.
+pub fn scratch(dir: &Path) -> io::Result<File> {
+    let mut staged = StagedFile::create(dir)?;
+    let file = staged.file.try_clone()?;
+    if let Some(path) = staged.path.take() {
+        fs::remove_file(path)?;
+    }
+    Ok(file)
+}
+
 /// Removes a file; one that is not there is no error.
 ///
 /// # Errors
@@ -208,6 +237,14 @@ impl StagedFile {
         self.file.write_all_at(bytes, offset)
     }
 
+    /// Says when its content was last changed, for those who ask the file system.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
+    }
+
     /// Gives the file its name, durably: content, then name.
     ///
     /// # Errors
@@ -233,6 +270,22 @@ impl StagedFile {
         }
         self.path = None;
         Ok(())
+    }
+}
+
+impl io::Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl io::Seek for StagedFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

@@ -103,6 +103,6 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let visits = sites.first().map(|site| site.visits.clone());
     let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
-    let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_deref(), progress, clock::now()).await;
+    let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_ref(), progress, clock::now()).await;
     Ok(Ended { at: clock::now().wall, result })
 }

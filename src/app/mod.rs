@@ -5,6 +5,8 @@ mod build;
 mod edge;
 mod mirror;
 mod reload;
+mod seen;
+pub mod shelf;
 pub mod status;
 mod visits;
 mod watch;
@@ -28,6 +30,7 @@ use crate::{server::Drained, tasks};
 pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
+pub use seen::{Carried, Held, Trouble};
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
@@ -66,6 +69,7 @@ pub struct App {
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
     reloading: tokio::sync::Mutex<()>,
+    seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
     coverages: visits::Coverages,
     _visits: tasks::Guard,
@@ -146,6 +150,7 @@ impl App {
             visitors: Mutex::new(Some(visitors)),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
+            seen: Mutex::default(),
             addresses,
             coverages: visits::Coverages::default(),
             _visits: keeper,
@@ -197,6 +202,10 @@ impl App {
         };
         self.save_visits(self.table().sites.iter()).await;
         drained
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<seen::Seen>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

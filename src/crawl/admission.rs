@@ -57,6 +57,7 @@ refusals! {
     Repeating: "repeating", "The address repeats itself: a link that grows.";
     QueryBound: "query-bound", "Enough addresses with these parameters have been fetched.";
     CalendarBound: "calendar-bound", "Enough pages of this calendar have been fetched.";
+    NothingNew: "nothing-new", "Enough pages of its kind have been fetched, and they show nothing new any more.";
     Action: "action", "Following the link would do something.";
     TooManyHops: "too-many-hops", "It is at the end of a chain of redirects or imports without end.";
     // not stored: what the answer says

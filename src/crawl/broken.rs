@@ -41,8 +41,11 @@ impl Named {
 
 impl Links {
     /// Notes a link to an address that has no end yet.
-    pub(super) fn open(&mut self, to: &Arc<str>, on: &Arc<str>) {
-        self.open.entry(to.clone()).or_default().by(on);
+    pub(super) fn open(&mut self, to: &str, on: &Arc<str>) {
+        match self.open.get_mut(to) {
+            Some(named) => named.by(on),
+            None => self.open.entry(to.into()).or_default().by(on),
+        }
     }
 
     /// Notes a link to an address whose end is known.

@@ -147,7 +147,8 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         | Refusal::TooLong
         | Refusal::Repeating
         | Refusal::Action
-        | Refusal::CalendarBound => Heard::Unasked(refusal),
+        | Refusal::CalendarBound
+        | Refusal::NothingNew => Heard::Unasked(refusal),
         Refusal::PageLimit
         | Refusal::FileLimit
         | Refusal::ByteLimit
@@ -257,7 +258,7 @@ mod tests {
             use Refusal::*;
             let expected = match refusal {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
-                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
+                | CalendarBound | NothingNew | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
                 NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
                 PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized | Forbidden
                 | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage | EmptyPage

@@ -15,7 +15,7 @@ use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
 use super::fetch::{Fetch, Via};
 use super::findings::Reading;
-use super::frontier::{Frontier, Item, Policy};
+use super::frontier::{Frontier, Item, Policy, Priority};
 use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
@@ -27,11 +27,9 @@ use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
-use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
-use crate::visits::{self, Visits};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -90,7 +88,7 @@ pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
-    (staged, visits): (Staged, Option<&Visits>),
+    (staged, learned): (Staged, Learned),
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
@@ -106,7 +104,7 @@ pub(super) async fn crawl<F: Fetch>(
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
         staged,
-        learned: Learned::default(),
+        learned,
         maps: HashMap::new(),
         fates: Fates::default(),
         drawn: Drawn::default(),
@@ -118,9 +116,10 @@ pub(super) async fn crawl<F: Fetch>(
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
-    crawl.seed_learned(visits);
+    crawl.offer_learned();
     crawl.drain().await?;
     crawl.again().await?;
+    crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
     let Crawl { report, fates, drawn, cut_short, .. } = crawl;
     Ok(Done { report, key_pages, fates, drawn, cut_short })
@@ -143,7 +142,8 @@ impl<F: Fetch> Crawl<'_, F> {
         self.report.robots = "none".into();
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
-            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None };
+            let rank = Priority::default();
+            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let staged = self.staged.take(&item.key);
             let (visit, came) = go(visitor, item, Reading::Robots, staged).await;
             let next = match &visit.end {
@@ -184,15 +184,6 @@ impl<F: Fetch> Crawl<'_, F> {
         self.map("/sitemap.xml", 0);
         self.offer("/favicon.ico", Need::Site, 0, 0, None);
         self.offer("/", Need::Link, 0, 0, None);
-    }
-
-    /// What visitors ask for, by the keys that the configuration makes of it now.
-    fn seed_learned(&mut self, visits: Option<&Visits>) {
-        let popular =
-            visits.map(|visits| visits.popular(clock::now().wall, visits::PATHS)).unwrap_or_default();
-        let keys = popular.iter().map(|(key, _)| self.visitor.scope.key(key).into());
-        self.learned = Learned::new(keys, self.site.mirror.max_pages);
-        self.offer_learned();
     }
 
     /// Wants a file read as a site map.
@@ -258,11 +249,13 @@ impl<F: Fetch> Crawl<'_, F> {
         Ok(())
     }
 
+    /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
         // Of a host that was listed then.
         if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
             return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
         }
+        self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }
@@ -271,7 +264,7 @@ impl<F: Fetch> Crawl<'_, F> {
     fn next(&mut self) -> Option<Item> {
         loop {
             let item = self.frontier.pop()?;
-            match self.full(&item) {
+            match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
                 None => return Some(item),
                 Some(refusal) => self.refuse(refusal, &item),
             }

@@ -24,6 +24,10 @@ pub(super) struct Findings {
     pub(super) links: Vec<(String, Need)>,
     /// Keys of further site maps.
     pub(super) maps: Vec<String>,
+    /// When pages changed last, in seconds since the epoch, by their keys: what a site map says.
+    pub(super) lastmod: HashMap<String, i64>,
+    /// What a page shows, where it is one of many of its kind (see `sketch`).
+    pub(super) sketch: Vec<u64>,
     /// What `robots.txt` says.
     pub(super) robots: Option<Robots>,
     /// Whether the site said that the stored file still holds.
@@ -84,10 +88,12 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
         }
         (Reading::Map, _) => {
             let map = sitemap::read(file.body, content_type);
-            found.all(map.pages.into_iter().map(|url| Link::new(url, Need::Link)));
+            let dated = map.pages.iter().filter_map(|page| Some((found.key(&page.loc)?, page.lastmod?)));
+            let lastmod = dated.collect();
+            found.all(map.pages.into_iter().map(|page| Link::new(page.loc, Need::Link)));
             found.all(map.images.into_iter().map(|url| Link::new(url, Need::Draw)));
             let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
-            return Ok(Findings { links: found.keys, maps, ..Findings::default() });
+            return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
         (Reading::ByType, Media::Html | Media::Xhtml) => {
             let login = found.html(file, content_type)?;

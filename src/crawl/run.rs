@@ -13,6 +13,7 @@ use super::evidence::{Last, gather};
 use super::fetch::Fetch;
 use super::gate::{self, Broken, Evidence, Rule};
 use super::inherit::inherit;
+use super::learned::Learned;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::Progress;
 use super::report::{Gate, Report, Resumed};
@@ -36,7 +37,7 @@ pub async fn take<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
-    visits: Option<&Visits>,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
@@ -81,13 +82,14 @@ pub(super) async fn fill<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
-    visits: Option<&Visits>,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
 ) -> Result<Outcome, CrawlError> {
     let Started { staging, staged, resumed, now } = started;
     let current = store.current();
     let staging = Arc::new(staging);
-    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, visits), progress).await?;
+    let learned = Learned::gather(site, visits, store, current.as_ref()).await;
+    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
     let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
     done.report.site = site.name.to_string();
     done.report.started_at = now.unix();

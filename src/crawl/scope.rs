@@ -146,7 +146,7 @@ fn bare(host: &str) -> &str {
 }
 
 /// `link` as a browser resolves it: queries in the page's own encoding.
-pub(super) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+pub(crate) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
     if link.len() > 64 * 1024 || link.starts_with("data:") {
         return None;
     }
@@ -207,6 +207,10 @@ const SESSION: [&str; 9] = [
 ];
 
 fn without_session_path(path: &str) -> String {
+    // Nearly all paths; this is done for each link of each page.
+    if !path.contains(';') {
+        return path.to_owned();
+    }
     let lower = path.to_ascii_lowercase();
     let Some(at) = SESSION.iter().find_map(|name| lower.find(&format!(";{name}="))) else {
         return path.to_owned();

@@ -8,7 +8,7 @@ use super::course::{Came, Crawl};
 use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
-use super::frontier::{Item, Offered};
+use super::frontier::{Item, Offered, Priority, step};
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::report::Failed;
@@ -126,18 +126,18 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Offers what a file leads to.
     fn follow(&mut self, item: &Item, findings: Findings) {
+        self.frontier.learn(item, &findings.sketch);
         if item.need != Need::Link {
             let needs = findings.links.iter().filter(|(_, need)| *need == Need::Draw);
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
         for (key, need) in findings.links {
-            match need {
-                Need::Link => self.offer(&key, Need::Link, item.depth + 1, 0, Some(&item.key)),
-                Need::Key | Need::Site | Need::Draw => {
-                    self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
-                }
-                Need::Guess => self.offer(&key, Need::Guess, item.depth, item.hops + 1, Some(&item.key)),
-            }
+            let (need, depth, hops) = match need {
+                Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
+                Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+                Need::Guess => (Need::Guess, item.depth, item.hops + 1),
+            };
+            self.offer_dated(&key, need, depth, hops, Some(&item.key), findings.lastmod.get(&key).copied());
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
         for key in findings.maps {
@@ -162,6 +162,19 @@ impl<F: Fetch> Crawl<'_, F> {
         hops: u32,
         found_on: Option<&Arc<str>>,
     ) {
+        self.offer_dated(key, need, depth, hops, found_on, None);
+    }
+
+    /// The same for an address of which the site says when it was changed last, in seconds since the epoch.
+    fn offer_dated(
+        &mut self,
+        key: &str,
+        need: Need,
+        depth: u32,
+        hops: u32,
+        found_on: Option<&Arc<str>>,
+        lastmod: Option<i64>,
+    ) {
         let fate = self.fates.get(key);
         if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
@@ -170,24 +183,39 @@ impl<F: Fetch> Crawl<'_, F> {
             return;
         }
         let refused = fate.is_some();
-        let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned() };
-        match (self.frontier.offer(item.clone(), &self.policy), found_on) {
-            (Offered::Refused(refusal), _) => self.refuse(refusal, &item),
-            (Offered::Known, _) if refused => {}
-            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => {
-                self.links.open(&item.key, on);
+        let rank = Priority { visits: self.learned.visits(key), lastmod };
+        let offered = if self.frontier.knows(key, need, depth, rank) {
+            Offered::Known
+        } else {
+            let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned(), rank };
+            let offered = self.frontier.offer(item.clone(), &self.policy);
+            if let Offered::Refused(refusal) = offered {
+                self.refuse(refusal, &item);
             }
-            (Offered::Queued | Offered::Known, _) => {}
+            offered
+        };
+        match (offered, found_on) {
+            (Offered::Known, _) if refused => {}
+            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => self.links.open(key, on),
+            (Offered::Queued | Offered::Known | Offered::Refused(_), _) => {}
         }
-        if item.found_on.is_some() && self.learned.is_linked(key) {
+        if found_on.is_some() && self.learned.is_linked(key) {
             self.offer_learned();
         }
+    }
+
+    /// Pages that are stored for their visitors alone.
+    pub(super) fn learned_pages(&self) -> u64 {
+        let is_page =
+            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        self.learned.unlinked().filter(is_page).count() as u64
     }
 
     /// Offers what visitors ask for, as far as there is room for what no link leads to.
     pub(super) fn offer_learned(&mut self) {
         while let Some(key) = self.learned.next() {
-            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None };
+            let rank = Priority { visits: self.learned.visits(&key), lastmod: None };
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None, rank };
             match self.frontier.offer(item.clone(), &self.policy) {
                 Offered::Queued => self.learned.takes_room(key),
                 Offered::Known => {}

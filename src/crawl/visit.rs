@@ -14,19 +14,21 @@ use super::appraise::{self, Unfit, appraise};
 use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
-use super::known::Known;
+use super::known::{Kept, Known};
 use super::links::Need;
 use super::pace::{Asking, Pace};
+use super::patterns;
 use super::progress::Progress;
 use super::receive::{Arrived, Bounds, Missed, discard, receive};
 use super::scope::{Elsewhere, Place, Scope};
 use super::script;
+use super::sketch::sketch;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
 use crate::clock;
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
+use crate::snapshot::{BlobId, Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
@@ -91,6 +93,15 @@ pub(super) enum End {
     Stage(StageError),
     /// The program is ending.
     Ending,
+}
+
+impl From<Unfit> for End {
+    fn from(unfit: Unfit) -> End {
+        match unfit {
+            Unfit::Refused(refusal) => End::Refused(refusal),
+            Unfit::Wrong(kind) => End::Wrong(kind),
+        }
+    }
 }
 
 /// How one attempt ended.
@@ -298,21 +309,10 @@ impl<F: Fetch> Visitor<'_, F> {
         let file = self.file(errand, url, known.status(), headers);
         let writer = self.staging.blob();
         let _reader = self.readers.acquire().await;
-        let kept = tasks::blocking(move || {
-            let arrived = match known.arrive(writer, hold) {
-                Ok(Some(arrived)) => arrived,
-                Ok(None) => return Once::Anew,
-                Err(error) => return Once::End(End::Stage(error)),
-            };
-            Once::End(match file.keep(arrived) {
-                End::Body(page, findings) => End::Body(page, Findings { unchanged: true, ..findings }),
-                other @ (End::Redirect(..)
-                | End::Refused(_)
-                | End::Wrong(_)
-                | End::Failed(..)
-                | End::Stage(_)
-                | End::Ending) => other,
-            })
+        let kept = tasks::blocking(move || match known.keep(writer, hold) {
+            Ok(Some(kept)) => Once::End(file.again(&kept)),
+            Ok(None) => Once::Anew,
+            Err(error) => Once::End(End::Stage(error)),
         });
         kept.await.unwrap_or(Once::End(End::Ending))
     }
@@ -358,27 +358,48 @@ struct Coming {
 impl Coming {
     /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
     fn keep(self, arrived: Arrived) -> End {
-        let Coming { key, need, found_on, reading, url, status, headers, scope, taken_at } = self;
-        let body = arrived.beginning();
-        let media = media(&key, &headers, body);
-        let found_on = found_on.as_deref();
-        let file =
-            findings::File { key: &key, need, found_on, url: &url, headers: &headers, media, reading, body };
-        let whole = arrived.len <= body.len() as u64;
-        let findings = match appraise(&file, status, whole, &scope) {
-            Ok(findings) => findings,
-            Err(Unfit::Refused(refusal)) => return End::Refused(refusal),
-            Err(Unfit::Wrong(kind)) => return End::Wrong(kind),
+        let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
+            Ok(read) => read,
+            Err(unfit) => return unfit.into(),
         };
-        let class = if appraise::is_page(&file) { Class::Page } else { Class::Asset };
         let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
-        let body = match writer.write(&rest).and_then(|()| writer.finish()) {
-            Ok(blob) => Some(blob),
-            Err(error) => return End::Stage(error),
-        };
+        match writer.write(&rest).and_then(|()| writer.finish()) {
+            Ok(body) => self.end(class, (body, len), unpacked, findings),
+            Err(error) => End::Stage(error),
+        }
+    }
+
+    /// The same for a body that is staged, because it has not changed.
+    fn again(self, kept: &Kept) -> End {
+        match self.read(&kept.beginning, kept.len) {
+            Ok((class, findings)) => {
+                let findings = Findings { unchanged: true, ..findings };
+                self.end(class, (kept.body, kept.len), false, findings)
+            }
+            Err(unfit) => unfit.into(),
+        }
+    }
+
+    /// Reads the beginning of a body of `len` bytes.
+    fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
+        let Coming { key, need, reading, url, headers, .. } = self;
+        let media = media(key, headers, body);
+        let found_on = self.found_on.as_deref();
+        let file =
+            findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
+        let mut findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
+        if media.is_page() && !patterns::kinds(key, *need).is_empty() {
+            findings.sketch = sketch(body);
+        }
+        Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
+    }
+
+    fn end(self, class: Class, (body, len): (BlobId, u64), unpacked: bool, findings: Findings) -> End {
+        let Coming { key, status, headers, taken_at, .. } = self;
         let headers = kept(&headers, unpacked);
         let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
-        End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class, notes }), findings)
+        let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
+        End::Body(Box::new(page), findings)
     }
 }
 

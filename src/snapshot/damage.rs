@@ -14,6 +14,9 @@ pub enum Damage {
     /// Neither copy of the manifest's fence is whole.
     #[error("the manifest's fence is damaged")]
     Fence,
+    /// One copy of the manifest's header or fence; the other serves. The number is its place in the manifest.
+    #[error("the copy of the manifest's header or fence at byte {0} is damaged; the other one is whole")]
+    Copy(u64),
     /// The manifest is shorter or longer than its header says.
     #[error("the manifest is cut short")]
     Truncated,
@@ -63,6 +66,7 @@ impl Damage {
             | Damage::BlobUnreadable(id) => Some(*id),
             Damage::Header
             | Damage::Fence
+            | Damage::Copy(_)
             | Damage::Truncated
             | Damage::Stranger
             | Damage::Index(_)

@@ -41,6 +41,9 @@ pub(super) enum Place<'a> {
     Service,
     /// On the shelf, for these reasons.
     Shelf(&'a [String]),
+    /// In service if the first is meant to be, as the pointer says, or, without a pointer, if the second, which serves,
+    /// is the first or none; else on the shelf.
+    InsteadOf(SnapshotId, Option<SnapshotId>),
 }
 
 /// Where it goes.
@@ -51,11 +54,17 @@ enum Decision {
 
 impl Place<'_> {
     fn decide(&self, found: Found) -> Decision {
-        let by_hand = match found {
-            Found::Pointer(pointer) => pointer.by_hand,
-            Found::Nothing | Found::Damaged => None,
+        let (pointed, by_hand) = match found {
+            Found::Pointer(pointer) => (Some(pointer.id), pointer.by_hand),
+            Found::Nothing | Found::Damaged => (None, None),
         };
         match self {
+            Place::InsteadOf(of, current) => match pointed.or(*current).is_none_or(|meant| meant == *of) {
+                true => Decision::Serve { by_hand },
+                false => {
+                    Decision::Hold(vec![format!("it is the repaired copy of {of}, which is not in service")])
+                }
+            },
             Place::Shelf(reasons) => Decision::Hold(reasons.to_vec()),
             Place::Service if by_hand.is_some() => Decision::Hold(vec![BY_HAND.to_owned()]),
             Place::Service => Decision::Serve { by_hand: None },
@@ -64,7 +73,7 @@ impl Place<'_> {
 }
 
 /// Why a snapshot that passed the gate is held.
-const BY_HAND: &str =
+pub const BY_HAND: &str =
     "the operator went back to an older snapshot by hand, so new ones wait to be published by hand";
 
 /// A snapshot being taken. See the functions for what may be called at once from several threads: all of them.
@@ -111,6 +120,11 @@ impl Staging {
     /// What reads the bodies that are staged.
     pub fn bodies(&self) -> Bodies {
         Bodies::new(Arc::clone(&self.shared))
+    }
+
+    /// Makes it as old as what it is made of.
+    pub(super) fn pretend_begun(&mut self, begun: SystemTime) {
+        self.begun = begun;
     }
 
     /// Begins a body.

@@ -138,7 +138,7 @@ impl Snapshot {
     }
 
     /// Damage is told to the operator.
-    fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(super) fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
         if let Err(ReadError::Damaged(damage)) = &read {
             self.blobs.ledger.note(self.id, damage);
         }

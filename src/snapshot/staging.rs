@@ -9,12 +9,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, Stored, WHOLE};
 use super::format::About;
 use super::id::SnapshotId;
 use super::locked;
@@ -202,6 +202,28 @@ impl Shared {
         }
     }
 
+    /// Relies on a stored body, and returns its length and beginning.
+    fn keep(&self, id: &BlobId, most: usize) -> Result<Option<(u64, Vec<u8>)>, StageError> {
+        let Some(len) = self.claim(id)? else { return Ok(None) };
+        let mut beginning = Vec::new();
+        if len <= WHOLE {
+            match self.blobs.load(id, len) {
+                Ok(Stored::Whole(bytes)) => beginning.extend_from_slice(&bytes[..bytes.len().min(most)]),
+                Ok(Stored::File { .. }) | Err(_) => return Ok(None),
+            }
+        } else if self.blobs.check(id, len).is_err() {
+            return Ok(None);
+        } else if most > 0 {
+            let read = File::open(self.blobs.path(id))
+                .and_then(|file| file.take(most as u64).read_to_end(&mut beginning));
+            if read.is_err() {
+                return Ok(None);
+            }
+        }
+        locked(&self.used).lengths.insert(*id, len);
+        Ok(Some((len, beginning)))
+    }
+
     /// Keeps the collector from a stored body, and returns its length; `None` when there is none.
     fn claim(&self, id: &BlobId) -> Result<Option<u64>, StageError> {
         let at = |source| StageError::io(&self.dir, source);
@@ -346,6 +368,15 @@ impl BlobWriter {
             }
         }
         Ok(())
+    }
+
+    /// Takes over a body that is stored already, instead of writing one: verified, and read once. Its length and its first
+    /// `most` bytes come back; `None` when it is not there, or damaged. Blocks.
+    ///
+    /// # Errors
+    /// When the staging cannot note that it relies on it.
+    pub fn keep(self, id: &BlobId, most: usize) -> Result<Option<(u64, Vec<u8>)>, StageError> {
+        self.shared.keep(id, most)
     }
 
     /// Bytes written so far.

@@ -32,6 +32,8 @@ pub(super) struct Inner {
     pub(super) blobs: Arc<Blobs>,
     pub(super) current: ArcSwapOption<Snapshot>,
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
+    /// Where the verification of the snapshot in service goes on.
+    pub(super) scrub: Mutex<Option<u128>>,
     /// Held while what is in service is chosen or changed.
     pub(super) moving: Mutex<()>,
 }
@@ -111,6 +113,7 @@ impl Store {
             blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
+            scrub: Mutex::default(),
             moving: Mutex::default(),
         };
         Ok(Store { inner: Arc::new(inner) })

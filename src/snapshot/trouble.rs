@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::damage::Damage;
 use super::id::SnapshotId;
 use super::locked;
+use super::marks::Marks;
 use super::page::BlobId;
 use super::store::{Found, Store};
 use crate::disk;
@@ -85,7 +86,7 @@ impl fmt::Display for Trouble {
             Trouble::Unreadable { id, problem } => {
                 write!(
                     f,
-                    "snapshot {id} cannot be read ({problem}); `katahai snapshot repair {id}` saves what can be"
+                    "snapshot {id} cannot be read ({problem}); `katahai snapshot verify {id} --repair` saves what can be"
                 )
             }
             Trouble::Damaged { id, parts, problem, in_service } => {
@@ -93,7 +94,7 @@ impl fmt::Display for Trouble {
                 let more = if *parts > 1 { format!(", and {} more", parts - 1) } else { String::new() };
                 write!(
                     f,
-                    "{which}, {id}, is damaged ({problem}{more}); `katahai snapshot repair {id}` mends it"
+                    "{which}, {id}, is damaged ({problem}{more}); `katahai snapshot verify {id} --repair` mends it"
                 )
             }
             Trouble::Pointer { path } => {
@@ -192,8 +193,10 @@ impl Store {
         if matches!(inner.read_pointer(), Found::Damaged) {
             trouble.push(Trouble::Pointer { path: path.join(super::CURRENT) });
         }
-        trouble
-            .extend(self.unreadable().into_iter().map(|(id, problem)| Trouble::Unreadable { id, problem }));
+        // One that was repaired has been set aside.
+        let unreadable = self.unreadable().into_iter();
+        let unreadable = unreadable.filter(|(id, _)| Marks::read(&inner.path_of(*id)).held.is_none());
+        trouble.extend(unreadable.map(|(id, problem)| Trouble::Unreadable { id, problem }));
         let current = self.current().map(|current| current.id());
         for (id, parts) in locked(&inner.blobs.ledger.found).iter().rev() {
             let problem = parts.iter().map(ToString::to_string).min().unwrap_or_default();

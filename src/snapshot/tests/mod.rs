@@ -8,6 +8,7 @@ mod garbage;
 mod kept;
 mod killed;
 mod large;
+mod mended;
 mod resumed;
 mod serving;
 mod stored;

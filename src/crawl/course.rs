@@ -251,6 +251,10 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
+        // Of a host that was listed then.
+        if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
+            return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
+        }
         self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);

@@ -26,6 +26,7 @@ mod found;
 mod frontier;
 pub mod gate;
 pub mod html;
+mod idle;
 mod inherit;
 mod js_tokens;
 mod known;

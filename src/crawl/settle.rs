@@ -182,9 +182,9 @@ impl<F: Fetch> Crawl<'_, F> {
             self.offer_learned();
         }
         let fate = self.fates.get(key);
-        if fate.is_some_and(Fate::is_answer) {
+        if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
-                self.links.again(key, on);
+                self.links.again(key, fate, on);
             }
             return;
         }

@@ -18,6 +18,7 @@ mod dashboard;
 mod demo;
 mod docs_site;
 mod failover;
+mod gate;
 mod harness;
 mod holding;
 mod learned;

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that writes to disk")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,35 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
+}
+
+/// Makes a folder and those above it, not yet durably: for trees that are synced as a whole ([`sync_all_of`]).
+///
+/// # Errors
+/// Of the file system.
+pub fn make_dirs(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Makes all that was written to the file system of `dir` durable. One that cannot do that is left to its own pace.
+///
+/// # Errors
+/// Of the file system: some content may not have reached the disk.
+pub fn sync_all_of(dir: &Path) -> io::Result<()> {
+    Syncer::open(dir)?.whole_file_system().map(drop)
+}
+
+/// A file without a name, in `dir`: nothing of it is left when it is closed, however that happens.
+///
+/// # Errors
+/// Of the file system.
+pub fn scratch(dir: &Path) -> io::Result<File> {
+    let mut staged = StagedFile::create(dir)?;
+    let file = staged.file.try_clone()?;
+    if let Some(path) = staged.path.take() {
+        fs::remove_file(path)?;
+    }
+    Ok(file)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -109,6 +138,15 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether this process may make files in a folder: its rights, and a disk that is not mounted read-only.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_writable(dir: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Whether an error says that there is no room left: disk full, or quota used up.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -128,11 +166,14 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed.
+/// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed,
+/// unless it was made to be taken up again.
 #[derive(Debug)]
 pub struct StagedFile {
     file: File,
     path: Option<PathBuf>,
+    /// Whether it stays when it is dropped.
+    stays: bool,
 }
 
 impl StagedFile {
@@ -144,11 +185,32 @@ impl StagedFile {
         loop {
             let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(StagedFile { file, path: Some(path) }),
+                Ok(file) => return Ok(StagedFile { file, path: Some(path), stays: false }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// Begins a file at `path`, where there must be none yet. Dropped, or left by a killed process, it stays there,
+    /// to be taken up again ([`StagedFile::reopen`]).
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create_lasting(path: &Path) -> io::Result<StagedFile> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
+    }
+
+    /// Takes up a file that was begun with [`StagedFile::create_lasting`], cut off after `len` bytes.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn reopen(path: &Path, len: u64) -> io::Result<StagedFile> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(len)?;
+        file.seek(io::SeekFrom::Start(len))?;
+        Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
     }
 
     /// Appends.
@@ -159,12 +221,28 @@ impl StagedFile {
         self.file.write_all(bytes)
     }
 
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// Of the file system; also when that is not so much.
+    pub fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
     /// Writes at a place, whatever has been appended.
     ///
     /// # Errors
     /// Of the file system.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, offset)
+    }
+
+    /// Says when its content was last changed, for those who ask the file system.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
+        self.file.set_modified(time)
     }
 
     /// Gives the file its name, durably: content, then name.
@@ -195,9 +273,25 @@ impl StagedFile {
     }
 }
 
+impl io::Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl io::Seek for StagedFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        if let Some(path) = self.path.take() {
+        if let Some(path) = self.path.take().filter(|_| !self.stays) {
             let _ = fs::remove_file(path);
         }
     }
@@ -240,7 +334,7 @@ impl Drop for TempDir {
     }
 }
 
-/// A file that only grows, record by record. Not synced: it matters only while its writer's machine is up.
+/// A file that only grows, record by record. Not synced: who reads it after a power cut must tell what is whole.
 #[derive(Debug)]
 pub struct Journal(File);
 
@@ -251,6 +345,20 @@ impl Journal {
     /// Of the file system.
     pub fn create(path: &Path) -> io::Result<Journal> {
         OpenOptions::new().append(true).create_new(true).open(path).map(Journal)
+    }
+
+    /// Goes on with the journal at `path`, or begins it. Its records are of `size` bytes each: a torn one at the end
+    /// is cut off, so that what is added stands where it is looked for.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn reopen(path: &Path, size: u64) -> io::Result<Journal> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let len = file.metadata()?.len();
+        if len % size != 0 {
+            file.set_len(len - len % size)?;
+        }
+        Ok(Journal(file))
     }
 
     /// Adds a record. A process that is killed leaves at most one torn record, at the end.

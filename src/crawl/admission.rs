@@ -72,8 +72,8 @@ refusals! {
     LoginPage: "login-page", "It is a login page made for one visitor.";
     NeedsLogin: "needs-login", "It leads to a login page.";
     // not stored: what it is
-    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
+    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
     Coding: "coding", "It is in a content coding that was not asked for.";
     TooLarge: "too-large", "It is larger than one file may be.";
@@ -134,10 +134,11 @@ pub fn personal(headers: &HeaderMap) -> Option<Refusal> {
     let mut said = None;
     for directive in directives.flat_map(|value| value.split(',')) {
         // `private="set-cookie"` is about that field only, and that one is never stored.
-        match directive.trim().to_ascii_lowercase().as_str() {
-            "private" => said = Some(Refusal::Private),
-            "no-store" => said = said.or(Some(Refusal::NoStore)),
-            _ => {}
+        let directive = directive.trim();
+        if directive.eq_ignore_ascii_case("private") {
+            said = Some(Refusal::Private);
+        } else if directive.eq_ignore_ascii_case("no-store") {
+            said = said.or(Some(Refusal::NoStore));
         }
     }
     said.filter(|refusal| *refusal != Refusal::NoStore || !is_php_default(headers))

@@ -146,7 +146,7 @@ fn bare(host: &str) -> &str {
 }
 
 /// `link` as a browser resolves it: queries in the page's own encoding.
-pub(super) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+pub(crate) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
     if link.len() > 64 * 1024 || link.starts_with("data:") {
         return None;
     }

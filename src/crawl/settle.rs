@@ -22,8 +22,10 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of what became of one address. What came from the staging is in it already.
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
+        // Another host's luck says nothing of the site.
+        let own = self.visitor.scope.elsewhere(&item.key).is_none();
         let counters = self.visitor.progress.counters();
-        if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
+        if own && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
         match came {
@@ -58,17 +60,20 @@ impl<F: Fetch> Crawl<'_, F> {
                 self.end(&item.key, Fate::Wrong(kind));
             }
             End::Failed(cause, detail) => {
+                self.failures_in_a_row += u32::from(own);
+                if self.failures_in_a_row >= FAILURES_IN_A_ROW {
+                    let why = format!(
+                        "{FAILURES_IN_A_ROW} requests in a row failed, the last with {}",
+                        cause.code()
+                    );
+                    self.cut_short = Some(why);
+                }
                 self.fail(item, cause.code(), detail);
             }
             End::Stage(error) => return Err(error.into()),
             End::Ending => return Err(CrawlError::Ending),
         }
         Ok(())
-    }
-
-    /// Whether it is the site's, and says something of it.
-    fn is_own(&self, key: &str) -> bool {
-        self.visitor.scope.elsewhere(key).is_none()
     }
 
     fn end(&mut self, key: &Arc<str>, fate: Fate) {
@@ -78,11 +83,6 @@ impl<F: Fetch> Crawl<'_, F> {
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
         self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
-        self.failures_in_a_row += u32::from(self.is_own(&item.key));
-        if self.failures_in_a_row >= FAILURES_IN_A_ROW {
-            let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
-            self.cut_short = Some(why);
-        }
         if item.need == Need::Guess {
             return;
         }
@@ -128,8 +128,8 @@ impl<F: Fetch> Crawl<'_, F> {
     fn follow(&mut self, item: &Item, findings: Findings) {
         if item.need != Need::Link {
             // Another host's trouble does not keep the site's own copy back.
-            let own = |key: &str| self.is_own(key);
-            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && own(key));
+            let is_own = |key: &str| self.visitor.scope.elsewhere(key).is_none();
+            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && is_own(key));
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
         for (key, need) in findings.links {
@@ -176,9 +176,32 @@ impl<F: Fetch> Crawl<'_, F> {
         match (self.frontier.offer(item.clone(), &self.policy), found_on) {
             (Offered::Refused(refusal), _) => self.refuse(refusal, &item),
             (Offered::Known, _) if refused => {}
-            (Offered::Queued | Offered::Known, _) if need == Need::Guess => {}
-            (Offered::Queued | Offered::Known, Some(on)) => self.links.open(&item.key, on),
-            (Offered::Queued | Offered::Known, None) => {}
+            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => {
+                self.links.open(&item.key, on);
+            }
+            (Offered::Queued | Offered::Known, _) => {}
+        }
+        if item.found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
+    }
+
+    /// Pages that are stored for their visitors alone.
+    pub(super) fn learned_pages(&self) -> u64 {
+        let is_page =
+            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        self.learned.unlinked().filter(is_page).count() as u64
+    }
+
+    /// Offers what visitors ask for, as far as there is room for what no link leads to.
+    pub(super) fn offer_learned(&mut self) {
+        while let Some(key) = self.learned.next() {
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None };
+            match self.frontier.offer(item.clone(), &self.policy) {
+                Offered::Queued => self.learned.takes_room(key),
+                Offered::Known => {}
+                Offered::Refused(refusal) => self.refuse(refusal, &item),
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 
 /// Kept, in the order of the alphabet.
-pub(super) const KEPT: &[&str] = &[
+pub(crate) const KEPT: &[&str] = &[
     "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -61,7 +61,7 @@ pub(super) fn kept(headers: &HeaderMap, unpacked: bool) -> Vec<(HeaderName, Head
 
 /// What a body is, as far as the crawler cares: which reader knows what it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
+pub(crate) enum Media {
     /// A page.
     Html,
     /// A page in XML: what a browser shows of a broken one is an error, so it is read as XML, too.
@@ -82,14 +82,14 @@ pub(super) enum Media {
 
 impl Media {
     /// Whether it is a page, in either spelling.
-    pub(super) fn is_page(self) -> bool {
+    pub(crate) fn is_page(self) -> bool {
         matches!(self, Media::Html | Media::Xhtml)
     }
 }
 
 /// The kind of a body by its Content-Type; where there is none by how it begins; and by the ending of its address where
 /// the type is the one that servers give to what they do not know.
-pub(super) fn media(key: &str, headers: &HeaderMap, start: &[u8]) -> Media {
+pub(crate) fn media(key: &str, headers: &HeaderMap, start: &[u8]) -> Media {
     let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = essence.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match essence.as_str() {

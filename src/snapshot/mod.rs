@@ -16,6 +16,7 @@
 //! What a killed process or a power cut may leave is garbage, never half a snapshot: bodies are synced before they
 //! have their names, the manifest after them, the folder appears by one rename, and only then the pointer moves.
 
+mod begin;
 pub mod bench;
 mod blobs;
 mod bodies;
@@ -32,10 +33,14 @@ mod publish;
 mod reader;
 mod record;
 mod repair;
+mod resume;
 mod retain;
+mod salvage;
+mod scrub;
 mod service;
 mod staging;
 mod store;
+mod trouble;
 mod verify;
 mod writer;
 
@@ -44,6 +49,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use begin::{BeginError, Begun};
 pub use blobs::{Stored, WHOLE};
 pub use bodies::Bodies;
 pub use collect::Collection;
@@ -51,14 +57,16 @@ pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Notes, Page};
-pub use publish::{PublishError, Staging};
+pub use publish::{BY_HAND, PublishError, Staging};
 pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use repair::{Account, RepairError, Repaired};
 pub use retain::{Keep, RetainError, Retained};
+pub use scrub::{Scrubbed, piece};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};
-pub use store::{BeginError, Begun, OpenError, Store, sites};
+pub use store::{OpenError, Store, sites};
+pub use trouble::Trouble;
 pub use verify::{Checked, Finding, VerifyReport};
 
 const BLOBS: &str = "blobs";

@@ -8,6 +8,9 @@ mod garbage;
 mod kept;
 mod killed;
 mod large;
+mod mended;
+mod resumed;
+mod serving;
 mod stored;
 
 use std::os::unix::fs::FileExt as _;

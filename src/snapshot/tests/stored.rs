@@ -144,7 +144,7 @@ fn what_is_dropped_leaves_nothing() {
         large
     };
     assert!(late.finish().is_err());
-    assert_eq!(names(&place.site_dir()), ["lock"]);
+    assert_eq!(names(&place.site_dir()), ["lock", "marks.lock"]);
     assert_eq!(place.blob_files(), 0);
     assert!(place.store.current().is_none());
 }

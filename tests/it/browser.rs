@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8};
 
-use crate::support::browser::{self, Shown, square};
 use crate::support::faults::Refuse;
 use crate::support::nginx::{self, Nginx};
+use crate::support::screen::{self, Shown, square};
 use crate::support::{Config, Edge, Origin, Page, Site, eventually, secs, turn};
 
 const HOST: &str = "www.example.test";
@@ -140,7 +140,7 @@ async fn visit(edge: &Edge, pages: &[&str], round: &str) -> Vec<(Shown, Vec<Aske
     let mut seen = asked(edge, &format!("/mark-{round}-begin")).await.len() + 1;
     let mut visits = Vec::new();
     for (n, page) in pages.iter().enumerate() {
-        let shown = browser::open(&format!("http://{HOST}{page}"), &rule).await;
+        let shown = screen::open(&format!("http://{HOST}{page}"), &rule).await;
         let all = asked(edge, &format!("/mark-{round}-{n}-")).await;
         // The browser asks for an icon of its own accord, if it still has the time.
         let pages = |asked: &&Asked| !asked.0.starts_with("/mark-") && asked.0 != "/favicon.ico";

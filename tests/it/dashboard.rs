@@ -4,7 +4,7 @@ use katahai::clock;
 use katahai::snapshot::{Class, Notes, Store};
 use serde_json::json;
 
-use crate::support::devtools::Browser;
+use crate::support::browser::Browser;
 use crate::support::{Config, Edge, Origin, Page, Site, fixture, turn};
 
 async fn shop(versions: u32) -> (Origin, Edge, Vec<String>) {

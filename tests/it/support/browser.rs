@@ -1,80 +1,169 @@
-//! A real browser: what it shows of a page, and what the page became.
+//! A real browser, told what to do over its debugging pipe: messages in JSON, each ended by a zero byte (Chrome
+//! DevTools Protocol). What it complains about is kept.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
-use super::process::run;
+use serde_json::{Value, json};
+
 use super::wait::secs;
 
-/// What a page has come to once its scripts and files had come.
-pub struct Shown {
-    /// The document as it stood then.
-    pub dom: String,
-    /// Its picture: width, height, and the bytes of its pixels.
-    pub picture: (u32, u32, Vec<u8>),
+/// One window of a headless Chromium; killed when dropped.
+pub struct Browser {
+    child: Child,
+    pipe: ChildStdin,
+    messages: Receiver<Value>,
+    session: Option<String>,
+    next: u64,
+    complaints: Vec<String>,
+    _profile: tempfile::TempDir,
 }
 
-/// Opens a page in a browser that nobody has used before, in a window so tall that all of the page is seen: what is
-/// loaded late is loaded then. `resolve` says where names lead; others lead nowhere, so that the browser's own errands
-/// end at once.
-pub async fn open(url: &str, resolve: &str) -> Shown {
-    assert!(
-        Path::new("/usr/bin/chromium").exists(),
-        "chromium is missing: run tests/run once, it installs what the tests need"
-    );
-    let profile = tempfile::tempdir().unwrap();
-    let picture = profile.path().join("page.png");
-    let mut command = Command::new("chromium");
-    command
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-extensions",
-        ])
-        .args(["--disable-default-apps", "--no-default-browser-check", "--hide-scrollbars", "--lang=ja"])
-        .args(["--force-device-scale-factor=1", "--window-size=1000,3000", "--timeout=30000"])
-        // Waits for what is on its way, and lets no clock of this machine decide what is in the picture.
-        .args(["--virtual-time-budget=8000", "--dump-dom"])
-        .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("--user-data-dir={}", profile.path().join("profile").display()))
-        .arg(format!("--host-resolver-rules={resolve}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
-        .arg(url)
-        .env("HOME", profile.path());
-    let said = run(command, secs(90)).await;
-    assert_eq!(said.code, 0, "{}", said.err);
-    Shown { dom: said.out, picture: pixels(&std::fs::read(&picture).expect("a picture")) }
+impl Browser {
+    /// Starts it, with an empty page.
+    pub fn start() -> Browser {
+        assert!(
+            std::path::Path::new("/usr/bin/chromium").exists(),
+            "chromium is missing: run tests/run once, it installs what the tests need"
+        );
+        let profile = tempfile::tempdir().unwrap();
+        // The pipe is expected at descriptors 3 (to it) and 4 (from it).
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "chromium"])
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+            ])
+            .args(["--remote-debugging-pipe", "--lang=en"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .env("HOME", profile.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("chromium starts");
+        let (pipe, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            for message in BufReader::new(out).split(0) {
+                let Ok(message) = message else { return };
+                if let Ok(value) = serde_json::from_slice(&message)
+                    && sender.send(value).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let mut browser = Browser {
+            child,
+            pipe,
+            messages,
+            session: None,
+            next: 0,
+            complaints: Vec::new(),
+            _profile: profile,
+        };
+        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let attached =
+            browser.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
+        browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Runtime.enable", "Log.enable", "Page.enable"] {
+            browser.call(domain, json!({}));
+        }
+        browser
+    }
+
+    /// Sends a command and waits for what comes of it.
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let id = self.next;
+        let mut message = json!({ "id": id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.pipe.write_all(format!("{message}\0").as_bytes()).expect("the browser lives");
+        let deadline = Instant::now() + secs(30);
+        loop {
+            match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(answer) if answer["id"] == id => {
+                    assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+                    return answer["result"].clone();
+                }
+                Ok(event) => self.listen(&event),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no answer of the browser to {method}")
+                }
+            }
+        }
+    }
+
+    /// Errors of scripts, refusals by the content security policy, failed requests: all that a console shows in red or
+    /// yellow.
+    fn listen(&mut self, event: &Value) {
+        let params = &event["params"];
+        let complaint = match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => Some(params["exceptionDetails"].to_string()),
+            Some("Runtime.consoleAPICalled") => {
+                matches!(params["type"].as_str(), Some("error" | "warning" | "assert"))
+                    .then(|| params.to_string())
+            }
+            Some("Log.entryAdded") => {
+                let entry = &params["entry"];
+                matches!(entry["level"].as_str(), Some("error" | "warning")).then(|| entry.to_string())
+            }
+            _ => None,
+        };
+        self.complaints.extend(complaint);
+    }
+
+    /// Goes to a page, and waits until it is loaded.
+    pub async fn open(&mut self, url: &str) {
+        let went = self.call("Page.navigate", json!({ "url": url }));
+        assert!(went["errorText"].is_null(), "{url}: {went}");
+        self.until(&format!("location.href === {url:?} && document.readyState === 'complete'")).await;
+    }
+
+    /// The value of an expression in the page; `null` also while there is no page.
+    pub fn eval(&mut self, expression: &str) -> Value {
+        let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let done = self.call("Runtime.evaluate", params);
+        assert!(done["exceptionDetails"].is_null(), "{expression}: {}", done["exceptionDetails"]);
+        done["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true.
+    pub async fn until(&mut self, expression: &str) {
+        let deadline = Instant::now() + secs(20);
+        while self.eval(expression) != true {
+            if Instant::now() > deadline {
+                let page = self.eval("document.body?.innerText");
+                panic!("not within 20 s: {expression}\n{}", page.as_str().unwrap_or_default());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A window of this size.
+    pub fn resize(&mut self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
+    /// What the browser complained about so far.
+    pub fn complaints(&mut self) -> &[String] {
+        self.eval("1"); // what was said before has been heard then
+        &self.complaints
+    }
 }
 
-fn pixels(png: &[u8]) -> (u32, u32, Vec<u8>) {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut pixels).unwrap();
-    pixels.truncate(info.buffer_size());
-    (info.width, info.height, pixels)
-}
-
-/// A square of one colour with a mark, the same for the same name.
-pub fn square(name: &[u8]) -> Vec<u8> {
-    const SIDE: u32 = 32;
-    let seed = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3));
-    let [r, g, b, mark, ..] = seed.to_be_bytes();
-    let pixels: Vec<u8> = (0..SIDE * SIDE)
-        .flat_map(|at| if (at ^ (at / SIDE)) & 8 == u32::from(mark & 8) { [r, g, b] } else { [b, r, g] })
-        .collect();
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, SIDE, SIDE);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
-    out
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

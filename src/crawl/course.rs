@@ -166,10 +166,9 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Fetches until nothing is left, or the site is gone.
     async fn drain(&mut self) -> Result<(), CrawlError> {
         let visitor = self.visitor;
-        let width = visitor.pace.width();
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < width
+            while under_way.len() < visitor.pace.width()
                 && self.cut_short.is_none()
                 && let Some(item) = self.next()
             {
@@ -177,7 +176,11 @@ impl<F: Fetch> Crawl<'_, F> {
                 under_way.push(visitor.visit(item, if map { Reading::Map } else { Reading::ByType }));
             }
             visitor.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
-            let Some(visit) = under_way.next().await else { return Ok(()) };
+            let visit = tokio::select! {
+                visit = under_way.next() => visit,
+                () = visitor.pace.room() => continue,
+            };
+            let Some(visit) = visit else { return Ok(()) };
             self.settle(visit, true)?;
             if self.cut_short.is_some() {
                 return Ok(());

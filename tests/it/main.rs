@@ -19,6 +19,7 @@ mod harness;
 mod holding;
 mod limits;
 mod names;
+mod polite;
 mod protocols;
 mod reload;
 mod serve;

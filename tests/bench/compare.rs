@@ -1,5 +1,5 @@
 //! Katahai beside nginx, Varnish and HAProxy: what an answer costs, what a visitor feels when the origin is killed, how
-//! long a start takes. Prints tables; `cargo bench --bench compare -- copies` for one of them.
+//! long a start takes; and beside wget and HTTrack: what a copy of a site takes. Prints tables; `cargo bench --bench compare -- copies` for one of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +13,7 @@
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod cost;
+mod mirror;
 mod outage;
 mod servers;
 mod snapshot;
@@ -53,6 +54,12 @@ fn main() {
     if asked("snapshot") {
         snapshot::large();
         snapshot::alone("snapshot-editions", Path::new(""));
+    }
+    if asked("mirror") {
+        runtime.block_on(mirror::side_by_side());
+    }
+    if asked("large") {
+        runtime.block_on(mirror::memory());
     }
     if asked("start") {
         runtime.block_on(start::with_many_pages());

@@ -25,6 +25,7 @@ mod learned;
 mod limits;
 mod mirrors;
 mod names;
+mod polite;
 mod portable;
 mod protocols;
 mod reload;

@@ -21,6 +21,7 @@ pub mod origin;
 pub mod snapshot;
 pub mod tls;
 pub mod verdict;
+pub mod visits;
 // rank 4: what works beside the requests
 pub mod crawl;
 // rank 5: the decision

@@ -111,6 +111,8 @@ pub struct Shelf {
     pub held: IntGaugeVec,
     /// What is wrong with the snapshots on the disk, by kind.
     pub troubles: IntGaugeVec,
+    /// The share of visitors' page requests that the current snapshot could answer.
+    pub coverage: GaugeVec,
 }
 
 impl Shelf {
@@ -131,6 +133,13 @@ impl Shelf {
                 "What is wrong with the snapshots on the disk.",
                 &["site", "kind"],
             )?,
+            coverage: made.add(GaugeVec::new(
+                Opts::new(
+                    "katahai_coverage_ratio",
+                    "Share of the last days' successful page requests that the current snapshot could answer.",
+                ),
+                &["site"],
+            )?)?,
         })
     }
 }

@@ -66,9 +66,10 @@ impl Api {
             ["metrics"] if get => self.metrics().await,
             ["api", "v1", "status"] if get => {
                 self.app.look_again().await;
-                json(StatusCode::OK, &self.app.status())
+                json(StatusCode::OK, &self.app.status().await)
             }
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
+            ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
             ["api", "v1", "sites", site, rest @ ..] => {
                 let query = parts.uri.query().unwrap_or_default();
                 let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
@@ -97,7 +98,7 @@ impl Api {
 
     async fn metrics(&self) -> Response<Body> {
         self.app.look_again().await;
-        match self.app.metrics().text() {
+        match self.app.metrics().await.text() {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),
         }

@@ -13,23 +13,34 @@ use crate::app::App;
 use crate::clock;
 use crate::failover::Mode;
 use crate::http::Body;
-use crate::proxy::Site;
+use crate::proxy::{Site, Table};
 
 /// Answers below `/api/v1/sites/{name}`; `wanted.rest` is what stands behind the name.
 pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Response<Body> {
     let Wanted { method, rest, body, .. } = wanted;
     let table = app.table();
-    let Some(site) = table.named(name) else {
-        let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
-        let message = format!("there is no such site; there are: {}", names.join(", "));
-        return error(StatusCode::NOT_FOUND, "unknown-site", &message);
-    };
+    let Some(site) = table.named(name) else { return unknown(&table) };
     match rest {
         ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["mode"] => not_this_method(),
+        ["mode"] | ["coverage"] => not_this_method(),
         ["origins" | "purge" | "forms", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+    }
+}
+
+fn unknown(table: &Table) -> Response<Body> {
+    let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
+    let message = format!("there is no such site; there are: {}", names.join(", "));
+    error(StatusCode::NOT_FOUND, "unknown-site", &message)
+}
+
+/// What visitors ask for and the snapshot in service has, or lacks.
+pub(super) async fn coverage(app: &App, name: &str) -> Response<Body> {
+    let table = app.table();
+    match table.named(name) {
+        Some(site) => json(StatusCode::OK, &*app.coverage(site).await),
+        None => unknown(&table),
     }
 }
 

@@ -9,13 +9,13 @@ use super::{App, Parts, build};
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock;
-use crate::config::{Config, ready};
+use crate::config::Config;
 use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::metrics::Metrics;
 use crate::origin::Sending;
-use crate::proxy::{Hot, Proxy, Table};
+use crate::proxy::{Hot, Proxy, Site, Table};
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -66,16 +66,16 @@ impl App {
                     crawler.replace(site.config.clone());
                     crawler
                 }
-                None => self.crawler_of(site.config.clone(), store.clone()),
+                None => self.crawler_of(site, store.clone()),
             };
             crawlers.insert(name.clone(), crawler);
         }
         running.crawlers = crawlers;
     }
 
-    fn crawler_of(&self, site: Arc<ready::Site>, store: crate::snapshot::Store) -> Arc<Crawler> {
-        let fetch = ByOrigins::new(self.proxy.clone(), site.name.clone());
-        Arc::new(Crawler::start(site, Arc::new(fetch), store))
+    fn crawler_of(&self, site: &Site, store: crate::snapshot::Store) -> Arc<Crawler> {
+        let fetch = ByOrigins::new(self.proxy.clone(), site.config.name.clone());
+        Arc::new(Crawler::start(site.config.clone(), Arc::new(fetch), store, site.visits.clone()))
     }
 }
 
@@ -94,8 +94,9 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let store = sites.first().and_then(|site| site.mirror.store().cloned());
     let store =
         store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
+    let visits = sites.first().map(|site| site.visits.clone());
     let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
-    let result = crate::crawl::take(&wanted, &fetch, &store, progress, clock::now()).await;
+    let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_ref(), progress, clock::now()).await;
     Ok(Ended { at: clock::now().wall, result })
 }

@@ -7,6 +7,7 @@ mod reload;
 mod seen;
 pub mod shelf;
 pub mod status;
+mod visits;
 mod watch;
 
 use std::collections::HashMap;
@@ -69,6 +70,8 @@ pub struct App {
     reloading: tokio::sync::Mutex<()>,
     seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
+    coverages: visits::Coverages,
+    _visits: tasks::Guard,
     started: Now,
 }
 
@@ -137,6 +140,7 @@ impl App {
         for listener in https {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
+        let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let app = Arc::new(App {
             source,
             proxy,
@@ -147,6 +151,8 @@ impl App {
             reloading: tokio::sync::Mutex::new(()),
             seen: Mutex::default(),
             addresses,
+            coverages: visits::Coverages::default(),
+            _visits: keeper,
             started,
         });
         app.start_crawlers();
@@ -169,8 +175,9 @@ impl App {
     }
 
     /// The metrics, with what is read off the parts brought up to date.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub async fn metrics(&self) -> &Arc<Metrics> {
         status::gauge(self);
+        self.gauge_coverage().await;
         &self.parts.metrics
     }
 
@@ -188,10 +195,12 @@ impl App {
     pub async fn drain(&self, grace: Duration) -> Option<Drained> {
         let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.running().crawlers.clear();
-        match visitors {
+        let drained = match visitors {
             Some(visitors) => Some(visitors.drain(grace).await),
             None => None,
-        }
+        };
+        self.save_visits(self.table().sites.iter()).await;
+        drained
     }
 
     fn shelves(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<seen::Seen>>> {

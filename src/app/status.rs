@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::seen::Seen;
+use super::visits::SHOWN;
 use super::{App, Carried, Held, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
@@ -12,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;
 use crate::snapshot::Summary;
+use crate::visits::Coverage;
 
 /// `GET /api/v1/status`.
 #[derive(Debug, Serialize)]
@@ -41,6 +43,8 @@ pub struct SiteStatus {
     pub origins: Vec<OriginStatus>,
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
+    /// How much of what visitors ask for that snapshot could answer.
+    pub coverage: Coverage,
     /// What it has from the ones before it, because its crawl did not reach it.
     pub carried: Option<Carried>,
     /// The snapshots that do not serve by themselves, newest first, with what the gate said.
@@ -166,21 +170,25 @@ pub struct SnapshotStatus {
 
 impl App {
     /// The status.
-    pub fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         let table = self.table();
         let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
+        let mut sites = Vec::with_capacity(table.sites.len());
+        for site in &table.sites {
+            sites.push(self.site_status(site, &*self.coverage(site).await));
+        }
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
             state_dir: self.config().state_dir.display().to_string(),
-            sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
+            sites,
         }
     }
 
-    fn site_status(&self, site: &Site) -> SiteStatus {
+    fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
         let seen = self.seen(&site.config.name);
         SiteStatus {
             name: site.config.name.to_string(),
@@ -188,6 +196,7 @@ impl App {
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            coverage: coverage.in_short(SHOWN),
             carried: seen.carried().cloned(),
             held: seen.held.clone(),
             by_hand: seen.by_hand.clone(),

@@ -133,10 +133,11 @@ pub fn personal(headers: &HeaderMap) -> Option<Refusal> {
     let mut said = None;
     for directive in directives.flat_map(|value| value.split(',')) {
         // `private="set-cookie"` is about that field only, and that one is never stored.
-        match directive.trim().to_ascii_lowercase().as_str() {
-            "private" => said = Some(Refusal::Private),
-            "no-store" => said = said.or(Some(Refusal::NoStore)),
-            _ => {}
+        let directive = directive.trim();
+        if directive.eq_ignore_ascii_case("private") {
+            said = Some(Refusal::Private);
+        } else if directive.eq_ignore_ascii_case("no-store") {
+            said = said.or(Some(Refusal::NoStore));
         }
     }
     said.filter(|refusal| *refusal != Refusal::NoStore || !is_php_default(headers))

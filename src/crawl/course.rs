@@ -16,6 +16,7 @@ use super::fates::{Fate, Fates, Stored};
 use super::fetch::Fetch;
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy};
+use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::pace::Pace;
@@ -61,6 +62,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) frontier: Frontier,
     /// What an interrupted crawl had stored, and this one has not come by yet.
     pub(super) staged: Staged,
+    /// What visitors ask for.
+    pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
     pub(super) fates: Fates,
@@ -85,7 +88,7 @@ pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
-    staged: Staged,
+    (staged, learned): (Staged, Learned),
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
@@ -101,6 +104,7 @@ pub(super) async fn crawl<F: Fetch>(
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
         staged,
+        learned,
         maps: HashMap::new(),
         fates: Fates::default(),
         drawn: Drawn::default(),
@@ -112,8 +116,10 @@ pub(super) async fn crawl<F: Fetch>(
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
+    crawl.offer_learned();
     crawl.drain().await?;
     crawl.again().await?;
+    crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
     let Crawl { report, fates, drawn, cut_short, .. } = crawl;
     Ok(Done { report, key_pages, fates, drawn, cut_short })
@@ -143,6 +149,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
                     self.policy.robots = findings.robots.clone().unwrap_or_default();
+                    visitor.pace.delay(self.policy.robots.delay);
                     self.report.robots = "found".into();
                     None
                 }
@@ -241,7 +248,9 @@ impl<F: Fetch> Crawl<'_, F> {
         Ok(())
     }
 
+    /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
+        self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }

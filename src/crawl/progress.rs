@@ -26,6 +26,12 @@ pub(super) struct Counters {
     pub(super) recalled: AtomicU64,
     pub(super) carried: AtomicU64,
     pub(super) gone: AtomicU64,
+    pub(super) at_once: AtomicU64,
+    pub(super) gap: AtomicU64,
+    pub(super) slowdowns: AtomicU64,
+    pub(super) too_many: AtomicU64,
+    pub(super) held: AtomicU64,
+    pub(super) held_until: AtomicU64,
     pub(super) publishing: AtomicBool,
 }
 
@@ -59,6 +65,19 @@ pub struct Reading {
     pub carried: u64,
     /// Pages and files of the snapshot in service that are not in the new one.
     pub gone: u64,
+    /// Requests that may be under way at once now; less when the site is slow or errs.
+    pub at_once: u64,
+    /// Milliseconds between two requests now: by the configured rate, by `Crawl-delay`, or because the site said that
+    /// there were too many. 0: none.
+    pub gap: u64,
+    /// How often the crawl has slowed down for the site's sake.
+    pub slowdowns: u64,
+    /// Answers that said that there were too many requests: 429, or 503 with Retry-After.
+    pub too_many: u64,
+    /// Seconds that nobody asked, or will not ask, because the site had asked for patience (Retry-After).
+    pub held: u64,
+    /// Until when nobody asks for that reason, in seconds since the epoch. 0: now somebody does.
+    pub held_until: u64,
 }
 
 impl Progress {
@@ -84,6 +103,12 @@ impl Progress {
             recalled: c.recalled.load(Relaxed),
             carried: c.carried.load(Relaxed),
             gone: c.gone.load(Relaxed),
+            at_once: c.at_once.load(Relaxed),
+            gap: c.gap.load(Relaxed),
+            slowdowns: c.slowdowns.load(Relaxed),
+            too_many: c.too_many.load(Relaxed),
+            held: c.held.load(Relaxed),
+            held_until: c.held_until.load(Relaxed),
         }
     }
 
@@ -91,8 +116,9 @@ impl Progress {
     pub(super) fn reset(&self) {
         let c = &*self.0;
         let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
-        let others = [&c.refused, &c.errors, &c.requests, &c.queued, &c.recalled, &c.carried, &c.gone];
-        for counter in stored.into_iter().chain(others) {
+        let asked = [&c.refused, &c.errors, &c.requests, &c.queued, &c.recalled, &c.carried, &c.gone];
+        let pace = [&c.at_once, &c.gap, &c.slowdowns, &c.too_many, &c.held, &c.held_until];
+        for counter in stored.into_iter().chain(asked).chain(pace) {
             counter.store(0, Relaxed);
         }
         c.publishing.store(false, Relaxed);

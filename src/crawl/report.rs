@@ -50,6 +50,8 @@ pub struct Report {
     pub carried_over: BTreeMap<Code, Refused>,
     /// What the snapshot in service has and the new one has not, by the code of the reason.
     pub removed: BTreeMap<Code, Refused>,
+    /// Pages that no link leads to: visitors ask for them, or the snapshot in service has them.
+    pub unlinked: u64,
     /// Links that lead nowhere (404, 410, no answer), and where they stand.
     pub broken_links: Vec<BrokenLink>,
     /// Files that could not be had, the first of them.

@@ -17,7 +17,7 @@ use super::frontier::Item;
 use super::scope::{Place, Scope};
 use super::stored_headers::media;
 use super::visit::{End, Visitor, hold};
-use crate::config::ready::Site;
+use crate::config::ready::{Mirror, Site};
 use crate::snapshot::{Class, Page, Staging};
 use crate::tasks;
 
@@ -25,13 +25,26 @@ use crate::tasks;
 const OLDEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What an interrupted crawl had stored, by keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Staged(HashMap<Arc<str>, Page>);
 
 impl Staged {
-    /// Everything in `staging`.
+    /// Everything that was fetched into `staging`. Blocks.
     pub(super) fn of(staging: &Staging) -> Staged {
-        Staged(staging.staged().map(|page| (Arc::from(page.key.as_str()), page)).collect())
+        let mut pages: HashMap<Arc<str>, Page> = HashMap::new();
+        for page in staging.staged() {
+            // What was carried over is to be asked for; whether it is carried over again is for this crawl to say.
+            if page.notes.carried > 0 {
+                pages.remove(page.key.as_str());
+            } else {
+                pages.insert(page.key.as_str().into(), page);
+            }
+        }
+        Staged(pages)
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.len() as u64
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<Page> {
@@ -53,18 +66,10 @@ impl Staged {
 
 /// All that a crawl goes by: one that was begun under another course is not gone on with.
 pub(super) fn course(site: &Site) -> String {
-    let mirror = &site.mirror;
-    let by = format!(
-        "{:?}",
-        (
-            &site.hosts,
-            &site.key_pages,
-            site.tls.is_some(),
-            &site.routes,
-            &site.cache.ignore_query,
-            (mirror.max_pages, mirror.max_depth, &mirror.include, &mirror.exclude),
-        )
-    );
+    // How often, how fast, and how many are kept: of no concern for what is in one.
+    let mirror = Mirror { every: Duration::ZERO, keep: 0, keep_for: None, rate: None, ..site.mirror.clone() };
+    let site = (&site.hosts, &site.key_pages, site.tls.is_some(), &site.routes, &site.cache.ignore_query);
+    let by = format!("{site:?} {mirror:?}");
     format!("{} {}", env!("CARGO_PKG_VERSION"), blake3::hash(by.as_bytes()).to_hex())
 }
 
@@ -107,4 +112,48 @@ fn target(page: &Page, url: &Url, scope: &Scope) -> Option<Option<String>> {
         Place::Here(key) => Some(key),
         Place::Elsewhere | Place::Nowhere => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::config::ready::PathPattern;
+
+    #[test]
+    fn a_course_is_what_decides_what_is_fetched() {
+        let site = testing::site(&["/"]);
+        let same = |change: fn(&mut Site)| {
+            let mut other = site.clone();
+            change(&mut other);
+            course(&other) == course(&site)
+        };
+        for change in [
+            |s: &mut Site| s.mirror.every *= 2,
+            |s: &mut Site| s.mirror.keep = 9,
+            |s: &mut Site| s.mirror.rate = Some(1.0),
+            |s: &mut Site| s.health.interval *= 2,
+        ] {
+            assert!(same(change));
+        }
+        for change in [
+            |s: &mut Site| s.key_pages.push("/x".into()),
+            |s: &mut Site| s.hosts = vec!["example.jp".into()],
+            |s: &mut Site| s.cache.ignore_query.clear(),
+            |s: &mut Site| s.mirror.max_pages = 9,
+            |s: &mut Site| s.mirror.max_depth = 9,
+            |s: &mut Site| s.mirror.exclude = vec![PathPattern::new("/x").unwrap()],
+        ] {
+            assert!(!same(change));
+        }
+        assert!(course(&site).len() < 200);
+    }
+
+    #[test]
+    fn a_staging_is_taken_up_while_its_pages_fit_together() {
+        let mut site = testing::site(&["/"]);
+        assert_eq!(max_age(&site), Duration::from_secs(6 * 3600));
+        site.mirror.every = Duration::from_secs(30 * 86_400);
+        assert_eq!(max_age(&site), Duration::from_secs(86_400));
+    }
 }

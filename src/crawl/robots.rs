@@ -1,5 +1,7 @@
 //! `robots.txt` (RFC 9309): what the site does not want robots to find by themselves, and where its maps are.
 
+use std::time::Duration;
+
 /// The bytes that are read (section 2.5 asks for 500 KiB at least).
 pub const MAX_SIZE: usize = 512 * 1024;
 /// Our product token.
@@ -15,6 +17,15 @@ pub struct Robots {
     rules: Vec<Rule>,
     /// Addresses of site maps, as written.
     pub sitemaps: Vec<String>,
+    /// The time between two requests that the site asks for (`Crawl-delay`: no standard, but common).
+    pub delay: Option<Duration>,
+}
+
+/// What one group says, as far as it is about us.
+#[derive(Default)]
+struct Group {
+    rules: Vec<Rule>,
+    delay: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +46,14 @@ impl Robots {
     /// What holds when it cannot be read (5xx, no answer; section 2.3.1.4): nothing may.
     pub fn disallow_all() -> Robots {
         let everything = Rule { allow: false, pattern: "/".to_owned(), anchored: false };
-        Robots { rules: vec![everything], sitemaps: Vec::new() }
+        Robots { rules: vec![everything], ..Robots::default() }
     }
 
     /// Reads the file, as far as [`MAX_SIZE`].
     pub fn parse(bytes: &[u8]) -> Robots {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SIZE)]);
         let text = text.trim_start_matches('\u{FEFF}');
-        let (mut ours, mut everyones) = (None::<Vec<Rule>>, Vec::new());
+        let (mut ours, mut everyones) = (None::<Group>, Group::default());
         let mut sitemaps = Vec::new();
         // Whom the group at hand is for, and whether its agents are still being listed.
         let (mut for_us, mut for_all, mut listing) = (false, false, false);
@@ -66,9 +77,16 @@ impl Robots {
                     let Some(rule) = rule(name == "allow", value) else { continue };
                     let ours = ours.as_mut().filter(|_| for_us);
                     for group in ours.into_iter().chain(for_all.then_some(&mut everyones)) {
-                        if group.len() < MAX_RULES {
-                            group.push(rule.clone());
+                        if group.rules.len() < MAX_RULES {
+                            group.rules.push(rule.clone());
                         }
+                    }
+                }
+                // Not a rule: it does not end the list of agents (section 2.2.4).
+                "crawl-delay" => {
+                    let ours = ours.as_mut().filter(|_| for_us);
+                    for group in ours.into_iter().chain(for_all.then_some(&mut everyones)) {
+                        group.delay = group.delay.max(delay(value));
                     }
                 }
                 "sitemap" if !value.is_empty() && sitemaps.len() < MAX_SITEMAPS => {
@@ -77,7 +95,8 @@ impl Robots {
                 _ => {}
             }
         }
-        Robots { rules: ours.unwrap_or(everyones), sitemaps }
+        let Group { rules, delay } = ours.unwrap_or(everyones);
+        Robots { rules, sitemaps, delay }
     }
 
     /// Whether a page may be fetched, by its key. The longest rule speaks; of two equal ones the one that
@@ -112,6 +131,12 @@ impl Rule {
 fn token(value: &str) -> &str {
     let end = value.find(|c: char| !(c.is_ascii_alphabetic() || c == '-' || c == '_')).unwrap_or(value.len());
     &value[..end]
+}
+
+/// A delay in seconds, `2` or `0.5`. What is none, or longer than a day, says nothing.
+fn delay(value: &str) -> Option<Duration> {
+    let seconds = value.parse::<f64>().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds))?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|delay| !delay.is_zero())
 }
 
 /// A rule, spelled as keys are; `None` for an empty one, which says nothing.
@@ -199,6 +224,32 @@ mod tests {
         assert!(!allows("User-agent: katahai-image\nUser-agent: *\nDisallow: /", "/"));
         assert!(allows("User-agent: *\nDisallow: /\nUser-agent: katahai\nDisallow:", "/"));
         assert!(allows("User-agent: katahai\nUser-agent: x\n\nUser-agent: *\nDisallow: /a", "/b"));
+    }
+
+    #[test]
+    fn a_delay_is_for_whom_its_group_names_and_not_nonsense() {
+        for (file, expected) in [
+            ("User-agent: *\nCrawl-delay: 10\nDisallow: /a", Some(10.0)),
+            ("User-agent: *\nDisallow: /a\ncrawl-delay : 0.5 # slowly", Some(0.5)),
+            ("User-agent: bingbot\nCrawl-delay: 10\n\nUser-agent: *\nDisallow: /a", None),
+            ("User-agent: *\nCrawl-delay: 10\n\nUser-agent: katahai\nDisallow: /a", None),
+            ("User-agent: *\nCrawl-delay: 1\n\nUser-agent: katahai\nCrawl-delay: 3", Some(3.0)),
+            ("User-agent: *\nCrawl-delay: 1\nCrawl-delay: 4\nCrawl-delay: 2", Some(4.0)),
+            ("Crawl-delay: 10\nUser-agent: *\nDisallow: /a", None),
+            ("User-agent: *\nCrawl-delay: -1", None),
+            ("User-agent: *\nCrawl-delay: soon", None),
+            ("User-agent: *\nCrawl-delay: 0", None),
+            ("User-agent: *\nCrawl-delay: inf", None),
+            ("User-agent: *\nCrawl-delay: NaN", None),
+            ("User-agent: *\nCrawl-delay: 1e9", None),
+            ("User-agent: *\nCrawl-delay:", None),
+        ] {
+            let delay = Robots::parse(file.as_bytes()).delay.map(|delay| delay.as_secs_f64());
+            assert_eq!(delay, expected, "{file}");
+        }
+        // It stands between agents and their rules, and must not part them.
+        let apart = "User-agent: katahai\nCrawl-delay: 3\nUser-agent: other\nDisallow: /a";
+        assert!(!allows(apart, "/a"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::evidence::{Last, gather};
 use super::fetch::Fetch;
 use super::gate::{self, Broken, Evidence, Rule};
 use super::inherit::inherit;
+use super::learned::Learned;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::Progress;
 use super::report::{Gate, Report, Resumed};
@@ -21,12 +22,14 @@ use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{Begun, Keep, Snapshot, Staging, Store, rfc3339};
 use crate::tasks;
+use crate::visits::Visits;
 
 /// How a snapshot of ours is marked.
 const KIND: &str = "crawl";
 
 /// Takes a snapshot: key pages first, then all that they need and lead to, within the configuration's bounds. The
-/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed.
+/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed. What
+/// visitors ask for is fetched too, if their `visits` are given.
 ///
 /// # Errors
 /// Only for what is not the site's fault: see [`CrawlError`]. A site that does not answer is an [`Outcome::Kept`].
@@ -34,16 +37,18 @@ pub async fn take<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
     let started = begin(site, store, now).await?;
-    fill(started, site, fetch, store, progress).await
+    fill(started, site, fetch, store, visits, progress).await
 }
 
 /// A snapshot that was begun, or taken up again.
 pub(super) struct Started {
     staging: Staging,
+    staged: Staged,
     resumed: Option<Resumed>,
     now: Now,
 }
@@ -54,11 +59,17 @@ pub(super) async fn begin(site: &Site, store: &Store, now: Now) -> Result<Starte
     let (store, course, max_age) = (store.clone(), resume::course(site), resume::max_age(site));
     let begun = tasks::blocking(move || {
         let (staging, begun) = store.begin_or_resume(now, KIND, &course, max_age)?;
-        let resumed = match begun {
-            Begun::New => None,
-            Begun::Resumed { pages } => Some(Resumed { since: clock::unix(staging.begun()), files: pages }),
+        staging.leave_when_dropped(true);
+        let (staged, resumed) = match begun {
+            Begun::New => (Staged::default(), None),
+            Begun::Resumed { .. } => {
+                let (staged, since) = (Staged::of(&staging), clock::unix(staging.begun()));
+                let files = staged.len();
+                tracing::info!(site = store.site(), since, files, "an interrupted crawl is gone on with");
+                (staged, Some(Resumed { since, files }))
+            }
         };
-        Ok(Started { staging, resumed, now })
+        Ok(Started { staging, staged, resumed, now })
     });
     begun.await.ok_or(CrawlError::Ending)?
 }
@@ -71,19 +82,14 @@ pub(super) async fn fill<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
 ) -> Result<Outcome, CrawlError> {
-    let Started { staging, resumed, now } = started;
+    let Started { staging, staged, resumed, now } = started;
     let current = store.current();
-    let staged = match &resumed {
-        Some(Resumed { since, files }) => {
-            tracing::info!(site = &*site.name, since, files, "an interrupted crawl is gone on with");
-            Staged::of(&staging)
-        }
-        None => Staged::default(),
-    };
     let staging = Arc::new(staging);
-    let mut done = crawl(site, fetch, (&staging, current.as_ref()), staged, progress).await?;
+    let learned = Learned::gather(site, visits, store, current.as_ref()).await;
+    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
     let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
     done.report.site = site.name.to_string();
     done.report.started_at = now.unix();
@@ -166,6 +172,7 @@ async fn end(
     // There is nothing in it that this crawl brought: no operator would want it.
     if broken.iter().any(|broken| broken.rule == Rule::Empty) {
         tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays");
+        staging.leave_when_dropped(false);
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
         return Ok(Outcome::Kept { broken, held: None, report });
     }

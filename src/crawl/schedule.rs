@@ -1,5 +1,5 @@
 //! Takes snapshots of one site when they are due: at the start if there is none or it is old, then as often as
-//! configured, sooner after a failure, and at once when somebody asks.
+//! configured, sooner after a failure or when visitors ask for what the current one lacks, and at once when somebody asks.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,15 +7,18 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
+use super::eager::Eager;
 use super::fetch::Fetch;
 use super::gate::Rule;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
+use super::resume::course;
 use super::run::{begin, fill};
 use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::Store;
 use crate::tasks::{self, Guard};
+use crate::visits::Visits;
 
 /// The pause after the first failure; it doubles up to the configured interval.
 const RETRY: Duration = Duration::from_secs(60);
@@ -23,7 +26,7 @@ const RETRY: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 /// Takes the snapshots of one site as long as it lives. Dropped, it ends a running crawl; what that one has staged
-/// is removed, and the current snapshot stays.
+/// stays on the disk for the next one to go on with, and the current snapshot in service.
 #[derive(Debug)]
 pub struct Crawler {
     shared: Arc<Shared>,
@@ -100,11 +103,11 @@ pub struct AlreadyRunning {
 
 impl Crawler {
     /// Starts. `fetch` outlives configurations: it asks whichever origins the site has at the time. To be called
-    /// within the runtime.
-    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store) -> Crawler {
+    /// within the runtime. `visits` say what visitors ask for.
+    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) -> Crawler {
         let shared = Shared { site: watch::Sender::new(site), asked: Notify::new(), state: Mutex::default() };
         let shared = Arc::new(shared);
-        let task = tasks::guarded(work(shared.clone(), fetch, store));
+        let task = tasks::guarded(work(shared.clone(), fetch, store, visits));
         Crawler { shared, _task: task }
     }
 
@@ -197,9 +200,10 @@ impl Shared {
 }
 
 /// The task.
-async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store) {
+async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) {
     let mut changes = shared.site.subscribe();
     let mut failures = 0;
+    let mut eager = Eager::new(visits.clone());
     loop {
         let site = changes.borrow_and_update().clone();
         // What is held is no copy to fall to.
@@ -208,12 +212,15 @@ async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store) {
         let due = tokio::select! {
             () = tokio::time::sleep(wait) => true,
             () = shared.asked.notified() => true,
+            () = eager.wait(&store, site.mirror.every), if failures == 0 => true,
             changed = changes.changed() => changed.is_err(),
         };
         if !due {
             continue;
         }
-        let Some(result) = one(&shared, &mut changes, &*fetch, &store).await else { return };
+        eager.begins();
+        let Some(result) = one(&shared, &mut changes, &*fetch, (&store, &visits)).await else { return };
+        eager.ended();
         failures = match &result {
             Ok(Outcome::Published { .. }) => 0,
             // Another process is at it: look again in a while.
@@ -234,7 +241,7 @@ async fn one<F: Fetch>(
     shared: &Shared,
     changes: &mut watch::Receiver<Arc<Site>>,
     fetch: &F,
-    store: &Store,
+    (store, visits): (&Store, &Arc<Visits>),
 ) -> Option<Result<Outcome, CrawlError>> {
     loop {
         let site = changes.borrow_and_update().clone();
@@ -244,7 +251,7 @@ async fn one<F: Fetch>(
             Ok(started) => started,
             Err(error) => return Some(Err(error)),
         };
-        let mut crawl = pin!(fill(started, &site, fetch, store, &progress));
+        let mut crawl = pin!(fill(started, &site, fetch, store, Some(visits), &progress));
         tokio::select! {
             result = &mut crawl => return Some(result),
             changed = changed(changes, &site) => changed?,
@@ -264,16 +271,7 @@ async fn changed(changes: &mut watch::Receiver<Arc<Site>>, from: &Site) -> Optio
 
 /// Whether a crawl by one configuration is a crawl by the other.
 fn same_crawl(a: &Site, b: &Site) -> bool {
-    a.hosts == b.hosts
-        && a.key_pages == b.key_pages
-        && a.tls.is_some() == b.tls.is_some()
-        && a.routes == b.routes
-        && a.cache.ignore_query == b.cache.ignore_query
-        && a.mirror.max_pages == b.mirror.max_pages
-        && a.mirror.max_depth == b.mirror.max_depth
-        && a.mirror.rate == b.mirror.rate
-        && a.mirror.include == b.mirror.include
-        && a.mirror.exclude == b.mirror.exclude
+    course(a) == course(b) && a.mirror.rate == b.mirror.rate
 }
 
 /// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not (who
@@ -333,7 +331,8 @@ mod tests {
         let (_dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let first = crawler.running().expect("it runs");
         let again = crawler.take_now().expect_err("one is running").running;
@@ -355,7 +354,7 @@ mod tests {
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
         let site = testing::site(&["/"]);
-        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone());
+        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         let mut rarer = site.clone();
@@ -368,7 +367,8 @@ mod tests {
 
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone(), testing::visits());
         let ticket = crawler.take_now().expect("the newest is fresh");
         fetch.asked_for("/robots.txt", 1).await;
         rarer.mirror.max_pages = 7;
@@ -380,16 +380,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_crawler_ends_its_crawl_and_leaves_nothing() {
+    async fn a_dropped_crawler_ends_its_crawl_and_leaves_it_to_the_next() {
         let (dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         drop(crawler);
         assert!(ticket.ended().await.is_none());
+        assert_eq!(testing::staged(dir.path()), 1);
+        drop(store.begin(clock::now(), "crawl").expect("the lock is free"));
         assert_eq!(testing::staged(dir.path()), 0);
-        assert!(store.begin(clock::now(), "crawl").is_ok());
     }
 }

@@ -168,6 +168,28 @@ impl<F: Fetch> Crawl<'_, F> {
             (Offered::Queued | Offered::Known, Some(on)) => self.links.open(&item.key, on),
             (Offered::Queued | Offered::Known, None) => {}
         }
+        if item.found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
+    }
+
+    /// Pages that are stored for their visitors alone.
+    pub(super) fn learned_pages(&self) -> u64 {
+        let is_page =
+            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        self.learned.unlinked().filter(is_page).count() as u64
+    }
+
+    /// Offers what visitors ask for, as far as there is room for what no link leads to.
+    pub(super) fn offer_learned(&mut self) {
+        while let Some(key) = self.learned.next() {
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None };
+            match self.frontier.offer(item.clone(), &self.policy) {
+                Offered::Queued => self.learned.takes_room(key),
+                Offered::Known => {}
+                Offered::Refused(refusal) => self.refuse(refusal, &item),
+            }
+        }
     }
 
     /// Takes note of an address that is not fetched or not stored.

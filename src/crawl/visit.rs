@@ -16,11 +16,12 @@ use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
 use super::known::Known;
 use super::links::Need;
-use super::pace::Pace;
+use super::pace::{Asking, Pace};
 use super::progress::Progress;
 use super::receive::{Arrived, Bounds, Missed, discard, receive};
 use super::scope::{Place, Scope};
 use super::stored_headers::{Media, kept, media};
+use super::tempo::{Kind, Sign};
 use crate::clock;
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
@@ -29,9 +30,11 @@ use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
 const ATTEMPTS: u32 = 3;
+/// The same where the site says that it is asked too often: that is not the file's fault.
+const PATIENT_ATTEMPTS: u32 = 6;
 /// The pause before the second time; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause, whatever the site asks for.
+/// The longest pause between two of them.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Other spellings of its own address that a page may redirect to.
 const SPELLINGS: usize = 4;
@@ -94,7 +97,9 @@ enum Once {
     /// The same page under another spelling of its address.
     There(Way, String),
     /// Perhaps later.
-    Again(Cause, String, Option<Duration>),
+    Again(Cause, String),
+    /// The site is asked too often. [`Pace`] knows until when nobody may ask.
+    TooMany(String),
     /// What is stored still holds, but cannot be read: without conditions, please.
     Anew,
 }
@@ -115,11 +120,11 @@ impl<F: Fetch> Visitor<'_, F> {
         let mut asked = Vec::new();
         let mut attempt = 1;
         loop {
-            self.pace.turn().await;
+            let turn = self.pace.turn(self.progress).await;
             let began = clock::instant();
             let once = {
                 let _under_way = self.progress.request();
-                self.once(&errand, &ask.0, &ask.1).await
+                self.once(&errand, &ask.0, &ask.1, turn).await
             };
             let took = clock::instant().saturating_duration_since(began);
             let end = match once {
@@ -130,13 +135,16 @@ impl<F: Fetch> Visitor<'_, F> {
                     }
                     End::Refused(Refusal::RedirectLoop)
                 }
-                Once::Again(_, _, after) if attempt < ATTEMPTS => {
-                    let pause = after.unwrap_or(PAUSE * 2u32.pow(attempt - 1)).min(MAX_PAUSE);
-                    attempt += 1;
-                    tokio::time::sleep(pause).await;
+                Once::Again(..) if attempt < ATTEMPTS => {
+                    pause(&mut attempt).await;
                     continue;
                 }
-                Once::Again(cause, detail, _) => End::Failed(cause, detail),
+                Once::TooMany(_) if attempt < PATIENT_ATTEMPTS => {
+                    pause(&mut attempt).await;
+                    continue;
+                }
+                Once::Again(cause, detail) => End::Failed(cause, detail),
+                Once::TooMany(detail) => End::Failed(Cause::BadStatus, detail),
                 Once::Anew if errand.known.take().is_some() => continue,
                 Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
@@ -152,7 +160,8 @@ impl<F: Fetch> Visitor<'_, F> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn once(&self, errand: &Errand, way: &Way, target: &str) -> Once {
+    /// One request. `turn` is given back as soon as the site is done with it.
+    async fn once(&self, errand: &Errand, way: &Way, target: &str, turn: Asking<'_>) -> Once {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
@@ -160,30 +169,46 @@ impl<F: Fetch> Visitor<'_, F> {
         if let Some(known) = &errand.known {
             known.ask_whether_changed(&mut ask.headers);
         }
+        let kind = if errand.item.need == Need::Draw { Kind::Asset } else { Kind::Page };
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(failure)) => return failed(&failure),
-            Err(_) => return failed(&Failure::new(Cause::Silent)),
+            Ok(Err(failure)) => {
+                turn.bad(kind, Sign::Strained);
+                return failed(&failure);
+            }
+            Err(_) => {
+                turn.bad(kind, Sign::Strained);
+                return failed(&Failure::new(Cause::Silent));
+            }
         };
         let (head, body) = answer.into_parts();
         if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &errand.known) {
+            turn.good(kind);
+            drop(turn);
             return self.unchanged(errand, known.clone(), url, head.headers).await;
         }
-        match admission::head(head.status, &head.headers) {
+        let judged = admission::head(head.status, &head.headers);
+        if judged != Head::Later {
+            turn.good(kind);
+        }
+        match judged {
             Head::Refused(refusal) => {
                 discard(body).await;
                 Once::End(End::Refused(refusal))
             }
             Head::Later => {
-                discard(body).await;
                 let after = retry_after(&head.headers, clock::now().wall);
-                Once::Again(Cause::BadStatus, format!("status {}", head.status.as_u16()), after)
+                let (detail, too_many) =
+                    (format!("status {}", head.status.as_u16()), is_too_many(head.status, after));
+                turn.bad(kind, if too_many { Sign::Refused(after) } else { Sign::Strained });
+                discard(body).await;
+                if too_many { Once::TooMany(detail) } else { Once::Again(Cause::BadStatus, detail) }
             }
             Head::Redirect => {
                 discard(body).await;
                 self.redirect(&errand.item, &url, head.status, &head.headers)
             }
-            Head::Body => self.body(errand, url, Response::from_parts(head, body)).await,
+            Head::Body => self.body(errand, url, Response::from_parts(head, body), turn).await,
         }
     }
 
@@ -225,13 +250,15 @@ impl<F: Fetch> Visitor<'_, F> {
         Once::There(Way { tls: to.scheme() == "https", host }, target)
     }
 
-    async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>) -> Once {
+    async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>, turn: Asking<'_>) -> Once {
         let (head, body) = answer.into_parts();
         let hold = hold(&head.headers, errand.reading);
-        let arrived = match receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await {
+        let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
+        drop(turn);
+        let arrived = match received {
             Ok(arrived) => arrived,
             Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
-            Err(Missed::Broken(cause, detail)) => return Once::Again(cause, detail, None),
+            Err(Missed::Broken(cause, detail)) => return Once::Again(cause, detail),
             Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
             Err(Missed::Ending) => return Once::End(End::Ending),
         };
@@ -335,7 +362,7 @@ impl Coming {
 fn failed(failure: &Failure) -> Once {
     let detail = chain(failure);
     match failure.cause.retry() {
-        Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail, None),
+        Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail),
         Retry::No => Once::End(End::Failed(failure.cause, detail)),
     }
 }
@@ -349,6 +376,18 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Before one file is asked for again.
+async fn pause(attempt: &mut u32) {
+    tokio::time::sleep((PAUSE * 2u32.pow(*attempt - 1)).min(MAX_PAUSE)).await;
+    *attempt += 1;
+}
+
+/// Whether an answer is about us, not about the page: 429 (RFC 6585 section 4), or 503 with the time when to come
+/// back. A 503 without it may be one page's.
+fn is_too_many(status: StatusCode, after: Option<Duration>) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE && after.is_some()
 }
 
 /// How long the site asks us to wait (RFC 9110 section 10.2.3).

@@ -18,6 +18,7 @@ mod docs_site;
 mod failover;
 mod harness;
 mod holding;
+mod learned;
 mod limits;
 mod names;
 mod protocols;

@@ -62,7 +62,7 @@ impl Changing {
     /// Takes another snapshot.
     pub(super) async fn again(&mut self) -> &Crawled {
         let progress = Progress::new();
-        let outcome = take(&self.site, &self.fetch, &self.crawled.store, &progress, clock::now()).await;
+        let outcome = take(&self.site, &self.fetch, &self.crawled.store, None, &progress, clock::now()).await;
         self.crawled.outcome = outcome.expect("it ends");
         self.crawled.progress = progress;
         &self.crawled

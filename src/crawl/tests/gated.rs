@@ -17,7 +17,7 @@ async fn then(key_pages: &[&str], became: MemorySite) -> (Crawled, String) {
     let before = crawled.snapshot().id().to_string();
     crawled.progress = Progress::new();
     crawled.outcome =
-        take(&site, &became, &crawled.store, &crawled.progress, clock::now()).await.expect("it ends");
+        take(&site, &became, &crawled.store, None, &crawled.progress, clock::now()).await.expect("it ends");
     (crawled, before)
 }
 
@@ -120,7 +120,7 @@ async fn old_snapshots_are_removed_beyond_what_is_kept() {
     site.mirror.keep = 2;
     let crawled = crawl(&site, &fetch).await;
     for _ in 0..3 {
-        let again = take(&site, &fetch, &crawled.store, &Progress::new(), clock::now()).await;
+        let again = take(&site, &fetch, &crawled.store, None, &Progress::new(), clock::now()).await;
         assert!(again.is_ok_and(|outcome| outcome.is_published()));
     }
     assert_eq!(crawled.store.list().len(), 2);

@@ -223,7 +223,7 @@ async fn a_program_in_the_browser_may_have_one_shell_for_all() {
     };
     let mut crawled = crawl(&site, &shell(1)).await;
     assert_eq!(crawled.broken(), [""; 0]);
-    let again = take(&site, &shell(2), &crawled.store, &Progress::new(), clock::now()).await;
+    let again = take(&site, &shell(2), &crawled.store, None, &Progress::new(), clock::now()).await;
     crawled.outcome = again.expect("it ends");
     assert_eq!(crawled.broken(), [""; 0]);
 }

@@ -7,7 +7,10 @@ mod changing;
 mod complete;
 mod gated;
 mod judged;
+mod learned;
 mod refused;
+mod resumed;
+mod tempo;
 
 use std::sync::Arc;
 
@@ -29,7 +32,7 @@ struct Crawled {
 async fn crawl(site: &Site, fetch: &MemorySite) -> Crawled {
     let (dir, store) = testing::store();
     let progress = Progress::new();
-    let outcome = take(site, fetch, &store, &progress, clock::now()).await.expect("a crawl that ends");
+    let outcome = take(site, fetch, &store, None, &progress, clock::now()).await.expect("a crawl that ends");
     assert_eq!(testing::staged(dir.path()), 0);
     assert_eq!(progress.read().under_way, 0);
     Crawled { dir, store, outcome, progress }

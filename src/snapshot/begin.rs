@@ -107,7 +107,11 @@ impl Store {
                     let staging = Staging::new(self.clone(), id, left.begun(), kind, shared, lock);
                     return Ok((staging, Begun::Resumed { pages }));
                 }
-                Err(StageError::Full) => return Err(self.full(StageError::Full)),
+                // What is staged may be what fills the disk.
+                Err(StageError::Full) => {
+                    inner.clean(None);
+                    return Err(self.full(StageError::Full));
+                }
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(

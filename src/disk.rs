@@ -137,6 +137,22 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Takes a lock for oneself, unless somebody has it. Tried for a moment: a process that another thread is starting has
+/// copies of all open files, and of the locks on them, until it runs its own program.
+///
+/// # Errors
+/// Of the file system.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    for _ in 0..5 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(fs::TryLockError::Error(e)) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
 /// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed,
 /// unless it was made to be taken up again.
 #[derive(Debug)]

@@ -141,6 +141,22 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Takes a lock for oneself, unless somebody has it. Tried for a moment: a process that another thread is starting has
+/// copies of all open files, and of the locks on them, until it runs its own program.
+///
+/// # Errors
+/// Of the file system.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    for _ in 0..5 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(fs::TryLockError::Error(e)) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
 /// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed,
 /// unless it was made to be taken up again.
 #[derive(Debug)]
@@ -383,92 +399,4 @@ fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn an_atomic_write_replaces_and_leaves_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        write_atomic(&path, b"one").unwrap();
-        write_atomic(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(names(dir.path()), ["a"]);
-    }
-
-    #[test]
-    fn a_failed_write_keeps_the_old_content() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        ensure_dir(&path.join("in the way")).unwrap();
-        assert!(write_atomic(&path, b"two").is_err());
-        assert_eq!(names(dir.path()), ["a"]);
-    }
-
-    #[test]
-    fn a_dropped_file_is_gone_and_a_left_one_is_swept() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut dropped = StagedFile::create(dir.path()).unwrap();
-        dropped.write_all(b"x").unwrap();
-        drop(dropped);
-        assert!(names(dir.path()).is_empty());
-        std::mem::forget(StagedFile::create(dir.path()).unwrap());
-        write_atomic(&dir.path().join("kept"), b"x").unwrap();
-        assert_eq!(names(dir.path()).len(), 2);
-        sweep_staged(dir.path()).unwrap();
-        assert_eq!(names(dir.path()), ["kept"]);
-    }
-
-    #[test]
-    fn folders_are_made_once_and_a_file_in_the_way_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let deep = dir.path().join("a/b/c");
-        ensure_dir(&deep).unwrap();
-        ensure_dir(&deep).unwrap();
-        write_atomic(&deep.join("file"), b"").unwrap();
-        assert!(ensure_dir(&deep.join("file/d")).is_err());
-        assert!(ensure_dir(&deep.join("file")).is_err());
-    }
-
-    #[test]
-    fn removing_what_is_not_there_is_fine() {
-        let dir = tempfile::tempdir().unwrap();
-        remove_file(&dir.path().join("a")).unwrap();
-        remove_tree(&dir.path().join("b")).unwrap();
-    }
-
-    #[test]
-    fn a_lock_excludes_within_and_beyond_the_process() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        let held = lock_file(&path).unwrap();
-        held.try_lock().unwrap();
-        assert!(lock_file(&path).unwrap().try_lock().is_err());
-        drop(held);
-        lock_file(&path).unwrap().try_lock().unwrap();
-    }
-
-    #[test]
-    fn many_files_are_synced_as_few_are() {
-        let dir = tempfile::tempdir().unwrap();
-        let syncer = Syncer::open(dir.path()).unwrap();
-        let path = dir.path().join("a");
-        StagedFile::create(dir.path()).unwrap().place(&path).unwrap();
-        syncer.files(1, [&path].into_iter()).unwrap();
-        syncer.files(SYNC_ONE_BY_ONE + 1, [&path].into_iter()).unwrap();
-        assert!(syncer.files(1, [dir.path().join("absent")].into_iter()).is_err());
-    }
-
-    #[test]
-    fn free_room_is_told() {
-        assert!(free_bytes(Path::new("/")).unwrap() > 0);
-        assert!(free_bytes(Path::new("/no/such/place")).is_err());
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Beginning to take a snapshot, and what earlier ones left that did not come to their end.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,7 +107,11 @@ impl Store {
                     let staging = Staging::new(self.clone(), id, left.begun(), kind, shared, lock);
                     return Ok((staging, Begun::Resumed { pages }));
                 }
-                Err(StageError::Full) => return Err(self.full(StageError::Full)),
+                // What is staged may be what fills the disk.
+                Err(StageError::Full) => {
+                    inner.clean(None);
+                    return Err(self.full(StageError::Full));
+                }
                 Err(error) => {
                     let error = chain(&error);
                     tracing::warn!(
@@ -166,10 +170,11 @@ impl Store {
         if !names_in(&inner.dir).is_ok_and(|names| names.iter().any(is_left)) {
             return;
         }
-        match disk::lock_file(&inner.dir.join(LOCK)).map(|lock| lock.try_lock().map(|()| lock)) {
-            Ok(Ok(_lock)) => inner.clean(kept.as_ref()),
-            Ok(Err(fs::TryLockError::WouldBlock)) => {}
-            Ok(Err(fs::TryLockError::Error(error))) | Err(error) => {
+        let lock = disk::lock_file(&inner.dir.join(LOCK));
+        match lock.and_then(|lock| Ok(disk::try_lock(&lock)?.then_some(lock))) {
+            Ok(Some(_lock)) => inner.clean(kept.as_ref()),
+            Ok(None) => {}
+            Err(error) => {
                 tracing::warn!(site = inner.site, error = %error, "could not look after an unfinished snapshot");
             }
         }
@@ -182,10 +187,9 @@ impl Inner {
         self.ensure_dirs().map_err(|(path, source)| BeginError::io(&path, source))?;
         let path = self.dir.join(LOCK);
         let lock = disk::lock_file(&path).map_err(|e| BeginError::io(&path, e))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(fs::TryLockError::WouldBlock) => Err(BeginError::AlreadyRunning),
-            Err(fs::TryLockError::Error(e)) => Err(BeginError::io(&path, e)),
+        match disk::try_lock(&lock).map_err(|e| BeginError::io(&path, e))? {
+            true => Ok(lock),
+            false => Err(BeginError::AlreadyRunning),
         }
     }
 

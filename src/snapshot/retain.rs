@@ -1,6 +1,6 @@
 //! Which snapshots are kept.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -128,10 +128,9 @@ impl Store {
         let inner = &self.inner;
         let place = inner.path_of(id);
         let _alone = match File::open(place.join(MANIFEST)) {
-            Ok(manifest) => match manifest.try_lock() {
-                Ok(()) => Some(manifest),
-                Err(fs::TryLockError::WouldBlock) => return Ok(Removal::InUse),
-                Err(fs::TryLockError::Error(e)) => return Err(e),
+            Ok(manifest) => match disk::try_lock(&manifest)? {
+                true => Some(manifest),
+                false => return Ok(Removal::InUse),
             },
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(e),

@@ -6,6 +6,9 @@ use serde::Deserialize;
 /// As much of a page is looked at, in bytes. No page of a host is longer.
 pub const LOOKED_AT: usize = 64 * 1024;
 
+/// As much of its text is read, in visible characters. What shows more is a page of a site.
+pub const READ: u32 = 4000;
+
 /// An origin's answer, as far as it has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
@@ -71,4 +74,25 @@ kinds! {
     UnknownSite: "unknown-site";
     /// The software's or host's own page for the time of maintenance.
     Maintenance: "maintenance";
+}
+
+impl Kind {
+    /// Whether a site may have such a page on purpose: a folder of downloads, an address that only takes notice. It is
+    /// wrong where the copy has another page, or where it is a key page.
+    pub fn may_be_meant(self) -> bool {
+        match self {
+            Kind::DirectoryListing | Kind::Empty => true,
+            Kind::DatabaseError
+            | Kind::PhpError
+            | Kind::ApplicationError
+            | Kind::Suspended
+            | Kind::QuotaExceeded
+            | Kind::DefaultPage
+            | Kind::Parking
+            | Kind::BotWall
+            | Kind::GatewayError
+            | Kind::UnknownSite
+            | Kind::Maintenance => false,
+        }
+    }
 }

@@ -6,9 +6,10 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use serde::Deserialize;
 
-use super::answer::{Answer, Kind, LOOKED_AT};
-use super::page::{Page, fold};
+use super::answer::{Answer, Kind, LOOKED_AT, READ};
+use super::page::fold;
 use super::pattern::Pattern;
+use super::sight::Sight;
 
 /// As it stands in the file. All conditions that are given must hold.
 #[derive(Debug, Deserialize)]
@@ -84,9 +85,6 @@ impl Numbered {
     }
 }
 
-/// Which of the words a page has.
-pub(super) type Has<'a> = dyn Fn(usize) -> bool + 'a;
-
 /// As it is used.
 #[derive(Debug)]
 pub(super) struct Fingerprint {
@@ -100,7 +98,7 @@ pub(super) struct Fingerprint {
     end: Vec<Pattern>,
     header: Vec<(HeaderName, Pattern)>,
     status: Vec<u16>,
-    pub(super) max_text: Option<u32>,
+    max_text: Option<u32>,
     max_links: Option<u32>,
     max_length: Option<usize>,
 }
@@ -164,22 +162,26 @@ impl Fingerprint {
             && self.header.iter().all(|(name, value)| has(answer.headers, name, value))
     }
 
-    /// Whether the page is as the fingerprint says.
-    pub(super) fn is_match(&self, page: &Page, end: &str, text: &Has<'_>, html: &Has<'_>) -> bool {
-        let one_of = |patterns: &[Pattern], text: &str| {
-            patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(text))
-        };
-        let all = |conditions: &[Vec<usize>], has: &Has<'_>| {
+    /// Whether the page is as the fingerprint says. The order is that of the cost.
+    pub(super) fn is_match(&self, sight: &Sight<'_>) -> bool {
+        let all = |conditions: &[Vec<usize>], has: &dyn Fn(usize) -> bool| {
             conditions.iter().all(|any| any.iter().any(|number| has(*number)))
         };
-        self.max_text.is_none_or(|most| !page.beyond && page.visible <= most)
-            && self.max_links.is_none_or(|most| page.links <= most)
-            && one_of(&self.title, &page.title)
-            && one_of(&self.heading, &page.heading)
-            && one_of(&self.whole_text, &page.text)
-            && one_of(&self.end, end)
-            && all(&self.text, text)
-            && all(&self.html, html)
+        one_of(&self.end, || sight.end())
+            && self.max_text.is_none_or(|most| !sight.page().beyond && sight.page().visible <= most)
+            && self.max_links.is_none_or(|most| sight.page().links <= most)
+            && one_of(&self.title, || &sight.page().title)
+            && one_of(&self.heading, || &sight.page().heading)
+            && one_of(&self.whole_text, || &sight.page().text)
+            && all(&self.text, &|number| sight.has_text(number))
+            && all(&self.html, &|number| sight.has_mark(number))
+    }
+}
+
+fn one_of<'a>(patterns: &[Pattern], text: impl FnOnce() -> &'a str) -> bool {
+    patterns.is_empty() || {
+        let text = text();
+        patterns.iter().any(|pattern| pattern.is_match(text))
     }
 }
 
@@ -211,6 +213,9 @@ fn problems(written: &Written<'_>) -> Vec<String> {
     let bounded = written.max_text.is_some() || written.max_length.is_some();
     if !bounded && written.header.is_empty() && written.end.is_empty() {
         wrong.push("give max_text or max_length: an article about such a page is longer".to_owned());
+    }
+    if written.max_text.is_some_and(|most| most > READ) {
+        wrong.push(format!("max_text is more than {READ}, and no more is read: give max_length instead"));
     }
     if !is_distinct(written) {
         wrong.push(

@@ -1,22 +1,15 @@
 //! All fingerprints: read from their file, and held against an answer.
 
-use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use super::answer::{Answer, LOOKED_AT, WrongPage};
+use super::answer::{Answer, WrongPage};
 use super::fingerprint::{Fingerprint, Numbered, Written};
-use super::page::{Page, fold};
-use crate::http::charset;
-
-/// As much of the end is looked at, in bytes.
-const END: usize = 2048;
+use super::sight::{Asked, Sight, Words};
 
 /// Those that come with the program. A test holds that the file is right.
 static BUILT_IN: LazyLock<Fingerprints> =
@@ -28,15 +21,17 @@ pub fn wrong_page(answer: &Answer<'_>) -> Option<WrongPage> {
     BUILT_IN.find(answer)
 }
 
+/// Reads the fingerprints that come with the program, which takes some milliseconds: better at the start than for the
+/// first visitor.
+pub fn prepare() {
+    LazyLock::force(&BUILT_IN);
+}
+
 /// Fingerprints, ready for use.
 #[derive(Debug, Default)]
 pub struct Fingerprints {
     rows: Vec<Fingerprint>,
-    /// What pages show, and what is in their markup.
-    texts: Words,
-    marks: Words,
-    /// Visible characters of the longest page that any of them fits.
-    most: u32,
+    asked: Asked,
 }
 
 /// Why a file of fingerprints cannot be used.
@@ -84,8 +79,8 @@ impl Fingerprints {
         if !wrong.is_empty() {
             return Err(FingerprintsError::Unusable(wrong));
         }
-        let most = rows.iter().filter_map(|row| row.max_text).max().unwrap_or_default();
-        Ok(Fingerprints { rows, texts: Words::new(&texts.words)?, marks: Words::new(&marks.words)?, most })
+        let asked = Asked { texts: Words::new(&texts.words)?, marks: Words::new(&marks.words)? };
+        Ok(Fingerprints { rows, asked })
     }
 
     /// The fingerprint that the answer has.
@@ -96,15 +91,10 @@ impl Fingerprints {
     /// All that the answer has, in the file's order.
     pub fn matches<'a>(&'a self, answer: &'a Answer<'a>) -> impl Iterator<Item = WrongPage> + 'a {
         let is_page = is_page(answer.headers);
-        let sight = OnceCell::new();
+        let sight = Sight::new(answer, &self.asked);
         self.rows
             .iter()
-            .filter(move |row| is_page && row.sees_enough(answer) && row.fits(answer))
-            .filter(move |row| {
-                let sight: &Sight<'_> = sight.get_or_init(|| Sight::new(answer, self));
-                let (text, mark) = (|number| sight.has_text(number), |number| sight.has_mark(number));
-                row.is_match(&sight.page, &sight.end, &text, &mark)
-            })
+            .filter(move |row| is_page && row.sees_enough(answer) && row.fits(answer) && row.is_match(&sight))
             .map(|row| WrongPage { kind: row.kind, fingerprint: row.id })
     }
 
@@ -121,57 +111,4 @@ fn is_page(headers: &HeaderMap) -> bool {
     ["text/html", "application/xhtml+xml", "text/plain", "application/xml", "text/xml"]
         .iter()
         .any(|page| media.eq_ignore_ascii_case(page))
-}
-
-/// An answer as the fingerprints look at it; what few of them ask for is found out when one does.
-struct Sight<'a> {
-    html: Cow<'a, str>,
-    page: Page,
-    end: String,
-    of: &'a Fingerprints,
-    texts: OnceCell<Box<[bool]>>,
-    marks: OnceCell<Box<[bool]>>,
-}
-
-impl<'a> Sight<'a> {
-    fn new(answer: &Answer<'a>, of: &'a Fingerprints) -> Sight<'a> {
-        let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let seen = &answer.body[..answer.body.len().min(LOOKED_AT)];
-        let html = charset::html(seen, content_type).0;
-        let page = Page::read(&html, of.most);
-        let end = fold(&String::from_utf8_lossy(&answer.body[answer.body.len().saturating_sub(END)..]));
-        let end = end.replace("> <", "><");
-        Sight { html, page, end, of, texts: OnceCell::new(), marks: OnceCell::new() }
-    }
-
-    fn has_text(&self, number: usize) -> bool {
-        self.texts.get_or_init(|| self.of.texts.found(&self.page.text))[number]
-    }
-
-    fn has_mark(&self, number: usize) -> bool {
-        self.marks.get_or_init(|| self.of.marks.found(&self.html))[number]
-    }
-}
-
-/// Words that are looked for all at once.
-#[derive(Debug, Default)]
-struct Words {
-    automaton: Option<AhoCorasick>,
-}
-
-impl Words {
-    fn new(words: &[String]) -> Result<Words, aho_corasick::BuildError> {
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words)?;
-        Ok(Words { automaton: Some(automaton) })
-    }
-
-    /// For each word, whether the text has it.
-    fn found(&self, text: &str) -> Box<[bool]> {
-        let Some(automaton) = &self.automaton else { return Box::default() };
-        let mut found = vec![false; automaton.patterns_len()].into_boxed_slice();
-        for hit in automaton.find_overlapping_iter(text) {
-            found[hit.pattern().as_usize()] = true;
-        }
-        found
-    }
 }

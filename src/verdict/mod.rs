@@ -9,14 +9,15 @@ mod fingerprint;
 mod fingerprints;
 mod page;
 mod pattern;
+mod sight;
 
 use http::StatusCode;
 
 use crate::config::ready::Failover;
 use crate::failure::Cause;
 
-pub use answer::{Answer, Kind, LOOKED_AT, WrongPage};
-pub use fingerprints::{Fingerprints, FingerprintsError, wrong_page};
+pub use answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
+pub use fingerprints::{Fingerprints, FingerprintsError, prepare, wrong_page};
 pub use page::Page;
 
 /// What an origin's answer is taken for.

@@ -53,22 +53,45 @@ struct Folded {
 
 impl Folded {
     fn push(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                'a'..='z' | '0'..='9' | '!'..='/' => self.put(c),
-                'A'..='Z' => self.put(c.to_ascii_lowercase()),
-                '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}' => {}
-                '\u{2018}' | '\u{2019}' | '\u{2032}' => self.put('\''),
-                '\u{201C}' | '\u{201D}' => self.put('"'),
-                '\u{2026}' => ['.'; 3].into_iter().for_each(|c| self.put(c)),
-                '\u{2010}'..='\u{2015}' => self.put('-'),
-                // full-width forms of ASCII
-                '\u{FF01}'..='\u{FF5E}' => {
-                    self.put(char::from_u32(c as u32 - 0xFEE0).unwrap_or(c).to_ascii_lowercase());
-                }
-                _ if c.is_whitespace() => self.gap = true,
-                _ => self.put(c.to_lowercase().next().unwrap_or(c)),
+        let mut rest = text;
+        loop {
+            let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
+            self.word(&rest[..plain]);
+            rest = &rest[plain..];
+            let Some(c) = rest.chars().next() else { return };
+            self.other(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+
+    /// Most of most pages, and so at once: ASCII without blanks.
+    fn word(&mut self, word: &str) {
+        if word.is_empty() {
+            return;
+        }
+        if self.gap && !self.out.is_empty() {
+            self.out.push(' ');
+        }
+        (self.gap, self.wide) = (false, false);
+        let at = self.out.len();
+        self.out.push_str(word);
+        self.out[at..].make_ascii_lowercase();
+        self.visible += word.len() as u32;
+    }
+
+    fn other(&mut self, c: char) {
+        match c {
+            '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}' => {}
+            '\u{2018}' | '\u{2019}' | '\u{2032}' => self.put('\''),
+            '\u{201C}' | '\u{201D}' => self.put('"'),
+            '\u{2026}' => self.word("..."),
+            '\u{2010}'..='\u{2015}' => self.put('-'),
+            // full-width forms of ASCII
+            '\u{FF01}'..='\u{FF5E}' => {
+                self.put(char::from_u32(c as u32 - 0xFEE0).unwrap_or(c).to_ascii_lowercase());
             }
+            _ if c.is_whitespace() => self.gap = true,
+            _ => self.put(c.to_lowercase().next().unwrap_or(c)),
         }
     }
 
@@ -84,13 +107,40 @@ impl Folded {
 }
 
 /// Elements that stand within a line: `Acc<b>ount</b>` is one word.
-const WITHIN_A_LINE: &[&str] = &[
-    "a", "abbr", "b", "big", "bdi", "bdo", "cite", "code", "em", "font", "i", "kbd", "mark", "q", "s",
-    "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
-];
+fn is_within_a_line(name: &str) -> bool {
+    matches!(
+        name,
+        "a" | "abbr"
+            | "b"
+            | "big"
+            | "bdi"
+            | "bdo"
+            | "cite"
+            | "code"
+            | "em"
+            | "font"
+            | "i"
+            | "kbd"
+            | "mark"
+            | "q"
+            | "s"
+            | "samp"
+            | "small"
+            | "span"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "tt"
+            | "u"
+            | "var"
+            | "wbr"
+    )
+}
 
 /// Elements whose content nobody sees.
-const UNSEEN: &[&str] = &["script", "style", "template", "iframe", "noembed", "noframes", "object"];
+fn is_unseen(name: &str) -> bool {
+    matches!(name, "script" | "style" | "template" | "iframe" | "noembed" | "noframes" | "object")
+}
 
 #[derive(Default)]
 struct Reader {
@@ -147,7 +197,7 @@ impl Reader {
     }
 
     fn tag<'a>(&mut self, name: &str, closing: bool, behind: &'a str) -> &'a str {
-        if !WITHIN_A_LINE.contains(&name) {
+        if !is_within_a_line(name) {
             self.text.gap = true;
         }
         match name {
@@ -169,7 +219,7 @@ impl Reader {
                 }
                 behind
             }
-            _ if !closing && UNSEEN.contains(&name) => until_closed(behind, name).1,
+            _ if !closing && is_unseen(name) => until_closed(behind, name).1,
             _ => behind,
         }
     }

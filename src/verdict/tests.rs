@@ -132,6 +132,15 @@ fn every_fingerprint_has_a_sample() {
 }
 
 #[test]
+fn every_kind_has_samples_and_a_code_of_its_own() {
+    let codes: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+    assert_eq!(codes.len(), Kind::ALL.len());
+    let sampled: BTreeSet<String> = wrong().into_iter().map(|sample| sample.kind).collect();
+    assert_eq!(sampled.iter().map(String::as_str).collect::<BTreeSet<_>>(), codes);
+    assert!(wrong().len() >= 150, "{}", wrong().len());
+}
+
+#[test]
 fn every_folder_of_samples_is_a_kind() {
     let known: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).chain(["good"]).collect();
     for path in files(&samples()).iter().filter(|path| path.is_dir()) {
@@ -262,7 +271,7 @@ fn a_file_is_refused_with_everything_that_is_wrong_with_it() {
         "[[fingerprint]]\nid = 'A b'\nkind = 'parking'\nsource = ''\n\
          [[fingerprint]]\nid = 'x'\nkind = 'parking'\nsource = 's'\ntext = ['a']\ntitle = ['*the*']\n\
          [[fingerprint]]\nid = 'y'\nkind = 'parking'\nsource = 's'\nheader = ['none']\n\
-         [[fingerprint]]\nid = 'x'\nkind = 'parking'\nsource = 's'\ntitle = ['parked domain']\nmax_text = 9\n",
+         [[fingerprint]]\nid = 'x'\nkind = 'parking'\nsource = 's'\ntitle = ['parked domain']\nmax_text = 4001\n",
     );
     for part in [
         "A b: an id",
@@ -270,6 +279,7 @@ fn a_file_is_refused_with_everything_that_is_wrong_with_it() {
         "A b: it has no condition",
         "x: it fits too many",
         "x: give max_text",
+        "x: max_text is more",
         "y: header",
         "two of this name",
     ] {

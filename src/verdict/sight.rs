@@ -1,0 +1,98 @@
+//! An answer as the fingerprints look at it. What only few of them ask for is found out when one does.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use aho_corasick::AhoCorasick;
+use http::header::CONTENT_TYPE;
+
+use super::answer::{Answer, LOOKED_AT, READ};
+use super::page::{Page, fold};
+use crate::http::charset;
+
+/// As much of the end is looked at, in bytes.
+const END: usize = 2048;
+
+/// What the fingerprints ask of an answer.
+pub(super) struct Sight<'a> {
+    answer: Answer<'a>,
+    asked: &'a Asked,
+    html: OnceCell<Cow<'a, str>>,
+    page: OnceCell<Page>,
+    end: OnceCell<String>,
+    texts: OnceCell<Box<[bool]>>,
+    marks: OnceCell<Box<[bool]>>,
+}
+
+/// All that any fingerprint asks for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Phrases of the text, by their numbers.
+    pub(super) texts: Words,
+    /// Pieces of the markup, by theirs.
+    pub(super) marks: Words,
+}
+
+impl<'a> Sight<'a> {
+    pub(super) fn new(answer: &Answer<'a>, asked: &'a Asked) -> Sight<'a> {
+        let (html, page, end) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Sight { answer: *answer, asked, html, page, end, texts: OnceCell::new(), marks: OnceCell::new() }
+    }
+
+    /// The words of the page.
+    pub(super) fn page(&self) -> &Page {
+        self.page.get_or_init(|| Page::read(self.html(), READ))
+    }
+
+    /// The end of the markup, without blanks between tags.
+    pub(super) fn end(&self) -> &str {
+        self.end.get_or_init(|| {
+            let body = self.answer.body;
+            let end = String::from_utf8_lossy(&body[body.len().saturating_sub(END)..]);
+            fold(&end).replace("> <", "><")
+        })
+    }
+
+    pub(super) fn has_text(&self, number: usize) -> bool {
+        let found = self.texts.get_or_init(|| self.asked.texts.found(&self.page().text));
+        found.get(number).copied().unwrap_or_default()
+    }
+
+    pub(super) fn has_mark(&self, number: usize) -> bool {
+        let found = self.marks.get_or_init(|| self.asked.marks.found(self.html()));
+        found.get(number).copied().unwrap_or_default()
+    }
+
+    fn html(&self) -> &str {
+        self.html.get_or_init(|| {
+            let content_type = self.answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            charset::html(&self.answer.body[..self.answer.body.len().min(LOOKED_AT)], content_type).0
+        })
+    }
+}
+
+/// Words that are looked for all at once.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    automaton: Option<AhoCorasick>,
+}
+
+impl Words {
+    /// The words, in any case of their ASCII letters.
+    pub(super) fn new(words: &[String]) -> Result<Words, aho_corasick::BuildError> {
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words)?;
+        Ok(Words { automaton: Some(automaton) })
+    }
+
+    /// For each word, whether the text has it.
+    fn found(&self, text: &str) -> Box<[bool]> {
+        let Some(automaton) = &self.automaton else { return Box::default() };
+        let mut found = vec![false; automaton.patterns_len()];
+        for hit in automaton.find_overlapping_iter(text) {
+            if let Some(found) = found.get_mut(hit.pattern().as_usize()) {
+                *found = true;
+            }
+        }
+        found.into_boxed_slice()
+    }
+}

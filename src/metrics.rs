@@ -199,10 +199,11 @@ impl Metrics {
                 "1 for the state that the origin is in.",
                 &["site", "origin", "state"],
             )?,
-            snapshot_age: made.add(GaugeVec::new(
-                Opts::new("katahai_snapshot_age_seconds", "Seconds since the current snapshot was taken."),
+            snapshot_age: made.floats(
+                "katahai_snapshot_age_seconds",
+                "Seconds since the current snapshot was taken.",
                 &["site"],
-            )?)?,
+            )?,
             snapshot_pages: made.gauges(
                 "katahai_snapshot_pages",
                 "Pages in the current snapshot.",
@@ -213,13 +214,11 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
-            coverage: made.add(GaugeVec::new(
-                Opts::new(
-                    "katahai_coverage_ratio",
-                    "Share of the last days' successful page requests that the current snapshot could answer.",
-                ),
+            coverage: made.floats(
+                "katahai_coverage_ratio",
+                "Share of the last days' successful page requests that the current snapshot could answer.",
                 &["site"],
-            )?)?,
+            )?,
             shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate_refusals: made.counters(
@@ -299,6 +298,10 @@ impl Made {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn floats(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {

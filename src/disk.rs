@@ -1,4 +1,4 @@
-//! The only file that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
+//! The only place that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
 //! folder that holds the name is synced too, so that a name that was reported is there after a power cut.
 #![expect(clippy::disallowed_methods, reason = "the one place that writes to disk")]
 
@@ -6,6 +6,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+mod trees;
+
+pub use trees::{make_dirs, scratch, sync_all_of};
 
 /// What files under way are called; a killed process leaves some, and [`sweep_staged`] removes them.
 const STAGED: &str = ".tmp-";
@@ -40,35 +44,6 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
-}
-
-/// Makes a folder and those above it, not yet durably: for trees that are synced as a whole ([`sync_all_of`]).
-///
-/// # Errors
-/// Of the file system.
-pub fn make_dirs(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-/// Makes all that was written to the file system of `dir` durable. One that cannot do that is left to its own pace.
-///
-/// # Errors
-/// Of the file system: some content may not have reached the disk.
-pub fn sync_all_of(dir: &Path) -> io::Result<()> {
-    Syncer::open(dir)?.whole_file_system().map(drop)
-}
-
-/// A file without a name, in `dir`: nothing of it is left when it is closed, however that happens.
-///
-/// # Errors
-/// Of the file system.
-pub fn scratch(dir: &Path) -> io::Result<File> {
-    let mut staged = StagedFile::create(dir)?;
-    let file = staged.file.try_clone()?;
-    if let Some(path) = staged.path.take() {
-        fs::remove_file(path)?;
-    }
-    Ok(file)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -237,14 +212,6 @@ impl StagedFile {
         self.file.write_all_at(bytes, offset)
     }
 
-    /// Says when its content was last changed, for those who ask the file system.
-    ///
-    /// # Errors
-    /// Of the file system.
-    pub fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
-        self.file.set_modified(time)
-    }
-
     /// Gives the file its name, durably: content, then name.
     ///
     /// # Errors
@@ -270,22 +237,6 @@ impl StagedFile {
         }
         self.path = None;
         Ok(())
-    }
-}
-
-impl io::Write for StagedFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl io::Seek for StagedFile {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
     }
 }
 

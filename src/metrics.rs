@@ -88,8 +88,6 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
-    /// The share of visitors' page requests that the current snapshot could answer.
-    pub coverage: GaugeVec,
     /// What an operator should know of the snapshots on the shelf.
     pub shelf: Shelf,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
@@ -113,6 +111,8 @@ pub struct Shelf {
     pub held: IntGaugeVec,
     /// What is wrong with the snapshots on the disk, by kind.
     pub troubles: IntGaugeVec,
+    /// The share of visitors' page requests that the current snapshot could answer.
+    pub coverage: GaugeVec,
 }
 
 impl Shelf {
@@ -133,6 +133,13 @@ impl Shelf {
                 "What is wrong with the snapshots on the disk.",
                 &["site", "kind"],
             )?,
+            coverage: made.add(GaugeVec::new(
+                Opts::new(
+                    "katahai_coverage_ratio",
+                    "Share of the last days' successful page requests that the current snapshot could answer.",
+                ),
+                &["site"],
+            )?)?,
         })
     }
 }
@@ -213,13 +220,6 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
-            coverage: made.add(GaugeVec::new(
-                Opts::new(
-                    "katahai_coverage_ratio",
-                    "Share of the last days' successful page requests that the current snapshot could answer.",
-                ),
-                &["site"],
-            )?)?,
             shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate_refusals: made.counters(

@@ -20,6 +20,8 @@ const FRESH: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Seen {
     at: Option<Instant>,
+    /// How many crawls had ended then.
+    ended: u64,
     /// Since when new snapshots wait for the operator's word, RFC 3339.
     pub(super) by_hand: Option<String>,
     /// Those that do not serve by themselves, newest first.
@@ -66,7 +68,7 @@ impl Seen {
     }
 
     /// Looks. Blocks. `before` is what was seen last.
-    fn look(store: &Store, before: &Seen) -> Seen {
+    fn look(store: &Store, before: &Seen, ended: u64) -> Seen {
         let mut troubles = Vec::new();
         if let Err(error) = store.refresh() {
             troubles.push(Trouble { kind: "state_directory", message: chain(&error) });
@@ -87,6 +89,7 @@ impl Seen {
         };
         Seen {
             at: Some(clock::instant()),
+            ended,
             by_hand: store.is_by_hand().map(rfc3339),
             held: list.iter().filter_map(held).collect(),
             pinned: list.iter().filter(|s| s.pinned).map(|s| s.id.to_string()).collect(),
@@ -103,16 +106,18 @@ fn carried(report: &Value) -> Option<Carried> {
 }
 
 impl App {
-    /// Takes note of what is on the disk now, unless that was done a moment ago: of what other processes published,
+    /// Takes note of what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
     /// pinned or removed, and of what is damaged.
     pub async fn look_again(&self) {
         for site in &self.table().sites {
             let Some(store) = site.mirror.store().cloned() else { continue };
             let before = self.seen(&site.config.name);
-            if before.at.is_some_and(|at| clock::instant().saturating_duration_since(at) < FRESH) {
+            let ended = self.crawls_ended(&site.config.name);
+            let fresh = |at| clock::instant().saturating_duration_since(at) < FRESH;
+            if before.ended == ended && before.at.is_some_and(fresh) {
                 continue;
             }
-            if let Some(seen) = tasks::blocking(move || Seen::look(&store, &before)).await {
+            if let Some(seen) = tasks::blocking(move || Seen::look(&store, &before, ended)).await {
                 self.shelves().insert(site.config.name.clone(), Arc::new(seen));
             }
         }

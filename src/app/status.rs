@@ -90,19 +90,16 @@ pub struct LastCrawl {
     pub report: Option<serde_json::Value>,
 }
 
-impl CrawlStatus {
-    /// Without the last crawl's report, which is long.
-    fn in_short(mut self) -> CrawlStatus {
-        if let Some(last) = &mut self.last {
-            last.report = None;
-        }
-        self
-    }
-}
-
 impl LastCrawl {
-    /// A crawl's end in words.
+    /// A crawl's end in words, with its whole report.
     pub fn of(ended: &Ended) -> LastCrawl {
+        let report =
+            ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
+        LastCrawl { report, ..LastCrawl::in_short(ended) }
+    }
+
+    /// The same without the report, which may be long.
+    fn in_short(ended: &Ended) -> LastCrawl {
         let (mut snapshot, mut held, mut rules) = (None, None, Vec::new());
         let (outcome, reasons) = match &ended.result {
             // It passed the gate, and waits all the same: the operator has the word.
@@ -121,10 +118,8 @@ impl LastCrawl {
             }
             Err(error) => ("failed", vec![super::chain(error)]),
         };
-        let report =
-            ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
-        LastCrawl { at, outcome, snapshot, held, reasons, rules, report }
+        LastCrawl { at, outcome, snapshot, held, reasons, rules, report: None }
     }
 }
 
@@ -202,19 +197,28 @@ impl App {
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
             troubles: troubles(site, &seen),
-            crawl: self.crawl_status(&site.config.name).in_short(),
+            crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
     }
 
-    /// What a site's crawler does and did.
+    /// What a site's crawler does and did, with the whole report of the last crawl.
     pub fn crawl_status(&self, site: &str) -> CrawlStatus {
+        self.crawl(site, LastCrawl::of)
+    }
+
+    /// How many crawls of a site have ended in this process.
+    pub(super) fn crawls_ended(&self, site: &str) -> u64 {
+        let tally = self.crawler(site).map(|crawler| crawler.tally()).unwrap_or_default();
+        tally.published + tally.kept_old + tally.failed
+    }
+
+    fn crawl(&self, site: &str, told: impl FnOnce(&Ended) -> LastCrawl) -> CrawlStatus {
         let crawler = self.crawler(site);
         let last = crawler.as_ref().and_then(|crawler| crawler.last_outcome());
-        let tally = crawler.as_ref().map(|crawler| crawler.tally()).unwrap_or_default();
         CrawlStatus {
             running: crawler.and_then(|crawler| crawler.progress()),
-            last: last.map(|ended| LastCrawl::of(&ended)),
-            ended: tally.published + tally.kept_old + tally.failed,
+            last: last.map(|ended| told(&ended)),
+            ended: self.crawls_ended(site),
         }
     }
 }

@@ -122,7 +122,7 @@ impl App {
         for site in &table.sites {
             shares.push((site.config.name.clone(), self.coverage(site).await.share));
         }
-        let gauge = &self.parts.metrics.coverage;
+        let gauge = &self.parts.metrics.shelf.coverage;
         // Sites that a reload took away are not to linger.
         gauge.reset();
         for (name, share) in shares {

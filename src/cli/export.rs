@@ -29,7 +29,7 @@ pub(super) struct Options {
     /// Replace what an earlier export has left there.
     #[arg(long)]
     force: bool,
-    /// The site's address in the archive, such as https://www.example.com, instead of what the configuration says.
+    /// The site's address in the archive, such as `https://www.example.com`, instead of what the configuration says.
     #[arg(long, value_name = "URL")]
     address: Option<String>,
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! How far a crawl is, for whoever waits for it: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::clock;
+use crate::snapshot::rfc3339;
 
 /// The rate is that of this last time.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -25,6 +26,8 @@ struct Counters {
     errors: u64,
     /// Queued or under way.
     waiting: u64,
+    /// Until when the site has asked for patience, in seconds since the epoch; 0: it has not.
+    held_until: u64,
 }
 
 impl Counters {
@@ -38,6 +41,7 @@ impl Counters {
             refused: count("refused"),
             errors: count("errors"),
             waiting: count("queued") + count("under_way"),
+            held_until: count("held_until"),
         }
     }
 
@@ -108,6 +112,10 @@ fn words(counters: &Counters, rate: Option<f64>, rest: Rest) -> String {
             text.push_str(&format!(", {word} {left} left"));
         }
         None => text.push_str(", time left not known yet"),
+    }
+    if counters.held_until > 0 {
+        let until = rfc3339(UNIX_EPOCH + Duration::from_secs(counters.held_until));
+        text.push_str(&format!(", pausing until {until}: the site asks for patience"));
     }
     text
 }
@@ -203,5 +211,7 @@ mod tests {
         assert!(words(&some, Some(2.0), Rest::AtLeast(10)).ends_with("2.0/s, at least 5s left"));
         assert!(words(&some, Some(0.0), Rest::AtLeast(10)).ends_with("0.0/s, time left not known yet"));
         assert!(words(&some, None, Rest::AtLeast(10)).ends_with("10 waiting, time left not known yet"));
+        let held = words(&Counters { held_until: 1_795_137_214, ..some }, None, Rest::AtLeast(10));
+        assert!(held.ends_with("pausing until 2026-11-20T01:13:34Z: the site asks for patience"), "{held}");
     }
 }

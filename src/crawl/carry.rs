@@ -142,7 +142,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
             Heard::Unwanted(refusal)
         }
         Refusal::Robots if robots_unreadable => Heard::Nothing,
-        // Each crawl finds other months of a calendar without end: carried over, they would crowd the pages out.
+        // Each crawl finds other pages of what has no end, such as the months of a calendar: carried over, they would crowd the pages out.
         Refusal::Robots
         | Refusal::TooLong
         | Refusal::Repeating

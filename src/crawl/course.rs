@@ -197,10 +197,9 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Fetches until nothing is left, or the site is gone.
     async fn drain(&mut self) -> Result<(), CrawlError> {
         let visitor = self.visitor;
-        let width = visitor.pace.width();
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < width
+            while under_way.len() < visitor.pace.width()
                 && self.cut_short.is_none()
                 && let Some(item) = self.next()
             {
@@ -209,7 +208,11 @@ impl<F: Fetch> Crawl<'_, F> {
                 under_way.push(go(visitor, item, if map { Reading::Map } else { Reading::ByType }, staged));
             }
             visitor.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
-            let Some((visit, came)) = under_way.next().await else { return Ok(()) };
+            let visit = tokio::select! {
+                visit = under_way.next() => visit,
+                () = visitor.pace.room() => continue,
+            };
+            let Some((visit, came)) = visit else { return Ok(()) };
             self.settle(visit, came, true)?;
             if self.cut_short.is_some() {
                 return Ok(());

@@ -159,7 +159,7 @@ impl Collector<'_> {
         self.encoding = encoding;
         let page = html::read(&text);
         // `<script/>` ends at once in XML, and in HTML never: what the one reader misses, the other finds.
-        let strict = (file.media == Media::Xhtml).then(|| xml::read(&text)).unwrap_or_default();
+        let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::Page::default() };
         let refresh = file.headers.get(REFRESH).and_then(|value| value.to_str().ok()).and_then(html::refresh);
         self.all(refresh.map(|url| Link::new(url, Need::Link)));
         self.rebase(page.base.or(strict.base));

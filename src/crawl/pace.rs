@@ -1,6 +1,6 @@
 //! When the next request may be sent: the [`Tempo`] of a crawl with a clock, a queue, and counters that others read.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,10 @@ pub(super) struct Pace {
     tempo: Mutex<Tempo>,
     /// Whoever waits longest is first.
     queue: Queue<()>,
+    /// Visits under way that neither ask nor wait to: their answers are being read, or they pause.
+    aside: AtomicUsize,
+    /// Told whenever one steps aside.
+    room: Notify,
     /// Told whenever the first in the queue may have to look again.
     moved: Notify,
 }
@@ -24,7 +28,9 @@ pub(super) struct Pace {
 impl Pace {
     /// `rate` in requests per second; `None`: as fast as the site answers. To be made within the runtime.
     pub(super) fn new(rate: Option<f64>) -> Pace {
-        Pace { tempo: Mutex::new(Tempo::new(rate, now())), queue: Queue::new(()), moved: Notify::new() }
+        let tempo = Mutex::new(Tempo::new(rate, now()));
+        let (room, moved) = (Notify::new(), Notify::new());
+        Pace { tempo, queue: Queue::new(()), aside: AtomicUsize::new(0), room, moved }
     }
 
     /// The time between two requests that `robots.txt` asks for.
@@ -34,9 +40,23 @@ impl Pace {
         }
     }
 
-    /// Visits that are worth having under way: as many as requests, and as many whose answers are being read.
+    /// Visits that are worth having under way now. Not more: what is taken out of the queue too early is fetched before
+    /// what is found meanwhile and matters more.
     pub(super) fn width(&self) -> usize {
-        self.tempo().most() * 2
+        let tempo = self.tempo();
+        (tempo.width() + self.aside.load(Relaxed)).min(tempo.most() * 3)
+    }
+
+    /// Says that a visit does not ask for a while.
+    pub(super) fn step_aside(&self) -> Aside<'_> {
+        self.aside.fetch_add(1, Relaxed);
+        self.room.notify_one();
+        Aside(&self.aside)
+    }
+
+    /// Waits until one more visit than before may be worth having under way.
+    pub(super) async fn room(&self) {
+        self.room.notified().await;
     }
 
     /// Waits until the next request may be sent.
@@ -117,6 +137,15 @@ impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.pace.tempo().over();
         self.pace.moved.notify_one();
+    }
+}
+
+/// A visit that does not ask, until this is dropped.
+pub(super) struct Aside<'a>(&'a AtomicUsize);
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -22,10 +22,8 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of what became of one address. What came from the staging is in it already.
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
-        // Another host's luck says nothing of the site.
-        let own = self.visitor.scope.elsewhere(&item.key).is_none();
         let counters = self.visitor.progress.counters();
-        if own && !matches!(end, End::Failed(..)) {
+        if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
         match came {
@@ -60,20 +58,17 @@ impl<F: Fetch> Crawl<'_, F> {
                 self.end(&item.key, Fate::Wrong(kind));
             }
             End::Failed(cause, detail) => {
-                self.failures_in_a_row += u32::from(own);
-                if self.failures_in_a_row >= FAILURES_IN_A_ROW {
-                    let why = format!(
-                        "{FAILURES_IN_A_ROW} requests in a row failed, the last with {}",
-                        cause.code()
-                    );
-                    self.cut_short = Some(why);
-                }
                 self.fail(item, cause.code(), detail);
             }
             End::Stage(error) => return Err(error.into()),
             End::Ending => return Err(CrawlError::Ending),
         }
         Ok(())
+    }
+
+    /// Whether it is the site's, and says something of it.
+    fn is_own(&self, key: &str) -> bool {
+        self.visitor.scope.elsewhere(key).is_none()
     }
 
     fn end(&mut self, key: &Arc<str>, fate: Fate) {
@@ -83,6 +78,11 @@ impl<F: Fetch> Crawl<'_, F> {
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
         self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
+        self.failures_in_a_row += u32::from(self.is_own(&item.key));
+        if self.failures_in_a_row >= FAILURES_IN_A_ROW {
+            let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
+            self.cut_short = Some(why);
+        }
         if item.need == Need::Guess {
             return;
         }
@@ -128,7 +128,9 @@ impl<F: Fetch> Crawl<'_, F> {
     fn follow(&mut self, item: &Item, findings: Findings) {
         self.frontier.learn(item, &findings.sketch);
         if item.need != Need::Link {
-            let needs = findings.links.iter().filter(|(_, need)| *need == Need::Draw);
+            // Another host's trouble does not keep the site's own copy back.
+            let own = |key: &str| self.is_own(key);
+            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && own(key));
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
         for (key, need) in findings.links {
@@ -175,6 +177,10 @@ impl<F: Fetch> Crawl<'_, F> {
         found_on: Option<&Arc<str>>,
         lastmod: Option<i64>,
     ) {
+        // Also when it has been fetched already: it is not there for its visitors alone.
+        if found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
         let fate = self.fates.get(key);
         if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
@@ -198,9 +204,6 @@ impl<F: Fetch> Crawl<'_, F> {
             (Offered::Known, _) if refused => {}
             (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => self.links.open(key, on),
             (Offered::Queued | Offered::Known | Offered::Refused(_), _) => {}
-        }
-        if found_on.is_some() && self.learned.is_linked(key) {
-            self.offer_learned();
         }
     }
 

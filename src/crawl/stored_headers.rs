@@ -107,11 +107,8 @@ pub(crate) fn media(key: &str, headers: &HeaderMap, start: &[u8]) -> Media {
         "application/vnd.apple.mpegurl" | "application/x-mpegurl" | "audio/mpegurl" | "audio/x-mpegurl" => {
             Media::Playlist
         }
-        "" => match sniffed(start) {
-            Media::Other => by_ending(key),
-            known => known,
-        },
-        "text/plain" | "application/octet-stream" | "binary/octet-stream" => by_ending(key),
+        "" if begins_a_page(start) => Media::Html,
+        "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => by_ending(key),
         _ => Media::Other,
     }
 }
@@ -130,14 +127,10 @@ fn by_ending(key: &str) -> Media {
     }
 }
 
-fn sniffed(start: &[u8]) -> Media {
+fn begins_a_page(start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
     let begins = |with: &[u8]| start.get(..with.len()).is_some_and(|s| s.eq_ignore_ascii_case(with));
-    if [&b"<!doctype html"[..], b"<html", b"<head", b"<body", b"<!--"].into_iter().any(begins) {
-        Media::Html
-    } else {
-        Media::Other
-    }
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body", b"<!--"].into_iter().any(begins)
 }
 
 #[cfg(test)]

@@ -147,10 +147,12 @@ impl<F: Fetch> Visitor<'_, F> {
                     End::Refused(Refusal::RedirectLoop)
                 }
                 Once::Again(..) if attempt < ATTEMPTS => {
+                    let _aside = self.pace.step_aside();
                     pause(&mut attempt).await;
                     continue;
                 }
                 Once::TooMany(_) if attempt < PATIENT_ATTEMPTS => {
+                    let _aside = self.pace.step_aside();
                     pause(&mut attempt).await;
                     continue;
                 }
@@ -205,6 +207,7 @@ impl<F: Fetch> Visitor<'_, F> {
         if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &errand.known) {
             turn.good(kind);
             drop(turn);
+            let _aside = self.pace.step_aside();
             return self.unchanged(errand, known.clone(), url, head.headers).await;
         }
         let judged = admission::head(head.status, &head.headers);
@@ -283,6 +286,7 @@ impl<F: Fetch> Visitor<'_, F> {
         let hold = hold(&errand.item.key, &head.headers, errand.reading);
         let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
         drop(turn);
+        let _aside = self.pace.step_aside();
         let arrived = match received {
             Ok(arrived) => arrived,
             Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),

@@ -78,13 +78,10 @@ impl Unfit {
     /// What an error of a reader says about what was read; `None` when it is about the disk.
     pub(super) fn of(error: &io::Error) -> Option<Unfit> {
         let ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Unfit>()).copied();
-        ours.or(match error.kind() {
-            io::ErrorKind::UnexpectedEof => Some(Unfit::Short),
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
-                Some(Unfit::Damaged)
-            }
-            _ => None,
-        })
+        let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
+        let damaged = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput, io::ErrorKind::Other];
+        ours.or(is(&[io::ErrorKind::UnexpectedEof]).then_some(Unfit::Short))
+            .or(is(&damaged).then_some(Unfit::Damaged))
     }
 }
 

@@ -128,11 +128,12 @@ fn run(
         let Some(record) = next else { return Ok(()) };
         *number += 1;
         last = record.target().map(|target| format!("({target})")).unwrap_or_default();
-        each(*number, &record, &mut records).map_err(|error| match error {
-            ImportError::Io { source, .. } => {
+        each(*number, &record, &mut records).map_err(|error| {
+            if let ImportError::Io { source, .. } = error {
                 ImportError::of_entry(&entry(record.number, &last), path, source)
+            } else {
+                error
             }
-            other => other,
         })?;
     }
 }

@@ -28,11 +28,14 @@ enum Coding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unknown;
 
+/// A body as a visitor has it, and whether a content coding was taken off.
+type Plain<'a> = (Box<dyn Read + 'a>, bool);
+
 /// The body as a visitor has it, and whether a content coding was taken off.
 pub(super) fn plain<'a>(
     headers: &HeaderMap,
     body: impl BufRead + 'a,
-) -> io::Result<Result<(Box<dyn Read + 'a>, bool), Unknown>> {
+) -> io::Result<Result<Plain<'a>, Unknown>> {
     let codings = match codings(headers) {
         Ok(codings) => codings,
         Err(unknown) => return Ok(Err(unknown)),
@@ -190,7 +193,8 @@ mod tests {
     }
 
     fn read(lines: &[(&'static str, &'static str)], body: &[u8]) -> Result<(Vec<u8>, bool), Option<Unfit>> {
-        let (mut reader, unpacked) = plain(&fields(lines), body).unwrap().map_err(|_| None)?;
+        let (mut reader, unpacked) =
+            plain(&fields(lines), body).map_err(|e| Unfit::of(&e))?.map_err(|_| None)?;
         let mut out = Vec::new();
         reader.read_to_end(&mut out).map_err(|e| Unfit::of(&e))?;
         Ok((out, unpacked))

@@ -127,10 +127,8 @@ impl ImportError {
 
     /// A body that is damaged costs its page; a trap, a full disk, or an archive that ends costs the import.
     pub(super) fn spoils_one_only(self) -> Result<(), ImportError> {
-        match self {
-            ImportError::Entry { why: Unfit::Damaged | Unfit::Short, .. } => Ok(()),
-            other => Err(other),
-        }
+        let one = matches!(&self, ImportError::Entry { why: Unfit::Damaged | Unfit::Short, .. });
+        if one { Ok(()) } else { Err(self) }
     }
 }
 
@@ -248,7 +246,7 @@ pub fn import(ask: &Import<'_>, now: Now, progress: &dyn Fn(Progress)) -> Result
             (if mirrored { "mirror" } else { kind }, host)
         }
     };
-    let added = intake.added();
+    let (added, snapshot) = (intake.added(), staging.id());
     let left_out = intake.left_out();
     if added == 0 {
         let most = left_out.first().map(|left| format!("; {} were left out: {}", left.count, left.sentence));
@@ -261,7 +259,7 @@ pub fn import(ask: &Import<'_>, now: Now, progress: &dyn Fn(Progress)) -> Result
         Imported {
             path: ask.path.to_owned(),
             kind,
-            snapshot: SnapshotId::new(now.wall, 0),
+            snapshot,
             in_service: false,
             host,
             pages: 0,

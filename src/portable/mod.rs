@@ -1,6 +1,6 @@
 //! Snapshots on their way out of Katahai and in again: plain folders, tar, WARC and WACZ; mirrors made by others.
 //!
-//! Start reading at [`export`] and [`import`]. What goes out comes back the same, page by page, byte by byte: folders
+//! Start reading at [`export()`] and [`import()`]. What goes out comes back the same, page by page, byte by byte: folders
 //! carry a manifest beside the files (`lines`), WARC records a few fields of their own that other readers pass over.
 //! What comes in from elsewhere is judged as an answer from the network is (`intake`): nothing private is stored.
 //!

@@ -136,7 +136,8 @@ impl Nginx {
             "# Maps of addresses to files, for nginx. Include this file within http { },\n\
              # and katahai-nginx.conf within server { }, beside `root` with the folder that both are in.\n",
         );
-        let bucket = (self.longest + 64).next_power_of_two().max(128);
+        // Room for several entries each: nginx complains about buckets that are hard to fill.
+        let bucket = ((self.longest + 64) * 4).next_power_of_two();
         let size = (self.entries * 2).next_power_of_two().max(2048);
         let _ = writeln!(out, "map_hash_bucket_size {bucket};\nmap_hash_max_size {size};");
         out.push_str("geo $katahai_dollar { default \"$\"; }\n\nmap $uri $katahai_usual {\n");

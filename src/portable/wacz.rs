@@ -144,10 +144,7 @@ pub(super) fn opened<R: io::Read + Seek>(file: R) -> io::Result<ZipArchive<R>> {
 }
 
 pub(super) fn broken(error: zip::result::ZipError) -> io::Error {
-    match error {
-        zip::result::ZipError::Io(error) => error,
-        other => io::Error::other(other),
-    }
+    if let zip::result::ZipError::Io(error) = error { error } else { io::Error::other(error) }
 }
 
 fn index_line(capture: &Capture<'_>) -> String {

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -247,6 +248,7 @@ impl Shared {
             let at = |source| StageError::io(&self.dir, source);
             let file = match body {
                 Written::File(file) => file,
+                Written::Same(same) => self.copy(&same, len)?,
                 Written::Memory(bytes) => {
                     self.has_room()?;
                     let mut file = StagedFile::create(&self.dir).map_err(at)?;
@@ -267,6 +269,22 @@ impl Shared {
             used.new.push(id);
         }
         Ok(())
+    }
+
+    /// A new file with the first `len` bytes of a stored one.
+    fn copy(&self, stored: &File, len: u64) -> Result<StagedFile, StageError> {
+        let at = |source| StageError::io(&self.dir, source);
+        self.has_room()?;
+        let mut file = StagedFile::create(&self.dir).map_err(at)?;
+        let mut chunk = vec![0; IN_MEMORY];
+        let mut done = 0;
+        while done < len {
+            let size = (len - done).min(IN_MEMORY as u64) as usize;
+            stored.read_exact_at(&mut chunk[..size], done).map_err(at)?;
+            file.write_all(&chunk[..size]).map_err(at)?;
+            done += size as u64;
+        }
+        Ok(file)
     }
 
     /// Puts a body in the place of one that is damaged or lost, durably.
@@ -318,6 +336,8 @@ impl Shared {
 /// A body as its writer has it.
 enum Written {
     Memory(Vec<u8>),
+    /// So far the same as the beginning of a stored one.
+    Same(File),
     File(StagedFile),
 }
 
@@ -336,6 +356,18 @@ impl BlobWriter {
         BlobWriter { shared, hasher: Box::default(), len: 0, looked: 0, body }
     }
 
+    /// One of a body that is likely to be the one of `page`: as long as it is, nothing is written.
+    pub(super) fn like(shared: Arc<Shared>, page: &Page) -> BlobWriter {
+        // A small one is gathered in memory anyway.
+        let stored = page.body.filter(|_| page.len > IN_MEMORY as u64);
+        let stored = stored.and_then(|id| File::open(shared.blobs.path(&id)).ok());
+        let writer = BlobWriter::new(shared);
+        match stored {
+            Some(file) => BlobWriter { body: Written::Same(file), ..writer },
+            None => writer,
+        }
+    }
+
     /// Appends.
     ///
     /// # Errors
@@ -347,9 +379,18 @@ impl BlobWriter {
 
     fn try_write(&mut self, chunk: &[u8]) -> Result<(), StageError> {
         self.hasher.update(chunk);
+        let before = self.len;
         self.len += chunk.len() as u64;
+        if let Written::Same(stored) = &self.body {
+            if is_at(stored, chunk, before) {
+                return Ok(());
+            }
+            self.body = Written::File(self.shared.copy(stored, before)?);
+        }
         let at = |source| StageError::io(&self.shared.dir, source);
         match &mut self.body {
+            // Has just been made a file.
+            Written::Same(_) => {}
             Written::Memory(bytes) if bytes.len() + chunk.len() <= IN_MEMORY => {
                 bytes.extend_from_slice(chunk)
             }
@@ -393,6 +434,15 @@ impl BlobWriter {
         self.shared.noted(self.shared.settle(id, self.len, self.body))?;
         Ok(id)
     }
+}
+
+/// Whether these bytes stand at this place of a file.
+fn is_at(file: &File, bytes: &[u8], at: u64) -> bool {
+    let mut chunk = vec![0; bytes.len().min(IN_MEMORY)];
+    bytes.chunks(IN_MEMORY).zip(0..).all(|(part, n)| {
+        let found = &mut chunk[..part.len()];
+        file.read_exact_at(found, at + n * IN_MEMORY as u64).is_ok() && found == part
+    })
 }
 
 impl std::fmt::Debug for BlobWriter {

@@ -9,6 +9,8 @@
 mod support;
 
 mod admin;
+mod assets;
+mod browser;
 mod cache;
 mod cli;
 mod crawl;
@@ -23,6 +25,7 @@ mod learned;
 mod limits;
 mod mirrors;
 mod names;
+mod polite;
 mod portable;
 mod protocols;
 mod reload;
@@ -30,4 +33,5 @@ mod serve;
 mod shutdown;
 mod snapshot;
 mod streaming;
+mod versions;
 mod versions_cli;

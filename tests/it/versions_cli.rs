@@ -219,6 +219,32 @@ async fn new_snapshots_wait_after_somebody_went_back() {
     );
 }
 
+/// The human's word: what the gate held back is published only by whoever has read why it was held.
+#[tokio::test]
+async fn what_the_gate_held_needs_the_humans_word() {
+    let (origin, edge, ids) = shop(1).await;
+    origin.page("/signup", Page::html("no").status(404));
+    let take = edge.cli(&["snapshot", "take"]).await;
+    assert!(take.code == 1 && take.err.contains("key-page: /signup"), "{}{}", take.out, take.err);
+    let held = edge.site().await["held"][0]["id"].as_str().expect("a held snapshot").to_owned();
+    assert!(take.err.contains(&held), "{}", take.err);
+    let refused = edge.cli(&["snapshot", "publish", &held]).await;
+    assert!(refused.code == 1 && refused.err.contains("key-page: /signup"), "{}", refused.err);
+    assert!(refused.err.contains("--anyway"), "{}", refused.err);
+    let (status, error) = api(&edge, "POST", &format!("/{held}/publish"), "{\"anyway\":false}").await;
+    assert_eq!((status, &error["error"]["code"]), (409, &json!("held")));
+    assert!(error["error"]["reasons"][0].as_str().unwrap().starts_with("key-page"), "{error}");
+    let latest = edge.cli(&["snapshot", "publish", "latest"]).await.must_be_ok();
+    assert!(latest.out.contains(&ids[0]), "the newest that passed: {}", latest.out);
+    let list = edge.cli(&["snapshot", "list"]).await.must_be_ok().out;
+    assert!(list.contains("held: key-page"), "{list}");
+    let report = edge.cli(&["snapshot", "show", &held, "--report"]).await.must_be_ok().out;
+    assert!(report.contains("IT DID NOT PASS THE GATE"), "{report}");
+    edge.cli(&["snapshot", "publish", &held, "--anyway"]).await.must_be_ok();
+    let site = edge.site().await;
+    assert_eq!((&site["snapshot"]["id"], &site["held"]), (&json!(held), &json!([])));
+}
+
 fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap().flatten() {

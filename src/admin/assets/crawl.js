@@ -1,5 +1,5 @@
 // A crawl that is running: how far it is, how fast, and how long it may still take.
-import { badge, bytes, el, number, say, span } from "./tools.js";
+import { badge, bytes, el, language, number, say, span } from "./tools.js";
 
 const WINDOW_MS = 20000;
 const samples = new Map();
@@ -42,5 +42,6 @@ export function progress(site) {
     el("p", { class: "numbers" },
       [["pages", number(running.pages)], ["files", number(running.assets)], ["size", bytes(running.bytes)], ["errors", number(running.errors)], ["refused", number(running.refused)], ["waiting", number(running.queued + running.under_way)]]
         .map(([word, value]) => el("span", { class: word === "errors" && running.errors ? "failed" : null }, el("b", {}, value), ` ${say(word)}`)),
+      running.held_until ? el("span", {}, say("held_until", new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(running.held_until * 1000))) : null,
       rate === null ? null : el("span", {}, say("per_second", number(Math.round(rate * 10) / 10)))));
 }

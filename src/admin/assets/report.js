@@ -17,7 +17,7 @@ function gate({ held, gated }, found) {
   return [
     el("p", {}, badge(failed ? "failed" : "live", say("gate")), " ", say(failed ? "gate_held" : "gate_passed")),
     rules.length ? table(say("gate"), [[say("rule")], [say("detail")], [say("measured"), "n"], [say("limit"), "n"]],
-      rules.map((r) => [el("code", {}, r.rule), r.detail, measure(r.measured), measure(r.limit)]))
+      rules.map((r) => [el("code", {}, r.rule), r.detail, measure(r.measured), measure(r.limit)]), "rules")
       : held?.length ? el("ul", { class: "reasons" }, held.map((reason) => el("li", {}, reason))) : null,
   ];
 }

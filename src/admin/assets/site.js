@@ -185,13 +185,13 @@ function service(status) {
   ];
 }
 
-function covered({ share: part, requests, missing = [] }) {
+function covered({ share: part, requests, missing = [], missing_paths: all = missing.length }) {
   if (part === null) return el("p", { class: "soft" }, say("coverage_none"));
   return [
     el("h3", {}, say("coverage")),
     el("p", {}, say("coverage_of", share(part), number(requests))),
     el("meter", { min: "0", max: "1", low: "0.9", high: "0.98", optimum: "1", value: String(part), "aria-label": say("coverage") }),
-    missing.length ? el("details", {}, el("summary", {}, say("coverage_missing", number(missing.length))),
-      table(say("coverage_missing", missing.length), [[say("address")], [say("asked"), "n"]], missing.map(({ path, requests: n }) => [el("code", {}, decoded(path)), number(n)]))) : null,
+    missing.length ? el("details", {}, el("summary", {}, say("coverage_missing", number(all))),
+      table(say("coverage_missing", number(all)), [[say("address")], [say("asked"), "n"]], missing.map(({ path, requests: n }) => [el("code", {}, decoded(path)), number(n)]))) : null,
   ];
 }

@@ -3,8 +3,9 @@
 use super::Refusal;
 use crate::snapshot::{BY_HAND, SnapshotId, Store};
 
-/// Why an imported snapshot is held: no gate has judged it.
-const IMPORTED: &str = "imported";
+/// How the reasons begin that are no fault of the snapshot: nobody has judged an imported one, and while an operator
+/// has the word, new ones wait.
+const WAITING: [&str; 2] = ["imported", "by-hand"];
 
 /// A snapshot, as far as its name goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,8 @@ pub(super) fn shelf(store: &Store) -> Vec<Named> {
 /// Whether these reasons for holding a snapshot are the gate's. One that only waits for the operator's word has that
 /// with the word "publish".
 pub fn is_gated(reasons: &[String]) -> bool {
-    !reasons.iter().all(|reason| reason == BY_HAND || reason == IMPORTED)
+    let code = |reason: &str| reason.split(':').next().unwrap_or_default().to_owned();
+    !reasons.iter().all(|reason| reason == BY_HAND || WAITING.contains(&&*code(reason)))
 }
 
 /// Where a rollback leads.
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn what_only_waits_is_not_the_gates() {
         let of = |reasons: &[&str]| is_gated(&reasons.iter().map(|r| (*r).to_owned()).collect::<Vec<_>>());
-        assert!(!of(&[BY_HAND]) && !of(&["imported"]));
+        assert!(!of(&[BY_HAND]) && !of(&["by-hand: an older one"]) && !of(&["imported: it waits"]));
         assert!(of(&["shrunk: 4 pages"]) && of(&["shrunk: 4 pages", BY_HAND]));
     }
 

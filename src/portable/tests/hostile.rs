@@ -46,10 +46,8 @@ fn refusal(name: &str, bytes: &[u8]) -> (String, Unfit) {
     let error = imported(&state, &path, |_| {}).unwrap_err();
     assert_untouched(&state);
     assert!(!outside.exists());
-    match error {
-        ImportError::Entry { entry, why } => (entry, why),
-        other => panic!("{name}: {other}"),
-    }
+    let ImportError::Entry { entry, why } = error else { panic!("{name}: {error}") };
+    (entry, why)
 }
 
 #[test]

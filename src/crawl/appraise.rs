@@ -7,7 +7,9 @@ use super::admission::Refusal;
 use super::charset;
 use super::findings::{self, File, Findings, Reading};
 use super::links::Need;
+use super::patterns;
 use super::scope::Scope;
+use super::sketch::sketch;
 use super::text::visible;
 use crate::verdict::{Answer, Kind, wrong_page};
 
@@ -30,7 +32,10 @@ pub(super) fn is_page(file: &File<'_>) -> bool {
 /// # Errors
 /// Why it must not be stored.
 pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Result<Findings, Unfit> {
-    let findings = findings::read(file, scope).map_err(Unfit::Refused)?;
+    let mut findings = findings::read(file, scope).map_err(Unfit::Refused)?;
+    if file.media.is_page() && !patterns::kinds(file.key, file.need).is_empty() {
+        findings.sketch = sketch(file.body);
+    }
     if !is_page(file) {
         return Ok(findings);
     }

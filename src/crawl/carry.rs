@@ -148,9 +148,10 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         | Refusal::TooLong
         | Refusal::Repeating
         | Refusal::Action
-        | Refusal::CalendarBound
-        | Refusal::NothingNew => Heard::Unasked(refusal),
-        Refusal::PageLimit
+        | Refusal::CalendarBound => Heard::Unasked(refusal),
+        // That other pages of its kind show nothing new says nothing about one that visitors may come for.
+        Refusal::NothingNew
+        | Refusal::PageLimit
         | Refusal::FileLimit
         | Refusal::ByteLimit
         | Refusal::QueryBound
@@ -259,11 +260,11 @@ mod tests {
             use Refusal::*;
             let expected = match refusal {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
-                | CalendarBound | NothingNew | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
+                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
                 NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
-                PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized | Forbidden
-                | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage | EmptyPage
-                | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
+                NothingNew | PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized
+                | Forbidden | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
+                | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
         }

@@ -17,12 +17,10 @@ use super::frontier::Item;
 use super::known::{Kept, Known};
 use super::links::Need;
 use super::pace::{Asking, Pace};
-use super::patterns;
 use super::progress::Progress;
 use super::receive::{Arrived, Bounds, Missed, discard, receive};
 use super::scope::{Elsewhere, Place, Scope};
 use super::script;
-use super::sketch::sketch;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
 use crate::clock;
@@ -391,10 +389,7 @@ impl Coming {
         let found_on = self.found_on.as_deref();
         let file =
             findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
-        let mut findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
-        if media.is_page() && !patterns::kinds(key, *need).is_empty() {
-            findings.sketch = sketch(body);
-        }
+        let findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
         Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
     }
 

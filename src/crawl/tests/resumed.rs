@@ -154,3 +154,33 @@ async fn what_was_refused_or_failed_is_asked_for_again() {
     assert_eq!((second.count("/"), second.count("/a"), second.count("/slow")), (0, 1, 1));
     assert!(outcome.report().broken_links.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_one_kind_are_news_after_an_interruption_too() {
+    let site = site(&["/"]);
+    let of = |permits: &Arc<Semaphore>| {
+        let permits = permits.clone();
+        let links: String = (0..400).map(|n| format!("<a href=/article/{n}>")).collect();
+        MemorySite::new(move |ask| {
+            let n = ask.target.strip_prefix("/article/").and_then(|n| n.parse().ok());
+            let answer = match (ask.target.as_str(), n) {
+                ("/", _) => html(&links),
+                (_, Some(n)) => {
+                    let mut random = fastrand::Rng::with_seed(n);
+                    let words: Vec<String> =
+                        (0..200).map(|_| (0..6).map(|_| random.lowercase()).collect()).collect();
+                    html(&format!("<p>{}</p>", words.join("</p><p>")))
+                }
+                _ => status(404),
+            };
+            Answer::Held(permits.clone(), Box::new(answer))
+        })
+    };
+    let (_dir, store) = testing::store();
+    let (permits, progress) = (Arc::new(Semaphore::new(250)), Progress::new());
+    let first = of(&permits);
+    until_still(take(&site, &first, &store, None, &progress, clock::now())).await;
+    let second = of(&Arc::new(Semaphore::new(10_000)));
+    let outcome = take(&site, &second, &store, None, &Progress::new(), clock::now()).await.expect("it ends");
+    assert_eq!((outcome.is_published(), outcome.report().counts.pages), (true, 401));
+}

@@ -1,4 +1,4 @@
-//! The only file that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
+//! The only place that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
 //! folder that holds the name is synced too, so that a name that was reported is there after a power cut.
 #![expect(clippy::disallowed_methods, reason = "the one place that writes to disk")]
 
@@ -6,6 +6,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+mod trees;
+
+pub use trees::{make_dirs, scratch, sync_all_of};
 
 /// What files under way are called; a killed process leaves some, and [`sweep_staged`] removes them.
 const STAGED: &str = ".tmp-";

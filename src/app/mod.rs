@@ -1,5 +1,6 @@
 //! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
 
+mod assets;
 mod build;
 mod edge;
 mod mirror;

@@ -128,6 +128,10 @@ pub(super) enum SnapshotCommand {
     Show(ShowSnapshot),
     /// Check every hash and every reference, in the state directory itself.
     Verify(VerifySnapshot),
+    /// Write a snapshot to a folder, a tar, WARC or WACZ file.
+    Export(super::export::Options),
+    /// Make a snapshot of a folder, a mirror by wget or HTTrack, a tar, WARC or WACZ file.
+    Import(super::import::Options),
     /// What differs between two snapshots, or in the text of one page.
     Diff(DiffSnapshots),
     /// Put a snapshot in service.

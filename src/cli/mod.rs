@@ -4,7 +4,10 @@ mod args;
 pub mod check;
 mod client;
 mod demo;
+mod export;
+mod import;
 mod logging;
+mod portable;
 mod print;
 mod progress;
 mod reload;
@@ -47,11 +50,10 @@ pub fn main() -> u8 {
 
 /// A command of the interface that is not built yet, or none at all.
 fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
-    const LATER: [&str; 9] =
-        ["init", "origin", "drill", "report", "forms", "purge", "completions", "man", "snapshot export"];
+    const LATER: [&str; 8] = ["init", "origin", "drill", "report", "forms", "purge", "completions", "man"];
     let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let name = format!("{group}{word}");
-    if LATER.contains(&name.as_str()) || name == "snapshot import" {
+    if LATER.contains(&name.as_str()) {
         fail(USAGE, &format!("\"katahai {name}\" is not supported yet"))
     } else {
         fail(USAGE, &format!("there is no command \"katahai {name}\"; \"katahai help\" lists them"))

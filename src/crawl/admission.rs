@@ -57,6 +57,7 @@ refusals! {
     Repeating: "repeating", "The address repeats itself: a link that grows.";
     QueryBound: "query-bound", "Enough addresses with these parameters have been fetched.";
     CalendarBound: "calendar-bound", "Enough pages of this calendar have been fetched.";
+    NothingNew: "nothing-new", "Enough pages of its kind have been fetched, and they show nothing new any more.";
     Action: "action", "Following the link would do something.";
     TooManyHops: "too-many-hops", "It is at the end of a chain of redirects or imports without end.";
     // not stored: what the answer says
@@ -73,6 +74,7 @@ refusals! {
     NeedsLogin: "needs-login", "It leads to a login page.";
     // not stored: what it is
     WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
+    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
     Coding: "coding", "It is in a content coding that was not asked for.";
     TooLarge: "too-large", "It is larger than one file may be.";

@@ -8,7 +8,6 @@ use super::charset;
 use super::findings::{self, File, Findings, Reading};
 use super::links::Need;
 use super::scope::Scope;
-use super::stored_headers::Media;
 use super::text::visible;
 use crate::verdict::{Answer, Kind, wrong_page};
 
@@ -23,7 +22,7 @@ pub(super) enum Unfit {
 
 /// Whether a file is a page: what is read as something else never is.
 pub(super) fn is_page(file: &File<'_>) -> bool {
-    file.media == Media::Html && file.reading == Reading::ByType
+    file.media.is_page() && file.reading == Reading::ByType
 }
 
 /// Reads a file. `whole`: its body is all there.

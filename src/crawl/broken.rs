@@ -41,25 +41,29 @@ impl Named {
 
 impl Links {
     /// Notes a link to an address that has no end yet.
-    pub(super) fn open(&mut self, to: &Arc<str>, on: &Arc<str>) {
-        self.open.entry(to.clone()).or_default().by(on);
+    pub(super) fn open(&mut self, to: &str, on: &Arc<str>) {
+        match self.open.get_mut(to) {
+            Some(named) => named.by(on),
+            None => self.open.entry(to.into()).or_default().by(on),
+        }
     }
 
     /// Notes a link to an address whose end is known.
-    pub(super) fn again(&mut self, to: &str, on: &Arc<str>) {
+    pub(super) fn again(&mut self, to: &str, fate: &Fate, on: &Arc<str>) {
+        let Some(cause) = cause(fate) else { return };
         if let Some((_, named)) = self.broken.get_mut(to) {
             named.by(on);
+        } else if self.broken.len() < MOST {
+            let mut named = Named::default();
+            named.by(on);
+            self.broken.insert(to.into(), (cause, named));
         }
     }
 
     /// Notes how an address ended.
     pub(super) fn ended(&mut self, key: &Arc<str>, fate: &Fate) {
         let named = self.open.remove(key);
-        let cause = match fate {
-            Fate::Refused(refusal @ (Refusal::NotFound | Refusal::Gone)) => refusal.code(),
-            Fate::Failed(cause, _) => cause,
-            Fate::Stored(_) | Fate::Redirect(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) => return,
-        };
+        let Some(cause) = cause(fate) else { return };
         // What no page names is nobody's broken link: the last snapshot's, or a favicon that nobody has promised.
         if let Some(named) = named
             && self.broken.len() < MOST
@@ -80,6 +84,15 @@ impl Links {
     }
 }
 
+/// Why an address leads nowhere, if it does.
+fn cause(fate: &Fate) -> Option<&'static str> {
+    match fate {
+        Fate::Refused(refusal @ (Refusal::NotFound | Refusal::Gone)) => Some(refusal.code()),
+        Fate::Failed(cause, _) => Some(cause),
+        Fate::Stored(_) | Fate::Redirect(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,13 +106,17 @@ mod tests {
         links.ended(&gone, &Fate::Refused(Refusal::NotFound));
         links.ended(&good, &Fate::Away);
         links.ended(&"/favicon.ico".into(), &Fate::Refused(Refusal::NotFound));
-        links.again("/gone", &a);
-        links.again("/good", &a);
+        let missing = Fate::Refused(Refusal::NotFound);
+        links.again("/gone", &missing, &a);
+        links.again("/good", &Fate::Away, &a);
+        // It was only guessed until then.
+        links.ended(&"/guessed".into(), &missing);
+        links.again("/guessed", &missing, &a);
         for i in 0..100 {
-            links.again("/gone", &format!("/{i}").into());
+            links.again("/gone", &missing, &format!("/{i}").into());
         }
         let broken = links.into_broken();
-        assert_eq!(broken.len(), 1);
+        assert_eq!((broken.len(), &*broken[1].path), (2, "/guessed"));
         assert_eq!((&*broken[0].path, &*broken[0].cause, broken[0].links), ("/gone", "not-found", 102));
         assert_eq!(broken[0].linked_from[..3], ["/", "/a", "/0"]);
         assert_eq!(broken[0].linked_from.len(), PAGES);

@@ -142,12 +142,13 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
             Heard::Unwanted(refusal)
         }
         Refusal::Robots if robots_unreadable => Heard::Nothing,
-        // Each crawl finds other months of a calendar without end: carried over, they would crowd the pages out.
+        // Each crawl finds other pages of what has no end, such as the months of a calendar: carried over, they would crowd the pages out.
         Refusal::Robots
         | Refusal::TooLong
         | Refusal::Repeating
         | Refusal::Action
-        | Refusal::CalendarBound => Heard::Unasked(refusal),
+        | Refusal::CalendarBound
+        | Refusal::NothingNew => Heard::Unasked(refusal),
         Refusal::PageLimit
         | Refusal::FileLimit
         | Refusal::ByteLimit
@@ -162,6 +163,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Status
         | Refusal::Partial
         | Refusal::WrongPage
+        | Refusal::ForeignPage
         | Refusal::EmptyPage
         | Refusal::Coding
         | Refusal::TooLarge
@@ -256,11 +258,11 @@ mod tests {
             use Refusal::*;
             let expected = match refusal {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
-                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
+                | CalendarBound | NothingNew | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
                 NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
                 PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized | Forbidden
-                | LoginPage | NeedsLogin | Status | Partial | WrongPage | EmptyPage | Coding | TooLarge
-                | Bomb | RedirectLoop | BadLocation => ONCE,
+                | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage | EmptyPage
+                | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
         }

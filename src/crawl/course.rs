@@ -13,9 +13,9 @@ use super::admission::Refusal;
 use super::broken::Links;
 use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Via};
 use super::findings::Reading;
-use super::frontier::{Frontier, Item, Policy};
+use super::frontier::{Frontier, Item, Policy, Priority};
 use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
@@ -92,7 +92,7 @@ pub(super) async fn crawl<F: Fetch>(
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Semaphore::new((cores / 2).max(1));
@@ -142,7 +142,8 @@ impl<F: Fetch> Crawl<'_, F> {
         self.report.robots = "none".into();
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
-            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None };
+            let rank = Priority::default();
+            let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let staged = self.staged.take(&item.key);
             let (visit, came) = go(visitor, item, Reading::Robots, staged).await;
             let next = match &visit.end {
@@ -250,6 +251,10 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
+        // Of a host that was listed then.
+        if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
+            return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
+        }
         self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Draw } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
@@ -259,7 +264,7 @@ impl<F: Fetch> Crawl<'_, F> {
     fn next(&mut self) -> Option<Item> {
         loop {
             let item = self.frontier.pop()?;
-            match self.full(&item) {
+            match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
                 None => return Some(item),
                 Some(refusal) => self.refuse(refusal, &item),
             }
@@ -276,7 +281,7 @@ impl<F: Fetch> Crawl<'_, F> {
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
-            Need::Site | Need::Draw | Need::Link => None,
+            Need::Site | Need::Draw | Need::Link | Need::Guess => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is to be fetched next, and what has been: each address once, key pages first, then what pages need to be
-//! drawn, then pages by their distance from a start page.
+//! drawn, then pages: the most visited first, then what the site says has changed last, then those that are near to a
+//! start page.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use super::admission::Refusal;
 use super::links::Need;
+use super::patterns::list_of;
 use super::robots::Robots;
 use super::traps::Traps;
 use crate::config::ready::Site;
@@ -27,6 +29,30 @@ pub(super) struct Item {
     pub(super) hops: u32,
     /// The page that it was found on.
     pub(super) found_on: Option<Arc<str>>,
+    /// Its place among the pages.
+    pub(super) rank: Priority,
+}
+
+/// What puts one page before another. The greater is fetched first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Priority {
+    /// Visits of the last days.
+    pub(super) visits: u64,
+    /// When the site says that it changed last, in seconds since the epoch.
+    pub(super) lastmod: Option<i64>,
+}
+
+impl Priority {
+    /// The better of two words about the same page.
+    fn or(self, other: Priority) -> Priority {
+        Priority { visits: self.visits.max(other.visits), lastmod: self.lastmod.max(other.lastmod) }
+    }
+}
+
+/// How many links further from a start page `to` is than `from`, on which it was found. The next page of a list is not
+/// further away: a reader who wants the oldest entry goes there by a number, and the crawler by hundreds of “next”.
+pub(super) fn step(from: &str, to: &str) -> u32 {
+    u32::from(list_of(to).is_none_or(|list| list_of(from).as_ref() != Some(&list)))
 }
 
 /// What became of an offer.
@@ -72,8 +98,11 @@ impl<'a> Policy<'a> {
         if mirror.exclude.iter().any(|pattern| pattern.matches(path)) {
             return Err(Refusal::Excluded);
         }
-        if item.need != Need::Link {
-            return Ok(());
+        match item.need {
+            Need::Key | Need::Site | Need::Draw => return Ok(()),
+            // A file, wherever the pages that need it are.
+            Need::Guess => return if self.robots.allows(&item.key) { Ok(()) } else { Err(Refusal::Robots) },
+            Need::Link => {}
         }
         if !mirror.include.is_empty() && !mirror.include.iter().any(|pattern| pattern.matches(path)) {
             return Err(Refusal::NotIncluded);
@@ -89,7 +118,7 @@ impl<'a> Policy<'a> {
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// In the queue as the entry with this number; later entries replace earlier ones.
-    Queued { need: Need, depth: u32, number: u64 },
+    Queued { need: Need, depth: u32, rank: Priority, number: u64 },
     /// Given out to be fetched.
     Taken,
     /// Not wanted then; a stronger need, or a shorter way, is judged anew.
@@ -99,9 +128,12 @@ enum State {
 /// An entry of the queue. The greatest is the next.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    rank: Reverse<(u8, u32, u64)>,
+    place: Place,
     key: Arc<str>,
 }
+
+/// Need, rank, distance, and the number of the offer.
+type Place = (Reverse<u8>, Priority, Reverse<(u32, u64)>);
 
 /// The queue.
 #[derive(Debug)]
@@ -130,37 +162,61 @@ impl Frontier {
         self.waiting.len()
     }
 
+    /// Whether an offer would change nothing. Most links of a site lead to what is known: they should cost no more
+    /// than this.
+    pub(super) fn knows(&self, key: &str, need: Need, depth: u32, rank: Priority) -> bool {
+        match self.states.get(key) {
+            Some(State::Taken) => true,
+            Some(State::Queued { need: n, depth: d, rank: r, .. }) => {
+                (*n, *d) <= (need, depth) && r.or(rank) == *r
+            }
+            Some(State::Refused { need: n, depth: d }) => (*n, *d) <= (need, depth),
+            None => false,
+        }
+    }
+
     /// Offers something that was found.
     pub(super) fn offer(&mut self, item: Item, policy: &Policy<'_>) -> Offered {
-        let known = self.states.get(&item.key).copied();
-        match known {
-            Some(State::Taken) => return Offered::Known,
-            Some(State::Queued { need, depth, .. } | State::Refused { need, depth })
-                if (need, depth) <= (item.need, item.depth) =>
-            {
-                return Offered::Known;
-            }
-            Some(State::Queued { .. } | State::Refused { .. }) | None => {}
+        if self.knows(&item.key, item.need, item.depth, item.rank) {
+            return Offered::Known;
         }
+        let known = self.states.get(&item.key).copied();
         let queued = matches!(known, Some(State::Queued { .. }));
         let judged = policy
             .judge(&item)
             .and_then(|()| if queued { Ok(()) } else { self.traps.pass(&item.key, item.need) });
-        if let Err(refusal) = judged {
-            // What is queued already stays queued as it was.
-            if queued {
-                return Offered::Known;
+        match (judged, known) {
+            (Ok(()), Some(State::Queued { need, depth, rank, .. }))
+                if (need, depth) <= (item.need, item.depth) =>
+            {
+                // The way on which it was found before is the shorter one.
+                let rank = rank.or(item.rank);
+                if let Some(waiting) = self.waiting.get(&item.key).cloned() {
+                    self.queue(Item { rank, ..waiting });
+                }
             }
-            self.states.insert(item.key, State::Refused { need: item.need, depth: item.depth });
-            return Offered::Refused(refusal);
+            (Ok(()), Some(State::Queued { rank, .. })) => {
+                self.queue(Item { rank: rank.or(item.rank), ..item })
+            }
+            (Ok(()), Some(State::Taken | State::Refused { .. }) | None) => self.queue(item),
+            // What is queued already stays queued as it was.
+            (Err(_), Some(State::Queued { .. })) => {}
+            (Err(refusal), Some(State::Taken | State::Refused { .. }) | None) => {
+                self.states.insert(item.key, State::Refused { need: item.need, depth: item.depth });
+                return Offered::Refused(refusal);
+            }
         }
-        self.offers += 1;
-        let rank = Reverse((class(item.need), distance(&item), self.offers));
-        let state = State::Queued { need: item.need, depth: item.depth, number: self.offers };
-        self.states.insert(item.key.clone(), state);
-        self.queue.push(Entry { rank, key: item.key.clone() });
-        self.waiting.insert(item.key.clone(), item);
         if queued { Offered::Known } else { Offered::Queued }
+    }
+
+    fn queue(&mut self, item: Item) {
+        self.offers += 1;
+        let place = (Reverse(class(item.need)), rank(&item), Reverse((distance(&item), self.offers)));
+        let state =
+            State::Queued { need: item.need, depth: item.depth, rank: item.rank, number: self.offers };
+        self.states.insert(item.key.clone(), state);
+        self.queue.push(Entry { place, key: item.key.clone() });
+        self.waiting.insert(item.key.clone(), item);
     }
 
     /// Marks an address as fetched without having queued it.
@@ -172,7 +228,7 @@ impl Frontier {
     /// The next thing to fetch.
     pub(super) fn pop(&mut self) -> Option<Item> {
         loop {
-            let Entry { rank: Reverse((_, _, of)), key } = self.queue.pop()?;
+            let Entry { place: (_, _, Reverse((_, of))), key } = self.queue.pop()?;
             match self.states.get(&key) {
                 Some(State::Queued { number, .. }) if *number == of => {
                     self.states.insert(key.clone(), State::Taken);
@@ -183,6 +239,16 @@ impl Frontier {
             }
         }
     }
+
+    /// The reason for which what was popped is not fetched after all: its kind has turned out to be without end.
+    pub(super) fn exhausted(&mut self, item: &Item) -> Option<Refusal> {
+        self.traps.take(&item.key, item.need).err()
+    }
+
+    /// Takes note of what a page showed (see `sketch`), for others of its kind.
+    pub(super) fn learn(&mut self, item: &Item, sketch: &[u64]) {
+        self.traps.learn(&item.key, item.need, sketch);
+    }
 }
 
 fn class(need: Need) -> u8 {
@@ -191,7 +257,13 @@ fn class(need: Need) -> u8 {
         Need::Site => 1,
         Need::Draw => 2,
         Need::Link => 3,
+        Need::Guess => 4,
     }
+}
+
+/// Only pages have one: what a page needs comes in the order in which pages are fetched.
+fn rank(item: &Item) -> Priority {
+    if item.need == Need::Link { item.rank } else { Priority::default() }
 }
 
 /// Pages by their links from a start page; one with parameters counts as further away, so that lists in all
@@ -200,7 +272,7 @@ fn distance(item: &Item) -> u32 {
     let parameters = item.key.split_once('?').map_or(0, |(_, query)| query.split('&').count().min(8) as u32);
     match item.need {
         Need::Link => item.depth.saturating_add(parameters),
-        Need::Key | Need::Site | Need::Draw => 0,
+        Need::Key | Need::Site | Need::Draw | Need::Guess => 0,
     }
 }
 
@@ -212,7 +284,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn item(key: &str, need: Need, depth: u32) -> Item {
-        Item { key: key.into(), need, depth, hops: 0, found_on: None }
+        Item { key: key.into(), need, depth, hops: 0, found_on: None, rank: Priority::default() }
     }
 
     fn order(frontier: &mut Frontier) -> Vec<String> {
@@ -239,6 +311,47 @@ mod tests {
         let expected = ["/key", "/robots.txt", "/s.css", "/near", "/near2", "/deep", "/near?a=1&b=2"];
         assert_eq!(order(&mut frontier), expected);
         assert_eq!(frontier.len(), 0);
+    }
+
+    #[test]
+    fn the_most_visited_come_first_then_the_newest() {
+        let site = site(&[]);
+        let policy = Policy::new(&site);
+        let mut frontier = Frontier::new(100);
+        let mut offer = |key: &str, depth, visits, lastmod| {
+            frontier
+                .offer(Item { rank: Priority { visits, lastmod }, ..item(key, Need::Link, depth) }, &policy)
+        };
+        offer("/near", 1, 0, None);
+        offer("/old", 9, 0, Some(10));
+        offer("/new", 9, 0, Some(20));
+        offer("/visited", 9, 3, None);
+        offer("/crowded", 9, 40, Some(5));
+        // What is said of a page later lifts it, and costs it nothing.
+        offer("/found", 2, 0, None);
+        assert_eq!(offer("/found", 7, 0, Some(15)), Offered::Known);
+        assert_eq!(offer("/found", 2, 1, None), Offered::Known);
+        assert_eq!(offer("/found", 7, 0, Some(1)), Offered::Known);
+        frontier.offer(Item { rank: Priority::default(), ..item("/i.png", Need::Draw, 9) }, &policy);
+        assert_eq!(frontier.len(), 7);
+        let expected = ["/i.png", "/crowded", "/visited", "/found", "/new", "/old", "/near"];
+        let popped: Vec<Item> = std::iter::from_fn(|| frontier.pop()).collect();
+        assert_eq!(popped.iter().map(|item| &*item.key).collect::<Vec<_>>(), expected);
+        assert_eq!((popped[3].depth, popped[3].rank), (2, Priority { visits: 1, lastmod: Some(15) }));
+    }
+
+    #[test]
+    fn the_next_page_of_a_list_is_not_further_away() {
+        for (from, to, expected) in [
+            ("/blog/", "/blog/page/2/", 1),
+            ("/blog/page/2/", "/blog/page/3/", 0),
+            ("/blog/page/2/", "/news/page/3/", 1),
+            ("/blog/page/2/", "/blog/title", 1),
+            ("/l?c=5&pageno=2", "/l?c=5&pageno=3", 0),
+            ("/l?c=5&pageno=2", "/l?c=6&pageno=3", 1),
+        ] {
+            assert_eq!(step(from, to), expected, "{from} {to}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the current snapshot has of an address: the site is asked whether it has changed (RFC 9110 section 13), and
 //! where it has not, the stored body is taken over, verified.
 
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -10,16 +10,11 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::receive::Arrived;
-use crate::snapshot::{BlobWriter, Page, Snapshot, StageError, Stored};
-
-/// Bytes that are copied in one step.
-const STEP: usize = 1024 * 1024;
+use crate::snapshot::{BlobId, BlobWriter, Page, Snapshot, StageError};
 
 /// A stored answer that may still hold.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    snapshot: Arc<Snapshot>,
     page: Page,
 }
 
@@ -28,21 +23,14 @@ impl Known {
     pub(super) fn of(snapshot: &Arc<Snapshot>, key: &str) -> Option<Known> {
         // What cannot be read is fetched anew.
         let page = snapshot.find(key).ok().flatten()?;
-        let known = Known { snapshot: snapshot.clone(), page };
+        let known = Known { page };
         let holds = matches!(known.page.status, 200 | 203) && known.page.body.is_some();
-        (holds && known.validator().is_some()).then_some(known)
-    }
-
-    fn validator(&self) -> Option<(HeaderName, &HeaderValue)> {
-        let field =
-            |wanted| self.page.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-        let tag = field(ETAG).map(|tag| (IF_NONE_MATCH, tag));
-        tag.or_else(|| field(LAST_MODIFIED).map(|date| (IF_MODIFIED_SINCE, date)))
+        (holds && validator(&known.page).is_some()).then_some(known)
     }
 
     /// Makes a request conditional.
     pub(super) fn ask_whether_changed(&self, headers: &mut HeaderMap) {
-        if let Some((name, value)) = self.validator() {
+        if let Some((name, value)) = validator(&self.page) {
             headers.insert(name, value.clone());
         }
     }
@@ -66,27 +54,72 @@ impl Known {
         not_modified
     }
 
-    /// The stored body, as if it had arrived. `None` when it is damaged. Blocks.
+    /// Takes the stored body over into the new snapshot: its id, its length, and its first `hold` bytes. `None` when it is
+    /// damaged. Blocks.
     ///
     /// # Errors
     /// Of the new snapshot.
-    pub(super) fn arrive(&self, mut writer: BlobWriter, hold: usize) -> Result<Option<Arrived>, StageError> {
-        let Ok(stored) = self.snapshot.load(&self.page) else { return Ok(None) };
-        let (file, len) = match stored {
-            Stored::Whole(bytes) => return Ok(Some(Arrived::whole(writer, bytes.to_vec(), hold))),
-            Stored::File { file, len } => (file, len),
-        };
-        let (mut held, mut at) = (Vec::new(), 0);
-        let mut step = vec![0; STEP];
-        while at < len {
-            let size = (len - at).min(STEP as u64) as usize;
-            if file.read_exact_at(&mut step[..size], at).is_err() {
-                return Ok(None);
-            }
-            writer.write(&step[..size])?;
-            held.extend_from_slice(&step[..size.min(hold.saturating_sub(held.len()))]);
-            at += size as u64;
+    pub(super) fn keep(&self, writer: BlobWriter, hold: usize) -> Result<Option<Kept>, StageError> {
+        let Some(body) = self.page.body else { return Ok(None) };
+        Ok(writer.keep(&body, hold)?.map(|(len, beginning)| Kept { body, len, beginning }))
+    }
+}
+
+/// What the site is asked by. A date counts only if it is older than the answer was: one of the same second, or of the
+/// future, is the time of the answer, not of the page.
+fn validator(page: &Page) -> Option<(HeaderName, &HeaderValue)> {
+    let field = |wanted| page.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+    let is_true = |date: &&HeaderValue| {
+        let date = date.to_str().ok().and_then(|date| httpdate::parse_http_date(date).ok());
+        date.is_some_and(|date| date + Duration::from_secs(1) <= page.taken_at)
+    };
+    let tag = field(ETAG).map(|tag| (IF_NONE_MATCH, tag));
+    tag.or_else(|| field(LAST_MODIFIED).filter(is_true).map(|date| (IF_MODIFIED_SINCE, date)))
+}
+
+/// A stored body that still holds.
+pub(super) struct Kept {
+    pub(super) body: BlobId,
+    /// All bytes.
+    pub(super) len: u64,
+    /// Those that were to be held.
+    pub(super) beginning: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::snapshot::{Class, Notes};
+
+    #[test]
+    fn the_site_is_asked_by_what_it_said_itself_and_can_be_true() {
+        let noon = "Sun, 06 Nov 1994 12:00:00 GMT";
+        let taken: SystemTime = httpdate::parse_http_date(noon).unwrap();
+        for (fields, expected) in [
+            (&[(ETAG, "\"a\"")][..], Some(IF_NONE_MATCH)),
+            (&[(ETAG, "W/\"a\""), (LAST_MODIFIED, "Sun, 06 Nov 1994 08:00:00 GMT")], Some(IF_NONE_MATCH)),
+            (&[(LAST_MODIFIED, "Sun, 06 Nov 1994 08:00:00 GMT")], Some(IF_MODIFIED_SINCE)),
+            // Made when it was asked for, or in the future: it says nothing about the page.
+            (&[(LAST_MODIFIED, noon)], None),
+            (&[(LAST_MODIFIED, "Sun, 06 Nov 2094 08:00:00 GMT")], None),
+            (&[(LAST_MODIFIED, "yesterday")], None),
+            (&[], None),
+        ] {
+            let headers =
+                fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+            let page = Page {
+                key: "/".to_owned(),
+                status: 200,
+                headers,
+                body: None,
+                len: 0,
+                taken_at: taken + Duration::from_millis(300),
+                class: Class::Page,
+                notes: Notes::default(),
+            };
+            assert_eq!(validator(&page).map(|(name, _)| name), expected, "{fields:?}");
         }
-        Ok(Some(Arrived::written(writer, held, hold, len)))
     }
 }

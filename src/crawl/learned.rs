@@ -5,7 +5,7 @@
 //! than a quarter of a snapshot's pages may be learned, and those that the last one had without a link to them count. A
 //! path to which a link is found after all makes room for the next.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::scope::Scope;
@@ -18,6 +18,8 @@ use crate::visits::{PATHS, Visits};
 /// The list as a crawl goes through it.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
+    /// How often visitors asked for an address in the last days, whether or not the snapshot in service has it.
+    asked: HashMap<Arc<str>, u64>,
     /// Not offered yet, the most visited first.
     waiting: VecDeque<Arc<str>>,
     /// Offered, and no link to them found so far.
@@ -41,17 +43,25 @@ impl Learned {
             let has =
                 |key: &str| current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
             // By the keys that the configuration makes of it now.
-            let keys = visits.popular(clock::now().wall, PATHS).into_iter().map(|(key, _)| scope.key(&key));
-            let lacking = keys.filter(|key| !has(key)).map(Arc::from);
+            let popular = visits.popular(clock::now().wall, PATHS).into_iter();
+            let popular: Vec<(Arc<str>, u64)> =
+                popular.map(|(key, visits)| (scope.key(&key).into(), visits)).collect();
+            let lacking = popular.iter().map(|(key, _)| key.clone()).filter(|key| !has(key));
             let report = current.as_ref().and_then(|current| store.report(&current.id()));
             let unlinked = report.and_then(|report| report["unlinked"].as_u64()).unwrap_or(0);
-            Learned::new(lacking, room(max_pages, unlinked))
+            let learned = Learned::new(lacking, room(max_pages, unlinked));
+            Learned { asked: popular.into_iter().collect(), ..learned }
         });
         gathered.await.unwrap_or_default()
     }
 
     fn new(keys: impl Iterator<Item = Arc<str>>, room: usize) -> Learned {
-        Learned { waiting: keys.collect(), unlinked: HashSet::new(), room }
+        Learned { waiting: keys.collect(), room, ..Learned::default() }
+    }
+
+    /// How often visitors asked for an address.
+    pub(super) fn visits(&self, key: &str) -> u64 {
+        self.asked.get(key).copied().unwrap_or(0)
     }
 
     /// The next to be offered, as long as there is room.

@@ -1,6 +1,6 @@
 //! How a crawl ended.
 
-use super::gate::Broken;
+use super::gate::{Broken, Rule};
 use super::report::Report;
 use crate::snapshot::{BeginError, PublishError, StageError, Summary};
 
@@ -30,6 +30,14 @@ impl Outcome {
     pub fn report(&self) -> &Report {
         match self {
             Outcome::Published { report, .. } | Outcome::Kept { report, .. } => report,
+        }
+    }
+
+    /// Whether the site is well: the new snapshot is in service, or only waits for the operator's word.
+    pub fn is_good(&self) -> bool {
+        match self {
+            Outcome::Published { .. } => true,
+            Outcome::Kept { broken, .. } => broken.iter().all(|broken| broken.rule == Rule::ByHand),
         }
     }
 

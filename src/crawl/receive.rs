@@ -46,17 +46,6 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    /// A body at hand, of which nothing is written yet.
-    pub(super) fn whole(writer: BlobWriter, body: Vec<u8>, hold: usize) -> Arrived {
-        let len = body.len() as u64;
-        Arrived { writer, rest: body, held: Vec::new(), hold, len, unpacked: false }
-    }
-
-    /// A body that is written but for its end.
-    pub(super) fn written(writer: BlobWriter, held: Vec<u8>, hold: usize, len: u64) -> Arrived {
-        Arrived { writer, rest: Vec::new(), held, hold, len, unpacked: false }
-    }
-
     /// The beginning, as far as it was to be held.
     pub(super) fn beginning(&self) -> &[u8] {
         let all = if self.held.is_empty() { &self.rest } else { &self.held };
@@ -118,6 +107,8 @@ async fn read(
     bounds: Bounds,
 ) -> Result<Arrived, Missed> {
     let mut raw = 0;
+    // A declared length is only believed as far as it costs nothing.
+    arrived.rest.reserve(declared.unwrap_or(0).min(GATHER as u64) as usize);
     while let Some(chunk) = next(&mut body, bounds.stall).await? {
         raw += chunk.len() as u64;
         let before = arrived.rest.len();

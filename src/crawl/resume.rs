@@ -14,6 +14,7 @@ use super::appraise::appraise;
 use super::fetch::Fetch;
 use super::findings::{File, Reading};
 use super::frontier::Item;
+use super::links::Need;
 use super::scope::{Place, Scope};
 use super::stored_headers::media;
 use super::visit::{End, Visitor, hold};
@@ -81,22 +82,22 @@ pub(super) fn max_age(site: &Site) -> Duration {
 impl<F: Fetch> Visitor<'_, F> {
     /// What `page`, which is staged, leads to. `None`: it cannot be read, and is to be fetched again.
     pub(super) async fn recall(&self, item: &Item, reading: Reading, page: Page) -> Option<End> {
-        let way = self.way();
-        let url = self.scope.url(way.tls, &way.host, &item.key)?;
+        let (way, target) = self.way_to(&item.key);
+        let url = self.scope.url(way.tls, &way.host, &target)?;
         if page.class == Class::Redirect {
-            let to = target(&page, &url, &self.scope)?;
+            let to = redirect_target(&page, &url, &self.scope, item.need)?;
             return Some(End::Redirect(Box::new(page), to));
         }
         let headers: HeaderMap = page.headers.iter().cloned().collect();
-        let (bodies, most) = (self.staging.bodies(), hold(&headers, reading));
-        let (scope, need) = (self.scope.clone(), item.need);
+        let (bodies, most) = (self.staging.bodies(), hold(&item.key, &headers, reading));
+        let (scope, need, found_on) = (self.scope.clone(), item.need, item.found_on.clone());
         let _reader = self.readers.acquire().await;
         let read = tasks::blocking(move || {
             let body = bodies.beginning(&page, most).ok()?;
-            let media = media(&headers, &body);
+            let media = media(&page.key, &headers, &body);
             let whole = page.len <= body.len() as u64;
-            let file =
-                File { key: &page.key, need, url: &url, headers: &headers, media, reading, body: &body };
+            let (key, found_on, body) = (&page.key, found_on.as_deref(), &body);
+            let file = File { key, need, found_on, url: &url, headers: &headers, media, reading, body };
             let findings = appraise(&file, page.status, whole, &scope).ok()?;
             Some(End::Body(Box::new(page), findings))
         });
@@ -105,12 +106,13 @@ impl<F: Fetch> Visitor<'_, F> {
 }
 
 /// Where a stored redirect leads, as the crawl saw it.
-fn target(page: &Page, url: &Url, scope: &Scope) -> Option<Option<String>> {
+fn redirect_target(page: &Page, url: &Url, scope: &Scope, need: Need) -> Option<Option<String>> {
     let (_, location) = page.headers.iter().find(|(name, _)| *name == LOCATION)?;
     let to = url.join(String::from_utf8_lossy(location.as_bytes()).trim()).ok()?;
     Some(match scope.of_url(&to) {
         Place::Here(key) => Some(key),
-        Place::Elsewhere | Place::Nowhere => None,
+        Place::Asset(key) if need == Need::Draw => Some(key),
+        Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
     })
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::eager::Eager;
 use super::fetch::Fetch;
 use super::gate::Rule;
+use super::idle::look_after;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
 use super::resume::course;
@@ -214,6 +215,7 @@ async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits
             () = shared.asked.notified() => true,
             () = eager.wait(&store, site.mirror.every), if failures == 0 => true,
             changed = changes.changed() => changed.is_err(),
+            never = look_after(&store) => match never {},
         };
         if !due {
             continue;
@@ -222,10 +224,10 @@ async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits
         let Some(result) = one(&shared, &mut changes, &*fetch, (&store, &visits)).await else { return };
         eager.ended();
         failures = match &result {
-            Ok(Outcome::Published { .. }) => 0,
+            Ok(outcome) if outcome.is_good() => 0,
             // Another process is at it: look again in a while.
             Err(CrawlError::AlreadyRunning) => 1,
-            Ok(Outcome::Kept { .. }) => failures + 1,
+            Ok(_) => failures + 1,
             Err(error) => {
                 let error = error as &dyn std::error::Error;
                 tracing::error!(site = &*site.name, error, "no snapshot could be taken, the old one stays");

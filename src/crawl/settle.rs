@@ -8,7 +8,7 @@ use super::course::{Came, Crawl};
 use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
-use super::frontier::{Item, Offered};
+use super::frontier::{Item, Offered, Priority, step};
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::report::Failed;
@@ -23,7 +23,7 @@ impl<F: Fetch> Crawl<'_, F> {
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
         let counters = self.visitor.progress.counters();
-        if !matches!(end, End::Failed(..)) {
+        if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
         match came {
@@ -58,13 +58,17 @@ impl<F: Fetch> Crawl<'_, F> {
                 self.end(&item.key, Fate::Wrong(kind));
             }
             End::Failed(cause, detail) => {
-                counters.errors.fetch_add(1, Relaxed);
                 self.fail(item, cause.code(), detail);
             }
             End::Stage(error) => return Err(error.into()),
             End::Ending => return Err(CrawlError::Ending),
         }
         Ok(())
+    }
+
+    /// Whether it is the site's, and says something of it.
+    fn is_own(&self, key: &str) -> bool {
+        self.visitor.scope.elsewhere(key).is_none()
     }
 
     fn end(&mut self, key: &Arc<str>, fate: Fate) {
@@ -74,11 +78,15 @@ impl<F: Fetch> Crawl<'_, F> {
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
         self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
-        self.failures_in_a_row += 1;
+        self.failures_in_a_row += u32::from(self.is_own(&item.key));
         if self.failures_in_a_row >= FAILURES_IN_A_ROW {
             let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
             self.cut_short = Some(why);
         }
+        if item.need == Need::Guess {
+            return;
+        }
+        self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
         let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
         self.report.fail(Failed { path, found_on, cause: cause.into(), detail });
     }
@@ -118,17 +126,20 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Offers what a file leads to.
     fn follow(&mut self, item: &Item, findings: Findings) {
+        self.frontier.learn(item, &findings.sketch);
         if item.need != Need::Link {
-            let needs = findings.links.iter().filter(|(_, need)| *need == Need::Draw);
+            // Another host's trouble does not keep the site's own copy back.
+            let own = |key: &str| self.is_own(key);
+            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && own(key));
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
         for (key, need) in findings.links {
-            match need {
-                Need::Link => self.offer(&key, Need::Link, item.depth + 1, 0, Some(&item.key)),
-                Need::Key | Need::Site | Need::Draw => {
-                    self.offer(&key, Need::Draw, item.depth, item.hops + 1, Some(&item.key));
-                }
-            }
+            let (need, depth, hops) = match need {
+                Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
+                Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+                Need::Guess => (Need::Guess, item.depth, item.hops + 1),
+            };
+            self.offer_dated(&key, need, depth, hops, Some(&item.key), findings.lastmod.get(&key).copied());
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
         for key in findings.maps {
@@ -153,23 +164,46 @@ impl<F: Fetch> Crawl<'_, F> {
         hops: u32,
         found_on: Option<&Arc<str>>,
     ) {
+        self.offer_dated(key, need, depth, hops, found_on, None);
+    }
+
+    /// The same for an address of which the site says when it was changed last, in seconds since the epoch.
+    fn offer_dated(
+        &mut self,
+        key: &str,
+        need: Need,
+        depth: u32,
+        hops: u32,
+        found_on: Option<&Arc<str>>,
+        lastmod: Option<i64>,
+    ) {
+        // Also when it has been fetched already: it is not there for its visitors alone.
+        if found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
         let fate = self.fates.get(key);
-        if fate.is_some_and(Fate::is_answer) {
-            if let Some(on) = found_on {
-                self.links.again(key, on);
+        if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
+            if let Some(on) = found_on.filter(|_| need != Need::Guess) {
+                self.links.again(key, fate, on);
             }
             return;
         }
         let refused = fate.is_some();
-        let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned() };
-        match (self.frontier.offer(item.clone(), &self.policy), found_on) {
-            (Offered::Refused(refusal), _) => self.refuse(refusal, &item),
+        let rank = Priority { visits: self.learned.visits(key), lastmod };
+        let offered = if self.frontier.knows(key, need, depth, rank) {
+            Offered::Known
+        } else {
+            let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned(), rank };
+            let offered = self.frontier.offer(item.clone(), &self.policy);
+            if let Offered::Refused(refusal) = offered {
+                self.refuse(refusal, &item);
+            }
+            offered
+        };
+        match (offered, found_on) {
             (Offered::Known, _) if refused => {}
-            (Offered::Queued | Offered::Known, Some(on)) => self.links.open(&item.key, on),
-            (Offered::Queued | Offered::Known, None) => {}
-        }
-        if item.found_on.is_some() && self.learned.is_linked(key) {
-            self.offer_learned();
+            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => self.links.open(key, on),
+            (Offered::Queued | Offered::Known | Offered::Refused(_), _) => {}
         }
     }
 
@@ -183,7 +217,8 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Offers what visitors ask for, as far as there is room for what no link leads to.
     pub(super) fn offer_learned(&mut self) {
         while let Some(key) = self.learned.next() {
-            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None };
+            let rank = Priority { visits: self.learned.visits(&key), lastmod: None };
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None, rank };
             match self.frontier.offer(item.clone(), &self.policy) {
                 Offered::Queued => self.learned.takes_room(key),
                 Offered::Known => {}
@@ -195,8 +230,9 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of an address that is not fetched or not stored.
     pub(super) fn refuse(&mut self, refusal: Refusal, item: &Item) {
         self.end(&item.key, Fate::Refused(refusal));
-        // Nobody has promised a favicon.
-        if item.need == Need::Site && matches!(refusal, Refusal::NotFound | Refusal::Gone) {
+        // Nobody has promised a favicon, or what a text in a script looks like.
+        let missing = matches!(refusal, Refusal::NotFound | Refusal::Gone);
+        if item.need == Need::Guess || item.need == Need::Site && missing {
             return;
         }
         self.visitor.progress.counters().refused.fetch_add(1, Relaxed);

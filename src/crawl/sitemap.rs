@@ -5,7 +5,7 @@ use std::io::Read as _;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::charset;
+use super::{charset, w3c_date};
 
 /// The bytes of one map, unpacked (the protocol's own limit).
 pub const MAX_SIZE: usize = 50 * 1024 * 1024;
@@ -15,12 +15,21 @@ pub const MAX_URLS: usize = 50_000;
 /// What a map names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
-    /// Pages, as written.
-    pub pages: Vec<String>,
+    /// Pages.
+    pub pages: Vec<SitemapUrl>,
     /// Pictures on them (`image:loc`).
     pub images: Vec<String>,
     /// Further maps.
     pub maps: Vec<String>,
+}
+
+/// A page of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SitemapUrl {
+    /// Its address, as written.
+    pub loc: String,
+    /// When it changed last, in seconds since the epoch, if the map says so.
+    pub lastmod: Option<i64>,
 }
 
 /// Reads a map. Whatever is wrong with it, what was found until then counts.
@@ -41,7 +50,8 @@ fn unpack(body: &[u8]) -> Option<Vec<u8>> {
 /// One address a line.
 fn list(text: &str) -> Map {
     let lines = text.lines().map(str::trim).filter(|l| l.starts_with("http://") || l.starts_with("https://"));
-    Map { pages: lines.take(MAX_URLS).map(str::to_owned).collect(), ..Map::default() }
+    let pages = lines.take(MAX_URLS).map(|line| SitemapUrl { loc: line.to_owned(), lastmod: None });
+    Map { pages: pages.collect(), ..Map::default() }
 }
 
 /// Where the text at hand belongs.
@@ -50,6 +60,7 @@ enum Slot {
     Page,
     Image,
     Map,
+    Changed,
 }
 
 fn xml(text: &str) -> Map {
@@ -62,10 +73,15 @@ fn xml(text: &str) -> Map {
     let mut index = false;
     let mut slot = None;
     let mut value = String::new();
+    // Where the pages of the entry at hand begin.
+    let (mut entry, mut dated) = (0, None);
     loop {
         match reader.read_event() {
             Ok(Event::Start(tag)) => {
                 index |= tag.local_name().as_ref() == b"sitemapindex";
+                if tag.local_name().as_ref() == b"url" {
+                    entry = map.pages.len();
+                }
                 slot = slot_of(tag.name().as_ref(), index);
                 value.clear();
             }
@@ -76,9 +92,15 @@ fn xml(text: &str) -> Map {
                 let name = name.decode().unwrap_or_default();
                 value.push_str(&super::entity::decode(&format!("&{name};")));
             }
-            Ok(Event::End(_)) => {
-                if let Some(slot) = slot.take() {
-                    keep(&mut map, slot, value.trim());
+            Ok(Event::End(tag)) => {
+                match slot.take() {
+                    Some(Slot::Changed) => dated = w3c_date::parse(&value),
+                    Some(slot) => keep(&mut map, slot, value.trim()),
+                    None => {}
+                }
+                if tag.local_name().as_ref() == b"url" {
+                    let lastmod = dated.take();
+                    map.pages[entry..].iter_mut().for_each(|page| page.lastmod = lastmod);
                 }
             }
             Ok(Event::Eof) | Err(_) => return map,
@@ -96,6 +118,7 @@ fn slot_of(name: &[u8], index: bool) -> Option<Slot> {
     match name {
         b"loc" | b"sitemap:loc" | b"ns:loc" => Some(if index { Slot::Map } else { Slot::Page }),
         b"image:loc" => Some(Slot::Image),
+        b"lastmod" | b"sitemap:lastmod" | b"ns:lastmod" if !index => Some(Slot::Changed),
         // Feeds serve as maps too: RSS has the address as the text of <link>.
         b"link" => Some(Slot::Page),
         _ => None,
@@ -114,13 +137,21 @@ fn alternate(map: &mut Map, tag: &quick_xml::events::BytesStart<'_>) {
 }
 
 fn keep(map: &mut Map, slot: Slot, url: &str) {
-    let list = match slot {
-        Slot::Page => &mut map.pages,
-        Slot::Image => &mut map.images,
-        Slot::Map => &mut map.maps,
+    let Map { pages, images, maps } = map;
+    let known = match slot {
+        Slot::Page => pages.len(),
+        Slot::Image => images.len(),
+        Slot::Map => maps.len(),
+        Slot::Changed => MAX_URLS,
     };
-    if !url.is_empty() && url.len() <= 4096 && list.len() < MAX_URLS {
-        list.push(url.to_owned());
+    if url.is_empty() || url.len() > 4096 || known >= MAX_URLS {
+        return;
+    }
+    match slot {
+        Slot::Page => pages.push(SitemapUrl { loc: url.to_owned(), lastmod: None }),
+        Slot::Image => images.push(url.to_owned()),
+        Slot::Map => maps.push(url.to_owned()),
+        Slot::Changed => {}
     }
 }
 
@@ -129,6 +160,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::io::Write as _;
+
+    fn pages(map: &Map) -> Vec<&str> {
+        map.pages.iter().map(|page| page.loc.as_str()).collect()
+    }
 
     #[test]
     fn pages_images_and_alternates_are_found() {
@@ -141,9 +176,27 @@ mod tests {
                 .as_bytes(),
             Some("application/xml"),
         );
-        assert_eq!(map.pages, ["https://example.jp/a?b=1&c=2", "/en/a?x&y", "/b"]);
+        assert_eq!(pages(&map), ["https://example.jp/a?b=1&c=2", "/en/a?x&y", "/b"]);
+        let changed: Vec<_> = map.pages.iter().map(|page| page.lastmod).collect();
+        assert_eq!(changed, [Some(1_767_225_600), Some(1_767_225_600), None]);
         assert_eq!(map.images, ["/i.png"]);
         assert!(map.maps.is_empty());
+    }
+
+    #[test]
+    fn a_date_belongs_to_its_entry_wherever_it_stands() {
+        let map = read(
+            b"<urlset><url><lastmod> 2026-11-03 </lastmod><loc>/a</loc></url><url><loc>/b</loc></url>\
+              <url><loc>/c</loc><lastmod>soon</lastmod></url><url><loc>/d</loc><lastmod>1970</lastmod>",
+            None,
+        );
+        let changed: Vec<_> = map.pages.iter().map(|page| (page.loc.as_str(), page.lastmod)).collect();
+        assert_eq!(changed, [("/a", Some(20_760 * 86_400)), ("/b", None), ("/c", None), ("/d", None)]);
+        let index = read(
+            b"<sitemapindex><sitemap><loc>/a.xml</loc><lastmod>2026</lastmod></sitemap></sitemapindex>",
+            None,
+        );
+        assert_eq!(index.maps, ["/a.xml"]);
     }
 
     #[test]
@@ -156,7 +209,7 @@ mod tests {
     #[test]
     fn lists_feeds_and_gzip_are_read() {
         let text = b"https://example.jp/a\r\n\nnot an address\nhttp://example.jp/b";
-        assert_eq!(read(text, None).pages, ["https://example.jp/a", "http://example.jp/b"]);
+        assert_eq!(pages(&read(text, None)), ["https://example.jp/a", "http://example.jp/b"]);
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(text).unwrap();
         let packed = packed.finish().unwrap();
@@ -166,8 +219,8 @@ mod tests {
             b"<rss><channel><link>https://example.jp/</link><item><link>/n/1</link></item></channel></rss>",
             None,
         );
-        assert_eq!(rss.pages, ["https://example.jp/", "/n/1"]);
-        assert_eq!(read(b"<feed><entry><link href='/n/2'/></entry></feed>", None).pages, ["/n/2"]);
+        assert_eq!(pages(&rss), ["https://example.jp/", "/n/1"]);
+        assert_eq!(pages(&read(b"<feed><entry><link href='/n/2'/></entry></feed>", None)), ["/n/2"]);
     }
 
     #[test]
@@ -178,8 +231,8 @@ mod tests {
         assert_eq!(unpack(&bomb).unwrap().len(), MAX_SIZE);
         assert!(read(&bomb, None).pages.is_empty());
         let entities = b"<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><urlset><url><loc>/&b;</loc></url></urlset>";
-        assert_eq!(read(entities, None).pages, ["/&b;"]);
-        assert_eq!(read(b"<urlset><url><loc>/a & b</loc></url></wrong>", None).pages, ["/a & b"]);
+        assert_eq!(pages(&read(entities, None)), ["/&b;"]);
+        assert_eq!(pages(&read(b"<urlset><url><loc>/a & b</loc></url></wrong>", None)), ["/a & b"]);
         let many = "<loc>/a</loc>".repeat(MAX_URLS + 5);
         assert_eq!(read(many.as_bytes(), None).pages.len(), MAX_URLS);
     }

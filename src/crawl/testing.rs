@@ -67,6 +67,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             rate: None,
             include: Vec::new(),
             exclude: Vec::new(),
+            asset_hosts: Vec::new(),
         },
         routes: Vec::new(),
     }

@@ -11,21 +11,24 @@ use url::Url;
 
 use super::admission::{self, Head, Refusal};
 use super::appraise::{self, Unfit, appraise};
-use super::fetch::{Fetch, FetchAsk};
+use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
-use super::known::Known;
+use super::known::{Kept, Known};
 use super::links::Need;
 use super::pace::{Asking, Pace};
+use super::patterns;
 use super::progress::Progress;
 use super::receive::{Arrived, Bounds, Missed, discard, receive};
-use super::scope::{Place, Scope};
+use super::scope::{Elsewhere, Place, Scope};
+use super::script;
+use super::sketch::sketch;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
 use crate::clock;
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
+use crate::snapshot::{BlobId, Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
@@ -61,6 +64,7 @@ pub(super) struct Visitor<'a, F> {
 /// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Way {
+    pub(super) via: Via,
     pub(super) tls: bool,
     pub(super) host: String,
 }
@@ -91,6 +95,15 @@ pub(super) enum End {
     Ending,
 }
 
+impl From<Unfit> for End {
+    fn from(unfit: Unfit) -> End {
+        match unfit {
+            Unfit::Refused(refusal) => End::Refused(refusal),
+            Unfit::Wrong(kind) => End::Wrong(kind),
+        }
+    }
+}
+
 /// How one attempt ended.
 enum Once {
     End(End),
@@ -116,7 +129,7 @@ impl<F: Fetch> Visitor<'_, F> {
     pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
         let mut errand = Errand { item, reading, known };
-        let mut ask = (self.way(), errand.item.key.to_string());
+        let mut ask = self.way_to(&errand.item.key);
         let mut asked = Vec::new();
         let mut attempt = 1;
         loop {
@@ -149,7 +162,7 @@ impl<F: Fetch> Visitor<'_, F> {
                 Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
             };
-            if matches!(end, End::Body(..)) {
+            if matches!(end, End::Body(..)) && ask.0.via == Via::Origin {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.0;
             }
             return Visit { item: errand.item, end, took };
@@ -160,12 +173,21 @@ impl<F: Fetch> Visitor<'_, F> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Who is asked for a key, and for what.
+    pub(super) fn way_to(&self, key: &str) -> (Way, String) {
+        match self.scope.elsewhere(key) {
+            Some(Elsewhere { tls, host, target }) => (Way { via: Via::Host, tls, host }, target),
+            None => (self.way(), key.to_owned()),
+        }
+    }
+
     /// One request. `turn` is given back as soon as the site is done with it.
     async fn once(&self, errand: &Errand, way: &Way, target: &str, turn: Asking<'_>) -> Once {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
-        let mut ask = FetchAsk::new(way.tls, &way.host, target);
+        let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
+        let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
         if let Some(known) = &errand.known {
             known.ask_whether_changed(&mut ask.headers);
         }
@@ -218,10 +240,17 @@ impl<F: Fetch> Visitor<'_, F> {
             return Once::End(End::Refused(Refusal::BadLocation));
         };
         let key = match self.scope.of_url(&to) {
-            Place::Here(key) if *key == *item.key => return self.respelled(&to),
+            Place::Here(key) | Place::Asset(key) if *key == *item.key => return self.respelled(item, &to),
             Place::Here(key) => Some(key),
-            Place::Elsewhere | Place::Nowhere => None,
+            Place::Asset(key) if item.need == Need::Draw => Some(key),
+            Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
         };
+        // A site that leads from every address that it does not know to a page of its own has no such file.
+        let same_kind =
+            key.as_deref().is_some_and(|key| script::ending_of(key) == script::ending_of(&item.key));
+        if item.need == Need::Guess && !same_kind {
+            return Once::End(End::Refused(Refusal::NotFound));
+        }
         if let Err(refusal) = admission::redirect_to(to.as_str(), item.need, headers) {
             return Once::End(End::Refused(refusal));
         }
@@ -240,19 +269,20 @@ impl<F: Fetch> Visitor<'_, F> {
 
     /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
     /// change the page. In the copy it would lead nowhere; what it leads to is the page.
-    fn respelled(&self, to: &Url) -> Once {
+    fn respelled(&self, item: &Item, to: &Url) -> Once {
         let mut host = to.host_str().unwrap_or_else(|| self.scope.host()).to_owned();
         if let Some(port) = to.port() {
             host = format!("{host}:{port}");
         }
         let target =
             to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
-        Once::There(Way { tls: to.scheme() == "https", host }, target)
+        let via = self.way_to(&item.key).0.via;
+        Once::There(Way { via, tls: to.scheme() == "https", host }, target)
     }
 
     async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>, turn: Asking<'_>) -> Once {
         let (head, body) = answer.into_parts();
-        let hold = hold(&head.headers, errand.reading);
+        let hold = hold(&errand.item.key, &head.headers, errand.reading);
         let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
         drop(turn);
         let arrived = match received {
@@ -275,25 +305,14 @@ impl<F: Fetch> Visitor<'_, F> {
             return Once::End(End::Refused(refusal));
         }
         let headers = known.headers(headers);
-        let hold = hold(&headers, errand.reading);
+        let hold = hold(&errand.item.key, &headers, errand.reading);
         let file = self.file(errand, url, known.status(), headers);
         let writer = self.staging.blob();
         let _reader = self.readers.acquire().await;
-        let kept = tasks::blocking(move || {
-            let arrived = match known.arrive(writer, hold) {
-                Ok(Some(arrived)) => arrived,
-                Ok(None) => return Once::Anew,
-                Err(error) => return Once::End(End::Stage(error)),
-            };
-            Once::End(match file.keep(arrived) {
-                End::Body(page, findings) => End::Body(page, Findings { unchanged: true, ..findings }),
-                other @ (End::Redirect(..)
-                | End::Refused(_)
-                | End::Wrong(_)
-                | End::Failed(..)
-                | End::Stage(_)
-                | End::Ending) => other,
-            })
+        let kept = tasks::blocking(move || match known.keep(writer, hold) {
+            Ok(Some(kept)) => Once::End(file.again(&kept)),
+            Ok(None) => Once::Anew,
+            Err(error) => Once::End(End::Stage(error)),
         });
         kept.await.unwrap_or(Once::End(End::Ending))
     }
@@ -302,6 +321,7 @@ impl<F: Fetch> Visitor<'_, F> {
         Coming {
             key: errand.item.key.to_string(),
             need: errand.item.need,
+            found_on: errand.item.found_on.clone(),
             reading: errand.reading,
             url,
             status,
@@ -313,10 +333,10 @@ impl<F: Fetch> Visitor<'_, F> {
 }
 
 /// Bytes of a body that have to be at hand for its reader.
-pub(super) fn hold(headers: &HeaderMap, reading: Reading) -> usize {
-    match (media(headers, b"<html"), reading) {
-        (Media::Html | Media::Css | Media::Manifest, Reading::ByType) => HOLD,
+pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
+    match (media(key, headers, b"<html"), reading) {
         (Media::Other, Reading::ByType) => 0,
+        (_, Reading::ByType) => HOLD,
         (_, Reading::Map) => super::sitemap::MAX_SIZE,
         (_, Reading::Robots) => super::robots::MAX_SIZE,
     }
@@ -326,6 +346,7 @@ pub(super) fn hold(headers: &HeaderMap, reading: Reading) -> usize {
 struct Coming {
     key: String,
     need: Need,
+    found_on: Option<Arc<str>>,
     reading: Reading,
     url: Url,
     status: u16,
@@ -337,25 +358,48 @@ struct Coming {
 impl Coming {
     /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
     fn keep(self, arrived: Arrived) -> End {
-        let Coming { key, need, reading, url, status, headers, scope, taken_at } = self;
-        let body = arrived.beginning();
-        let media = media(&headers, body);
-        let file = findings::File { key: &key, need, url: &url, headers: &headers, media, reading, body };
-        let whole = arrived.len <= body.len() as u64;
-        let findings = match appraise(&file, status, whole, &scope) {
-            Ok(findings) => findings,
-            Err(Unfit::Refused(refusal)) => return End::Refused(refusal),
-            Err(Unfit::Wrong(kind)) => return End::Wrong(kind),
+        let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
+            Ok(read) => read,
+            Err(unfit) => return unfit.into(),
         };
-        let class = if appraise::is_page(&file) { Class::Page } else { Class::Asset };
         let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
-        let body = match writer.write(&rest).and_then(|()| writer.finish()) {
-            Ok(blob) => Some(blob),
-            Err(error) => return End::Stage(error),
-        };
+        match writer.write(&rest).and_then(|()| writer.finish()) {
+            Ok(body) => self.end(class, (body, len), unpacked, findings),
+            Err(error) => End::Stage(error),
+        }
+    }
+
+    /// The same for a body that is staged, because it has not changed.
+    fn again(self, kept: &Kept) -> End {
+        match self.read(&kept.beginning, kept.len) {
+            Ok((class, findings)) => {
+                let findings = Findings { unchanged: true, ..findings };
+                self.end(class, (kept.body, kept.len), false, findings)
+            }
+            Err(unfit) => unfit.into(),
+        }
+    }
+
+    /// Reads the beginning of a body of `len` bytes.
+    fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
+        let Coming { key, need, reading, url, headers, .. } = self;
+        let media = media(key, headers, body);
+        let found_on = self.found_on.as_deref();
+        let file =
+            findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
+        let mut findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
+        if media.is_page() && !patterns::kinds(key, *need).is_empty() {
+            findings.sketch = sketch(body);
+        }
+        Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
+    }
+
+    fn end(self, class: Class, (body, len): (BlobId, u64), unpacked: bool, findings: Findings) -> End {
+        let Coming { key, status, headers, taken_at, .. } = self;
         let headers = kept(&headers, unpacked);
         let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
-        End::Body(Box::new(Page { key, status, headers, body, len, taken_at, class, notes }), findings)
+        let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
+        End::Body(Box::new(page), findings)
     }
 }
 

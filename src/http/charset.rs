@@ -1,5 +1,5 @@
-//! Which characters a page's bytes are: byte order mark, header, `<meta>` (HTML section 13.2.3.2), and for pages
-//! that say nothing the codes that Japanese sites were written in.
+//! Which characters a page's bytes are: byte order mark, header, `<meta>`, XML declaration (HTML section 13.2.3.2), and
+//! for pages that say nothing the codes that Japanese sites were written in.
 
 use std::borrow::Cow;
 
@@ -13,15 +13,17 @@ pub fn html<'a>(body: &'a [u8], content_type: Option<&str>) -> (Cow<'a, str>, &'
     let encoding = content_type
         .and_then(of_content_type)
         .or_else(|| of_meta(&body[..body.len().min(PRESCAN)]))
+        .or_else(|| of_declaration(body).map(as_ascii))
         .unwrap_or_else(|| guess(body));
     let (text, encoding, _) = encoding.decode(body);
     (text, encoding)
 }
 
-/// A style sheet's text: byte order mark, header, `@charset`, else the page's that brought it, else UTF-8
-/// (CSS Syntax section 3.2).
+/// The text of a style sheet or a script: byte order mark, header, `@charset`, else UTF-8 (CSS Syntax section 3.2). One
+/// that is none was written as the page was that brought it: the bytes must tell.
 pub fn css<'a>(body: &'a [u8], content_type: Option<&str>) -> Cow<'a, str> {
-    let encoding = content_type.and_then(of_content_type).or_else(|| of_at_charset(body)).unwrap_or(UTF_8);
+    let encoding = content_type.and_then(of_content_type).or_else(|| of_at_charset(body));
+    let encoding = encoding.unwrap_or_else(|| guess(body));
     encoding.decode(body).0
 }
 
@@ -62,23 +64,65 @@ fn of_meta(head: &[u8]) -> Option<&'static Encoding> {
     None
 }
 
-/// `charset=x` within a tag, be it an attribute or part of `content`.
+/// The `charset` of a `<meta>`, be it an attribute or, beside `http-equiv`, part of `content`.
 fn of_meta_tag(tag: &[u8]) -> Option<&'static Encoding> {
     let tag = tag.to_ascii_lowercase();
+    let (mut pragma, mut content) = (false, None);
     let mut rest = &tag[..];
+    while let Some((name, value, after)) = attribute(rest) {
+        rest = after;
+        match name {
+            b"charset" => {
+                if let Some(encoding) = Encoding::for_label(value) {
+                    return Some(as_ascii(encoding));
+                }
+            }
+            b"http-equiv" => pragma |= value.trim_ascii() == b"content-type",
+            b"content" => content = of_content(value).or(content),
+            _ => {}
+        }
+    }
+    content.filter(|_| pragma).map(as_ascii)
+}
+
+/// The next attribute of a tag, its value, and what follows (HTML section 13.2.3.2, "get an attribute").
+fn attribute(tag: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let blank = |b: &u8| b.is_ascii_whitespace() || *b == b'/';
+    let rest = &tag[tag.iter().position(|b| !blank(b))?..];
+    let end = rest.iter().skip(1).position(|b| blank(b) || *b == b'=').map_or(rest.len(), |at| at + 1);
+    let (name, after) = (&rest[..end], rest[end..].trim_ascii_start());
+    let Some(value) = after.strip_prefix(b"=") else { return Some((name, b"", &rest[end..])) };
+    let value = value.trim_ascii_start();
+    match value.first() {
+        Some(quote @ (b'"' | b'\'')) => {
+            let value = &value[1..];
+            let end = value.iter().position(|b| b == quote)?;
+            Some((name, &value[..end], &value[end + 1..]))
+        }
+        Some(_) | None => {
+            let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+            Some((name, &value[..end], &value[end..]))
+        }
+    }
+}
+
+/// The `charset=x` of a `content`.
+fn of_content(content: &[u8]) -> Option<&'static Encoding> {
+    let mut rest = content;
     while let Some(at) = find(rest, b"charset") {
         rest = rest[at + 7..].trim_ascii_start();
         let Some(value) = rest.strip_prefix(b"=") else { continue };
         let value = value.trim_ascii_start();
         let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-        let end =
-            value.iter().position(|b| matches!(b, b'"' | b'\'' | b';' | b' ' | b'/')).unwrap_or(value.len());
-        if let Some(encoding) = Encoding::for_label(&value[..end]) {
-            // A page whose `<meta>` can be read as ASCII is not in UTF-16.
-            return Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding });
-        }
+        let end = value.iter().position(|b| matches!(b, b'"' | b'\'' | b';' | b' ')).unwrap_or(value.len());
+        return Encoding::for_label(&value[..end]);
     }
     None
+}
+
+/// A page whose `<meta>` or declaration can be read as ASCII is not in UTF-16.
+fn as_ascii(encoding: &'static Encoding) -> &'static Encoding {
+    if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding }
 }
 
 fn of_at_charset(body: &[u8]) -> Option<&'static Encoding> {
@@ -106,19 +150,44 @@ fn guess(body: &[u8]) -> &'static Encoding {
         let escapes = find(head, b"\x1b$B").is_some() || find(head, b"\x1b$@").is_some();
         return if escapes { ISO_2022_JP } else { UTF_8 };
     }
-    let clean = |encoding: &'static Encoding| {
+    let read = |encoding: &'static Encoding| {
         let mut text = String::with_capacity(head.len() * 3);
         let (_, _, broken) =
             encoding.new_decoder_without_bom_handling().decode_to_string(head, &mut text, false);
-        // Half-width kana: EUC-JP read as Shift_JIS is full of them, and no page is.
-        let kana = text.chars().filter(|c| ('\u{FF61}'..='\u{FF9F}').contains(c)).count();
-        (!broken).then_some(kana)
+        (!broken).then(|| Script::of(&text))
     };
-    match (clean(SHIFT_JIS), clean(EUC_JP)) {
-        (Some(sjis), Some(euc)) if euc <= sjis => EUC_JP,
-        (Some(_), _) => SHIFT_JIS,
-        (None, Some(_)) => EUC_JP,
-        (None, None) => WINDOWS_1252,
+    match (read(SHIFT_JIS), read(EUC_JP)) {
+        (Some(sjis), Some(euc)) if euc.narrow <= sjis.narrow && euc.is_japanese() => EUC_JP,
+        (Some(sjis), _) if sjis.is_japanese() => SHIFT_JIS,
+        (_, Some(euc)) if euc.is_japanese() => EUC_JP,
+        _ => WINDOWS_1252,
+    }
+}
+
+/// What characters a text is made of.
+struct Script {
+    /// Half-width kana: EUC-JP read as Shift_JIS is full of them, and no page is.
+    narrow: usize,
+    kana: usize,
+    other: usize,
+}
+
+impl Script {
+    fn of(text: &str) -> Script {
+        let mut script = Script { narrow: 0, kana: 0, other: 0 };
+        for c in text.chars().filter(|c| !c.is_ascii()) {
+            match c {
+                '\u{FF61}'..='\u{FF9F}' => script.narrow += 1,
+                '\u{3040}'..='\u{30FF}' => script.kana += 1,
+                _ => script.other += 1,
+            }
+        }
+        script
+    }
+
+    /// No sentence is without kana: the accents of other languages, read as Japanese, are rare kanji one and all.
+    fn is_japanese(&self) -> bool {
+        self.kana * 10 >= self.kana + self.other + self.narrow && self.kana > 0
     }
 }
 
@@ -166,7 +235,19 @@ mod tests {
                 encoding.name()
             );
         }
-        assert_eq!(html(b"caf\xe9 cr\xe8me br\xfbl\xe9e \x81", None).1, WINDOWS_1252);
+        for latin in ["café crème brûlée", "élève âgé, œuvre, À bientôt", "Über Größe und Fuß", "señor niño"]
+        {
+            assert_eq!(html(&WINDOWS_1252.encode(latin).0, None).1, WINDOWS_1252, "{latin}");
+        }
+        for short in ["<title>お花の店</title>", "<a href='?q=カフェ'>コーヒー</a>"] {
+            for encoding in [SHIFT_JIS, EUC_JP] {
+                assert_eq!(
+                    html(&encoding.encode(short).0, None),
+                    (Cow::Borrowed(short), encoding),
+                    "{short}"
+                );
+            }
+        }
         assert_eq!(html(b"", None).1, UTF_8);
     }
 
@@ -175,12 +256,21 @@ mod tests {
         let (text, encoding) =
             html(b"\xef\xbb\xbf<meta charset=shift_jis>\xe3\x81\x82", Some("text/html; charset=euc-jp"));
         assert_eq!((text.as_ref(), encoding), ("<meta charset=shift_jis>あ", UTF_8));
-        assert_eq!(html(b"\xff\xfe<\0a\0", None).0, "<a");
+        assert_eq!(html(b"\xff\xfe<\0a\0", None), ("<a".into(), UTF_16LE));
+        assert_eq!(html(b"\xfe\xff\0<\0a", Some("text/html; charset=utf-8")), ("<a".into(), UTF_16BE));
     }
 
     #[test]
     fn a_lying_or_broken_meta_is_survived() {
         assert_eq!(html(b"<meta charset=utf-16>a", None).1, UTF_8);
+        assert_eq!(html(b"<meta name=description content='charset=euc-jp'>", None).1, UTF_8);
+        assert_eq!(html(b"<meta name=x charset=nonsense><meta charset=euc-jp>", None).1, EUC_JP);
+        assert_eq!(
+            html(b"<meta content='text/html;charset=euc-jp' http-equiv='Content-Type' />", None).1,
+            EUC_JP
+        );
+        assert_eq!(html(b"<?xml version='1.0' encoding='Shift_JIS'?><html>", None).1, SHIFT_JIS);
+        assert_eq!(html(b"<?xml version='1.0' encoding='Shift_JIS'?><meta charset=euc-jp>", None).1, EUC_JP);
         assert_eq!(html(b"<meta charset=>a", None).1, UTF_8);
         assert_eq!(html(b"<meta charset", None).1, UTF_8);
         assert_eq!(html(b"<metadata charset=euc-jp>", None).1, UTF_8);
@@ -190,6 +280,8 @@ mod tests {
     #[test]
     fn sheets_and_xml_say_it_their_own_way() {
         let (bytes, _, _) = SHIFT_JIS.encode("@charset \"Shift_JIS\"; a{b:url(画像.png)}");
+        assert!(css(&bytes, Some("text/css")).contains("画像.png"));
+        let (bytes, _, _) = SHIFT_JIS.encode("a{b:url(画像.png)} /* よい絵 */");
         assert!(css(&bytes, Some("text/css")).contains("画像.png"));
         let (bytes, _, _) = EUC_JP.encode("<?xml version='1.0' encoding='EUC-JP'?><loc>/花</loc>");
         assert!(xml(&bytes, None).contains("/花"));

@@ -5,8 +5,10 @@
 //! <state>/blobs/lock                   shared: a staging claims or places bodies; alone: bodies are removed
 //! <state>/snapshots/<site>/current     which snapshot is in service; replaced by rename
 //! <state>/snapshots/<site>/lock        held by whoever takes a snapshot
+//! <state>/snapshots/<site>/marks.lock  held for a moment by whoever moves the pointer, marks or removes snapshots
 //! <state>/snapshots/<site>/<id>/       manifest, report.json: written once, renamed into place whole
-//! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: removed
+//! <state>/snapshots/<site>/<id>/       pinned, held.json: marks, set and taken away later
+//! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: taken up again, or removed
 //! <state>/snapshots/<site>/.gone-<id>/      being removed
 //! ```
 //!
@@ -15,6 +17,8 @@
 //!
 //! What a killed process or a power cut may leave is garbage, never half a snapshot: bodies are synced before they
 //! have their names, the manifest after them, the folder appears by one rename, and only then the pointer moves.
+//!
+//! Locks are taken in this order: `lock`, `blobs/lock`, `marks.lock`.
 
 mod begin;
 pub mod bench;

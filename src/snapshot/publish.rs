@@ -132,6 +132,12 @@ impl Staging {
         BlobWriter::new(Arc::clone(&self.shared))
     }
 
+    /// Begins a body that is likely to be the one that `page`, of an earlier snapshot, has: as long as what comes is the
+    /// same, nothing is written, however large it is.
+    pub fn blob_like(&self, page: &Page) -> BlobWriter {
+        BlobWriter::like(Arc::clone(&self.shared), page)
+    }
+
     /// Adds a page. Its body, if it has one, was finished by one of this staging's [`Staging::blob`]s, or is that of
     /// a page of an earlier snapshot (an answer 304, a page carried over): it is then verified. `len` is filled in.
     /// A page that was added before with the same key is replaced.

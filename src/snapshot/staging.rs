@@ -9,12 +9,13 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, Stored, WHOLE};
 use super::format::About;
 use super::id::SnapshotId;
 use super::locked;
@@ -202,6 +203,28 @@ impl Shared {
         }
     }
 
+    /// Relies on a stored body, and returns its length and beginning.
+    fn keep(&self, id: &BlobId, most: usize) -> Result<Option<(u64, Vec<u8>)>, StageError> {
+        let Some(len) = self.claim(id)? else { return Ok(None) };
+        let mut beginning = Vec::new();
+        if len <= WHOLE {
+            match self.blobs.load(id, len) {
+                Ok(Stored::Whole(bytes)) => beginning.extend_from_slice(&bytes[..bytes.len().min(most)]),
+                Ok(Stored::File { .. }) | Err(_) => return Ok(None),
+            }
+        } else if self.blobs.check(id, len).is_err() {
+            return Ok(None);
+        } else if most > 0 {
+            let read = File::open(self.blobs.path(id))
+                .and_then(|file| file.take(most as u64).read_to_end(&mut beginning));
+            if read.is_err() {
+                return Ok(None);
+            }
+        }
+        locked(&self.used).lengths.insert(*id, len);
+        Ok(Some((len, beginning)))
+    }
+
     /// Keeps the collector from a stored body, and returns its length; `None` when there is none.
     fn claim(&self, id: &BlobId) -> Result<Option<u64>, StageError> {
         let at = |source| StageError::io(&self.dir, source);
@@ -225,6 +248,7 @@ impl Shared {
             let at = |source| StageError::io(&self.dir, source);
             let file = match body {
                 Written::File(file) => file,
+                Written::Same(same) => self.copy(&same, len)?,
                 Written::Memory(bytes) => {
                     self.has_room()?;
                     let mut file = StagedFile::create(&self.dir).map_err(at)?;
@@ -245,6 +269,22 @@ impl Shared {
             used.new.push(id);
         }
         Ok(())
+    }
+
+    /// A new file with the first `len` bytes of a stored one.
+    fn copy(&self, stored: &File, len: u64) -> Result<StagedFile, StageError> {
+        let at = |source| StageError::io(&self.dir, source);
+        self.has_room()?;
+        let mut file = StagedFile::create(&self.dir).map_err(at)?;
+        let mut chunk = vec![0; IN_MEMORY];
+        let mut done = 0;
+        while done < len {
+            let size = (len - done).min(IN_MEMORY as u64) as usize;
+            stored.read_exact_at(&mut chunk[..size], done).map_err(at)?;
+            file.write_all(&chunk[..size]).map_err(at)?;
+            done += size as u64;
+        }
+        Ok(file)
     }
 
     /// Puts a body in the place of one that is damaged or lost, durably.
@@ -296,6 +336,8 @@ impl Shared {
 /// A body as its writer has it.
 enum Written {
     Memory(Vec<u8>),
+    /// So far the same as the beginning of a stored one.
+    Same(File),
     File(StagedFile),
 }
 
@@ -314,6 +356,18 @@ impl BlobWriter {
         BlobWriter { shared, hasher: Box::default(), len: 0, looked: 0, body }
     }
 
+    /// One of a body that is likely to be the one of `page`: as long as it is, nothing is written.
+    pub(super) fn like(shared: Arc<Shared>, page: &Page) -> BlobWriter {
+        // A small one is gathered in memory anyway.
+        let stored = page.body.filter(|_| page.len > IN_MEMORY as u64);
+        let stored = stored.and_then(|id| File::open(shared.blobs.path(&id)).ok());
+        let writer = BlobWriter::new(shared);
+        match stored {
+            Some(file) => BlobWriter { body: Written::Same(file), ..writer },
+            None => writer,
+        }
+    }
+
     /// Appends.
     ///
     /// # Errors
@@ -325,9 +379,18 @@ impl BlobWriter {
 
     fn try_write(&mut self, chunk: &[u8]) -> Result<(), StageError> {
         self.hasher.update(chunk);
+        let before = self.len;
         self.len += chunk.len() as u64;
+        if let Written::Same(stored) = &self.body {
+            if is_at(stored, chunk, before) {
+                return Ok(());
+            }
+            self.body = Written::File(self.shared.copy(stored, before)?);
+        }
         let at = |source| StageError::io(&self.shared.dir, source);
         match &mut self.body {
+            // Has just been made a file.
+            Written::Same(_) => {}
             Written::Memory(bytes) if bytes.len() + chunk.len() <= IN_MEMORY => {
                 bytes.extend_from_slice(chunk)
             }
@@ -348,6 +411,15 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// Takes over a body that is stored already, instead of writing one: verified, and read once. Its length and its first
+    /// `most` bytes come back; `None` when it is not there, or damaged. Blocks.
+    ///
+    /// # Errors
+    /// When the staging cannot note that it relies on it.
+    pub fn keep(self, id: &BlobId, most: usize) -> Result<Option<(u64, Vec<u8>)>, StageError> {
+        self.shared.keep(id, most)
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.len
@@ -362,6 +434,15 @@ impl BlobWriter {
         self.shared.noted(self.shared.settle(id, self.len, self.body))?;
         Ok(id)
     }
+}
+
+/// Whether these bytes stand at this place of a file.
+fn is_at(file: &File, bytes: &[u8], at: u64) -> bool {
+    let mut chunk = vec![0; bytes.len().min(IN_MEMORY)];
+    bytes.chunks(IN_MEMORY).zip(0..).all(|(part, n)| {
+        let found = &mut chunk[..part.len()];
+        file.read_exact_at(found, at + n * IN_MEMORY as u64).is_ok() && found == part
+    })
 }
 
 impl std::fmt::Debug for BlobWriter {

@@ -9,6 +9,8 @@
 mod support;
 
 mod admin;
+mod assets;
+mod browser;
 mod cache;
 mod cli;
 mod crawl;
@@ -16,15 +18,19 @@ mod dashboard;
 mod demo;
 mod docs_site;
 mod failover;
+mod gate;
 mod harness;
 mod holding;
 mod learned;
 mod limits;
+mod mirrors;
 mod names;
+mod portable;
 mod protocols;
 mod reload;
 mod serve;
 mod shutdown;
 mod snapshot;
 mod streaming;
+mod versions;
 mod versions_cli;

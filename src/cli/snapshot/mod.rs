@@ -14,7 +14,7 @@ mod verify;
 use serde_json::Value;
 
 use super::args::SnapshotCommand;
-use super::{FAILED, fail, take};
+use super::{FAILED, export, fail, import, take};
 use place::{Place, Told};
 
 /// Runs the command.
@@ -24,6 +24,8 @@ pub(super) fn run(command: &SnapshotCommand) -> u8 {
         SnapshotCommand::List(options) => list::run(options),
         SnapshotCommand::Show(options) => show::run(options),
         SnapshotCommand::Verify(options) => verify::run(options),
+        SnapshotCommand::Export(options) => export::run(options),
+        SnapshotCommand::Import(options) => import::run(options),
         SnapshotCommand::Diff(options) => diff::run(options),
         SnapshotCommand::Publish(options) => change::publish(options),
         SnapshotCommand::Rollback(options) => change::rollback(options),

@@ -27,9 +27,12 @@ async fn an_endless_calendar_ends_and_does_not_crowd_the_site_out() {
     site.mirror.max_depth = 40;
     site.mirror.max_pages = 200;
     let crawled = crawl(&site, &fetch).await;
-    assert_eq!(crawled.snapshot().summary().pages, 200);
-    assert!(crawled.refused("page-limit") > 0);
-    assert!(fetch.asked().len() < 250, "{}", fetch.asked().len());
+    // Its months are empty all alike: after some dozens it is left alone, long before the room is used up.
+    let pages = crawled.snapshot().summary().pages;
+    assert!((60..150).contains(&pages), "{pages}");
+    assert!((1..=15).all(|n| crawled.has(&format!("/p/{n}"))));
+    assert!(crawled.refused("calendar-bound") > 100 && crawled.refused("page-limit") == 0);
+    assert!(fetch.asked().len() < 160, "{}", fetch.asked().len());
 }
 
 #[tokio::test(start_paused = true)]

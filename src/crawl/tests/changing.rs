@@ -93,8 +93,6 @@ pub(super) fn list(of: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 /// The snapshot that did not pass.
 pub(super) fn held(crawled: &Crawled) -> Arc<Snapshot> {
-    match &crawled.outcome {
-        Outcome::Kept { held: Some(held), .. } => crawled.store.get(&held.id).expect("it is on the shelf"),
-        other => panic!("{other:?}"),
-    }
+    let Outcome::Kept { held: Some(held), .. } = &crawled.outcome else { panic!("{:?}", crawled.outcome) };
+    crawled.store.get(&held.id).expect("it is on the shelf")
 }

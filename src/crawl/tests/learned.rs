@@ -133,3 +133,34 @@ async fn bodies_are_the_crawlers_own() {
     let snapshot = crawl(&site(&["/"]), &fetch, &store, &visited(&[("/flyer", 5)])).await;
     assert_eq!(testing::body(&snapshot, "/flyer").as_deref(), Some(&b"<p>for everybody"[..]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_most_visited_pages_are_fetched_first_linked_or_not() {
+    let (_dir, store) = testing::store();
+    let fetch = MemorySite::new(|ask| match ask.target.as_str() {
+        "/" => html(&(0..30).map(|n| format!("<a href=/{n}>")).collect::<String>()),
+        "/robots.txt" | "/sitemap.xml" | "/favicon.ico" => status(404),
+        _ => html("<p>page"),
+    });
+    // The second time, all are in the snapshot, and the order is the same.
+    let visits = visited(&[("/29", 9), ("/flyer", 5), ("/17", 2)]);
+    for _ in 0..2 {
+        let before = fetch.asked().len();
+        crawl(&site(&["/"]), &fetch, &store, &visits).await;
+        let asked: Vec<String> = fetch.asked().into_iter().skip(before).map(|ask| ask.target).collect();
+        let at = |target: &str| asked.iter().position(|asked| asked == target).expect(target);
+        assert!(at("/29") < at("/17") && at("/17") < at("/0"), "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_found_late_makes_room_all_the_same() {
+    let (_dir, store) = testing::store();
+    let mut site = site(&["/"]);
+    site.mirror.max_pages = 7;
+    let pages = [("/", "<a href=/b>"), ("/b", "<a href=/a>"), ("/a", "<p>a"), ("/orphan", "<p>orphan")];
+    let fetch = MemorySite::of(&pages);
+    // There is room for one: the first is fetched for its visitors before the link to it is seen.
+    let snapshot = crawl(&site, &fetch, &store, &visited(&[("/a", 9), ("/orphan", 2)])).await;
+    assert!(testing::body(&snapshot, "/orphan").is_some());
+}

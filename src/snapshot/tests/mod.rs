@@ -3,6 +3,7 @@
 
 mod collection;
 mod damaged;
+mod differing;
 mod full;
 mod garbage;
 mod kept;

@@ -15,6 +15,7 @@ pub mod origin;
 pub mod page;
 pub mod process;
 pub mod raw;
+pub mod screen;
 pub mod turn;
 pub mod wait;
 pub mod wire;

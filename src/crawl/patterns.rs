@@ -1,0 +1,539 @@
+//! What can be told of an address by its look: whether it grows without end, whether following it does something,
+//! and what it is one of many of.
+//!
+//! A kind is the path with its numbers taken out, and the names of the parameters: `/news/2026/11/` and
+//! `/news/2025/03/` are one kind, `/list?sort=a&color=b` and `/list?sort=c&color=d` another. The pages of one list
+//! (`/news/page/7/`, `?category_id=3&pageno=2`) are a kind for each list, so that a list of hundreds of pages stays
+//! whole and a shop of hundreds of lists does, too.
+
+use std::collections::BTreeSet;
+
+use super::admission::Refusal;
+use super::links::Need;
+
+/// Bytes of an address.
+pub(super) const MAX_LENGTH: usize = 1024;
+/// Steps of a path.
+pub(super) const MAX_SEGMENTS: usize = 24;
+/// Parameters of a query.
+const MAX_PARAMETERS: usize = 8;
+
+/// What an address is one of many of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// Tells it from other kinds.
+    pub(super) name: String,
+    /// What sort of kind.
+    pub(super) sort: Sort,
+}
+
+/// Sorts of kinds, by what is to be expected of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Sort {
+    /// Files with a version or a hash as parameter.
+    File,
+    /// Pages with one parameter.
+    One,
+    /// Pages with two.
+    Two,
+    /// Pages with more: the more, the likelier it is that they are combined at will.
+    Many,
+    /// Lists in another order, or narrowed down.
+    Facet,
+    /// All of them together.
+    Facets,
+    /// Older versions, differences, prints of pages.
+    Version,
+    /// Pages of one list.
+    List,
+    /// Addresses that end like a date.
+    Date,
+    /// A date in the query.
+    QueryDate,
+    /// All dates together.
+    Dates,
+    /// Numbers in the path: most of the web, and calendars that do not look like one.
+    Numbered,
+}
+
+/// All kinds that an address belongs to.
+pub(super) fn kinds(key: &str, need: Need) -> Vec<Kind> {
+    if matches!(need, Need::Key | Need::Site) {
+        return Vec::new();
+    }
+    let (path, query) = key.split_once('?').map_or((key, None), |(path, query)| (path, Some(query)));
+    match query {
+        Some(query) if need == Need::Draw => vec![Kind::new(Sort::File, path, names(query.split('&')))],
+        Some(query) => of_query(path, query),
+        None if need == Need::Draw => Vec::new(),
+        None => of_path(path),
+    }
+}
+
+impl Kind {
+    fn new(sort: Sort, path: &str, rest: impl AsRef<str>) -> Kind {
+        Kind { name: format!("{sort:?} {path}?{}", rest.as_ref()), sort }
+    }
+}
+
+fn of_path(path: &str) -> Vec<Kind> {
+    if let Some(list) = paged_path(path) {
+        return vec![Kind::new(Sort::List, list, "")];
+    }
+    let digits = path.bytes().any(|b| b.is_ascii_digit());
+    if !digits {
+        return Vec::new();
+    }
+    let pattern = without_numbers(path);
+    if ends_like_a_date(path) {
+        return vec![Kind::new(Sort::Date, &pattern, ""), Kind::new(Sort::Dates, "", "")];
+    }
+    vec![Kind::new(Sort::Numbered, &pattern, "")]
+}
+
+fn of_query(path: &str, query: &str) -> Vec<Kind> {
+    // A form that was sent empty adds parameters that say nothing.
+    let said =
+        query.split('&').filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty()));
+    let said: Vec<&str> = if query.contains('=') { said.collect() } else { query.split('&').collect() };
+    if said.iter().any(|pair| is_version(pair)) {
+        return vec![Kind::new(Sort::Version, "", "")];
+    }
+    let (pages, rest): (Vec<&str>, Vec<&str>) = said.into_iter().partition(|pair| is_page_number(pair));
+    let mut kinds = Vec::new();
+    if !pages.is_empty() {
+        kinds.push(Kind::new(Sort::List, path, rest.join("&")));
+        if rest.is_empty() {
+            return kinds;
+        }
+    }
+    let of = |sort| Kind::new(sort, path, names(rest.iter().copied()));
+    if rest.iter().any(|pair| has_date(pair)) {
+        kinds.extend([of(Sort::QueryDate), Kind::new(Sort::Dates, "", "")]);
+    } else if rest.iter().any(|pair| is_facet(pair)) {
+        // Two dozen filters make more combinations than a site has pages: together they are one kind.
+        kinds.extend([Kind::new(Sort::Facet, path, ""), Kind::new(Sort::Facets, "", "")]);
+    } else {
+        kinds.push(match rest.len() {
+            0 | 1 => of(Sort::One),
+            2 => of(Sort::Two),
+            _ => Kind::new(Sort::Many, path, "*"),
+        });
+    }
+    kinds
+}
+
+/// The list that a page with a number belongs to, without that number.
+pub(super) fn list_of(key: &str) -> Option<String> {
+    kinds(key, Need::Link).into_iter().find(|kind| kind.sort == Sort::List).map(|kind| kind.name)
+}
+
+/// `/news/` of `/news/page/7/`.
+fn paged_path(path: &str) -> Option<&str> {
+    const WORDS: [&str; 6] = ["page", "pages", "pg", "paged", "seite", "pagina"];
+    let path = path.trim_end_matches('/');
+    let (before, number) = path.rsplit_once('/')?;
+    let (list, word) = before.rsplit_once('/')?;
+    (is_number(number) && WORDS.contains(&word.to_ascii_lowercase().as_str())).then_some(list)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 7 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_page_number(pair: &str) -> bool {
+    const NAMES: [&str; 16] = [
+        "page",
+        "paged",
+        "pageno",
+        "page_no",
+        "pagenum",
+        "page_num",
+        "pagenumber",
+        "pageid",
+        "pg",
+        "start",
+        "offset",
+        "limitstart",
+        "currentpage",
+        "cpage",
+        "pagen_1",
+        "pagination",
+    ];
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    is_number(value) && NAMES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Parameters that order or narrow a list down: WooCommerce, Magento, Drupal, EC-CUBE, phpBB and their like.
+fn is_facet(pair: &str) -> bool {
+    const NAMES: [&str; 30] = [
+        "orderby",
+        "order",
+        "order_by",
+        "sort",
+        "sortby",
+        "sort_by",
+        "sort_order",
+        "sortorder",
+        "sorting",
+        "dir",
+        "direction",
+        "min_price",
+        "max_price",
+        "price",
+        "rating_filter",
+        "stock_status",
+        "limit",
+        "per_page",
+        "perpage",
+        "disp_number",
+        "view_mode",
+        "viewmode",
+        "display",
+        "layout",
+        "sk",
+        "sd",
+        "st",
+        "first_char",
+        "facet",
+        "facets",
+    ];
+    const BEGINNINGS: [&str; 6] = ["filter_", "filter-", "query_type_", "product_list_", "facet_", "refine"];
+    let name = pair.split('=').next().unwrap_or(pair).to_ascii_lowercase();
+    // `f[0]`, `filters[color][]`, spelled as they are or percent-encoded.
+    let bracket = name.contains('[') || name.contains("%5b");
+    bracket || NAMES.contains(&name.as_str()) || BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+}
+
+/// Older versions of a page, what was changed in it, a form to edit it, a print of it: nobody misses them in an outage, and
+/// a wiki has dozens for each page.
+fn is_version(pair: &str) -> bool {
+    const NAMES: [&str; 12] = [
+        "oldid",
+        "diff",
+        "rcid",
+        "redlink",
+        "veaction",
+        "printable",
+        "print",
+        "tmpl",
+        "do_pdf",
+        "mobileaction",
+        "rev",
+        "rev2[]",
+    ];
+    const ACTIONS: [&str; 14] = [
+        "history",
+        "raw",
+        "info",
+        "purge",
+        "protect",
+        "watch",
+        "unwatch",
+        "submit",
+        "render",
+        "revisions",
+        "diff",
+        "backlink",
+        "recent",
+        "print",
+    ];
+    let pair = pair.to_ascii_lowercase();
+    let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+    NAMES.contains(&name) || matches!(name, "action" | "do" | "view") && ACTIONS.contains(&value)
+}
+
+/// The names of parameters, each once.
+fn names<'a>(pairs: impl Iterator<Item = &'a str>) -> String {
+    let names: BTreeSet<&str> = pairs.map(|pair| pair.split('=').next().unwrap_or(pair)).collect();
+    names.into_iter().flat_map(|name| [name, "&"]).collect()
+}
+
+fn without_numbers(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    let mut digits = false;
+    for c in path.chars() {
+        if !c.is_ascii_digit() {
+            pattern.push(c);
+        } else if !digits {
+            pattern.push('#');
+        }
+        digits = c.is_ascii_digit();
+    }
+    pattern
+}
+
+/// What can be told of an address by looking at it.
+pub(super) fn shape(key: &str) -> Result<(), Refusal> {
+    if key.len() > MAX_LENGTH {
+        return Err(Refusal::TooLong);
+    }
+    let (path, query) = key.split_once('?').unwrap_or((key, ""));
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if segments.len() > MAX_SEGMENTS {
+        return Err(Refusal::TooLong);
+    }
+    if repeats(&segments) {
+        return Err(Refusal::Repeating);
+    }
+    if query.split('&').count() > MAX_PARAMETERS || twice(query) {
+        return Err(Refusal::QueryBound);
+    }
+    Ok(())
+}
+
+/// `/a/b/a/b/a/b`: a link that is relative where it should not be. One step alone may stand three times
+/// (`/2011/11/11/11`), not four.
+fn repeats(segments: &[&str]) -> bool {
+    (1..=4).any(|period| {
+        let times = if period == 1 { 4 } else { 3 };
+        segments.windows(period * times).any(|w| w.iter().zip(&w[period..]).all(|(a, b)| a == b))
+    })
+}
+
+/// The same parameter with the same value twice over: a link that adds itself to its own page's address.
+fn twice(query: &str) -> bool {
+    let mut pairs: Vec<&str> = query.split('&').filter(|pair| pair.contains('=')).collect();
+    let all = pairs.len();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.len() < all
+}
+
+/// Whether a path ends in year and month, a date, or a step of a calendar: `/2026/11/`, `/2026-11-03`, `/202611`.
+fn ends_like_a_date(path: &str) -> bool {
+    let mut steps = path.rsplit('/').filter(|step| !step.is_empty());
+    let (Some(last), before) = (steps.next(), steps.next()) else { return false };
+    let last = last.split('.').next().unwrap_or(last);
+    if has_date_shape(last) {
+        return true;
+    }
+    let number =
+        |step: &str, most: u32| step.len() <= 2 && step.parse::<u32>().is_ok_and(|n| (1..=most).contains(&n));
+    match before {
+        Some(before) if is_year(before) => number(last, 53),
+        Some(before) => number(last, 31) && number(before, 12) && steps.next().is_some_and(is_year),
+        None => false,
+    }
+}
+
+fn has_date(pair: &str) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = name.to_ascii_lowercase();
+    let named = ["date", "month", "year", "week", "day", "ym", "calendar"];
+    let numeric = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit() || b"-/.".contains(&b));
+    has_date_shape(value)
+        || numeric && named.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")))
+}
+
+/// `2026-11`, `2026-11-03`, `202611`, `20261103`, and the same with slashes or dots.
+fn has_date_shape(text: &str) -> bool {
+    let (Some(year), Some(rest)) = (text.get(..4), text.get(4..)) else { return false };
+    let two = |s: &str, most: u32| s.len() == 2 && s.parse::<u32>().is_ok_and(|n| (1..=most).contains(&n));
+    is_year(year)
+        && match (rest.len(), rest.as_bytes().first()) {
+            (2, Some(b'0'..=b'9')) => two(rest, 12),
+            (3, Some(b'-' | b'.')) => rest.get(1..).is_some_and(|m| two(m, 12)),
+            (4, Some(b'0'..=b'9')) => {
+                rest.get(..2).is_some_and(|m| two(m, 12)) && rest.get(2..).is_some_and(|d| two(d, 31))
+            }
+            (6, Some(b'-' | b'.')) => {
+                rest.get(1..3).is_some_and(|m| two(m, 12)) && rest.get(4..).is_some_and(|d| two(d, 31))
+            }
+            _ => false,
+        }
+}
+
+fn is_year(text: &str) -> bool {
+    text.len() == 4 && text.parse::<u32>().is_ok_and(|year| (1900..=2199).contains(&year))
+}
+
+/// Links that do something when they are followed, though they should not (RFC 9110 section 9.2.1): a crawler
+/// must not fill carts, write log entries, or end anything.
+pub(super) fn acts(key: &str) -> bool {
+    const PARAMETERS: [&str; 16] = [
+        "add-to-cart",
+        "add_to_cart",
+        "addtocart",
+        "remove_item",
+        "undo_item",
+        "add_to_wishlist",
+        "remove_from_wishlist",
+        "add_to_compare",
+        "replytocom",
+        "_wpnonce",
+        "logout",
+        "unsubscribe",
+        "unapprove",
+        "doing_wp_cron",
+        "ical",
+        "outlook-ical",
+    ];
+    const STEPS: [&str; 6] = ["logout", "log-out", "signout", "sign-out", "logoff", "unsubscribe"];
+    const ACTIONS: [&str; 12] = [
+        "logout",
+        "delete",
+        "remove",
+        "add",
+        "edit",
+        "unsubscribe",
+        "reply",
+        "quote",
+        "post",
+        "report",
+        "delete_cookies",
+        "rollback",
+    ];
+    let (path, query) = key.split_once('?').unwrap_or((key, ""));
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    let last = last.split('.').next().unwrap_or("");
+    STEPS.contains(&last)
+        || query.split('&').any(|pair| {
+            let pair = pair.to_ascii_lowercase();
+            let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+            PARAMETERS.contains(&name)
+                || matches!(name, "action" | "do" | "mode" | "cmd") && ACTIONS.contains(&value)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sorts(key: &str) -> Vec<Sort> {
+        kinds(key, Need::Link).into_iter().map(|kind| kind.sort).collect()
+    }
+
+    #[test]
+    fn addresses_are_of_the_kind_that_they_look_like() {
+        use Sort::{Date, Dates, Facet, Facets, List, Many, Numbered, One, QueryDate, Two, Version};
+        for (key, expected) in [
+            ("/about/", vec![]),
+            ("/article/12.html", vec![Numbered]),
+            ("/2026/11/03/title/", vec![Numbered]),
+            // WordPress
+            ("/?p=12", vec![One]),
+            ("/blog/page/12/", vec![List]),
+            ("/blog/page/12/?orderby=date", vec![Facet, Facets]),
+            ("/2026/11/", vec![Date, Dates]),
+            ("/2026/11/page/2/", vec![List]),
+            // WooCommerce
+            ("/shop/?orderby=price", vec![Facet, Facets]),
+            ("/shop/?filter_color=red&query_type_color=or", vec![Facet, Facets]),
+            ("/shop/?min_price=10&max_price=90", vec![Facet, Facets]),
+            ("/shop/?product-page=2", vec![One]),
+            // MediaWiki, DokuWiki
+            ("/index.php?title=Tea&oldid=993", vec![Version]),
+            ("/index.php?title=Tea&action=history", vec![Version]),
+            ("/index.php?title=Tea", vec![One]),
+            ("/doku.php?id=tea&do=revisions", vec![Version]),
+            // phpBB
+            ("/viewtopic.php?f=2&t=99", vec![Two]),
+            ("/viewtopic.php?f=2&t=99&start=25", vec![List, Two]),
+            ("/viewtopic.php?f=2&t=99&view=print", vec![Version]),
+            ("/memberlist.php?mode=x&sk=a&sd=d", vec![Facet, Facets]),
+            // EC-CUBE
+            ("/products/list?category_id=5", vec![One]),
+            ("/products/list?category_id=5&pageno=2", vec![List, One]),
+            ("/products/list?mode=&category_id=5&name=&pageno=2", vec![List, One]),
+            ("/products/list?category_id=5&name=&disp_number=20&orderby=1", vec![Facet, Facets]),
+            // calendars
+            ("/events/month/2026-11/", vec![Date, Dates]),
+            ("/events/list/?tribe-bar-date=2026-11-21", vec![QueryDate, Dates]),
+            ("/events/list/page/2/", vec![List]),
+            ("/calendar/action~month/exact_date~1606780800/", vec![Numbered]),
+            ("/cal.php?year=2026&month=11", vec![QueryDate, Dates]),
+            // Drupal, Joomla
+            ("/search?f%5B0%5D=color:red", vec![Facet, Facets]),
+            ("/search?f[0]=color:red&f[1]=size:xl", vec![Facet, Facets]),
+            ("/news?limitstart=20", vec![List]),
+            ("/index.php?option=com_content&view=article&id=7", vec![Many]),
+            ("/x?q", vec![One]),
+        ] {
+            assert_eq!(sorts(key), expected, "{key}");
+        }
+        assert_eq!(kinds("/a.css?ver=6.1", Need::Draw)[0].sort, Sort::File);
+        assert!(kinds("/a.css", Need::Draw).is_empty() && kinds("/x?a=1", Need::Key).is_empty());
+    }
+
+    #[test]
+    fn the_pages_of_a_list_are_one_list() {
+        for (a, b) in [
+            ("/blog/page/2/", "/blog/page/30/"),
+            ("/l?category_id=5&pageno=2", "/l?pageno=9&category_id=5"),
+            ("/t?f=2&t=9&start=25", "/t?f=2&t=9&start=50"),
+        ] {
+            assert!(list_of(a).is_some() && list_of(a) == list_of(b), "{a} {b}");
+        }
+        assert_ne!(list_of("/l?category_id=5&pageno=2"), list_of("/l?category_id=6&pageno=2"));
+        assert_ne!(list_of("/a/page/2"), list_of("/b/page/2"));
+        assert_eq!(list_of("/blog/"), None);
+        assert_eq!(list_of("/blog/page/two"), None);
+    }
+
+    #[test]
+    fn ordinary_addresses_have_a_good_shape() {
+        for key in [
+            "/",
+            "/a/b/c.html",
+            "/2011/11/11/11",
+            "/a/a/a",
+            "/x?id=1",
+            "/x?a=1&b=2&c=3",
+            "/%E3%81%8A%E7%9F%A5%E3%82%89%E3%81%9B",
+            "/a?action=view",
+            "/blog/logout-explained",
+            "/x?d=1&e=1",
+            "/x?a&a",
+        ] {
+            assert_eq!((shape(key), acts(key)), (Ok(()), false), "{key}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_grow_are_known_by_their_shape() {
+        let long = format!("/{}", "x".repeat(MAX_LENGTH));
+        let deep = (0..=MAX_SEGMENTS).map(|i| format!("/s{i}")).collect::<String>();
+        for (key, refusal) in [
+            (long.as_str(), Refusal::TooLong),
+            (&deep, Refusal::TooLong),
+            ("/x/x/x/x", Refusal::Repeating),
+            ("/a/b/a/b/a/b", Refusal::Repeating),
+            ("/r/a/b/c/a/b/c/a/b/c/d", Refusal::Repeating),
+            ("/x?a=1&b=2&c=3&d=4&e=5&f=6&g=7&h=8&i=9", Refusal::QueryBound),
+            ("/x?a=1&b=2&a=1", Refusal::QueryBound),
+        ] {
+            assert_eq!(shape(key), Err(refusal), "{key}");
+        }
+    }
+
+    #[test]
+    fn links_that_do_something_are_known() {
+        for key in [
+            "/shop/?add-to-cart=12",
+            "/post?replytocom=7",
+            "/account/LogOut/",
+            "/logout.php",
+            "/x?action=delete&id=1",
+            "/posting.php?mode=reply&t=3",
+            "/ucp.php?mode=delete_cookies",
+            "/events/?ical=1",
+        ] {
+            assert!(acts(key), "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_is_judged(key in "/[ -~あ]{0,60}") {
+            let _ = (shape(&key), acts(&key), kinds(&key, Need::Link), kinds(&key, Need::Draw));
+        }
+
+        #[test]
+        fn any_address_with_a_cycle_is_refused(cycle in proptest::collection::vec("[a-z]{1,5}", 2..4), head in "[a-z]{0,4}") {
+            let key = format!("/{head}/{}", [cycle.join("/"), cycle.join("/"), cycle.join("/")].join("/"));
+            prop_assert_eq!(shape(&key), Err(Refusal::Repeating));
+        }
+    }
+}

@@ -35,7 +35,6 @@ fn plain(status: &Value) -> String {
             text(&site["mode"]),
             origins,
             snapshot(site),
-            coverage(&site["coverage"]),
         ]);
         for note in remarks(site) {
             notes.push_str(&format!("\n{}: {note}", text(&site["name"])));
@@ -44,7 +43,7 @@ fn plain(status: &Value) -> String {
     let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
     let head = format!("katahai {}, up {up}\n", text(&status["version"]));
     let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n") };
-    format!("{head}{}\n{notes}", table(&["site", "state", "mode", "origins", "snapshot", "coverage"], rows))
+    format!("{head}{}\n{notes}", table(&["site", "state", "mode", "origins", "snapshot"], rows))
 }
 
 fn text(value: &Value) -> String {
@@ -60,7 +59,7 @@ fn origin(origin: &Value) -> String {
     format!("{} {}{cause}", text(&origin["url"]), text(&origin["state"]))
 }
 
-/// The snapshot in service: which, how large, how old.
+/// The snapshot in service: which, how large, how old, and how much of what visitors want it has.
 fn snapshot(site: &Value) -> String {
     let snapshot = &site["snapshot"];
     if snapshot.is_null() {
@@ -73,10 +72,26 @@ fn snapshot(site: &Value) -> String {
         text(&snapshot["taken_at"]),
         coarse(snapshot["age_s"].as_u64().unwrap_or(0)),
     );
+    if let Some(coverage) = coverage(&site["coverage"]) {
+        lines.push_str(&format!("\n{coverage}"));
+    }
     if let Some(count) = site["carried"]["count"].as_u64().filter(|count| *count > 0) {
         lines.push_str(&format!("\n{count} carried over from the one before"));
     }
     lines
+}
+
+/// The share in words; what is missing can be asked for.
+fn coverage(coverage: &Value) -> Option<String> {
+    let share = coverage["share"].as_f64()?;
+    // Rounded down: 100 % is said of all only.
+    let share = (share * 1000.0).floor() / 10.0;
+    let missing = match coverage["missing_paths"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(1) => ", 1 path missing".to_owned(),
+        Some(missing) => format!(", {missing} paths missing"),
+    };
+    Some(format!("covers {share} % of {} requests{missing}", coverage["requests"]))
 }
 
 /// What the operator should know besides: the gate's word, his own, and what is wrong.
@@ -120,18 +135,6 @@ fn coarse(seconds: u64) -> String {
     humantime::format_duration(Duration::from_secs(seconds / unit * unit)).to_string()
 }
 
-/// The share in words; what is missing can be asked for.
-fn coverage(coverage: &Value) -> String {
-    let Some(share) = coverage["share"].as_f64() else { return "no visits yet".to_owned() };
-    // Rounded down: 100 % is said of all only.
-    let share = (share * 1000.0).floor() / 10.0;
-    match coverage["missing_paths"].as_u64() {
-        None | Some(0) => format!("{share} %"),
-        Some(1) => format!("{share} %, 1 path missing"),
-        Some(missing) => format!("{share} %, {missing} paths missing"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -141,15 +144,15 @@ mod tests {
     #[test]
     fn coverage_is_in_words() {
         for (share, missing, text) in [
-            (Value::Null, 0, "no visits yet"),
-            (1.0.into(), 0, "100 %"),
-            (0.99999.into(), 1, "99.9 %, 1 path missing"),
-            (0.5.into(), 7, "50 %, 7 paths missing"),
+            (1.0, 0, "covers 100 % of 9 requests"),
+            (0.99999, 1, "covers 99.9 % of 9 requests, 1 path missing"),
+            (0.5, 7, "covers 50 % of 9 requests, 7 paths missing"),
         ] {
-            let value = json!({ "share": share, "missing_paths": missing });
-            assert_eq!(coverage(&value), text);
+            let value = json!({ "share": share, "missing_paths": missing, "requests": 9 });
+            assert_eq!(coverage(&value).as_deref(), Some(text));
         }
-        assert_eq!(coverage(&Value::Null), "no visits yet");
+        assert_eq!(coverage(&json!({ "share": null })), None);
+        assert_eq!(coverage(&Value::Null), None);
     }
 
     #[test]
@@ -162,7 +165,7 @@ mod tests {
         let text = plain(&status);
         assert!(text.starts_with("katahai 0.1.0, up 1m 7s\n"), "{text}");
         assert!(text.contains("http://203.0.113.10 down (refused)"), "{text}");
-        assert!(text.trim_end().ends_with("none      no visits yet"), "{text}");
+        assert!(text.trim_end().ends_with("none"), "{text}");
     }
 
     #[test]
@@ -170,13 +173,14 @@ mod tests {
         let site = json!({
             "name": "shop", "state": "up", "mode": "auto", "origins": [],
             "snapshot": { "id": "7", "pages": 12, "taken_at": "2026-11-20T01:13:34Z", "age_s": 93_700 },
+            "coverage": { "share": 0.98199, "requests": 400 },
             "carried": { "count": 3 },
             "troubles": [{ "kind": "damaged", "message": "it is damaged\u{1b}" }],
             "by_hand": "2026-11-20T02:00:00Z",
             "held": [{ "id": "8", "reasons": ["shrunk: 4 pages", "key-page: /"] }],
             "crawl": { "running": { "pages": 1, "assets": 2, "errors": 0, "queued": 3, "under_way": 1 }, "last": null },
         });
-        for expected in ["1day 2h ago", "3 carried over"] {
+        for expected in ["1day 2h ago", "covers 98.1 % of 400 requests", "3 carried over"] {
             assert!(snapshot(&site).contains(expected), "{expected}: {}", snapshot(&site));
         }
         let said = remarks(&site);

@@ -224,7 +224,7 @@ fn piece_by_piece_all_is_verified_once_a_round() {
         matches!(trouble[..], [Trouble::Damaged { id, parts: 2, in_service: true, .. }] if id == third),
         "{trouble:?}"
     );
-    assert!(trouble[0].to_string().contains("katahai snapshot repair"), "{}", trouble[0]);
+    assert!(trouble[0].to_string().contains("--repair"), "{}", trouble[0]);
     flip(&place.manifest_of(third), HEAP + 20);
     spoil_body(&place, "same 7");
     assert_eq!(round(&place.store, 20).2, 0);

@@ -1,11 +1,15 @@
-//! The only file that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
+//! The only place that writes to disk. What it puts under a name is whole: written aside, synced, then renamed; the
 //! folder that holds the name is synced too, so that a name that was reported is there after a power cut.
 #![expect(clippy::disallowed_methods, reason = "the one place that writes to disk")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+mod trees;
+
+pub use trees::{make_dirs, scratch, sync_all_of};
 
 /// What files under way are called; a killed process leaves some, and [`sweep_staged`] removes them.
 const STAGED: &str = ".tmp-";
@@ -109,6 +113,15 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether this process may make files in a folder: its rights, and a disk that is not mounted read-only.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_writable(dir: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Whether an error says that there is no room left: disk full, or quota used up.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -128,11 +141,14 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed.
+/// A file being written. It has its final name only after [`StagedFile::commit`]; dropped before, it is removed,
+/// unless it was made to be taken up again.
 #[derive(Debug)]
 pub struct StagedFile {
     file: File,
     path: Option<PathBuf>,
+    /// Whether it stays when it is dropped.
+    stays: bool,
 }
 
 impl StagedFile {
@@ -144,11 +160,32 @@ impl StagedFile {
         loop {
             let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(StagedFile { file, path: Some(path) }),
+                Ok(file) => return Ok(StagedFile { file, path: Some(path), stays: false }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// Begins a file at `path`, where there must be none yet. Dropped, or left by a killed process, it stays there,
+    /// to be taken up again ([`StagedFile::reopen`]).
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create_lasting(path: &Path) -> io::Result<StagedFile> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
+    }
+
+    /// Takes up a file that was begun with [`StagedFile::create_lasting`], cut off after `len` bytes.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn reopen(path: &Path, len: u64) -> io::Result<StagedFile> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(len)?;
+        file.seek(io::SeekFrom::Start(len))?;
+        Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
     }
 
     /// Appends.
@@ -157,6 +194,14 @@ impl StagedFile {
     /// Of the file system; see [`is_full`].
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
+    }
+
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// Of the file system; also when that is not so much.
+    pub fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
     }
 
     /// Writes at a place, whatever has been appended.
@@ -197,7 +242,7 @@ impl StagedFile {
 
 impl Drop for StagedFile {
     fn drop(&mut self) {
-        if let Some(path) = self.path.take() {
+        if let Some(path) = self.path.take().filter(|_| !self.stays) {
             let _ = fs::remove_file(path);
         }
     }
@@ -240,7 +285,7 @@ impl Drop for TempDir {
     }
 }
 
-/// A file that only grows, record by record. Not synced: it matters only while its writer's machine is up.
+/// A file that only grows, record by record. Not synced: who reads it after a power cut must tell what is whole.
 #[derive(Debug)]
 pub struct Journal(File);
 
@@ -251,6 +296,20 @@ impl Journal {
     /// Of the file system.
     pub fn create(path: &Path) -> io::Result<Journal> {
         OpenOptions::new().append(true).create_new(true).open(path).map(Journal)
+    }
+
+    /// Goes on with the journal at `path`, or begins it. Its records are of `size` bytes each: a torn one at the end
+    /// is cut off, so that what is added stands where it is looked for.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn reopen(path: &Path, size: u64) -> io::Result<Journal> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let len = file.metadata()?.len();
+        if len % size != 0 {
+            file.set_len(len - len % size)?;
+        }
+        Ok(Journal(file))
     }
 
     /// Adds a record. A process that is killed leaves at most one torn record, at the end.

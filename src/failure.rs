@@ -75,6 +75,7 @@ causes! {
     Busy: "busy", Us, Safe, SERVICE_UNAVAILABLE, "Too many requests are waiting for the site's server.";
     Unproven: "unproven", Origin, No, SERVICE_UNAVAILABLE, "It is not known yet whether the site's server answers.";
     Held: "held", Us, No, SERVICE_UNAVAILABLE, "The operator has taken the site's server out of service.";
+    PrivateAddress: "private-address", Us, No, SERVICE_UNAVAILABLE, "The file is on a server that is not asked.";
     // the visitor's request
     Malformed: "malformed", Visitor, No, BAD_REQUEST, "The request is malformed.";
     UnknownSite: "unknown-site", Visitor, No, MISDIRECTED_REQUEST, "No such site is served here.";

@@ -21,8 +21,10 @@ pub mod origin;
 pub mod snapshot;
 pub mod tls;
 pub mod verdict;
+pub mod visits;
 // rank 4: what works beside the requests
 pub mod crawl;
+pub mod portable;
 // rank 5: the decision
 pub mod failover;
 // rank 6: the request path

@@ -88,14 +88,53 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
+    /// The share of visitors' page requests that the current snapshot could answer.
+    pub coverage: GaugeVec,
+    /// What an operator should know of the snapshots on the shelf.
+    pub shelf: Shelf,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
+    /// Crawls that did not pass the gate, by the rule that spoke.
+    pub gate_refusals: IntCounterVec,
     /// Bytes that cached answers take.
     pub cache_bytes: IntGauge,
     /// Cached answers.
     pub cache_entries: IntGauge,
     /// Seconds since the start.
     pub uptime: Gauge,
+}
+
+/// What an operator should know of the snapshots on the shelf.
+#[derive(Debug)]
+pub struct Shelf {
+    /// Whether new snapshots wait for the operator's word.
+    pub by_hand: IntGaugeVec,
+    /// Snapshots that do not serve by themselves.
+    pub held: IntGaugeVec,
+    /// What is wrong with the snapshots on the disk, by kind.
+    pub troubles: IntGaugeVec,
+}
+
+impl Shelf {
+    fn new(made: &Made) -> Result<Shelf, prometheus::Error> {
+        Ok(Shelf {
+            by_hand: made.gauges(
+                "katahai_snapshot_by_hand",
+                "1 while new snapshots wait for the operator's word.",
+                &["site"],
+            )?,
+            held: made.gauges(
+                "katahai_snapshots_held",
+                "Snapshots on the shelf that do not serve by themselves.",
+                &["site"],
+            )?,
+            troubles: made.gauges(
+                "katahai_snapshot_troubles",
+                "What is wrong with the snapshots on the disk.",
+                &["site", "kind"],
+            )?,
+        })
+    }
 }
 
 /// The counters of one site, resolved.
@@ -174,7 +213,20 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
+            coverage: made.add(GaugeVec::new(
+                Opts::new(
+                    "katahai_coverage_ratio",
+                    "Share of the last days' successful page requests that the current snapshot could answer.",
+                ),
+                &["site"],
+            )?)?,
+            shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
+            gate_refusals: made.counters(
+                "katahai_gate_refusals_total",
+                "Crawls that did not pass the gate, by the rule that spoke.",
+                &["site", "rule"],
+            )?,
             cache_bytes: made
                 .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,
             cache_entries: made.add(IntGauge::new("katahai_cache_entries", "Cached answers.")?)?,

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::pages;
 use super::reply::{error, json};
 use crate::demo::origin::Handle;
 use crate::http::Body;
@@ -67,11 +66,9 @@ impl Demo {
         segments: &[&str],
         body: &Bytes,
     ) -> Option<Response<Body>> {
-        let get = matches!(*method, Method::GET | Method::HEAD);
         match segments {
-            ["demo", "state"] if get => Some(self.state()),
+            ["demo", "state"] if matches!(*method, Method::GET | Method::HEAD) => Some(self.state()),
             ["demo", "origin"] if *method == Method::POST => Some(self.switch(body).await),
-            _ if get => pages::answer(segments),
             _ => None,
         }
     }

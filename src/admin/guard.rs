@@ -65,8 +65,12 @@ fn is_local(headers: &HeaderMap) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
-/// Whether a browser says that the request was made by a page of another origin.
+/// Whether a browser says that the request was made by a page of another origin: by `Sec-Fetch-Site` (which no page can
+/// forge), or by `Origin` where the browser is too old for it.
 fn is_foreign(headers: &HeaderMap) -> bool {
+    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return true;
+    }
     let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
         return false;
     };
@@ -102,6 +106,11 @@ mod tests {
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://localhost:9900")]), 200);
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://evil.example")]), 403);
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "null")]), 403);
+        for (site, status) in [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)] {
+            assert_eq!(post(&[("host", "localhost:9900"), ("sec-fetch-site", site)]), status, "{site}");
+            let delete = [("host", "localhost:9900"), ("sec-fetch-site", site)];
+            assert_eq!(ask(&guard, Method::DELETE, &["api"], &delete), status, "{site}");
+        }
         assert_eq!(post(&[("host", "evil.example:9900"), ("origin", "http://evil.example:9900")]), 403);
     }
 }

@@ -1,10 +1,11 @@
-//! The admin listener: health, metrics, status, snapshots, reload. Small answers, all at hand; errors are
+//! The admin listener: health, metrics, status, snapshots, reload, and the dashboard that shows them. Errors are
 //! `{"error":{"code","message"}}` with the right status.
 
 mod demo;
 mod guard;
 mod pages;
 mod reply;
+mod shelf;
 mod sites;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of `app`; with `token`, for those who know it. The demo's page is served if there is a demo.
+    /// The API of `app`; with `token`, for those who know it. The demo's page is the first one if there is a demo.
     pub fn new(app: Arc<App>, token: Option<String>, demo: Option<Arc<Demo>>) -> Api {
         Api { app, guard: Arc::new(Guard::new(token)), demo }
     }
@@ -40,6 +41,11 @@ impl Api {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let get = matches!(parts.method, Method::GET | Method::HEAD);
+        // Before the guard: a browser has no token until the page has asked for it, and there is nothing secret in them.
+        if get && let Some(page) = self.page(&segments) {
+            return page;
+        }
         if let Some(refusal) = self.guard.refuses(&parts.method, &segments, &parts.headers, unix) {
             return refusal;
         }
@@ -54,20 +60,30 @@ impl Api {
         {
             return response;
         }
-        let get = matches!(parts.method, Method::GET | Method::HEAD);
         match segments.as_slice() {
             ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
             ["readyz"] if get => self.ready(),
-            ["metrics"] if get => self.metrics(),
-            ["api", "v1", "status"] if get => json(StatusCode::OK, &self.app.status()),
-            ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
-            ["api", "v1", "sites", site, rest @ ..] => {
-                sites::answer(&self.app, site, rest, &parts.method, &body)
+            ["metrics"] if get => self.metrics().await,
+            ["api", "v1", "status"] if get => {
+                self.app.look_again().await;
+                json(StatusCode::OK, &self.app.status().await)
             }
-            ["api", "v1", "incidents" | "events", ..] | [] => later(),
+            ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
+            ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
+            ["api", "v1", "sites", site, rest @ ..] => {
+                let query = parts.uri.query().unwrap_or_default();
+                let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
+                sites::answer(&self.app, site, wanted).await
+            }
+            ["api", "v1", "incidents" | "events", ..] => later(),
             ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "reload"] => not_this_method(),
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
         }
+    }
+
+    /// The file of a page. The demo has a page of its own in the place of the dashboard's first.
+    fn page(&self, segments: &[&str]) -> Option<Response<Body>> {
+        self.demo.as_ref().and_then(|_| pages::demo(segments)).or_else(|| pages::dashboard(segments))
     }
 
     /// Whether every site can be served, live or from a snapshot.
@@ -80,8 +96,9 @@ impl Api {
         json(status, &serde_json::json!({ "ready": ready, "not_ready": waiting }))
     }
 
-    fn metrics(&self) -> Response<Body> {
-        match self.app.metrics().text() {
+    async fn metrics(&self) -> Response<Body> {
+        self.app.look_again().await;
+        match self.app.metrics().await.text() {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),
         }

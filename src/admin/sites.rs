@@ -7,63 +7,40 @@ use http::{Method, Response, StatusCode};
 use serde::Deserialize;
 
 use super::reply::{error, json};
+use super::shelf::{self, Wanted};
 use super::{later, not_this_method};
 use crate::app::App;
 use crate::clock;
 use crate::failover::Mode;
 use crate::http::Body;
-use crate::proxy::Site;
+use crate::proxy::{Site, Table};
 
-/// Answers below `/api/v1/sites/{name}`.
-pub(super) fn answer(app: &App, name: &str, rest: &[&str], method: &Method, body: &Bytes) -> Response<Body> {
+/// Answers below `/api/v1/sites/{name}`; `wanted.rest` is what stands behind the name.
+pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Response<Body> {
+    let Wanted { method, rest, body, .. } = wanted;
     let table = app.table();
-    let Some(site) = table.named(name) else {
-        let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
-        let message = format!("there is no such site; there are: {}", names.join(", "));
-        return error(StatusCode::NOT_FOUND, "unknown-site", &message);
-    };
-    let get = matches!(*method, Method::GET | Method::HEAD);
+    let Some(site) = table.named(name) else { return unknown(&table) };
     match rest {
-        ["snapshots"] if get => list(app, site),
-        ["snapshots"] if *method == Method::POST => take(app, site),
-        ["snapshots", id] if get => show(site, id),
+        ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["mode"] | ["snapshots"] => not_this_method(),
-        ["origins" | "purge" | "forms" | "snapshots", ..] => later(),
+        ["mode"] | ["coverage"] => not_this_method(),
+        ["origins" | "purge" | "forms", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }
 
-fn list(app: &App, site: &Site) -> Response<Body> {
-    let snapshots = site.mirror.store().map(|store| store.list()).unwrap_or_default();
-    let crawl = app.crawl_status(&site.config.name);
-    json(StatusCode::OK, &serde_json::json!({ "snapshots": snapshots, "crawl": crawl }))
+fn unknown(table: &Table) -> Response<Body> {
+    let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
+    let message = format!("there is no such site; there are: {}", names.join(", "));
+    error(StatusCode::NOT_FOUND, "unknown-site", &message)
 }
 
-/// Begins a crawl, or says that one runs already: both are what was asked for.
-fn take(app: &App, site: &Site) -> Response<Body> {
-    let Some(crawler) = app.crawler(&site.config.name) else {
-        let message = "there is no place for snapshots: the state directory cannot be used (see the log)";
-        return error(StatusCode::SERVICE_UNAVAILABLE, "no-state-directory", message);
-    };
-    let (state, ticket) = match crawler.take_now() {
-        Ok(ticket) => ("started", ticket),
-        Err(already) => ("running", already.running),
-    };
-    json(StatusCode::ACCEPTED, &serde_json::json!({ "state": state, "progress": ticket.progress.read() }))
-}
-
-fn show(site: &Site, id: &str) -> Response<Body> {
-    let snapshot = id.parse().ok().and_then(|id| {
-        let store = site.mirror.store()?;
-        let snapshot = store.get(&id)?;
-        let mut shown = serde_json::to_value(snapshot.summary()).ok()?;
-        shown["report"] = store.report(&id).into();
-        Some(shown)
-    });
-    match snapshot {
-        Some(snapshot) => json(StatusCode::OK, &snapshot),
-        None => error(StatusCode::NOT_FOUND, "unknown-snapshot", "there is no such snapshot of this site"),
+/// What visitors ask for and the snapshot in service has, or lacks.
+pub(super) async fn coverage(app: &App, name: &str) -> Response<Body> {
+    let table = app.table();
+    match table.named(name) {
+        Some(site) => json(StatusCode::OK, &*app.coverage(site).await),
+        None => unknown(&table),
     }
 }
 

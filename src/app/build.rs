@@ -11,6 +11,7 @@ use crate::origin::{Origins, Tools};
 use crate::proxy::{Mirror, Site, Switch, Table};
 use crate::snapshot::Store;
 use crate::tasks;
+use crate::visits::Visits;
 
 /// What the origins of this configuration share.
 pub(super) fn tools(config: &Config) -> Tools {
@@ -59,12 +60,23 @@ pub(super) async fn sites(
             origins: Origins::new(wanted, tools, origins),
             cache: parts.cache.site(&wanted.name),
             mirror,
+            visits: match old {
+                Some((old, _)) => old.visits.clone(),
+                None => Arc::new(visits(&config.state_dir, wanted).await),
+            },
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),
         }));
     }
     sites
+}
+
+/// What a site's visitors ask for, as far as it is remembered.
+async fn visits(state_dir: &Path, site: &ready::Site) -> Visits {
+    let (dir, name) = (state_dir.to_owned(), site.name.clone());
+    let opened = tasks::blocking(move || Visits::open(&dir, &name)).await;
+    opened.unwrap_or_else(|| Visits::new(state_dir, &site.name))
 }
 
 /// A site's snapshots. A state directory that cannot be used costs the copies, not the site.

@@ -1,21 +1,23 @@
-//! The crawlers: one for each site that has a place for snapshots, asking the site's origins as they are at the time.
+//! The crawlers: one for each site that has a place for snapshots, asking the site's origins as they are at the time,
+//! and other hosts for what pages cannot be drawn without.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Request, Response, header};
 
+use super::assets::Hosts;
 use super::{App, Parts, build};
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock;
-use crate::config::{Config, ready};
-use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress};
+use crate::config::Config;
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Via};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::metrics::Metrics;
 use crate::origin::Sending;
-use crate::proxy::{Hot, Proxy, Table};
+use crate::proxy::{Hot, Proxy, Site, Table};
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -24,11 +26,12 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) struct ByOrigins {
     proxy: Proxy,
     site: Arc<str>,
+    hosts: Hosts,
 }
 
 impl ByOrigins {
     pub(super) fn new(proxy: Proxy, site: Arc<str>) -> ByOrigins {
-        ByOrigins { proxy, site }
+        ByOrigins { proxy, site, hosts: Hosts::default() }
     }
 }
 
@@ -36,6 +39,10 @@ impl Fetch for ByOrigins {
     async fn fetch(&self, ask: FetchAsk) -> Result<Response<Body>, Failure> {
         let table = self.proxy.table();
         let site = table.named(&self.site).ok_or(Failure::new(Cause::NoOrigin))?;
+        let timeout = site.config.failover.timeout;
+        if ask.via == Via::Host {
+            return self.hosts.fetch(ask, site.origins.tools(), timeout).await;
+        }
         let malformed = |e: http::Error| Failure::new(Cause::Malformed).detail(ask.target.clone()).source(e);
         let mut request = Request::get(ask.target.as_str()).body(Body::Empty).map_err(malformed)?;
         *request.headers_mut() = ask.headers;
@@ -45,7 +52,6 @@ impl Fetch for ByOrigins {
             headers.insert(HOST, host);
         }
         headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
-        let timeout = site.config.failover.timeout;
         let sending = Sending { host: &ask.host, wait: timeout, stall: timeout, upgrade: false };
         Ok(site.origins.send(request, sending, None).await?.response)
     }
@@ -66,16 +72,16 @@ impl App {
                     crawler.replace(site.config.clone());
                     crawler
                 }
-                None => self.crawler_of(site.config.clone(), store.clone()),
+                None => self.crawler_of(site, store.clone()),
             };
             crawlers.insert(name.clone(), crawler);
         }
         running.crawlers = crawlers;
     }
 
-    fn crawler_of(&self, site: Arc<ready::Site>, store: crate::snapshot::Store) -> Arc<Crawler> {
-        let fetch = ByOrigins::new(self.proxy.clone(), site.name.clone());
-        Arc::new(Crawler::start(site, Arc::new(fetch), store))
+    fn crawler_of(&self, site: &Site, store: crate::snapshot::Store) -> Arc<Crawler> {
+        let fetch = ByOrigins::new(self.proxy.clone(), site.config.name.clone());
+        Arc::new(Crawler::start(site.config.clone(), Arc::new(fetch), store, site.visits.clone()))
     }
 }
 
@@ -94,8 +100,9 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let store = sites.first().and_then(|site| site.mirror.store().cloned());
     let store =
         store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
+    let visits = sites.first().map(|site| site.visits.clone());
     let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
-    let result = crate::crawl::take(&wanted, &fetch, &store, progress, clock::now()).await;
+    let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_ref(), progress, clock::now()).await;
     Ok(Ended { at: clock::now().wall, result })
 }

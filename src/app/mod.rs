@@ -1,10 +1,14 @@
 //! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
 
+mod assets;
 mod build;
 mod edge;
 mod mirror;
 mod reload;
+mod seen;
+pub mod shelf;
 pub mod status;
+mod visits;
 mod watch;
 
 use std::collections::HashMap;
@@ -26,6 +30,7 @@ use crate::{server::Drained, tasks};
 pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
+pub use seen::{Carried, Held, Trouble};
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
@@ -64,7 +69,10 @@ pub struct App {
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
     reloading: tokio::sync::Mutex<()>,
+    seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
+    coverages: visits::Coverages,
+    _visits: tasks::Guard,
     started: Now,
 }
 
@@ -133,6 +141,7 @@ impl App {
         for listener in https {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
+        let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let app = Arc::new(App {
             source,
             proxy,
@@ -141,7 +150,10 @@ impl App {
             visitors: Mutex::new(Some(visitors)),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
+            seen: Mutex::default(),
             addresses,
+            coverages: visits::Coverages::default(),
+            _visits: keeper,
             started,
         });
         app.start_crawlers();
@@ -164,8 +176,9 @@ impl App {
     }
 
     /// The metrics, with what is read off the parts brought up to date.
-    pub fn metrics(&self) -> &Arc<Metrics> {
+    pub async fn metrics(&self) -> &Arc<Metrics> {
         status::gauge(self);
+        self.gauge_coverage().await;
         &self.parts.metrics
     }
 
@@ -183,10 +196,16 @@ impl App {
     pub async fn drain(&self, grace: Duration) -> Option<Drained> {
         let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.running().crawlers.clear();
-        match visitors {
+        let drained = match visitors {
             Some(visitors) => Some(visitors.drain(grace).await),
             None => None,
-        }
+        };
+        self.save_visits(self.table().sites.iter()).await;
+        drained
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<seen::Seen>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

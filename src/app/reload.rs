@@ -101,6 +101,9 @@ impl App {
         let sites = build::sites(&config, &tools, &self.parts, Some((&before, same))).await;
         let trusted = config.listen.trusted_proxies.clone();
         self.proxy.replace(Table::new(sites, trusted, config.limits.body_size));
+        let table = self.table();
+        let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());
+        self.save_visits(gone).await;
         for problem in self.certs.reload(&config.sites) {
             tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(&problem), "certificate cannot be used");
         }

@@ -2,13 +2,18 @@
 
 use serde::Serialize;
 
-use super::App;
+use super::seen::Seen;
+use super::visits::SHOWN;
+use super::{App, Carried, Held, Trouble};
 use crate::clock::{self, unix};
+use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
+use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;
 use crate::snapshot::Summary;
+use crate::visits::Coverage;
 
 /// `GET /api/v1/status`.
 #[derive(Debug, Serialize)]
@@ -19,6 +24,8 @@ pub struct Status {
     pub uptime_s: u64,
     /// Where it listens.
     pub listen: Vec<String>,
+    /// Where it keeps what must outlive it.
+    pub state_dir: String,
     /// The sites, in the configuration's order.
     pub sites: Vec<SiteStatus>,
 }
@@ -36,6 +43,18 @@ pub struct SiteStatus {
     pub origins: Vec<OriginStatus>,
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
+    /// How much of what visitors ask for that snapshot could answer.
+    pub coverage: Coverage,
+    /// What it has from the ones before it, because its crawl did not reach it.
+    pub carried: Option<Carried>,
+    /// The snapshots that do not serve by themselves, newest first, with what the gate said.
+    pub held: Vec<Held>,
+    /// Since when new snapshots wait for the operator's word, RFC 3339.
+    pub by_hand: Option<String>,
+    /// The snapshots that are never removed, newest first.
+    pub pinned: Vec<String>,
+    /// What is wrong with the snapshots on the disk.
+    pub troubles: Vec<Trouble>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -47,6 +66,8 @@ pub struct CrawlStatus {
     pub running: Option<Reading>,
     /// How the last one of this process ended.
     pub last: Option<LastCrawl>,
+    /// How many of this process have ended.
+    pub ended: u64,
 }
 
 /// How a crawl ended.
@@ -54,12 +75,16 @@ pub struct CrawlStatus {
 pub struct LastCrawl {
     /// RFC 3339.
     pub at: String,
-    /// `published`, `kept_old` or `failed`.
+    /// `published`, `held` (it passed the gate, and waits for the operator's word), `kept_old` or `failed`.
     pub outcome: &'static str,
     /// The snapshot that was published.
     pub snapshot: Option<SnapshotStatus>,
+    /// The snapshot that did not pass the gate, on the shelf for the operator to look at and publish.
+    pub held: Option<SnapshotStatus>,
     /// Why none was published.
     pub reasons: Vec<String>,
+    /// The rules of the gate that spoke, with what was measured and the limit.
+    pub rules: Vec<Broken>,
     /// What was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<serde_json::Value>,
@@ -78,21 +103,28 @@ impl CrawlStatus {
 impl LastCrawl {
     /// A crawl's end in words.
     pub fn of(ended: &Ended) -> LastCrawl {
-        let (outcome, snapshot, reasons) = match &ended.result {
-            Ok(Outcome::Published { summary, .. }) => {
-                ("published", Some(SnapshotStatus::of(summary)), Vec::new())
+        let (mut snapshot, mut held, mut rules) = (None, None, Vec::new());
+        let (outcome, reasons) = match &ended.result {
+            // It passed the gate, and waits all the same: the operator has the word.
+            Ok(Outcome::Published { summary, .. }) if summary.held.is_some() => {
+                held = Some(SnapshotStatus::of(summary));
+                ("held", summary.held.clone().unwrap_or_default())
             }
-            Ok(Outcome::Kept { broken, .. }) => (
-                "kept_old",
-                None,
-                broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect(),
-            ),
-            Err(error) => ("failed", None, vec![super::chain(error)]),
+            Ok(Outcome::Published { summary, .. }) => {
+                snapshot = Some(SnapshotStatus::of(summary));
+                ("published", Vec::new())
+            }
+            Ok(Outcome::Kept { broken, held: shelved, .. }) => {
+                held = shelved.as_ref().map(SnapshotStatus::of);
+                rules.clone_from(broken);
+                ("kept_old", broken.iter().map(Broken::line).collect())
+            }
+            Err(error) => ("failed", vec![super::chain(error)]),
         };
         let report =
             ended.result.as_ref().ok().and_then(|outcome| serde_json::to_value(outcome.report()).ok());
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
-        LastCrawl { at, outcome, snapshot, reasons, report }
+        LastCrawl { at, outcome, snapshot, held, reasons, rules, report }
     }
 }
 
@@ -128,32 +160,48 @@ pub struct SnapshotStatus {
     pub pages: u64,
     /// Files that pages need, and downloads.
     pub files: u64,
+    /// Ways to other addresses.
+    pub redirects: u64,
     /// Their size.
     pub bytes: u64,
+    /// Since it was taken, in seconds.
+    pub age_s: u64,
 }
 
 impl App {
     /// The status.
-    pub fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         let table = self.table();
         let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
+        let mut sites = Vec::with_capacity(table.sites.len());
+        for site in &table.sites {
+            sites.push(self.site_status(site, &*self.coverage(site).await));
+        }
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
-            sites: table.sites.iter().map(|site| self.site_status(site)).collect(),
+            state_dir: self.config().state_dir.display().to_string(),
+            sites,
         }
     }
 
-    fn site_status(&self, site: &Site) -> SiteStatus {
+    fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
+        let seen = self.seen(&site.config.name);
         SiteStatus {
             name: site.config.name.to_string(),
             state: site.state().as_str(),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            coverage: coverage.in_short(SHOWN),
+            carried: seen.carried().cloned(),
+            held: seen.held.clone(),
+            by_hand: seen.by_hand.clone(),
+            pinned: seen.pinned.clone(),
+            troubles: troubles(site, &seen),
             crawl: self.crawl_status(&site.config.name).in_short(),
         }
     }
@@ -162,9 +210,11 @@ impl App {
     pub fn crawl_status(&self, site: &str) -> CrawlStatus {
         let crawler = self.crawler(site);
         let last = crawler.as_ref().and_then(|crawler| crawler.last_outcome());
+        let tally = crawler.as_ref().map(|crawler| crawler.tally()).unwrap_or_default();
         CrawlStatus {
             running: crawler.and_then(|crawler| crawler.progress()),
             last: last.map(|ended| LastCrawl::of(&ended)),
+            ended: tally.published + tally.kept_old + tally.failed,
         }
     }
 }
@@ -177,9 +227,20 @@ impl SnapshotStatus {
             taken_at: humantime::format_rfc3339_seconds(summary.taken_at).to_string(),
             pages: summary.pages,
             files: summary.files,
+            redirects: summary.redirects,
             bytes: summary.bytes,
+            age_s: clock::now().unix().saturating_sub(unix(summary.taken_at)),
         }
     }
+}
+
+/// What is wrong, also when there is no store that could say it.
+fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
+    if site.mirror.store().is_none() {
+        let message = "the state directory cannot be used, so there are no snapshots (the log says why)";
+        return vec![Trouble { kind: "state_directory", message: message.to_owned() }];
+    }
+    seen.troubles.clone()
 }
 
 fn origin_status(member: &crate::origin::Member) -> OriginStatus {
@@ -222,42 +283,59 @@ pub(super) fn gauge(app: &App) {
     // Sites and origins that a reload took away are not to linger.
     metrics.site_state.reset();
     metrics.origin_state.reset();
+    metrics.shelf.troubles.reset();
     for site in &app.table().sites {
-        let name = &*site.config.name;
-        for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
-            let is = i64::from(state == site.state());
-            metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
+        gauge_origins(metrics, site);
+        gauge_snapshots(app, site, now.unix());
+    }
+}
+
+fn gauge_origins(metrics: &Metrics, site: &Site) {
+    let name = &*site.config.name;
+    for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
+        let is = i64::from(state == site.state());
+        metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
+    }
+    for member in site.origins.members() {
+        let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
+        for state in ["unproven", "up", "down", "trial"] {
+            metrics.origin_state.with_label_values(&[name, url.as_str(), state]).set(i64::from(state == now));
         }
-        for member in site.origins.members() {
-            let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
-            for state in ["unproven", "up", "down", "trial"] {
-                metrics
-                    .origin_state
-                    .with_label_values(&[name, url.as_str(), state])
-                    .set(i64::from(state == now));
-            }
+    }
+}
+
+fn gauge_snapshots(app: &App, site: &Site, now: u64) {
+    let (metrics, name) = (&app.parts.metrics, &*site.config.name);
+    if let Some(crawler) = app.crawler(name) {
+        let tally = crawler.tally();
+        let ends = [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
+        for (outcome, count) in ends {
+            let counter = metrics.crawls.with_label_values(&[name, outcome]);
+            counter.inc_by(count.saturating_sub(counter.get()));
         }
-        if let Some(crawler) = app.crawler(name) {
-            let tally = crawler.tally();
-            let ends =
-                [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
-            for (outcome, count) in ends {
-                let counter = metrics.crawls.with_label_values(&[name, outcome]);
-                counter.inc_by(count.saturating_sub(counter.get()));
-            }
+        for (rule, count) in Rule::ALL.iter().zip(tally.refusals) {
+            let counter = metrics.gate_refusals.with_label_values(&[name, rule.code()]);
+            counter.inc_by(count.saturating_sub(counter.get()));
         }
-        if let Some(snapshot) = site.mirror.current() {
-            let summary = snapshot.summary();
-            let age = now.unix().saturating_sub(unix(summary.taken_at));
-            metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
-            metrics
-                .snapshot_pages
-                .with_label_values(&[name])
-                .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
-            metrics
-                .snapshot_bytes
-                .with_label_values(&[name])
-                .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
-        }
+    }
+    let seen = app.seen(name);
+    metrics.shelf.by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));
+    let held = i64::try_from(seen.held.len()).unwrap_or(i64::MAX);
+    metrics.shelf.held.with_label_values(&[name]).set(held);
+    for trouble in troubles(site, &seen) {
+        metrics.shelf.troubles.with_label_values(&[name, trouble.kind]).inc();
+    }
+    if let Some(snapshot) = site.mirror.current() {
+        let summary = snapshot.summary();
+        let age = now.saturating_sub(unix(summary.taken_at));
+        metrics.snapshot_age.with_label_values(&[name]).set(age as f64);
+        metrics
+            .snapshot_pages
+            .with_label_values(&[name])
+            .set(i64::try_from(summary.pages).unwrap_or(i64::MAX));
+        metrics
+            .snapshot_bytes
+            .with_label_values(&[name])
+            .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
     }
 }

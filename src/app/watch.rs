@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(10);
 /// What a file held when it was last looked at; `None`: it could not be read.
 type Seen = HashMap<PathBuf, Option<blake3::Hash>>;
 
-/// Reloads whenever one of the files has changed.
+/// Reloads whenever one of the files has changed, and now and then looks at what other processes did to the snapshots.
 pub(super) async fn run(app: Weak<App>) {
     let woken = Arc::new(Notify::new());
     let mut watched = Vec::new();
@@ -35,6 +35,7 @@ pub(super) async fn run(app: Weak<App>) {
         while tokio::time::timeout(SETTLE, woken.notified()).await.is_ok() {}
         let Some(now) = look(&app).await else { return };
         let Some(app) = app.upgrade() else { return };
+        app.look_again().await;
         let changed: Vec<&PathBuf> =
             now.iter().filter(|(path, hash)| seen.get(*path) != Some(hash)).map(|(path, _)| path).collect();
         let main = app.source.file().is_some_and(|file| changed.iter().any(|path| *path == file));

@@ -126,8 +126,24 @@ pub(super) enum SnapshotCommand {
     List(OfSite),
     /// Show one snapshot and the record of its crawl.
     Show(ShowSnapshot),
-    /// Check every hash and every reference.
+    /// Check every hash and every reference, in the state directory itself.
     Verify(VerifySnapshot),
+    /// Write a snapshot to a folder, a tar, WARC or WACZ file.
+    Export(super::export::Options),
+    /// Make a snapshot of a folder, a mirror by wget or HTTrack, a tar, WARC or WACZ file.
+    Import(super::import::Options),
+    /// What differs between two snapshots, or in the text of one page.
+    Diff(DiffSnapshots),
+    /// Put a snapshot in service.
+    Publish(PublishSnapshot),
+    /// Go back to the good snapshot before the one in service; new ones wait until one is published.
+    Rollback(OfSite),
+    /// Keep a snapshot from ever being removed.
+    Pin(PinSnapshot),
+    /// Let a pinned snapshot go.
+    Unpin(OneSnapshot),
+    /// Remove a snapshot for good.
+    Remove(OneSnapshot),
     /// Later work.
     #[command(external_subcommand)]
     Later(Vec<OsString>),
@@ -140,16 +156,19 @@ pub(super) struct OfSite {
     /// The site's name; needed only if there are several.
     #[arg(long, value_name = "NAME")]
     pub(super) site: Option<String>,
-    /// The state directory, instead of where the configuration says.
+    /// Work on this state directory itself, whatever runs.
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Group)]
 pub(super) struct ShowSnapshot {
-    /// Its id, or "current".
+    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
     #[arg(default_value = "current")]
     pub(super) id: String,
+    /// The record of its crawl as tables: what was fetched, kept, refused and why, the slowest, the broken links.
+    #[arg(long)]
+    pub(super) report: bool,
     /// Also list every address in it.
     #[arg(long)]
     pub(super) pages: bool,
@@ -159,8 +178,53 @@ pub(super) struct ShowSnapshot {
 
 #[derive(Debug, Group)]
 pub(super) struct VerifySnapshot {
-    /// Its id, or "current"; without it, all.
+    /// Its id or the beginning of it, its number, "current", "latest" or "previous"; without it, all.
     pub(super) id: Option<String>,
+    /// Make a whole snapshot of each damaged one, with the newest whole older version of what is damaged.
+    #[arg(long)]
+    pub(super) repair: bool,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct DiffSnapshots {
+    /// The first: an id or the beginning of it, a number, "current", "latest" or "previous".
+    pub(super) from: String,
+    /// The second.
+    pub(super) to: String,
+    /// One page, such as /about: the difference of its text.
+    pub(super) path: Option<String>,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct PublishSnapshot {
+    /// Its id or the beginning of it, its number, "latest" or "previous".
+    pub(super) id: String,
+    /// Also if it did not pass the gate.
+    #[arg(long)]
+    pub(super) anyway: bool,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct PinSnapshot {
+    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
+    pub(super) id: String,
+    /// Let it go again.
+    #[arg(long)]
+    pub(super) off: bool,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct OneSnapshot {
+    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
+    pub(super) id: String,
     #[command(flatten)]
     pub(super) of: OfSite,
 }

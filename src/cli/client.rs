@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::args::Instance;
 use super::serve::{admin_addr, config_file};
-use super::{FAILED, USAGE, fail};
+use super::{USAGE, fail};
 use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, load};
 use crate::tasks;
@@ -63,10 +63,31 @@ impl Client {
     /// # Errors
     /// See [`CallError`].
     pub(super) async fn call(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), CallError> {
-        tokio::time::timeout(PATIENCE, self.ask(method, path)).await.unwrap_or(Err(CallError::Late))
+        self.send(method, path, Bytes::new()).await
     }
 
-    async fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), CallError> {
+    /// Asks with a body, which is JSON, and reads the whole answer.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), CallError> {
+        let mut request = Request::builder().method(method).uri(path);
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let request = request.body(Full::from(body))?;
+        tokio::time::timeout(PATIENCE, self.ask(request)).await.unwrap_or(Err(CallError::Late))
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), CallError> {
         let nobody = |error| CallError::Nobody(self.place(), error);
         match &self.admin {
             AdminAddr::Tcp(addr) => {
@@ -79,11 +100,11 @@ impl Client {
                     });
                 }
                 let stream = TcpStream::connect(addr).await.map_err(nobody)?;
-                self.exchange(stream, method, path, &addr.to_string()).await
+                self.exchange(stream, request, &addr.to_string()).await
             }
             AdminAddr::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(nobody)?;
-                self.exchange(stream, method, path, "localhost").await
+                self.exchange(stream, request, "localhost").await
             }
         }
     }
@@ -91,8 +112,7 @@ impl Client {
     async fn exchange<S>(
         &self,
         stream: S,
-        method: Method,
-        path: &str,
+        mut request: Request<Full<Bytes>>,
         host: &str,
     ) -> Result<(StatusCode, Bytes), CallError>
     where
@@ -100,16 +120,14 @@ impl Client {
     {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let _driver = tasks::guarded(async move { _ = connection.await });
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let answer = sender.send_request(request.body(Full::<Bytes>::default())?).await?;
+        request.headers_mut().insert(header::HOST, HeaderValue::from_str(host).map_err(http::Error::from)?);
+        let answer = sender.send_request(request).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
 
-    fn place(&self) -> String {
+    /// Where it is.
+    pub(super) fn place(&self) -> String {
         match &self.admin {
             AdminAddr::Tcp(addr) => addr.to_string(),
             AdminAddr::Unix(path) => format!("unix:{}", path.display()),
@@ -153,8 +171,5 @@ where
         Ok(client) => client,
         Err(code) => return code,
     };
-    match super::runtime() {
-        Ok(runtime) => runtime.block_on(work(client)),
-        Err(error) => fail(FAILED, &format!("could not start: {error}")),
-    }
+    super::run_to_end(work(client))
 }

@@ -4,17 +4,21 @@ mod args;
 pub mod check;
 mod client;
 mod demo;
+mod export;
+mod import;
 mod logging;
+mod portable;
 mod print;
+mod progress;
 mod reload;
 mod serve;
-pub mod snapshot;
+mod snapshot;
 mod status;
 mod take;
 
 use clap::Parser;
 
-use args::{Args, Command, SnapshotCommand};
+use args::{Args, Command};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -39,37 +43,17 @@ pub fn main() -> u8 {
         Command::Check(options) => check::command(&options),
         Command::Status(options) => status::run(&options),
         Command::Reload(options) => reload::run(&options),
-        Command::Snapshot(options) => match options.command {
-            SnapshotCommand::Take(take) => take::run(&take),
-            SnapshotCommand::List(list) => print::list(&list),
-            SnapshotCommand::Show(show) => print::show(&show),
-            SnapshotCommand::Verify(verify) => print::verify(&verify),
-            SnapshotCommand::Later(words) => later("snapshot ", &words),
-        },
+        Command::Snapshot(options) => snapshot::run(&options.command),
         Command::Later(words) => later("", &words),
     }
 }
 
 /// A command of the interface that is not built yet, or none at all.
 fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
-    const LATER: [&str; 13] = [
-        "init",
-        "origin",
-        "drill",
-        "report",
-        "forms",
-        "purge",
-        "completions",
-        "man",
-        "snapshot diff",
-        "snapshot publish",
-        "snapshot rollback",
-        "snapshot pin",
-        "snapshot export",
-    ];
+    const LATER: [&str; 8] = ["init", "origin", "drill", "report", "forms", "purge", "completions", "man"];
     let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let name = format!("{group}{word}");
-    if LATER.contains(&name.as_str()) || name == "snapshot import" {
+    if LATER.contains(&name.as_str()) {
         fail(USAGE, &format!("\"katahai {name}\" is not supported yet"))
     } else {
         fail(USAGE, &format!("there is no command \"katahai {name}\"; \"katahai help\" lists them"))
@@ -81,6 +65,14 @@ fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
 fn fail(code: u8, message: &str) -> u8 {
     eprintln!("katahai: {message}");
     code
+}
+
+/// Runs a command's work to its exit code.
+fn run_to_end(work: impl Future<Output = u8>) -> u8 {
+    match runtime() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => fail(FAILED, &format!("could not start: {error}")),
+    }
 }
 
 /// The runtime for commands that talk or serve.

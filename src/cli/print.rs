@@ -1,12 +1,11 @@
-//! Standard output, and the commands that only look at the state directory.
+//! Standard output, text that is safe on it, and where the state is.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::args::{OfSite, ShowSnapshot, VerifySnapshot};
+use super::args::OfSite;
 use super::client::read_config;
-use super::snapshot::{self, CommandError, Scope};
-use super::{DONE, FAILED, USAGE, fail};
+use super::{DONE, FAILED, fail};
 use crate::config::Env;
 use crate::config::defaults;
 
@@ -29,32 +28,20 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     lines.join("\n")
 }
 
-/// `katahai snapshot list`.
-pub(super) fn list(options: &OfSite) -> u8 {
-    print(options, |scope, out| snapshot::list(scope, out))
+/// Text from the network, without what would steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// `katahai snapshot show`.
-pub(super) fn show(options: &ShowSnapshot) -> u8 {
-    print(&options.of, |scope, out| snapshot::show(scope, &options.id, options.pages, out))
+/// The same for a text of several lines.
+pub(super) fn printable_lines(text: &str) -> String {
+    let kept = |c: char| matches!(c, '\n' | '\t') || !steers(c);
+    text.chars().flat_map(|c| if kept(c) { vec![c] } else { c.escape_default().collect() }).collect()
 }
 
-/// `katahai snapshot verify`.
-pub(super) fn verify(options: &VerifySnapshot) -> u8 {
-    print(&options.of, |scope, out| snapshot::verify(scope, options.id.as_deref(), out))
-}
-
-fn print(options: &OfSite, work: impl FnOnce(Scope<'_>, &mut dyn Write) -> Result<(), CommandError>) -> u8 {
-    let state_dir = match state_dir(options) {
-        Ok(dir) => dir,
-        Err(message) => return fail(USAGE, &message),
-    };
-    let scope = Scope { state_dir: &state_dir, site: options.site.as_deref(), json: options.instance.json };
-    let mut out = std::io::stdout().lock();
-    match work(scope, &mut out) {
-        Ok(()) => DONE,
-        Err(error) => fail(FAILED, &crate::app::chain(&error)),
-    }
+/// Control characters, and those that turn the direction of the text round and so may show another one.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Where the snapshots are: as said, as configured, or where they are by default.
@@ -65,4 +52,15 @@ pub(super) fn state_dir(options: &OfSite) -> Result<PathBuf, String> {
     let config = read_config(options.instance.config.as_deref())?;
     let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
     Ok(config.map_or_else(by_default, |config| config.state_dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_network_does_not_steer_the_terminal() {
+        assert_eq!(printable("/a\u{1b}[2Jé\u{9b}\n\u{202e}x"), "/a\\u{1b}[2Jé\\u{9b}\\n\\u{202e}x");
+        assert_eq!(printable_lines("a\n\tb\u{1b}\r"), "a\n\tb\\u{1b}\\r");
+    }
 }

@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use super::args::OfSite;
 use super::client::{CallError, Client, message, read_config, with_instance};
-use super::print::say;
+use super::print::{printable, say};
+use super::progress::Shown;
 use super::{DONE, FAILED, fail};
 use crate::app::{crawl_once, status::LastCrawl};
 use crate::config::Config;
 use crate::crawl::Progress;
+use crate::snapshot::Store;
 use crate::tasks;
 
 /// How often the counters are looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often a line is written where there is no terminal.
-const LINE: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(super) fn run(options: &OfSite) -> u8 {
@@ -36,7 +36,7 @@ pub(super) fn run(options: &OfSite) -> u8 {
         match result {
             Ok(last) if wanted.instance.json => {
                 say(&format!("{}\n", serde_json::to_string_pretty(&last).unwrap_or_default()));
-                if last["outcome"] == "published" { DONE } else { FAILED }
+                if last["outcome"] == "published" || last["outcome"] == "held" { DONE } else { FAILED }
             }
             Ok(last) => conclude(&last),
             Err(message) => fail(FAILED, &message),
@@ -64,21 +64,28 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
         }
     };
     let status = get("/api/v1/status").await?;
+    let of = |status: &Value, name: &str| -> Value {
+        let sites = status["sites"].as_array();
+        sites.into_iter().flatten().find(|site| site["name"] == name).cloned().unwrap_or_default()
+    };
     let names: Vec<&str> =
         status["sites"].as_array().into_iter().flatten().filter_map(|s| s["name"].as_str()).collect();
     let site = choose(site, &names).map_err(Trouble::Refused)?;
     let path = format!("/api/v1/sites/{site}/snapshots");
-    let before = get(&path).await?["crawl"]["last"].clone();
+    let before = of(&status, site);
     match client.call(Method::POST, &path).await? {
         (StatusCode::ACCEPTED, _) => {}
         (_, body) => return Err(Trouble::Refused(message(&body))),
     }
-    let shown = Shown::new();
+    let counts = ["pages", "files", "redirects"];
+    let expected = counts.iter().map(|key| before["snapshot"][key].as_u64().unwrap_or(0)).sum();
+    let mut shown = Shown::new(expected);
     loop {
-        let crawl = get(&path).await?["crawl"].clone();
-        if crawl["running"].is_null() && crawl["last"] != before {
+        // The status is short; the list brings the whole report of the last crawl along.
+        let crawl = of(&get("/api/v1/status").await?, site)["crawl"].clone();
+        if crawl["running"].is_null() && crawl["ended"] != before["crawl"]["ended"] {
             shown.end();
-            return Ok(crawl["last"].clone());
+            return Ok(get(&path).await?["crawl"]["last"].clone());
         }
         shown.show(&crawl["running"]);
         tokio::time::sleep(LOOK).await;
@@ -95,7 +102,10 @@ async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Valu
     let names: Vec<&str> = config.sites.iter().map(|site| &*site.name).collect();
     let site = choose(site, &names)?.to_owned();
     let progress = Progress::new();
-    let shown = Shown::new();
+    let summary =
+        Store::look(&config.state_dir, &site).ok().and_then(|store| Some(store.current()?.summary()));
+    let expected = summary.map_or(0, |summary| summary.pages + summary.files + summary.redirects);
+    let mut shown = Shown::new(expected);
     let counted = progress.clone();
     let crawl = tasks::detached(async move { crawl_once(&config, &site, &counted).await });
     let mut crawl = std::pin::pin!(crawl);
@@ -120,11 +130,18 @@ fn choose<'a>(wanted: Option<&'a str>, names: &[&'a str]) -> Result<&'a str, Str
     }
 }
 
+/// How it ended, in words.
 fn conclude(last: &Value) -> u8 {
+    let snapshot = if last["snapshot"].is_null() { &last["held"] } else { &last["snapshot"] };
+    let id = snapshot["id"].as_str().unwrap_or_default();
+    let reasons: Vec<String> = last["reasons"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|reason| Some(format!("\n  {}", printable(reason.as_str()?))))
+        .collect();
     match last["outcome"].as_str() {
         Some("published") => {
-            let snapshot = &last["snapshot"];
-            let id = snapshot["id"].as_str().unwrap_or_default();
             let (pages, files, bytes) =
                 (&snapshot["pages"], &snapshot["files"], snapshot["bytes"].as_u64().unwrap_or(0));
             say(&format!(
@@ -132,58 +149,18 @@ fn conclude(last: &Value) -> u8 {
                 bytesize::ByteSize(bytes)
             ))
         }
+        Some("held") => say(&format!(
+            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}\n",
+            reasons.concat()
+        )),
         _ => {
-            let reasons: Vec<&str> =
-                last["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            fail(FAILED, &format!("no new snapshot, the old one stays: {}", reasons.join("; ")))
-        }
-    }
-}
-
-/// A bar on a terminal, lines elsewhere.
-struct Shown {
-    bar: Option<indicatif::ProgressBar>,
-    last: std::cell::Cell<std::time::Instant>,
-}
-
-impl Shown {
-    fn new() -> Shown {
-        use std::io::IsTerminal;
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = indicatif::ProgressBar::new(0);
-            let style = indicatif::ProgressStyle::with_template(
-                "{bar:32} {pos}/{len} {msg}, {elapsed} gone, {eta} left",
-            );
-            bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
-            bar
-        });
-        Shown { bar, last: std::cell::Cell::new(crate::clock::instant()) }
-    }
-
-    #[expect(clippy::print_stderr, reason = "progress goes where it does not mix with the result")]
-    fn show(&self, counters: &Value) {
-        let count = |key: &str| counters[key].as_u64().unwrap_or(0);
-        let done = count("pages") + count("assets") + count("redirects") + count("refused") + count("errors");
-        let bytes = bytesize::ByteSize(count("bytes"));
-        let text = format!(
-            "{} pages, {} other files, {bytes}, {} errors",
-            count("pages"),
-            count("assets"),
-            count("errors")
-        );
-        if let Some(bar) = &self.bar {
-            bar.set_length(done + count("queued") + count("under_way"));
-            bar.set_position(done);
-            bar.set_message(text);
-        } else if crate::clock::instant() - self.last.get() >= LINE {
-            self.last.set(crate::clock::instant());
-            eprintln!("{text}, {} waiting", count("queued"));
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+            let mut text = format!("the old snapshot stays in service:{}", reasons.concat());
+            if !id.is_empty() {
+                text.push_str(&format!(
+                    "\nThe new one is on the shelf: \"katahai snapshot show {id} --report\" says more, \"katahai snapshot publish {id} --anyway\" puts it in service all the same."
+                ));
+            }
+            fail(FAILED, &text)
         }
     }
 }

@@ -106,6 +106,7 @@ impl Default for Mirror {
             rate: Some(5.0),
             include: Vec::new(),
             exclude: Vec::new(),
+            asset_hosts: Vec::new(),
         }
     }
 }

@@ -135,6 +135,7 @@ fn shop(folder: &Path) -> Site {
             rate: Some(5.0),
             include: Vec::new(),
             exclude: Vec::new(),
+            asset_hosts: Vec::new(),
         },
         routes: vec![Route { path: PathPattern::new("/admin/*").unwrap(), cache: false, mirror: false }],
     }

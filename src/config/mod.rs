@@ -15,6 +15,7 @@ pub mod render;
 pub mod statuses;
 
 mod address;
+mod asset_host;
 mod bounds;
 mod check;
 mod files;

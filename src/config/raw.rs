@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteName};
+use super::asset_host::AssetHost;
 use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
 use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
@@ -190,6 +191,7 @@ tables! {
         rate: Rate,
         include: List<PathPattern>,
         exclude: List<PathPattern>,
+        asset_hosts: List<AssetHost>,
     }
 
     /// `[[site.route]]`

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::asset_host::AssetHost;
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::statuses::Statuses;
 
@@ -246,6 +247,8 @@ pub struct Mirror {
     pub include: Vec<PathPattern>,
     /// Path patterns to leave out.
     pub exclude: Vec<PathPattern>,
+    /// Other hosts whose files are taken where a page needs them.
+    pub asset_hosts: Vec<AssetHost>,
 }
 
 /// One `[[site.route]]`.

@@ -232,6 +232,7 @@ fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
         rate: raw.rate.or(Rate(default.rate)).0,
         include: once(raw.include.or_default(), notes),
         exclude: once(raw.exclude.or_default(), notes),
+        asset_hosts: once(raw.asset_hosts.or_default(), notes),
     }
 }
 

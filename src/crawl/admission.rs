@@ -61,7 +61,8 @@ refusals! {
     Action: "action", "Following the link would do something.";
     TooManyHops: "too-many-hops", "It is at the end of a chain of redirects or imports without end.";
     // not stored: what the answer says
-    NotFound: "not-found", "There is no such page (404, 410).";
+    NotFound: "not-found", "There is no such page (404).";
+    Gone: "gone", "There is no such page any more (410).";
     Unauthorized: "unauthorized", "It needs a login (401, 407).";
     Forbidden: "forbidden", "It is forbidden (403).";
     Status: "status", "The status is not one of success.";
@@ -72,12 +73,21 @@ refusals! {
     LoginPage: "login-page", "It is a login page made for one visitor.";
     NeedsLogin: "needs-login", "It leads to a login page.";
     // not stored: what it is
+    WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
+    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
     Coding: "coding", "It is in a content coding that was not asked for.";
     TooLarge: "too-large", "It is larger than one file may be.";
     Bomb: "bomb", "It unpacks to far more than it is.";
     RedirectLoop: "redirect-loop", "It redirects to itself.";
     BadLocation: "bad-location", "It redirects to what is not an address.";
+}
+
+impl Refusal {
+    /// Whether it is about what the site answered; else the site was not asked, or not for this.
+    pub fn is_answer(self) -> bool {
+        self >= Refusal::NotFound
+    }
 }
 
 /// How an answer begins, judged by status and header fields alone.
@@ -99,7 +109,8 @@ pub fn head(status: StatusCode, headers: &HeaderMap) -> Head {
         200 | 203 => None,
         301 | 302 | 303 | 307 | 308 => return redirect(headers),
         206 => Some(Refusal::Partial),
-        404 | 410 => Some(Refusal::NotFound),
+        404 => Some(Refusal::NotFound),
+        410 => Some(Refusal::Gone),
         401 | 407 => Some(Refusal::Unauthorized),
         403 => Some(Refusal::Forbidden),
         408 | 425 | 429 | 500..=599 => return Head::Later,
@@ -124,10 +135,11 @@ pub fn personal(headers: &HeaderMap) -> Option<Refusal> {
     let mut said = None;
     for directive in directives.flat_map(|value| value.split(',')) {
         // `private="set-cookie"` is about that field only, and that one is never stored.
-        match directive.trim().to_ascii_lowercase().as_str() {
-            "private" => said = Some(Refusal::Private),
-            "no-store" => said = said.or(Some(Refusal::NoStore)),
-            _ => {}
+        let directive = directive.trim();
+        if directive.eq_ignore_ascii_case("private") {
+            said = Some(Refusal::Private);
+        } else if directive.eq_ignore_ascii_case("no-store") {
+            said = said.or(Some(Refusal::NoStore));
         }
     }
     said.filter(|refusal| *refusal != Refusal::NoStore || !is_php_default(headers))
@@ -268,6 +280,13 @@ mod tests {
     }
 
     #[test]
+    fn answers_stand_behind_what_was_never_asked() {
+        let never = Refusal::ALL.iter().filter(|refusal| !refusal.is_answer()).count();
+        assert_eq!(Refusal::ALL[never - 1], Refusal::TooManyHops);
+        assert_eq!(Refusal::ALL[never], Refusal::NotFound);
+    }
+
+    #[test]
     fn only_success_is_stored() {
         for (status, expected) in [
             (200, Head::Body),
@@ -285,7 +304,7 @@ mod tests {
             (401, Head::Refused(Refusal::Unauthorized)),
             (403, Head::Refused(Refusal::Forbidden)),
             (404, Head::Refused(Refusal::NotFound)),
-            (410, Head::Refused(Refusal::NotFound)),
+            (410, Head::Refused(Refusal::Gone)),
             (418, Head::Refused(Refusal::Status)),
             (429, Head::Later),
             (500, Head::Later),

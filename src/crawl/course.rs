@@ -7,25 +7,29 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::admission::Refusal;
-use super::fetch::Fetch;
+use super::broken::Links;
+use super::drawn::Drawn;
+use super::fates::{Fate, Fates, Stored};
+use super::fetch::{Fetch, Via};
 use super::findings::Reading;
 use super::frontier::{Frontier, Item, Policy, Priority};
-use super::gate::Fate;
+use super::learned::Learned;
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::pace::Pace;
 use super::progress::Progress;
 use super::receive::Bounds;
 use super::report::Report;
+use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
-use super::visit::{End, Visitor, Way};
-use crate::clock::{self, Now};
+use super::visit::{End, Visit, Visitor, Way};
 use crate::config::ready::Site;
-use crate::snapshot::{Snapshot, Staging};
+use crate::snapshot::{Class, Page, Snapshot, Staging};
+use crate::tasks;
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -36,11 +40,17 @@ const TOTAL_BYTES: u64 = 20 * 1024 * 1024 * 1024;
 const MAPS: usize = 500;
 const MAP_DEPTH: u32 = 3;
 
-/// What a crawl leaves for the gate.
+/// What the report calls a `robots.txt` that could not be had.
+pub(super) const UNREADABLE: &str = "unreadable";
+/// Addresses of the snapshot in service that are offered at once.
+const AGAIN: usize = 1000;
+
+/// What a crawl leaves for the carrying over, the gate and the report.
 pub(super) struct Done {
     pub(super) report: Report,
     pub(super) key_pages: Vec<String>,
-    pub(super) fates: HashMap<Arc<str>, Fate>,
+    pub(super) fates: Fates,
+    pub(super) drawn: Drawn,
     pub(super) cut_short: Option<String>,
 }
 
@@ -50,49 +60,69 @@ pub(super) struct Crawl<'a, F> {
     pub(super) visitor: &'a Visitor<'a, F>,
     pub(super) policy: Policy<'a>,
     pub(super) frontier: Frontier,
+    /// What an interrupted crawl had stored, and this one has not come by yet.
+    pub(super) staged: Staged,
+    /// What visitors ask for.
+    pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
-    pub(super) fates: HashMap<Arc<str>, Fate>,
+    pub(super) fates: Fates,
+    pub(super) drawn: Drawn,
+    pub(super) links: Links,
     pub(super) report: Report,
     pub(super) failures_in_a_row: u32,
     pub(super) cut_short: Option<String>,
 }
 
-/// Runs a crawl to its end.
+/// Where the end of a visit came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// The site was asked.
+    FromSite,
+    /// An interrupted crawl had stored it.
+    FromStaging,
+}
+
+/// Runs a crawl to its end: key pages and all that they lead to, and then what else the snapshot in service has.
 pub(super) async fn crawl<F: Fetch>(
     site: &Site,
     fetch: &F,
     (staging, current): (&Staging, Option<&Arc<Snapshot>>),
+    (staged, learned): (Staged, Learned),
     progress: &Progress,
-    now: Now,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Way { tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Semaphore::new((cores / 2).max(1));
     let way = Mutex::new(way);
     let visitor = Visitor { fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
-    let report = Report { site: site.name.to_string(), started_at: now.unix(), ..Report::default() };
     let mut crawl = Crawl {
         site,
         visitor: &visitor,
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
+        staged,
+        learned,
         maps: HashMap::new(),
-        fates: HashMap::new(),
-        report,
+        fates: Fates::default(),
+        drawn: Drawn::default(),
+        links: Links::default(),
+        report: Report::default(),
         failures_in_a_row: 0,
         cut_short: None,
     };
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
+    crawl.offer_learned();
     crawl.drain().await?;
-    let mut report = crawl.report;
-    report.counts = progress.read();
-    report.seconds = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
-    Ok(Done { report, key_pages, fates: crawl.fates, cut_short: crawl.cut_short })
+    crawl.again().await?;
+    crawl.report.unlinked += crawl.learned_pages();
+    crawl.report.broken_links = crawl.links.into_broken();
+    let Crawl { report, fates, drawn, cut_short, .. } = crawl;
+    Ok(Done { report, key_pages, fates, drawn, cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {
@@ -109,28 +139,29 @@ impl<F: Fetch> Crawl<'_, F> {
         let visitor = self.visitor;
         let mut key: Arc<str> = "/robots.txt".into();
         self.frontier.claim(&key);
-        self.report.robots = "none";
+        self.report.robots = "none".into();
         // Up to five redirects (RFC 9309 section 2.3.1.2).
         for _ in 0..=5 {
             let rank = Priority::default();
             let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
-            let visit = visitor.visit(item, Reading::Robots).await;
+            let staged = self.staged.take(&item.key);
+            let (visit, came) = go(visitor, item, Reading::Robots, staged).await;
             let next = match &visit.end {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
                     self.policy.robots = findings.robots.clone().unwrap_or_default();
                     visitor.pace.delay(self.policy.robots.delay);
-                    self.report.robots = "found";
+                    self.report.robots = "found".into();
                     None
                 }
                 End::Failed(..) => {
                     self.policy.robots = Robots::disallow_all();
-                    self.report.robots = "unreadable";
+                    self.report.robots = UNREADABLE.into();
                     None
                 }
-                End::Refused(_) | End::Stage(_) | End::Ending => None,
+                End::Refused(_) | End::Wrong(_) | End::Stage(_) | End::Ending => None,
             };
-            self.settle(visit, false)?;
+            self.settle(visit, came, false)?;
             match next {
                 Some(next) => key = next.into(),
                 None => break,
@@ -173,19 +204,63 @@ impl<F: Fetch> Crawl<'_, F> {
                 && let Some(item) = self.next()
             {
                 let map = self.maps.contains_key(&item.key);
-                under_way.push(visitor.visit(item, if map { Reading::Map } else { Reading::ByType }));
+                let staged = self.staged.take(&item.key);
+                under_way.push(go(visitor, item, if map { Reading::Map } else { Reading::ByType }, staged));
             }
             visitor.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
-            let visit = tokio::select! {
-                visit = under_way.next() => visit,
+            let over = tokio::select! {
+                over = under_way.next() => over,
                 () = visitor.pace.room() => continue,
             };
-            let Some(visit) = visit else { return Ok(()) };
-            self.settle(visit, true)?;
+            let Some((visit, came)) = over else { return Ok(()) };
+            self.settle(visit, came, true)?;
             if self.cut_short.is_some() {
                 return Ok(());
             }
         }
+    }
+
+    /// Fetches what an interrupted crawl had come by, and what the snapshot in service has, and nothing has led to: a
+    /// page without links to it is a page all the same. Nothing is followed further than it may be from a start page.
+    async fn again(&mut self) -> Result<(), CrawlError> {
+        for (key, class) in self.staged.left() {
+            self.want(&key, class);
+        }
+        self.drain().await?;
+        for (key, page) in self.staged.rest() {
+            let stored =
+                Stored { is_page: page.class == Class::Page, text: page.notes.text, ..Stored::default() };
+            self.fates.set(key, Fate::Stored(stored));
+        }
+        let Some(current) = self.visitor.current.cloned() else { return Ok(()) };
+        let mut keys = keys_of(current);
+        while self.cut_short.is_none() {
+            let mut offered = 0;
+            while offered < AGAIN
+                && let Some((key, class)) = keys.recv().await
+            {
+                if self.fates.get(&key).is_none() {
+                    self.want(&key, class);
+                    offered += 1;
+                }
+            }
+            if offered == 0 {
+                break;
+            }
+            self.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// Offers what nothing has led to.
+    fn want(&mut self, key: &str, class: Class) {
+        // Of a host that was listed then.
+        if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
+            return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
+        }
+        self.report.unlinked += u64::from(class == Class::Page);
+        let need = if class == Class::Asset { Need::Draw } else { Need::Link };
+        self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }
 
     /// The next item that the bounds still have room for.
@@ -209,10 +284,39 @@ impl<F: Fetch> Crawl<'_, F> {
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
-            Need::Site | Need::Draw | Need::Link => None,
+            Need::Site | Need::Draw | Need::Link | Need::Guess => None,
         }
     }
 }
+/// One address: from the staging if it is there and can be read, else from the site.
+async fn go<F: Fetch>(
+    visitor: &Visitor<'_, F>,
+    item: Item,
+    reading: Reading,
+    staged: Option<Page>,
+) -> (Visit, Came) {
+    if let Some(page) = staged
+        && let Some(end) = visitor.recall(&item, reading, page).await
+    {
+        return (Visit { item, end, took: Duration::ZERO }, Came::FromStaging);
+    }
+    (visitor.visit(item, reading).await, Came::FromSite)
+}
+
+/// The keys of a snapshot, read ahead off the event loop. Ends when nobody receives any more.
+fn keys_of(snapshot: Arc<Snapshot>) -> mpsc::Receiver<(String, Class)> {
+    let (send, receive) = mpsc::channel(AGAIN);
+    let reading = tasks::blocking(move || {
+        for page in snapshot.pages().flatten() {
+            if send.blocking_send((page.key, page.class)).is_err() {
+                return;
+            }
+        }
+    });
+    drop(tasks::detached(reading));
+    receive
+}
+
 /// Whether an address is that of a file which is not a page, by its ending.
 fn is_document(key: &str) -> bool {
     const PAGES: [&str; 14] = [

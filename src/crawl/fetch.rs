@@ -16,13 +16,25 @@ pub trait Fetch: Send + Sync + 'static {
     fn fetch(&self, ask: FetchAsk) -> impl Future<Output = Result<Response<Body>, Failure>> + Send;
 }
 
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The site, by its origins.
+    Origin,
+    /// Another host that the configuration lists: the one that [`FetchAsk::host`] names, wherever its name leads.
+    Host,
+}
+
 /// One GET.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FetchAsk {
+    /// Who is asked.
+    pub via: Via,
     /// Whether a visitor would ask over TLS: for `X-Forwarded-Proto`, by which many sites decide whether to
-    /// redirect. How the origin itself is reached is the configuration's business.
+    /// redirect. How the origin itself is reached is the configuration's business; another host is reached so.
     pub tls: bool,
-    /// The host that a visitor would ask; an origin's own `host` setting goes before it.
+    /// The host that a visitor would ask, with its port where that is not the scheme's own; an origin's own `host`
+    /// setting goes before it.
     pub host: String,
     /// Path and query.
     pub target: String,
@@ -32,12 +44,12 @@ pub struct FetchAsk {
 
 impl FetchAsk {
     /// The crawler's usual request.
-    pub(super) fn new(tls: bool, host: &str, target: &str) -> FetchAsk {
+    pub(super) fn new(via: Via, tls: bool, host: &str, target: &str) -> FetchAsk {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-        FetchAsk { tls, host: host.to_owned(), target: target.to_owned(), headers }
+        FetchAsk { via, tls, host: host.to_owned(), target: target.to_owned(), headers }
     }
 }
 

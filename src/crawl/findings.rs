@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, REFRESH};
+use http::header::{CONTENT_TYPE, LINK, REFRESH};
 use url::Url;
 
 use super::admission::{self, Refusal};
@@ -12,8 +12,10 @@ use super::html::{self, LoginForm};
 use super::links::{Link, Need};
 use super::robots::Robots;
 use super::scope::{Place, Scope, resolve};
+use super::script::{self, Kind};
 use super::stored_headers::Media;
-use super::{charset, css, manifest, sitemap};
+use super::text::Visible;
+use super::{charset, css, link_header, manifest, playlist, sitemap, xml};
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub(super) struct Findings {
     pub(super) robots: Option<Robots>,
     /// Whether the site said that the stored file still holds.
     pub(super) unchanged: bool,
+    /// Whether it asks its visitor for a password that they have already.
+    pub(super) login: bool,
+    /// What can be read on it, if it is a page.
+    pub(super) visible: Option<Visible>,
 }
 
 /// As what a file is read for links.
@@ -49,6 +55,8 @@ pub(super) struct File<'a> {
     pub(super) key: &'a str,
     /// What it was wanted for.
     pub(super) need: Need,
+    /// The key of the file that named it: where a script's page is, most likely.
+    pub(super) found_on: Option<&'a str>,
     /// Its own address.
     pub(super) url: &'a Url,
     /// The answer's header fields.
@@ -69,9 +77,12 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
     let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut found =
         Collector { scope, base: file.url.clone(), encoding: UTF_8, at: HashMap::new(), keys: Vec::new() };
+    is_wanted(file, scope)?;
+    if file.reading != Reading::Robots {
+        found.link_header(file.headers);
+    }
+    let links = |urls: Vec<String>| urls.into_iter().map(|url| Link::new(url, Need::Draw));
     match (file.reading, file.media) {
-        // A site that answers everything with a page has no map, and no icon.
-        (_, Media::Html) if file.need == Need::Site => return Err(Refusal::NotFound),
         (Reading::Robots, _) => {
             return Ok(Findings { robots: Some(Robots::parse(file.body)), ..Findings::default() });
         }
@@ -84,18 +95,50 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
             return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
-        (Reading::ByType, Media::Html) => {
+        (Reading::ByType, Media::Html | Media::Xhtml) => {
             let login = found.html(file, content_type)?;
             admission::page(file.key, file.need, file.headers, login)?;
+            let asks = login.passwords == 1 && !login.new_password;
+            return Ok(Findings { links: found.keys, login: asks, ..Findings::default() });
         }
         (Reading::ByType, Media::Css) => {
             let sheet = charset::css(file.body, content_type);
-            found.all(css::urls(&sheet).into_iter().map(|url| Link::new(url, Need::Draw)));
+            found.all(links(css::urls(&sheet)));
         }
-        (Reading::ByType, Media::Manifest) => found.all(manifest::read(file.body)),
+        (Reading::ByType, Media::Script) => {
+            found.script(file, &charset::css(file.body, content_type), Kind::File)
+        }
+        (Reading::ByType, Media::Json) => {
+            found.all(manifest::read(file.body));
+            found.script(file, &String::from_utf8_lossy(file.body), Kind::Data);
+        }
+        (Reading::ByType, Media::Xml) => {
+            let page = xml::read(&charset::xml(file.body, content_type));
+            found.rebase(page.base);
+            found.all(page.links);
+        }
+        (Reading::ByType, Media::Playlist) => {
+            found.all(links(playlist::urls(&String::from_utf8_lossy(file.body))))
+        }
         (Reading::ByType, Media::Other) => {}
     }
     Ok(Findings { links: found.keys, ..Findings::default() })
+}
+
+/// Whether a page is what was wanted. A site that answers everything with a page has no map, no icon, and not the file
+/// that a script seems to name; another host's page is no file that ours needs.
+fn is_wanted(file: &File<'_>, scope: &Scope) -> Result<(), Refusal> {
+    if !file.media.is_page() {
+        return Ok(());
+    }
+    if scope.elsewhere(file.key).is_some() {
+        return Err(Refusal::ForeignPage);
+    }
+    match file.need {
+        Need::Site => Err(Refusal::NotFound),
+        Need::Guess if !script::names_a_page(file.key) => Err(Refusal::NotFound),
+        Need::Key | Need::Draw | Need::Link | Need::Guess => Ok(()),
+    }
 }
 
 struct Collector<'a> {
@@ -115,21 +158,48 @@ impl Collector<'_> {
         let (text, encoding) = charset::html(file.body, content_type);
         self.encoding = encoding;
         let page = html::read(&text);
+        // `<script/>` ends at once in XML, and in HTML never: what the one reader misses, the other finds.
+        let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::Page::default() };
         let refresh = file.headers.get(REFRESH).and_then(|value| value.to_str().ok()).and_then(html::refresh);
         self.all(refresh.map(|url| Link::new(url, Need::Link)));
-        if let Some(base) = page.base.and_then(|base| resolve(&self.base, &base, encoding))
+        self.rebase(page.base.or(strict.base));
+        self.all(page.links);
+        self.all(strict.links);
+        Ok(page.login)
+    }
+
+    /// Resolves what follows against a document's own word.
+    fn rebase(&mut self, base: Option<String>) {
+        if let Some(base) = base.and_then(|base| resolve(&self.base, &base, self.encoding))
             && matches!(base.scheme(), "http" | "https")
         {
             self.base = base;
         }
-        self.all(page.links);
-        Ok(page.login)
+    }
+
+    /// The answer's `Link` fields; they are about its own address, whatever its `<base>` says.
+    fn link_header(&mut self, headers: &HeaderMap) {
+        let fields = headers.get_all(LINK).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let links: Vec<Link> = fields.flat_map(|field| link_header::read(&field)).collect();
+        self.all(links);
+    }
+
+    /// A script or its data. Modules are found from its own address, everything else from the page's.
+    fn script(&mut self, file: &File<'_>, text: &str, kind: Kind) {
+        let found = script::read(text, kind);
+        self.all(found.from_script);
+        let page = file.found_on.filter(|on| script::may_be_a_page(on) && self.scope.elsewhere(on).is_none());
+        let host = self.scope.host();
+        if let Some(page) = self.scope.url(file.url.scheme() == "https", host, page.unwrap_or("/")) {
+            self.base = page;
+        }
+        self.all(found.from_page);
     }
 
     fn key(&self, url: &str) -> Option<String> {
         match self.scope.place(&self.base, url, self.encoding) {
             Place::Here(key) => Some(key),
-            Place::Elsewhere | Place::Nowhere => None,
+            Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
         }
     }
 
@@ -139,7 +209,12 @@ impl Collector<'_> {
             if link.url.starts_with('#') {
                 continue;
             }
-            let Some(key) = self.key(&link.url) else { continue };
+            let key = match self.scope.place(&self.base, &link.url, self.encoding) {
+                Place::Here(key) => key,
+                // Of other hosts nothing but what a page cannot be drawn without.
+                Place::Asset(key) if link.need == Need::Draw => key,
+                Place::Asset(_) | Place::Elsewhere | Place::Nowhere => continue,
+            };
             match self.at.get(&key) {
                 Some(&at) => {
                     if let Some((_, need)) = self.keys.get_mut(at) {
@@ -168,9 +243,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let url = scope.url(true, "example.jp", "/dir/page").unwrap();
-        let media = media(&headers, body);
         let (key, need) = ("/dir/page", Need::Link);
-        read(&File { key, need, url: &url, headers: &headers, media, reading, body }, &scope)
+        let media = media(key, &headers, body);
+        let found_on = Some("/shop/index.html");
+        read(&File { key, need, found_on, url: &url, headers: &headers, media, reading, body }, &scope)
     }
 
     fn links(content_type: &'static str, body: &[u8]) -> Vec<(String, Need)> {
@@ -211,7 +287,87 @@ mod tests {
         );
         let index = b"<sitemapindex><sitemap><loc>/m.xml</loc></sitemap></sitemapindex>";
         assert_eq!(found("text/xml", index, Reading::Map).unwrap().maps, ["/m.xml"]);
-        assert_eq!(links("image/svg+xml", b"<a href=x>"), []);
+        let svg = b"<svg><image href='x.png'/></svg>";
+        assert_eq!(links("image/svg+xml", svg), keys(&[("/dir/x.png", Need::Draw)]));
+        let list = b"#EXTM3U\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST";
+        assert_eq!(links("application/vnd.apple.mpegurl", list), keys(&[("/dir/1.ts", Need::Draw)]));
+    }
+
+    #[test]
+    fn a_script_is_found_from_itself_and_from_its_page() {
+        let script = b"import './m.js'; fetch('data.json'); fetch('/abs.json'); i.src = 'img/x.png'";
+        let expected = [
+            ("/dir/m.js", Need::Draw),
+            ("/shop/data.json", Need::Draw),
+            ("/abs.json", Need::Draw),
+            ("/shop/img/x.png", Need::Guess),
+        ];
+        assert_eq!(links("text/javascript", script), keys(&expected));
+        let data = b"{\"image\": \"img/x.png\", \"icons\": [{\"src\": \"i.png\"}]}";
+        assert_eq!(
+            links("application/json", data),
+            keys(&[("/dir/i.png", Need::Draw), ("/shop/img/x.png", Need::Guess)])
+        );
+    }
+
+    #[test]
+    fn the_header_field_is_about_the_answer_whatever_it_is() {
+        let scope = test_scope(&["example.jp"]);
+        let url = scope.url(true, "example.jp", "/dir/page").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        headers.append(LINK, HeaderValue::from_static("<a.css>; rel=preload, </next>; rel=next"));
+        headers.append(LINK, HeaderValue::from_static("<https://cdn.example.com/f.woff2>; rel=preload"));
+        let file = File {
+            key: "/dir/page",
+            need: Need::Link,
+            found_on: None,
+            url: &url,
+            headers: &headers,
+            media: Media::Html,
+            reading: Reading::ByType,
+            body: b"<base href=/base/><p>x",
+        };
+        let expected =
+            [("/dir/a.css", Need::Draw), ("/next", Need::Link), ("//cdn.example.com/f.woff2", Need::Draw)];
+        assert_eq!(read(&file, &scope).unwrap().links, keys(&expected));
+    }
+
+    #[test]
+    fn of_other_hosts_only_what_is_drawn_is_taken() {
+        let page = b"<a href=https://cdn.example.com/a.pdf><script src=//cdn.example.com/a.js></script>\
+                     <img src=https://a.example.net/i.png><img src=https://elsewhere.example/no.png>\
+                     <script>var x = 'https://cdn.example.com/no.png'</script>";
+        let expected = [("//cdn.example.com/a.js", Need::Draw), ("//a.example.net/i.png", Need::Draw)];
+        assert_eq!(links("text/html", page), keys(&expected));
+    }
+
+    #[test]
+    fn xhtml_is_read_as_a_browser_reads_it() {
+        let page = b"<html><head><script src='a.js'/><link rel='stylesheet' href='b.css'/></head><body><a href='/c'/></body></html>";
+        let mut found = links("application/xhtml+xml", page);
+        found.sort();
+        let mut expected = keys(&[("/dir/a.js", Need::Draw), ("/dir/b.css", Need::Draw), ("/c", Need::Link)]);
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_page_where_a_file_was_wanted_is_none() {
+        let scope = test_scope(&["example.jp"]);
+        let headers = HeaderMap::new();
+        for (key, need, expected) in [
+            ("/favicon.ico", Need::Site, Err(Refusal::NotFound)),
+            ("/img/a.png", Need::Guess, Err(Refusal::NotFound)),
+            ("/popup.html", Need::Guess, Ok(())),
+            ("/img/a.png", Need::Draw, Ok(())),
+            ("//cdn.example.com/a.js", Need::Draw, Err(Refusal::ForeignPage)),
+        ] {
+            let url = scope.url(true, "example.jp", "/x").unwrap();
+            let (reading, media, body) = (Reading::ByType, Media::Html, &b"<p>x"[..]);
+            let file = File { key, need, found_on: None, url: &url, headers: &headers, media, reading, body };
+            assert_eq!(read(&file, &scope).map(drop), expected, "{key} {need:?}");
+        }
     }
 
     #[test]

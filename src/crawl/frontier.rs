@@ -98,8 +98,11 @@ impl<'a> Policy<'a> {
         if mirror.exclude.iter().any(|pattern| pattern.matches(path)) {
             return Err(Refusal::Excluded);
         }
-        if item.need != Need::Link {
-            return Ok(());
+        match item.need {
+            Need::Key | Need::Site | Need::Draw => return Ok(()),
+            // A file, wherever the pages that need it are.
+            Need::Guess => return if self.robots.allows(&item.key) { Ok(()) } else { Err(Refusal::Robots) },
+            Need::Link => {}
         }
         if !mirror.include.is_empty() && !mirror.include.iter().any(|pattern| pattern.matches(path)) {
             return Err(Refusal::NotIncluded);
@@ -254,6 +257,7 @@ fn class(need: Need) -> u8 {
         Need::Site => 1,
         Need::Draw => 2,
         Need::Link => 3,
+        Need::Guess => 4,
     }
 }
 
@@ -268,7 +272,7 @@ fn distance(item: &Item) -> u32 {
     let parameters = item.key.split_once('?').map_or(0, |(_, query)| query.split('&').count().min(8) as u32);
     match item.need {
         Need::Link => item.depth.saturating_add(parameters),
-        Need::Key | Need::Site | Need::Draw => 0,
+        Need::Key | Need::Site | Need::Draw | Need::Guess => 0,
     }
 }
 

@@ -1,23 +1,22 @@
 //! What an HTML page leads to and what it needs to be drawn.
 //!
-//! lol_html finds the tags; this table says which attributes count. Attribute values are decoded here, and the
-//! first `<base>` holds for the whole page, what stands before it included.
+//! lol_html finds the tags, a table (`elements`) says which attributes count. Attribute values are decoded here, and
+//! the first `<base>` holds for the whole page, what stands before it included.
 
 use std::cell::RefCell;
 
 use lol_html::html_content::Element;
 use lol_html::{HtmlRewriter, MemorySettings, Settings, element, text};
 
+use super::elements;
 use super::entity;
-use super::links::{Link, Need};
-use super::{css, srcset};
+use super::found::Found;
+use super::links::Link;
 
 /// Memory of one parse besides the page itself.
 const MEMORY: usize = 16 * 1024 * 1024;
 /// Documents within documents (`srcdoc`, `noscript`) that are looked into.
 const NESTING: usize = 3;
-/// Links of one page. A page with more is a machine's.
-const MAX_LINKS: usize = 20_000;
 
 /// What a page holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,39 +40,40 @@ pub struct LoginForm {
     pub token: bool,
 }
 
-#[derive(Default)]
-struct Found {
-    page: Page,
-    /// The text of the `<style>` or `<noscript>` that is being read.
-    text: String,
-}
-
 /// Reads a page. Whatever is wrong with it, what was found until then counts.
 pub fn read(html: &str) -> Page {
     nested(html, NESTING)
 }
 
-fn nested(html: &str, deeper: usize) -> Page {
+/// Reads a page that may hold so many pages within pages.
+pub(super) fn nested(html: &str, deeper: usize) -> Page {
     let found = RefCell::new(Found::default());
+    // A block's text comes in parts; `true` once it is whole.
+    let gather = |chunk: &lol_html::html_content::TextChunk<'_>| {
+        found.borrow_mut().gather(chunk.as_str());
+        chunk.last_in_text_node()
+    };
     let settings = Settings::new()
         .append_element_content_handler(element!("*", |el| {
             element(&mut found.borrow_mut(), el, deeper);
             Ok(())
         }))
         .append_element_content_handler(text!("style", |chunk| {
-            let mut found = found.borrow_mut();
-            found.text.push_str(chunk.as_str());
-            if chunk.last_in_text_node() {
-                let sheet = std::mem::take(&mut found.text);
-                found.draw_css(&sheet);
+            if gather(chunk) {
+                found.borrow_mut().style_ends();
+            }
+            Ok(())
+        }))
+        .append_element_content_handler(text!("script", |chunk| {
+            if gather(chunk) {
+                found.borrow_mut().script_ends();
             }
             Ok(())
         }))
         .append_element_content_handler(text!("noscript", |chunk| {
-            let mut found = found.borrow_mut();
-            found.text.push_str(chunk.as_str());
-            if chunk.last_in_text_node() {
-                let inner = std::mem::take(&mut found.text);
+            if gather(chunk) {
+                let mut found = found.borrow_mut();
+                let inner = found.taken();
                 found.document(&inner, deeper);
             }
             Ok(())
@@ -87,146 +87,24 @@ fn nested(html: &str, deeper: usize) -> Page {
         .chunks(256 * 1024)
         .try_for_each(|part| rewriter.write(part))
         .and_then(|()| rewriter.end());
-    found.into_inner().page
+    found.into_inner().into_page()
 }
-
-impl Found {
-    fn push(&mut self, url: &str, need: Need) {
-        let url = url.trim();
-        if !url.is_empty() && self.page.links.len() < MAX_LINKS {
-            self.page.links.push(Link::new(url, need));
-        }
-    }
-
-    fn draw_css(&mut self, sheet: &str) {
-        for url in css::urls(sheet) {
-            self.push(&url, Need::Draw);
-        }
-    }
-
-    fn document(&mut self, html: &str, deeper: usize) {
-        if deeper > 0 {
-            let inner = nested(html, deeper - 1);
-            let room = MAX_LINKS.saturating_sub(self.page.links.len());
-            self.page.links.extend(inner.links.into_iter().take(room));
-        }
-    }
-}
-
-/// One row of the table: an element, an attribute with an address, and what for.
-#[rustfmt::skip]
-const ADDRESSES: &[(&str, &str, Need)] = &[
-    ("a", "href", Need::Link), ("area", "href", Need::Link),
-    ("script", "src", Need::Draw), ("img", "src", Need::Draw), ("input", "src", Need::Draw),
-    ("source", "src", Need::Draw), ("video", "src", Need::Draw), ("video", "poster", Need::Draw),
-    ("audio", "src", Need::Draw), ("track", "src", Need::Draw), ("bgsound", "src", Need::Draw),
-    ("iframe", "src", Need::Draw), ("frame", "src", Need::Draw), ("embed", "src", Need::Draw),
-    ("object", "data", Need::Draw),
-    // SVG within the page, old and new spelling
-    ("image", "href", Need::Draw), ("image", "xlink:href", Need::Draw), ("use", "href", Need::Draw),
-    ("use", "xlink:href", Need::Draw), ("feimage", "href", Need::Draw), ("feimage", "xlink:href", Need::Draw),
-    ("a", "xlink:href", Need::Link),
-    // Pages of the last century
-    ("body", "background", Need::Draw), ("table", "background", Need::Draw), ("tr", "background", Need::Draw),
-    ("td", "background", Need::Draw), ("th", "background", Need::Draw),
-];
 
 fn element(found: &mut Found, el: &Element<'_, '_>, deeper: usize) {
+    let tag = el.tag_name();
+    if tag == "script" {
+        found.script_begins(el.get_attribute("type").as_deref());
+    }
     if el.attributes().is_empty() {
         return;
     }
-    let tag = el.tag_name();
-    let attribute = |name: &str| el.get_attribute(name).map(|value| entity::decode(&value).into_owned());
-    for (_, name, need) in ADDRESSES.iter().filter(|(element, _, _)| *element == tag) {
-        if let Some(url) = attribute(name) {
-            found.push(&url, *need);
-        }
-    }
-    if let Some(style) = attribute("style") {
-        found.draw_css(&style);
-    }
-    match tag.as_str() {
-        "img" | "source" => draw_srcset(found, attribute("srcset")),
-        "link" => link(found, &attribute),
-        "meta" => meta(found, &attribute),
-        "iframe" => {
-            if let Some(inner) = attribute("srcdoc") {
-                found.document(&inner, deeper);
-            }
-        }
-        "input" => input(&mut found.page.login, &attribute),
-        "base" => {
-            let href = attribute("href").map(|href| href.trim().to_owned()).filter(|href| !href.is_empty());
-            found.page.base = found.page.base.take().or(href);
-        }
-        _ => {}
-    }
-}
-
-fn draw_srcset(found: &mut Found, value: Option<String>) {
-    for url in value.as_deref().map(srcset::urls).unwrap_or_default() {
-        found.push(url, Need::Draw);
-    }
-}
-
-/// `<link>`: by what it says that it is.
-fn link(found: &mut Found, attribute: &dyn Fn(&str) -> Option<String>) {
-    let rel = attribute("rel").unwrap_or_default().to_ascii_lowercase();
-    let need = rel.split_ascii_whitespace().filter_map(need_of_rel).min();
-    if let (Some(need), Some(url)) = (need, attribute("href")) {
-        found.push(&url, need);
-    }
-    if need == Some(Need::Draw) {
-        draw_srcset(found, attribute("imagesrcset"));
-    }
-}
-
-fn need_of_rel(rel: &str) -> Option<Need> {
-    match rel {
-        "stylesheet"
-        | "icon"
-        | "apple-touch-icon"
-        | "apple-touch-icon-precomposed"
-        | "apple-touch-startup-image"
-        | "mask-icon"
-        | "fluid-icon"
-        | "manifest"
-        | "preload"
-        | "modulepreload"
-        | "image_src" => Some(Need::Draw),
-        // What is fetched ahead may be the next page.
-        "prefetch" | "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last"
-        | "start" | "up" | "contents" | "index" | "help" | "license" | "author" | "privacy-policy"
-        | "terms-of-service" | "amphtml" | "search" => Some(Need::Link),
-        _ => None,
-    }
-}
-
-/// `<meta>`: refresh, and the pictures that other sites show for this one.
-fn meta(found: &mut Found, attribute: &dyn Fn(&str) -> Option<String>) {
-    let Some(content) = attribute("content") else { return };
-    if attribute("http-equiv").is_some_and(|name| name.trim().eq_ignore_ascii_case("refresh")) {
-        if let Some(url) = refresh(&content) {
-            found.push(url, Need::Link);
-        }
-        return;
-    }
-    let name = attribute("property").or_else(|| attribute("name")).or_else(|| attribute("itemprop"));
-    match name.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "og:image"
-        | "og:image:url"
-        | "og:image:secure_url"
-        | "twitter:image"
-        | "twitter:image:src"
-        | "image"
-        | "thumbnail"
-        | "og:video"
-        | "og:audio"
-        | "msapplication-tileimage"
-        | "msapplication-config" => {
-            found.push(&content, Need::Draw);
-        }
-        _ => {}
+    let decoded = el.attributes().iter().filter_map(|attribute| {
+        let name = attribute.name();
+        elements::matters(&name).then(|| (name, entity::decode(&attribute.value()).into_owned()))
+    });
+    let attributes: Vec<(String, String)> = decoded.collect();
+    if !attributes.is_empty() {
+        elements::read(found, &tag, &attributes, deeper);
     }
 }
 
@@ -250,21 +128,10 @@ pub fn refresh(content: &str) -> Option<&str> {
     (!url.is_empty()).then_some(url)
 }
 
-fn input(login: &mut LoginForm, attribute: &dyn Fn(&str) -> Option<String>) {
-    let filled = || attribute("value").is_some_and(|value| !value.trim().is_empty());
-    match attribute("type").unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "password" => {
-            login.passwords += 1;
-            let autocomplete = attribute("autocomplete").unwrap_or_default();
-            login.new_password |= autocomplete.trim().eq_ignore_ascii_case("new-password");
-        }
-        "hidden" => login.token |= filled(),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::found::MAX_LINKS;
+    use super::super::links::Need;
     use super::*;
     use proptest::prelude::*;
 
@@ -327,6 +194,131 @@ mod tests {
             } else {
                 assert_eq!(found(html), expected, "{html}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_loaded_late_is_found() {
+        use Need::{Draw, Guess, Link};
+        for (html, expected) in [
+            ("<img src=a.gif data-src=b.jpg loading=lazy>", &[("a.gif", Draw), ("b.jpg", Draw)][..]),
+            (
+                "<img data-srcset='a 1x, b 2x' data-lazy-srcset='c 1w'>",
+                &[("a", Draw), ("b", Draw), ("c", Draw)],
+            ),
+            (
+                "<img data-original=/a.jpg data-lazy=true data-echo='b c.jpg'>",
+                &[("/a.jpg", Draw), ("b c.jpg", Draw)],
+            ),
+            (
+                "<div data-bg='a.jpg'><div data-bg='url(b.jpg)'><div data-background='#fff'>",
+                &[("a.jpg", Draw), ("b.jpg", Draw)],
+            ),
+            (
+                "<div data-bgset='a.jpg 1x, b.jpg 2x' data-background-image=\"url('c.jpg')\">",
+                &[("a.jpg", Draw), ("b.jpg", Draw), ("c.jpg", Draw)],
+            ),
+            ("<div data-bg-multi='url(a.jpg),url(b.jpg)'>", &[("a.jpg", Draw), ("b.jpg", Draw)]),
+            (
+                "<video data-poster=a.jpg data-src=b.mp4><iframe data-src=/map.html></iframe>",
+                &[("a.jpg", Draw), ("b.mp4", Draw), ("/map.html", Draw)],
+            ),
+            ("<tr data-href=/item/1><li data-href=no>", &[("/item/1", Link)]),
+            ("<div data-json-url=/data/a.json data-word=a.json data-x='/a/b'>", &[("/data/a.json", Guess)]),
+            (
+                "<form data-product='[{&quot;image&quot;:&quot;https:\\/\\/example.jp\\/a.jpg&quot;}]'>",
+                &[("https://example.jp/a.jpg", Guess)],
+            ),
+            (
+                "<lottie-player src=/a.lottie></lottie-player><amp-img src=b.jpg srcset='c.jpg 1x'>",
+                &[("/a.lottie", Draw), ("b.jpg", Draw), ("c.jpg", Draw)],
+            ),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();
+            assert_eq!(found(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn old_pages_and_their_scripts_are_read() {
+        use Need::{Draw, Guess, Link};
+        for (html, expected) in [
+            ("<a href=\"javascript:window.open('/popup.html')\">", &[("/popup.html", Link)][..]),
+            ("<a href='JavaScript:void(0)' onclick=\"location.href='a.htm'\">", &[("a.htm", Link)]),
+            (
+                "<img src=a.gif onmouseover=\"this.src='a_over.gif'\">",
+                &[("a.gif", Draw), ("a_over.gif", Guess)],
+            ),
+            (
+                "<body onload=\"MM_preloadImages('i/b.gif','c.gif')\">",
+                &[("i/b.gif", Guess), ("c.gif", Guess)],
+            ),
+            (
+                "<object data=a.swf><param name=movie value=b.swf><param name=quality value=high></object>",
+                &[("a.swf", Draw), ("b.swf", Draw)],
+            ),
+            (
+                "<applet code=A codebase=/java archive='a.jar, b.jar'></applet>",
+                &[("/java/a.jar", Draw), ("/java/b.jar", Draw), ("/java/A.class", Draw)],
+            ),
+            ("<img lowsrc=a.gif longdesc=b.html>", &[("a.gif", Draw), ("b.html", Link)]),
+            ("<div background=a.gif><div background=none>", &[("a.gif", Draw)]),
+            ("<html manifest=/a.appcache>", &[("/a.appcache", Draw)]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();
+            assert_eq!(found(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn scripts_and_blocks_of_data_are_read() {
+        use Need::{Draw, Guess, Link};
+        for (html, expected) in [
+            (
+                "<script>fetch('/a.json'); var b = '/b.png'</script>",
+                &[("/a.json", Draw), ("/b.png", Guess)][..],
+            ),
+            ("<script type=module>import './a.js'</script>", &[("./a.js", Draw)]),
+            ("<script type=importmap>{\"imports\":{\"a\":\"/a.js\"}}</script>", &[("/a.js", Draw)]),
+            ("<script type=application/ld+json>{\"image\":\"/a.jpg\"}</script>", &[("/a.jpg", Draw)]),
+            ("<script type=speculationrules>{\"prefetch\":[{\"urls\":[\"/a\"]}]}</script>", &[("/a", Link)]),
+            ("<script type=application/json>{\"a\":\"/a.jpg\"}</script>", &[("/a.jpg", Guess)]),
+            ("<script type=text/template><img src=/no.png>fetch('/no.json')</script>", &[]),
+            ("<script src=a.js>fetch('/b.json')</script>", &[("a.js", Draw), ("/b.json", Draw)]),
+            (
+                "<link rel=prefetch as=script href=x><link rel=preload as=fetch href=y>",
+                &[("x", Draw), ("y", Draw)],
+            ),
+            ("<meta http-equiv=Link content='</a.css>; rel=preload'>", &[("/a.css", Draw)]),
+            (
+                "<svg><rect fill='url(p.svg#x)' filter='url(#y)'/><style>a{b:url(c)}</style></svg>",
+                &[("p.svg#x", Draw), ("#y", Draw), ("c", Draw)],
+            ),
+            (
+                "<meta name=msapplication-square70x70logo content=a.png><meta itemprop=image content=b.png>",
+                &[("a.png", Draw), ("b.png", Draw)],
+            ),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();
+            assert_eq!(found(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_linked() {
+        for html in [
+            "<!-- <img src=/no.png> <script>fetch('/no.json')</script> -->",
+            "<textarea><img src=/no.png></textarea><title><a href=/no></title><xmp><a href=/no></xmp>",
+            "<p title='/no.png' alt=/no.png class=/no.png id=no.png>/no.png https://example.jp/no.png</p>",
+            "<form action=/no method=get><button formaction=/no></form><a ping=/no><q cite=/no>",
+            "<script>// fetch('/no.json')\n/* '/no.png' */</script><style>/* url(/no.png) */ a{content:'/no.png'}</style>",
+            "<code>fetch('/no.json')</code><pre>import './no.js'</pre>",
+            "<input value=/no.png name=/no><option value=/no.html><time datetime=2026/11/03>",
+            "<link rel=dns-prefetch href=//no.example><link rel=preconnect href=//no.example><link rel=pingback href=/no>",
+            "<div data-id=12 data-version=1.2.3 data-price=9.99 data-date=2026/11/03 data-target=.no data-toggle=modal>",
+            "<div data-template='<img src=/no.png>' data-pattern='/no/*.png' data-path='/{no}.png'>",
+        ] {
+            assert_eq!(found(html), [], "{html}");
         }
     }
 

@@ -11,6 +11,9 @@ pub enum Need {
     Draw,
     /// A page leads to it.
     Link,
+    /// A text in a script looks as if it were one: asked for last, as politely as a page is, and nobody is told when
+    /// there is no such file.
+    Guess,
 }
 
 /// An address in a document, as it stood there (character references decoded, not resolved).

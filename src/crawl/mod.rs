@@ -3,52 +3,74 @@
 //! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. Around them
 //! stand the parts that do no I/O: what a page leads to (`findings`, with a reader for each kind of file), what
 //! belongs to the site (`scope`), what is fetched next and what never (`frontier`, `robots`, `traps`), what may be
-//! stored (`admission`, `stored_headers`), and what may become current (`gate`). One address on its way from the
-//! origin to the disk is a `visit`.
+//! stored (`admission`, `stored_headers`, `appraise`), what is carried over from the snapshot in service (`carry`), and
+//! what may become current (`gate`). One address on its way from the origin to the disk is a `visit`; the order of
+//! them all is the `course`.
 
 pub mod admission;
-pub mod charset;
+mod appraise;
+mod broken;
+mod carry;
+mod compare;
 mod course;
 pub mod css;
-pub mod entity;
+pub mod data_block;
+mod drawn;
+mod eager;
+mod elements;
+mod evidence;
+mod fates;
 mod fetch;
 mod findings;
+mod found;
 mod frontier;
 pub mod gate;
 pub mod html;
+mod idle;
+mod inherit;
+mod js_tokens;
 mod known;
+mod learned;
+pub mod link_header;
 mod links;
 pub mod manifest;
 mod outcome;
 mod pace;
 mod patterns;
+pub mod playlist;
 mod progress;
 mod receive;
 mod report;
+mod resume;
 pub mod robots;
 mod run;
 mod schedule;
-mod scope;
+pub(crate) mod scope;
+pub mod script;
 mod settle;
 pub mod sitemap;
 mod sketch;
 pub mod srcset;
-mod stored_headers;
+pub(crate) mod stored_headers;
 mod tempo;
+mod text;
 mod traps;
 mod unpack;
 mod visit;
 mod w3c_date;
+pub mod xml;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE};
+// Readers of text that the verdict uses, too.
+pub use crate::http::{charset, entity};
+pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
 pub use links::{Link, Need};
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
-pub use report::{Example, Failed, Refused, Report, Slow};
+pub use report::{BrokenLink, Code, Example, Failed, Gate, Refused, Report, Resumed, Slow};
 pub use run::take;
 pub use schedule::{AlreadyRunning, Crawler, Ended, Tally, Ticket};

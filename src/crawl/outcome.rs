@@ -1,6 +1,6 @@
 //! How a crawl ended.
 
-use super::gate::Broken;
+use super::gate::{Broken, Rule};
 use super::report::Report;
 use crate::snapshot::{BeginError, PublishError, StageError, Summary};
 
@@ -14,10 +14,12 @@ pub enum Outcome {
         /// What was done.
         report: Box<Report>,
     },
-    /// The new snapshot did not pass the gate and is gone; the one in service stays.
+    /// The new snapshot did not pass the gate; the one in service stays.
     Kept {
         /// Which rules spoke, and the numbers. At least one.
         broken: Vec<Broken>,
+        /// The new snapshot, on the shelf: an operator may still put it in service. `None`: there was nothing in it.
+        held: Option<Summary>,
         /// What was done.
         report: Box<Report>,
     },
@@ -28,6 +30,14 @@ impl Outcome {
     pub fn report(&self) -> &Report {
         match self {
             Outcome::Published { report, .. } | Outcome::Kept { report, .. } => report,
+        }
+    }
+
+    /// Whether the site is well: the new snapshot is in service, or only waits for the operator's word.
+    pub fn is_good(&self) -> bool {
+        match self {
+            Outcome::Published { .. } => true,
+            Outcome::Kept { broken, .. } => broken.iter().all(|broken| broken.rule == Rule::ByHand),
         }
     }
 

@@ -68,7 +68,7 @@ impl Pace {
             match turn {
                 Turn::Now => {
                     self.tell(progress, now);
-                    return Asking { pace: self, progress, asked: now };
+                    return Asking { pace: self, progress, asked: now, own: true };
                 }
                 // A Retry-After that comes meanwhile is seen at the next look.
                 Turn::At(at) => sleep_until(at.into()).await,
@@ -101,9 +101,17 @@ pub(super) struct Asking<'a> {
     pace: &'a Pace,
     progress: &'a Progress,
     asked: Instant,
+    /// Whether it is the site that is asked.
+    own: bool,
 }
 
 impl Asking<'_> {
+    /// The same for a file of another host: what that is like says nothing of the site.
+    pub(super) fn of_another_host(mut self) -> Self {
+        self.own = false;
+        self
+    }
+
     /// Takes note of an answer whose first byte has just come.
     pub(super) fn good(&self, kind: Kind) {
         self.saw(kind, Sign::Good(now() - self.asked));
@@ -115,6 +123,9 @@ impl Asking<'_> {
     }
 
     fn saw(&self, kind: Kind, sign: Sign) {
+        if !self.own {
+            return;
+        }
         let now = now();
         self.pace.tempo().saw(kind, sign, self.asked, now);
         self.pace.tell(self.progress, now);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The counters of one crawl. A clone counts the same crawl.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,9 @@ pub(super) struct Counters {
     pub(super) requests: AtomicU64,
     pub(super) queued: AtomicU64,
     pub(super) under_way: AtomicU64,
+    pub(super) recalled: AtomicU64,
+    pub(super) carried: AtomicU64,
+    pub(super) gone: AtomicU64,
     pub(super) at_once: AtomicU64,
     pub(super) gap: AtomicU64,
     pub(super) slowdowns: AtomicU64,
@@ -33,7 +36,8 @@ pub(super) struct Counters {
 }
 
 /// One reading of the counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reading {
     /// Pages stored.
     pub pages: u64,
@@ -55,6 +59,12 @@ pub struct Reading {
     pub queued: u64,
     /// Requests under way.
     pub under_way: u64,
+    /// Of what is stored, what an interrupted crawl had fetched already.
+    pub recalled: u64,
+    /// Pages and files that this crawl did not get, and that are carried over from the snapshot in service.
+    pub carried: u64,
+    /// Pages and files of the snapshot in service that are not in the new one.
+    pub gone: u64,
     /// Requests that may be under way at once now; less when the site is slow or errs.
     pub at_once: u64,
     /// Milliseconds between two requests now: by the configured rate, by `Crawl-delay`, or because the site said that
@@ -90,6 +100,9 @@ impl Progress {
             requests: c.requests.load(Relaxed),
             queued: c.queued.load(Relaxed),
             under_way: c.under_way.load(Relaxed),
+            recalled: c.recalled.load(Relaxed),
+            carried: c.carried.load(Relaxed),
+            gone: c.gone.load(Relaxed),
             at_once: c.at_once.load(Relaxed),
             gap: c.gap.load(Relaxed),
             slowdowns: c.slowdowns.load(Relaxed),
@@ -103,7 +116,7 @@ impl Progress {
     pub(super) fn reset(&self) {
         let c = &*self.0;
         let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
-        let asked = [&c.refused, &c.errors, &c.requests, &c.queued];
+        let asked = [&c.refused, &c.errors, &c.requests, &c.queued, &c.recalled, &c.carried, &c.gone];
         let pace = [&c.at_once, &c.gap, &c.slowdowns, &c.too_many, &c.held, &c.held_until];
         for counter in stored.into_iter().chain(asked).chain(pace) {
             counter.store(0, Relaxed);

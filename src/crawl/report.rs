@@ -1,50 +1,97 @@
-//! What a crawl has done: counts, refusals with their reasons, errors, the slowest. Kept beside the snapshot.
+//! What a crawl has done: counts, refusals with their reasons, errors, the slowest. Kept beside the snapshot, and read
+//! again by programs of other versions: what is not there reads as nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::admission::Refusal;
+use super::gate::Broken;
 use super::progress::Reading;
 
 /// Addresses listed for one reason.
 const EXAMPLES: usize = 100;
 /// Links that lead nowhere: the list that owners love to have.
-const BROKEN_LINKS: usize = 2000;
+const MISSING: usize = 2000;
 /// Files listed that could not be had.
 const ERRORS: usize = 500;
 /// The slowest answers listed.
 const SLOWEST: usize = 20;
+/// Files listed that key pages need and that are not there.
+const LOST_ASSETS: usize = 500;
+
+/// A word from a list of our own, or from a report that was read.
+pub type Code = Cow<'static, str>;
 
 /// The report of one crawl.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// The site's name.
     pub site: String,
     /// When it began, in seconds since the epoch.
     pub started_at: u64,
-    /// How long it took, in seconds.
+    /// How long it took, in seconds. If it went on with an interrupted one: this part alone.
     pub seconds: f64,
+    /// With what it went on, if it did.
+    pub resumed: Option<Resumed>,
     /// Counts of what was stored, refused and missed.
     #[serde(flatten)]
     pub counts: Reading,
+    /// What the gate said.
+    pub gate: Gate,
+    /// Characters that can be read on the pages that this crawl got.
+    pub text: u64,
     /// What was not fetched or not stored, by the code of its reason.
-    pub refusals: BTreeMap<&'static str, Refused>,
+    pub refusals: BTreeMap<Code, Refused>,
+    /// What this crawl did not get, and is carried over from the snapshot in service, by the code of the reason.
+    pub carried_over: BTreeMap<Code, Refused>,
+    /// What the snapshot in service has and the new one has not, by the code of the reason.
+    pub removed: BTreeMap<Code, Refused>,
+    /// Pages that no link leads to: visitors ask for them, or the snapshot in service has them.
+    pub unlinked: u64,
+    /// Links that lead nowhere (404, 410, no answer), and where they stand.
+    pub broken_links: Vec<BrokenLink>,
     /// Files that could not be had, the first of them.
     pub failures: Vec<Failed>,
+    /// Files that key pages need to be drawn and that this crawl did not get, the first of them. The next gate goes
+    /// by it: what was missing before is no fault then.
+    pub lost_assets: Option<Vec<String>>,
     /// The slowest answers, slowest first.
     pub slowest: Vec<Slow>,
     /// What `robots.txt` was like: `found`, `none`, or `unreadable` (then nothing but what the owner asked for
     /// was fetched).
-    pub robots: &'static str,
+    pub robots: Code,
+}
+
+/// An interrupted crawl that was gone on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resumed {
+    /// When that began, in seconds since the epoch.
+    pub since: u64,
+    /// What it had stored already.
+    pub files: u64,
+}
+
+/// What the gate said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gate {
+    /// Whether the snapshot passed.
+    pub passed: bool,
+    /// The rules that it broke, with the numbers.
+    pub broken: Vec<Broken>,
 }
 
 /// One reason and what it struck.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Refused {
     /// What the reason means.
-    pub meaning: &'static str,
+    pub meaning: Code,
     /// How many addresses.
     pub count: u64,
     /// The first of them.
@@ -52,29 +99,49 @@ pub struct Refused {
 }
 
 /// An address and the page that leads to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Example {
     /// The key.
     pub path: String,
     /// Where it was found.
     pub found_on: Option<String>,
+    /// More of the reason: the kind of a wrong page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Code>,
+}
+
+/// A link that leads nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BrokenLink {
+    /// The key that it leads to.
+    pub path: String,
+    /// Why that is not there: `not-found`, `gone`, or the code of a cause.
+    pub cause: Code,
+    /// How many pages have it.
+    pub links: u64,
+    /// The first of them.
+    pub linked_from: Vec<String>,
 }
 
 /// A file that could not be had.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Failed {
     /// The key.
     pub path: String,
     /// Where it was found.
     pub found_on: Option<String>,
     /// The code of the cause.
-    pub cause: &'static str,
+    pub cause: Code,
     /// The last attempt's error.
     pub detail: String,
 }
 
 /// A slow answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Slow {
     /// The key.
     pub path: String,
@@ -82,16 +149,55 @@ pub struct Slow {
     pub ms: u64,
 }
 
+impl Refused {
+    fn note(&mut self, meaning: Code, room: usize, example: impl FnOnce() -> Example) {
+        self.count += 1;
+        if self.examples.is_empty() {
+            self.meaning = meaning;
+        }
+        if self.examples.len() < room {
+            self.examples.push(example());
+        }
+    }
+}
+
 impl Report {
     /// Notes an address that was not fetched or not stored.
-    pub(super) fn refuse(&mut self, refusal: Refusal, path: &str, found_on: Option<&str>) {
-        let refused = self.refusals.entry(refusal.code()).or_default();
-        refused.meaning = refusal.sentence();
-        refused.count += 1;
-        let room = if refusal == Refusal::NotFound { BROKEN_LINKS } else { EXAMPLES };
-        if refused.examples.len() < room {
-            refused.examples.push(Example { path: path.to_owned(), found_on: found_on.map(str::to_owned) });
-        }
+    pub(super) fn refuse(
+        &mut self,
+        refusal: Refusal,
+        path: &str,
+        found_on: Option<&str>,
+        detail: Option<&'static str>,
+    ) {
+        let room = if refusal == Refusal::NotFound { MISSING } else { EXAMPLES };
+        let example = || Example {
+            path: path.to_owned(),
+            found_on: found_on.map(str::to_owned),
+            detail: detail.map(Cow::Borrowed),
+        };
+        self.refusals.entry(refusal.code().into()).or_default().note(
+            refusal.sentence().into(),
+            room,
+            example,
+        );
+    }
+
+    /// Notes a page that is carried over.
+    pub(super) fn carry(&mut self, code: Code, meaning: Code, path: &str) {
+        let example = || Example { path: path.to_owned(), ..Example::default() };
+        self.carried_over.entry(code).or_default().note(meaning, EXAMPLES, example);
+    }
+
+    /// Notes a page that is not in the new snapshot any more.
+    pub(super) fn remove(&mut self, code: Code, meaning: Code, path: &str) {
+        let example = || Example { path: path.to_owned(), ..Example::default() };
+        self.removed.entry(code).or_default().note(meaning, EXAMPLES, example);
+    }
+
+    /// Notes what key pages need and did not get.
+    pub(super) fn lose(&mut self, assets: impl Iterator<Item = String>) {
+        self.lost_assets = Some(assets.take(LOST_ASSETS).collect());
     }
 
     /// Notes a file that could not be had.
@@ -136,12 +242,11 @@ mod tests {
     fn lists_are_bounded_and_counts_are_not() {
         let mut report = Report::default();
         for i in 0..5000 {
-            report.refuse(Refusal::NotFound, &format!("/{i}"), Some("/"));
-            report.refuse(Refusal::Robots, &format!("/{i}"), None);
-            let failed = Failed { path: "/".into(), found_on: None, cause: "silent", detail: String::new() };
-            report.fail(failed);
+            report.refuse(Refusal::NotFound, &format!("/{i}"), Some("/"), None);
+            report.refuse(Refusal::Robots, &format!("/{i}"), None, None);
+            report.fail(Failed { path: "/".into(), cause: "silent".into(), ..Failed::default() });
         }
-        assert_eq!(report.refusals["not-found"].examples.len(), BROKEN_LINKS);
+        assert_eq!(report.refusals["not-found"].examples.len(), MISSING);
         assert_eq!(
             (report.refusals["robots"].count, report.refusals["robots"].examples.len()),
             (5000, EXAMPLES)
@@ -150,5 +255,37 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&report.to_json()).unwrap();
         assert_eq!(json["refusals"]["robots"]["count"], 5000);
         assert_eq!(json["pages"], 0);
+    }
+
+    #[test]
+    fn a_report_is_read_again() {
+        let mut report = Report { robots: "found".into(), seconds: 1.5, ..Report::default() };
+        report.refuse(Refusal::WrongPage, "/a", Some("/"), Some("parking"));
+        report.carry("silent".into(), "no answer".into(), "/b");
+        report.remove(Refusal::Gone.code().into(), Refusal::Gone.sentence().into(), "/c");
+        report.lose(["/d.css".to_owned()].into_iter());
+        report.counts.pages = 7;
+        report.gate.broken = vec![Broken {
+            rule: super::super::gate::Rule::LessText,
+            detail: "less".into(),
+            measured: Some(0.25),
+            limit: Some(0.5),
+        }];
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["gate"]["broken"][0]["rule"], "less-text");
+        assert_eq!(json["refusals"]["wrong-page"]["examples"][0]["detail"], "parking");
+        assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);
+    }
+
+    #[test]
+    fn reports_of_other_versions_are_read() {
+        let old = r#"{"site":"shop","started_at":5,"seconds":2.5,"pages":3,"assets":1,"redirects":0,"bytes":9,
+            "unchanged":0,"refused":1,"errors":0,"requests":9,"queued":0,"under_way":0,
+            "refusals":{"robots":{"meaning":"no","count":1,"examples":[{"path":"/x","found_on":null}]}},
+            "failures":[],"slowest":[{"path":"/","ms":3}],"robots":"found","of_a_later_version":[1]}"#;
+        let report: Report = serde_json::from_str(old).unwrap();
+        assert_eq!((report.counts.pages, report.refusals["robots"].count), (3, 1));
+        assert!(report.lost_assets.is_none() && report.broken_links.is_empty() && !report.gate.passed);
+        assert_eq!(serde_json::from_str::<Report>("{}").unwrap(), Report::default());
     }
 }

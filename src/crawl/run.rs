@@ -1,28 +1,35 @@
-//! One crawl from its beginning to a published snapshot, or to the reasons why there is none.
+//! One crawl from its beginning to a published snapshot, or to the reasons why there is none: begin or go on →
+//! `course` → `inherit` → `gate` → publish or hold.
 //!
-//! Everything runs in the future that [`take`] returns: when it is dropped, requests end, and what was staged is
-//! removed.
+//! Everything runs in the future that [`take`] returns: when it is dropped, requests end, and what was staged stays
+//! on the disk for the next one to go on with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use super::course::crawl;
+use super::course::{Done, crawl};
+use super::evidence::{Last, gather};
 use super::fetch::Fetch;
-use super::gate::{self, Evidence};
+use super::gate::{self, Broken, Evidence, Rule};
+use super::inherit::inherit;
+use super::learned::Learned;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::Progress;
-use super::report::Report;
+use super::report::{Gate, Report, Resumed};
+use super::resume::{self, Staged};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Keep, Snapshot, Staging, Store};
+use crate::snapshot::{Begun, Keep, Snapshot, Staging, Store, rfc3339};
 use crate::tasks;
+use crate::visits::Visits;
 
 /// How a snapshot of ours is marked.
 const KIND: &str = "crawl";
 
 /// Takes a snapshot: key pages first, then all that they need and lead to, within the configuration's bounds. The
-/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed.
+/// new snapshot is put in service only if it passes the gate; then old ones beyond `keep` are removed. What
+/// visitors ask for is fetched too, if their `visits` are given.
 ///
 /// # Errors
 /// Only for what is not the site's fault: see [`CrawlError`]. A site that does not answer is an [`Outcome::Kept`].
@@ -30,81 +37,180 @@ pub async fn take<F: Fetch>(
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
     now: Now,
 ) -> Result<Outcome, CrawlError> {
-    let staging = begin(store, now).await?;
-    fill(staging, site, fetch, store, progress, now).await
+    let started = begin(site, store, now).await?;
+    fill(started, site, fetch, store, visits, progress).await
+}
+
+/// A snapshot that was begun, or taken up again.
+pub(super) struct Started {
+    staging: Staging,
+    staged: Staged,
+    resumed: Option<Resumed>,
+    now: Now,
 }
 
 /// Begins a snapshot. The first half of [`take`], and not to be dropped half-way: the lock would be held for a
 /// moment more.
-pub(super) async fn begin(store: &Store, now: Now) -> Result<Staging, CrawlError> {
-    let store = store.clone();
-    Ok(tasks::blocking(move || store.begin(now, KIND)).await.ok_or(CrawlError::Ending)??)
+pub(super) async fn begin(site: &Site, store: &Store, now: Now) -> Result<Started, CrawlError> {
+    let (store, course, max_age) = (store.clone(), resume::course(site), resume::max_age(site));
+    let begun = tasks::blocking(move || {
+        let (staging, begun) = store.begin_or_resume(now, KIND, &course, max_age)?;
+        staging.leave_when_dropped(true);
+        let (staged, resumed) = match begun {
+            Begun::New => (Staged::default(), None),
+            Begun::Resumed { .. } => {
+                let (staged, since) = (Staged::of(&staging), clock::unix(staging.begun()));
+                let files = staged.len();
+                tracing::info!(site = store.site(), since, files, "an interrupted crawl is gone on with");
+                (staged, Some(Resumed { since, files }))
+            }
+        };
+        Ok(Started { staging, staged, resumed, now })
+    });
+    begun.await.ok_or(CrawlError::Ending)?
 }
 
 /// Crawls and publishes what was begun. The second half of [`take`]. Dropped before [`Progress::is_publishing`], it
-/// leaves nothing; dropped after, the snapshot is put in service all the same.
+/// leaves what is staged for the next one to go on with; dropped after, the snapshot goes where it was to go all
+/// the same.
 pub(super) async fn fill<F: Fetch>(
-    staging: Staging,
+    started: Started,
     site: &Site,
     fetch: &F,
     store: &Store,
+    visits: Option<&Arc<Visits>>,
     progress: &Progress,
-    now: Now,
 ) -> Result<Outcome, CrawlError> {
+    let Started { staging, staged, resumed, now } = started;
     let current = store.current();
-    let done = crawl(site, fetch, (&staging, current.as_ref()), progress, now).await?;
-    let broken = gate::judge(&Evidence {
-        key_pages: &done.key_pages,
-        fates: &done.fates,
-        pages: done.report.counts.pages,
-        current_pages: current.map(|current| current.summary().pages),
-        cut_short: done.cut_short,
-    });
-    let report = Box::new(done.report);
-    if !broken.is_empty() {
-        let rules =
-            broken.iter().map(|b| format!("{}: {}", b.rule.code(), b.detail)).collect::<Vec<_>>().join("; ");
-        tracing::warn!(
-            site = &*site.name,
-            rules,
-            "the new snapshot did not pass the gate, the old one stays"
-        );
-        tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
-        return Ok(Outcome::Kept { broken, report });
-    }
-    progress.counters().publishing.store(true, Relaxed);
-    let keep = (site.mirror.keep, site.mirror.keep_for);
-    let snapshot = publish(staging, store, &report, keep).await?;
-    let summary = snapshot.summary();
-    let (id, pages, files) = (summary.id.to_string(), summary.pages, summary.files);
-    tracing::info!(
-        site = &*site.name,
-        id,
-        pages,
-        files,
-        bytes = summary.bytes,
-        "a new snapshot is in service"
-    );
-    Ok(Outcome::Published { summary, report })
+    let staging = Arc::new(staging);
+    let learned = Learned::gather(site, visits, store, current.as_ref()).await;
+    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
+    let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
+    done.report.site = site.name.to_string();
+    done.report.started_at = now.unix();
+    done.report.seconds = (took * 1000.0).round() / 1000.0;
+    done.report.counts = progress.read();
+    done.report.resumed = resumed;
+    let max_pages = site.mirror.max_pages as u64;
+    let (done, evidence) = measure(done, &staging, current, store, progress, max_pages).await?;
+    let broken = gate::judge(&evidence);
+    let mut report = done.report;
+    report.counts = progress.read();
+    report.lose(evidence.lost_assets.into_iter().map(|asset| asset.path));
+    report.gate = Gate { passed: broken.is_empty(), broken };
+    let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
+    end(staging, site, store, progress, report).await
 }
 
-async fn publish(
+/// Tells the thread that works for a future that nobody waits for it any more.
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Carries over what the crawl did not get, and gathers what the gate goes by.
+async fn measure(
+    mut done: Done,
+    staging: &Arc<Staging>,
+    current: Option<Arc<Snapshot>>,
+    store: &Store,
+    progress: &Progress,
+    max_pages: u64,
+) -> Result<(Done, Evidence), CrawlError> {
+    let (staging, store, progress) = (staging.clone(), store.clone(), progress.clone());
+    let stop = Stop(Arc::default());
+    let stopped = stop.0.clone();
+    let measured = tasks::blocking(move || {
+        let seconds = done.report.resumed.is_none().then_some(done.report.seconds);
+        let last = match &current {
+            Some(current) => {
+                let report =
+                    store.report(&current.id()).and_then(|report| serde_json::from_value(report).ok());
+                let comparison = inherit(current, &staging, (&mut done, max_pages), &progress, &stopped)?;
+                Some(Last { snapshot: current, report, comparison })
+            }
+            None => None,
+        };
+        let evidence = gather(&done, last, seconds, max_pages);
+        Ok((done, Evidence { by_hand: store.is_by_hand().map(rfc3339), ..evidence }))
+    });
+    let measured = measured.await.ok_or(CrawlError::Ending)?;
+    drop(stop);
+    measured
+}
+
+/// Puts the new snapshot where the gate wants it.
+async fn end(
     staging: Staging,
+    site: &Site,
+    store: &Store,
+    progress: &Progress,
+    report: Report,
+) -> Result<Outcome, CrawlError> {
+    let name = &*site.name;
+    let mut broken = report.gate.broken.clone();
+    for Broken { rule, detail, measured, limit } in &broken {
+        let rule = rule.code();
+        tracing::warn!(
+            site = name,
+            rule,
+            detail,
+            measured,
+            limit,
+            "a rule of the gate speaks against a crawl"
+        );
+    }
+    let report = Box::new(report);
+    // There is nothing in it that this crawl brought: no operator would want it.
+    if broken.iter().any(|broken| broken.rule == Rule::Empty) {
+        tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays");
+        staging.leave_when_dropped(false);
+        tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
+        return Ok(Outcome::Kept { broken, held: None, report });
+    }
+    progress.counters().publishing.store(true, Relaxed);
+    let summary = settle(staging, site, store, &report).await?.summary();
+    let (id, pages, files, bytes) = (summary.id.to_string(), summary.pages, summary.files, summary.bytes);
+    let Some(reasons) = &summary.held else {
+        tracing::info!(site = name, id, pages, files, bytes, "a new snapshot is in service");
+        return Ok(Outcome::Published { summary, report });
+    };
+    if broken.is_empty() {
+        // Somebody went back by hand in the meantime.
+        broken.push(Broken { rule: Rule::ByHand, detail: reasons.join("; "), measured: None, limit: None });
+    }
+    tracing::warn!(site = name, id, pages, files, bytes, "the new snapshot is held, the old one stays");
+    Ok(Outcome::Kept { broken, held: Some(summary), report })
+}
+
+/// Publishes a snapshot that passed, and holds another one; then removes old ones.
+async fn settle(
+    staging: Staging,
+    site: &Site,
     store: &Store,
     report: &Report,
-    (count, age): (usize, Option<Duration>),
 ) -> Result<Arc<Snapshot>, CrawlError> {
+    let (count, age) = (site.mirror.keep, site.mirror.keep_for);
+    let reasons: Vec<String> = report.gate.broken.iter().map(Broken::line).collect();
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
-    let published = tasks::blocking(move || {
+    let settled = tasks::blocking(move || {
         let now = clock::now();
-        let snapshot = staging.publish(now, &report)?;
+        let snapshot = match reasons.is_empty() {
+            true => staging.publish(now, &report)?,
+            false => staging.hold(now, &report, &reasons)?,
+        };
         if let Err(error) = store.retain(&Keep { count, age, now: now.wall }) {
             tracing::warn!(site = store.site(), error = %error, "could not remove old snapshots");
         }
         Ok(snapshot)
     });
-    published.await.ok_or(CrawlError::Ending)?
+    settled.await.ok_or(CrawlError::Ending)?
 }

@@ -1,5 +1,5 @@
 //! Takes snapshots of one site when they are due: at the start if there is none or it is old, then as often as
-//! configured, sooner after a failure, and at once when somebody asks.
+//! configured, sooner after a failure or when visitors ask for what the current one lacks, and at once when somebody asks.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,19 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, watch};
 
+use super::eager::Eager;
 use super::fetch::Fetch;
+use super::gate::Rule;
+use super::idle::look_after;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
+use super::resume::course;
 use super::run::{begin, fill};
 use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::Store;
 use crate::tasks::{self, Guard};
+use crate::visits::Visits;
 
 /// The pause after the first failure; it doubles up to the configured interval.
 const RETRY: Duration = Duration::from_secs(60);
@@ -22,7 +27,7 @@ const RETRY: Duration = Duration::from_secs(60);
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 /// Takes the snapshots of one site as long as it lives. Dropped, it ends a running crawl; what that one has staged
-/// is removed, and the current snapshot stays.
+/// stays on the disk for the next one to go on with, and the current snapshot in service.
 #[derive(Debug)]
 pub struct Crawler {
     shared: Arc<Shared>,
@@ -53,6 +58,8 @@ pub struct Tally {
     pub kept_old: u64,
     /// Without anything to judge.
     pub failed: u64,
+    /// How often each rule of the gate spoke, in the order of [`Rule::ALL`]; once a crawl at most.
+    pub refusals: [u64; Rule::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -97,11 +104,11 @@ pub struct AlreadyRunning {
 
 impl Crawler {
     /// Starts. `fetch` outlives configurations: it asks whichever origins the site has at the time. To be called
-    /// within the runtime.
-    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store) -> Crawler {
+    /// within the runtime. `visits` say what visitors ask for.
+    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) -> Crawler {
         let shared = Shared { site: watch::Sender::new(site), asked: Notify::new(), state: Mutex::default() };
         let shared = Arc::new(shared);
-        let task = tasks::guarded(work(shared.clone(), fetch, store));
+        let task = tasks::guarded(work(shared.clone(), fetch, store, visits));
         Crawler { shared, _task: task }
     }
 
@@ -178,7 +185,12 @@ impl Shared {
         let mut state = self.state();
         match &ended.result {
             Ok(Outcome::Published { .. }) => state.tally.published += 1,
-            Ok(Outcome::Kept { .. }) => state.tally.kept_old += 1,
+            Ok(Outcome::Kept { broken, .. }) => {
+                state.tally.kept_old += 1;
+                for (count, rule) in state.tally.refusals.iter_mut().zip(Rule::ALL) {
+                    *count += u64::from(broken.iter().any(|broken| broken.rule == rule));
+                }
+            }
             Err(_) => state.tally.failed += 1,
         }
         state.last = Some(ended.clone());
@@ -189,27 +201,33 @@ impl Shared {
 }
 
 /// The task.
-async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store) {
+async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) {
     let mut changes = shared.site.subscribe();
     let mut failures = 0;
+    let mut eager = Eager::new(visits.clone());
     loop {
         let site = changes.borrow_and_update().clone();
-        let newest = store.list().first().map(|newest| newest.taken_at);
+        // What is held is no copy to fall to.
+        let newest = store.current().and_then(|_| store.list().first().map(|newest| newest.taken_at));
         let wait = pause(clock::now().wall, newest, site.mirror.every, failures);
         let due = tokio::select! {
             () = tokio::time::sleep(wait) => true,
             () = shared.asked.notified() => true,
+            () = eager.wait(&store, site.mirror.every), if failures == 0 => true,
             changed = changes.changed() => changed.is_err(),
+            never = look_after(&store) => match never {},
         };
         if !due {
             continue;
         }
-        let Some(result) = one(&shared, &mut changes, &*fetch, &store).await else { return };
+        eager.begins();
+        let Some(result) = one(&shared, &mut changes, &*fetch, (&store, &visits)).await else { return };
+        eager.ended();
         failures = match &result {
-            Ok(Outcome::Published { .. }) => 0,
+            Ok(outcome) if outcome.is_good() => 0,
             // Another process is at it: look again in a while.
             Err(CrawlError::AlreadyRunning) => 1,
-            Ok(Outcome::Kept { .. }) => failures + 1,
+            Ok(_) => failures + 1,
             Err(error) => {
                 let error = error as &dyn std::error::Error;
                 tracing::error!(site = &*site.name, error, "no snapshot could be taken, the old one stays");
@@ -225,17 +243,17 @@ async fn one<F: Fetch>(
     shared: &Shared,
     changes: &mut watch::Receiver<Arc<Site>>,
     fetch: &F,
-    store: &Store,
+    (store, visits): (&Store, &Arc<Visits>),
 ) -> Option<Result<Outcome, CrawlError>> {
     loop {
         let site = changes.borrow_and_update().clone();
         let progress = shared.begin();
         let now = clock::now();
-        let staging = match begin(store, now).await {
-            Ok(staging) => staging,
+        let started = match begin(&site, store, now).await {
+            Ok(started) => started,
             Err(error) => return Some(Err(error)),
         };
-        let mut crawl = pin!(fill(staging, &site, fetch, store, &progress, now));
+        let mut crawl = pin!(fill(started, &site, fetch, store, Some(visits), &progress));
         tokio::select! {
             result = &mut crawl => return Some(result),
             changed = changed(changes, &site) => changed?,
@@ -255,20 +273,11 @@ async fn changed(changes: &mut watch::Receiver<Arc<Site>>, from: &Site) -> Optio
 
 /// Whether a crawl by one configuration is a crawl by the other.
 fn same_crawl(a: &Site, b: &Site) -> bool {
-    a.hosts == b.hosts
-        && a.key_pages == b.key_pages
-        && a.tls.is_some() == b.tls.is_some()
-        && a.routes == b.routes
-        && a.cache.ignore_query == b.cache.ignore_query
-        && a.mirror.max_pages == b.mirror.max_pages
-        && a.mirror.max_depth == b.mirror.max_depth
-        && a.mirror.rate == b.mirror.rate
-        && a.mirror.include == b.mirror.include
-        && a.mirror.exclude == b.mirror.exclude
+    course(a) == course(b) && a.mirror.rate == b.mirror.rate
 }
 
-/// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not:
-/// who has gone back to an older one does not want a new one at once.
+/// How long to wait before the next crawl. `newest`: when the newest snapshot was taken, be it in service or not (who
+/// has gone back to an older one does not want a new one at once); `None` when none is in service.
 fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures: u32) -> Duration {
     if failures > 0 {
         // Without any snapshot the site has nothing to fall to: every try is worth it.
@@ -324,7 +333,8 @@ mod tests {
         let (_dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let first = crawler.running().expect("it runs");
         let again = crawler.take_now().expect_err("one is running").running;
@@ -346,7 +356,7 @@ mod tests {
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
         let site = testing::site(&["/"]);
-        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone());
+        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         let mut rarer = site.clone();
@@ -359,7 +369,8 @@ mod tests {
 
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone(), testing::visits());
         let ticket = crawler.take_now().expect("the newest is fresh");
         fetch.asked_for("/robots.txt", 1).await;
         rarer.mirror.max_pages = 7;
@@ -371,16 +382,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_crawler_ends_its_crawl_and_leaves_nothing() {
+    async fn a_dropped_crawler_ends_its_crawl_and_leaves_it_to_the_next() {
         let (dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler = Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone());
+        let crawler =
+            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         drop(crawler);
         assert!(ticket.ended().await.is_none());
+        assert_eq!(testing::staged(dir.path()), 1);
+        drop(store.begin(clock::now(), "crawl").expect("the lock is free"));
         assert_eq!(testing::staged(dir.path()), 0);
-        assert!(store.begin(clock::now(), "crawl").is_ok());
     }
 }

@@ -1,14 +1,18 @@
 //! What belongs to the site, and which page an address means.
 //!
-//! All of a site's hosts, with `http` and `https` alike, are one site: an address becomes the page's key, the
-//! same key that the cache and the snapshot look pages up by. Session ids in addresses are dropped: a crawler
-//! has no session, and each visit would find the whole site anew under another id.
+//! All of a site's hosts, with `http` and `https`, with `www.` and without alike, are one site: an address becomes the
+//! page's key, the same key that the cache and the snapshot look pages up by. Session ids in addresses are dropped: a
+//! crawler has no session, and each visit would find the whole site anew under another id.
+//!
+//! Files of other hosts, where the configuration lists these, have keys that begin with the host: `//host/path`.
 
-use encoding_rs::Encoding;
+use std::borrow::Cow;
+
+use encoding_rs::{EncoderResult, Encoding};
 use url::Url;
 
 use crate::ask::key::page_key;
-use crate::config::ready::Site;
+use crate::config::ready::{AssetHost, Site};
 
 /// The hosts of one site, and how its keys are made.
 #[derive(Clone, Debug)]
@@ -16,6 +20,18 @@ pub(super) struct Scope {
     /// Host names, lower case, with the port only where it is not the scheme's own.
     hosts: Vec<String>,
     ignore_query: Vec<String>,
+    asset_hosts: Vec<AssetHost>,
+}
+
+/// Where a file of another host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Whether it is asked for over TLS.
+    pub(super) tls: bool,
+    /// The host, with its port where that is not the scheme's own.
+    pub(super) host: String,
+    /// Path and query.
+    pub(super) target: String,
 }
 
 /// What an address in a page leads to.
@@ -23,6 +39,8 @@ pub(super) struct Scope {
 pub(super) enum Place {
     /// A page of the site, by its key.
     Here(String),
+    /// A file of another host that the configuration lists, by its key.
+    Asset(String),
     /// Somebody else's.
     Elsewhere,
     /// Not a place on the web: `mailto:`, `data:`, `javascript:`, or not an address at all.
@@ -44,7 +62,8 @@ impl Scope {
         if hosts.is_empty() {
             hosts.push("localhost".to_owned());
         }
-        Scope { hosts, ignore_query: site.cache.ignore_query.clone() }
+        let asset_hosts = site.mirror.asset_hosts.clone();
+        Scope { hosts, ignore_query: site.cache.ignore_query.clone(), asset_hosts }
     }
 
     /// The host that is asked first.
@@ -70,14 +89,23 @@ impl Scope {
             return false;
         };
         let host = host.strip_suffix('.').unwrap_or(host);
-        match url.port() {
-            None => self.hosts.iter().any(|ours| ours == host),
-            // Another port is another server, unless it is the one that the site is known by.
-            Some(port) => self.hosts.iter().any(|ours| {
-                ours.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'))
-                    == Some(port.to_string().as_str())
-            }),
-        }
+        // Another port is another server, unless it is the one that the site is known by.
+        let host =
+            url.port().map_or_else(|| Cow::Borrowed(host), |port| Cow::Owned(format!("{host}:{port}")));
+        self.hosts.iter().any(|ours| bare(ours) == bare(&host))
+    }
+
+    /// Where a key leads that is another host's file; `None` for the site's own.
+    pub(super) fn elsewhere(&self, key: &str) -> Option<Elsewhere> {
+        let rest = key.strip_prefix("//")?;
+        let (host, _) = rest.split_once('/')?;
+        let target = rest.get(host.len()..)?.to_owned();
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
+            Some(_) | None => (host, None),
+        };
+        let listed = self.asset_hosts.iter().find(|listed| listed.matches(name, port))?;
+        Some(Elsewhere { tls: !listed.is_plain(), host: host.to_owned(), target })
     }
 
     /// Where `link`, found at `base` in a page in `encoding`, leads.
@@ -94,24 +122,64 @@ impl Scope {
             return Place::Nowhere;
         }
         if !self.holds(url) {
-            return Place::Elsewhere;
+            return self.asset(url).map_or(Place::Elsewhere, Place::Asset);
         }
         let path = without_session_path(url.path());
         let query = url.query().map(without_session_query);
-        Place::Here(page_key(&path, query.as_deref(), &self.ignore_query).into_owned())
+        let key = page_key(&path, query.as_deref(), &self.ignore_query).into_owned();
+        // A path that reads like another host's file: nobody could tell the two apart.
+        if self.elsewhere(&key).is_some() { Place::Nowhere } else { Place::Here(key) }
+    }
+
+    fn asset(&self, url: &Url) -> Option<String> {
+        let host = url.host_str()?;
+        let host = host.strip_suffix('.').unwrap_or(host);
+        self.asset_hosts.iter().find(|listed| listed.matches(host, url.port()))?;
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("//{host}{port}{}", page_key(url.path(), url.query(), &self.ignore_query)))
     }
 }
 
+/// A host without `www.`: what is published under the one name is published under the other.
+fn bare(host: &str) -> &str {
+    host.strip_prefix("www.").filter(|rest| rest.contains('.')).unwrap_or(host)
+}
+
 /// `link` as a browser resolves it: queries in the page's own encoding.
-pub(super) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
+pub(crate) fn resolve(base: &Url, link: &str, encoding: &'static Encoding) -> Option<Url> {
     if link.len() > 64 * 1024 || link.starts_with("data:") {
         return None;
     }
     Url::options()
         .base_url(Some(base))
-        .encoding_override(Some(&|text| encoding.encode(text).0))
+        .encoding_override(Some(&|text| encoded(text, encoding)))
         .parse(link)
         .ok()
+}
+
+/// A query as bytes of the page's encoding (URL section 1.3, "percent-encode after encoding"): what that has no
+/// character for becomes a numeric character reference, percent-encoded. UTF-16 is written as UTF-8.
+fn encoded<'a>(text: &'a str, encoding: &'static Encoding) -> Cow<'a, [u8]> {
+    let (bytes, _, unmappable) = encoding.encode(text);
+    if !unmappable {
+        return bytes;
+    }
+    let mut encoder = encoding.output_encoding().new_encoder();
+    let mut out = Vec::with_capacity(text.len() * 2);
+    let mut rest = text;
+    let mut step = [0u8; 256];
+    loop {
+        let (result, read, written) = encoder.encode_from_utf8_without_replacement(rest, &mut step, true);
+        out.extend_from_slice(&step[..written]);
+        rest = &rest[read..];
+        match result {
+            EncoderResult::InputEmpty => return Cow::Owned(out),
+            EncoderResult::OutputFull => {}
+            EncoderResult::Unmappable(c) => {
+                out.extend_from_slice(format!("%26%23{}%3B", u32::from(c)).as_bytes())
+            }
+        }
+    }
 }
 
 /// A host as addresses spell it: lower case, punycode, without the default port.
@@ -172,6 +240,9 @@ pub(super) fn test_scope(hosts: &[&str]) -> Scope {
     Scope {
         hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
         ignore_query: vec!["utm_*".into(), "fbclid".into()],
+        asset_hosts: ["cdn.example.com", "*.example.net", "http://old.example.org:8080"]
+            .map(|host| AssetHost::new(host).expect("a host"))
+            .to_vec(),
     }
 }
 
@@ -236,7 +307,80 @@ mod tests {
     }
 
     #[test]
+    fn with_www_and_without_is_one_site() {
+        let place = |ours: &[&str], link: &str| {
+            let scope = test_scope(ours);
+            scope.of_url(&Url::parse(link).unwrap())
+        };
+        let here = |key: &str| Place::Here(key.to_owned());
+        for (ours, link, expected) in [
+            ("example.jp", "https://www.example.jp/x", here("/x")),
+            ("www.example.jp", "http://example.jp/x", here("/x")),
+            ("example.jp", "https://www.www.example.jp/x", Place::Elsewhere),
+            ("example.jp", "https://m.example.jp/x", Place::Elsewhere),
+            ("example.jp", "https://wwwexample.jp/x", Place::Elsewhere),
+            ("example.jp", "https://www.example.jp:8443/x", Place::Elsewhere),
+            ("example.jp:8443", "https://www.example.jp:8443/x", here("/x")),
+            ("www.jp", "https://jp/x", Place::Elsewhere),
+        ] {
+            assert_eq!(place(&[ours], link), expected, "{ours} {link}");
+        }
+    }
+
+    #[test]
+    fn files_of_listed_hosts_have_keys_with_the_host() {
+        let scope = test_scope(&["example.jp"]);
+        let found = |tls, host: &str, target: &str| {
+            Some(Elsewhere { tls, host: host.to_owned(), target: target.to_owned() })
+        };
+        for (link, key, expected) in [
+            (
+                "//cdn.example.com/a.js?utm_source=1&v=2",
+                "//cdn.example.com/a.js?v=2",
+                found(true, "cdn.example.com", "/a.js?v=2"),
+            ),
+            ("http://CDN.example.com:80/a/../b", "//cdn.example.com/b", found(true, "cdn.example.com", "/b")),
+            ("https://a.example.net", "//a.example.net/", found(true, "a.example.net", "/")),
+            (
+                "http://old.example.org:8080/x",
+                "//old.example.org:8080/x",
+                found(false, "old.example.org:8080", "/x"),
+            ),
+        ] {
+            let base = scope.url(true, "example.jp", "/").unwrap();
+            assert_eq!(scope.place(&base, link, UTF_8), Place::Asset(key.to_owned()), "{link}");
+            assert_eq!(scope.elsewhere(key), expected, "{link}");
+        }
+        for link in ["https://example.net/", "https://cdn.example.com:8443/", "http://old.example.org/"] {
+            assert_eq!(scope.of_url(&Url::parse(link).unwrap()), Place::Elsewhere, "{link}");
+        }
+        for own in ["/x", "//x", "//other.example/x", "/cdn.example.com/x"] {
+            assert_eq!(scope.elsewhere(own), None, "{own}");
+        }
+        let odd = Url::parse("https://example.jp//cdn.example.com/a.js").unwrap();
+        assert_eq!(scope.of_url(&odd), Place::Nowhere);
+    }
+
+    #[test]
     fn a_query_is_written_in_the_pages_encoding() {
+        use encoding_rs::{EUC_JP, ISO_2022_JP, UTF_16LE, WINDOWS_1252};
+        let scope = test_scope(&["example.jp"]);
+        let base = scope.url(false, "example.jp", "/").unwrap();
+        for (encoding, expected) in [
+            (UTF_8, "%E8%8A%B1%F0%9F%8C%B8"),
+            (UTF_16LE, "%E8%8A%B1%F0%9F%8C%B8"),
+            (SHIFT_JIS, "%89%D4%26%23127800%3B"),
+            (EUC_JP, "%B2%D6%26%23127800%3B"),
+            (ISO_2022_JP, "%1B$B2V%1B(B%26%23127800%3B"),
+            (WINDOWS_1252, "%26%2333457%3B%26%23127800%3B"),
+        ] {
+            let expected = Place::Here(format!("/%E8%8A%B1?q={expected}&r=1"));
+            assert_eq!(scope.place(&base, "/花?q=花🌸&r=1", encoding), expected, "{}", encoding.name());
+        }
+    }
+
+    #[test]
+    fn a_query_in_shift_jis_is_as_the_encoder_has_it() {
         let scope = test_scope(&["example.jp"]);
         let base = scope.url(false, "example.jp", "/").unwrap();
         assert_eq!(scope.place(&base, "/花?q=花", SHIFT_JIS), Place::Here("/%E8%8A%B1?q=%89%D4".to_owned()));

@@ -4,60 +4,61 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::admission::Refusal;
-use super::course::Crawl;
+use super::course::{Came, Crawl};
+use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
 use super::frontier::{Item, Offered, Priority, step};
-use super::gate::Fate;
 use super::links::Need;
 use super::outcome::CrawlError;
 use super::report::Failed;
 use super::visit::{End, Visit};
-use crate::snapshot::Page;
+use crate::snapshot::{Class, Page};
 
 /// Files that fail one after the other until the site counts as gone.
 const FAILURES_IN_A_ROW: u32 = 24;
 
 impl<F: Fetch> Crawl<'_, F> {
-    /// Takes note of what became of one address.
-    pub(super) fn settle(&mut self, visit: Visit, follow: bool) -> Result<(), CrawlError> {
+    /// Takes note of what became of one address. What came from the staging is in it already.
+    pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
-        if !matches!(end, End::Failed(..)) {
+        let counters = self.visitor.progress.counters();
+        if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
+        }
+        match came {
+            Came::FromSite if matches!(end, End::Body(..) | End::Redirect(..)) => {
+                self.report.took(&item.key, took);
+            }
+            Came::FromSite => {}
+            Came::FromStaging => _ = counters.recalled.fetch_add(1, Relaxed),
         }
         match end {
             End::Body(page, findings) => {
                 if findings.unchanged {
-                    self.visitor.progress.counters().unchanged.fetch_add(1, Relaxed);
+                    counters.unchanged.fetch_add(1, Relaxed);
                 }
-                self.report.took(&item.key, took);
-                self.store(&item, *page, follow.then_some(findings))?;
+                self.store(&item, *page, came, findings, follow)?;
             }
             End::Redirect(page, to) => {
-                self.report.took(&item.key, took);
-                self.visitor.staging.add(*page)?;
-                self.visitor.progress.counters().redirects.fetch_add(1, Relaxed);
+                if came == Came::FromSite {
+                    self.visitor.staging.add(*page)?;
+                }
+                counters.redirects.fetch_add(1, Relaxed);
                 let fate = to.as_deref().map_or(Fate::Away, |to| Fate::Redirect(to.into()));
-                self.fates.insert(item.key.clone(), fate);
+                self.end(&item.key, fate);
                 if let Some(to) = to.filter(|_| follow) {
                     self.redirected(&item, &to);
                 }
             }
             End::Refused(refusal) => self.refuse(refusal, &item),
+            End::Wrong(kind) => {
+                counters.refused.fetch_add(1, Relaxed);
+                self.report.refuse(Refusal::WrongPage, &item.key, item.found_on.as_deref(), Some(kind));
+                self.end(&item.key, Fate::Wrong(kind));
+            }
             End::Failed(cause, detail) => {
-                self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
-                self.fates.insert(item.key.clone(), Fate::Missing(format!("{}: {detail}", cause.code())));
-                self.failures_in_a_row += 1;
-                if self.failures_in_a_row >= FAILURES_IN_A_ROW {
-                    let why = format!(
-                        "{} requests in a row failed, the last with {}",
-                        FAILURES_IN_A_ROW,
-                        cause.code()
-                    );
-                    self.cut_short = Some(why);
-                }
-                let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
-                self.report.fail(Failed { path, found_on, cause: cause.code(), detail });
+                self.fail(item, cause.code(), detail);
             }
             End::Stage(error) => return Err(error.into()),
             End::Ending => return Err(CrawlError::Ending),
@@ -65,8 +66,39 @@ impl<F: Fetch> Crawl<'_, F> {
         Ok(())
     }
 
-    fn store(&mut self, item: &Item, page: Page, findings: Option<Findings>) -> Result<(), CrawlError> {
-        use crate::snapshot::Class;
+    /// Whether it is the site's, and says something of it.
+    fn is_own(&self, key: &str) -> bool {
+        self.visitor.scope.elsewhere(key).is_none()
+    }
+
+    fn end(&mut self, key: &Arc<str>, fate: Fate) {
+        self.links.ended(key, &fate);
+        self.fates.set(key.clone(), fate);
+    }
+
+    fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
+        self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
+        self.failures_in_a_row += u32::from(self.is_own(&item.key));
+        if self.failures_in_a_row >= FAILURES_IN_A_ROW {
+            let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
+            self.cut_short = Some(why);
+        }
+        if item.need == Need::Guess {
+            return;
+        }
+        self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
+        let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
+        self.report.fail(Failed { path, found_on, cause: cause.into(), detail });
+    }
+
+    fn store(
+        &mut self,
+        item: &Item,
+        page: Page,
+        came: Came,
+        findings: Findings,
+        follow: bool,
+    ) -> Result<(), CrawlError> {
         let counters = self.visitor.progress.counters();
         let is_page = page.class == Class::Page;
         // Several were under way when the last place was taken.
@@ -79,26 +111,40 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         counters.bytes.fetch_add(page.len, Relaxed);
         if is_page { &counters.pages } else { &counters.assets }.fetch_add(1, Relaxed);
-        self.visitor.staging.add(page)?;
-        self.fates.insert(item.key.clone(), Fate::Stored);
-        let Some(findings) = findings else { return Ok(()) };
+        let (text, login) = (page.notes.text, findings.login);
+        let likeness = findings.visible.map_or(0, |visible| visible.likeness);
+        if came == Came::FromSite {
+            self.visitor.staging.add(page)?;
+        }
+        self.report.text += u64::from(text.unwrap_or(0));
+        self.end(&item.key, Fate::Stored(Stored { is_page, text, likeness, login }));
+        if follow {
+            self.follow(item, findings);
+        }
+        Ok(())
+    }
+
+    /// Offers what a file leads to.
+    fn follow(&mut self, item: &Item, findings: Findings) {
         self.frontier.learn(item, &findings.sketch);
+        if item.need != Need::Link {
+            // Another host's trouble does not keep the site's own copy back.
+            let own = |key: &str| self.is_own(key);
+            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && own(key));
+            self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
+        }
         for (key, need) in findings.links {
-            let rank = Priority { visits: 0, lastmod: findings.lastmod.get(&key).copied() };
             let (need, depth, hops) = match need {
                 Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
                 Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+                Need::Guess => (Need::Guess, item.depth, item.hops + 1),
             };
-            if !self.frontier.knows(&key, need, depth, rank) {
-                let found_on = Some(item.key.clone());
-                self.offer_item(Item { key: key.into(), need, depth, hops, found_on, rank });
-            }
+            self.offer_dated(&key, need, depth, hops, Some(&item.key), findings.lastmod.get(&key).copied());
         }
         let depth = self.maps.get(&item.key).copied().unwrap_or(0);
         for key in findings.maps {
             self.map(&key, depth + 1);
         }
-        Ok(())
     }
 
     /// The target of a redirect is wanted for what the redirect was wanted for.
@@ -109,6 +155,7 @@ impl<F: Fetch> Crawl<'_, F> {
         self.offer(to, item.need, item.depth, item.hops + 1, Some(&item.key));
     }
 
+    /// Wants an address fetched.
     pub(super) fn offer(
         &mut self,
         key: &str,
@@ -117,25 +164,78 @@ impl<F: Fetch> Crawl<'_, F> {
         hops: u32,
         found_on: Option<&Arc<str>>,
     ) {
-        let (found_on, rank) = (found_on.cloned(), Priority::default());
-        self.offer_item(Item { key: key.into(), need, depth, hops, found_on, rank });
+        self.offer_dated(key, need, depth, hops, found_on, None);
     }
 
-    fn offer_item(&mut self, item: Item) {
-        if let Offered::Refused(refusal) = self.frontier.offer(item.clone(), &self.policy) {
-            self.refuse(refusal, &item);
+    /// The same for an address of which the site says when it was changed last, in seconds since the epoch.
+    fn offer_dated(
+        &mut self,
+        key: &str,
+        need: Need,
+        depth: u32,
+        hops: u32,
+        found_on: Option<&Arc<str>>,
+        lastmod: Option<i64>,
+    ) {
+        // Also when it has been fetched already: it is not there for its visitors alone.
+        if found_on.is_some() && self.learned.is_linked(key) {
+            self.offer_learned();
+        }
+        let fate = self.fates.get(key);
+        if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
+            if let Some(on) = found_on.filter(|_| need != Need::Guess) {
+                self.links.again(key, fate, on);
+            }
+            return;
+        }
+        let refused = fate.is_some();
+        let rank = Priority { visits: self.learned.visits(key), lastmod };
+        let offered = if self.frontier.knows(key, need, depth, rank) {
+            Offered::Known
+        } else {
+            let item = Item { key: key.into(), need, depth, hops, found_on: found_on.cloned(), rank };
+            let offered = self.frontier.offer(item.clone(), &self.policy);
+            if let Offered::Refused(refusal) = offered {
+                self.refuse(refusal, &item);
+            }
+            offered
+        };
+        match (offered, found_on) {
+            (Offered::Known, _) if refused => {}
+            (Offered::Queued | Offered::Known, Some(on)) if need != Need::Guess => self.links.open(key, on),
+            (Offered::Queued | Offered::Known | Offered::Refused(_), _) => {}
         }
     }
 
+    /// Pages that are stored for their visitors alone.
+    pub(super) fn learned_pages(&self) -> u64 {
+        let is_page =
+            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        self.learned.unlinked().filter(is_page).count() as u64
+    }
+
+    /// Offers what visitors ask for, as far as there is room for what no link leads to.
+    pub(super) fn offer_learned(&mut self) {
+        while let Some(key) = self.learned.next() {
+            let rank = Priority { visits: self.learned.visits(&key), lastmod: None };
+            let item = Item { key: key.clone(), need: Need::Link, depth: 0, hops: 0, found_on: None, rank };
+            match self.frontier.offer(item.clone(), &self.policy) {
+                Offered::Queued => self.learned.takes_room(key),
+                Offered::Known => {}
+                Offered::Refused(refusal) => self.refuse(refusal, &item),
+            }
+        }
+    }
+
+    /// Takes note of an address that is not fetched or not stored.
     pub(super) fn refuse(&mut self, refusal: Refusal, item: &Item) {
-        if item.need == Need::Key {
-            self.fates.insert(item.key.clone(), Fate::Missing(refusal.sentence().to_owned()));
-        }
-        // Nobody has promised a favicon.
-        if item.need == Need::Site && refusal == Refusal::NotFound {
+        self.end(&item.key, Fate::Refused(refusal));
+        // Nobody has promised a favicon, or what a text in a script looks like.
+        let missing = matches!(refusal, Refusal::NotFound | Refusal::Gone);
+        if item.need == Need::Guess || item.need == Need::Site && missing {
             return;
         }
         self.visitor.progress.counters().refused.fetch_add(1, Relaxed);
-        self.report.refuse(refusal, &item.key, item.found_on.as_deref());
+        self.report.refuse(refusal, &item.key, item.found_on.as_deref(), None);
     }
 }

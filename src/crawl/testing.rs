@@ -18,6 +18,7 @@ use crate::config::ready::{
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::snapshot::{Snapshot, Store, Stored};
+use crate::visits::Visits;
 
 /// A site with these key pages and everything else as a test wants it.
 pub(super) fn site(key_pages: &[&str]) -> Site {
@@ -66,6 +67,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             rate: None,
             include: Vec::new(),
             exclude: Vec::new(),
+            asset_hosts: Vec::new(),
         },
         routes: Vec::new(),
     }
@@ -76,6 +78,11 @@ pub(super) fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().expect("a folder");
     let store = Store::open(dir.path(), "shop").expect("a store");
     (dir, store)
+}
+
+/// What nobody has visited.
+pub(super) fn visits() -> Arc<Visits> {
+    Arc::new(Visits::new(Path::new("nowhere"), "shop"))
 }
 
 /// Folders of crawls that have not ended.

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::admission::{self, Head, Refusal};
-use super::fetch::{Fetch, FetchAsk};
+use super::appraise::{self, Unfit, appraise};
+use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{self, Findings, Reading};
 use super::frontier::Item;
 use super::known::{Kept, Known};
@@ -19,7 +20,8 @@ use super::pace::{Asking, Pace};
 use super::patterns;
 use super::progress::Progress;
 use super::receive::{Arrived, Bounds, Missed, discard, receive};
-use super::scope::{Place, Scope};
+use super::scope::{Elsewhere, Place, Scope};
+use super::script;
 use super::sketch::sketch;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
@@ -62,6 +64,7 @@ pub(super) struct Visitor<'a, F> {
 /// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Way {
+    pub(super) via: Via,
     pub(super) tls: bool,
     pub(super) host: String,
 }
@@ -82,12 +85,23 @@ pub(super) enum End {
     Redirect(Box<Page>, Option<String>),
     /// Not wanted.
     Refused(Refusal),
+    /// Not the site's: the kind of page that it is.
+    Wrong(&'static str),
     /// Not to be had.
     Failed(Cause, String),
     /// The copy cannot be written on.
     Stage(StageError),
     /// The program is ending.
     Ending,
+}
+
+impl From<Unfit> for End {
+    fn from(unfit: Unfit) -> End {
+        match unfit {
+            Unfit::Refused(refusal) => End::Refused(refusal),
+            Unfit::Wrong(kind) => End::Wrong(kind),
+        }
+    }
 }
 
 /// How one attempt ended.
@@ -115,7 +129,7 @@ impl<F: Fetch> Visitor<'_, F> {
     pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
         let mut errand = Errand { item, reading, known };
-        let mut ask = (self.way(), errand.item.key.to_string());
+        let mut ask = self.way_to(&errand.item.key);
         let mut asked = Vec::new();
         let mut attempt = 1;
         loop {
@@ -150,15 +164,23 @@ impl<F: Fetch> Visitor<'_, F> {
                 Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
             };
-            if matches!(end, End::Body(..)) {
+            if matches!(end, End::Body(..)) && ask.0.via == Via::Origin {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.0;
             }
             return Visit { item: errand.item, end, took };
         }
     }
 
-    fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Way {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who is asked for a key, and for what.
+    pub(super) fn way_to(&self, key: &str) -> (Way, String) {
+        match self.scope.elsewhere(key) {
+            Some(Elsewhere { tls, host, target }) => (Way { via: Via::Host, tls, host }, target),
+            None => (self.way(), key.to_owned()),
+        }
     }
 
     /// One request. `turn` is given back as soon as the site is done with it.
@@ -166,7 +188,8 @@ impl<F: Fetch> Visitor<'_, F> {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
-        let mut ask = FetchAsk::new(way.tls, &way.host, target);
+        let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
+        let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
         if let Some(known) = &errand.known {
             known.ask_whether_changed(&mut ask.headers);
         }
@@ -220,10 +243,17 @@ impl<F: Fetch> Visitor<'_, F> {
             return Once::End(End::Refused(Refusal::BadLocation));
         };
         let key = match self.scope.of_url(&to) {
-            Place::Here(key) if *key == *item.key => return self.respelled(&to),
+            Place::Here(key) | Place::Asset(key) if *key == *item.key => return self.respelled(item, &to),
             Place::Here(key) => Some(key),
-            Place::Elsewhere | Place::Nowhere => None,
+            Place::Asset(key) if item.need == Need::Draw => Some(key),
+            Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
         };
+        // A site that leads from every address that it does not know to a page of its own has no such file.
+        let same_kind =
+            key.as_deref().is_some_and(|key| script::ending_of(key) == script::ending_of(&item.key));
+        if item.need == Need::Guess && !same_kind {
+            return Once::End(End::Refused(Refusal::NotFound));
+        }
         if let Err(refusal) = admission::redirect_to(to.as_str(), item.need, headers) {
             return Once::End(End::Refused(refusal));
         }
@@ -242,19 +272,20 @@ impl<F: Fetch> Visitor<'_, F> {
 
     /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
     /// change the page. In the copy it would lead nowhere; what it leads to is the page.
-    fn respelled(&self, to: &Url) -> Once {
+    fn respelled(&self, item: &Item, to: &Url) -> Once {
         let mut host = to.host_str().unwrap_or_else(|| self.scope.host()).to_owned();
         if let Some(port) = to.port() {
             host = format!("{host}:{port}");
         }
         let target =
             to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
-        Once::There(Way { tls: to.scheme() == "https", host }, target)
+        let via = self.way_to(&item.key).0.via;
+        Once::There(Way { via, tls: to.scheme() == "https", host }, target)
     }
 
     async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>, turn: Asking<'_>) -> Once {
         let (head, body) = answer.into_parts();
-        let hold = hold(&head.headers, errand.reading);
+        let hold = hold(&errand.item.key, &head.headers, errand.reading);
         let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
         drop(turn);
         let _aside = self.pace.step_aside();
@@ -278,7 +309,7 @@ impl<F: Fetch> Visitor<'_, F> {
             return Once::End(End::Refused(refusal));
         }
         let headers = known.headers(headers);
-        let hold = hold(&headers, errand.reading);
+        let hold = hold(&errand.item.key, &headers, errand.reading);
         let file = self.file(errand, url, known.status(), headers);
         let writer = self.staging.blob();
         let _reader = self.readers.acquire().await;
@@ -294,6 +325,7 @@ impl<F: Fetch> Visitor<'_, F> {
         Coming {
             key: errand.item.key.to_string(),
             need: errand.item.need,
+            found_on: errand.item.found_on.clone(),
             reading: errand.reading,
             url,
             status,
@@ -305,10 +337,10 @@ impl<F: Fetch> Visitor<'_, F> {
 }
 
 /// Bytes of a body that have to be at hand for its reader.
-fn hold(headers: &HeaderMap, reading: Reading) -> usize {
-    match (media(headers, b"<html"), reading) {
-        (Media::Html | Media::Css | Media::Manifest, Reading::ByType) => HOLD,
+pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
+    match (media(key, headers, b"<html"), reading) {
         (Media::Other, Reading::ByType) => 0,
+        (_, Reading::ByType) => HOLD,
         (_, Reading::Map) => super::sitemap::MAX_SIZE,
         (_, Reading::Robots) => super::robots::MAX_SIZE,
     }
@@ -318,6 +350,7 @@ fn hold(headers: &HeaderMap, reading: Reading) -> usize {
 struct Coming {
     key: String,
     need: Need,
+    found_on: Option<Arc<str>>,
     reading: Reading,
     url: Url,
     status: u16,
@@ -329,9 +362,9 @@ struct Coming {
 impl Coming {
     /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
     fn keep(self, arrived: Arrived) -> End {
-        let (class, findings) = match self.read(arrived.beginning()) {
+        let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
             Ok(read) => read,
-            Err(refusal) => return End::Refused(refusal),
+            Err(unfit) => return unfit.into(),
         };
         let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
         match writer.write(&rest).and_then(|()| writer.finish()) {
@@ -342,34 +375,35 @@ impl Coming {
 
     /// The same for a body that is staged, because it has not changed.
     fn again(self, kept: &Kept) -> End {
-        match self.read(&kept.beginning) {
+        match self.read(&kept.beginning, kept.len) {
             Ok((class, findings)) => {
                 let findings = Findings { unchanged: true, ..findings };
                 self.end(class, (kept.body, kept.len), false, findings)
             }
-            Err(refusal) => End::Refused(refusal),
+            Err(unfit) => unfit.into(),
         }
     }
 
-    fn read(&self, body: &[u8]) -> Result<(Class, Findings), Refusal> {
+    /// Reads the beginning of a body of `len` bytes.
+    fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
         let Coming { key, need, reading, url, headers, .. } = self;
-        let media = media(headers, body);
-        let file = findings::File { key, need: *need, url, headers, media, reading: *reading, body };
-        let mut findings = findings::read(&file, &self.scope)?;
-        if media == Media::Html && !patterns::kinds(key, *need).is_empty() {
+        let media = media(key, headers, body);
+        let found_on = self.found_on.as_deref();
+        let file =
+            findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
+        let mut findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
+        if media.is_page() && !patterns::kinds(key, *need).is_empty() {
             findings.sketch = sketch(body);
         }
-        let is_page = media == Media::Html && *reading == Reading::ByType;
-        Ok((if is_page { Class::Page } else { Class::Asset }, findings))
+        Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
     }
 
     fn end(self, class: Class, (body, len): (BlobId, u64), unpacked: bool, findings: Findings) -> End {
         let Coming { key, status, headers, taken_at, .. } = self;
-        let (headers, notes) = (kept(&headers, unpacked), Notes::default());
-        End::Body(
-            Box::new(Page { key, status, headers, body: Some(body), len, taken_at, class, notes }),
-            findings,
-        )
+        let headers = kept(&headers, unpacked);
+        let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
+        let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
+        End::Body(Box::new(page), findings)
     }
 }
 

@@ -1,10 +1,13 @@
-//! HTTP's words without policy: bodies, headers, Cache-Control, conditional requests, ranges, forwarding headers.
+//! HTTP's words without policy: bodies, headers, Cache-Control, conditional requests, ranges, forwarding headers,
+//! and how the bytes of a body are text.
 
 pub mod body;
 pub mod cache_status;
+pub mod charset;
 pub mod conditional;
 pub mod control;
 pub mod copy;
+pub mod entity;
 pub mod forwarded;
 pub mod headers;
 pub mod range;

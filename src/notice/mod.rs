@@ -64,6 +64,7 @@ impl Fate {
             | Cause::NoOrigin
             | Cause::Busy
             | Cause::Held
+            | Cause::PrivateAddress
             | Cause::Malformed
             | Cause::UnknownSite
             | Cause::HeadersTooLarge

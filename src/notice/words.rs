@@ -154,6 +154,7 @@ fn fault(language: Language, cause: Cause) -> Sentences {
         | Cause::Slow
         | Cause::Busy
         | Cause::Held
+        | Cause::PrivateAddress
         | Cause::Internal => page(language),
     }
 }
@@ -253,6 +254,7 @@ fn reason(language: Language, cause: Cause) -> &'static str {
         Cause::Slow => "サイトのサーバーの応答に時間がかかっています。",
         Cause::Busy => "ただいまアクセスが集中しています。",
         Cause::Held => "サイトのサーバーは、管理者が停止しています。",
+        Cause::PrivateAddress => "このファイルのサーバーには接続しません。",
         Cause::Internal => "こちらで不具合が起きています。",
         Cause::Malformed => "リクエストの形式が正しくありません。",
         Cause::UnknownSite => "このアドレスのサイトはありません。",

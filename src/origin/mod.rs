@@ -61,6 +61,7 @@ pub struct Member {
 /// The origins of one site, in the order of the configuration. May be empty.
 pub struct Origins {
     members: Vec<Member>,
+    tools: Tools,
     turn: AtomicUsize,
 }
 
@@ -109,12 +110,17 @@ impl Origins {
             origin.check_by(settings(wanted), wanted.mode);
             Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
         });
-        Origins { members: members.collect(), turn: AtomicUsize::new(0) }
+        Origins { members: members.collect(), tools: tools.clone(), turn: AtomicUsize::new(0) }
     }
 
     /// All of them, in the configuration's order.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// What they share.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// Whether their trust in certificates is as its files are now.

@@ -11,6 +11,7 @@ mod mirror;
 mod render;
 mod site;
 mod tee;
+mod visited;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -117,7 +118,11 @@ impl Proxy {
         subject.client = ask.client;
         let counted = (site.config.name.clone(), site.metrics.clone(), site.metrics.enter());
         let pending = Pending::new(begun(subject, Some(counted), log));
+        let watched = visited::is_watched(&ask, request.headers());
         let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        if watched {
+            visited::note(&site, &ask, &outcome, now.wall);
+        }
         // 6. end: the only exit.
         pending.end(outcome)
     }

@@ -13,6 +13,7 @@ use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::metrics::SiteMetrics;
 use crate::origin::{Member, Origins, Outlook, health};
+use crate::visits::Visits;
 
 /// A site and its engines. A reload makes a new one that takes over the engines of the old.
 pub struct Site {
@@ -24,6 +25,8 @@ pub struct Site {
     pub cache: SiteCache,
     /// The site's snapshots.
     pub mirror: Arc<Mirror>,
+    /// What its visitors ask for.
+    pub visits: Arc<Visits>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.

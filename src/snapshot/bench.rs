@@ -1,11 +1,12 @@
 //! Makes large snapshots, for measuring.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderName, HeaderValue};
 
-use super::{BeginError, Class, Notes, Page, PublishError, Snapshot, StageError, Store};
+use super::{BeginError, BlobId, Class, Notes, Page, PublishError, Snapshot, StageError, Store};
 use crate::clock::Now;
 
 /// How many different bodies a made snapshot has at most.
@@ -54,6 +55,42 @@ pub fn fill(store: &Store, pages: u64, now: Now) -> Result<Arc<Snapshot>, FillEr
             class: Class::Page,
             notes: Notes::default(),
         })?;
+    }
+    Ok(staging.publish(now, &serde_json::json!({ "made": pages }))?)
+}
+
+/// Publishes a snapshot of `pages` pages that each have a body of their own of about 2 KB, as a crawl would that may be
+/// interrupted: `edition` says which edition of its page a key has, and a page whose edition the snapshot in service has
+/// is carried over, as after an answer 304.
+///
+/// # Errors
+/// As taking any snapshot.
+pub fn fill_editions(
+    store: &Store,
+    pages: u64,
+    edition: impl Fn(u64) -> u64,
+    now: Now,
+) -> Result<Arc<Snapshot>, FillError> {
+    let current = store.current();
+    let (staging, _) = store.begin_or_resume(now, "bench", "editions", Duration::from_secs(60))?;
+    for n in 0..pages {
+        let edition = edition(n);
+        let body = format!("<!doctype html><title>{n}, edition {edition}</title>").repeat(40);
+        let id = BlobId::of(body.as_bytes());
+        let known = current.as_ref().and_then(|current| current.find(&key(n)).ok().flatten());
+        match known.filter(|page| page.body == Some(id)) {
+            Some(page) => staging.add(page)?,
+            None => {
+                let mut writer = staging.blob();
+                writer.write(body.as_bytes())?;
+                let (class, notes) = (Class::Page, Notes::default());
+                let (body, len) = (Some(writer.finish()?), 0);
+                let taken_at = now.wall;
+                let page =
+                    Page { key: key(n), status: 200, headers: headers(n), body, len, taken_at, class, notes };
+                staging.add(page)?;
+            }
+        }
     }
     Ok(staging.publish(now, &serde_json::json!({ "made": pages }))?)
 }

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::damage::{Damage, ReadError};
 use super::locked;
 use super::page::BlobId;
+use super::trouble::Ledger;
 
 /// Bodies up to this many bytes are handed out whole.
 pub const WHOLE: u64 = 1 << 20;
@@ -27,6 +28,9 @@ const PROVEN: usize = 65_536;
 
 /// How many large bodies are verified at once; more wait, so that a crowd that asks for one film reads it once.
 const AT_ONCE: usize = 8;
+
+/// How many damaged bodies are logged one by one: a vanished folder damages all.
+const LOGGED: usize = 20;
 
 /// A body, verified.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ pub enum Stored {
 #[derive(Debug)]
 pub(super) struct Blobs {
     root: PathBuf,
+    /// What this site's snapshots were found to lack.
+    pub(super) ledger: Ledger,
     damaged: Mutex<HashSet<BlobId>>,
     proven: Mutex<HashMap<BlobId, Stamp>>,
     proving: [Mutex<()>; AT_ONCE],
@@ -69,6 +75,7 @@ impl Blobs {
     pub(super) fn new(root: PathBuf) -> Blobs {
         Blobs {
             root,
+            ledger: Ledger::default(),
             damaged: Mutex::default(),
             proven: Mutex::default(),
             proving: std::array::from_fn(|_| Mutex::default()),
@@ -96,6 +103,7 @@ impl Blobs {
         self.of_length(id, len, meta.len())?;
         if len > WHOLE {
             self.prove(id, &file, Stamp::of(&meta))?;
+            self.rewritten(std::slice::from_ref(id));
             return Ok(Stored::File { file, len });
         }
         let mut bytes = vec![0; len as usize];
@@ -103,6 +111,7 @@ impl Blobs {
         if BlobId::of(&bytes) != *id {
             return Err(self.damaged(id, Damage::BlobContent(*id)));
         }
+        self.rewritten(std::slice::from_ref(id));
         Ok(Stored::Whole(bytes.into()))
     }
 
@@ -111,7 +120,7 @@ impl Blobs {
         let (file, meta) = self.open(id)?;
         self.of_length(id, len, meta.len())?;
         self.hash_all(id, &file)?;
-        locked(&self.damaged).remove(id);
+        self.rewritten(std::slice::from_ref(id));
         Ok(())
     }
 
@@ -126,7 +135,7 @@ impl Blobs {
         meta.is_file().then_some(meta.len())
     }
 
-    /// Forgets that a body was damaged: it has been written again.
+    /// Forgets that bodies were damaged: they have been written again, or can be read again.
     pub(super) fn rewritten(&self, ids: &[BlobId]) {
         let mut damaged = locked(&self.damaged);
         if !damaged.is_empty() {
@@ -134,6 +143,8 @@ impl Blobs {
                 damaged.remove(id);
             });
         }
+        drop(damaged);
+        self.ledger.mended(ids);
     }
 
     fn open(&self, id: &BlobId) -> Result<(File, Metadata), ReadError> {
@@ -164,29 +175,19 @@ impl Blobs {
     }
 
     fn hash_all(&self, id: &BlobId, file: &File) -> Result<(), ReadError> {
-        let mut hasher = blake3::Hasher::new();
-        let mut chunk = vec![0; CHUNK];
-        let mut at = 0;
-        loop {
-            let read = match file.read_at(&mut chunk, at) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(self.unreadable(id, e)),
-            };
-            hasher.update(&chunk[..read]);
-            at += read as u64;
-        }
-        if BlobId::from(hasher.finalize()) == *id {
+        if hash_of(file).map_err(|e| self.unreadable(id, e))? == *id {
             return Ok(());
         }
         Err(self.damaged(id, Damage::BlobContent(*id)))
     }
 
     fn damaged(&self, id: &BlobId, damage: Damage) -> ReadError {
-        if locked(&self.damaged).insert(*id) {
-            tracing::warn!(blob = %id, damage = %damage, "found a damaged body in the snapshots");
+        let mut known = locked(&self.damaged);
+        if known.insert(*id) && known.len() <= LOGGED {
+            let last = if known.len() == LOGGED { "; more are not logged" } else { "" };
+            tracing::warn!(blob = %id, damage = %damage, "found a damaged body in the snapshots{last}");
         }
+        drop(known);
         locked(&self.proven).remove(id);
         ReadError::Damaged(damage)
     }
@@ -204,6 +205,24 @@ impl Blobs {
         } else {
             ReadError::io(&self.path(id), error)
         }
+    }
+}
+
+/// The id of a file's content, in constant memory.
+pub(super) fn hash_of(file: &File) -> io::Result<BlobId> {
+    let mut hasher = blake3::Hasher::new();
+    let len = file.metadata()?.len();
+    let mut chunk = vec![0; len.clamp(1, CHUNK as u64) as usize];
+    let mut at = 0;
+    loop {
+        let read = match file.read_at(&mut chunk, at) {
+            Ok(0) => return Ok(BlobId::from(hasher.finalize())),
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        hasher.update(&chunk[..read]);
+        at += read as u64;
     }
 }
 

@@ -91,7 +91,7 @@ impl Collector<'_> {
         for folder in self.folders()? {
             for name in names_in(&folder)? {
                 let Ok(id) = name.parse::<BlobId>() else { continue };
-                if !self.living.contains(&half(&id)) {
+                if !self.living.contains(&id.half()) {
                     batch.push(id);
                 }
             }
@@ -150,7 +150,7 @@ impl Collector<'_> {
         for blob in manifest.blobs() {
             match blob {
                 Ok((blob, _)) => {
-                    self.living.insert(half(&blob));
+                    self.living.insert(blob.half());
                 }
                 Err(ReadError::Damaged(_)) => whole = false,
                 Err(e @ ReadError::Io { .. }) => return Err(Stop::Withheld(chain(&e))),
@@ -159,7 +159,7 @@ impl Collector<'_> {
         if !whole {
             // The pages themselves say it too.
             let pages = manifest.entries().map(|entry| manifest.record(entry?, None));
-            self.living.extend(pages.flatten().filter_map(|page| page.body).map(|blob| half(&blob)));
+            self.living.extend(pages.flatten().filter_map(|page| page.body).map(|blob| blob.half()));
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl Collector<'_> {
         let claimed = self.claims()?;
         let (mut count, mut size) = (0, 0);
         for id in batch.drain(..) {
-            if self.living.contains(&half(&id)) || claimed.contains(&half(&id)) {
+            if self.living.contains(&id.half()) || claimed.contains(&id.half()) {
                 continue;
             }
             let path = self.blobs.path(&id);
@@ -197,7 +197,7 @@ impl Collector<'_> {
             for name in names_in(&dir)?.iter().filter(|name| is_staging(name)) {
                 match fs::read(dir.join(name).join(USES)) {
                     Ok(uses) => claimed
-                        .extend(uses.as_chunks::<32>().0.iter().map(|id| half(&BlobId::from_bytes(*id)))),
+                        .extend(uses.as_chunks::<32>().0.iter().map(|id| BlobId::from_bytes(*id).half())),
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                     Err(e) => return Err(e),
                 }
@@ -205,11 +205,6 @@ impl Collector<'_> {
         }
         Ok(claimed)
     }
-}
-
-fn half(id: &BlobId) -> u128 {
-    let (half, _) = id.as_bytes().as_chunks::<16>();
-    half.first().map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 /// Whether the lock was to be had within [`TRIES`] times [`APART`]. Not waited for without end: its holder may be a

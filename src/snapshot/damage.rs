@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::page::BlobId;
 
 /// A part of a snapshot that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Damage {
     /// Neither copy of the manifest's header is whole.
     #[error("the manifest's header is damaged")]
@@ -14,6 +14,9 @@ pub enum Damage {
     /// Neither copy of the manifest's fence is whole.
     #[error("the manifest's fence is damaged")]
     Fence,
+    /// One copy of the manifest's header or fence; the other serves. The number is its place in the manifest.
+    #[error("the copy of the manifest's header or fence at byte {0} is damaged; the other one is whole")]
+    Copy(u64),
     /// The manifest is shorter or longer than its header says.
     #[error("the manifest is cut short")]
     Truncated,
@@ -51,6 +54,27 @@ pub enum Damage {
     /// The disk cannot read a body's file.
     #[error("blob {0} cannot be read from the disk")]
     BlobUnreadable(BlobId),
+}
+
+impl Damage {
+    /// The body, when the damage is one's file.
+    pub(super) fn blob(&self) -> Option<BlobId> {
+        match self {
+            Damage::BlobMissing(id)
+            | Damage::BlobLength { id, .. }
+            | Damage::BlobContent(id)
+            | Damage::BlobUnreadable(id) => Some(*id),
+            Damage::Header
+            | Damage::Fence
+            | Damage::Copy(_)
+            | Damage::Truncated
+            | Damage::Stranger
+            | Damage::Index(_)
+            | Damage::BlobTable(_)
+            | Damage::Record(_)
+            | Damage::NotListed(_) => None,
+        }
+    }
 }
 
 /// A page or body cannot be had from this snapshot.

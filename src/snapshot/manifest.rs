@@ -107,6 +107,67 @@ impl Manifest {
         if self.is_whole(number as usize, &block) { Ok(block) } else { Err(Damage::Index(number).into()) }
     }
 
+    /// The page whose key has this hash.
+    pub(super) fn find_hash(&self, hash: u128) -> Result<Option<Page>, ReadError> {
+        let number = self.fence.index.partition_point(|(first, _)| *first <= hash).checked_sub(1);
+        let Some(number) = number.map(|number| number as u64) else { return Ok(None) };
+        let block = self.index_block(number)?;
+        search(&block, self.lines_of(number), hash).map(|entry| self.record(entry, None)).transpose()
+    }
+
+    /// The index entries with hashes from `from` to `to`, both included, as [`Manifest::entries`].
+    pub(super) fn entries_between(
+        &self,
+        from: u128,
+        to: u128,
+    ) -> impl Iterator<Item = Result<Entry, ReadError>> {
+        let first = self.fence.index.partition_point(|(first, _)| *first <= from).saturating_sub(1);
+        let end = self.fence.index.partition_point(|(first, _)| *first <= to);
+        let lines = (first..end).flat_map(move |number| match self.lines(number as u64) {
+            Ok(lines) => lines.into_iter().map(Ok).collect::<Vec<_>>().into_iter(),
+            Err(e) => vec![Err(e)].into_iter(),
+        });
+        lines.filter(move |line| line.as_ref().map_or(true, |line| (from..=to).contains(&line.hash)))
+    }
+
+    /// The bodies from `from` on, as [`Manifest::blobs`].
+    pub(super) fn blobs_from(&self, from: BlobId) -> impl Iterator<Item = Result<(BlobId, u64), ReadError>> {
+        let (mut low, mut high) = (0, self.head.blob_blocks());
+        // The last block that begins before it; one that cannot be read counts as one that begins behind.
+        while low < high {
+            let middle = u64::midpoint(low, high);
+            let before = self.blob_block(middle).is_ok_and(|block| format::read_blob(&block, 0).0 < from);
+            if before { low = middle + 1 } else { high = middle }
+        }
+        let blobs =
+            (low.saturating_sub(1)..self.head.blob_blocks()).flat_map(|number| self.blob_lines(number));
+        blobs.filter(move |blob| blob.as_ref().map_or(true, |(id, _)| *id >= from))
+    }
+
+    /// Where the heap ends, and how many pages the index has.
+    pub(super) fn extent(&self) -> (u64, u64) {
+        (self.head.heap_end, self.head.entries)
+    }
+
+    /// What is wrong with the copies of head and fence.
+    pub(super) fn copies(&self) -> Result<Vec<Damage>, ReadError> {
+        let mut damaged = Vec::new();
+        for at in [0, self.head.file_len - BLOCK as u64] {
+            let page = self.block(at)?;
+            if Head::decode(&page).as_ref() != Ok(&self.head) {
+                damaged.push(Damage::Copy(at));
+            }
+        }
+        let mut bytes = vec![0; self.head.fence_len() as usize];
+        for at in self.head.fence_at {
+            self.read(&mut bytes, at)?;
+            if Fence::decode(&bytes, &self.head).is_none() {
+                damaged.push(Damage::Copy(at));
+            }
+        }
+        Ok(damaged)
+    }
+
     /// The page that an index entry points to, verified, with the key that the index says.
     pub(super) fn record(&self, entry: Entry, key: Option<&str>) -> Result<Page, ReadError> {
         let damaged = || ReadError::Damaged(Damage::Record(entry.at));
@@ -146,13 +207,17 @@ impl Manifest {
 
     /// All bodies and their lengths, sorted by id. A damaged block is one error; what follows it still comes.
     pub(super) fn blobs(&self) -> impl Iterator<Item = Result<(BlobId, u64), ReadError>> {
-        (0..self.head.blob_blocks()).flat_map(move |number| match self.blob_block(number) {
+        (0..self.head.blob_blocks()).flat_map(|number| self.blob_lines(number))
+    }
+
+    fn blob_lines(&self, number: u64) -> Vec<Result<(BlobId, u64), ReadError>> {
+        match self.blob_block(number) {
             Ok(block) => {
                 let lines = (self.head.blobs - number * format::BLOBS_PER_BLOCK).min(format::BLOBS_PER_BLOCK);
-                (0..lines as usize).map(|i| Ok(format::read_blob(&block, i))).collect::<Vec<_>>().into_iter()
+                (0..lines as usize).map(|i| Ok(format::read_blob(&block, i))).collect()
             }
-            Err(e) => vec![Err(e)].into_iter(),
-        })
+            Err(e) => vec![Err(e)],
+        }
     }
 
     fn blob_block(&self, number: u64) -> Result<[u8; BLOCK], ReadError> {
@@ -198,7 +263,7 @@ fn search(block: &[u8; BLOCK], lines: usize, hash: u128) -> Option<Entry> {
     (low < lines && Entry::hash_at(block, low) == hash).then(|| Entry::read(block, low))
 }
 
-fn open_shared(path: &Path) -> Result<File, ManifestError> {
+pub(super) fn open_shared(path: &Path) -> Result<File, ManifestError> {
     let io = |source| ManifestError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(|e| {
         let absent = matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
@@ -218,6 +283,13 @@ fn open_shared(path: &Path) -> Result<File, ManifestError> {
         return Err(ManifestError::Gone);
     }
     Ok(file)
+}
+
+/// How many pages a manifest says that it has, though it may be cut short.
+pub(super) fn entries_said(path: &Path) -> Option<u64> {
+    let file = File::open(path).ok()?;
+    let len = file.metadata().ok()?.len();
+    read_head(&file, len).ok().map(|head| head.entries)
 }
 
 enum HeadError {

@@ -25,9 +25,10 @@ const PINNED: &str = "pinned";
 const HELD: &str = "held.json";
 const VERSION: u32 = 1;
 
-/// How often, and how long apart, a lock is tried for: ten seconds, many times what its holders need it for.
-const TRIES: u32 = 500;
-const APART: Duration = Duration::from_millis(20);
+/// How often, and about how long apart, a lock is tried for: ten seconds and more, many times what its holders need it
+/// for. Not at fixed times, so that nobody who takes it again and again is met each time.
+const TRIES: u32 = 10_000;
+const APART: std::ops::Range<u64> = 500..1500;
 
 /// The marks of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +96,9 @@ pub(super) fn lock(dir: &Path) -> io::Result<File> {
     for _ in 0..TRIES {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(APART),
+            Err(fs::TryLockError::WouldBlock) => {
+                std::thread::sleep(Duration::from_micros(fastrand::u64(APART)));
+            }
             Err(fs::TryLockError::Error(e)) => return Err(e),
         }
     }

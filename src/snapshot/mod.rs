@@ -5,8 +5,10 @@
 //! <state>/blobs/lock                   shared: a staging claims or places bodies; alone: bodies are removed
 //! <state>/snapshots/<site>/current     which snapshot is in service; replaced by rename
 //! <state>/snapshots/<site>/lock        held by whoever takes a snapshot
+//! <state>/snapshots/<site>/marks.lock  held for a moment by whoever moves the pointer, marks or removes snapshots
 //! <state>/snapshots/<site>/<id>/       manifest, report.json: written once, renamed into place whole
-//! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: removed
+//! <state>/snapshots/<site>/<id>/       pinned, held.json: marks, set and taken away later
+//! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: taken up again, or removed
 //! <state>/snapshots/<site>/.gone-<id>/      being removed
 //! ```
 //!
@@ -15,9 +17,13 @@
 //!
 //! What a killed process or a power cut may leave is garbage, never half a snapshot: bodies are synced before they
 //! have their names, the manifest after them, the folder appears by one rename, and only then the pointer moves.
+//!
+//! Locks are taken in this order: `lock`, `blobs/lock`, `marks.lock`.
 
+mod begin;
 pub mod bench;
 mod blobs;
+mod bodies;
 mod collect;
 mod damage;
 mod diff;
@@ -31,10 +37,14 @@ mod publish;
 mod reader;
 mod record;
 mod repair;
+mod resume;
 mod retain;
+mod salvage;
+mod scrub;
 mod service;
 mod staging;
 mod store;
+mod trouble;
 mod verify;
 mod writer;
 
@@ -43,20 +53,24 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use begin::{BeginError, Begun};
 pub use blobs::{Stored, WHOLE};
+pub use bodies::Bodies;
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Notes, Page};
-pub use publish::{PublishError, Staging};
+pub use publish::{BY_HAND, PublishError, Staging};
 pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use repair::{Account, RepairError, Repaired};
 pub use retain::{Keep, RetainError, Retained};
+pub use scrub::{Scrubbed, piece};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};
-pub use store::{BeginError, Begun, OpenError, Store, sites};
+pub use store::{OpenError, Store, sites};
+pub use trouble::Trouble;
 pub use verify::{Checked, Finding, VerifyReport};
 
 const BLOBS: &str = "blobs";

@@ -87,6 +87,12 @@ impl BlobId {
         BlobId(hash)
     }
 
+    /// The first half of the hash.
+    pub(super) fn half(&self) -> u128 {
+        let (half, _) = self.0.as_chunks::<16>();
+        half.first().map_or(0, |half| u128::from_be_bytes(*half))
+    }
+
     /// The hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

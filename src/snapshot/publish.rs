@@ -3,16 +3,20 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
+use super::bodies::Bodies;
 use super::damage::ManifestError;
 use super::format::About;
 use super::id::SnapshotId;
 use super::marks;
 use super::page::Page;
 use super::reader::{Snapshot, to_millis};
+use super::resume::COURSE;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
-use super::writer::Writer;
+use super::writer::{PAGES, Writer};
 use super::{CURRENT, REPORT};
 use crate::clock::Now;
 use crate::disk;
@@ -37,6 +41,9 @@ pub(super) enum Place<'a> {
     Service,
     /// On the shelf, for these reasons.
     Shelf(&'a [String]),
+    /// In service if the first is meant to be, as the pointer says, or, without a pointer, if the second, which serves,
+    /// is the first or none; else on the shelf.
+    InsteadOf(SnapshotId, Option<SnapshotId>),
 }
 
 /// Where it goes.
@@ -47,11 +54,17 @@ enum Decision {
 
 impl Place<'_> {
     fn decide(&self, found: Found) -> Decision {
-        let by_hand = match found {
-            Found::Pointer(pointer) => pointer.by_hand,
-            Found::Nothing | Found::Damaged => None,
+        let (pointed, by_hand) = match found {
+            Found::Pointer(pointer) => (Some(pointer.id), pointer.by_hand),
+            Found::Nothing | Found::Damaged => (None, None),
         };
         match self {
+            Place::InsteadOf(of, current) => match pointed.or(*current).is_none_or(|meant| meant == *of) {
+                true => Decision::Serve { by_hand },
+                false => {
+                    Decision::Hold(vec![format!("it is the repaired copy of {of}, which is not in service")])
+                }
+            },
             Place::Shelf(reasons) => Decision::Hold(reasons.to_vec()),
             Place::Service if by_hand.is_some() => Decision::Hold(vec![BY_HAND.to_owned()]),
             Place::Service => Decision::Serve { by_hand: None },
@@ -60,7 +73,7 @@ impl Place<'_> {
 }
 
 /// Why a snapshot that passed the gate is held.
-const BY_HAND: &str =
+pub const BY_HAND: &str =
     "the operator went back to an older snapshot by hand, so new ones wait to be published by hand";
 
 /// A snapshot being taken. See the functions for what may be called at once from several threads: all of them.
@@ -68,10 +81,14 @@ pub struct Staging {
     store: Store,
     id: SnapshotId,
     kind: String,
-    begun: Now,
+    begun: SystemTime,
     shared: Arc<Shared>,
     /// Where its files are, until it is published.
     dir: Option<PathBuf>,
+    /// How many pages it had when it was taken up.
+    resumed: usize,
+    /// Whether what is staged stays on the disk when this is dropped.
+    lasting: AtomicBool,
     /// Held until the end: one staging at a time.
     _lock: File,
 }
@@ -80,13 +97,14 @@ impl Staging {
     pub(super) fn new(
         store: Store,
         id: SnapshotId,
-        begun: Now,
+        begun: SystemTime,
         kind: &str,
         shared: Shared,
         lock: File,
     ) -> Staging {
         let dir = Some(shared.dir().to_owned());
-        Staging { store, id, kind: kind.to_owned(), begun, shared: Arc::new(shared), dir, _lock: lock }
+        let (kind, resumed, lasting) = (kind.to_owned(), shared.added(), AtomicBool::new(false));
+        Staging { store, id, kind, begun, shared: Arc::new(shared), dir, resumed, lasting, _lock: lock }
     }
 
     /// What the snapshot will be called.
@@ -94,9 +112,30 @@ impl Staging {
         self.id
     }
 
+    /// When it was begun; before this process was started, if it was taken up.
+    pub fn begun(&self) -> SystemTime {
+        self.begun
+    }
+
+    /// What reads the bodies that are staged.
+    pub fn bodies(&self) -> Bodies {
+        Bodies::new(Arc::clone(&self.shared))
+    }
+
+    /// Makes it as old as what it is made of.
+    pub(super) fn pretend_begun(&mut self, begun: SystemTime) {
+        self.begun = begun;
+    }
+
     /// Begins a body.
     pub fn blob(&self) -> BlobWriter {
         BlobWriter::new(Arc::clone(&self.shared))
+    }
+
+    /// Begins a body that is likely to be the one that `page`, of an earlier snapshot, has: as long as what comes is the
+    /// same, nothing is written, however large it is.
+    pub fn blob_like(&self, page: &Page) -> BlobWriter {
+        BlobWriter::like(Arc::clone(&self.shared), page)
     }
 
     /// Adds a page. Its body, if it has one, was finished by one of this staging's [`Staging::blob`]s, or is that of
@@ -113,15 +152,19 @@ impl Staging {
     /// What was added before it was resumed, in the order in which it was added: a later page with the same key takes
     /// the place of an earlier one. Constant memory.
     pub fn staged(&self) -> impl Iterator<Item = Page> {
-        std::iter::empty()
+        (0..self.resumed).filter_map(|n| self.shared.staged(n))
     }
 
-    /// Keeps what is staged on the disk, for [`Store::begin_or_resume`] after a restart.
-    ///
-    /// # Errors
-    /// When what is still in memory cannot be written; it is then discarded.
-    pub fn leave(self) -> Result<(), StageError> {
-        Ok(())
+    /// Keeps what is staged on the disk, for [`Store::begin_or_resume`] after a restart. One that was begun with
+    /// [`Store::begin`], and one that has met a full disk, is discarded all the same.
+    pub fn leave(self) {
+        self.leave_when_dropped(true);
+    }
+
+    /// Whether this is left ([`Staging::leave`]) when it is dropped, instead of discarded: for those who may be
+    /// dropped at any time.
+    pub fn leave_when_dropped(&self, yes: bool) {
+        self.lasting.store(yes, Ordering::Relaxed);
     }
 
     /// Puts it in service, durably: bodies, manifest, names, and at last the pointer. `report` is the record of how
@@ -161,8 +204,16 @@ impl Staging {
         let place = self.store.inner.path_of(self.id);
         let settled = self.put_in_place(writer, now, report, &place, wanted);
         match &settled {
-            Ok(_) => self.dir = None,
-            Err(_) => drop(disk::remove_tree(&place)),
+            Ok(_) => {
+                self.dir = None;
+                self.store.inner.blobs.ledger.set_full(false);
+            }
+            Err(error) => {
+                if matches!(error, PublishError::Stage(StageError::Full)) {
+                    self.store.inner.blobs.ledger.set_full(true);
+                }
+                drop(disk::remove_tree(&place));
+            }
         }
         settled
     }
@@ -180,6 +231,9 @@ impl Staging {
         let _no_collection = self.shared.complete(writer, self.about(now))?;
         disk::write_atomic(&dir.join(REPORT), report.to_string().as_bytes()).map_err(at)?;
         disk::remove_tree(&dir.join(NEW)).map_err(at)?;
+        for name in [COURSE, PAGES] {
+            disk::remove_file(&dir.join(name)).map_err(at)?;
+        }
         // What the pointer says now, it still says when this has come to its end.
         let _moving = inner.moving().map_err(|e| StageError::io(&inner.dir, e))?;
         let decision = wanted.decide(inner.read_pointer());
@@ -214,7 +268,7 @@ impl Staging {
             id: self.id,
             site: self.store.site().to_owned(),
             kind: self.kind.clone(),
-            started: to_millis(self.begun.wall),
+            started: to_millis(self.begun),
             finished: to_millis(now.wall),
             pages: 0,
             files: 0,
@@ -227,7 +281,14 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        drop(self.shared.close());
+        if self.shared.is_full() {
+            self.store.inner.blobs.ledger.set_full(true);
+        }
+        let written = self.shared.close().is_some_and(|mut writer| writer.flush().is_ok());
+        let lasting = self.lasting.load(Ordering::Relaxed) && written && !self.shared.is_full();
+        if lasting && self.dir.as_ref().is_some_and(|dir| dir.join(COURSE).exists()) {
+            return;
+        }
         if let Some(dir) = self.dir.take()
             && let Err(error) = disk::remove_tree(&dir)
         {

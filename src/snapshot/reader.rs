@@ -123,7 +123,7 @@ impl Snapshot {
     /// # Errors
     /// When what is stored is damaged (then see [`super::Store::find_older`]) or cannot be read.
     pub fn find(&self, key: &str) -> Result<Option<Page>, ReadError> {
-        self.manifest.find(key)
+        self.noted(self.manifest.find(key))
     }
 
     /// The body of one of its pages, verified; empty for a page without one. Blocks.
@@ -132,9 +132,17 @@ impl Snapshot {
     /// When what is stored is damaged (then see [`super::Store::find_older`]) or cannot be read.
     pub fn load(&self, page: &Page) -> Result<Stored, ReadError> {
         match &page.body {
-            Some(id) => self.blobs.load(id, page.len),
+            Some(id) => self.noted(self.blobs.load(id, page.len)),
             None => Ok(Stored::Whole(bytes::Bytes::new())),
         }
+    }
+
+    /// Damage is told to the operator.
+    pub(super) fn noted<T>(&self, read: Result<T, ReadError>) -> Result<T, ReadError> {
+        if let Err(ReadError::Damaged(damage)) = &read {
+            self.blobs.ledger.note(self.id, damage);
+        }
+        read
     }
 
     /// All pages, in the order of their keys' hashes: the same in every snapshot, so that two can be merged. Bounded

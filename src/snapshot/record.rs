@@ -112,6 +112,31 @@ pub(super) fn decode(record: Bytes, offset: u64) -> Option<Page> {
         return None;
     }
     let mut rest = Reader { bytes: record.slice(..body_end) };
+    let mut page = front(&mut rest, offset)?;
+    while !rest.bytes.is_empty() {
+        field(&mut rest, &mut page.notes)?;
+    }
+    Some(page)
+}
+
+/// Reads the record that stands at `offset` and at the beginning of `bytes`, and says how long it is: for when the
+/// index that would say so is lost. `None`: there is none.
+pub(super) fn decode_first(bytes: &Bytes, offset: u64) -> Option<(Page, usize)> {
+    let mut rest = Reader { bytes: bytes.clone() };
+    let mut page = front(&mut rest, offset)?;
+    loop {
+        // After the header fields, each field may have been the last.
+        let end = bytes.len() - rest.bytes.len();
+        let check = bytes.get(end..end + CHECK)?;
+        if check_of(&bytes[..end]) == check {
+            return Some((page, end + CHECK));
+        }
+        field(&mut rest, &mut page.notes)?;
+    }
+}
+
+/// Reads a record up to its tagged fields.
+fn front(rest: &mut Reader, offset: u64) -> Option<Page> {
     if rest.u64()? != offset {
         return None;
     }
@@ -135,13 +160,15 @@ pub(super) fn decode(record: Bytes, offset: u64) -> Option<Page> {
         let value = HeaderValue::from_maybe_shared(rest.take(value_len as usize)?).ok()?;
         headers.push((name, value));
     }
-    let mut notes = Notes::default();
-    while !rest.bytes.is_empty() {
-        let tag = rest.u16()?;
-        let len = rest.u32()?;
-        note(tag, &rest.take(len as usize)?, &mut notes);
-    }
-    Some(Page { key, status, headers, body, len, taken_at, class, notes })
+    Some(Page { key, status, headers, body, len, taken_at, class, notes: Notes::default() })
+}
+
+/// Reads one tagged field.
+fn field(rest: &mut Reader, notes: &mut Notes) -> Option<()> {
+    let tag = rest.u16()?;
+    let len = rest.u32()?;
+    note(tag, &rest.take(len as usize)?, notes);
+    Some(())
 }
 
 /// Takes note of a tagged field. One of another length is a later version's, and passed over as an unknown one is.
@@ -347,13 +374,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_page_is_read_back_as_it_was(page in any_page(), offset in any::<u64>()) {
-            prop_assert_eq!(decode(encoded(&page, offset).into(), offset), Some(page));
+            let record = encoded(&page, offset);
+            prop_assert_eq!(decode(record.clone().into(), offset), Some(page.clone()));
+            let followed = Bytes::from([&record[..], &[7; 100]].concat());
+            prop_assert_eq!(decode_first(&followed, offset), Some((page, record.len())));
+            prop_assert_eq!(decode_first(&followed, offset ^ 1), None);
+            prop_assert_eq!(decode_first(&followed.slice(..record.len() - 1), offset), None);
         }
 
         #[test]
         fn garbage_never_panics(bytes in vec(any::<u8>(), 0..300), offset in any::<u64>()) {
             prop_assert_eq!(decode(bytes.clone().into(), offset), None);
-            decode(resealed(bytes), offset);
+            decode(resealed(bytes.clone()), offset);
+            decode_first(&[&offset.to_le_bytes()[..], &bytes].concat().into(), offset);
         }
 
         #[test]

@@ -143,6 +143,7 @@ impl Store {
             _ => disk::remove_tree(&gone)?,
         }
         locked(&inner.shelf).remove(&id);
+        inner.blobs.ledger.forget(id);
         Ok(Removal::Done)
     }
 }

@@ -10,7 +10,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::blobs::{Blobs, Stored, WHOLE};
@@ -19,6 +21,7 @@ use super::id::SnapshotId;
 use super::locked;
 use super::page::{BlobId, Page};
 use super::record::Oversize;
+use super::resume::Course;
 use super::writer::{AddError, Writer};
 use crate::disk::{self, Journal, StagedFile, Syncer};
 
@@ -76,38 +79,70 @@ pub(super) struct Shared {
     blobs: Arc<Blobs>,
     syncer: Syncer,
     used: Mutex<Used>,
+    full: AtomicBool,
     /// `None` once published or dropped.
     manifest: Mutex<Option<Writer>>,
 }
 
 /// The bodies that this staging relies on.
-struct Used {
-    lengths: HashMap<BlobId, u64>,
+pub(super) struct Used {
+    pub(super) lengths: HashMap<BlobId, u64>,
     /// Those that lie in the staging's own folder.
-    new: Vec<BlobId>,
-    journal: Journal,
-    lock: File,
+    pub(super) new: Vec<BlobId>,
+    pub(super) journal: Journal,
+    pub(super) lock: File,
 }
 
 impl Shared {
-    /// Lays out the staging folder `dir`.
-    pub(super) fn create(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError> {
+    /// Lays out the staging folder `dir`; with a course, for being taken up again.
+    pub(super) fn create(
+        dir: &Path,
+        blobs: Arc<Blobs>,
+        course: Option<&Course>,
+    ) -> Result<Shared, StageError> {
         let at = |path: &Path, source| StageError::io(path, source);
         let (new, uses) = (dir.join(NEW), dir.join(USES));
         disk::ensure_dir(&new).map_err(|e| at(&new, e))?;
         let journal = Journal::create(&uses).map_err(|e| at(&uses, e))?;
-        let manifest = Writer::create(dir).map_err(|e| at(dir, e))?;
+        let manifest = match course {
+            Some(course) => course.write(dir).and_then(|()| Writer::create_lasting(dir)),
+            None => Writer::create(dir),
+        };
+        let manifest = manifest.map_err(|e| at(dir, e))?;
         let syncer = Syncer::open(dir).map_err(|e| at(dir, e))?;
         let lock_path = Blobs::lock_path(blobs.root());
         let lock = disk::lock_file(&lock_path).map_err(|e| at(&lock_path, e))?;
         let used = Used { lengths: HashMap::new(), new: Vec::new(), journal, lock };
-        Ok(Shared {
+        let shared = Shared::of(dir, blobs, syncer, used);
+        shared.open(manifest);
+        Ok(shared)
+    }
+
+    /// One to which nothing can be added yet.
+    pub(super) fn of(dir: &Path, blobs: Arc<Blobs>, syncer: Syncer, used: Used) -> Shared {
+        Shared {
             dir: dir.to_owned(),
             blobs,
             syncer,
             used: Mutex::new(used),
-            manifest: Mutex::new(Some(manifest)),
-        })
+            full: AtomicBool::new(false),
+            manifest: Mutex::default(),
+        }
+    }
+
+    /// Begins, or goes on with, the adding of pages.
+    pub(super) fn open(&self, manifest: Writer) {
+        *locked(&self.manifest) = Some(manifest);
+    }
+
+    /// Pages added so far, replaced ones included.
+    pub(super) fn added(&self) -> usize {
+        locked(&self.manifest).as_ref().map_or(0, Writer::added)
+    }
+
+    /// The page that was added as number `n` of those that were resumed.
+    pub(super) fn staged(&self, n: usize) -> Option<Page> {
+        locked(&self.manifest).as_ref()?.read(n)
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -119,7 +154,24 @@ impl Shared {
         if free < RESERVE { Err(StageError::Full) } else { Ok(()) }
     }
 
-    pub(super) fn add(&self, mut page: Page) -> Result<(), StageError> {
+    /// Whether it has met a full disk.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of a full disk.
+    pub(super) fn noted<T>(&self, done: Result<T, StageError>) -> Result<T, StageError> {
+        if matches!(done, Err(StageError::Full)) {
+            self.full.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+
+    pub(super) fn add(&self, page: Page) -> Result<(), StageError> {
+        self.noted(self.try_add(page))
+    }
+
+    fn try_add(&self, mut page: Page) -> Result<(), StageError> {
         page.len = match &page.body {
             Some(id) => self.length_of(id)?,
             None => 0,
@@ -132,8 +184,13 @@ impl Shared {
         })
     }
 
+    /// Opens a body that this staging relies on, wherever it lies.
+    pub(super) fn open_body(&self, id: &BlobId) -> io::Result<File> {
+        File::open(self.dir.join(NEW).join(id.to_string())).or_else(|_| File::open(self.blobs.path(id)))
+    }
+
     /// The length of a body that a page may name: staged by this staging, or stored before and proven now.
-    fn length_of(&self, id: &BlobId) -> Result<u64, StageError> {
+    pub(super) fn length_of(&self, id: &BlobId) -> Result<u64, StageError> {
         if let Some(len) = locked(&self.used).lengths.get(id) {
             return Ok(*len);
         }
@@ -184,12 +241,14 @@ impl Shared {
         if locked(&self.used).lengths.contains_key(&id) {
             return Ok(());
         }
-        let stored = self.claim(&id)? == Some(len) && self.blobs.check(&id, len).is_ok();
+        let there = self.claim(&id)?;
+        let stored = there == Some(len) && self.blobs.check(&id, len).is_ok();
         if !stored {
             let path = self.dir.join(NEW).join(id.to_string());
             let at = |source| StageError::io(&self.dir, source);
             let file = match body {
                 Written::File(file) => file,
+                Written::Same(same) => self.copy(&same, len)?,
                 Written::Memory(bytes) => {
                     self.has_room()?;
                     let mut file = StagedFile::create(&self.dir).map_err(at)?;
@@ -197,12 +256,48 @@ impl Shared {
                     file
                 }
             };
+            // Snapshots that have it already are not to wait until this one is published.
+            if there.is_some() || !self.blobs.is_sound(&id) {
+                self.heal(id, file).map_err(at)?;
+                locked(&self.used).lengths.insert(id, len);
+                return Ok(());
+            }
             file.place(&path).map_err(at)?;
         }
         let mut used = locked(&self.used);
         if used.lengths.insert(id, len).is_none() && !stored {
             used.new.push(id);
         }
+        Ok(())
+    }
+
+    /// A new file with the first `len` bytes of a stored one.
+    fn copy(&self, stored: &File, len: u64) -> Result<StagedFile, StageError> {
+        let at = |source| StageError::io(&self.dir, source);
+        self.has_room()?;
+        let mut file = StagedFile::create(&self.dir).map_err(at)?;
+        let mut chunk = vec![0; IN_MEMORY];
+        let mut done = 0;
+        while done < len {
+            let size = (len - done).min(IN_MEMORY as u64) as usize;
+            stored.read_exact_at(&mut chunk[..size], done).map_err(at)?;
+            file.write_all(&chunk[..size]).map_err(at)?;
+            done += size as u64;
+        }
+        Ok(file)
+    }
+
+    /// Puts a body in the place of one that is damaged or lost, durably.
+    fn heal(&self, id: BlobId, file: StagedFile) -> io::Result<()> {
+        let path = self.blobs.path(&id);
+        let mut used = locked(&self.used);
+        used.lock.lock_shared()?;
+        let healed = path.parent().map_or(Ok(()), disk::ensure_dir).and_then(|()| file.commit(&path));
+        let noted = healed.and_then(|()| used.journal.append(id.as_bytes()));
+        used.lock.unlock()?;
+        noted?;
+        self.blobs.rewritten(&[id]);
+        tracing::info!(blob = %id, "a damaged body was written again");
         Ok(())
     }
 
@@ -241,6 +336,8 @@ impl Shared {
 /// A body as its writer has it.
 enum Written {
     Memory(Vec<u8>),
+    /// So far the same as the beginning of a stored one.
+    Same(File),
     File(StagedFile),
 }
 
@@ -259,15 +356,41 @@ impl BlobWriter {
         BlobWriter { shared, hasher: Box::default(), len: 0, looked: 0, body }
     }
 
+    /// One of a body that is likely to be the one of `page`: as long as it is, nothing is written.
+    pub(super) fn like(shared: Arc<Shared>, page: &Page) -> BlobWriter {
+        // A small one is gathered in memory anyway.
+        let stored = page.body.filter(|_| page.len > IN_MEMORY as u64);
+        let stored = stored.and_then(|id| File::open(shared.blobs.path(&id)).ok());
+        let writer = BlobWriter::new(shared);
+        match stored {
+            Some(file) => BlobWriter { body: Written::Same(file), ..writer },
+            None => writer,
+        }
+    }
+
     /// Appends.
     ///
     /// # Errors
     /// [`StageError::Full`] when the disk is; the body is then to be dropped.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), StageError> {
+        let shared = Arc::clone(&self.shared);
+        shared.noted(self.try_write(chunk))
+    }
+
+    fn try_write(&mut self, chunk: &[u8]) -> Result<(), StageError> {
         self.hasher.update(chunk);
+        let before = self.len;
         self.len += chunk.len() as u64;
+        if let Written::Same(stored) = &self.body {
+            if is_at(stored, chunk, before) {
+                return Ok(());
+            }
+            self.body = Written::File(self.shared.copy(stored, before)?);
+        }
         let at = |source| StageError::io(&self.shared.dir, source);
         match &mut self.body {
+            // Has just been made a file.
+            Written::Same(_) => {}
             Written::Memory(bytes) if bytes.len() + chunk.len() <= IN_MEMORY => {
                 bytes.extend_from_slice(chunk)
             }
@@ -308,9 +431,18 @@ impl BlobWriter {
     /// [`StageError::Full`] when the disk is.
     pub fn finish(self) -> Result<BlobId, StageError> {
         let id = BlobId::from(self.hasher.finalize());
-        self.shared.settle(id, self.len, self.body)?;
+        self.shared.noted(self.shared.settle(id, self.len, self.body))?;
         Ok(id)
     }
+}
+
+/// Whether these bytes stand at this place of a file.
+fn is_at(file: &File, bytes: &[u8], at: u64) -> bool {
+    let mut chunk = vec![0; bytes.len().min(IN_MEMORY)];
+    bytes.chunks(IN_MEMORY).zip(0..).all(|(part, n)| {
+        let found = &mut chunk[..part.len()];
+        file.read_exact_at(found, at + n * IN_MEMORY as u64).is_ok() && found == part
+    })
 }
 
 impl std::fmt::Debug for BlobWriter {

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -15,11 +14,8 @@ use super::id::SnapshotId;
 use super::marks::Marks;
 use super::page::Page;
 use super::pointer::{self, Pointer};
-use super::publish::Staging;
 use super::reader::{Snapshot, Summary};
-use super::staging::{Shared, StageError, is_staging};
-use super::{BLOBS, CURRENT, GONE, LOCK, REPORT, SNAPSHOTS, STAGING, locked};
-use crate::clock::Now;
+use super::{BLOBS, CURRENT, REPORT, SNAPSHOTS, locked};
 use crate::disk;
 
 /// All snapshots of a site. Clones are the same store.
@@ -36,6 +32,8 @@ pub(super) struct Inner {
     pub(super) blobs: Arc<Blobs>,
     pub(super) current: ArcSwapOption<Snapshot>,
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
+    /// Where the verification of the snapshot in service goes on.
+    pub(super) scrub: Mutex<Option<u128>>,
     /// Held while what is in service is chosen or changed.
     pub(super) moving: Mutex<()>,
 }
@@ -49,18 +47,6 @@ pub(super) enum Slot {
     Damaged(String),
     /// It could not be opened for a reason that says nothing about it: no rights, or a later format.
     Unknown(String),
-}
-
-/// How a staging was begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// Empty.
-    New,
-    /// With what an earlier one had staged: [`Staging::staged`].
-    Resumed {
-        /// How many pages.
-        pages: u64,
-    },
 }
 
 /// A store cannot be opened.
@@ -78,44 +64,6 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-}
-
-/// A snapshot cannot be begun.
-#[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// One is being taken, by this or another process.
-    #[error("a snapshot of this site is being taken already")]
-    AlreadyRunning,
-    /// No room is left, or only what is reserved for more important things.
-    #[error("the disk is full")]
-    Full,
-    /// The file system.
-    #[error("could not write to {}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl BeginError {
-    fn io(path: &Path, source: io::Error) -> BeginError {
-        StageError::io(path, source).into()
-    }
-}
-
-impl From<StageError> for BeginError {
-    fn from(error: StageError) -> BeginError {
-        match error {
-            StageError::Full => BeginError::Full,
-            StageError::Io { path, source } => BeginError::Io { path, source },
-            other @ (StageError::Oversize(_) | StageError::NoSuchBlob(_) | StageError::Closed) => {
-                BeginError::Io { path: PathBuf::new(), source: io::Error::other(other) }
-            }
-        }
-    }
 }
 
 /// The names of all sites that have snapshots in this state directory, sorted.
@@ -165,6 +113,7 @@ impl Store {
             blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
+            scrub: Mutex::default(),
             moving: Mutex::default(),
         };
         Ok(Store { inner: Arc::new(inner) })
@@ -247,67 +196,6 @@ impl Store {
     pub fn report(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(REPORT)).ok()?).ok()
     }
-
-    /// Begins to take a snapshot, or takes up the staging that a dead or stopped process left, if it was begun under
-    /// the same `course` and is younger than `max_age`. `course` is opaque text of at most 1 KiB.
-    ///
-    /// # Errors
-    /// As [`Store::begin`].
-    pub fn begin_or_resume(
-        &self,
-        now: Now,
-        kind: &str,
-        course: &str,
-        max_age: Duration,
-    ) -> Result<(Staging, Begun), BeginError> {
-        let _ = (course, max_age);
-        Ok((self.begin(now, kind)?, Begun::New))
-    }
-
-    /// Begins to take a snapshot. `kind` says how: `crawl`.
-    ///
-    /// # Errors
-    /// One at a time for each site, over all processes; and there must be room on the disk.
-    pub fn begin(&self, now: Now, kind: &str) -> Result<Staging, BeginError> {
-        let inner = &self.inner;
-        inner.ensure_dirs().map_err(|(path, source)| BeginError::io(&path, source))?;
-        let lock_path = inner.dir.join(LOCK);
-        let lock = disk::lock_file(&lock_path).map_err(|e| BeginError::io(&lock_path, e))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(BeginError::AlreadyRunning),
-            Err(fs::TryLockError::Error(e)) => return Err(BeginError::io(&lock_path, e)),
-        }
-        inner.clean();
-        // Another process may have published since we looked.
-        inner.scan().map_err(|e| BeginError::io(&inner.dir, e))?;
-        let id = SnapshotId::new(now.wall, inner.last_number().saturating_add(1));
-        let dir = inner.dir.join(format!("{STAGING}{id}"));
-        let staged = Shared::create(&dir, Arc::clone(&inner.blobs)).and_then(|shared| {
-            shared.has_room()?;
-            Ok(shared)
-        });
-        let shared = staged.inspect_err(|_| {
-            let _ = disk::remove_tree(&dir);
-        })?;
-        Ok(Staging::new(self.clone(), id, now, kind, shared, lock))
-    }
-
-    /// Removes what dead processes left, unless a living one is at work.
-    fn clean_if_unused(&self) {
-        let inner = &self.inner;
-        let left = names_in(&inner.dir).is_ok_and(|names| names.iter().any(|name| is_left_over(name)));
-        if !left {
-            return;
-        }
-        match disk::lock_file(&inner.dir.join(LOCK)).map(|lock| lock.try_lock().map(|()| lock)) {
-            Ok(Ok(_lock)) => inner.clean(),
-            Ok(Err(fs::TryLockError::WouldBlock)) => {}
-            Ok(Err(fs::TryLockError::Error(error))) | Err(error) => {
-                tracing::warn!(site = inner.site, error = %error, "could not look after an unfinished snapshot");
-            }
-        }
-    }
 }
 
 /// What the pointer file says.
@@ -318,7 +206,7 @@ pub(super) enum Found {
 }
 
 impl Inner {
-    fn ensure_dirs(&self) -> Result<(), (PathBuf, io::Error)> {
+    pub(super) fn ensure_dirs(&self) -> Result<(), (PathBuf, io::Error)> {
         for dir in [self.blobs.root(), &self.dir] {
             disk::ensure_dir(dir).map_err(|e| (dir.to_owned(), e))?;
         }
@@ -371,20 +259,6 @@ impl Inner {
         }
         Ok(())
     }
-
-    /// Removes what dead processes left. Only for the holder of the lock.
-    fn clean(&self) {
-        let swept = disk::sweep_staged(&self.dir);
-        let left = names_in(&self.dir).unwrap_or_default();
-        let removed = left
-            .iter()
-            .filter(|name| is_left_over(name))
-            .map(|name| disk::remove_tree(&self.dir.join(name)))
-            .fold(swept, Result::and);
-        if let Err(error) = removed {
-            tracing::warn!(site = self.site, error = %error, "could not remove what an unfinished snapshot left");
-        }
-    }
 }
 
 fn slot_of(error: &ManifestError) -> Slot {
@@ -404,10 +278,6 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-fn is_left_over(name: &str) -> bool {
-    is_staging(name) || name.starts_with(GONE) || name.starts_with(".tmp-")
 }
 
 /// The names in a folder that are text; none when it is not there.

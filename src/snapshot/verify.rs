@@ -75,12 +75,42 @@ impl VerifyReport {
 
 /// Which bodies have been read already, so that verifying many snapshots reads each once.
 #[derive(Debug, Default)]
-pub struct Checked(HashMap<BlobId, Result<(), String>>);
+pub struct Checked(HashMap<BlobId, Result<(), Problem>>);
 
-fn problem_of(error: &ReadError) -> String {
-    match error {
-        ReadError::Damaged(damage) => damage.to_string(),
-        ReadError::Io { .. } => chain(error),
+/// What is wrong, and, when that is a part of the snapshot, which.
+#[derive(Debug, Clone)]
+struct Problem {
+    words: String,
+    damage: Option<Damage>,
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Damaged(damage) => Problem { words: damage.to_string(), damage: Some(damage) },
+            error @ ReadError::Io { .. } => Problem { words: chain(&error), damage: None },
+        }
+    }
+}
+
+/// A verification under way.
+struct Verification<'a> {
+    snapshot: &'a Snapshot,
+    report: VerifyReport,
+}
+
+impl Verification<'_> {
+    /// Something is wrong: for the report, and for the operator.
+    fn note(&mut self, problem: impl Into<Problem>, blob: Option<BlobId>) {
+        let problem = problem.into();
+        if let Some(damage) = &problem.damage {
+            self.snapshot.store().ledger.note(self.snapshot.id(), damage);
+        }
+        self.report.note(problem.words, blob);
+    }
+
+    fn damaged(&mut self, damage: Damage, blob: Option<BlobId>) {
+        self.note(ReadError::Damaged(damage), blob);
     }
 }
 
@@ -104,66 +134,72 @@ impl Store {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<VerifyReport, ManifestError> {
         let snapshot = self.try_get(id)?;
-        let mut report = VerifyReport::new(*id);
+        snapshot.store().ledger.forget(*id);
+        let mut verification = Verification { snapshot: &snapshot, report: VerifyReport::new(*id) };
+        for damage in snapshot.manifest().copies()? {
+            verification.damaged(damage, None);
+        }
         let mut listed = HashMap::new();
         let (total, mut done) = (snapshot.summary().bytes, 0);
         for blob in snapshot.blobs() {
             let (blob, len) = match blob {
                 Ok(blob) => blob,
                 Err(e) => {
-                    report.note(problem_of(&e), None);
+                    verification.note(e, None);
                     continue;
                 }
             };
             listed.insert(blob, len);
-            let check = || snapshot.store().check(&blob, len).map_err(|e| problem_of(&e));
+            let check = || snapshot.store().check(&blob, len).map_err(Problem::from);
             match checked.0.entry(blob).or_insert_with(check) {
                 Ok(()) => {
-                    report.blobs += 1;
-                    report.bytes += len;
+                    verification.report.blobs += 1;
+                    verification.report.bytes += len;
                 }
-                Err(problem) => report.note(problem.clone(), Some(blob)),
+                Err(problem) => verification.note(problem.clone(), Some(blob)),
             }
             done += len;
             progress(done, total);
         }
-        verify_pages(&snapshot, &listed, &mut report);
-        Ok(report)
+        verification.pages(&listed);
+        Ok(verification.report)
     }
 }
 
-fn verify_pages(snapshot: &Snapshot, listed: &HashMap<BlobId, u64>, report: &mut VerifyReport) {
-    let manifest = snapshot.manifest();
-    let mut last: Option<Entry> = None;
-    for entry in manifest.entries() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(e) => {
-                report.note(problem_of(&e), None);
-                continue;
+impl Verification<'_> {
+    fn pages(&mut self, listed: &HashMap<BlobId, u64>) {
+        let manifest = self.snapshot.manifest();
+        let mut last: Option<Entry> = None;
+        for entry in manifest.entries() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    self.note(e, None);
+                    continue;
+                }
+            };
+            if last.is_some_and(|last| last.hash >= entry.hash) {
+                self.damaged(Damage::Record(entry.at), None);
             }
-        };
-        if last.is_some_and(|last| last.hash >= entry.hash) {
-            report.note(Damage::Record(entry.at).to_string(), None);
-        }
-        last = Some(entry);
-        // Also by its key, as a visitor comes to it.
-        let page = manifest.record(entry, None).and_then(|page| {
-            let found = manifest.find(&page.key)?;
-            if found.as_ref() == Some(&page) { Ok(page) } else { Err(Damage::Record(entry.at).into()) }
-        });
-        match page {
-            Ok(page) => match page.body {
-                Some(blob) if report.damaged > 0 && listed.get(&blob) == Some(&page.len) => {
-                    report.note_need(blob, &page.key);
-                    report.entries += 1;
-                }
-                Some(blob) if listed.get(&blob) != Some(&page.len) => {
-                    report.note(Damage::NotListed(blob).to_string(), Some(blob));
-                }
-                Some(_) | None => report.entries += 1,
-            },
-            Err(e) => report.note(problem_of(&e), None),
+            last = Some(entry);
+            // Also by its key, as a visitor comes to it.
+            let page = manifest.record(entry, None).and_then(|page| {
+                let found = manifest.find(&page.key)?;
+                if found.as_ref() == Some(&page) { Ok(page) } else { Err(Damage::Record(entry.at).into()) }
+            });
+            match page {
+                Ok(page) => match page.body {
+                    Some(blob) if self.report.damaged > 0 && listed.get(&blob) == Some(&page.len) => {
+                        self.report.note_need(blob, &page.key);
+                        self.report.entries += 1;
+                    }
+                    Some(blob) if listed.get(&blob) != Some(&page.len) => {
+                        self.damaged(Damage::NotListed(blob), Some(blob));
+                    }
+                    Some(_) | None => self.report.entries += 1,
+                },
+                Err(e) => self.note(e, None),
+            }
         }
     }
 }

@@ -1,20 +1,34 @@
 //! Writes a manifest: records go straight to the disk as pages are added; only 32 bytes a page and 40 bytes a body
 //! are kept in memory until the index is sorted at the end.
+//!
+//! One that is to be taken up again after a restart also has a journal, `pages`: the index entry of each record, in the
+//! order in which they were added, 32 bytes each. A record is written before its entry, and has its own check, so that
+//! what a killed process or a power cut left is told from what is whole ([`super::resume`]).
 
 use std::io;
 use std::path::Path;
 
-use super::format::{self, About, BLOBS_PER_BLOCK, BLOCK, ENTRIES_PER_BLOCK, Entry, Fence, Head, block_hash};
+use super::format::{
+    self, About, BLOBS_PER_BLOCK, BLOCK, ENTRIES_PER_BLOCK, ENTRY, Entry, Fence, Head, block_hash,
+};
 use super::page::{BlobId, Class, Page};
 use super::record::{self, Oversize};
-use crate::disk::StagedFile;
+use crate::disk::{Journal, StagedFile};
 
 /// How much is gathered before it is written, in bytes.
 const GATHER: usize = 256 << 10;
 
+/// The same with a journal: what a killed process has not written is fetched again, so that is little.
+const GATHER_JOURNALED: usize = 4 << 10;
+
+/// The manifest under way, and its journal, when they are to be taken up again.
+pub(super) const RECORDS: &str = "records";
+pub(super) const PAGES: &str = "pages";
+
 /// A manifest being written.
 pub(super) struct Writer {
     file: StagedFile,
+    journal: Option<Lines>,
     gathered: Vec<u8>,
     /// Where the next record will stand.
     at: u64,
@@ -22,6 +36,12 @@ pub(super) struct Writer {
     blobs: Vec<(BlobId, u64)>,
     /// A write failed: what is on the disk is not what was counted.
     broken: bool,
+}
+
+/// The journal of a manifest.
+struct Lines {
+    file: Journal,
+    gathered: Vec<u8>,
 }
 
 /// A page was not added.
@@ -38,18 +58,56 @@ impl Writer {
     pub(super) fn create(dir: &Path) -> io::Result<Writer> {
         let mut file = StagedFile::create(dir)?;
         file.write_all(&[0; BLOCK])?;
+        Ok(Writer::of(file, None, BLOCK as u64))
+    }
+
+    /// Begins one in `dir` that can be taken up again.
+    pub(super) fn create_lasting(dir: &Path) -> io::Result<Writer> {
+        let mut file = StagedFile::create_lasting(&dir.join(RECORDS))?;
+        file.write_all(&[0; BLOCK])?;
+        let journal = Journal::create(&dir.join(PAGES))?;
+        Ok(Writer::of(file, Some(journal), BLOCK as u64))
+    }
+
+    /// Takes up the one in `dir` with these entries of its journal, which are whole, and their pages' bodies.
+    pub(super) fn resume(dir: &Path, entries: Vec<Entry>, blobs: Vec<(BlobId, u64)>) -> io::Result<Writer> {
+        let end = entries.iter().map(|entry| entry.at + u64::from(entry.len)).max();
+        let at = end.unwrap_or(BLOCK as u64);
+        let file = StagedFile::reopen(&dir.join(RECORDS), at)?;
+        let journal = Journal::reopen(&dir.join(PAGES), ENTRY as u64)?;
+        Ok(Writer { entries, blobs, ..Writer::of(file, Some(journal), at) })
+    }
+
+    fn of(file: StagedFile, journal: Option<Journal>, at: u64) -> Writer {
         let (gathered, entries, blobs) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Writer { file, gathered, at: BLOCK as u64, entries, blobs, broken: false })
+        let journal = journal.map(|file| Lines { file, gathered: Vec::new() });
+        Writer { file, journal, gathered, at, entries, blobs, broken: false }
     }
 
     /// Adds a page; a later one with the same key takes its place.
     pub(super) fn add(&mut self, page: &Page) -> Result<(), AddError> {
         let len = record::encode(page, self.at, &mut self.gathered)?;
         let hash = format::key_hash(&page.key);
-        self.entries.push(Entry { hash, at: self.at, len, class: page.class as u8 });
+        let entry = Entry { hash, at: self.at, len, class: page.class as u8 };
+        self.entries.push(entry);
         self.blobs.extend(page.body.map(|id| (id, page.len)));
         self.at += u64::from(len);
-        if self.gathered.len() >= GATHER { Ok(self.flush()?) } else { Ok(()) }
+        let most = match &mut self.journal {
+            Some(lines) => {
+                lines.gathered.extend_from_slice(&entry.encode());
+                GATHER_JOURNALED
+            }
+            None => GATHER,
+        };
+        if self.gathered.len() >= most { Ok(self.flush()?) } else { Ok(()) }
+    }
+
+    /// The page that was added as number `n` of those that were resumed.
+    pub(super) fn read(&self, n: usize) -> Option<Page> {
+        let entry = self.entries.get(n)?;
+        let mut bytes = vec![0; entry.len as usize];
+        self.file.read_exact_at(&mut bytes, entry.at).ok()?;
+        record::decode(bytes.into(), entry.at)
     }
 
     /// Pages added so far, replaced ones included.
@@ -57,12 +115,21 @@ impl Writer {
         self.entries.len()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Writes what is gathered: records before their entries in the journal.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("an earlier write to the manifest failed"));
         }
-        self.file.write_all(&self.gathered).inspect_err(|_| self.broken = true)?;
+        self.write_gathered().inspect_err(|_| self.broken = true)
+    }
+
+    fn write_gathered(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.gathered)?;
         self.gathered.clear();
+        if let Some(lines) = &mut self.journal {
+            lines.file.append(&lines.gathered)?;
+            lines.gathered.clear();
+        }
         Ok(())
     }
 

@@ -1,9 +1,23 @@
-//! Is this answer the site? Pure.
+//! Is this answer the site? Pure: by its status, and by fingerprints of pages that hosts, panels, walls and crashed
+//! software give instead of it ([`wrong_page`]).
+//!
+//! Fingerprints are data, in `fingerprints.toml`, with a sample of each in `samples/`. Only what is surely not the
+//! site has one: what is just suspicious is the site.
+
+mod answer;
+mod fingerprint;
+mod fingerprints;
+mod page;
+mod pattern;
 
 use http::StatusCode;
 
 use crate::config::ready::Failover;
 use crate::failure::Cause;
+
+pub use answer::{Answer, Kind, LOOKED_AT, WrongPage};
+pub use fingerprints::{Fingerprints, FingerprintsError, wrong_page};
+pub use page::Page;
 
 /// What an origin's answer is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,28 +34,4 @@ pub fn judge(status: StatusCode, policy: &Failover) -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ready::Statuses;
-    use std::time::Duration;
-
-    #[test]
-    fn the_configured_statuses_are_not_the_site() {
-        let policy = Failover {
-            patience: Duration::from_secs(1),
-            patience_max: Duration::from_secs(4),
-            timeout: Duration::from_secs(15),
-            hold_back: 1 << 20,
-            bad_status: Statuses::new(&["500", "502-504"]).unwrap(),
-        };
-        for (status, verdict) in [
-            (200, Verdict::Good),
-            (404, Verdict::Good),
-            (500, Verdict::Bad(Cause::BadStatus)),
-            (501, Verdict::Good),
-            (503, Verdict::Bad(Cause::BadStatus)),
-        ] {
-            assert_eq!(judge(StatusCode::from_u16(status).unwrap(), &policy), verdict, "{status}");
-        }
-    }
-}
+mod tests;

@@ -16,9 +16,12 @@ mod cost;
 mod mirror;
 mod outage;
 mod servers;
+mod snapshot;
 mod start;
 #[path = "../it/support/mod.rs"]
 mod support;
+
+use std::path::Path;
 
 /// The middle one.
 fn median(mut values: Vec<f64>) -> f64 {
@@ -29,6 +32,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    match wanted.as_slice() {
+        [part] if part == "snapshot-made" => return snapshot::make(),
+        [part] if part == "snapshot-editions" => return snapshot::editions(),
+        _ => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
@@ -48,6 +56,10 @@ fn main() {
     }
     if asked("large") {
         runtime.block_on(mirror::memory());
+    }
+    if asked("snapshot") {
+        snapshot::large();
+        snapshot::alone("snapshot-editions", Path::new(""));
     }
     if asked("start") {
         runtime.block_on(start::with_many_pages());

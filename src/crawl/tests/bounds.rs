@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::crawl::testing::{Answer, file, html, redirect, site, status};
+use crate::crawl::testing::{file, html, redirect, site, status};
 
 #[tokio::test(start_paused = true)]
 async fn an_endless_calendar_ends_and_does_not_crowd_the_site_out() {
@@ -119,24 +119,9 @@ async fn the_rate_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_crawl_leaves_nothing() {
-    let (dir, store) = testing::store();
-    let fetch = MemorySite::new(|ask| match ask.target.as_str() {
-        "/slow" => Answer::After(Duration::from_secs(1000), Box::new(html("slow"))),
-        _ => html("<a href=/slow>"),
-    });
-    let progress = Progress::new();
-    let site = site(&["/"]);
-    let crawl = take(&site, &fetch, &store, &progress, clock::now());
-    assert!(tokio::time::timeout(Duration::from_secs(30), crawl).await.is_err());
-    assert_eq!((fetch.count("/slow"), testing::staged(dir.path()), progress.read().under_way), (1, 0, 0));
-    assert!(store.current().is_none() && store.begin(clock::now(), "crawl").is_ok());
-}
-
-#[tokio::test(start_paused = true)]
 async fn only_one_crawl_runs() {
     let (_dir, store) = testing::store();
     let _running = store.begin(clock::now(), "crawl").expect("nobody else");
-    let ended = take(&site(&["/"]), &MemorySite::of(&[]), &store, &Progress::new(), clock::now()).await;
+    let ended = take(&site(&["/"]), &MemorySite::of(&[]), &store, None, &Progress::new(), clock::now()).await;
     assert!(matches!(ended, Err(CrawlError::AlreadyRunning)), "{ended:?}");
 }

@@ -260,7 +260,7 @@ async fn what_has_not_changed_is_taken_over_and_its_links_followed() {
     assert!(fetch.asked().iter().all(|ask| !ask.headers.contains_key("if-none-match")));
     crawled.progress = Progress::new();
     crawled.outcome =
-        take(&site, &fetch, &crawled.store, &crawled.progress, clock::now()).await.expect("it ends");
+        take(&site, &fetch, &crawled.store, None, &crawled.progress, clock::now()).await.expect("it ends");
     assert_eq!(crawled.keys(), ["/", "/a", "/big", "/c", "/deep"]);
     assert_eq!((crawled.body("/a").as_str(), crawled.body("/big").len()), ("a <a href=/deep>", 2_500_000));
     assert_eq!((crawled.progress.read().unchanged, crawled.refused("private")), (4, 1));
@@ -287,7 +287,8 @@ async fn a_stored_body_that_is_damaged_is_fetched_anew() {
     let path = crawled.dir.path().join("blobs").join(&name[..2]).join(&name);
     let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("the blob");
     file.write_all(b"rott").expect("written");
-    let again = take(&site, &fetch, &crawled.store, &Progress::new(), clock::now()).await.expect("it ends");
+    let again =
+        take(&site, &fetch, &crawled.store, None, &Progress::new(), clock::now()).await.expect("it ends");
     assert!(again.is_published());
     assert_eq!((crawled.body("/").as_str(), fetch.count("/")), ("home", 3));
 }

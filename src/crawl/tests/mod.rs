@@ -2,9 +2,15 @@
 //! so that pauses and time-outs take no time.
 
 mod bounds;
+mod carried;
+mod changing;
 mod complete;
 mod gated;
+mod judged;
+mod learned;
+mod reading;
 mod refused;
+mod resumed;
 mod tempo;
 
 use std::sync::Arc;
@@ -27,7 +33,7 @@ struct Crawled {
 async fn crawl(site: &Site, fetch: &MemorySite) -> Crawled {
     let (dir, store) = testing::store();
     let progress = Progress::new();
-    let outcome = take(site, fetch, &store, &progress, clock::now()).await.expect("a crawl that ends");
+    let outcome = take(site, fetch, &store, None, &progress, clock::now()).await.expect("a crawl that ends");
     assert_eq!(testing::staged(dir.path()), 0);
     assert_eq!(progress.read().under_way, 0);
     Crawled { dir, store, outcome, progress }

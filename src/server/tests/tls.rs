@@ -106,6 +106,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             rate: None,
             include: Vec::new(),
             exclude: Vec::new(),
+            asset_hosts: Vec::new(),
         },
         routes: Vec::new(),
     })

@@ -163,6 +163,35 @@ impl Drop for Taking<'_> {
     }
 }
 
+/// As `take`, but interrupted half-way, and with what the last one has carried over under names of their own.
+fn take_interrupted(store: &Store, n: u64, pages: &[(&str, &str)]) {
+    let begin = || store.begin_or_resume(at(n), "crawl", "", Duration::from_secs(60)).unwrap().0;
+    let add = |staging: &Staging, pages: &[(&str, &str)]| {
+        for (key, body) in pages {
+            let body = put(staging, body.as_bytes());
+            staging.add(page(key, Some(body))).unwrap();
+        }
+    };
+    let current = store.current().unwrap();
+    let staging = begin();
+    add(&staging, &pages[..4]);
+    let carried: Vec<Page> = current.pages().take(4).map(Result::unwrap).collect();
+    for (i, carried) in carried.iter().enumerate() {
+        staging.add(Page { key: format!("/carried/{i}"), ..carried.clone() }).unwrap();
+    }
+    // From here on only the interrupted staging keeps what was carried over.
+    drop(current);
+    staging.leave();
+    let staging = begin();
+    assert_eq!(staging.staged().count(), 4 + carried.len());
+    add(&staging, &pages[4..]);
+    let reasons = [String::new()];
+    match n % 3 {
+        0 => staging.hold(at(n), &serde_json::Value::Null, &reasons).unwrap(),
+        _ => staging.publish(at(n), &serde_json::Value::Null).unwrap(),
+    };
+}
+
 /// Takers of two sites that share bodies, collectors, and readers, all at once: whatever a reader holds is whole.
 #[test]
 fn takers_readers_and_collectors_do_not_disturb_each_other() {
@@ -182,7 +211,11 @@ fn takers_readers_and_collectors_do_not_disturb_each_other() {
                     let keys: Vec<(String, String)> = (0..8).map(|i| (format!("/{i}"), body(n, i))).collect();
                     let pages: Vec<(&str, &str)> =
                         keys.iter().map(|(k, b)| (k.as_str(), b.as_str())).collect();
-                    take(store, n, &pages);
+                    if n.is_multiple_of(2) {
+                        take(store, n, &pages);
+                    } else {
+                        take_interrupted(store, n, &pages);
+                    }
                 }
             });
             scope.spawn(|| {

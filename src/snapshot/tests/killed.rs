@@ -129,3 +129,77 @@ fn another_process_is_waited_for_while_it_lives_and_cleaned_up_after_when_it_is_
     assert!(!names(&place.site_dir()).contains(&staging));
     assert_eq!(body_of(&take(&place.store, 3, &[("/", "two")]), "/"), "two");
 }
+
+/// How many pages the interrupted crawl has, and how many of them a kill may cost: what its records gather in memory.
+const LONG: usize = 600;
+const COSTS: usize = 40;
+
+fn long_key(n: usize) -> String {
+    format!("/long/{n}")
+}
+
+fn long_body(n: usize) -> String {
+    format!("{n} of many, ").repeat(if n.is_multiple_of(50) { 30_000 } else { 50 })
+}
+
+/// Goes on with the crawl, as often as it is started, until it is published.
+fn go_on(dir: &Path) {
+    let store = Store::open(dir, "shop").unwrap();
+    let day = Duration::from_secs(86_400);
+    let (staging, _) = store.begin_or_resume(crate::clock::now(), "crawl", "long", day).unwrap();
+    let there: std::collections::HashSet<String> = staging.staged().map(|page| page.key).collect();
+    println!("resumed {}", there.len());
+    for n in (0..LONG).filter(|n| !there.contains(&long_key(*n))) {
+        let body = put(&staging, long_body(n).as_bytes());
+        staging.add(page(&long_key(n), Some(body))).unwrap();
+        println!("added {n}");
+    }
+    staging.publish(crate::clock::now(), &serde_json::Value::Null).unwrap();
+    println!("published");
+}
+
+#[test]
+fn killed_at_any_point_a_crawl_goes_on_where_it_was() {
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return go_on(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), "shop").unwrap();
+    take(&store, 1, &[("/", "before"), ("/long/3", &long_body(3))]);
+    let mut moments = fastrand::Rng::with_seed(0x7265_7375);
+    let (mut there, mut rounds) = (0, 0);
+    loop {
+        rounds += 1;
+        assert!(rounds < 200, "it comes to no end");
+        let (mut victim, mut lines) = start("killed_at_any_point_a_crawl_goes_on_where_it_was", dir.path());
+        let resumed: usize = lines
+            .find_map(|line| line.split_once("resumed ")?.1.parse().ok())
+            .expect("the victim did not start");
+        assert!(resumed + COSTS >= there, "round {rounds}: {resumed} of {there} pages are left");
+        // Events, not times, say when: after so many pages, or once in a while at the end.
+        let last = moments.usize(1..LONG / 8);
+        let added = lines.by_ref().take(last).filter(|line| line.starts_with("added ")).count();
+        victim.0.kill().unwrap();
+        victim.0.wait().unwrap();
+        let (mut more, mut published) = (0, false);
+        lines.for_each(|line| {
+            more += usize::from(line.starts_with("added "));
+            published |= line == "published";
+        });
+        there = resumed + added + more;
+        let store = Store::open(dir.path(), "shop").unwrap();
+        store.retain(&newest(1)).unwrap();
+        if published || store.current().unwrap().find(&long_key(5)).unwrap().is_some() {
+            break;
+        }
+        assert_eq!(body_of(&store.current().unwrap(), "/"), "before");
+    }
+    let store = Store::open(dir.path(), "shop").unwrap();
+    let current = store.current().unwrap();
+    for n in 0..LONG {
+        assert_eq!(body_of(&current, &long_key(n)), long_body(n));
+    }
+    assert!(store.verify(&current.id()).unwrap().is_whole());
+    assert_eq!(current.summary().pages, LONG as u64);
+    assert!(names(&dir.path().join("snapshots/shop")).iter().all(|name| !name.starts_with('.')));
+}

@@ -3,11 +3,15 @@
 
 mod collection;
 mod damaged;
+mod differing;
 mod full;
 mod garbage;
 mod kept;
 mod killed;
 mod large;
+mod mended;
+mod resumed;
+mod serving;
 mod stored;
 
 use std::os::unix::fs::FileExt as _;

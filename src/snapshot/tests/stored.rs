@@ -144,7 +144,7 @@ fn what_is_dropped_leaves_nothing() {
         large
     };
     assert!(late.finish().is_err());
-    assert_eq!(names(&place.site_dir()), ["lock"]);
+    assert_eq!(names(&place.site_dir()), ["lock", "marks.lock"]);
     assert_eq!(place.blob_files(), 0);
     assert!(place.store.current().is_none());
 }
@@ -177,6 +177,67 @@ fn what_did_not_change_is_not_written_again() {
     assert_eq!((body_of(&two, "/c"), body_of(&two, "/d")), ("other".to_owned(), "same".to_owned()));
     assert_eq!(std::fs::metadata(&same).unwrap().ino(), inode);
     assert_eq!(place.blob_files(), 2);
+}
+
+/// The files of a staging's folder, except its records and journals.
+fn staged_files(place: &Place) -> Vec<String> {
+    let dir = staging_dir(place);
+    let mut files = names(&dir);
+    files.extend(names(&dir.join("new")));
+    files.retain(|name| !matches!(&**name, "new" | "uses" | "records" | "pages" | "course"));
+    files
+}
+
+#[test]
+fn a_large_body_that_comes_again_is_not_written_and_one_that_differs_late_is() {
+    let place = Place::new();
+    let large = "large, ".repeat(300_000);
+    take(&place.store, 1, &[("/", &large)]);
+    let known = place.store.current().unwrap().find("/").unwrap().unwrap();
+    let day = Duration::from_secs(86_400);
+    let mut other = large.clone();
+    other.replace_range(1_500_000..1_500_001, "X");
+    let variants = [large.clone(), format!("{large}and more"), large[..2_000_000].to_owned(), other];
+    for (i, body) in variants.iter().enumerate() {
+        let (staging, _) = place.store.begin_or_resume(at(i as u64), "crawl", "", day).unwrap();
+        let mut writer = staging.blob_like(&known);
+        for chunk in body.as_bytes().chunks(300_001) {
+            writer.write(chunk).unwrap();
+            assert!(i > 0 || staged_files(&place).is_empty(), "{:?}", staged_files(&place));
+        }
+        let id = writer.finish().unwrap();
+        assert_eq!((id, staged_files(&place).len()), (BlobId::of(body.as_bytes()), usize::from(i > 0)));
+        staging.add(page("/", Some(id))).unwrap();
+        let snapshot = staging.publish(at(10), &serde_json::Value::Null).unwrap();
+        assert_eq!(body_of(&snapshot, "/"), *body, "{i}");
+    }
+    // The stored one turns out to be damaged behind what was compared.
+    let path = place.blob_path(&known.body.unwrap());
+    let staging = place.store.begin(at(20), "crawl").unwrap();
+    let mut writer = staging.blob_like(&known);
+    writer.write(&large.as_bytes()[..1_000_000]).unwrap();
+    truncate(&path, 1_000_000);
+    writer.write(&large.as_bytes()[1_000_000..]).unwrap();
+    assert_eq!(writer.finish().unwrap(), known.body.unwrap());
+    assert_eq!(len_of(&path), large.len() as u64, "and is mended");
+}
+
+#[test]
+fn what_is_published_writes_only_what_changed() {
+    let place = Place::new();
+    let made = |n: u64| move |page: u64| if page.is_multiple_of(100) { n } else { 0 };
+    bench::fill_editions(&place.store, 2000, made(0), at(1)).unwrap();
+    let files = place.blob_files();
+    let staged = std::cell::Cell::new(0);
+    let edition = |page| {
+        staged.set(names(&staging_dir(&place).join("new")).len());
+        made(1)(page)
+    };
+    bench::fill_editions(&place.store, 2000, edition, at(2)).unwrap();
+    assert_eq!((staged.get(), place.blob_files() - files), (20, 20));
+    let snapshot = place.store.current().unwrap();
+    let manifest = len_of(&place.manifest_of(snapshot.id()));
+    assert!(manifest < 2000 * 350, "{} bytes a page", manifest / 2000);
 }
 
 fn staging_dir(place: &Place) -> PathBuf {

@@ -106,6 +106,11 @@ impl Edge {
         Client::new(self.ports.admin[0]).host("localhost")
     }
 
+    /// Where the admin API listens.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.ports.admin[0]
+    }
+
     /// GET as a visitor.
     pub async fn get(&self, target: &str) -> Answer {
         self.client().get(target).await

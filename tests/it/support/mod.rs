@@ -1,8 +1,10 @@
 //! The harness: a real Katahai process, origins that can fail in every way, clients that see what a visitor sees.
 
+pub mod browser;
 pub mod certs;
 pub mod client;
 pub mod config;
+pub mod devtools;
 pub mod dns;
 pub mod edge;
 pub mod faults;

@@ -1,0 +1,150 @@
+//! What was last seen of each site's snapshots on the disk. Reading it blocks, so the status tells from here; and what
+//! another process did on the same state directory is noticed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::shelf::is_gated;
+use super::{App, chain};
+use crate::clock;
+use crate::snapshot::{SnapshotId, Store, rfc3339};
+use crate::tasks;
+
+/// What was seen this short a time ago is not looked at again.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What is known of a site's shelf.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Seen {
+    at: Option<Instant>,
+    /// Since when new snapshots wait for the operator's word, RFC 3339.
+    pub(super) by_hand: Option<String>,
+    /// Those that do not serve by themselves, newest first.
+    pub(super) held: Vec<Held>,
+    /// Those that are never removed, newest first.
+    pub(super) pinned: Vec<String>,
+    /// What the operator should look after.
+    pub(super) troubles: Vec<Trouble>,
+    carried: Option<(SnapshotId, Option<Carried>)>,
+}
+
+/// A snapshot that does not serve by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// Its id.
+    pub id: String,
+    /// RFC 3339.
+    pub taken_at: String,
+    /// The rules of the gate that spoke, with the numbers, or what else it waits for.
+    pub reasons: Vec<String>,
+    /// Whether they are the gate's: then it takes more than the word "publish".
+    pub gated: bool,
+}
+
+/// Something is wrong with the snapshots on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// The stable code of what it is.
+    pub kind: &'static str,
+    /// What it is, and what to do.
+    pub message: String,
+}
+
+/// What the snapshot in service has from the ones before it, because its crawl did not reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// How many addresses.
+    pub count: u64,
+}
+
+impl Seen {
+    pub(super) fn carried(&self) -> Option<&Carried> {
+        self.carried.as_ref().and_then(|(_, carried)| carried.as_ref())
+    }
+
+    /// Looks. Blocks. `before` is what was seen last.
+    fn look(store: &Store, before: &Seen) -> Seen {
+        let mut troubles = Vec::new();
+        if let Err(error) = store.refresh() {
+            troubles.push(Trouble { kind: "state_directory", message: chain(&error) });
+        }
+        let list = store.list();
+        let told = store.trouble().into_iter();
+        troubles.extend(told.map(|trouble| Trouble { kind: trouble.code(), message: trouble.to_string() }));
+        let held = |summary: &crate::snapshot::Summary| {
+            let reasons = summary.held.clone()?;
+            let (id, taken_at) = (summary.id.to_string(), rfc3339(summary.taken_at));
+            Some(Held { id, taken_at, gated: is_gated(&reasons), reasons })
+        };
+        let current = store.current().map(|current| current.id());
+        let carried = match (&before.carried, current) {
+            (Some((of, carried)), Some(id)) if *of == id => Some((id, carried.clone())),
+            (_, Some(id)) => Some((id, store.report(&id).as_ref().and_then(carried))),
+            (_, None) => None,
+        };
+        Seen {
+            at: Some(clock::instant()),
+            by_hand: store.is_by_hand().map(rfc3339),
+            held: list.iter().filter_map(held).collect(),
+            pinned: list.iter().filter(|s| s.pinned).map(|s| s.id.to_string()).collect(),
+            troubles,
+            carried,
+        }
+    }
+}
+
+/// What a crawl's report says of what it carried over, by the reasons.
+fn carried(report: &Value) -> Option<Carried> {
+    let reasons = report["carried_over"].as_object()?;
+    Some(Carried { count: reasons.values().filter_map(|reason| reason["count"].as_u64()).sum() })
+}
+
+impl App {
+    /// Takes note of what is on the disk now, unless that was done a moment ago: of what other processes published,
+    /// pinned or removed, and of what is damaged.
+    pub async fn look_again(&self) {
+        for site in &self.table().sites {
+            let Some(store) = site.mirror.store().cloned() else { continue };
+            let before = self.seen(&site.config.name);
+            if before.at.is_some_and(|at| clock::instant().saturating_duration_since(at) < FRESH) {
+                continue;
+            }
+            if let Some(seen) = tasks::blocking(move || Seen::look(&store, &before)).await {
+                self.shelves().insert(site.config.name.clone(), Arc::new(seen));
+            }
+        }
+    }
+
+    /// Has the next [`App::look_again`] really look at this site.
+    pub fn forget_seen(&self, site: &str) {
+        if let Some(seen) = self.shelves().get_mut(site) {
+            Arc::make_mut(seen).at = None;
+        }
+    }
+
+    pub(super) fn seen(&self, site: &str) -> Arc<Seen> {
+        self.shelves().get(site).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_report_says_of_carried_pages_is_read() {
+        for (report, expected) in [
+            (json!({ "carried_over": { "silent": { "count": 7 }, "not-linked": { "count": 2 } } }), Some(9)),
+            (json!({ "carried_over": {} }), Some(0)),
+            (json!({ "carried_over": null }), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(carried(&report).map(|carried| carried.count), expected, "{report}");
+        }
+    }
+}

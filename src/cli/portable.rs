@@ -1,0 +1,94 @@
+//! What `katahai snapshot export` and `import` share: where the snapshots are, what the site is, and how far the work is.
+
+use std::cell::Cell;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytesize::ByteSize;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::OfSite;
+use super::client::read_config;
+use crate::clock;
+use crate::config::ready::Site;
+use crate::config::{Env, defaults};
+use crate::portable::{Base, Progress};
+
+/// How often a line is written where there is no terminal.
+const LINE: Duration = Duration::from_secs(5);
+
+/// What a command works on.
+pub(super) struct Place {
+    /// Where the snapshots are: as said, as configured, or where they are by default.
+    pub(super) state_dir: PathBuf,
+    /// The configured sites; none without a configuration.
+    pub(super) sites: Vec<Arc<Site>>,
+}
+
+impl Place {
+    /// # Errors
+    /// When a configuration was named that cannot be read. Without one, the state directory is enough.
+    pub(super) fn of(options: &OfSite) -> Result<Place, String> {
+        let config = match (read_config(options.instance.config.as_deref()), &options.state_dir) {
+            (Ok(config), _) => config,
+            (Err(_), Some(_)) if options.instance.config.is_none() => None,
+            (Err(message), _) => return Err(message),
+        };
+        let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
+        let (configured, sites) = config.map(|config| (config.state_dir, config.sites)).unzip();
+        let state_dir = options.state_dir.clone().or(configured).unwrap_or_else(by_default);
+        Ok(Place { state_dir, sites: sites.unwrap_or_default() })
+    }
+
+    pub(super) fn site(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| &*site.name == name).map(|site| &**site)
+    }
+}
+
+/// The address by which visitors know a site: its host, over TLS if it has a certificate or its origin speaks TLS.
+pub(super) fn base_of(site: &Site) -> Option<Base> {
+    let origin = site.origins.first();
+    let tls = site.tls.is_some() || origin.is_some_and(|origin| origin.url.tls);
+    if let Some(host) = site.canonical_host() {
+        return Base::new(tls, host).ok();
+    }
+    Base::parse(&origin?.url.to_string()).ok()
+}
+
+/// A bar on a terminal, lines elsewhere.
+pub(super) struct Shown {
+    bar: Option<ProgressBar>,
+    last: Cell<Instant>,
+}
+
+impl Shown {
+    pub(super) fn new() -> Shown {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template("{bar:32} {pos}/{len} pages, {msg}, {elapsed} gone, {eta} left");
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Shown { bar, last: Cell::new(clock::instant()) }
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress goes where it does not mix with the result")]
+    pub(super) fn show(&self, so_far: Progress) {
+        let bytes = ByteSize(so_far.bytes).display().iec();
+        if let Some(bar) = &self.bar {
+            bar.set_length(so_far.total.max(so_far.done));
+            bar.set_position(so_far.done);
+            bar.set_message(bytes.to_string());
+        } else if clock::instant() - self.last.get() >= LINE {
+            self.last.set(clock::instant());
+            eprintln!("{} of {} pages, {bytes}", so_far.done, so_far.total.max(so_far.done));
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `katahai snapshot …`: a file a command. What can be asked of a running instance is asked of it, so that its
+//! snapshots are named, judged and changed in one place; when nothing runs, the state directory is worked on directly,
+//! by the same code.
+
+mod change;
+mod diff;
+mod list;
+mod place;
+mod report;
+mod show;
+mod tables;
+mod verify;
+
+use serde_json::Value;
+
+use super::args::SnapshotCommand;
+use super::{FAILED, export, fail, import, take};
+use place::{Place, Told};
+
+/// Runs the command.
+pub(super) fn run(command: &SnapshotCommand) -> u8 {
+    match command {
+        SnapshotCommand::Take(options) => take::run(options),
+        SnapshotCommand::List(options) => list::run(options),
+        SnapshotCommand::Show(options) => show::run(options),
+        SnapshotCommand::Verify(options) => verify::run(options),
+        SnapshotCommand::Export(options) => export::run(options),
+        SnapshotCommand::Import(options) => import::run(options),
+        SnapshotCommand::Diff(options) => diff::run(options),
+        SnapshotCommand::Publish(options) => change::publish(options),
+        SnapshotCommand::Rollback(options) => change::rollback(options),
+        SnapshotCommand::Pin(options) => change::pin(&options.of, &options.id, !options.off),
+        SnapshotCommand::Unpin(options) => change::pin(&options.of, &options.id, false),
+        SnapshotCommand::Remove(options) => change::remove(&options.of, &options.id),
+        SnapshotCommand::Later(words) => super::later("snapshot ", words),
+    }
+}
+
+/// Says why something was not done.
+fn refuse(told: &Told) -> u8 {
+    fail(FAILED, &told.message)
+}
+
+/// A text of a JSON value, or nothing.
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

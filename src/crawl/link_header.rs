@@ -1,0 +1,126 @@
+//! The `Link` header field (RFC 8288): what an answer needs or leads to, said before its body.
+
+use super::elements::need_of_rels;
+use super::links::{Link, Need};
+use super::srcset;
+
+/// Links of one field.
+const MAX_LINKS: usize = 200;
+
+/// The addresses that one field names, as written, with what for. What is said of another page (`anchor`) is not
+/// about this one.
+pub fn read(field: &str) -> Vec<Link> {
+    let mut links = Vec::new();
+    let mut rest = field;
+    while links.len() < MAX_LINKS {
+        let Some(start) = rest.find('<') else { break };
+        let Some(end) = rest[start..].find('>') else { break };
+        let url = &rest[start + 1..start + end];
+        let (parameters, after) = parameters(&rest[start + end + 1..]);
+        rest = after;
+        let of = |wanted: &str| {
+            parameters
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value.as_str())
+        };
+        if of("anchor").is_some_and(|anchor| !anchor.is_empty()) {
+            continue;
+        }
+        let Some(need) = need_of_rels(of("rel").unwrap_or_default(), of("as")) else { continue };
+        if !url.trim().is_empty() {
+            links.push(Link::new(url.trim(), need));
+        }
+        if need == Need::Draw {
+            let pictures = srcset::urls(of("imagesrcset").unwrap_or_default());
+            links.extend(pictures.into_iter().map(|url| Link::new(url, need)));
+        }
+    }
+    links.truncate(MAX_LINKS);
+    links
+}
+
+/// Parameters up to the comma that ends the link, and what follows it (RFC 8288 section B.3).
+fn parameters(text: &str) -> (Vec<(&str, String)>, &str) {
+    let mut found = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(after) = rest.strip_prefix(';') {
+        rest = after.trim_start();
+        let end = rest.find(['=', ';', ',']).unwrap_or(rest.len());
+        let name = rest[..end].trim();
+        rest = &rest[end..];
+        let mut value = String::new();
+        if let Some(after) = rest.strip_prefix('=') {
+            (value, rest) = self::value(after.trim_start());
+        }
+        if !name.is_empty() {
+            found.push((name, value));
+        }
+        rest = rest.trim_start();
+    }
+    (found, rest)
+}
+
+/// A token or a quoted text, and what follows it.
+fn value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([';', ',']).unwrap_or(text.len());
+        return (text[..end].trim().to_owned(), &text[end..]);
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(chars.next().map(|(_, c)| c)),
+            _ => value.push(c),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn links_are_found_by_their_relation() {
+        use Need::{Draw, Link};
+        for (field, expected) in [
+            ("", &[][..]),
+            ("</a.css>; rel=preload; as=style", &[("/a.css", Draw)]),
+            ("</a.css>;rel=\"preload\", <b.js>; rel=modulepreload", &[("/a.css", Draw), ("b.js", Draw)]),
+            ("</n>; rel=next, </p>; rel=\"prev start\"", &[("/n", Link), ("/p", Link)]),
+            ("</x>; REL=Stylesheet", &[("/x", Draw)]),
+            (
+                "</i,1;2.png>; rel=icon; title=\"a, b; \\\"c\\\"\", </c>; rel=canonical",
+                &[("/i,1;2.png", Draw), ("/c", Link)],
+            ),
+            (
+                "<>; rel=preload; as=image; imagesrcset=\"a.png 1x, b.png 2x\"",
+                &[("a.png", Draw), ("b.png", Draw)],
+            ),
+            ("</f>; rel=prefetch; as=font", &[("/f", Draw)]),
+            ("</f>; rel=prefetch", &[("/f", Link)]),
+            ("<https://h/>; rel=preconnect, </no>; rel=pingback, </no>", &[]),
+            ("</no>; rel=next; anchor=\"/other\", </y>; rel=next; anchor=\"\"", &[("/y", Link)]),
+            ("</a>; rel", &[]),
+            ("</a>; rel=next; title=\"not ended", &[("/a", Link)]),
+            ("</a", &[]),
+        ] {
+            let found = read(field);
+            let found: Vec<_> = found.iter().map(|link| (link.url.as_str(), link.need)).collect();
+            assert_eq!(found, expected, "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_comes_to_its_end(field in "[<>;,=\"\\\\ a-z/]{0,120}", any in ".{0,60}") {
+            for link in read(&field).into_iter().chain(read(&any)) {
+                prop_assert!(!link.url.is_empty());
+            }
+        }
+    }
+}

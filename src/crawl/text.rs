@@ -1,0 +1,188 @@
+//! How much of a page a visitor can read. A measure for comparing crawls, not a reading of the page: one pass over
+//! the markup, without a tree, good for any bytes.
+
+use std::hash::{DefaultHasher, Hasher as _};
+
+/// What can be read on a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Visible {
+    /// Characters without white space. Those of Chinese, Japanese and Korean count twice: they say about twice as
+    /// much, so that a page keeps its measure when it is translated.
+    pub(super) text: u32,
+    /// The same for the same text, whatever the markup around it: scripts may carry a number for each visit. Only to be
+    /// compared within one run of the program.
+    pub(super) likeness: u64,
+}
+
+/// Elements whose content is not read by visitors: scripts run, so what stands in for them is not shown.
+const UNSEEN: [&str; 8] =
+    ["script", "style", "noscript", "template", "title", "iframe", "noembed", "noframes"];
+/// Bytes of the longest character reference that is taken for one.
+const REFERENCE: usize = 32;
+
+/// Measures a page.
+pub(super) fn visible(html: &str) -> Visible {
+    let mut reader = Reader { text: 0, hasher: DefaultHasher::new() };
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        reader.words(&rest[..at]);
+        rest = reader.markup(&rest[at..]);
+    }
+    reader.words(rest);
+    Visible { text: reader.text, likeness: reader.hasher.finish() }
+}
+
+struct Reader {
+    text: u32,
+    hasher: DefaultHasher,
+}
+
+impl Reader {
+    fn words(&mut self, text: &str) {
+        for word in text.split(|c: char| c.is_whitespace() || is_unseen(c)).filter(|word| !word.is_empty()) {
+            self.hasher.write(word.as_bytes());
+            self.text = self.text.saturating_add(columns(word));
+        }
+    }
+
+    /// Reads what begins with `<`; returns what is behind it.
+    fn markup<'a>(&mut self, rest: &'a str) -> &'a str {
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            return comment.find("-->").map_or("", |end| &comment[end + 3..]);
+        }
+        let inside = &rest[1..];
+        let name_len = inside.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+        let name = &inside[..name_len];
+        if name.is_empty() && !inside.starts_with(['/', '!', '?']) {
+            // `a < b` is text.
+            self.words("<");
+            return inside;
+        }
+        let behind = &rest[tag_end(rest.as_bytes())..];
+        match UNSEEN.iter().find(|unseen| name.eq_ignore_ascii_case(unseen)) {
+            Some(name) => behind_closing(behind, name),
+            None => behind,
+        }
+    }
+}
+
+/// Marks that take no room: they are put between the letters of long words, and at the start of files.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}')
+}
+
+fn columns(word: &str) -> u32 {
+    if word.is_ascii() && !word.contains('&') {
+        return word.len() as u32;
+    }
+    let (mut columns, mut rest) = (0, word);
+    while let Some(c) = rest.chars().next() {
+        let mut len = c.len_utf8();
+        if c == '&'
+            && let Some(end) = rest.bytes().take(REFERENCE).position(|b| b == b';')
+            && rest[1..end].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
+        {
+            len = end + 1;
+        }
+        columns += 1 + u32::from(is_wide(c));
+        rest = &rest[len..];
+    }
+    columns
+}
+
+/// The blocks of the scripts that write a syllable or a word with a character.
+fn is_wide(c: char) -> bool {
+    matches!(c as u32,
+        0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F
+        | 0xFF00..=0xFF60 | 0x2_0000..=0x3_FFFD)
+}
+
+/// Behind the `>` that ends the tag at the start; one within a quoted value does not.
+fn tag_end(tag: &[u8]) -> usize {
+    let mut quote = None;
+    let mut before = 0;
+    for (at, &b) in tag.iter().enumerate() {
+        match quote {
+            Some(open) if b == open => quote = None,
+            Some(_) => {}
+            None if b == b'>' => return at + 1,
+            // A quote opens a value only behind `=`.
+            None if matches!(b, b'"' | b'\'') && before == b'=' => quote = Some(b),
+            None => {}
+        }
+        if !b.is_ascii_whitespace() {
+            before = b;
+        }
+    }
+    tag.len()
+}
+
+/// Behind `</name …>`; nothing when it is never closed.
+fn behind_closing<'a>(text: &'a str, name: &str) -> &'a str {
+    let mut rest = text;
+    while let Some(at) = rest.find("</") {
+        let inside = &rest[at + 2..];
+        if inside
+            .as_bytes()
+            .get(..name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        {
+            return inside.find('>').map_or("", |end| &inside[end + 1..]);
+        }
+        rest = inside;
+    }
+    ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_visitor_reads_is_counted() {
+        for (html, expected) in [
+            ("", 0),
+            ("  \r\n\t\u{FEFF}\u{AD}", 0),
+            ("one two", 6),
+            ("<p>one</p><p class='a>b'>two</p>", 6),
+            ("<!doctype html><title>no</title><body>yes", 3),
+            ("<script>var a = '<p>no'</script>yes<STYLE>no</Style>", 3),
+            ("<noscript>no<p>no</noscript><template>no</template>y<!-- no > -->", 1),
+            ("<script>never closed", 0),
+            ("<!-- never closed", 0),
+            ("a < b", 3),
+            ("&amp;&#x3042;&eacute;t&eacute;", 5),
+            ("R&D; &", 3),
+            ("日本語", 6),
+            ("한국어 text", 10),
+            ("Привет", 6),
+            ("<a href=\"it's > fine\">x</a>", 1),
+            ("<p title=it's>x", 1),
+            ("<textarea>shown</textarea><button>Go</button>", 7),
+            ("<scripted>x</scripted>", 1),
+        ] {
+            assert_eq!(visible(html).text, expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn the_same_text_in_other_markup_is_alike() {
+        let page = "<p>Nothing to <b>see</b> here</p><script>id = 1</script>";
+        let same = "<div>Nothing  to see\nhere</div><script>id = 2</script><!-- 3 -->";
+        assert_eq!(visible(page), visible(same));
+        assert_ne!(visible(page).likeness, visible("<p>Nothing to see there</p>").likeness);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_measured(html in ".{0,200}") {
+            prop_assert!(visible(&html).text as usize <= html.len());
+        }
+
+        #[test]
+        fn any_markup_is_measured(html in "[<>/!&;'\"= a-c\u{3042}-]{0,60}|(<script>|</script|<!--|-->|x){0,9}") {
+            let _ = visible(&html);
+        }
+    }
+}

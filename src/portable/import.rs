@@ -1,0 +1,343 @@
+//! From a file or folder outside to a snapshot.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flate2::read::MultiGzDecoder;
+use serde::Serialize;
+use url::Url;
+
+use super::base::authority;
+use super::bounds::{NAME, Unfit};
+use super::files::{Files, shown};
+use super::intake::{Intake, LeftOut};
+use super::{Progress, captures, httrack, lines, mirror, ours};
+use crate::ask::key::page_key;
+use crate::clock::Now;
+use crate::snapshot::{BeginError, PublishError, ServiceError, SnapshotId, StageError, Staging, Store};
+
+/// What is imported.
+#[derive(Clone, Debug)]
+pub struct Import<'a> {
+    /// Where it becomes a snapshot.
+    pub store: &'a Store,
+    /// A file or folder.
+    pub path: &'a Path,
+    /// Where archives may be unpacked to: a folder on the disk of the store.
+    pub scratch: &'a Path,
+    /// The site's hosts; empty: the one that the archive has most pages of.
+    pub hosts: Vec<String>,
+    /// Query parameters that the site ignores, as `cache.ignore_query` has them.
+    pub ignore_query: Vec<String>,
+    /// The time that the site is wanted of; captures after it do not count.
+    pub at: Option<SystemTime>,
+    /// Whether it goes into service; else only if there is nothing in service.
+    pub publish: bool,
+}
+
+/// A finished import.
+#[derive(Clone, Debug, Serialize)]
+pub struct Imported {
+    /// What was read.
+    pub path: PathBuf,
+    /// What it turned out to be.
+    pub kind: &'static str,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Whether it is in service; else it is held until an operator publishes it.
+    pub in_service: bool,
+    /// The site's host in the archive.
+    pub host: String,
+    /// How many addresses it has that a visitor opens.
+    pub pages: u64,
+    /// How many it has that pages need or that are downloaded.
+    pub files: u64,
+    /// How many lead elsewhere.
+    pub redirects: u64,
+    /// The size of its distinct bodies.
+    pub bytes: u64,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
+    /// What the owner should know of such an import.
+    pub remarks: Vec<&'static str>,
+}
+
+/// Nothing was imported, and nothing is left of the attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Nothing of it can be read.
+    #[error("{} is no folder, tar, WARC or WACZ file", .0.display())]
+    Unknown(PathBuf),
+    /// A part of the archive was refused.
+    #[error("\"{entry}\" {why}")]
+    Entry {
+        /// Its name.
+        entry: String,
+        /// Why, and what to do.
+        why: Unfit,
+    },
+    /// It has nothing of the site.
+    #[error("it has no pages of {wanted}, but of: {found}; name the host with --host")]
+    OtherHosts {
+        /// The hosts that were looked for.
+        wanted: String,
+        /// Those that there are, with the number of their pages.
+        found: String,
+    },
+    /// It has nothing at all.
+    #[error("it has no pages that can be stored{0}")]
+    Nothing(String),
+    /// A later version made it.
+    #[error("it was exported by a later version (manifest version {0}); update, and import again")]
+    Version(u32),
+    /// The store.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// The disk.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The end.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Its way into service.
+    #[error("the snapshot was taken in, but could not be put in service")]
+    Service(#[from] ServiceError),
+    /// The file system.
+    #[error("could not read {}", path.display())]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ImportError {
+    /// What an error while `entry` of `archive` was read says about either.
+    pub(super) fn of_entry(entry: &str, archive: &Path, error: io::Error) -> ImportError {
+        match Unfit::of(&error) {
+            Some(why) => ImportError::Entry { entry: shown(entry), why },
+            None => ImportError::Io { path: archive.to_owned(), source: error },
+        }
+    }
+
+    /// A body that is damaged costs its page; a trap, a full disk, or an archive that ends costs the import.
+    pub(super) fn spoils_one_only(self) -> Result<(), ImportError> {
+        let one = matches!(&self, ImportError::Entry { why: Unfit::Damaged | Unfit::Short, .. });
+        if one { Ok(()) } else { Err(self) }
+    }
+}
+
+/// The hosts of the site, and how its keys are made.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    wanted: Vec<String>,
+    ignore_query: Vec<String>,
+}
+
+impl Hosts {
+    pub(super) fn new(wanted: &[String], ignore_query: &[String]) -> Hosts {
+        let spelled = |host: &String| {
+            let url = Url::parse(&format!("http://{host}/")).ok();
+            url.as_ref().and_then(authority).unwrap_or_else(|| host.clone())
+        };
+        let wanted = wanted.iter().filter(|host| *host != "*").map(spelled).collect();
+        Hosts { wanted, ignore_query: ignore_query.to_vec() }
+    }
+
+    pub(super) fn count(&self) -> Found<'_> {
+        Found { hosts: self, pages: BTreeMap::new() }
+    }
+
+    /// Whether a host is the site's, which `chosen` is one of.
+    pub(super) fn holds(&self, host: &str, chosen: &str) -> bool {
+        let same = |other: &str| bare(other) == bare(host);
+        same(chosen) || self.wanted.iter().any(|other| same(other))
+    }
+
+    /// The key of an address of the site. `None`: another site's, or too long to be one.
+    pub(super) fn key(&self, url: &Url, chosen: &str) -> Option<String> {
+        let host = authority(url).filter(|_| matches!(url.scheme(), "http" | "https"))?;
+        self.holds(&host, chosen)
+            .then(|| self.key_of(url.path(), url.query()))
+            .filter(|key| key.len() <= NAME)
+    }
+
+    pub(super) fn key_of(&self, path: &str, query: Option<&str>) -> String {
+        page_key(path, query, &self.ignore_query).into_owned()
+    }
+}
+
+/// A host without what names the same site.
+pub(super) fn bare(host: &str) -> &str {
+    let host = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(host);
+    host.strip_prefix("www.").unwrap_or(host)
+}
+
+/// Which hosts an archive has pages of.
+pub(super) struct Found<'a> {
+    hosts: &'a Hosts,
+    pages: BTreeMap<String, u64>,
+}
+
+impl Found<'_> {
+    pub(super) fn add(&mut self, host: &str) {
+        if let Some(count) = self.pages.get_mut(host) {
+            *count += 1;
+        } else if self.pages.len() < 100_000 {
+            self.pages.insert(host.to_owned(), 1);
+        }
+    }
+
+    /// The site's host, by the owner's word or else by the number of pages.
+    pub(super) fn choose(self) -> Result<String, ImportError> {
+        let mut ranked: Vec<(String, u64)> = self.pages.into_iter().collect();
+        ranked.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+        let wanted = &self.hosts.wanted;
+        let is_wanted =
+            |host: &str| wanted.is_empty() || wanted.iter().any(|other| bare(other) == bare(host));
+        if let Some((host, _)) = ranked.iter().find(|(host, _)| is_wanted(host)) {
+            return Ok(host.clone());
+        }
+        if ranked.is_empty() {
+            return Err(ImportError::Nothing(String::new()));
+        }
+        let found = ranked.iter().take(5).map(|(host, pages)| format!("{} ({pages})", shown(host)));
+        Err(ImportError::OtherHosts {
+            wanted: wanted.join(", "),
+            found: found.collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+/// What a path turned out to be.
+enum Kind {
+    Files { files: Files, kind: &'static str },
+    Captures { kind: &'static str },
+}
+
+/// Makes a snapshot of what is at a path; the kind of the snapshot is `import`. Blocks.
+///
+/// # Errors
+/// See [`ImportError`].
+pub fn import(ask: &Import<'_>, now: Now, progress: &dyn Fn(Progress)) -> Result<Imported, ImportError> {
+    let kind = recognize(ask)?;
+    let staging = ask.store.begin(now, "import")?;
+    let mut intake = Intake::new(&staging, progress);
+    let hosts = Hosts::new(&ask.hosts, &ask.ignore_query);
+    let mut remarks = Vec::new();
+    let (kind, host) = match kind {
+        Kind::Captures { kind } => (kind, captures::import(ask.path, kind, ask.at, &hosts, &mut intake)?),
+        Kind::Files { mut files, .. } if files.has(lines::PLACE) => {
+            ("export", ours::import(&files, ask.path, &mut intake).inspect(|_| files.special.clear())?)
+        }
+        Kind::Files { files, .. } if files.has(httrack::CACHE) => {
+            ("httrack", httrack::import(&files, ask.path, ask.scratch, &hosts, &mut intake)?)
+        }
+        Kind::Files { files, kind } => {
+            let (mirrored, host) = mirror::import(files, ask.path, now.wall, &hosts, &mut intake)?;
+            if mirrored {
+                remarks.push(REWRITTEN);
+            }
+            (if mirrored { "mirror" } else { kind }, host)
+        }
+    };
+    let (added, snapshot) = (intake.added(), staging.id());
+    let left_out = intake.left_out();
+    if added == 0 {
+        let most = left_out.first().map(|left| format!("; {} were left out: {}", left.count, left.sentence));
+        return Err(ImportError::Nothing(most.unwrap_or_default()));
+    }
+    finish(
+        ask,
+        now,
+        staging,
+        Imported {
+            path: ask.path.to_owned(),
+            kind,
+            snapshot,
+            in_service: false,
+            host,
+            pages: 0,
+            files: 0,
+            redirects: 0,
+            bytes: 0,
+            left_out,
+            remarks,
+        },
+    )
+}
+
+const REWRITTEN: &str = "If the mirror was made with converted links (wget -k), its pages link to files, not to addresses; \
+                         that cannot be undone, except where wget kept the originals (-K).";
+
+fn finish(ask: &Import<'_>, now: Now, staging: Staging, mut done: Imported) -> Result<Imported, ImportError> {
+    let report = serde_json::to_value(&done).unwrap_or_default();
+    let wanted = ask.publish || ask.store.current().is_none();
+    let snapshot = if wanted {
+        staging.publish(now, &report)?
+    } else {
+        staging.hold(now, &report, &["imported: waits for an operator to publish it".to_owned()])?
+    };
+    let serves = || ask.store.current().is_some_and(|current| current.id() == snapshot.id());
+    if ask.publish && !serves() {
+        ask.store.put_in_service(&snapshot.id(), None)?;
+    }
+    let summary = snapshot.summary();
+    done.in_service = serves();
+    done.snapshot = snapshot.id();
+    (done.pages, done.files, done.redirects, done.bytes) =
+        (summary.pages, summary.files, summary.redirects, summary.bytes);
+    Ok(done)
+}
+
+/// By what is in it, not by its name.
+fn recognize(ask: &Import<'_>) -> Result<Kind, ImportError> {
+    let path = ask.path;
+    let unreadable = |source| ImportError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Ok(Kind::Files { files: Files::of_folder(path)?, kind: "folder" });
+    }
+    let start = beginning(&mut BufReader::new(&file)).map_err(unreadable)?;
+    if start.starts_with(b"PK\x03\x04") {
+        return Ok(Kind::Captures { kind: "wacz" });
+    }
+    let packed = start.starts_with(b"\x1f\x8b");
+    let start = if packed {
+        let file = File::open(path).map_err(unreadable)?;
+        let unpacked = beginning(&mut MultiGzDecoder::new(BufReader::new(file)));
+        unpacked.map_err(|e| ImportError::of_entry(&path.display().to_string(), path, e))?
+    } else {
+        start
+    };
+    if start.starts_with(b"WARC/") {
+        return Ok(Kind::Captures { kind: "warc" });
+    }
+    if start.starts_with(b"\x1f\x8b") || start.starts_with(b"PK\x03\x04") {
+        return Err(ImportError::Entry { entry: path.display().to_string(), why: Unfit::Nested });
+    }
+    if is_tar(&start) {
+        return Ok(Kind::Files { files: Files::of_tar(path, packed, ask.scratch)?, kind: "tar" });
+    }
+    Err(ImportError::Unknown(path.to_owned()))
+}
+
+fn beginning(from: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    from.take(512).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Whether this is the header of a tar file, of whatever age: its check sum fits.
+fn is_tar(start: &[u8]) -> bool {
+    let Ok(block) = <&[u8; 512]>::try_from(start) else { return false };
+    let header = tar::Header::from_byte_slice(block);
+    let sum: u32 =
+        (0..).zip(block).map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
+    block[0] != 0 && header.cksum().is_ok_and(|said| said == sum)
+}

@@ -1,0 +1,134 @@
+//! Whether an answer says that a page is asked for by visitors and may be shown to all of them: then it is counted, and
+//! the crawler may learn of it. Nothing of the answer is kept; what a snapshot has, the crawler has fetched itself.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, Method, StatusCode, header};
+
+use super::Outcome;
+use super::site::Site;
+use crate::ask::{Ask, Visitor};
+use crate::crawl::admission;
+use crate::metrics::Answer;
+use crate::visits::Got;
+
+/// Documents that are opened by themselves. What pages need to be drawn is found in them.
+const DOCUMENTS: [&str; 10] = [
+    "application/pdf",
+    "application/zip",
+    "application/epub+zip",
+    "application/rtf",
+    "application/msword",
+    "application/rss+xml",
+    "application/atom+xml",
+    "text/csv",
+    "text/calendar",
+    "application/vnd.",
+];
+
+/// Whether the answer to this request can count: an anonymous visitor reads what may be mirrored.
+pub(super) fn is_watched(ask: &Ask, asked: &HeaderMap) -> bool {
+    ask.method == Method::GET && ask.visitor == Visitor::Anonymous && ask.mirrored && !is_ours(asked)
+}
+
+/// Another Katahai's crawler or check is no visitor.
+fn is_ours(asked: &HeaderMap) -> bool {
+    asked.get(header::USER_AGENT).is_some_and(|agent| {
+        agent.as_bytes().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"katahai/"))
+    })
+}
+
+/// Counts the answer to a watched request, if it was good and public.
+pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome, now: SystemTime) {
+    let response = &outcome.response;
+    if let Some(got) = got(outcome.answer, response.status(), response.headers()) {
+        site.visits.observe_from(ask.key(), got, ask.client, now);
+    }
+}
+
+/// What the visitor got, if it counts.
+fn got(answer: Answer, status: StatusCode, headers: &HeaderMap) -> Option<Got> {
+    match answer {
+        Answer::Cache | Answer::Origin | Answer::Stale | Answer::Snapshot => {}
+        Answer::Holding | Answer::Refused | Answer::Error => return None,
+    }
+    let got = match status {
+        StatusCode::OK => kind(headers)?,
+        StatusCode::NOT_MODIFIED => Got::Unchanged,
+        _ => return None,
+    };
+    // The rule by which the crawler stores: what it would not keep need not be learned.
+    admission::personal(headers).is_none().then_some(got)
+}
+
+fn kind(headers: &HeaderMap) -> Option<Got> {
+    let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let essence = value.split(|b| *b == b';').next()?.trim_ascii();
+    let is = |kind: &str| essence.eq_ignore_ascii_case(kind.as_bytes());
+    if is("text/html") || is("application/xhtml+xml") {
+        return Some(Got::Page);
+    }
+    let begins = |with: &str| {
+        essence.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    DOCUMENTS
+        .iter()
+        .any(|kind| if kind.ends_with('.') { begins(kind) } else { is(kind) })
+        .then_some(Got::Document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let line = |(name, value): &(&str, &str)| {
+            (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+        };
+        lines.iter().map(line).collect()
+    }
+
+    #[test]
+    fn only_good_and_public_pages_and_documents_count() {
+        let html = ("content-type", "text/html; charset=utf-8");
+        for (answer, status, lines, expected) in [
+            (Answer::Origin, 200, vec![html], Some(Got::Page)),
+            (Answer::Cache, 200, vec![("content-type", "TEXT/HTML")], Some(Got::Page)),
+            (Answer::Stale, 200, vec![("content-type", "application/xhtml+xml")], Some(Got::Page)),
+            (Answer::Snapshot, 200, vec![html, ("cache-control", "no-cache")], Some(Got::Page)),
+            (Answer::Origin, 304, vec![], Some(Got::Unchanged)),
+            (Answer::Origin, 304, vec![("cache-control", "private")], None),
+            (Answer::Origin, 200, vec![("content-type", "application/pdf")], Some(Got::Document)),
+            (
+                Answer::Origin,
+                200,
+                vec![("content-type", "application/vnd.oasis.opendocument.text")],
+                Some(Got::Document),
+            ),
+            (Answer::Origin, 200, vec![("content-type", "text/css")], None),
+            (Answer::Origin, 200, vec![("content-type", "image/png")], None),
+            (Answer::Origin, 200, vec![("content-type", "application/json")], None),
+            (Answer::Origin, 200, vec![("content-type", "")], None),
+            (Answer::Origin, 200, vec![], None),
+            (Answer::Origin, 404, vec![html], None),
+            (Answer::Origin, 206, vec![html], None),
+            (Answer::Origin, 301, vec![html], None),
+            (Answer::Holding, 200, vec![html], None),
+            (Answer::Error, 200, vec![html], None),
+            (Answer::Origin, 200, vec![html, ("cache-control", "private, max-age=0")], None),
+            (Answer::Origin, 200, vec![html, ("cache-control", "No-Store")], None),
+            (Answer::Origin, 200, vec![html, ("set-cookie", "PHPSESSID=1")], Some(Got::Page)),
+            (Answer::Origin, 200, vec![html, ("set-cookie", "wordpress_logged_in_x=1")], None),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(got(answer, status, &headers(&lines)), expected, "{answer:?} {status} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_are_no_visitors() {
+        assert!(is_ours(&headers(&[("user-agent", crate::crawl::USER_AGENT_VALUE)])));
+        assert!(!is_ours(&headers(&[("user-agent", "Mozilla/5.0")])) && !is_ours(&headers(&[])));
+    }
+}

@@ -1,0 +1,216 @@
+//! Beginning to take a snapshot, and what earlier ones left that did not come to their end.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::id::SnapshotId;
+use super::publish::Staging;
+use super::resume::{self, Course, LONGEST_COURSE};
+use super::staging::{Shared, StageError, is_staging};
+use super::store::{Inner, Store, chain, names_in};
+use super::{GONE, LOCK, STAGING};
+use crate::clock::{self, Now};
+use crate::disk;
+
+/// How a staging was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Empty.
+    New,
+    /// With what an earlier one had staged: [`Staging::staged`].
+    Resumed {
+        /// How many pages.
+        pages: u64,
+    },
+}
+
+/// A snapshot cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// One is being taken, by this or another process.
+    #[error("a snapshot of this site is being taken already")]
+    AlreadyRunning,
+    /// No room is left, or only what is reserved for more important things.
+    #[error("the disk is full")]
+    Full,
+    /// The file system.
+    #[error("could not write to {}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl BeginError {
+    fn io(path: &Path, source: io::Error) -> BeginError {
+        StageError::io(path, source).into()
+    }
+}
+
+impl From<StageError> for BeginError {
+    fn from(error: StageError) -> BeginError {
+        match error {
+            StageError::Full => BeginError::Full,
+            StageError::Io { path, source } => BeginError::Io { path, source },
+            other @ (StageError::Oversize(_) | StageError::NoSuchBlob(_) | StageError::Closed) => {
+                BeginError::Io { path: PathBuf::new(), source: io::Error::other(other) }
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Begins to take a snapshot. `kind` says how: `crawl`.
+    ///
+    /// # Errors
+    /// One at a time for each site, over all processes; and there must be room on the disk.
+    pub fn begin(&self, now: Now, kind: &str) -> Result<Staging, BeginError> {
+        let lock = self.inner.lock_for_staging()?;
+        self.inner.clean(resume::find(&self.inner.dir, now.wall).as_ref().map(|(name, _)| name));
+        self.stage(now.wall, kind, None, lock)
+    }
+
+    /// Begins to take a snapshot, or takes up the staging that a dead or stopped process left, if that was begun for
+    /// the same `kind` and `course` less than `max_age` ago; any other is discarded. `course` is opaque text of at
+    /// most 1 KiB. Taking up reads all that is staged, to check it: about a second for each gigabyte.
+    ///
+    /// # Errors
+    /// As [`Store::begin`].
+    pub fn begin_or_resume(
+        &self,
+        now: Now,
+        kind: &str,
+        course: &str,
+        max_age: Duration,
+    ) -> Result<(Staging, Begun), BeginError> {
+        let inner = &self.inner;
+        if course.len() > LONGEST_COURSE {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "the course is too long");
+            return Err(BeginError::Io { path: inner.dir.clone(), source });
+        }
+        let lock = inner.lock_for_staging()?;
+        let left = resume::find(&inner.dir, now.wall)
+            .filter(|(_, left)| left.is_same(kind, course) && left.is_younger(max_age, now.wall));
+        inner.clean(left.as_ref().map(|(name, _)| name));
+        if let Some((name, left)) = left {
+            let dir = inner.dir.join(name);
+            match self.take_up(&dir) {
+                Ok(shared) => {
+                    let pages = shared.added() as u64;
+                    let id = inner.next_id(left.begun())?;
+                    let staging = Staging::new(self.clone(), id, left.begun(), kind, shared, lock);
+                    return Ok((staging, Begun::Resumed { pages }));
+                }
+                Err(StageError::Full) => return Err(self.full(StageError::Full)),
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::warn!(
+                        site = inner.site,
+                        error,
+                        "an unfinished snapshot cannot be taken up, and is begun anew"
+                    );
+                    inner.clean(None);
+                }
+            }
+        }
+        let course = Course::new(kind, course, now.wall);
+        Ok((self.stage(now.wall, kind, Some(&course), lock)?, Begun::New))
+    }
+
+    /// Takes note of a full disk.
+    fn full(&self, error: StageError) -> BeginError {
+        if matches!(error, StageError::Full) {
+            self.inner.blobs.ledger.set_full(true);
+        }
+        error.into()
+    }
+
+    fn take_up(&self, dir: &Path) -> Result<Shared, StageError> {
+        let shared = resume::resume(dir, Arc::clone(&self.inner.blobs))?;
+        shared.has_room()?;
+        Ok(shared)
+    }
+
+    fn stage(
+        &self,
+        begun: SystemTime,
+        kind: &str,
+        course: Option<&Course>,
+        lock: File,
+    ) -> Result<Staging, BeginError> {
+        let inner = &self.inner;
+        let id = inner.next_id(begun)?;
+        let dir = inner.dir.join(format!("{STAGING}{id}"));
+        let staged = disk::remove_tree(&dir)
+            .map_err(|e| StageError::io(&dir, e))
+            .and_then(|()| Shared::create(&dir, Arc::clone(&inner.blobs), course))
+            .and_then(|shared| shared.has_room().map(|()| shared));
+        let shared = staged.inspect_err(|_| {
+            let _ = disk::remove_tree(&dir);
+        });
+        let shared = shared.map_err(|error| self.full(error))?;
+        Ok(Staging::new(self.clone(), id, begun, kind, shared, lock))
+    }
+
+    /// Removes what dead processes left, unless a living one is at work.
+    pub(super) fn clean_if_unused(&self) {
+        let inner = &self.inner;
+        let kept = resume::find(&inner.dir, clock::now().wall).map(|(name, _)| name);
+        let is_left = |name: &String| is_left_over(name) && Some(name) != kept.as_ref();
+        if !names_in(&inner.dir).is_ok_and(|names| names.iter().any(is_left)) {
+            return;
+        }
+        match disk::lock_file(&inner.dir.join(LOCK)).map(|lock| lock.try_lock().map(|()| lock)) {
+            Ok(Ok(_lock)) => inner.clean(kept.as_ref()),
+            Ok(Err(fs::TryLockError::WouldBlock)) => {}
+            Ok(Err(fs::TryLockError::Error(error))) | Err(error) => {
+                tracing::warn!(site = inner.site, error = %error, "could not look after an unfinished snapshot");
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Makes the folders if need be, and takes the lock of whoever takes a snapshot.
+    fn lock_for_staging(&self) -> Result<File, BeginError> {
+        self.ensure_dirs().map_err(|(path, source)| BeginError::io(&path, source))?;
+        let path = self.dir.join(LOCK);
+        let lock = disk::lock_file(&path).map_err(|e| BeginError::io(&path, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(fs::TryLockError::WouldBlock) => Err(BeginError::AlreadyRunning),
+            Err(fs::TryLockError::Error(e)) => Err(BeginError::io(&path, e)),
+        }
+    }
+
+    /// The name of the next snapshot: another process may have published since we looked.
+    fn next_id(&self, begun: SystemTime) -> Result<SnapshotId, BeginError> {
+        self.scan().map_err(|e| BeginError::io(&self.dir, e))?;
+        Ok(SnapshotId::new(begun, self.last_number().saturating_add(1)))
+    }
+
+    /// Removes what dead processes left, but for the folder of name `kept`. Only for the holder of the lock.
+    fn clean(&self, kept: Option<&String>) {
+        // Who writes the pointer has a file under way here too.
+        let swept = self.moving().and_then(|_moving| disk::sweep_staged(&self.dir));
+        let left = names_in(&self.dir).unwrap_or_default();
+        let removed = left
+            .iter()
+            .filter(|name| is_left_over(name) && Some(*name) != kept)
+            .map(|name| disk::remove_tree(&self.dir.join(name)))
+            .fold(swept, Result::and);
+        if let Err(error) = removed {
+            tracing::warn!(site = self.site, error = %error, "could not remove what an unfinished snapshot left");
+        }
+    }
+}
+
+fn is_left_over(name: &str) -> bool {
+    is_staging(name) || name.starts_with(GONE) || name.starts_with(".tmp-")
+}

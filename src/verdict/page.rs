@@ -1,0 +1,292 @@
+//! What a visitor reads on a page: its title, its first heading, its text. One pass over the markup, without a tree:
+//! fast, and good for any bytes.
+
+use crate::http::entity;
+
+/// The words of a page, in the one spelling in which they are compared: lower case, plain quotes, single
+/// blanks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Of the first `<title>`.
+    pub title: String,
+    /// Of the first `<h1>`, `<h2>` or `<h3>` that has any.
+    pub heading: String,
+    /// All that is shown, headings included; without title, scripts, styles, comments.
+    pub text: String,
+    /// Its characters without spaces.
+    pub visible: u32,
+    /// Its links: a page of a site has a way to the others.
+    pub links: u32,
+    /// Whether there was more text than was asked for.
+    pub beyond: bool,
+}
+
+impl Page {
+    /// Reads `html` until more than `most` visible characters are found.
+    pub fn read(html: &str, most: u32) -> Page {
+        let mut reader = Reader { most, ..Reader::default() };
+        reader.read(html);
+        let mut page = reader.page;
+        page.visible = reader.text.visible;
+        page.text = reader.text.out;
+        page
+    }
+}
+
+/// Text in one spelling: lower case, plain quotes, half-width ASCII, single spaces, and none between Japanese
+/// characters, where line ends of the source would put them.
+pub(super) fn fold(text: &str) -> String {
+    let mut folded = Folded::default();
+    folded.push(text);
+    folded.out
+}
+
+#[derive(Default)]
+struct Folded {
+    out: String,
+    visible: u32,
+    /// Spaces have come since the last character.
+    gap: bool,
+    /// The last character is of a script without spaces.
+    wide: bool,
+}
+
+impl Folded {
+    fn push(&mut self, text: &str) {
+        for c in text.chars() {
+            match c {
+                'a'..='z' | '0'..='9' | '!'..='/' => self.put(c),
+                'A'..='Z' => self.put(c.to_ascii_lowercase()),
+                '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}' => {}
+                '\u{2018}' | '\u{2019}' | '\u{2032}' => self.put('\''),
+                '\u{201C}' | '\u{201D}' => self.put('"'),
+                '\u{2026}' => ['.'; 3].into_iter().for_each(|c| self.put(c)),
+                '\u{2010}'..='\u{2015}' => self.put('-'),
+                // full-width forms of ASCII
+                '\u{FF01}'..='\u{FF5E}' => {
+                    self.put(char::from_u32(c as u32 - 0xFEE0).unwrap_or(c).to_ascii_lowercase());
+                }
+                _ if c.is_whitespace() => self.gap = true,
+                _ => self.put(c.to_lowercase().next().unwrap_or(c)),
+            }
+        }
+    }
+
+    fn put(&mut self, c: char) {
+        let wide = c >= '\u{2E80}';
+        if self.gap && !self.out.is_empty() && !(wide && self.wide) {
+            self.out.push(' ');
+        }
+        (self.gap, self.wide) = (false, wide);
+        self.out.push(c);
+        self.visible += 1;
+    }
+}
+
+/// Elements that stand within a line: `Acc<b>ount</b>` is one word.
+const WITHIN_A_LINE: &[&str] = &[
+    "a", "abbr", "b", "big", "bdi", "bdo", "cite", "code", "em", "font", "i", "kbd", "mark", "q", "s",
+    "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+];
+
+/// Elements whose content nobody sees.
+const UNSEEN: &[&str] = &["script", "style", "template", "iframe", "noembed", "noframes", "object"];
+
+#[derive(Default)]
+struct Reader {
+    most: u32,
+    page: Page,
+    text: Folded,
+    has_title: bool,
+    /// Where in the text the heading begins that is open.
+    heading: Option<usize>,
+}
+
+impl Reader {
+    fn read(&mut self, html: &str) {
+        let mut rest = html;
+        while let Some(at) = rest.find('<') {
+            self.words(&rest[..at]);
+            if self.text.visible > self.most {
+                self.page.beyond = true;
+                return;
+            }
+            rest = self.markup(&rest[at..]);
+        }
+        self.words(rest);
+        self.page.beyond = self.text.visible > self.most;
+        self.end_heading();
+    }
+
+    fn words(&mut self, text: &str) {
+        self.text.push(&entity::decode(text));
+    }
+
+    /// Reads what begins with `<`; returns what is behind it.
+    fn markup<'a>(&mut self, rest: &'a str) -> &'a str {
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            return comment.find("-->").map_or("", |end| &comment[end + 3..]);
+        }
+        let closing = rest[1..].starts_with('/');
+        let from = 1 + usize::from(closing);
+        let bytes = rest.as_bytes();
+        let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b':');
+        let name_len = bytes[from..].iter().take_while(is_name).count();
+        if name_len == 0 {
+            // `<!doctype …>` and `<?xml …?>` are markup, `a < b` is text
+            if closing || matches!(bytes.get(1), Some(b'!' | b'?')) {
+                return rest.find('>').map_or("", |end| &rest[end + 1..]);
+            }
+            self.words("<");
+            return &rest[1..];
+        }
+        let mut lowered = [0; 12];
+        let name = lower(&rest[from..from + name_len], &mut lowered);
+        let behind = &rest[tag_end(bytes)..];
+        self.tag(name, closing, behind)
+    }
+
+    fn tag<'a>(&mut self, name: &str, closing: bool, behind: &'a str) -> &'a str {
+        if !WITHIN_A_LINE.contains(&name) {
+            self.text.gap = true;
+        }
+        match name {
+            "title" if !closing => {
+                let (inner, behind) = until_closed(behind, "title");
+                if !self.has_title {
+                    (self.has_title, self.page.title) = (true, fold(&entity::decode(inner)));
+                }
+                behind
+            }
+            "a" => {
+                self.page.links += u32::from(!closing);
+                behind
+            }
+            "h1" | "h2" | "h3" => {
+                self.end_heading();
+                if !closing && self.page.heading.is_empty() {
+                    self.heading = Some(self.text.out.len());
+                }
+                behind
+            }
+            _ if !closing && UNSEEN.contains(&name) => until_closed(behind, name).1,
+            _ => behind,
+        }
+    }
+
+    fn end_heading(&mut self) {
+        if let Some(from) = self.heading.take() {
+            self.page.heading = self.text.out[from..].trim_start().to_owned();
+        }
+    }
+}
+
+/// A tag's name in lower case; longer ones than any that matters are cut.
+fn lower<'a>(name: &str, into: &'a mut [u8; 12]) -> &'a str {
+    let len = name.len().min(into.len());
+    into[..len].copy_from_slice(&name.as_bytes()[..len]);
+    into[..len].make_ascii_lowercase();
+    std::str::from_utf8(&into[..len]).unwrap_or_default()
+}
+
+/// Behind the `>` that ends the tag at the start; one within quotes does not.
+fn tag_end(tag: &[u8]) -> usize {
+    let mut quote = None;
+    for (at, &b) in tag.iter().enumerate() {
+        match quote {
+            Some(open) if b == open => quote = None,
+            Some(_) => {}
+            None if b == b'>' => return at + 1,
+            // a quote opens a value only behind `=`: `<p title=it's>` has none
+            None if matches!(b, b'"' | b'\'') && tag[..at].trim_ascii_end().ends_with(b"=") => {
+                quote = Some(b)
+            }
+            None => {}
+        }
+    }
+    tag.len()
+}
+
+/// What stands before the closing tag, and what behind it.
+fn until_closed<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("</").map(|at| from + at) {
+        let begin = at + 2;
+        if bytes
+            .get(begin..begin + name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        {
+            return (&text[..at], &text[at + tag_end(&bytes[at..])..]);
+        }
+        from = begin;
+    }
+    (text, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn text_is_what_is_shown() {
+        for (html, text) in [
+            ("", ""),
+            ("a  b\n c", "a b c"),
+            ("<p>Acc<b>ount</b>&nbsp;Suspended</p>", "account suspended"),
+            ("a<br>b<p>c<span>d</span>", "a b cd"),
+            ("a<!-- b > c -->d<!doctype html>e", "ade"),
+            ("<script>a</b></SCRIPT >b<style>c</style><template>d</template>", "b"),
+            ("<a title='>'>x</a><a title=it's>y</a>", "xy"),
+            ("1 < 2 &amp;&lt; 3", "1 < 2 &< 3"),
+            ("isn\u{2019}t &#8220;here&#8221;\u{2026}", "isn't \"here\"..."),
+            ("データベース\n  接続 Error", "データベース接続 error"),
+            ("４０４　Ｎｏｔ", "404 not"),
+            ("<script>never closed", ""),
+            ("a<!-- never closed", "a"),
+            ("a<b", "a"),
+            ("a</>b", "ab"),
+        ] {
+            assert_eq!(Page::read(html, 1000).text, text, "{html}");
+        }
+    }
+
+    #[test]
+    fn titles_and_headings_are_the_first() {
+        let page = Page::read(
+            "<TITLE> Index &amp; More\n</Title><svg><title>no</title></svg><h2></h2><h1>One <i>two</i></h1><h1>no</h1>x",
+            1000,
+        );
+        assert_eq!((&*page.title, &*page.heading), ("index & more", "one two"));
+        assert_eq!(page.text, "one two no x");
+        assert_eq!((page.visible, page.links), (9, 0));
+        assert_eq!(Page::read("<a href=x>a</a> <A name=b><abbr>c</abbr>", 9).links, 2);
+        assert_eq!(Page::read("<h1>open", 9).heading, "open");
+        assert_eq!(Page::read("<title>open", 9).title, "open");
+    }
+
+    #[test]
+    fn reading_ends_where_the_text_is_too_long() {
+        let page = Page::read("<p>abcd<p>efgh<p>ijkl", 6);
+        assert!(page.beyond);
+        assert_eq!(page.text, "abcd efgh");
+        assert!(!Page::read("<p>abcd<p>ef", 6).beyond);
+        assert!(Page::read("abcdefg", 6).beyond);
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_read(html in "[<>a-z/=\"' &;!あ-]{0,200}") {
+            let page = Page::read(&html, 50);
+            prop_assert_eq!(page.visible as usize, page.text.chars().filter(|c| *c != ' ').count());
+            prop_assert_eq!(fold(&page.text), page.text);
+        }
+
+        #[test]
+        fn folding_twice_is_folding_once(text in ".{0,100}") {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
+}

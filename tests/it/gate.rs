@@ -1,0 +1,223 @@
+//! A re-crawl of a site that is ill: the old copy stays, and status, log and metrics name the rule and the numbers. And
+//! of one that is interrupted: it goes on where it was.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::support::faults::Refuse;
+use crate::support::{Config, Edge, Origin, Page, eventually, secs};
+
+/// Articles of the magazine.
+const ARTICLES: usize = 40;
+
+type Say = Box<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+
+/// A magazine of forty articles, that may fall ill.
+struct Magazine {
+    origin: Origin,
+    says: Arc<Mutex<Option<Say>>>,
+}
+
+fn article(n: &str) -> Page {
+    let words = format!("Article {n} has this to say about the harbour. ").repeat(20);
+    Page::html(format!("<title>{n}</title><link rel=stylesheet href=/style.css><h1>{n}</h1><p>{words}</p>"))
+}
+
+impl Magazine {
+    async fn open() -> Magazine {
+        Magazine::of(ARTICLES).await
+    }
+
+    async fn of(articles: usize) -> Magazine {
+        let origin = Origin::start().await;
+        let says: Arc<Mutex<Option<Say>>> = Arc::default();
+        let said = says.clone();
+        let links: String = (1..=articles).map(|n| format!("<a href=/a/{n}>{n}</a> ")).collect();
+        origin.make(move |asked| {
+            if let Some(page) = said.lock().unwrap().as_ref().and_then(|say| say(&asked.target)) {
+                return Some(page);
+            }
+            match &*asked.target {
+                "/" => Some(Page::html(format!(
+                    "<title>Magazine</title><link rel=stylesheet href=/style.css><h1>Magazine</h1>\
+                     <p>All that we have written about the harbour, since there is one.</p>{links}"
+                ))),
+                "/signup" => {
+                    Some(Page::html("<title>Sign up</title><form method=post><input name=mail></form>"))
+                }
+                "/style.css" => Some(Page::new("text/css", "h1{color:navy}")),
+                target => {
+                    let n = target.strip_prefix("/a/")?;
+                    n.parse::<usize>().is_ok_and(|n| n <= articles).then(|| article(n))
+                }
+            }
+        });
+        Magazine { origin, says }
+    }
+
+    fn says(&self, say: impl Fn(&str) -> Option<Page> + Send + Sync + 'static) {
+        *self.says.lock().unwrap() = Some(Box::new(say));
+    }
+}
+
+/// Takes a snapshot and waits for its end, whatever that is.
+async fn recrawl(edge: &Edge) -> Value {
+    let before = edge.crawl().await["last"]["at"].clone();
+    eventually("the end of the last crawl", secs(30), async || {
+        edge.crawl().await["running"].is_null().then_some(())
+    })
+    .await;
+    // The times in the status are whole seconds.
+    eventually("another second", secs(5), async || {
+        let answer = edge.admin().post("/api/v1/sites/shop/snapshots", "").await;
+        assert!(answer.status == 202 || answer.status == 409, "{}", answer.text());
+        let ended = eventually("the end of the crawl", secs(60), async || {
+            let crawl = edge.crawl().await;
+            crawl["running"].is_null().then(|| crawl["last"].clone())
+        })
+        .await;
+        (ended["at"] != before).then_some(ended)
+    })
+    .await
+}
+
+fn rules(last: &Value) -> Vec<String> {
+    let rules = last["rules"].as_array().expect("rules").iter();
+    rules.map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The site falls ill; which rules must speak.
+async fn ill(say: impl Fn(&str) -> Option<Page> + Send + Sync + 'static, expected: &[&str], held: bool) {
+    let magazine = Magazine::open().await;
+    let edge = Edge::start(Config::before(&magazine.origin.url())).await;
+    edge.until_snapshot().await;
+    let good = edge.snapshot_id().await;
+    magazine.says(say);
+    let last = recrawl(&edge).await;
+    assert_eq!(last["outcome"], "kept_old", "{last}");
+    assert_eq!(rules(&last), expected, "{last}");
+    assert_eq!(last["held"].is_object(), held, "{last}");
+    for rule in expected {
+        let log = edge.log();
+        assert!(log.iter().any(|line| line.contains("WARN") && line.contains(rule)), "{rule}: {log:#?}");
+        let metrics = edge.admin().get("/metrics").await.text();
+        let counter = format!("katahai_gate_refusals_total{{rule=\"{rule}\",site=\"shop\"}} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&counter));
+        assert!(count.is_some_and(|count| count.parse::<u64>().unwrap() > 0), "{metrics}");
+    }
+    assert_eq!(edge.snapshot_id().await, good);
+    magazine.origin.fail(Refuse).await;
+    edge.until("down").await;
+    for n in ["1", "17", "40"] {
+        let copy = edge.get(&format!("/a/{n}")).await;
+        assert!(copy.text().contains(&format!("Article {n} has this to say")), "{}", copy.text());
+    }
+}
+
+/// Every page of the site, but not what the health check asks for.
+fn is_page(target: &str) -> bool {
+    !matches!(target, "/health" | "/style.css" | "/robots.txt" | "/sitemap.xml" | "/favicon.ico")
+}
+
+#[tokio::test]
+async fn a_suspended_site_does_not_overwrite_its_copy() {
+    let database = "<title>Database Error</title><div id=container><h1>A Database Error Occurred</h1><p>Unable to \
+                    connect to your database server using the provided settings.</p><p>Filename: \
+                    core/Loader.php</p><p>Line Number: 346</p></div>";
+    let expected = ["key-page", "key-page", "empty", "shrunk", "turned"];
+    ill(move |target| is_page(target).then(|| Page::html(database)), &expected, false).await;
+}
+
+#[tokio::test]
+async fn an_emptied_site_does_not_overwrite_its_copy() {
+    let expected = ["shrunk", "turned"];
+    ill(|target| target.starts_with("/a/").then(Page::not_found), &expected, true).await;
+}
+
+#[tokio::test]
+async fn a_defaced_site_does_not_overwrite_its_copy() {
+    let notice = format!("<title>Hello</title><h1>We were here</h1>{}", "Nobody is safe. ".repeat(80));
+    let expected = ["key-page", "key-page", "uniform"];
+    ill(move |target| is_page(target).then(|| Page::html(notice.clone())), &expected, true).await;
+}
+
+#[tokio::test]
+async fn a_site_behind_a_wall_or_a_login_does_not_overwrite_its_copy() {
+    let wall = |target: &str| target.starts_with("/a/").then(|| Page::html("Checking you").status(403));
+    ill(wall, &["shrunk", "turned"], true).await;
+    let login = |target: &str| target.starts_with("/a/1").then(|| Page::redirect(302, "/login?next=/"));
+    ill(login, &["turned"], true).await;
+}
+
+#[tokio::test]
+async fn a_release_that_lost_its_styles_does_not_overwrite_its_copy() {
+    ill(|target| (target == "/style.css").then(Page::not_found), &["key-assets"], true).await;
+}
+
+#[tokio::test]
+async fn ordinary_change_is_published() {
+    let magazine = Magazine::open().await;
+    let edge = Edge::start(Config::before(&magazine.origin.url())).await;
+    edge.until_snapshot().await;
+    magazine.says(|target| match target {
+        "/a/1" | "/a/2" | "/a/3" => Some(Page::not_found()),
+        "/a/4" => Some(Page::html("gone").status(410)),
+        _ => target.strip_prefix("/a/").map(|n| article(&format!("{n}, rewritten"))),
+    });
+    let last = recrawl(&edge).await;
+    assert_eq!(last["outcome"], "published", "{last}");
+    let report = &last["report"];
+    assert_eq!(report["carried_over"]["not-found"]["count"], 3, "{report}");
+    assert_eq!(report["removed"]["gone"]["count"], 1, "{report}");
+    let broken = report["broken_links"].as_array().unwrap();
+    assert_eq!(broken.len(), 4, "{report}");
+    assert!(broken.iter().all(|link| link["linked_from"][0] == "/"), "{report}");
+    magazine.origin.fail(Refuse).await;
+    edge.until("down").await;
+    assert!(edge.get("/a/9").await.text().contains("Article 9, rewritten has"));
+    assert!(edge.get("/a/2").await.text().contains("Article 2 has"), "carried over");
+    edge.get("/a/4").await.must_be_holding_page();
+}
+
+/// Interrupts a crawl in the middle and starts the process again; how many articles were asked for twice.
+async fn interrupted(articles: usize, end: impl AsyncFnOnce(&mut Edge)) -> usize {
+    let magazine = Magazine::of(articles).await;
+    let mut edge = Edge::start(Config::before(&magazine.origin.url()).site("mirror.rate", "100/s")).await;
+    let asked = || magazine.origin.asked().iter().filter(|a| a.target.starts_with("/a/")).count();
+    eventually("half a crawl", secs(30), async || (asked() >= articles / 2).then_some(())).await;
+    end(&mut edge).await;
+    assert!(asked() < articles, "it was interrupted");
+    edge.restart().await;
+    edge.until_snapshot().await;
+    let crawl = eventually("its report", secs(30), async || {
+        Some(edge.crawl().await).filter(|crawl| crawl["last"]["report"].is_object())
+    })
+    .await;
+    let report = &crawl["last"]["report"];
+    assert!(report["resumed"]["files"].as_u64().is_some_and(|files| files > 50), "{report}");
+    assert_eq!(report["pages"].as_u64(), Some(articles as u64 + 2), "{report}");
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for asked in magazine.origin.asked().into_iter().filter(|a| a.target.starts_with("/a/")) {
+        *times.entry(asked.target).or_default() += 1;
+    }
+    assert_eq!(times.len(), articles);
+    times.values().filter(|times| **times > 1).count()
+}
+
+#[tokio::test]
+async fn a_crawl_that_a_stop_interrupts_goes_on_where_it_was() {
+    let twice = interrupted(200, async |edge| {
+        edge.sigterm();
+        edge.exit_code(secs(30)).await;
+    })
+    .await;
+    assert!(twice <= 8, "{twice}: those that were under way");
+}
+
+#[tokio::test]
+async fn a_crawl_that_a_kill_interrupts_goes_on_nearly_where_it_was() {
+    let twice = interrupted(400, async |edge| edge.kill()).await;
+    assert!(twice <= 60, "{twice}: those that were under way, and the last few kilobytes of the journal");
+}

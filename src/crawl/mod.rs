@@ -15,6 +15,7 @@ mod compare;
 mod course;
 pub mod css;
 pub mod data_block;
+mod dates;
 mod drawn;
 mod eager;
 mod elements;

@@ -42,7 +42,8 @@ mod tests {
         assert!(taken.is_ok_and(|outcome| outcome.is_published()));
         let body = store.current().and_then(|current| current.find("/").ok()?).and_then(|page| page.body);
         let name = body.expect("a body").to_string();
-        std::fs::write(dir.path().join("blobs").join(&name[..2]).join(&name), "hime").expect("rot");
+        let place = dir.path().join("blobs").join(&name[..2]).join(&name);
+        crate::disk::write_atomic(&place, b"hime").expect("rot");
         assert!(store.trouble().is_empty());
         // It begins anywhere, and is through after two pieces at most.
         let looking = tokio::time::timeout(PAUSE * 5 / 2, look_after(&store));

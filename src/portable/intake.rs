@@ -190,10 +190,13 @@ impl<'a> Intake<'a> {
     /// Adds the page of an answer.
     pub(super) fn page(&mut self, answer: Answer, arrived: Option<Arrived>) -> Result<(), ImportError> {
         let start = arrived.as_ref().map(|arrived| &*arrived.start).unwrap_or_default();
-        let class = answer.class.unwrap_or_else(|| match media(&answer.key, &answer.headers, start) {
-            _ if arrived.is_none() => Class::Redirect,
-            media if media.is_page() => Class::Page,
-            _ => Class::Asset,
+        let class = answer.class.unwrap_or_else(|| {
+            let is_page = media(&answer.key, &answer.headers, start).is_page();
+            match arrived {
+                None => Class::Redirect,
+                Some(_) if is_page => Class::Page,
+                Some(_) => Class::Asset,
+            }
         });
         let unpacked = arrived.as_ref().is_some_and(|arrived| arrived.unpacked);
         let fields = answer.headers.iter().map(|(name, value)| (name.clone(), value.clone()));

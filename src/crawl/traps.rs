@@ -183,8 +183,8 @@ mod tests {
     use super::super::sketch::sketch;
     use super::*;
 
-    /// The address of this number.
-    type Address = Box<dyn Fn(usize) -> String>;
+    /// The n-th address of a generator.
+    type Key = Box<dyn Fn(usize) -> String>;
 
     /// How many of these are fetched, in their order, of a site that shows `page` for each.
     fn fetched(keys: impl Iterator<Item = String>, page: impl Fn(usize) -> String) -> usize {
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn generators_without_end_end() {
         let date = |i: usize| (1900 + i / 372 % 300, i / 31 % 12 + 1, i % 31 + 1);
-        let kinds: Vec<(&str, Address)> = vec![
+        let kinds: Vec<(&str, Key)> = vec![
             ("months", Box::new(|i| format!("/calendar/{}/{:02}/", 1900 + i / 12 % 300, i % 12 + 1))),
             (
                 "tribe days",
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn real_sites_stay_whole() {
-        let sites: Vec<(usize, Address)> = vec![
+        let sites: Vec<(usize, Key)> = vec![
             (9000, Box::new(|i| format!("/article/{i}.html"))),
             (9000, Box::new(|i| format!("/news/2026/11/{}", i + 100))),
             (9000, Box::new(|i| format!("/2026/11/03/title-{i}/"))),

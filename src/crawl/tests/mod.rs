@@ -8,6 +8,7 @@ mod complete;
 mod gated;
 mod judged;
 mod learned;
+mod patterns;
 mod reading;
 mod refused;
 mod resumed;

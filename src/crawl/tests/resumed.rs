@@ -84,8 +84,8 @@ async fn an_interrupted_crawl_asks_only_for_the_rest() {
     assert_eq!(kept(&store, None), kept(&whole.store, None));
     let (before, after) = (counts(&first), counts(&fetch));
     let twice: Vec<&String> = before.keys().filter(|key| after.contains_key(*key)).collect();
-    // Those that were under way, and what was refused: the two files that every site may have.
-    assert!(twice.len() <= 8 + 2, "{twice:?}");
+    // Those that were under way or read, and what was refused: the files that every site may have.
+    assert!(twice.len() <= 32, "{twice:?}");
     let all = before.len() + after.len() - twice.len();
     assert_eq!(all, counts_of(&site).await);
     let report = outcome.report();

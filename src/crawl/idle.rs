@@ -33,7 +33,6 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    #[expect(clippy::disallowed_methods, reason = "it spoils what is stored")]
     #[tokio::test(start_paused = true)]
     async fn damage_is_found_between_two_crawls() {
         let (dir, store) = testing::store();

@@ -95,7 +95,7 @@ pub(super) async fn crawl<F: Fetch>(
     let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let readers = Semaphore::new((cores / 2).max(1));
+    let readers = Arc::new(Semaphore::new((cores / 2).max(1)));
     let way = Mutex::new(way);
     let visitor = Visitor { fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
     let mut crawl = Crawl {

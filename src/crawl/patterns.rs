@@ -64,10 +64,18 @@ pub(super) fn kinds(key: &str, need: Need) -> Vec<Kind> {
     }
     let (path, query) = key.split_once('?').map_or((key, None), |(path, query)| (path, Some(query)));
     match query {
-        Some(query) if need == Need::Draw => vec![Kind::new(Sort::File, path, names(query.split('&')))],
+        Some(query) if is_file(need) => vec![Kind::new(Sort::File, path, names(query.split('&')))],
         Some(query) => of_query(path, query),
-        None if need == Need::Draw => Vec::new(),
+        None if is_file(need) => Vec::new(),
         None => of_path(path),
+    }
+}
+
+/// Whether something is wanted that a page is drawn with, not a page.
+fn is_file(need: Need) -> bool {
+    match need {
+        Need::Draw | Need::Guess => true,
+        Need::Key | Need::Site | Need::Link => false,
     }
 }
 

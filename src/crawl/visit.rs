@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
 
@@ -55,7 +55,7 @@ pub(super) struct Visitor<'a, F> {
     pub(super) pace: Pace,
     pub(super) bounds: Bounds,
     /// Reading pages for links is work: so many at once leave a core to the visitors.
-    pub(super) readers: Semaphore,
+    pub(super) readers: Arc<Semaphore>,
     pub(super) way: Mutex<Way>,
 }
 
@@ -295,9 +295,14 @@ impl<F: Fetch> Visitor<'_, F> {
             Err(Missed::Ending) => return Once::End(End::Ending),
         };
         let file = self.file(errand, url, head.status.as_u16(), head.headers);
+        let reader = self.reader().await;
+        Once::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
+    }
+
+    /// Waits for leave to read a body for links.
+    pub(super) async fn reader(&self) -> Option<OwnedSemaphorePermit> {
         // Never closed: the permit is there sooner or later.
-        let _reader = self.readers.acquire().await;
-        Once::End(tasks::blocking(move || file.keep(arrived)).await.unwrap_or(End::Ending))
+        self.readers.clone().acquire_owned().await.ok()
     }
 
     /// The stored file still holds.
@@ -310,11 +315,14 @@ impl<F: Fetch> Visitor<'_, F> {
         let hold = hold(&errand.item.key, &headers, errand.reading);
         let file = self.file(errand, url, known.status(), headers);
         let writer = self.staging.blob();
-        let _reader = self.readers.acquire().await;
-        let kept = tasks::blocking(move || match known.keep(writer, hold) {
-            Ok(Some(kept)) => Once::End(file.again(&kept)),
-            Ok(None) => Once::Anew,
-            Err(error) => Once::End(End::Stage(error)),
+        let reader = self.reader().await;
+        let kept = tasks::blocking(move || {
+            let _reader = reader;
+            match known.keep(writer, hold) {
+                Ok(Some(kept)) => Once::End(file.again(&kept)),
+                Ok(None) => Once::Anew,
+                Err(error) => Once::End(End::Stage(error)),
+            }
         });
         kept.await.unwrap_or(Once::End(End::Ending))
     }
@@ -359,11 +367,13 @@ struct Coming {
 
 impl Coming {
     /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
-    fn keep(self, arrived: Arrived) -> End {
+    fn keep(self, arrived: Arrived, reader: Option<OwnedSemaphorePermit>) -> End {
         let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
             Ok(read) => read,
             Err(unfit) => return unfit.into(),
         };
+        // Whoever is next may read while this is written.
+        drop(reader);
         let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
         match writer.write(&rest).and_then(|()| writer.finish()) {
             Ok(body) => self.end(class, (body, len), unpacked, findings),

@@ -191,7 +191,7 @@ impl Store {
         })
     }
 
-    /// The record of the crawl that took a snapshot, as it was given to [`Staging::publish`]. `None` when there is
+    /// The record of the crawl that took a snapshot, as it was given to [`super::Staging::publish`]. `None` when there is
     /// none, or it cannot be read.
     pub fn report(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(REPORT)).ok()?).ok()

@@ -3,7 +3,7 @@
 //! A crawl can succeed and bring home ruins: the mirror of a government site was for months the work of crawls that
 //! ended early without an error, at a fraction of the usual time and size, and nobody compared. So a crawl is
 //! measured against the snapshot in service: how many pages, how much text, how long, how many pages that were
-//! good have turned into something else. Sites do change; each limit in [`rules`] says what still passes. What the
+//! good have turned into something else. Sites do change; each limit in `rules` says what still passes. What the
 //! gate keeps out is not lost: it is held for the operator, whose word goes before every rule.
 
 mod rules;

@@ -13,7 +13,7 @@ use super::report::BrokenLink;
 /// Broken addresses listed.
 const MOST: usize = 2000;
 /// Pages listed for one of them.
-const PAGES: usize = 50;
+const PAGES: usize = 20;
 
 /// Who names what.
 #[derive(Debug, Default)]

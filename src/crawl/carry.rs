@@ -159,10 +159,10 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Private | Refusal::NoStore | Refusal::LoginCookie => Heard::Private(refusal),
         Refusal::NotFound => Heard::Missing,
         Refusal::Gone => Heard::Gone,
-        Refusal::Unauthorized | Refusal::Forbidden | Refusal::LoginPage | Refusal::NeedsLogin => {
-            Heard::Turned(Turn::Login)
-        }
-        Refusal::Status
+        Refusal::Unauthorized | Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
+        // A bot wall says so, too: never the site's word, however often it is heard.
+        Refusal::Forbidden
+        | Refusal::Status
         | Refusal::Partial
         | Refusal::WrongPage
         | Refusal::ForeignPage

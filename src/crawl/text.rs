@@ -39,7 +39,7 @@ struct Reader {
 
 impl Reader {
     fn words(&mut self, text: &str) {
-        for word in text.split(|c: char| c.is_whitespace() || is_unseen(c)).filter(|word| !word.is_empty()) {
+        for word in text.split_ascii_whitespace() {
             self.hasher.write(word.as_bytes());
             self.text = self.text.saturating_add(columns(word));
         }
@@ -66,9 +66,9 @@ impl Reader {
     }
 }
 
-/// Marks that take no room: they are put between the letters of long words, and at the start of files.
+/// White space, and marks that take no room: they are put between the letters of long words, and at the start of files.
 fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}')
+    c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{FEFF}' | '\u{AD}')
 }
 
 fn columns(word: &str) -> u32 {
@@ -84,7 +84,9 @@ fn columns(word: &str) -> u32 {
         {
             len = end + 1;
         }
-        columns += 1 + u32::from(is_wide(c));
+        if !is_unseen(c) {
+            columns += 1 + u32::from(is_wide(c));
+        }
         rest = &rest[len..];
     }
     columns
@@ -154,7 +156,7 @@ mod tests {
             ("a < b", 3),
             ("&amp;&#x3042;&eacute;t&eacute;", 5),
             ("R&D; &", 3),
-            ("日本語", 6),
+            ("日本語\u{3000}\u{A0}", 6),
             ("한국어 text", 10),
             ("Привет", 6),
             ("<a href=\"it's > fine\">x</a>", 1),

@@ -78,7 +78,7 @@ impl Hosts {
         let name = name(host);
         let port = port(host).unwrap_or(if tls { 443 } else { 80 });
         let trust = if tls { Some(self.trust(tools).await?) } else { None };
-        let mut last = Failure::new(Cause::NameUnresolved).detail(name.to_owned());
+        let mut last = Failure::new(Cause::NameNotFound).detail(name.to_owned());
         let literal = name.parse::<IpAddr>().is_ok() || name == "localhost";
         for address in tools.resolver.resolve(name).await?.iter().take(MOST_ADDRESSES) {
             if !literal && !is_public(*address) {
@@ -103,7 +103,7 @@ impl Hosts {
         }
         let make = tools.client_tls;
         let made = tasks::blocking(move || make(None)).await.ok_or(Failure::new(Cause::Internal))?;
-        let made = made.map_err(|error| Failure::new(Cause::Tls).detail(error))?;
+        let made = made.map_err(|error| Failure::new(Cause::CertificateUntrusted).detail(error))?;
         Ok(self.trust.get_or_init(|| made).clone())
     }
 }

@@ -20,7 +20,7 @@ pub use format::Format;
 pub use language::Language;
 use words::Words;
 
-use crate::failure::{Cause, Side};
+use crate::failure::{Cause, Retry, Side};
 
 /// A site's name is cut at this many characters.
 const NAME_CHARS: usize = 80;
@@ -53,33 +53,12 @@ impl Fate {
     /// What `cause` says about a request with a body. On the side of doubt: only what surely never reached the
     /// site, or never reached it whole, is called not arrived.
     pub fn of(cause: Cause) -> Fate {
-        match cause {
-            Cause::NameUnresolved
-            | Cause::Refused
-            | Cause::Unreachable
-            | Cause::ConnectTimeout
-            | Cause::Tls
-            | Cause::KnownDown
-            | Cause::Unproven
-            | Cause::NoOrigin
-            | Cause::Busy
-            | Cause::Held
-            | Cause::PrivateAddress
-            | Cause::Malformed
-            | Cause::UnknownSite
-            | Cause::HeadersTooLarge
-            | Cause::BodyTooLarge
-            | Cause::MethodRefused
-            | Cause::VisitorGone => Fate::NotArrived,
-            Cause::Reset
-            | Cause::NotHttp
-            | Cause::Silent
-            | Cause::BadStatus
-            | Cause::BodyStalled
-            | Cause::BodyCut
-            | Cause::WrongPage
-            | Cause::Slow
-            | Cause::Internal => Fate::Unknown,
+        match cause.retry() {
+            Retry::Safe => Fate::NotArrived,
+            Retry::IfIdempotent => Fate::Unknown,
+            // It was asked, and did not answer in time; or nobody knows.
+            Retry::No if matches!(cause, Cause::Slow | Cause::Internal) => Fate::Unknown,
+            Retry::No => Fate::NotArrived,
         }
     }
 }

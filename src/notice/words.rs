@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Fate, Kind, Language, Notice};
-use crate::failure::{Cause, Side};
+use crate::failure::{Cause, Public, Side};
 
 /// The words of one notice.
 pub(super) struct Words {
@@ -129,33 +129,34 @@ fn internal(language: Language) -> Sentences {
 
 /// What is wrong with a request, and what its sender can do about it.
 fn fault(language: Language, cause: Cause) -> Sentences {
-    match cause {
-        Cause::UnknownSite => unknown_site(language),
-        Cause::HeadersTooLarge => headers_too_large(language),
-        Cause::BodyTooLarge => body_too_large(language),
-        Cause::MethodRefused => method_refused(language),
-        Cause::Malformed | Cause::VisitorGone => malformed(language),
-        // Not faults of the visitor; named here so that a new cause does not compile until it has words.
-        Cause::NameUnresolved
-        | Cause::Refused
-        | Cause::Unreachable
-        | Cause::ConnectTimeout
-        | Cause::Tls
-        | Cause::Reset
-        | Cause::NotHttp
-        | Cause::Silent
-        | Cause::BadStatus
-        | Cause::BodyStalled
-        | Cause::BodyCut
-        | Cause::WrongPage
-        | Cause::Unproven
-        | Cause::KnownDown
-        | Cause::NoOrigin
-        | Cause::Slow
-        | Cause::Busy
-        | Cause::Held
-        | Cause::PrivateAddress
-        | Cause::Internal => page(language),
+    match cause.public() {
+        Public::UnknownSite => unknown_site(language),
+        Public::HeadersTooLarge => headers_too_large(language),
+        Public::BodyTooLarge => body_too_large(language),
+        Public::MethodRefused => method_refused(language),
+        Public::Malformed | Public::Gone => malformed(language),
+        // Not faults of the visitor; named here so that a new sentence does not compile until it has words.
+        Public::Name
+        | Public::Refused
+        | Public::Unreachable
+        | Public::NotAccepted
+        | Public::Untrusted
+        | Public::Reset
+        | Public::NotHttp
+        | Public::Silent
+        | Public::Stalled
+        | Public::Cut
+        | Public::Error
+        | Public::NotTheSite
+        | Public::Maintenance
+        | Public::Down
+        | Public::Unproven
+        | Public::Slow
+        | Public::NoServer
+        | Public::Held
+        | Public::Private
+        | Public::Busy
+        | Public::Internal => page(language),
     }
 }
 
@@ -232,37 +233,8 @@ fn malformed(language: Language) -> Sentences {
 
 /// [`Cause::public`] in the visitor's language.
 fn reason(language: Language, cause: Cause) -> &'static str {
-    if language == Language::En {
-        return cause.public();
-    }
-    match cause {
-        Cause::NameUnresolved => "サイトのサーバーの名前を確認できません。",
-        Cause::Refused => "サイトのサーバーが接続を受け付けていません。",
-        Cause::Unreachable => "サイトのサーバーに接続できません。",
-        Cause::ConnectTimeout => "サイトのサーバーが、時間内に接続を受け付けませんでした。",
-        Cause::Tls => "サイトのサーバーと、安全な接続を確立できません。",
-        Cause::Reset => "サイトのサーバーとの接続が切れました。",
-        Cause::NotHttp => "サイトのサーバーの応答を読み取れません。",
-        Cause::Silent => "サイトのサーバーが、時間内に応答しませんでした。",
-        Cause::BadStatus => "サイトのサーバーでエラーが起きています。",
-        Cause::BodyStalled => "サイトのサーバーの応答が、途中で止まりました。",
-        Cause::BodyCut => "サイトのサーバーの応答が、途中で切れました。",
-        Cause::WrongPage => "サイトのサーバーが、サイトではない内容を返しています。",
-        Cause::KnownDown => "サイトのサーバーが、いま応答していません。",
-        Cause::Unproven => "サイトのサーバーの状態を確認しています。",
-        Cause::NoOrigin => "いま使えるサイトのサーバーがありません。",
-        Cause::Slow => "サイトのサーバーの応答に時間がかかっています。",
-        Cause::Busy => "ただいまアクセスが集中しています。",
-        Cause::Held => "サイトのサーバーは、管理者が停止しています。",
-        Cause::PrivateAddress => "このファイルのサーバーには接続しません。",
-        Cause::Internal => "こちらで不具合が起きています。",
-        Cause::Malformed => "リクエストの形式が正しくありません。",
-        Cause::UnknownSite => "このアドレスのサイトはありません。",
-        Cause::HeadersTooLarge => "リクエストのヘッダーが大きすぎます。",
-        Cause::BodyTooLarge => "お送りいただいた内容が大きすぎます。",
-        Cause::MethodRefused => "この操作は受け付けていません。",
-        Cause::VisitorGone => "リクエストが途中で終わりました。",
-    }
+    let text = cause.public().text();
+    pick(language, text.ja, text.en)
 }
 
 /// For how long, as coarse as a reader wants it.

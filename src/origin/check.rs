@@ -100,7 +100,7 @@ async fn ask(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
         .map_err(malformed)?;
     let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
     if !settings.health.expect_status.contains(answer.status()) {
-        return Err(Failure::new(Cause::BadStatus).detail(answer.status().to_string()));
+        return Err(Failure::new(Cause::of_status(answer.status())).detail(answer.status().to_string()));
     }
     let body =
         super::exchange::AnswerBody::read_once(answer.into_body(), connection, settings.health.timeout);
@@ -118,7 +118,7 @@ async fn ask(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
     if text.is_empty() || read.windows(text.len()).any(|window| window == text) {
         Ok(())
     } else {
-        Err(Failure::new(Cause::WrongPage).detail("the expected text is not in the page"))
+        Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
     }
 }
 

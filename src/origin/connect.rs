@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use rustls::CertificateError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -42,7 +43,7 @@ pub async fn connect(
             None => Ok(Box::new(tcp) as Box<dyn Io>),
             Some(config) => {
                 let name = ServerName::try_from(server_name.to_owned())
-                    .map_err(|e| Failure::new(Cause::Tls).detail(server_name.to_owned()).source(e))?;
+                    .map_err(|e| Failure::new(Cause::TlsRefused).detail(server_name.to_owned()).source(e))?;
                 let stream =
                     TlsConnector::from(config.clone()).connect(name, tcp).await.map_err(handshake)?;
                 Ok(Box::new(stream) as Box<dyn Io>)
@@ -66,7 +67,7 @@ async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Failure> {
         if let Some(&address) = waiting.next() {
             running.push(TcpStream::connect(SocketAddr::new(address, port)));
         } else if running.is_empty() {
-            return Err(last.map_or_else(|| Failure::new(Cause::NameUnresolved), refused));
+            return Err(last.map_or_else(|| Failure::new(Cause::NameNotFound), refused));
         }
         let more = waiting.len() > 0;
         let ended = async {
@@ -97,7 +98,27 @@ fn refused(error: std::io::Error) -> Failure {
 fn handshake(error: std::io::Error) -> Failure {
     use std::io::ErrorKind as Kind;
     let broken = matches!(error.kind(), Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted);
-    Failure::new(if broken { Cause::Reset } else { Cause::Tls }).source(error)
+    let cause = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(wrong)) => mistrust(wrong),
+        Some(_) | None if broken => Cause::Reset,
+        Some(_) | None => Cause::TlsRefused,
+    };
+    Failure::new(cause).source(error)
+}
+
+/// Why a certificate is not believed.
+fn mistrust(wrong: &CertificateError) -> Cause {
+    use CertificateError as Wrong;
+    if matches!(wrong, Wrong::Expired | Wrong::ExpiredContext { .. }) {
+        Cause::CertificateExpired
+    } else if matches!(wrong, Wrong::NotValidYet | Wrong::NotValidYetContext { .. }) {
+        Cause::CertificateNotYetValid
+    } else if matches!(wrong, Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) {
+        Cause::CertificateOfAnother
+    } else {
+        // whatever else is said of it, nobody vouches for it
+        Cause::CertificateUntrusted
+    }
 }
 
 #[cfg(test)]

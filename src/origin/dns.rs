@@ -70,7 +70,7 @@ impl Resolver {
     /// in the background). Never empty.
     ///
     /// # Errors
-    /// [`Cause::NameUnresolved`] if the name does not resolve and did not within the time that last good addresses
+    /// [`Cause::NameNotFound`] if the name does not resolve and did not within the time that last good addresses
     /// are kept.
     pub async fn resolve(&self, host: &str) -> Result<Arc<[IpAddr]>, Failure> {
         if let Ok(address) = host.parse::<IpAddr>() {
@@ -133,7 +133,7 @@ impl Resolver {
 
     async fn ask(&self, host: &str) -> Result<(Arc<[IpAddr]>, Duration), Failure> {
         let unresolved = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::new(Cause::NameUnresolved).detail(host.to_owned()).source(e)
+            Failure::new(Cause::NameNotFound).detail(host.to_owned()).source(e)
         };
         let resolver = self.resolver().map_err(|e| unresolved(Box::new(e)))?;
         let name = format!("{}.", host.trim_end_matches('.')); // as written: search domains are for people

@@ -295,7 +295,7 @@ impl Origin {
         let tls = match &self.tls {
             None => None,
             Some(Ok(config)) => Some(config),
-            Some(Err(error)) => return Err(Failure::new(Cause::Tls).detail(error.clone())),
+            Some(Err(error)) => return Err(Failure::new(Cause::CertificateUntrusted).detail(error.clone())),
         };
         let io = connect(&self.identity.url, name, tls, &self.tools.resolver).await?;
         Connection::open(io, self.tools.header_size).await

@@ -259,7 +259,7 @@ impl<S: Service> Session<S> {
 
 /// The answer to a request whose handler panicked.
 fn broken() -> Response<Body> {
-    let mut response = Response::new(Body::whole(format!("{}\n", Cause::Internal.public())));
+    let mut response = Response::new(Body::whole(format!("{}\n", Cause::Internal.public().text().en)));
     *response.status_mut() = Cause::Internal.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

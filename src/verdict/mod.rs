@@ -31,7 +31,7 @@ pub enum Verdict {
 
 /// Judges an answer by its status.
 pub fn judge(status: StatusCode, policy: &Failover) -> Verdict {
-    if policy.bad_status.contains(status) { Verdict::Bad(Cause::BadStatus) } else { Verdict::Good }
+    if policy.bad_status.contains(status) { Verdict::Bad(Cause::of_status(status)) } else { Verdict::Good }
 }
 
 #[cfg(test)]

@@ -327,9 +327,9 @@ fn the_configured_statuses_are_not_the_site() {
     for (status, verdict) in [
         (200, Verdict::Good),
         (404, Verdict::Good),
-        (500, Verdict::Bad(Cause::BadStatus)),
+        (500, Verdict::Bad(Cause::ServerError)),
         (501, Verdict::Good),
-        (503, Verdict::Bad(Cause::BadStatus)),
+        (503, Verdict::Bad(Cause::Unavailable)),
     ] {
         assert_eq!(judge(StatusCode::from_u16(status).unwrap(), &policy), verdict, "{status}");
     }

@@ -89,7 +89,7 @@ async fn a_host_whose_certificate_nobody_vouches_for_is_not_believed() {
     let site = Site::new().set("key_pages", ["/"]).origin(&origin.url());
     let edge = Edge::start(Config::new(site.set("mirror.asset_hosts", [&*cdn.addr().to_string()]))).await;
     let report = report(&edge).await;
-    assert_eq!(report["failures"][0]["cause"], "tls", "{report}");
+    assert_eq!(report["failures"][0]["cause"], "certificate-untrusted", "{report}");
     assert_eq!(cdn.total(), 0);
 }
 

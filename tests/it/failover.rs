@@ -165,7 +165,7 @@ async fn the_cause_is_said() {
     let (origin, edge) = shop().await;
     for (fault, code) in [
         (Arc::new(Refuse) as Arc<dyn Fault>, "refused"),
-        (Arc::new(Status(500)), "bad-status"),
+        (Arc::new(Status(500)), "server-error"),
         (Arc::new(NotHttp), "not-http"),
     ] {
         edge.until("up").await;

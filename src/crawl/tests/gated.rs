@@ -47,7 +47,7 @@ async fn without_a_key_page_the_old_one_stays() {
     type Case = (fn() -> Answer, &'static str);
     let cases: [Case; 7] = [
         (|| status(404), "There is no such page (404)."),
-        (|| Answer::Fails(Cause::Tls), "tls: tls"),
+        (|| Answer::Fails(Cause::TlsRefused), "tls-refused: tls-refused"),
         (|| status(500), "bad-status: status 500"),
         (|| html("mine").with("cache-control", "private"), "one visitor's own"),
         (|| redirect(302, "https://parking.example/"), "redirects to another site"),
@@ -108,7 +108,7 @@ async fn a_site_that_dies_under_the_crawl_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_site_has_no_first_snapshot() {
     let crawled =
-        crawl(&site(&["/", "/signup"]), &MemorySite::new(|_| Answer::Fails(Cause::NameUnresolved))).await;
+        crawl(&site(&["/", "/signup"]), &MemorySite::new(|_| Answer::Fails(Cause::NameNotFound))).await;
     assert_eq!(crawled.broken(), ["key-page", "key-page", "empty"]);
     assert!(crawled.store.current().is_none() && crawled.store.list().is_empty());
 }

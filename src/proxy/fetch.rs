@@ -15,7 +15,7 @@ use crate::origin::health::{Evidence, Seen};
 use crate::origin::latency::patience;
 use crate::origin::upload::Upload;
 use crate::origin::{Answered, Class, Origin, Sending};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Answer, Case, Character, Verdict, judge};
 
 /// What the plan allows.
 #[derive(Clone, Copy)]
@@ -131,12 +131,26 @@ pub(super) async fn direct(
 /// # Errors
 /// When it is not the site's.
 pub(super) fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answered, Failure> {
-    match judge(answered.response.status(), &site.config.failover) {
-        Verdict::Bad(cause) => {
+    let case = Case {
+        key: ask.key(),
+        host: ask.host(),
+        is_key_page: false,
+        answer: Answer {
+            status: answered.response.status().as_u16(),
+            headers: answered.response.headers(),
+            body: &[],
+            whole: false,
+        },
+        known: None,
+        character: &Character::default(),
+        policy: &site.config.failover,
+    };
+    match judge(&case) {
+        Verdict::Bad(finding) => {
             answered.origin.nudge();
-            Err(Failure::new(cause).detail(answered.response.status().to_string()))
+            Err(Failure::new(finding.cause).detail(finding.why))
         }
-        Verdict::Good => {
+        Verdict::Good | Verdict::Doubtful(_) => {
             answered.origin.observe(Evidence::Visit, Seen::Good);
             answered.origin.took(class_of(ask.key()), answered.took);
             Ok(answered)

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use encoding_rs::{EUC_JP, SHIFT_JIS};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::config::ready::Statuses;
+use crate::config::ready::{Failover, Statuses};
+use crate::failure::Cause;
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/samples")
@@ -324,13 +325,27 @@ fn the_configured_statuses_are_not_the_site() {
         hold_back: 1 << 20,
         bad_status: Statuses::new(&["500", "502-504"]).unwrap(),
     };
-    for (status, verdict) in [
-        (200, Verdict::Good),
-        (404, Verdict::Good),
-        (500, Verdict::Bad(Cause::ServerError)),
-        (501, Verdict::Good),
-        (503, Verdict::Bad(Cause::Unavailable)),
+    let (fields, character) = (HeaderMap::new(), Character::default());
+    for (status, cause) in [
+        (200, None),
+        (404, None),
+        (500, Some(Cause::ServerError)),
+        (501, None),
+        (503, Some(Cause::Unavailable)),
     ] {
-        assert_eq!(judge(StatusCode::from_u16(status).unwrap(), &policy), verdict, "{status}");
+        let case = Case {
+            key: "/",
+            host: "www.example.jp",
+            is_key_page: false,
+            answer: Answer { status, headers: &fields, body: &[], whole: false },
+            known: None,
+            character: &character,
+            policy: &policy,
+        };
+        let bad = match judge(&case) {
+            Verdict::Bad(finding) => Some(finding.cause),
+            Verdict::Good | Verdict::Doubtful(_) => None,
+        };
+        assert_eq!(bad, cause, "{status}");
     }
 }

@@ -1,0 +1,91 @@
+//! What a verdict is passed on: an answer, beside what is known of the page and of the site.
+
+use crate::config::ready::Failover;
+
+use super::answer::Answer;
+use super::character::Character;
+use super::look::Look;
+use crate::failure::Cause;
+
+/// What an origin's answer is taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The site.
+    Good,
+    /// It may be the site's own will (a page removed, a page that leads elsewhere): it is, if the rest of the site stands.
+    Doubtful(Finding),
+    /// Something else.
+    Bad(Finding),
+}
+
+/// What speaks against an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub cause: Cause,
+    /// By what it was recognised: a fingerprint's id, or the numbers. For the operator only.
+    pub why: String,
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The page's key: path and query.
+    pub key: &'a str,
+    /// The host that was asked for, lower case and without port.
+    pub host: &'a str,
+    /// Whether the owner named it as a page that must always work.
+    pub is_key_page: bool,
+    /// The answer, as far as it has come. Its body is decoded.
+    pub answer: Answer<'a>,
+    /// The newest good copy of the page.
+    pub known: Option<Known<'a>>,
+    /// What good crawls have taught about the site.
+    pub character: &'a Character,
+    /// The operator's words.
+    pub policy: &'a Failover,
+}
+
+/// The copy of a page, as far as a verdict looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What it is.
+    pub shape: Shape,
+    /// Its status.
+    pub status: u16,
+    /// Where it leads, if it is a redirect.
+    pub location: Option<&'a str>,
+    /// What it shows, if it is a page.
+    pub look: Option<&'a Look>,
+}
+
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A page that a visitor opens.
+    Page,
+    /// A document that a visitor opens or downloads: PDF, a spreadsheet, an archive.
+    Document,
+    /// What pages need to be drawn.
+    Asset,
+    /// The way to another address.
+    Redirect,
+}
+
+/// How much of an answer has to be there for its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Status and header fields are enough: see [`super::judge`] with an empty, incomplete body.
+    Head,
+    /// The first [`super::LOOKED_AT`] bytes, or all of it if it is shorter.
+    Beginning,
+    /// All of it, if it can be held back.
+    Whole,
+}
+
+impl Finding {
+    /// A finding.
+    pub fn new(cause: Cause, why: impl Into<String>) -> Finding {
+        Finding { cause, why: why.into() }
+    }
+}

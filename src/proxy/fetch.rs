@@ -134,6 +134,7 @@ pub(super) fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answe
     let case = Case {
         key: ask.key(),
         host: ask.host(),
+        hosts: &site.config.hosts,
         is_key_page: false,
         answer: Answer {
             status: answered.response.status().as_u16(),

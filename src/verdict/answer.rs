@@ -3,6 +3,8 @@
 use http::HeaderMap;
 use serde::Deserialize;
 
+use crate::failure::Cause;
+
 /// As much of a page is looked at, in bytes. No page of a host is longer.
 pub const LOOKED_AT: usize = 64 * 1024;
 
@@ -71,12 +73,31 @@ kinds! {
     /// A CDN, gateway or web server cannot reach what is behind it.
     GatewayError: "gateway-error";
     /// A CDN or platform does not know the site, or has closed it.
-    UnknownSite: "unknown-site";
+    UnknownToHost: "unknown-to-host";
     /// The software's or host's own page for the time of maintenance.
     Maintenance: "maintenance";
 }
 
 impl Kind {
+    /// Why such a page is no good answer.
+    pub fn cause(self) -> Cause {
+        match self {
+            Kind::DatabaseError => Cause::DatabaseError,
+            Kind::PhpError => Cause::PhpError,
+            Kind::ApplicationError => Cause::ApplicationError,
+            Kind::Empty => Cause::EmptyPage,
+            Kind::Suspended => Cause::Suspended,
+            Kind::QuotaExceeded => Cause::QuotaExceeded,
+            Kind::DefaultPage => Cause::DefaultPage,
+            Kind::Parking => Cause::Parking,
+            Kind::DirectoryListing => Cause::DirectoryListing,
+            Kind::BotWall => Cause::BotWall,
+            Kind::GatewayError => Cause::GatewayError,
+            Kind::UnknownToHost => Cause::UnknownToHost,
+            Kind::Maintenance => Cause::Maintenance,
+        }
+    }
+
     /// Whether a site may have such a page on purpose: a folder of downloads, an address that only takes notice. It is
     /// wrong where the copy has another page, or where it is a key page.
     pub fn may_be_meant(self) -> bool {
@@ -91,7 +112,7 @@ impl Kind {
             | Kind::Parking
             | Kind::BotWall
             | Kind::GatewayError
-            | Kind::UnknownSite
+            | Kind::UnknownToHost
             | Kind::Maintenance => false,
         }
     }

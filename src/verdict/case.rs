@@ -34,6 +34,8 @@ pub struct Case<'a> {
     pub key: &'a str,
     /// The host that was asked for, lower case and without port.
     pub host: &'a str,
+    /// All hosts of the site.
+    pub hosts: &'a [String],
     /// Whether the owner named it as a page that must always work.
     pub is_key_page: bool,
     /// The answer, as far as it has come. Its body is decoded.
@@ -53,6 +55,8 @@ pub struct Known<'a> {
     pub shape: Shape,
     /// Its status.
     pub status: u16,
+    /// What kind of file it says it is.
+    pub content_type: Option<&'a str>,
     /// Where it leads, if it is a redirect.
     pub location: Option<&'a str>,
     /// What it shows, if it is a page.

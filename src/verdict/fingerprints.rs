@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
 use super::answer::{Answer, WrongPage};
 use super::fingerprint::{Fingerprint, Numbered, Written};
+use super::media::{content_type, is_text};
 use super::sight::{Asked, Sight, Words};
 
 /// Those that come with the program. A test holds that the file is right.
@@ -90,7 +89,7 @@ impl Fingerprints {
 
     /// All that the answer has, in the file's order.
     pub fn matches<'a>(&'a self, answer: &'a Answer<'a>) -> impl Iterator<Item = WrongPage> + 'a {
-        let is_page = is_page(answer.headers);
+        let is_page = is_text(content_type(answer.headers));
         let sight = Sight::new(answer, &self.asked);
         self.rows
             .iter()
@@ -102,13 +101,4 @@ impl Fingerprints {
     pub fn ids(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.rows.iter().map(|row| row.id)
     }
-}
-
-/// Wrong pages are text; what says that it is a picture is not looked into.
-fn is_page(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return true };
-    let media = value.split(';').next().unwrap_or_default().trim();
-    ["text/html", "application/xhtml+xml", "text/plain", "application/xml", "text/xml"]
-        .iter()
-        .any(|page| media.eq_ignore_ascii_case(page))
 }

@@ -10,13 +10,13 @@ mod case;
 mod character;
 mod fingerprint;
 mod fingerprints;
+mod hosts;
 mod look;
+mod media;
 mod page;
 mod pattern;
+mod rules;
 mod sight;
-
-use crate::failure::Cause;
-use http::StatusCode;
 
 pub use answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
 pub use case::{Case, Finding, Known, Shape, Verdict, Wanted};
@@ -24,21 +24,7 @@ pub use character::Character;
 pub use fingerprints::{Fingerprints, FingerprintsError, prepare, wrong_page};
 pub use look::Look;
 pub use page::Page;
-
-/// Judges an answer, as far as it has come. An answer that is judged again when more of it is there may only get worse.
-pub fn judge(case: &Case<'_>) -> Verdict {
-    let status = StatusCode::from_u16(case.answer.status).unwrap_or_default();
-    if case.policy.bad_status.contains(status) {
-        let why = format!("status {}", status.as_u16());
-        return Verdict::Bad(Finding::new(Cause::of_status(status), why));
-    }
-    Verdict::Good
-}
-
-/// How much of the answer's body is wanted before its verdict, judging by status and header fields.
-pub fn wanted(_case: &Case<'_>) -> Wanted {
-    Wanted::Head
-}
+pub use rules::{judge, wanted};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use encoding_rs::{EUC_JP, SHIFT_JIS};
 use http::header::CONTENT_TYPE;
@@ -12,8 +11,6 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
-use crate::config::ready::{Failover, Statuses};
-use crate::failure::Cause;
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/samples")
@@ -139,6 +136,13 @@ fn every_kind_has_samples_and_a_code_of_its_own() {
     let sampled: BTreeSet<String> = wrong().into_iter().map(|sample| sample.kind).collect();
     assert_eq!(sampled.iter().map(String::as_str).collect::<BTreeSet<_>>(), codes);
     assert!(wrong().len() >= 150, "{}", wrong().len());
+}
+
+#[test]
+fn every_kind_has_a_cause_of_its_code() {
+    for kind in Kind::ALL {
+        assert_eq!(kind.code(), kind.cause().code());
+    }
 }
 
 #[test]
@@ -313,39 +317,5 @@ proptest! {
         let sample = &SAMPLES[at % SAMPLES.len()];
         let cut = &sample.body[shift.min(sample.body.len())..sample.body.len() - at.min(sample.body.len() - shift.min(sample.body.len()))];
         let _ = wrong_page(&Answer { body: cut, ..sample.answer() });
-    }
-}
-
-#[test]
-fn the_configured_statuses_are_not_the_site() {
-    let policy = Failover {
-        patience: Duration::from_secs(1),
-        patience_max: Duration::from_secs(4),
-        timeout: Duration::from_secs(15),
-        hold_back: 1 << 20,
-        bad_status: Statuses::new(&["500", "502-504"]).unwrap(),
-    };
-    let (fields, character) = (HeaderMap::new(), Character::default());
-    for (status, cause) in [
-        (200, None),
-        (404, None),
-        (500, Some(Cause::ServerError)),
-        (501, None),
-        (503, Some(Cause::Unavailable)),
-    ] {
-        let case = Case {
-            key: "/",
-            host: "www.example.jp",
-            is_key_page: false,
-            answer: Answer { status, headers: &fields, body: &[], whole: false },
-            known: None,
-            character: &character,
-            policy: &policy,
-        };
-        let bad = match judge(&case) {
-            Verdict::Bad(finding) => Some(finding.cause),
-            Verdict::Good | Verdict::Doubtful(_) => None,
-        };
-        assert_eq!(bad, cause, "{status}");
     }
 }

@@ -1,6 +1,6 @@
 //! A crawl that is interrupted is gone on with, as if nothing had been.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +86,9 @@ async fn an_interrupted_crawl_asks_only_for_the_rest() {
     let twice: Vec<&String> = before.keys().filter(|key| after.contains_key(*key)).collect();
     // Those that were under way or read, and what was refused: the files that every site may have.
     assert!(twice.len() <= 32, "{twice:?}");
-    let all = before.len() + after.len() - twice.len();
-    assert_eq!(all, counts_of(&site).await);
+    let asked: BTreeSet<&String> = before.keys().chain(after.keys()).filter(|key| is_there(key)).collect();
+    let wanted = all_of(&site).await;
+    assert_eq!(asked, wanted.iter().filter(|key| is_there(key)).collect());
     let report = outcome.report();
     let resumed = report.resumed.clone().expect("it says so");
     assert_eq!(resumed.files, progress.read().recalled);
@@ -96,10 +97,17 @@ async fn an_interrupted_crawl_asks_only_for_the_rest() {
     assert_eq!(testing::staged(dir.path()), 0);
 }
 
-async fn counts_of(site: &Site) -> usize {
+async fn all_of(site: &Site) -> BTreeSet<String> {
     let fetch = chained(&Arc::new(Semaphore::new(10_000)));
     crawl(site, &fetch).await;
-    counts(&fetch).len()
+    counts(&fetch).into_keys().collect()
+}
+
+/// Whether the chain has it. How many of the addresses behind its end are tried depends on what is under way when the
+/// first of them turns out to be missing.
+fn is_there(target: &str) -> bool {
+    let number = target.rsplit('/').next().and_then(|last| last.parse::<u32>().ok());
+    number.is_none_or(|n| n <= 200)
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,7 @@ pub(super) async fn sites(
                 Some((old, _)) => old.visits.clone(),
                 None => Arc::new(visits(&config.state_dir, wanted).await),
             },
+            watch: old.map_or_else(Arc::default, |(old, _)| old.watch.clone()),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),

@@ -7,7 +7,7 @@ mod state;
 mod window;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -37,6 +37,8 @@ pub struct Watch {
     bad: AtomicUsize,
     /// Whether most of the site is bad.
     flooded: AtomicBool,
+    /// The state that was reported last, by its place in [`State::ALL`].
+    last: AtomicU8,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }
@@ -160,7 +162,13 @@ impl Watch {
             State::Degraded | State::Recovering => inner.memo.cause(),
             State::Unproven | State::Up => None,
         };
+        self.last.store(state as u8, Ordering::Relaxed);
         inner.reported.observe(state, cause.or(of_pages), now)
+    }
+
+    /// The state that was taken note of last.
+    pub fn last(&self) -> State {
+        State::ALL[usize::from(self.last.load(Ordering::Relaxed)) % State::ALL.len()]
     }
 
     /// What was taken note of last.
@@ -202,7 +210,10 @@ mod tests {
         let (watch, now) = (Watch::default(), crate::clock::now());
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::None, Pages::Fine));
         bad(&watch, "/a", now);
-        assert_eq!((watch.mark("/a"), watch.mark("/b"), watch.pages()), (Mark::Bad(CAUSE), Mark::None, Pages::SomeBad));
+        assert_eq!(
+            (watch.mark("/a"), watch.mark("/b"), watch.pages()),
+            (Mark::Bad(CAUSE), Mark::None, Pages::SomeBad)
+        );
         watch.good("/b", Weight::Page, now.mono);
         assert_eq!(watch.pages(), Pages::SomeBad);
         watch.good("/a", Weight::Part, now.mono);
@@ -244,6 +255,10 @@ mod tests {
         assert_eq!(seen(State::Down, Some(Cause::Refused)), Some(Cause::Refused));
         assert_eq!(seen(State::Up, None), None);
         assert_eq!(watch.reported().state, State::Up);
+        for state in State::ALL {
+            watch.observe(state, None, now);
+            assert_eq!(watch.last(), state);
+        }
         watch.hasten(now.mono);
         assert_eq!(watch.due(9, now.mono + Duration::from_millis(1)).len(), 1);
     }

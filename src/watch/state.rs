@@ -21,8 +21,7 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 5] =
-        [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering];
+    pub const ALL: [State; 5] = [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering];
 
     /// As in the status and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -142,11 +141,17 @@ mod tests {
         let later = now.plus(Duration::from_secs(5));
         let mut reported = Reported::default();
         let change = reported.observe(State::Up, None, now).unwrap();
-        assert_eq!((change.from.state, change.to.state, change.to.since), (State::Unproven, State::Up, Some(now)));
+        assert_eq!(
+            (change.from.state, change.to.state, change.to.since),
+            (State::Unproven, State::Up, Some(now))
+        );
         assert_eq!(reported.observe(State::Up, None, later), None);
         let change = reported.observe(State::Down, Some(Cause::Refused), later).unwrap();
         assert_eq!((change.from.since, change.to.cause), (Some(now), Some(Cause::Refused)));
-        assert_eq!(reported.observe(State::Down, Some(Cause::Silent), later.plus(Duration::from_secs(1))), None);
+        assert_eq!(
+            reported.observe(State::Down, Some(Cause::Silent), later.plus(Duration::from_secs(1))),
+            None
+        );
         assert_eq!((reported.since, reported.cause), (Some(later), Some(Cause::Silent)));
     }
 }

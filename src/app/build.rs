@@ -55,9 +55,10 @@ pub(super) async fn sites(
             Some(_) | None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
         };
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
+        let judge: Arc<dyn crate::origin::Judge> = Arc::new(crate::origin::judge::Trusting);
         sites.push(Arc::new(Site {
             config: wanted.clone(),
-            origins: Origins::new(wanted, tools, origins),
+            origins: Origins::new(wanted, tools, origins, &judge),
             cache: parts.cache.site(&wanted.name),
             mirror,
             visits: match old {

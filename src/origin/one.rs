@@ -14,6 +14,7 @@ use super::connect::connect;
 use super::exchange::{AnswerBody, Connection, Unanswered};
 use super::health::{Evidence, Health, Seen, State};
 use super::latency::Usual;
+use super::pages::Pages;
 use super::pool::Pool;
 use super::upload::Upload;
 use crate::clock;
@@ -58,6 +59,10 @@ pub struct Origin {
     /// Wakes the checker before its time.
     pub(super) nudged: Notify,
     pub(super) checker: Mutex<super::Checker>,
+    /// What the last checks made of the key pages.
+    pages: Mutex<Pages>,
+    /// The last proof: when it was begun, and what was wrong.
+    proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
 }
 
 /// How one request is to be sent.
@@ -115,6 +120,8 @@ impl Origin {
             usual: Mutex::default(),
             nudged: Notify::new(),
             checker: Mutex::new(None),
+            pages: Mutex::default(),
+            proof: tokio::sync::Mutex::default(),
             tools,
         }
     }
@@ -184,6 +191,60 @@ impl Origin {
     /// Has it checked now rather than at its time: something was odd.
     pub fn nudge(&self) {
         self.nudged.notify_one();
+    }
+
+    /// The share of visitors that it may be given: 1.0, unless it has just come back.
+    pub fn share(&self, _now: Instant) -> f32 {
+        1.0
+    }
+
+    /// Proves that the site stands there, by a whole check begun no earlier than at `begun_after`; for any number of those
+    /// who ask, there is one.
+    ///
+    /// # Errors
+    /// What is wrong; [`Cause::Slow`] if there was no proof within `wait`.
+    pub async fn prove(self: &Arc<Self>, begun_after: Instant, wait: Duration) -> Result<(), Failure> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let this = self.clone();
+        // A task of its own: what one visitor has no patience for is of use to the next.
+        crate::tasks::detached(async move { _ = tell.send(this.proven(begun_after).await) });
+        match tokio::time::timeout(wait, told).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(cause))) => Err(Failure::new(cause).detail("the key pages are not the site's now")),
+            Ok(Err(_)) | Err(_) => Err(Failure::new(Cause::Slow).detail("no proof of the site in time")),
+        }
+    }
+
+    async fn proven(&self, begun_after: Instant) -> Option<Cause> {
+        let mut last = self.proof.lock().await;
+        if let Some((begun, wrong)) = *last
+            && begun >= begun_after
+        {
+            return wrong;
+        }
+        let settings = lock(&self.checker).as_ref().map(|(settings, _)| settings.clone());
+        let begun = clock::instant();
+        let wrong = match settings {
+            Some(settings) => super::check::whole(self, &settings).await.err().map(|failure| failure.cause),
+            None => None, // it is switched off, and nobody is asked to prove it
+        };
+        *last = Some((begun, wrong));
+        wrong
+    }
+
+    /// Forgets the pages that are no key pages any more.
+    pub(super) fn keep_pages(&self, pages: &[String]) {
+        lock(&self.pages).keep(pages);
+    }
+
+    /// Takes note of a key page's verdict.
+    pub(super) fn note_page(&self, path: &str, bad: Option<Cause>) {
+        lock(&self.pages).note(path, bad);
+    }
+
+    /// What most of its key pages are instead of the site's.
+    pub(super) fn mostly_bad(&self) -> Option<Cause> {
+        lock(&self.pages).mostly_bad()
     }
 
     /// How long such a page usually takes.

@@ -120,6 +120,7 @@ fn shop(folder: &Path) -> Site {
             timeout: seconds(15),
             hold_back: 1_048_576,
             bad_status: Statuses::new(&["500", "502-504", "508-509", "520-530"]).unwrap(),
+            recovery_ramp: seconds(30),
         },
         cache: CachePolicy {
             default_ttl: Duration::ZERO,

@@ -169,9 +169,9 @@ tables! {
         timeout: Duration,
         hold_back: Size,
         bad_status: Statuses,
+        recovery_ramp: Duration,
         !expect_text: "site.health.expect_text looks at the health check's page",
         !reject_text: "site.health.expect_text looks at the health check's page",
-        !recovery_ramp: "the live site comes back as soon as health.rise checks were good",
     }
 
     /// `[site.cache]`

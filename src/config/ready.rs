@@ -215,6 +215,8 @@ pub struct Failover {
     pub hold_back: u64,
     /// Statuses that are not the site.
     pub bad_status: Statuses,
+    /// Over so long visitors come back to an origin that was down.
+    pub recovery_ramp: Duration,
 }
 
 /// `[site.cache]`.

@@ -201,6 +201,7 @@ fn failover(raw: raw::Failover, notes: &mut Notes) -> Failover {
         timeout: raw.timeout.within(TIMER, notes).or(default.timeout),
         hold_back: raw.hold_back.within(Size(0)..=Size(1 << 30), notes).or(Size(default.hold_back)).0,
         bad_status: raw.bad_status.or(default.bad_status),
+        recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
     }
 }
 

@@ -23,6 +23,8 @@ const BREATH: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(1);
 /// The next check after a first good one, at the latest.
 const TRIAL: Duration = Duration::from_millis(500);
+/// While visitors come back there are so many checks, at least: each lets more of them in.
+const STEPS: u32 = 20;
 /// So much of a body is read at most.
 const BODY: usize = 1024 * 1024;
 
@@ -31,6 +33,8 @@ const BODY: usize = 1024 * 1024;
 pub struct Settings {
     /// As configured.
     pub health: Health,
+    /// Over so long visitors come back.
+    pub ramp: Duration,
     /// The host to ask for, unless the origin has its own.
     pub host: Arc<str>,
     /// Who knows the site.
@@ -40,7 +44,10 @@ pub struct Settings {
 impl Settings {
     /// Whether checks by these are the same as by the others, whoever judges.
     pub(super) fn same(&self, other: &Settings) -> bool {
-        self.health == other.health && self.host == other.host && Arc::ptr_eq(&self.judge, &other.judge)
+        self.health == other.health
+            && self.ramp == other.ramp
+            && self.host == other.host
+            && Arc::ptr_eq(&self.judge, &other.judge)
     }
 }
 
@@ -78,7 +85,11 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         let before = current.state();
         current.observe(Evidence::Check, seen);
         current.sweep(clock::instant());
-        let wait = pause(current.state(), settings.health.interval, fastrand::f64());
+        current.open_seats(clock::instant());
+        let mut wait = pause(current.state(), settings.health.interval, fastrand::f64());
+        if current.share(clock::instant()) < 1.0 {
+            wait = wait.min((settings.ramp / STEPS).max(BREATH));
+        }
         // A failed check asks for the next one soon only while that may still change the verdict.
         let falling = matches!(before, State::Up) && matches!(seen, Seen::Bad(_));
         let breath = if seen == Seen::Good { REST } else { BREATH }.min(wait);

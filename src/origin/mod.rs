@@ -102,6 +102,7 @@ impl Origins {
         let own: Option<Arc<str>> = site.canonical_host().map(Into::into);
         let settings = |origin: &ready::Origin| check::Settings {
             health: site.health.clone(),
+            ramp: site.failover.recovery_ramp,
             // A catch-all site has no host of its own to ask for.
             host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
             judge: judge.clone(),
@@ -114,7 +115,7 @@ impl Origins {
             let kept = kept.filter(|member| member.origin.is_current());
             let origin = match kept {
                 Some(member) => member.origin.clone(),
-                None => Arc::new(Origin::new(site.name.clone(), identity, &site.health, tools.clone())),
+                None => Arc::new(Origin::new(site.name.clone(), identity, tools.clone())),
             };
             origin.check_by(settings(wanted), wanted.mode);
             Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
@@ -228,9 +229,11 @@ impl Origins {
             return (open && tried.is_empty()).then_some(0);
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let now = clock::instant();
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
             tier: member.tier,
             weight: member.weight,
+            share: member.origin.share(now),
             mode: member.mode,
             usable: member.origin.standing() != Standing::Down,
             in_flight: member.origin.in_flight(),
@@ -242,6 +245,7 @@ impl Origins {
     /// Why there is nobody to ask.
     pub fn nobody(&self) -> Failure {
         Failure::new(match self.outlook() {
+            Outlook::None if !self.members.is_empty() => Cause::Drained,
             Outlook::None => Cause::NoOrigin,
             Outlook::Unproven | Outlook::Up | Outlook::Down => Cause::KnownDown,
         })
@@ -251,7 +255,7 @@ impl Origins {
 impl Origin {
     /// Checks it by these settings from now on; one that the operator switched off is left alone.
     fn check_by(self: &Arc<Origin>, settings: check::Settings, mode: OriginMode) {
-        self.set_thresholds(&settings.health);
+        self.set_thresholds(&settings);
         let mut checker = self.checker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if mode == OriginMode::Off {
             *checker = None;

@@ -25,6 +25,7 @@ mod learned;
 mod limits;
 mod mirrors;
 mod names;
+mod pages;
 mod polite;
 mod portable;
 mod protocols;

@@ -2,7 +2,7 @@
 
 use http::header::LOCATION;
 
-use super::super::case::{Case, Finding, Shape, Verdict};
+use super::super::case::{Case, Finding, Verdict};
 use super::super::hosts;
 use crate::failure::Cause;
 
@@ -10,13 +10,10 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if !matches!(case.answer.status, 301 | 302 | 303 | 307 | 308) {
         return Verdict::Good;
     }
-    let was_page = case.known.map_or(case.is_key_page, |known| match known.shape {
-        Shape::Page | Shape::Redirect => true,
-        // files move to stores and networks for distribution
-        Shape::Document | Shape::Asset => false,
-    });
+    // Files move to stores and networks for distribution, too: while the rest of the site stands that passes as well.
+    let has_copy = case.known.is_some() || case.is_key_page;
     let location = case.answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let Some(host) = location.and_then(hosts::of_url).filter(|_| was_page) else { return Verdict::Good };
+    let Some(host) = location.and_then(hosts::of_url).filter(|_| has_copy) else { return Verdict::Good };
     if is_own(case, &host) {
         return Verdict::Good;
     }
@@ -65,7 +62,11 @@ mod tests {
                 to("https://parked.example/").instead_of_way_to("https://new.example/a"),
                 "doubtful foreign-redirect",
             ),
-            ("a file", to("https://cdn.example/a").instead_of_file(Shape::Asset, "image/png"), "good"),
+            (
+                "a file",
+                to("https://cdn.example/a").instead_of_file(Shape::Asset, "image/png"),
+                "doubtful foreign-redirect",
+            ),
             ("no place", Given::status(302).instead_of(PAGE), "good"),
             (
                 "no redirect",

@@ -95,6 +95,9 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             timeout: time,
             hold_back: 0,
             bad_status: none(),
+            expect_text: String::new(),
+            reject_text: Vec::new(),
+            fingerprints: None,
         },
         cache: ready::CachePolicy { default_ttl: time, ignore_query: Vec::new(), bypass_cookies: Vec::new() },
         mirror: ready::Mirror {

@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod tls;
 pub mod verdict;
 pub mod visits;
+pub mod watch;
 // rank 4: what works beside the requests
 pub mod crawl;
 pub mod portable;

@@ -55,15 +55,17 @@ pub(super) async fn sites(
             Some(_) | None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
         };
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
+        let judge: Arc<dyn crate::origin::Judge> = Arc::new(crate::origin::judge::Trusting);
         sites.push(Arc::new(Site {
             config: wanted.clone(),
-            origins: Origins::new(wanted, tools, origins),
+            origins: Origins::new(wanted, tools, origins, &judge),
             cache: parts.cache.site(&wanted.name),
             mirror,
             visits: match old {
                 Some((old, _)) => old.visits.clone(),
                 None => Arc::new(visits(&config.state_dir, wanted).await),
             },
+            watch: old.map_or_else(Arc::default, |(old, _)| old.watch.clone()),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),

@@ -187,7 +187,7 @@ impl App {
         let seen = self.seen(&site.config.name);
         SiteStatus {
             name: site.config.name.to_string(),
-            state: site.state().as_str(),
+            state: site.state(clock::now()).as_str(),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
@@ -297,7 +297,7 @@ pub(super) fn gauge(app: &App) {
 fn gauge_origins(metrics: &Metrics, site: &Site) {
     let name = &*site.config.name;
     for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
-        let is = i64::from(state == site.state());
+        let is = i64::from(state == site.state(clock::now()));
         metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
     }
     for member in site.origins.members() {

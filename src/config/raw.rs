@@ -172,7 +172,7 @@ tables! {
         expect_text: String,
         reject_text: List<Phrase>,
         fingerprints: FilePath,
-        !recovery_ramp: "the live site comes back as soon as health.rise checks were good",
+        recovery_ramp: Duration,
     }
 
     /// `[site.cache]`

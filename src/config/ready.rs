@@ -222,6 +222,8 @@ pub struct Failover {
     pub reject_text: Vec<String>,
     /// What else is not the site: the operator's own fingerprints.
     pub fingerprints: Option<Arc<Fingerprints>>,
+    /// Over so long visitors come back to an origin that was down.
+    pub recovery_ramp: Duration,
 }
 
 /// `[site.cache]`.

@@ -205,6 +205,7 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
         expect_text: raw.expect_text.or(default.expect_text),
         reject_text: once(raw.reject_text.or_default(), notes).into_iter().map(|Phrase(text)| text).collect(),
         fingerprints: fingerprints(raw.fingerprints, ground, notes),
+        recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
         failover: Failover {
             patience: Duration::from_secs(1),
             patience_max: Duration::from_secs(4),
+            recovery_ramp: Duration::ZERO,
             timeout: Duration::from_secs(15),
             hold_back: 1 << 20,
             bad_status: statuses("500"),

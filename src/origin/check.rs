@@ -1,13 +1,15 @@
-//! The active check: a new connection, the health path, a good status, the whole body, the expected text. A check that
-//! is wanted early (a visitor met trouble) runs early; one on trial follows soon.
+//! The active check: a new connection, the health path, a good status, the whole body, the expected text; and the key pages,
+//! one in turn while the origin is well, all of them before it is believed again. A check that is wanted early (a visitor
+//! met trouble) runs early; one on trial follows soon.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::health::{Evidence, Seen, State};
+use super::judge::Judge;
 use super::one::{Origin, bare};
 use crate::clock;
 use crate::config::ready::Health;
@@ -21,16 +23,41 @@ const BREATH: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(1);
 /// The next check after a first good one, at the latest.
 const TRIAL: Duration = Duration::from_millis(500);
+/// While visitors come back there are so many checks, at least: each lets more of them in.
+const STEPS: u32 = 20;
 /// So much of a body is read at most.
 const BODY: usize = 1024 * 1024;
 
 /// What is checked, and how often.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Settings {
     /// As configured.
     pub health: Health,
+    /// Over so long visitors come back.
+    pub ramp: Duration,
     /// The host to ask for, unless the origin has its own.
     pub host: Arc<str>,
+    /// Who knows the site.
+    pub judge: Arc<dyn Judge>,
+}
+
+impl Settings {
+    /// Whether checks by these are the same as by the others, whoever judges.
+    pub(super) fn same(&self, other: &Settings) -> bool {
+        self.health == other.health
+            && self.ramp == other.ramp
+            && self.host == other.host
+            && Arc::ptr_eq(&self.judge, &other.judge)
+    }
+}
+
+/// How much one check asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// The health path, and the key page whose turn it is.
+    Turn(usize),
+    /// The health path, all key pages, and a path that does not exist.
+    Whole,
 }
 
 /// Checks the origin for as long as the guard lives.
@@ -40,9 +67,15 @@ pub fn start(origin: &Arc<Origin>, settings: Settings) -> tasks::Guard {
 }
 
 async fn run(origin: &Weak<Origin>, settings: &Settings) {
+    let mut turn = 0_usize;
     loop {
         let Some(current) = origin.upgrade() else { return };
-        let seen = match check(&current, settings).await {
+        let extent = match current.state() {
+            State::Unproven | State::Up => Extent::Turn(turn),
+            State::Down { .. } | State::Trial { .. } => Extent::Whole,
+        };
+        turn = turn.wrapping_add(1);
+        let seen = match check(&current, settings, extent).await {
             Ok(()) => Seen::Good,
             Err(failure) => {
                 tracing::debug!(origin = %current.identity.url, error = %failure, "check failed");
@@ -52,7 +85,11 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         let before = current.state();
         current.observe(Evidence::Check, seen);
         current.sweep(clock::instant());
-        let wait = pause(current.state(), settings.health.interval, fastrand::f64());
+        current.open_seats(clock::instant());
+        let mut wait = pause(current.state(), settings.health.interval, fastrand::f64());
+        if current.share(clock::instant()) < 1.0 {
+            wait = wait.min((settings.ramp / STEPS).max(BREATH));
+        }
         // A failed check asks for the next one soon only while that may still change the verdict.
         let falling = matches!(before, State::Up) && matches!(seen, Seen::Bad(_));
         let breath = if seen == Seen::Good { REST } else { BREATH }.min(wait);
@@ -63,6 +100,15 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         let rest = wait.saturating_sub(breath);
         _ = tokio::time::timeout(rest, current.nudged.notified()).await;
     }
+}
+
+/// Whether the site stands there at this moment: its health path and all its key pages are good, and a path that does not
+/// exist is not answered as if it did.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) async fn whole(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
+    check(origin, settings, Extent::Whole).await
 }
 
 /// The wait until the next check. A little less than the interval, so that instances do not march in step.
@@ -77,18 +123,83 @@ fn pause(state: State, interval: Duration, random: f64) -> Duration {
 ///
 /// # Errors
 /// What is wrong with the origin.
-pub async fn check(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
-    match tokio::time::timeout(settings.health.timeout, ask(origin, settings)).await {
+async fn check(origin: &Origin, settings: &Settings, extent: Extent) -> Result<(), Failure> {
+    healthy(origin, settings).await?;
+    let pages = settings.judge.pages();
+    origin.keep_pages(&pages);
+    match extent {
+        Extent::Turn(turn) => {
+            if let Some(path) = pages.get(turn.checked_rem(pages.len()).unwrap_or(0)) {
+                key_page(origin, settings, path).await;
+            }
+        }
+        Extent::Whole => {
+            for path in &pages {
+                key_page(origin, settings, path).await;
+            }
+        }
+    }
+    if let Some(cause) = origin.mostly_bad() {
+        return Err(Failure::new(cause).detail("key pages are not the site's"));
+    }
+    if extent == Extent::Whole && !pages.is_empty() {
+        let nowhere = format!("/{:016x}", fastrand::u64(..));
+        let page = within(settings, ask(origin, settings, &nowhere)).await?;
+        settings.judge.judge(&nowhere, page.status, &page.headers, &page.body, page.whole)?;
+    }
+    Ok(())
+}
+
+/// Asks for one key page, and takes note of its verdict.
+async fn key_page(origin: &Origin, settings: &Settings, path: &str) {
+    let page = within(settings, ask(origin, settings, path)).await;
+    let verdict = page.and_then(|page| {
+        let coded = page.headers.contains_key(header::CONTENT_ENCODING);
+        // What we cannot read is judged by its head.
+        let (body, whole) = if coded { (&[][..], false) } else { (&page.body[..], page.whole) };
+        settings.judge.judge(path, page.status, &page.headers, body, whole)
+    });
+    origin.note_page(path, verdict.as_ref().err().map(|failure| failure.cause));
+    settings.judge.seen(path, &verdict);
+}
+
+async fn healthy(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
+    let page = within(settings, ask(origin, settings, &settings.health.path)).await?;
+    if !settings.health.expect_status.contains(page.status) {
+        return Err(Failure::new(Cause::of_status(page.status)).detail(page.status.to_string()));
+    }
+    let text = settings.health.expect_text.as_bytes();
+    if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {
+        Ok(())
+    } else {
+        Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
+    }
+}
+
+async fn within(
+    settings: &Settings,
+    asking: impl Future<Output = Result<Page, Failure>>,
+) -> Result<Page, Failure> {
+    match tokio::time::timeout(settings.health.timeout, asking).await {
         Ok(result) => result,
         Err(_) => Err(Failure::new(Cause::Silent).detail("no answer to the check in time")),
     }
 }
 
-async fn ask(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
+/// A page as a check got it.
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    whole: bool,
+}
+
+/// Asks for a path over a new connection.
+async fn ask(origin: &Origin, settings: &Settings, path: &str) -> Result<Page, Failure> {
     let host = origin.host(&settings.host);
     let connection = origin.connect(bare(host)).await?;
     let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
-    let request = Request::get(settings.health.path.as_str())
+    let request = Request::get(path)
         .header(header::HOST, host)
         .header(
             header::USER_AGENT,
@@ -99,27 +210,20 @@ async fn ask(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
         .body(Body::Empty)
         .map_err(malformed)?;
     let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
-    if !settings.health.expect_status.contains(answer.status()) {
-        return Err(Failure::new(Cause::of_status(answer.status())).detail(answer.status().to_string()));
-    }
-    let body =
-        super::exchange::AnswerBody::read_once(answer.into_body(), connection, settings.health.timeout);
+    let (head, incoming) = answer.into_parts();
+    let body = super::exchange::AnswerBody::read_once(incoming, connection, settings.health.timeout);
     let mut body = std::pin::pin!(body);
-    let mut read = Vec::new();
+    let (mut read, mut whole) = (Vec::new(), true);
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
             read.extend_from_slice(&data);
         }
         if read.len() > BODY {
+            whole = false;
             break;
         }
     }
-    let text = settings.health.expect_text.as_bytes();
-    if text.is_empty() || read.windows(text.len()).any(|window| window == text) {
-        Ok(())
-    } else {
-        Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
-    }
+    Ok(Page { status: head.status, headers: head.headers, body: read, whole })
 }
 
 #[cfg(test)]

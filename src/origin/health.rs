@@ -5,7 +5,10 @@
 //!     └──────────────bad────────────────────────▶ ▲  └◀────────────bad──────────┘
 //! ```
 //!
-//! Nothing is assumed at the start: the first observation decides.
+//! Nothing is assumed at the start: the first observation decides. An origin that falls again and again has to prove itself
+//! longer; and one that is back gets its visitors back little by little ([`Health::share`]), anew after each fall.
+
+use std::time::{Duration, Instant};
 
 use crate::clock::Now;
 use crate::failure::Cause;
@@ -74,27 +77,48 @@ pub struct Change {
     pub to: State,
 }
 
+/// By what an origin is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// So many bad ones in a row bring it down; 1 at least.
+    pub fall: u32,
+    /// So many good checks in a row bring it up again; 1 at least.
+    pub rise: u32,
+    /// Over so long its visitors come back little by little.
+    pub ramp: Duration,
+}
+
+/// A fall so soon after the last one is a relapse: each doubles the good checks that recovery takes.
+const RELAPSE: Duration = Duration::from_secs(300);
+/// Relapses that count: at eight times the good checks, each half a second after the other, a site that is well again is
+/// still back within seconds.
+const RELAPSES: u32 = 3;
+/// The share of its visitors that an origin is given first when it is back.
+const FIRST_SHARE: f32 = 0.05;
+
 /// The counter of one origin.
 #[derive(Clone, Debug)]
 pub struct Health {
     state: State,
     bad: u32,
-    fall: u32,
-    rise: u32,
+    by: Thresholds,
+    /// When it went down last.
+    fell: Option<Instant>,
+    relapses: u32,
+    /// When it came back, if it ever was down.
+    back: Option<Instant>,
 }
 
 impl Health {
-    /// Nothing seen; `fall` bad ones in a row bring it down, `rise` good checks in a row up again (1 at least, each).
-    pub fn new(fall: u32, rise: u32) -> Health {
-        Health { state: State::Unproven, bad: 0, fall: fall.max(1), rise: rise.max(1) }
+    /// Nothing seen.
+    pub fn new(by: Thresholds) -> Health {
+        Health { state: State::Unproven, bad: 0, by, fell: None, relapses: 0, back: None }
     }
 
     /// The same knowledge, judged by other numbers from now on.
     #[must_use]
-    pub fn with_thresholds(mut self, fall: u32, rise: u32) -> Health {
-        self.fall = fall.max(1);
-        self.rise = rise.max(1);
-        self
+    pub fn with_thresholds(self, by: Thresholds) -> Health {
+        Health { by, ..self }
     }
 
     /// What is known.
@@ -107,6 +131,23 @@ impl Health {
         self.bad
     }
 
+    /// Whether it falls again as often as it comes back.
+    pub fn is_flapping(&self, now: Instant) -> bool {
+        let lately = self.fell.is_some_and(|fell| now.saturating_duration_since(fell) < RELAPSE);
+        lately && self.relapses >= 2
+    }
+
+    /// The share of its visitors that it may be given: it grows along the ramp when it is back. An origin that never was
+    /// down gets all of them.
+    pub fn share(&self, now: Instant) -> f32 {
+        let Some(back) = self.back else { return 1.0 };
+        let since = now.saturating_duration_since(back);
+        if since >= self.by.ramp {
+            return 1.0;
+        }
+        FIRST_SHARE + (1.0 - FIRST_SHARE) * since.div_duration_f32(self.by.ramp)
+    }
+
     /// Takes note of what was seen; `Some` if that changed the state.
     pub fn observe(&mut self, evidence: Evidence, seen: Seen, now: Now) -> Option<Change> {
         let from = self.state;
@@ -115,16 +156,16 @@ impl Health {
                 self.bad = 0;
                 State::Up
             }
-            (State::Unproven, Seen::Bad(cause)) => State::Down { since: now, cause },
+            (State::Unproven, Seen::Bad(cause)) => self.fall(cause, now),
             (State::Up, Seen::Bad(cause)) => {
                 self.bad += 1;
-                if self.bad >= self.fall { State::Down { since: now, cause } } else { State::Up }
+                if self.bad >= self.by.fall.max(1) { self.fall(cause, now) } else { State::Up }
             }
             // What a visitor's request finds while the origin is down is luck; recovery is proven by checks.
             (State::Down { .. }, Seen::Good) if evidence == Evidence::Visit => from,
-            (State::Down { since, cause }, Seen::Good) => self.step_up(since, cause, 1),
+            (State::Down { since, cause }, Seen::Good) => self.step_up(since, cause, 1, now),
             (State::Trial { .. }, Seen::Good) if evidence == Evidence::Visit => from,
-            (State::Trial { since, cause, good }, Seen::Good) => self.step_up(since, cause, good + 1),
+            (State::Trial { since, cause, good }, Seen::Good) => self.step_up(since, cause, good + 1, now),
             (State::Down { since, .. } | State::Trial { since, .. }, Seen::Bad(cause)) => {
                 State::Down { since, cause }
             }
@@ -133,9 +174,17 @@ impl Health {
         (std::mem::discriminant(&from) != std::mem::discriminant(&to)).then_some(Change { from, to })
     }
 
-    fn step_up(&mut self, since: Now, cause: Cause, good: u32) -> State {
-        if good >= self.rise {
+    fn fall(&mut self, cause: Cause, now: Now) -> State {
+        let lately = self.fell.is_some_and(|fell| now.mono.saturating_duration_since(fell) < RELAPSE);
+        self.relapses = if lately { (self.relapses + 1).min(RELAPSES) } else { 0 };
+        (self.fell, self.back) = (Some(now.mono), None);
+        State::Down { since: now, cause }
+    }
+
+    fn step_up(&mut self, since: Now, cause: Cause, good: u32, now: Now) -> State {
+        if good >= self.by.rise.max(1) << self.relapses {
             self.bad = 0;
+            self.back = Some(now.mono);
             State::Up
         } else {
             State::Trial { since, cause, good }
@@ -148,9 +197,10 @@ mod tests {
     use super::*;
 
     const BAD: Seen = Seen::Bad(Cause::Refused);
+    const BY: Thresholds = Thresholds { fall: 3, rise: 2, ramp: Duration::from_secs(20) };
 
     fn walk(steps: &[(Evidence, Seen)]) -> Health {
-        let mut health = Health::new(3, 2);
+        let mut health = Health::new(BY);
         for &(evidence, seen) in steps {
             health.observe(evidence, seen, crate::clock::now());
         }
@@ -186,12 +236,55 @@ mod tests {
     #[test]
     fn only_changes_are_reported() {
         let now = crate::clock::now();
-        let mut health = Health::new(1, 1);
+        let mut health = Health::new(Thresholds { fall: 1, rise: 1, ramp: Duration::ZERO });
         assert!(health.observe(Evidence::Check, Seen::Good, now).is_some());
         assert!(health.observe(Evidence::Check, Seen::Good, now).is_none());
         let change = health.observe(Evidence::Check, BAD, now).unwrap();
         assert_eq!((change.from.as_str(), change.to.as_str()), ("up", "down"));
         assert!(health.observe(Evidence::Check, BAD, now.plus(std::time::Duration::from_secs(9))).is_none());
         assert!(matches!(health.state(), State::Down { since, .. } if since == now));
+    }
+
+    /// Down, and up again, which takes so many good checks.
+    fn once_down(health: &mut Health, at: Now) -> u32 {
+        for _ in 0..3 {
+            health.observe(Evidence::Check, BAD, at);
+        }
+        assert_eq!(health.state().as_str(), "down");
+        let mut checks = 0;
+        while health.state() != State::Up {
+            health.observe(Evidence::Check, Seen::Good, at);
+            checks += 1;
+        }
+        checks
+    }
+
+    #[test]
+    fn who_falls_again_and_again_proves_itself_longer() {
+        let begin = crate::clock::now();
+        let seconds = |n| begin.plus(Duration::from_secs(n));
+        let mut health = walk(&[(Evidence::Check, Seen::Good)]);
+        for (at, checks, flapping) in
+            [(0, 2, false), (10, 4, false), (20, 8, true), (30, 16, true), (40, 16, true), (400, 2, false)]
+        {
+            assert_eq!(once_down(&mut health, seconds(at)), checks, "{at} s");
+            assert_eq!(health.is_flapping(seconds(at).mono), flapping, "{at} s");
+        }
+    }
+
+    #[test]
+    fn visitors_come_back_little_by_little_and_anew_after_each_fall() {
+        let begin = crate::clock::now();
+        let at = |n| begin.plus(Duration::from_secs(n)).mono;
+        let mut health = walk(&[(Evidence::Check, Seen::Good)]);
+        assert!(health.share(at(0)) >= 1.0, "it never was down");
+        once_down(&mut health, begin);
+        let shares = [0, 5, 10, 19].map(|n| health.share(at(n)));
+        assert!(shares[0] < 0.1 && shares.is_sorted() && shares[3] < 1.0, "{shares:?}");
+        assert!(health.share(at(20)) >= 1.0);
+        once_down(&mut health, begin.plus(Duration::from_secs(30)));
+        assert!(health.share(at(31)) < 0.2);
+        let at_once = Thresholds { ramp: Duration::ZERO, ..BY };
+        assert!(health.with_thresholds(at_once).share(at(31)) >= 1.0);
     }
 }

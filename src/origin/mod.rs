@@ -5,8 +5,10 @@ pub mod connect;
 pub mod dns;
 pub mod exchange;
 pub mod health;
+pub mod judge;
 pub mod latency;
 mod one;
+mod pages;
 pub mod pool;
 pub mod select;
 pub mod upload;
@@ -22,6 +24,7 @@ use crate::config::ready::{self, OriginMode};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
 use crate::{clock, tasks};
+pub use judge::Judge;
 pub use one::{Class, Identity, Origin, Sending, Standing};
 use select::Candidate;
 use upload::Upload;
@@ -90,12 +93,19 @@ pub enum Outlook {
 
 impl Origins {
     /// The origins of `site`; those that `before` has, too, are kept with their health, connections and checks.
-    pub fn new(site: &ready::Site, tools: &Tools, before: Option<&Origins>) -> Origins {
+    pub fn new(
+        site: &ready::Site,
+        tools: &Tools,
+        before: Option<&Origins>,
+        judge: &Arc<dyn Judge>,
+    ) -> Origins {
         let own: Option<Arc<str>> = site.canonical_host().map(Into::into);
         let settings = |origin: &ready::Origin| check::Settings {
             health: site.health.clone(),
+            ramp: site.failover.recovery_ramp,
             // A catch-all site has no host of its own to ask for.
             host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
+            judge: judge.clone(),
         };
         let members = site.origins.iter().map(|wanted| {
             let identity =
@@ -105,7 +115,7 @@ impl Origins {
             let kept = kept.filter(|member| member.origin.is_current());
             let origin = match kept {
                 Some(member) => member.origin.clone(),
-                None => Arc::new(Origin::new(site.name.clone(), identity, &site.health, tools.clone())),
+                None => Arc::new(Origin::new(site.name.clone(), identity, tools.clone())),
             };
             origin.check_by(settings(wanted), wanted.mode);
             Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
@@ -198,6 +208,16 @@ impl Origins {
         Err(last.unwrap_or_else(|| self.nobody()))
     }
 
+    /// How much of its visitors the site may be given: that of the origin in the lowest usable tier that may have most.
+    pub fn share(&self, now: std::time::Instant) -> f32 {
+        let usable = || {
+            let open = |m: &&Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
+            self.members.iter().filter(open)
+        };
+        let tier = usable().map(|m| m.tier).min();
+        usable().filter(|m| Some(m.tier) == tier).map(|m| m.origin.share(now)).fold(0.0, f32::max)
+    }
+
     /// Has all of them checked now rather than at their time.
     pub fn nudge(&self) {
         self.members.iter().for_each(|member| member.origin.nudge());
@@ -209,9 +229,11 @@ impl Origins {
             return (open && tried.is_empty()).then_some(0);
         }
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let now = clock::instant();
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
             tier: member.tier,
             weight: member.weight,
+            share: member.origin.share(now),
             mode: member.mode,
             usable: member.origin.standing() != Standing::Down,
             in_flight: member.origin.in_flight(),
@@ -223,6 +245,7 @@ impl Origins {
     /// Why there is nobody to ask.
     pub fn nobody(&self) -> Failure {
         Failure::new(match self.outlook() {
+            Outlook::None if !self.members.is_empty() => Cause::Drained,
             Outlook::None => Cause::NoOrigin,
             Outlook::Unproven | Outlook::Up | Outlook::Down => Cause::KnownDown,
         })
@@ -232,11 +255,11 @@ impl Origins {
 impl Origin {
     /// Checks it by these settings from now on; one that the operator switched off is left alone.
     fn check_by(self: &Arc<Origin>, settings: check::Settings, mode: OriginMode) {
-        self.set_thresholds(&settings.health);
+        self.set_thresholds(&settings);
         let mut checker = self.checker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if mode == OriginMode::Off {
             *checker = None;
-        } else if checker.as_ref().is_none_or(|(running, _)| *running != settings) {
+        } else if checker.as_ref().is_none_or(|(running, _)| !running.same(&settings)) {
             *checker = Some((settings.clone(), check::start(self, settings)));
         }
     }

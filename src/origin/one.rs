@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,22 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::Tools;
 use super::connect::connect;
 use super::exchange::{AnswerBody, Connection, Unanswered};
-use super::health::{Evidence, Health, Seen, State};
+use super::health::{Evidence, Health, Seen, State, Thresholds};
 use super::latency::Usual;
+use super::pages::Pages;
 use super::pool::Pool;
 use super::upload::Upload;
 use crate::clock;
-use crate::config::ready::{self, OriginUrl};
+use crate::config::ready::OriginUrl;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
 
 /// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
 /// origin's own idle time-out is hardly ever that short.
 const WARM: Duration = Duration::from_secs(1);
+
+/// Requests at once that an origin gets at least when it is only coming back.
+const LEAST_SEATS: usize = 4;
 
 /// What makes an origin the same one across reloads.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +53,10 @@ pub struct Origin {
     anchor: Option<blake3::Hash>,
     pool: Arc<Pool>,
     seats: Arc<Semaphore>,
+    /// Seats that nobody may take, because it is only coming back.
+    shut: AtomicUsize,
+    /// Whether it is coming back: then its share is to be looked up.
+    is_back: AtomicBool,
     health: Mutex<Health>,
     /// A copy of the counter's bad ones in a row, so that good news need no lock when all is well.
     bad_in_a_row: AtomicU32,
@@ -58,6 +66,10 @@ pub struct Origin {
     /// Wakes the checker before its time.
     pub(super) nudged: Notify,
     pub(super) checker: Mutex<super::Checker>,
+    /// What the last checks made of the key pages.
+    pages: Mutex<Pages>,
+    /// The last proof: when it was begun, and what was wrong.
+    proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
 }
 
 /// How one request is to be sent.
@@ -95,7 +107,7 @@ pub enum Class {
 
 impl Origin {
     /// An origin of which nothing is known yet. An unreadable trust anchor is kept as its failure: the process starts.
-    pub fn new(site: Arc<str>, identity: Identity, health: &ready::Health, tools: Tools) -> Origin {
+    pub fn new(site: Arc<str>, identity: Identity, tools: Tools) -> Origin {
         let anchor = print_of(identity.ca.as_deref());
         let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref()));
         if let Some(Err(error)) = &tls {
@@ -109,12 +121,16 @@ impl Origin {
             anchor,
             pool: Arc::default(),
             seats: Arc::new(Semaphore::new(tools.in_flight.min(Semaphore::MAX_PERMITS))),
-            health: Mutex::new(Health::new(health.fall, health.rise)),
+            health: Mutex::new(Health::new(Thresholds { fall: 1, rise: 1, ramp: Duration::ZERO })),
+            shut: AtomicUsize::new(0),
+            is_back: AtomicBool::new(false),
             bad_in_a_row: AtomicU32::new(0),
             standing: AtomicU32::new(0),
             usual: Mutex::default(),
             nudged: Notify::new(),
             checker: Mutex::new(None),
+            pages: Mutex::default(),
+            proof: tokio::sync::Mutex::default(),
             tools,
         }
     }
@@ -146,13 +162,15 @@ impl Origin {
 
     /// Requests that it is answering now.
     pub fn in_flight(&self) -> usize {
-        self.tools.in_flight.saturating_sub(self.seats.available_permits())
+        let open = self.tools.in_flight.saturating_sub(self.shut.load(Ordering::Relaxed));
+        open.saturating_sub(self.seats.available_permits())
     }
 
     /// Judges by other numbers from now on.
-    pub(super) fn set_thresholds(&self, health: &ready::Health) {
+    pub(super) fn set_thresholds(&self, settings: &super::check::Settings) {
+        let by = Thresholds { fall: settings.health.fall, rise: settings.health.rise, ramp: settings.ramp };
         let mut counter = lock(&self.health);
-        *counter = counter.clone().with_thresholds(health.fall, health.rise);
+        *counter = counter.clone().with_thresholds(by);
     }
 
     /// Takes note of what was seen of it.
@@ -172,6 +190,10 @@ impl Origin {
         self.standing.store(standing, Ordering::Relaxed);
         drop(health);
         if let Some(change) = change {
+            if matches!((change.from, change.to), (State::Trial { .. } | State::Down { .. }, State::Up)) {
+                self.is_back.store(true, Ordering::Relaxed);
+                self.open_seats(clock::instant());
+            }
             let cause = if let Seen::Bad(cause) = seen { cause.code() } else { "" };
             tracing::info!(site = %self.site, origin = %self.identity.url, from = change.from.as_str(), to = change.to.as_str(),
                 cause, "origin changed state");
@@ -184,6 +206,90 @@ impl Origin {
     /// Has it checked now rather than at its time: something was odd.
     pub fn nudge(&self) {
         self.nudged.notify_one();
+    }
+
+    /// The share of visitors that it may be given: 1.0, unless it has just come back.
+    pub fn share(&self, now: Instant) -> f32 {
+        if self.is_back.load(Ordering::Relaxed) { lock(&self.health).share(now) } else { 1.0 }
+    }
+
+    /// Whether it falls again as often as it comes back.
+    pub fn is_flapping(&self, now: Instant) -> bool {
+        lock(&self.health).is_flapping(now)
+    }
+
+    /// Opens as many seats as its share allows. Called when it is back, and by each check: so visitors who have to have the
+    /// live site do not come all at once either.
+    pub(super) fn open_seats(&self, now: Instant) {
+        if !self.is_back.load(Ordering::Relaxed) {
+            return;
+        }
+        let health = lock(&self.health); // one at a time
+        let share = health.share(now);
+        let all = self.tools.in_flight.min(Semaphore::MAX_PERMITS);
+        let open = ((all as f32 * share) as usize).clamp(LEAST_SEATS.min(all), all);
+        let (wanted, shut) = (all - open, self.shut.load(Ordering::Relaxed));
+        if wanted > shut {
+            // those that are taken come in the next step
+            let closed = self.seats.forget_permits(wanted - shut);
+            self.shut.store(shut + closed, Ordering::Relaxed);
+        } else {
+            self.seats.add_permits(shut - wanted);
+            self.shut.store(wanted, Ordering::Relaxed);
+        }
+        if share >= 1.0 {
+            self.is_back.store(false, Ordering::Relaxed);
+        }
+        drop(health);
+    }
+
+    /// Proves that the site stands there, by a whole check begun no earlier than at `begun_after`; for any number of those
+    /// who ask, there is one.
+    ///
+    /// # Errors
+    /// What is wrong; [`Cause::Slow`] if there was no proof within `wait`.
+    pub async fn prove(self: &Arc<Self>, begun_after: Instant, wait: Duration) -> Result<(), Failure> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let this = self.clone();
+        // A task of its own: what one visitor has no patience for is of use to the next.
+        crate::tasks::detached(async move { _ = tell.send(this.proven(begun_after).await) });
+        match tokio::time::timeout(wait, told).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(cause))) => Err(Failure::new(cause).detail("the key pages are not the site's now")),
+            Ok(Err(_)) | Err(_) => Err(Failure::new(Cause::Slow).detail("no proof of the site in time")),
+        }
+    }
+
+    async fn proven(&self, begun_after: Instant) -> Option<Cause> {
+        let mut last = self.proof.lock().await;
+        if let Some((begun, wrong)) = *last
+            && begun >= begun_after
+        {
+            return wrong;
+        }
+        let settings = lock(&self.checker).as_ref().map(|(settings, _)| settings.clone());
+        let begun = clock::instant();
+        let wrong = match settings {
+            Some(settings) => super::check::whole(self, &settings).await.err().map(|failure| failure.cause),
+            None => None, // it is switched off, and nobody is asked to prove it
+        };
+        *last = Some((begun, wrong));
+        wrong
+    }
+
+    /// Forgets the pages that are no key pages any more.
+    pub(super) fn keep_pages(&self, pages: &[String]) {
+        lock(&self.pages).keep(pages);
+    }
+
+    /// Takes note of a key page's verdict.
+    pub(super) fn note_page(&self, path: &str, bad: Option<Cause>) {
+        lock(&self.pages).note(path, bad);
+    }
+
+    /// What most of its key pages are instead of the site's.
+    pub(super) fn mostly_bad(&self) -> Option<Cause> {
+        lock(&self.pages).mostly_bad()
     }
 
     /// How long such a page usually takes.

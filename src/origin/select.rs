@@ -9,6 +9,8 @@ pub struct Candidate {
     pub tier: u32,
     /// Share within the tier.
     pub weight: u32,
+    /// How much of that it may be given: less than 1 while it is coming back.
+    pub share: f32,
     /// The operator's switch.
     pub mode: OriginMode,
     /// Whether it is neither down nor on trial.
@@ -31,7 +33,8 @@ pub fn next(candidates: impl Iterator<Item = Candidate> + Clone, turn: usize) ->
         .enumerate()
         .min_by_key(|(place, (_, c))| {
             // Scaled so that integer division keeps enough of the ratio; plus one so that idle origins differ by weight.
-            let load = (c.in_flight as u64 + 1) * 1024 / u64::from(c.weight.max(1));
+            let load =
+                ((c.in_flight as f32 + 1.0) * 1024.0 / (c.weight.max(1) as f32 * c.share.max(0.01))) as u64;
             (load, (place + count - turn % count) % count)
         })
         .map(|(_, (index, _))| index)
@@ -42,7 +45,15 @@ mod tests {
     use super::*;
 
     fn origin(tier: u32) -> Candidate {
-        Candidate { tier, weight: 1, mode: OriginMode::Auto, usable: true, in_flight: 0, tried: false }
+        Candidate {
+            tier,
+            weight: 1,
+            share: 1.0,
+            mode: OriginMode::Auto,
+            usable: true,
+            in_flight: 0,
+            tried: false,
+        }
     }
 
     fn pick(candidates: &[Candidate], turn: usize) -> Option<usize> {
@@ -69,6 +80,9 @@ mod tests {
         assert_eq!(pick(&[Candidate { in_flight: 3, ..origin(0) }, origin(0)], 0), Some(1));
         let heavy = Candidate { weight: 4, in_flight: 2, ..origin(0) };
         assert_eq!(pick(&[Candidate { in_flight: 1, ..origin(0) }, heavy], 0), Some(1));
+        let returning = Candidate { share: 0.1, ..origin(0) };
+        assert_eq!(pick(&[returning, Candidate { in_flight: 5, ..origin(0) }], 0), Some(1));
+        assert_eq!(pick(&[returning, Candidate { in_flight: 10, ..origin(0) }], 0), Some(0));
         assert_eq!(pick(&[origin(0), origin(0)], 0), Some(0));
         assert_eq!(pick(&[origin(0), origin(0)], 1), Some(1));
     }

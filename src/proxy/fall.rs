@@ -16,6 +16,7 @@ use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::metrics::Answer;
 use crate::notice::{self, Fate, Format, Notice};
+use crate::watch::Mark;
 
 /// What is given when the origin does not, or is not to, answer.
 pub(super) async fn fall(
@@ -43,7 +44,7 @@ fn at_hand(ask: &Ask, fall: Fall, copies: &Copies, cause: Option<Cause>, now: No
         (Fall::Copy(Copy::Snapshot), Copies { page: Some((page, _)), .. }) => {
             page.at_hand().map(|source| from_page(ask, page, source, cause))
         }
-        (Fall::Copy(_) | Fall::Holding | Fall::Refusal, _) => None,
+        (Fall::Copy(_) | Fall::Holding | Fall::Refusal | Fall::Gone, _) => None,
     }
 }
 
@@ -68,6 +69,7 @@ async fn from_disk(
             }
         },
         (Fall::Refusal, _) => notice(site, ask, Answer::Refused, cause).await,
+        (Fall::Gone, _) => gone(site, ask, cause),
         (Fall::Holding | Fall::Copy(_), _) => notice(site, ask, Answer::Holding, cause).await,
     }
 }
@@ -76,7 +78,9 @@ async fn from_disk(
 async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
     if answer == Answer::Holding && ask.key() == "/robots.txt" {
-        return no_robots(cause);
+        // No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember
+        // it (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
+        return bare(StatusCode::NOT_FOUND, cause);
     }
     let about = site.mirror.about(&site.config.key_pages).await;
     let about = about.as_deref();
@@ -118,11 +122,19 @@ fn from_page(ask: &Ask, page: &Ready, source: render::Source, cause: Option<Caus
     Outcome { response, answer: Answer::Snapshot, cause, origin: None }
 }
 
-/// No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember it
-/// (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
-fn no_robots(cause: Cause) -> Outcome {
+/// The page that the site itself has removed, while nobody can be asked: it is removed still.
+fn gone(site: &Site, ask: &Ask, cause: Option<Cause>) -> Outcome {
+    let status = match site.watch.mark(ask.key()) {
+        Mark::Gone { status, .. } => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
+        Mark::None | Mark::Bad(_) => StatusCode::NOT_FOUND,
+    };
+    bare(status, cause.unwrap_or(Cause::KnownDown))
+}
+
+/// A status and no more.
+fn bare(status: StatusCode, cause: Cause) -> Outcome {
     let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));

@@ -24,18 +24,19 @@ use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Visitor, host_of};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
-use crate::failover::{self, Found, Mirrored, Mode, Plan, State};
+use crate::failover::{self, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::{Body, headers};
 use crate::metrics::Answer;
 use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
+use crate::watch::Mark;
 use end::{Ending, Pending, Subject};
 use fetch::Allowance;
 pub use mirror::{Hot, Mirror};
 use mirror::{Nearness, Ready};
-pub use site::{Site, Switch, Table};
+pub use site::{Condition, Site, Switch, Table};
 
 /// When to come again, on the holding page.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -153,12 +154,23 @@ impl Proxy {
         let copies = Copies { entry, page };
 
         // 3. decide: the fallback is chosen before the origin is asked.
-        let state = site.state();
-        let plan = failover::decide(ask.kind, ask.visitor, state, mode, found, copies.mirrored());
+        let state = site.observe(now);
+        let (page, mark) = remembered(site, ask, copies.page.as_ref());
+        let situation = Situation {
+            kind: ask.kind,
+            visitor: ask.visitor,
+            mode,
+            state,
+            page,
+            turn: turn(site, state, now),
+            found,
+            mirrored: copies.mirrored(),
+        };
+        let plan = failover::decide(situation);
         match plan {
             Plan::Give(fall) => {
                 ask.keep_wishes(request.headers());
-                let cause = cause_of(site, state, mode);
+                let cause = cause_of(site, situation, mark);
                 fall::fall(site, ask, fall, copies, cause, now).await
             }
             // 4. carry out: the origin, within the patience that the plan allows.
@@ -309,13 +321,38 @@ fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
     }
 }
 
+/// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
+fn remembered(site: &Site, ask: &Ask, copy: Option<&(Arc<Ready>, Nearness)>) -> (Page, Mark) {
+    let mark = if ask.kind == Kind::Read { site.watch.mark(ask.key()) } else { Mark::None };
+    let page = match mark {
+        Mark::None => Page::Fine,
+        Mark::Bad(_) => Page::Bad,
+        Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
+        Mark::Gone { .. } => Page::Gone,
+    };
+    (page, mark)
+}
+
+/// Whether this visitor is among those who get the live site.
+fn turn(site: &Site, state: State, now: Now) -> Turn {
+    if state == State::Recovering && fastrand::f32() >= site.share(now) { Turn::Out } else { Turn::In }
+}
+
 /// Why the origin is not asked.
-fn cause_of(site: &Site, state: State, mode: Mode) -> Option<Cause> {
-    match (mode, state) {
+fn cause_of(site: &Site, situation: Situation, mark: Mark) -> Option<Cause> {
+    match (situation.mode, situation.state) {
         (Mode::HoldSnapshot, _) => Some(Cause::Held),
-        (Mode::Auto | Mode::HoldOrigin, State::Down) => Some(site.origins.nobody().cause),
+        (Mode::Auto | Mode::HoldOrigin, State::Down) => {
+            Some(site.watch.flood().map_or_else(|| site.origins.nobody().cause, |(_, cause)| cause))
+        }
         (Mode::Auto | Mode::HoldOrigin, State::Unproven) => Some(Cause::Unproven),
-        (Mode::Auto | Mode::HoldOrigin, State::Up | State::Degraded | State::Recovering) => None,
+        (Mode::Auto | Mode::HoldOrigin, State::Up | State::Degraded | State::Recovering) => {
+            match (mark, situation.turn) {
+                (Mark::Bad(cause), _) => Some(cause),
+                (Mark::None | Mark::Gone { .. }, Turn::Out) => Some(Cause::Recovering),
+                (Mark::None | Mark::Gone { .. }, Turn::In) => None,
+            }
+        }
     }
 }
 

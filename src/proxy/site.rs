@@ -11,9 +11,11 @@ use crate::cache::SiteCache;
 use crate::clock::Now;
 use crate::config::ready;
 use crate::failover::{Mode, State};
+use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::{Member, Origins, Outlook, health};
 use crate::visits::Visits;
+use crate::watch::{self, Branch, Watch};
 
 /// A site and its engines. A reload makes a new one that takes over the engines of the old.
 pub struct Site {
@@ -27,33 +29,116 @@ pub struct Site {
     pub mirror: Arc<Mirror>,
     /// What its visitors ask for.
     pub visits: Arc<Visits>,
+    /// What is known of it by its pages.
+    pub watch: Arc<Watch>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.
     pub switch: Arc<Switch>,
 }
 
+/// How a site is, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// Its state.
+    pub state: State,
+    /// Since when; `None`: since the start.
+    pub since: Option<Now>,
+    /// Why it is not well.
+    pub cause: Option<Cause>,
+    /// Pages that come from copies because their last answer was not the site's.
+    pub bad_pages: usize,
+    /// The parts of the site that these are in, those with the most first.
+    pub branches: Vec<Branch>,
+    /// The share of visitors who get the live site where there is a copy, from 0 to 1.
+    pub share: f32,
+}
+
 impl Site {
     /// The site's state, as visitors feel it.
-    pub fn state(&self) -> State {
-        match self.origins.outlook() {
-            Outlook::None | Outlook::Down => State::Down,
-            Outlook::Unproven => State::Unproven,
-            Outlook::Up => State::Up,
+    pub fn state(&self, now: Now) -> State {
+        watch::state(self.outlook(now), self.watch.pages())
+    }
+
+    /// The same; a change is reported, once.
+    pub fn observe(&self, now: Now) -> State {
+        let state = self.state(now);
+        if self.watch.last() != state {
+            self.report(state, now);
+        }
+        state
+    }
+
+    /// How it is, and why.
+    pub fn condition(&self, now: Now) -> Condition {
+        let state = self.state(now);
+        self.report(state, now);
+        let reported = self.watch.reported();
+        Condition {
+            state,
+            since: reported.since,
+            cause: reported.cause,
+            bad_pages: self.watch.bad_pages(),
+            branches: self.watch.branches(),
+            share: if state == State::Down { 0.0 } else { self.share(now) },
         }
     }
 
-    /// For how long no origin has answered, if none does.
-    pub fn down_for(&self, now: Now) -> Option<Duration> {
-        if self.state() != State::Down {
-            return None;
+    fn report(&self, state: State, now: Now) {
+        let Some(change) = self.watch.observe(state, self.trouble(), now) else { return };
+        if change.from.state == State::Down {
+            self.watch.hasten(now.mono);
         }
-        let since = |member: &Member| match member.origin.state() {
-            health::State::Down { since, .. } | health::State::Trial { since, .. } => Some(since.mono),
+        let cause = change.to.cause.map_or("", Cause::code);
+        tracing::info!(site = %self.config.name, from = change.from.state.as_str(), to = state.as_str(), cause, "site changed state");
+    }
+
+    /// The share of visitors who get the live site, where they could have a copy.
+    pub fn share(&self, _now: Now) -> f32 {
+        1.0
+    }
+
+    fn outlook(&self, now: Now) -> watch::Origins {
+        match self.origins.outlook() {
+            Outlook::None | Outlook::Down => watch::Origins::Down,
+            Outlook::Unproven => watch::Origins::Unproven,
+            Outlook::Up if self.share(now) < 1.0 => watch::Origins::Recovering,
+            Outlook::Up => watch::Origins::Up,
+        }
+    }
+
+    /// Why no origin answers, if none does.
+    fn trouble(&self) -> Option<Cause> {
+        match self.origins.outlook() {
+            Outlook::None if self.origins.members().is_empty() => Some(Cause::NoOrigin),
+            Outlook::None => Some(Cause::Drained),
+            Outlook::Down => self.last_down().map(|(_, cause)| cause),
+            Outlook::Unproven | Outlook::Up => None,
+        }
+    }
+
+    /// The origin that went down last: the site went with it.
+    fn last_down(&self) -> Option<(Now, Cause)> {
+        let down = |member: &Member| match member.origin.state() {
+            health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => {
+                Some((since, cause))
+            }
             health::State::Unproven | health::State::Up => None,
         };
-        // The site went with the last of them.
-        self.origins.members().iter().filter_map(since).max().map(|since| now.mono - since)
+        self.origins.members().iter().filter_map(down).max_by_key(|(since, _)| since.mono)
+    }
+
+    /// For how long the site has not been there, if it is not.
+    pub fn down_for(&self, now: Now) -> Option<Duration> {
+        if self.state(now) != State::Down {
+            return None;
+        }
+        let flood = self.watch.flood().map(|(since, _)| since.mono);
+        let since = match self.origins.outlook() {
+            Outlook::None | Outlook::Down => self.last_down().map(|(since, _)| since.mono),
+            Outlook::Unproven | Outlook::Up => None,
+        };
+        since.or(flood).map(|since| now.mono.saturating_duration_since(since))
     }
 
     /// Whether it can answer visitors: the live site is not known to be down, or there is a snapshot.

@@ -98,6 +98,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            recovery_ramp: time,
         },
         cache: ready::CachePolicy { default_ttl: time, ignore_query: Vec::new(), bypass_cookies: Vec::new() },
         mirror: ready::Mirror {

@@ -168,6 +168,7 @@ impl Site {
             .set("health.rise", 2)
             .set("failover.patience", "300ms")
             .set("failover.patience_max", "800ms")
+            .set("failover.recovery_ramp", "0s")
             .set("failover.timeout", "2s")
             .set("mirror.rate", "off")
     }

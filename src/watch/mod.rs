@@ -1,0 +1,265 @@
+//! What a site's answers say about it, page by page: which pages are not the site's at the moment ([`Memo`]), whether most
+//! of them are not ([`Window`]), and what state that makes ([`state`]). The parts are pure; [`Watch`] holds them together
+//! for all who ask and tell at once.
+
+mod memo;
+mod state;
+mod window;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::clock::Now;
+use crate::failure::Cause;
+pub use memo::{Branch, Due, Mark, Memo};
+pub use state::{Change, Origins, Pages, Reported, State, state};
+pub use window::Window;
+
+/// Whether a page's answer says something of the whole site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// A page that visitors open.
+    Page,
+    /// What pages need to be drawn.
+    Part,
+}
+
+/// What is known of a site by its pages.
+#[derive(Debug, Default)]
+pub struct Watch {
+    inner: Mutex<Inner>,
+    /// How many pages are remembered, and how many of them as bad: most requests need no lock to learn that none is.
+    marked: AtomicUsize,
+    bad: AtomicUsize,
+    /// Whether most of the site is bad.
+    flooded: AtomicBool,
+    /// The state that was reported last, by its place in [`State::ALL`].
+    last: AtomicU8,
+    /// Wakes whoever asks for bad pages again.
+    pub woken: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    memo: Memo,
+    window: Window,
+    /// Since when most answers are bad, and what they are.
+    flood: Option<(Now, Cause)>,
+    reported: Reported,
+}
+
+impl Watch {
+    /// What is remembered of a page.
+    pub fn mark(&self, key: &str) -> Mark {
+        if self.marked.load(Ordering::Relaxed) == 0 { Mark::None } else { self.inner().memo.mark(key) }
+    }
+
+    /// How the pages are, taken together.
+    pub fn pages(&self) -> Pages {
+        if self.flooded.load(Ordering::Relaxed) {
+            Pages::MostBad
+        } else if self.bad.load(Ordering::Relaxed) > 0 {
+            Pages::SomeBad
+        } else {
+            Pages::Fine
+        }
+    }
+
+    /// A page's answer was the site's.
+    pub fn good(&self, key: &str, weight: Weight, now: Instant) {
+        let marked = self.marked.load(Ordering::Relaxed) > 0;
+        if !marked && weight == Weight::Part {
+            return;
+        }
+        let mut inner = self.inner();
+        if weight == Weight::Page {
+            inner.window.note(hash(key), None, now);
+        }
+        if marked {
+            inner.memo.good(key, now);
+            self.count(&inner);
+        }
+    }
+
+    /// A page's answer, asked for at `url`, was not the site's. `random` is from 0 to 1.
+    pub fn bad(&self, (key, url): (&str, &str), weight: Weight, cause: Cause, now: Now, random: f64) {
+        let mut inner = self.inner();
+        if weight == Weight::Page {
+            inner.window.note(hash(key), Some(cause), now.mono);
+        }
+        inner.memo.bad(key, url, cause, now, random);
+        if inner.flood.is_none() {
+            inner.flood = inner.window.mostly_bad(now.mono).map(|cause| (now, cause));
+        }
+        self.count(&inner);
+        drop(inner);
+        self.woken.notify_one();
+    }
+
+    /// The site has removed a page, with this status.
+    pub fn gone(&self, key: &str, status: u16, now: Now) {
+        let mut inner = self.inner();
+        inner.window.note(hash(key), None, now.mono);
+        inner.memo.gone(key, status, now);
+        self.count(&inner);
+    }
+
+    /// Pages to be asked for again, see [`Memo::due`].
+    pub fn due(&self, most: usize, now: Instant) -> Vec<Due> {
+        self.inner().memo.due(most, now)
+    }
+
+    /// See [`Memo::give_back`].
+    pub fn give_back(&self, key: &str, now: Instant) {
+        self.inner().memo.give_back(key, now);
+    }
+
+    /// When the next page is to be asked for again.
+    pub fn next(&self) -> Option<Instant> {
+        self.inner().memo.next()
+    }
+
+    /// The site's server is back: all bad pages are to be asked for again at once.
+    pub fn hasten(&self, now: Instant) {
+        if self.bad.load(Ordering::Relaxed) > 0 {
+            self.inner().memo.hasten_all(now);
+            self.woken.notify_one();
+        }
+    }
+
+    /// The site was proven to be there, key pages and most others: single pages speak for themselves again.
+    pub fn ebb(&self) {
+        let mut inner = self.inner();
+        inner.flood = None;
+        inner.window.clear();
+        self.count(&inner);
+    }
+
+    /// Since when most answers are bad, and what they are.
+    pub fn flood(&self) -> Option<(Now, Cause)> {
+        if self.flooded.load(Ordering::Relaxed) { self.inner().flood } else { None }
+    }
+
+    /// The parts of the site that have bad pages.
+    pub fn branches(&self) -> Vec<Branch> {
+        if self.bad.load(Ordering::Relaxed) == 0 { Vec::new() } else { self.inner().memo.branches() }
+    }
+
+    /// How many pages are bad.
+    pub fn bad_pages(&self) -> usize {
+        self.bad.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of the site's state, see [`Reported::observe`]. Why it is not well, its pages say if `cause` does not.
+    pub fn observe(&self, state: State, cause: Option<Cause>, now: Now) -> Option<Change> {
+        let mut inner = self.inner();
+        let of_pages = match state {
+            State::Down => inner.flood.map(|(_, cause)| cause),
+            State::Degraded | State::Recovering => inner.memo.cause(),
+            State::Unproven | State::Up => None,
+        };
+        self.last.store(state as u8, Ordering::Relaxed);
+        inner.reported.observe(state, cause.or(of_pages), now)
+    }
+
+    /// The state that was taken note of last.
+    pub fn last(&self) -> State {
+        State::ALL[usize::from(self.last.load(Ordering::Relaxed)) % State::ALL.len()]
+    }
+
+    /// What was taken note of last.
+    pub fn reported(&self) -> Reported {
+        self.inner().reported
+    }
+
+    fn count(&self, inner: &Inner) {
+        self.marked.store(inner.memo.len(), Ordering::Relaxed);
+        self.bad.store(inner.memo.bad_pages(), Ordering::Relaxed);
+        self.flooded.store(inner.flood.is_some(), Ordering::Relaxed);
+    }
+
+    /// The lock guards plain values, and is never held while waiting.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const CAUSE: Cause = Cause::DatabaseError;
+
+    fn bad(watch: &Watch, key: &str, now: Now) {
+        watch.bad((key, "http://h/"), Weight::Page, CAUSE, now, 0.5);
+    }
+
+    #[test]
+    fn a_bad_page_is_remembered_until_it_is_good() {
+        let (watch, now) = (Watch::default(), crate::clock::now());
+        assert_eq!((watch.mark("/a"), watch.pages()), (Mark::None, Pages::Fine));
+        bad(&watch, "/a", now);
+        assert_eq!(
+            (watch.mark("/a"), watch.mark("/b"), watch.pages()),
+            (Mark::Bad(CAUSE), Mark::None, Pages::SomeBad)
+        );
+        watch.good("/b", Weight::Page, now.mono);
+        assert_eq!(watch.pages(), Pages::SomeBad);
+        watch.good("/a", Weight::Part, now.mono);
+        assert_eq!((watch.mark("/a"), watch.pages()), (Mark::None, Pages::Fine));
+    }
+
+    #[test]
+    fn most_pages_bad_is_the_site_gone_until_it_is_proven() {
+        let (watch, now) = (Watch::default(), crate::clock::now());
+        for n in 0..20 {
+            watch.bad((&format!("/{n}.css"), ""), Weight::Part, CAUSE, now, 0.5);
+        }
+        assert_eq!(watch.pages(), Pages::SomeBad, "what pages need is not the site");
+        for n in 0..8 {
+            bad(&watch, &format!("/{n}"), now);
+        }
+        assert_eq!((watch.pages(), watch.flood()), (Pages::MostBad, Some((now, CAUSE))));
+        watch.good("/0", Weight::Page, now.mono);
+        assert_eq!(watch.pages(), Pages::MostBad, "one good page is no proof");
+        watch.ebb();
+        assert_eq!((watch.pages(), watch.flood()), (Pages::SomeBad, None));
+        bad(&watch, "/9", now);
+        assert_eq!(watch.pages(), Pages::SomeBad, "what was before the proof does not count");
+    }
+
+    #[test]
+    fn removed_pages_do_not_make_a_site_bad() {
+        let (watch, now) = (Watch::default(), crate::clock::now());
+        watch.gone("/a", 404, now);
+        assert_eq!((watch.mark("/a"), watch.pages()), (Mark::Gone { status: 404, since: now }, Pages::Fine));
+    }
+
+    #[test]
+    fn the_cause_of_a_state_is_the_origins_or_the_pages() {
+        let (watch, now) = (Watch::default(), crate::clock::now());
+        bad(&watch, "/a", now);
+        let seen = |state, cause| watch.observe(state, cause, now).and_then(|change| change.to.cause);
+        assert_eq!(seen(State::Degraded, None), Some(CAUSE));
+        assert_eq!(seen(State::Down, Some(Cause::Refused)), Some(Cause::Refused));
+        assert_eq!(seen(State::Up, None), None);
+        assert_eq!(watch.reported().state, State::Up);
+        for state in State::ALL {
+            watch.observe(state, None, now);
+            assert_eq!(watch.last(), state);
+        }
+        watch.hasten(now.mono);
+        assert_eq!(watch.due(9, now.mono + Duration::from_millis(1)).len(), 1);
+    }
+}

@@ -7,11 +7,12 @@ use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
 use crate::origin::dns::Resolver;
-use crate::origin::{Origins, Tools};
-use crate::proxy::{Mirror, Site, Switch, Table};
+use crate::origin::{Judge, Origins, Tools};
+use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::Store;
 use crate::tasks;
 use crate::visits::Visits;
+use crate::watch::Watch;
 
 /// What the origins of this configuration share.
 pub(super) fn tools(config: &Config) -> Tools {
@@ -55,7 +56,9 @@ pub(super) async fn sites(
             Some(_) | None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
         };
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
-        let judge: Arc<dyn crate::origin::Judge> = Arc::new(crate::origin::judge::Trusting);
+        let watch: Arc<Watch> = old.map_or_else(Arc::default, |(old, _)| old.watch.clone());
+        let judge = SiteJudge::new(wanted.clone(), mirror.clone(), watch.clone());
+        let judge: Arc<dyn Judge> = Arc::new(judge);
         sites.push(Arc::new(Site {
             config: wanted.clone(),
             origins: Origins::new(wanted, tools, origins, &judge),
@@ -65,7 +68,9 @@ pub(super) async fn sites(
                 Some((old, _)) => old.visits.clone(),
                 None => Arc::new(visits(&config.state_dir, wanted).await),
             },
-            watch: old.map_or_else(Arc::default, |(old, _)| old.watch.clone()),
+            watch,
+            trusted: Trusted::default(),
+            tender: Tender::default(),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),

@@ -178,6 +178,12 @@ impl Ask {
         self.authority.to_str().unwrap_or_default()
     }
 
+    /// The address in one normal form, with the host as the visitor wrote it.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.key())
+    }
+
     /// Whether the visitor came over TLS.
     pub fn tls(&self) -> bool {
         self.full.starts_with("https")

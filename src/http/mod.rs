@@ -10,6 +10,7 @@ pub mod copy;
 pub mod entity;
 pub mod forwarded;
 pub mod headers;
+pub mod plain;
 pub mod range;
 
 pub use body::Body;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, Uri, header};
 
-use super::hold::{Held, hold};
 use super::site::Site;
+use super::weigh::{Terms, Trial};
 use super::{Early, Visit};
 use crate::ask::{Ask, Kind, key};
+use crate::clock;
 use crate::failover::{Fall, Wait};
 use crate::failure::{Cause, Failure, Side};
 use crate::http::{Body, headers};
@@ -15,7 +16,6 @@ use crate::origin::health::{Evidence, Seen};
 use crate::origin::latency::patience;
 use crate::origin::upload::Upload;
 use crate::origin::{Answered, Class, Origin, Sending};
-use crate::verdict::{Answer, Case, Character, Verdict, judge};
 
 /// What the plan allows.
 #[derive(Clone, Copy)]
@@ -81,8 +81,7 @@ pub(super) fn outgoing(
 /// # Errors
 /// Why there is no good answer within the allowance.
 pub(super) async fn direct(
-    site: &Site,
-    ask: &Ask,
+    trial: Trial<'_>,
     mut request: Request<Body>,
     allowance: Allowance,
     (body_size, early): (u64, Option<Early>),
@@ -94,6 +93,7 @@ pub(super) async fn direct(
         let (upload, body) = Upload::watch(body, body_size);
         (Some(upload), request.map(|_| body))
     };
+    let Trial { site, ask, .. } = trial;
     let policy = &site.config.failover;
     let sending = Sending {
         host: ask.authority(),
@@ -105,75 +105,32 @@ pub(super) async fn direct(
     if let Some(early) = early {
         pass_early(&mut request, early);
     }
+    let asked = clock::instant();
+    let terms = Terms {
+        asked,
+        hold: allowance.hold_back,
+        stall: policy.timeout.max(Duration::from_secs(1)),
+        until: asked + allowance.wait,
+    };
     let work = async {
         let answered = site.origins.send(request, sending, upload.as_deref()).await?;
-        let answered = judged(site, ask, answered)?;
-        match allowance.hold_back {
-            Some(limit) => Box::pin(held(answered, limit)).await,
-            None => Ok(answered),
-        }
+        let (mut answered, held) = trial.weigh(answered, terms).await?;
+        *answered.response.body_mut() = held.into_body();
+        Ok(answered)
     };
     let mut work = std::pin::pin!(work);
-    if allowance.patient && allowance.hold_back.is_none() {
-        return work.as_mut().await; // the origin's own time-out ends it, an upload in progress prolongs it
-    }
-    match tokio::time::timeout(allowance.wait, work.as_mut()).await {
-        Ok(result) => result,
-        Err(_) => {
-            site.origins.nudge();
-            Err(Failure::new(if allowance.patient { Cause::Silent } else { Cause::Slow }))
-        }
-    }
-}
-
-/// The verdict on an answer, noted for the origin's health.
-///
-/// # Errors
-/// When it is not the site's.
-pub(super) fn judged(site: &Site, ask: &Ask, answered: Answered) -> Result<Answered, Failure> {
-    let case = Case {
-        key: ask.key(),
-        host: ask.host(),
-        hosts: &site.config.hosts,
-        is_key_page: false,
-        answer: Answer {
-            status: answered.response.status().as_u16(),
-            headers: answered.response.headers(),
-            body: &[],
-            whole: false,
-        },
-        known: None,
-        character: &Character::default(),
-        policy: &site.config.failover,
-    };
-    match judge(&case) {
-        Verdict::Bad(finding) => {
-            answered.origin.nudge();
-            Err(Failure::new(finding.cause).detail(finding.why))
-        }
-        Verdict::Good | Verdict::Doubtful(_) => {
-            answered.origin.observe(Evidence::Visit, Seen::Good);
-            answered.origin.took(class_of(ask.key()), answered.took);
-            Ok(answered)
-        }
-    }
-}
-
-/// Reads the answer whole if it is short enough.
-async fn held(mut answered: Answered, limit: u64) -> Result<Answered, Failure> {
-    if is_endless(answered.response.headers()) {
-        return Ok(answered);
-    }
-    let body = std::mem::replace(answered.response.body_mut(), Body::Empty);
-    *answered.response.body_mut() = match hold(body, limit).await {
-        Ok(Held::Whole(bytes)) => Body::whole(bytes),
-        Ok(Held::Begun(rest)) => rest,
-        Err(failure) => {
-            hold_against(&answered.origin, &failure);
-            return Err(failure);
+    let result = if allowance.patient && allowance.hold_back.is_none() {
+        work.as_mut().await // the origin's own time-out ends it, an upload in progress prolongs it
+    } else {
+        match tokio::time::timeout(allowance.wait, work.as_mut()).await {
+            Ok(result) => result,
+            Err(_) => {
+                site.origins.nudge();
+                Err(Failure::new(if allowance.patient { Cause::Silent } else { Cause::Slow }))
+            }
         }
     };
-    Ok(answered)
+    result.inspect_err(|failure| trial.note(failure))
 }
 
 /// Whether the answer is a stream without end, of which nothing can be held back.

@@ -9,6 +9,7 @@ use super::fall::from_entry;
 use super::fetch::{Allowance, outgoing};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
+use super::weigh::Beside;
 use super::{Outcome, Proxy, Visit, live};
 use crate::ask::Ask;
 use crate::cache::ask::make_whole;
@@ -34,8 +35,7 @@ impl Proxy {
     pub(super) async fn fly(
         &self,
         table: &Table,
-        site: &Arc<Site>,
-        ask: &Ask,
+        (site, ask, beside): (&Arc<Site>, &Ask, &Beside),
         request: Request<Body>,
         visit: &Visit<'_>,
         lookup: &Lookup,
@@ -80,6 +80,7 @@ impl Proxy {
             entry: entry.filter(|entry| entry.has_validator()).cloned(),
             why,
             hold_back: allowance.hold_back,
+            beside: beside.clone(),
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;
         make_whole(request.headers_mut());

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
@@ -13,46 +14,143 @@ use crate::failure::{Cause, Failure};
 use crate::http::{Body, body};
 
 /// A body as far as it was read.
-pub(super) enum Held {
-    /// All of it, without trailers.
-    Whole(Bytes),
-    /// It is longer than was to be read, or has trailers: what was read, and the rest.
-    Begun(Body),
+pub(super) struct Held {
+    /// What was read.
+    pub read: Bytes,
+    rest: Rest,
 }
 
-/// Reads the body whole if it is no longer than `limit` bytes.
+/// What follows.
+enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Trailers, and nothing else.
+    Trailers(Box<Frame<Bytes>>),
+    /// More.
+    More(Body),
+}
+
+impl Held {
+    /// A body of which nothing was read.
+    pub(super) fn unread(body: Body) -> Held {
+        let is_empty = matches!(body, Body::Empty);
+        Held { read: Bytes::new(), rest: if is_empty { Rest::Nothing } else { Rest::More(body) } }
+    }
+
+    /// Whether what was read is all of it.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.rest, Rest::Nothing | Rest::Trailers(_))
+    }
+
+    /// All of it, if it was read and has no trailers; else itself.
+    pub(super) fn into_whole(self) -> Result<Bytes, Held> {
+        match self.rest {
+            Rest::Nothing => Ok(self.read),
+            Rest::Trailers(_) | Rest::More(_) => Err(self),
+        }
+    }
+
+    /// The whole body again.
+    pub(super) fn into_body(self) -> Body {
+        match self.rest {
+            Rest::Nothing => Body::whole(self.read),
+            Rest::Trailers(trailers) => begun(self.read, Some(*trailers), Body::Empty),
+            Rest::More(rest) if self.read.is_empty() => rest,
+            Rest::More(rest) => begun(self.read, None, rest),
+        }
+    }
+}
+
+/// Reads the body whole if it is no longer than `limit` bytes, and else not far beyond them; not at all if it says itself
+/// that it is longer.
 ///
 /// # Errors
 /// What broke the body off. Waiting too long is the caller's to end.
-pub(super) async fn hold(mut body: Body, limit: u64) -> Result<Held, Failure> {
+pub(super) async fn hold(body: Body, limit: u64) -> Result<Held, Failure> {
     if body.size_hint().lower() > limit {
-        return Ok(Held::Begun(body));
+        return Ok(Held::unread(body));
     }
-    let mut first: Option<Bytes> = None;
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(broken)?;
-        let data = match frame.into_data() {
-            Ok(data) => data,
-            Err(trailers) => return Ok(Held::Begun(begun(join(first, read), Some(trailers), body))),
-        };
-        if first.is_none() && read.is_empty() {
-            first = Some(data);
-        } else {
-            if let Some(first) = first.take() {
-                read.extend_from_slice(&first);
+    let mut reading = Reading::new(body);
+    reading.on(limit).await?;
+    Ok(reading.held())
+}
+
+/// Reads the beginning of a body, about `limit` bytes of it, but no longer than `time` after the first ones have come: a
+/// page that is sent little by little is to be seen little by little.
+///
+/// # Errors
+/// What broke the body off.
+pub(super) async fn beginning(body: Body, limit: u64, time: Duration) -> Result<Held, Failure> {
+    let mut reading = Reading::new(body);
+    reading.on(0).await?;
+    if !reading.is_over(limit) {
+        // too late is no failure: what has come so far is the beginning
+        if let Ok(result) = tokio::time::timeout(time, reading.on(limit)).await {
+            result?;
+        }
+    }
+    Ok(reading.held())
+}
+
+/// A body being read; nothing is lost where reading it is given up.
+struct Reading {
+    body: Body,
+    /// The only piece so far: most bodies come in one, and are not copied.
+    first: Option<Bytes>,
+    read: BytesMut,
+    trailers: Option<Frame<Bytes>>,
+    ended: bool,
+}
+
+impl Reading {
+    fn new(body: Body) -> Reading {
+        let ended = matches!(body, Body::Empty);
+        Reading { body, first: None, read: BytesMut::new(), trailers: None, ended }
+    }
+
+    fn len(&self) -> u64 {
+        self.first.as_ref().map_or(self.read.len(), Bytes::len) as u64
+    }
+
+    fn is_over(&self, limit: u64) -> bool {
+        self.ended || self.len() > limit
+    }
+
+    /// Reads on until there are more than `limit` bytes, or all.
+    async fn on(&mut self, limit: u64) -> Result<(), Failure> {
+        while !self.is_over(limit) {
+            let Some(frame) = self.body.frame().await else {
+                self.ended = true;
+                break;
+            };
+            match frame.map_err(broken)?.into_data() {
+                Ok(data) => self.take(data),
+                Err(trailers) => self.trailers = Some(trailers),
             }
-            read.extend_from_slice(&data);
+            self.ended = self.trailers.is_some() || self.body.is_end_stream();
         }
-        let size = first.as_ref().map_or(read.len(), Bytes::len) as u64;
-        if size > limit {
-            return Ok(Held::Begun(begun(join(first, read), None, body)));
-        }
-        if body.is_end_stream() {
-            break;
-        }
+        Ok(())
     }
-    Ok(Held::Whole(join(first, read)))
+
+    fn take(&mut self, data: Bytes) {
+        if self.first.is_none() && self.read.is_empty() {
+            self.first = Some(data);
+            return;
+        }
+        if let Some(first) = self.first.take() {
+            self.read.extend_from_slice(&first);
+        }
+        self.read.extend_from_slice(&data);
+    }
+
+    fn held(self) -> Held {
+        let rest = match self.trailers {
+            Some(trailers) => Rest::Trailers(Box::new(trailers)),
+            None if self.ended => Rest::Nothing,
+            None => Rest::More(self.body),
+        };
+        Held { read: self.first.unwrap_or_else(|| self.read.freeze()), rest }
+    }
 }
 
 /// What a body's error means: ours carry their cause with them.
@@ -61,10 +159,6 @@ pub(super) fn broken(error: body::Error) -> Failure {
         Ok(failure) => *failure,
         Err(error) => Failure { cause: Cause::BodyCut, detail: None, source: Some(error) },
     }
-}
-
-fn join(first: Option<Bytes>, read: BytesMut) -> Bytes {
-    first.unwrap_or_else(|| read.freeze())
 }
 
 fn begun(read: Bytes, trailers: Option<Frame<Bytes>>, rest: Body) -> Body {
@@ -106,7 +200,9 @@ impl http_body::Body for Begun {
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(read + rest.lower());
-        if let Some(upper) = rest.upper() {
+        // A body of a known length would be sent without its trailers.
+        let has_trailers = self.ready.iter().any(Frame::is_trailers);
+        if let Some(upper) = rest.upper().filter(|_| !has_trailers) {
             hint.set_upper(read + upper);
         }
         hint
@@ -116,6 +212,8 @@ impl http_body::Body for Begun {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
     use futures_util::stream;
     use http_body_util::StreamBody;
 
@@ -126,22 +224,76 @@ mod tests {
         Body::stream(StreamBody::new(stream::iter(frames)))
     }
 
+    async fn whole(body: Body) -> Bytes {
+        body.collect().await.unwrap().to_bytes()
+    }
+
     #[tokio::test]
     async fn a_short_body_is_read_whole() {
-        let Ok(Held::Whole(bytes)) = hold(body(&["ab", "cd"], None), 4).await else { panic!("not whole") };
-        assert_eq!(bytes, "abcd");
-        assert!(matches!(hold(Body::Empty, 0).await, Ok(Held::Whole(bytes)) if bytes.is_empty()));
+        let held = hold(body(&["ab", "cd"], None), 4).await.unwrap();
+        assert!(held.is_whole());
+        assert_eq!(held.into_whole().ok().unwrap(), "abcd");
+        assert!(hold(Body::Empty, 0).await.unwrap().into_whole().is_ok_and(|bytes| bytes.is_empty()));
     }
 
     #[tokio::test]
     async fn a_long_body_goes_on_where_reading_stopped() {
-        let Ok(Held::Begun(rest)) = hold(body(&["ab", "cd", "ef"], None), 3).await else { panic!("whole") };
-        assert_eq!(rest.collect().await.unwrap().to_bytes(), "abcdef");
+        let held = hold(body(&["ab", "cd", "ef"], None), 3).await.unwrap();
+        assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
+        assert_eq!(whole(held.into_body()).await, "abcdef");
+        let held = hold(Body::whole("abcdef"), 3).await.unwrap();
+        assert!(held.read.is_empty() && !held.is_whole());
+        assert_eq!(whole(held.into_body()).await, "abcdef");
     }
 
     #[tokio::test]
     async fn a_broken_body_is_known_before_anything_is_sent() {
         let failure = hold(body(&["ab"], Some(Cause::BodyStalled.into())), 4).await.err().unwrap();
         assert_eq!(failure.cause, Cause::BodyStalled);
+        let failure = beginning(body(&["ab"], Some(Cause::BodyCut.into())), 4, SHORT).await.err().unwrap();
+        assert_eq!(failure.cause, Cause::BodyCut);
+    }
+
+    #[tokio::test]
+    async fn trailers_stay_behind_a_body_that_is_whole() {
+        let trailers: http::HeaderMap =
+            [(http::header::ETAG, http::HeaderValue::from_static("x"))].into_iter().collect();
+        let frames =
+            [Ok::<_, Failure>(Frame::data(Bytes::from("ab"))), Ok(Frame::trailers(trailers.clone()))];
+        let held = hold(Body::stream(StreamBody::new(stream::iter(frames))), 4).await.unwrap();
+        assert!(held.is_whole());
+        let Err(held) = held.into_whole() else { panic!("the trailers are lost") };
+        let body = held.into_body();
+        assert_eq!(body.size_hint().exact(), None, "with a length they would not be sent");
+        let collected = body.collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers));
+        assert_eq!(collected.to_bytes(), "ab");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beginning_is_waited_for_shortly_once_it_has_begun() {
+        let frame = |text: &'static str| Ok::<_, Failure>(Frame::data(Bytes::from(text)));
+        let late = async move |wait: u64, text| {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            frame(text)
+        };
+        let body = stream::unfold(0, move |n| async move {
+            let (wait, text) = [(5000, "ab"), (50, "cd"), (1000, "ef")].get(n).copied()?;
+            Some((late(wait, text).await, n + 1))
+        });
+        let begun = tokio::time::Instant::now();
+        let held = beginning(Body::stream(StreamBody::new(Box::pin(body))), 100, SHORT).await.unwrap();
+        assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
+        assert_eq!(begun.elapsed(), Duration::from_millis(5100), "the first bytes, and 100 ms");
+        assert_eq!(whole(held.into_body()).await, "abcdef");
+    }
+
+    #[tokio::test]
+    async fn a_beginning_ends_with_the_body_or_at_its_limit() {
+        let held = beginning(body(&["ab", "cd"], None), 100, SHORT).await.unwrap();
+        assert!(held.is_whole() && held.read == "abcd");
+        let held = beginning(body(&["ab", "cd", "ef"], None), 3, SHORT).await.unwrap();
+        assert!(!held.is_whole() && held.read == "abcd");
+        assert!(beginning(Body::Empty, 3, SHORT).await.unwrap().is_whole());
     }
 }

@@ -5,20 +5,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
-use super::fetch::{self, judged};
-use super::hold::{Held, hold};
+use super::fetch;
+use super::hold::Held;
 use super::site::Site;
 use super::tee::{Keep, tee};
+use super::weigh::{Beside, Terms, Trial};
 use crate::ask::Ask;
 use crate::cache::revalidate::{Validation, revalidation_headers};
 use crate::cache::storable::{Exchange, Storable, storable};
 use crate::cache::{Entry, Key, Leader, Validated};
 use crate::clock::{self, Now};
-use crate::failure::{Cause, Failure};
+use crate::failure::Failure;
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
@@ -47,6 +47,8 @@ pub(super) struct Fetch {
     pub(super) entry: Option<Arc<Entry>>,
     pub(super) why: Forward,
     pub(super) hold_back: Option<u64>,
+    /// What the answer is judged beside.
+    pub(super) beside: Beside,
 }
 
 /// The visitor who began the fetch, as long as he waits.
@@ -54,14 +56,6 @@ type Tell = oneshot::Sender<Result<Given, Failure>>;
 
 /// When the request left, and when the answer's header fields came.
 type Times = (Now, Now);
-
-/// A body as far as it was held back.
-enum Part {
-    /// All of it.
-    Whole(Bytes),
-    /// It still streams.
-    Streams(Body),
-}
 
 impl Fetch {
     /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
@@ -87,15 +81,21 @@ impl Fetch {
         }
         match sent {
             Ok(answered) => self.deliver(answered, (asked, clock::now()), leader, tell).await,
-            Err(failure) => fail(failure, leader, tell),
+            Err(failure) => {
+                self.trial().note(&failure);
+                fail(failure, leader, tell);
+            }
         }
+    }
+
+    fn trial(&self) -> Trial<'_> {
+        Trial { site: &self.site, ask: &self.ask, beside: &self.beside }
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {
         let timeout = self.site.config.failover.timeout;
         let sending = Sending { host: self.ask.authority(), wait: timeout, stall: timeout, upgrade: false };
-        let answered = self.site.origins.send(request, sending, None).await?;
-        let mut answered = judged(&self.site, &self.ask, answered)?;
+        let mut answered = self.site.origins.send(request, sending, None).await?;
         fetch::clean(answered.response.headers_mut());
         Ok(answered)
     }
@@ -131,8 +131,8 @@ impl Fetch {
         let most = self.site.cache.max_entry();
         if !self.may_keep(&answered.response, times.1) || length.is_some_and(|length| length > most) {
             leader.not_shareable(times.1);
-            match self.hold(answered, self.hold_back.unwrap_or(0)).await {
-                Ok((answered, part)) => self.give(answered, part.into_body(), false, tell),
+            match self.weigh(answered, self.hold_back, times).await {
+                Ok((answered, held)) => self.give(answered, held.into_body(), false, tell),
                 Err(failure) => _ = tell.send(Err(failure)),
             }
             return;
@@ -140,26 +140,25 @@ impl Fetch {
         let tell = self.unchanged(&answered, tell);
         let limit = match (self.hold_back, length) {
             // Nobody waits for the bytes any more: only the next visitor, who gets them from the cache.
-            _ if tell.as_ref().is_none_or(Tell::is_closed) => most,
-            (Some(limit), _) => limit.min(most),
-            (None, Some(length)) if length <= SMALL => SMALL,
-            (None, _) => 0,
+            _ if tell.as_ref().is_none_or(Tell::is_closed) => Some(most),
+            (Some(limit), _) => Some(limit.min(most)),
+            (None, Some(length)) if length <= SMALL => Some(SMALL),
+            (None, _) => None,
         };
-        let (answered, part) = match self.hold(answered, limit).await {
-            Ok(held) => held,
+        let (answered, held) = match self.weigh(answered, limit, times).await {
+            Ok(weighed) => weighed,
             Err(failure) => return fail(failure, leader, tell.unwrap_or_else(|| oneshot::channel().0)),
         };
-        let asked = self.asked.clone();
-        let keep = Keep::new(&answered.response, times, &self.site, self.key.clone(), asked);
+        let keep = Keep::new(&self, &answered.response, times);
         let Some(tell) = tell else {
-            return match part {
-                Part::Whole(whole) => drop(keep.finish(&whole, leader)),
-                Part::Streams(_) => leader.not_shareable(times.1),
+            return match held.into_whole() {
+                Ok(whole) => drop(keep.finish(&whole, leader)),
+                Err(_) => leader.not_shareable(times.1),
             };
         };
-        match part {
-            Part::Streams(body) => self.give(answered, tee(body, most, keep, leader), true, tell),
-            Part::Whole(whole) => match keep.finish(&whole, leader) {
+        match held.into_whole() {
+            Err(held) => self.give(answered, tee(held.into_body(), most, keep, leader), true, tell),
+            Ok(whole) => match keep.finish(&whole, leader) {
                 Some(entry) => {
                     let said = self.said(answered.response.status(), true);
                     _ = tell.send(Ok(Given::Entry(entry, said)));
@@ -167,6 +166,18 @@ impl Fetch {
                 None => self.give(answered, Body::whole(whole), false, tell),
             },
         }
+    }
+
+    /// Judges the answer, and reads as much of its body as that takes, or `hold` bytes.
+    async fn weigh(
+        &self,
+        answered: Answered,
+        hold: Option<u64>,
+        (asked, _): Times,
+    ) -> Result<(Answered, Held), Failure> {
+        let timeout = self.site.config.failover.timeout.max(Duration::from_secs(1));
+        let terms = Terms { asked: asked.mono, hold, stall: timeout, until: clock::instant() + timeout };
+        self.trial().weigh(answered, terms).await.inspect_err(|failure| self.trial().note(failure))
     }
 
     /// Tells a visitor who has this very version already at once. The others' bytes are still to be fetched.
@@ -185,24 +196,6 @@ impl Fetch {
         let origin = answered.origin.clone();
         self.give(Answered { response, origin, took: answered.took }, Body::Empty, true, tell);
         None
-    }
-
-    /// Reads the body whole if it is no longer than `limit`.
-    async fn hold(&self, mut answered: Answered, limit: u64) -> Result<(Answered, Part), Failure> {
-        let body = std::mem::replace(answered.response.body_mut(), Body::Empty);
-        if limit == 0 || fetch::is_endless(answered.response.headers()) {
-            return Ok((answered, Part::Streams(body)));
-        }
-        let time = self.site.config.failover.timeout.max(Duration::from_secs(1));
-        let held = tokio::time::timeout(time, hold(body, limit)).await;
-        match held.unwrap_or_else(|_| Err(Cause::BodyStalled.into())) {
-            Ok(Held::Whole(bytes)) => Ok((answered, Part::Whole(bytes))),
-            Ok(Held::Begun(rest)) => Ok((answered, Part::Streams(rest))),
-            Err(failure) => {
-                fetch::hold_against(&answered.origin, &failure);
-                Err(failure)
-            }
-        }
     }
 
     fn may_keep(&self, response: &Response<Body>, came: Now) -> bool {
@@ -225,15 +218,6 @@ impl Fetch {
 
     fn said(&self, status: StatusCode, stored: bool) -> CacheStatus {
         CacheStatus::Forwarded { why: self.why, status, stored, collapsed: false }
-    }
-}
-
-impl Part {
-    fn into_body(self) -> Body {
-        match self {
-            Part::Whole(bytes) => Body::whole(bytes),
-            Part::Streams(body) => body,
-        }
     }
 }
 

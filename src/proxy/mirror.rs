@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -14,6 +14,7 @@ use crate::ask::key;
 use crate::notice::{Language, Link};
 use crate::snapshot::{Class, Page, ReadError, Snapshot, Store, Stored};
 use crate::tasks;
+use crate::verdict::{Character, Look};
 
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
@@ -51,6 +52,10 @@ pub struct Ready {
     /// As they are sent, but for what depends on the request.
     pub headers: HeaderMap,
     body: OnceLock<Bytes>,
+    /// What it shows, once somebody has looked; `None` if that cannot be told.
+    look: OnceLock<Option<Arc<Look>>>,
+    /// Snapshot and body in short, to tell it from other copies of the page.
+    print: Box<[u8]>,
 }
 
 impl Ready {
@@ -75,7 +80,45 @@ impl Ready {
         headers.insert(header::VIA, crate::http::forwarded::via(http::Version::HTTP_11));
         headers.insert(MEMENTO_DATETIME, crate::http::control::date_field(page.taken_at));
         let body = page.body.is_none().then(Bytes::new).map(OnceLock::from).unwrap_or_default();
-        Some(Ready { snapshot, page, status, headers, body })
+        let blob = page.body.map_or([0; 32], |blob| *blob.as_bytes());
+        let print = [snapshot.id().to_string().as_bytes(), &blob[..16]].concat().into();
+        Some(Ready { snapshot, page, status, headers, body, look: OnceLock::new(), print })
+    }
+
+    /// What tells it from other copies of the page.
+    pub(super) fn print(&self) -> &[u8] {
+        &self.print
+    }
+
+    /// What it shows; `None` if it cannot be read, or is too large to be looked at.
+    pub(super) async fn look(&self) -> Option<Arc<Look>> {
+        if let Some(look) = self.look.get() {
+            return look.clone();
+        }
+        let body = match self.body.get() {
+            Some(body) => Some(body.clone()),
+            None => {
+                let (snapshot, page) = (self.snapshot.clone(), self.page.clone());
+                match tasks::blocking(move || snapshot.load(&page)).await {
+                    Some(Ok(Stored::Whole(body))) => Some(body),
+                    // Damage is told by whoever gives the page.
+                    Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
+                }
+            }
+        };
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let look = body.map(|body| Arc::new(Look::read(&body, content_type)));
+        self.look.get_or_init(|| look).clone()
+    }
+
+    /// Whether somebody has looked at what it shows.
+    pub(super) fn is_seen(&self) -> bool {
+        self.look.get().is_some()
+    }
+
+    /// What it shows, if somebody has looked.
+    pub(super) fn seen(&self) -> Option<&Arc<Look>> {
+        self.look.get().and_then(Option::as_ref)
     }
 
     /// When the origin gave it.
@@ -100,6 +143,7 @@ pub struct Mirror {
     store: Option<Store>,
     hot: Hot,
     about: ArcSwapOption<About>,
+    character: ArcSwap<Character>,
 }
 
 /// What the current snapshot tells of the site.
@@ -116,7 +160,7 @@ pub struct About {
 impl Mirror {
     /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
     pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
-        Mirror { site, store, hot, about: ArcSwapOption::empty() }
+        Mirror { site, store, hot, about: ArcSwapOption::empty(), character: ArcSwap::default() }
     }
 
     /// The store, if the state directory can be used.
@@ -193,6 +237,18 @@ impl Mirror {
                 }
             }
         }
+    }
+
+    /// The page of this very key, for those who look again and again: it is not kept in memory on their account.
+    pub(super) fn look_up(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
+        let page = snapshot.find(wanted).ok()??;
+        let ready = Ready::new(snapshot.clone(), page).filter(|ready| !leads_to_itself(&ready.page))?;
+        Some(Arc::new(ready))
+    }
+
+    /// What good crawls have taught about the site.
+    pub(super) fn character(&self) -> Arc<Character> {
+        self.character.load_full()
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {

@@ -6,12 +6,16 @@ mod fetch;
 mod flight;
 mod hints;
 mod hold;
+mod judge;
 mod landing;
 mod mirror;
 mod render;
 mod site;
 mod tee;
+mod tend;
+mod trusted;
 mod visited;
+mod weigh;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,9 +38,12 @@ use crate::origin::Origin;
 use crate::watch::Mark;
 use end::{Ending, Pending, Subject};
 use fetch::Allowance;
+pub use judge::SiteJudge;
 pub use mirror::{Hot, Mirror};
 use mirror::{Nearness, Ready};
-pub use site::{Condition, Site, Switch, Table};
+pub use site::{Condition, Site, Switch, Table, Tender};
+pub use trusted::Trusted;
+use weigh::{Beside, Trial};
 
 /// When to come again, on the holding page.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -75,6 +82,13 @@ struct Outcome {
     origin: Option<Arc<Origin>>,
 }
 
+/// How an origin is asked: what the cache knows of the page, for how long, and what the answer is judged beside.
+struct Way {
+    lookup: Option<Lookup>,
+    allowance: Allowance,
+    beside: Beside,
+}
+
 /// The copies that were found.
 #[derive(Default)]
 struct Copies {
@@ -85,6 +99,7 @@ struct Copies {
 impl Proxy {
     /// A proxy for the table's sites.
     pub fn new(table: Table, log: AccessLog) -> Proxy {
+        table.sites.iter().for_each(Tender::start);
         Proxy(Arc::new(Shared { table: ArcSwap::from_pointee(table), log }))
     }
 
@@ -95,6 +110,7 @@ impl Proxy {
 
     /// Replaces the sites. Requests under way end with those that they began with.
     pub fn replace(&self, table: Table) {
+        table.sites.iter().for_each(Tender::start);
         self.0.table.store(Arc::new(table));
     }
 
@@ -176,8 +192,10 @@ impl Proxy {
             // 4. carry out: the origin, within the patience that the plan allows.
             Plan::Ask { wait, fall } => {
                 let allowance = Allowance::of(site, ask, wait, fall);
+                let beside = Beside::of(ask, &copies, page);
+                let way = Way { lookup, allowance, beside };
                 // Boxed: it is large, and copies are given without it.
-                match Box::pin(self.ask_origin(table, site, ask, request, visit, lookup, allowance)).await {
+                match Box::pin(self.ask_origin(table, site, ask, request, visit, way)).await {
                     Ok(outcome) => outcome,
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
@@ -190,7 +208,6 @@ impl Proxy {
     }
 
     /// Asks the origin: for all who want the same page, where that is possible, or for this visitor alone.
-    #[expect(clippy::too_many_arguments, reason = "one step of the path, called once")]
     async fn ask_origin(
         &self,
         table: &Table,
@@ -198,9 +215,9 @@ impl Proxy {
         ask: &mut Ask,
         request: Request<Body>,
         visit: &Visit<'_>,
-        lookup: Option<Lookup>,
-        allowance: Allowance,
+        way: Way,
     ) -> Result<Outcome, Failure> {
+        let Way { lookup, allowance, beside } = way;
         check_size(&request, table.body_size)?;
         ask.keep_wishes(request.headers());
         let why = forward_reason(ask, lookup.as_ref());
@@ -208,17 +225,27 @@ impl Proxy {
         if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
             && cache::ask::may_share(request.method(), request.headers())
         {
-            request =
-                match Box::pin(self.fly(table, site, ask, request, visit, &lookup, why, allowance)).await? {
-                    flight::Flown::Landed(outcome) => return Ok(outcome),
-                    flight::Flown::Alone(request) => request,
-                };
+            request = match Box::pin(self.fly(
+                table,
+                (site, ask, &beside),
+                request,
+                visit,
+                &lookup,
+                why,
+                allowance,
+            ))
+            .await?
+            {
+                flight::Flown::Landed(outcome) => return Ok(outcome),
+                flight::Flown::Alone(request) => request,
+            };
         }
         let upgrade = ask.kind == Kind::Upgrade;
         let upgrading = upgrade.then(|| hyper::upgrade::on(&mut request));
         let early = (visit.early)();
         let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
-        let mut answered = fetch::direct(site, ask, request, allowance, (table.body_size, early)).await?;
+        let trial = Trial { site, ask, beside: &beside };
+        let mut answered = fetch::direct(trial, request, allowance, (table.body_size, early)).await?;
         if let Some(upgrading) = upgrading
             && answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
         {

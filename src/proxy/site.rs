@@ -1,12 +1,14 @@
 //! One site as it runs: its configuration, its engines, and what the operator said about it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
 use super::mirror::Mirror;
+use super::tend;
+use super::trusted::Trusted;
 use crate::cache::SiteCache;
 use crate::clock::Now;
 use crate::config::ready;
@@ -14,6 +16,7 @@ use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::{Member, Origins, Outlook, health};
+use crate::tasks;
 use crate::visits::Visits;
 use crate::watch::{self, Branch, Watch};
 
@@ -31,10 +34,25 @@ pub struct Site {
     pub visits: Arc<Visits>,
     /// What is known of it by its pages.
     pub watch: Arc<Watch>,
+    /// Answers that were judged to be the site's.
+    pub trusted: Trusted,
+    /// Who looks after its bad pages.
+    pub tender: Tender,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.
     pub switch: Arc<Switch>,
+}
+
+/// Whoever looks after a site's bad pages, once the site is in service.
+#[derive(Debug, Default)]
+pub struct Tender(OnceLock<tasks::Guard>);
+
+impl Tender {
+    /// Has the site looked after from now on.
+    pub(super) fn start(site: &Arc<Site>) {
+        site.tender.0.get_or_init(|| tend::start(site));
+    }
 }
 
 /// How a site is, and why.
@@ -94,8 +112,8 @@ impl Site {
     }
 
     /// The share of visitors who get the live site, where they could have a copy.
-    pub fn share(&self, _now: Now) -> f32 {
-        1.0
+    pub fn share(&self, now: Now) -> f32 {
+        self.origins.share(now.mono)
     }
 
     fn outlook(&self, now: Now) -> watch::Origins {

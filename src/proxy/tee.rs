@@ -9,7 +9,10 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::hold::broken;
+use super::landing::Fetch;
 use super::site::Site;
+use super::weigh::{Beside, Trial};
+use crate::ask::Ask;
 use crate::cache::storable::Exchange;
 use crate::cache::{Entry, Fill, Key, Leader, Reason};
 use crate::clock::{self, Now};
@@ -19,6 +22,8 @@ use crate::http::{Body, body};
 /// An answer that is to be kept once its body is whole.
 pub(super) struct Keep {
     site: Arc<Site>,
+    ask: Ask,
+    beside: Beside,
     key: Key<'static>,
     asked: HeaderMap,
     status: StatusCode,
@@ -27,16 +32,24 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    /// The answer to the visitor whose header fields are `asked`. The times: when the request left, when the answer came.
-    pub(super) fn new(
-        response: &Response<Body>,
-        times: (Now, Now),
-        site: &Arc<Site>,
-        key: Key<'static>,
-        asked: HeaderMap,
-    ) -> Keep {
-        let (status, headers) = (response.status(), response.headers().clone());
-        Keep { site: site.clone(), key, asked, status, headers, times }
+    /// The answer to this fetch. The times: when the request left, when the answer came.
+    pub(super) fn new(fetch: &Fetch, response: &Response<Body>, times: (Now, Now)) -> Keep {
+        Keep {
+            site: fetch.site.clone(),
+            ask: fetch.ask.clone(),
+            beside: fetch.beside.clone(),
+            key: fetch.key.clone(),
+            asked: fetch.asked.clone(),
+            status: response.status(),
+            headers: response.headers().clone(),
+            times,
+        }
+    }
+
+    /// Whether it is the site's also where only its end tells.
+    fn fits(&self, body: &[u8]) -> bool {
+        let trial = Trial { site: &self.site, ask: &self.ask, beside: &self.beside };
+        trial.fits(self.status, &self.headers, body)
     }
 
     /// Keeps it, with its whole body.
@@ -96,8 +109,10 @@ impl Tee {
     }
 
     fn complete(&mut self) {
-        if let Some((keep, leader)) = self.keep.take() {
-            keep.finish(&self.read, leader);
+        match self.keep.take() {
+            Some((keep, leader)) if keep.fits(&self.read) => _ = keep.finish(&self.read, leader),
+            Some((_, leader)) => leader.not_shareable(clock::now()),
+            None => {}
         }
     }
 }

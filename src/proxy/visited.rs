@@ -61,7 +61,8 @@ fn got(answer: Answer, status: StatusCode, headers: &HeaderMap) -> Option<Got> {
     admission::personal(headers).is_none().then_some(got)
 }
 
-fn kind(headers: &HeaderMap) -> Option<Got> {
+/// What an answer with these header fields is, if it is opened by itself.
+pub(super) fn kind(headers: &HeaderMap) -> Option<Got> {
     let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
     let essence = value.split(|b| *b == b';').next()?.trim_ascii();
     let is = |kind: &str| essence.eq_ignore_ascii_case(kind.as_bytes());

@@ -174,9 +174,10 @@ impl Memo {
         given
     }
 
-    /// The page could not be asked for: its time comes again in a moment, and nothing is held against it.
+    /// Whoever was given the page has done with it. If nothing was told of its answer, it could not be asked for: its time
+    /// comes again in a moment, and nothing is held against it.
     pub fn give_back(&mut self, key: &str, now: Instant) {
-        if let Some(entry) = self.pages.get_mut(key) {
+        if let Some(entry) = self.pages.get_mut(key).filter(|entry| entry.out) {
             (entry.next, entry.out) = (now + FIRST, false);
         }
     }
@@ -298,6 +299,7 @@ mod tests {
         memo.hasten_all(soon.mono);
         assert!(memo.due(9, soon.mono).is_empty());
         assert_eq!(memo.due(9, soon.mono + LEASE).len(), 1, "whoever had it has vanished");
+        memo.give_back("/b", soon.mono);
         memo.give_back("/a", soon.mono);
         assert_eq!(memo.next(), Some(soon.mono + FIRST));
         memo.bad("/a", "", CAUSE, soon, 0.5);

@@ -197,6 +197,11 @@ impl Origin {
         self.shared.asked.lock().unwrap().len()
     }
 
+    /// How many requests there were of visitors: not of checks, nor of the crawler.
+    pub fn visits(&self) -> usize {
+        self.shared.asked.lock().unwrap().iter().filter(|asked| !is_ours(asked)).count()
+    }
+
     /// Forgets all requests and the most at once.
     pub fn forget(&self) {
         self.shared.asked.lock().unwrap().clear();
@@ -216,7 +221,7 @@ impl Origin {
         .await
     }
 
-    /// The most requests that ran at once, those of the health check (`/health`) apart.
+    /// The most requests that ran at once, those of checks apart.
     pub fn most_at_once(&self) -> usize {
         self.shared.most.load(Ordering::SeqCst)
     }
@@ -320,11 +325,16 @@ impl Drop for Running<'_> {
     }
 }
 
+fn is_ours(asked: &Asked) -> bool {
+    asked.header("user-agent").is_some_and(|agent| agent.starts_with("katahai/"))
+}
+
 async fn exchange(shared: &Shared, wire: &mut Wire) -> io::Result<After> {
     let Some(mut asked) = wire.head().await? else {
         return Ok(After::Close);
     };
-    let _running = (asked.path() != "/health").then(|| {
+    let is_check = asked.header("user-agent").is_some_and(|agent| agent.ends_with("(check)"));
+    let _running = (!is_check).then(|| {
         let now = shared.running.fetch_add(1, Ordering::SeqCst) + 1;
         shared.most.fetch_max(now, Ordering::SeqCst);
         Running(shared)

@@ -1,0 +1,137 @@
+//! Who judges for the checks: the site's key pages, beside the snapshot's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, StatusCode};
+
+use super::mirror::{Mirror, Ready};
+use super::weigh::Beside;
+use crate::ask::key;
+use crate::clock;
+use crate::config::ready;
+use crate::failure::{Cause, Failure};
+use crate::origin::Judge;
+use crate::snapshot::SnapshotId;
+use crate::tasks;
+use crate::verdict::{Answer, Case, Verdict, judge};
+use crate::watch::{Watch, Weight};
+
+/// Key pages that a check asks for.
+const MOST: usize = 8;
+
+/// Knows a site by its snapshot, and notes what checks find of its pages.
+pub struct SiteJudge {
+    config: Arc<ready::Site>,
+    mirror: Arc<Mirror>,
+    watch: Arc<Watch>,
+    /// The key pages' copies, and of which snapshot they are.
+    copies: Mutex<Copies>,
+}
+
+#[derive(Default)]
+struct Copies {
+    of: Option<SnapshotId>,
+    pages: Vec<(String, Option<Arc<Ready>>)>,
+}
+
+impl SiteJudge {
+    /// The judge of a site.
+    pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, watch: Arc<Watch>) -> SiteJudge {
+        SiteJudge { config, mirror, watch, copies: Mutex::default() }
+    }
+
+    fn key<'a>(&self, path: &'a str) -> std::borrow::Cow<'a, str> {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        key::page_key(path, query, &self.config.cache.ignore_query)
+    }
+
+    /// The snapshot's copy of a page. Those of key pages are kept here, and not among the hot pages: they would keep each
+    /// snapshot from being retired for as long as there are checks.
+    fn copy(&self, key: &str) -> Option<Arc<Ready>> {
+        let snapshot = self.mirror.current()?;
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        if copies.of != Some(snapshot.id()) {
+            *copies = Copies { of: Some(snapshot.id()), pages: Vec::new() };
+        }
+        if let Some((_, copy)) = copies.pages.iter().find(|(known, _)| known == key) {
+            return copy.clone();
+        }
+        let copy = self.mirror.look_up(&snapshot, key);
+        if self.config.key_pages.iter().take(MOST).any(|page| self.key(page) == key) {
+            copies.pages.push((key.to_owned(), copy.clone()));
+        }
+        copy
+    }
+}
+
+impl Judge for SiteJudge {
+    /// Those that the snapshot knows: of others nobody can say what they should be.
+    fn pages(&self) -> Vec<String> {
+        let known = |path: &&String| self.copy(&self.key(path)).is_some();
+        self.config.key_pages.iter().filter(known).take(MOST).cloned().collect()
+    }
+
+    fn judge(
+        &self,
+        path: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        whole: bool,
+    ) -> Result<(), Failure> {
+        let is_key_page = self.config.key_pages.iter().any(|page| page == path);
+        if !is_key_page && !status.is_success() {
+            return Ok(()); // a path that does not exist, and the site says so in one way or another
+        }
+        let key = self.key(path);
+        let copy = self.copy(&key);
+        if is_key_page && copy.is_none() {
+            return Ok(()); // it was in the snapshot a moment ago
+        }
+        if let Some(copy) = copy.as_ref().filter(|copy| !copy.is_seen()) {
+            // Read for the next time: a check does not wait for the disk.
+            let copy = copy.clone();
+            tasks::detached(async move { copy.look().await });
+        }
+        let look = copy.as_ref().and_then(|copy| copy.seen().cloned());
+        let beside = copy.map_or(Beside::Nothing, Beside::Page);
+        let character = self.mirror.character();
+        let case = Case {
+            key: &key,
+            host: self.config.canonical_host().unwrap_or_default(),
+            hosts: &self.config.hosts,
+            is_key_page,
+            answer: Answer { status: status.as_u16(), headers, body, whole },
+            known: beside.known(look.as_deref()),
+            character: &character,
+            policy: &self.config.failover,
+        };
+        match judge(&case) {
+            Verdict::Bad(finding) => Err(Failure::new(finding.cause).detail(finding.why)),
+            // Nobody is asked further: what is doubtful is for visitors' pages to be cleared by these.
+            Verdict::Doubtful(finding) if is_key_page => Err(Failure::new(finding.cause).detail(finding.why)),
+            Verdict::Good | Verdict::Doubtful(_) => Ok(()),
+        }
+    }
+
+    fn seen(&self, path: &str, verdict: &Result<(), Failure>) {
+        let key = self.key(path);
+        let now = clock::now();
+        let failure = match verdict {
+            Ok(()) => return self.watch.good(&key, Weight::Page, now.mono),
+            Err(failure) => failure,
+        };
+        // A server that cannot be reached, or does not answer, says nothing of its pages.
+        if !is_of_the_answer(failure.cause) || self.copy(&key).is_none() {
+            return;
+        }
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}{key}", self.config.canonical_host().unwrap_or("localhost"));
+        self.watch.bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
+    }
+}
+
+/// Whether a failure is in what the server answered: the table of causes follows a request on its way.
+fn is_of_the_answer(cause: Cause) -> bool {
+    (Cause::BodyStalled..=Cause::WrongPage).contains(&cause)
+}

@@ -1,0 +1,141 @@
+//! Looking after a site's bad pages: each is asked for again in the background, as a visitor would, until it is the site's
+//! again; and where most of them are bad, the site is proven first.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::{HeaderValue, Request, header};
+
+use super::fetch::{Allowance, direct, outgoing};
+use super::site::Site;
+use super::weigh::{Beside, Trial};
+use super::{Copies, Visit, look_up};
+use crate::ask::Ask;
+use crate::cache::Lookup;
+use crate::clock::{self, Now};
+use crate::config::ready::OriginMode;
+use crate::failover::Page;
+use crate::failure::{Cause, Failure};
+use crate::http::Body;
+use crate::origin::{Outlook, Standing};
+use crate::tasks;
+use crate::watch::{Due, Weight};
+
+/// Pages of one site that are asked for at once.
+const AT_ONCE: usize = 8;
+/// The rest after a round of which most were bad, so that a sick site is not asked for all its pages in a row.
+const BREATH: Duration = Duration::from_secs(1);
+/// The longest rest between two looks at what there is to do. A change of state is reported no later, whoever visits.
+const REST: Duration = Duration::from_secs(1);
+/// The rest after the site could not be proven, within these bounds, as long as between checks.
+const UNPROVEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+
+/// Looks after the site's pages for as long as the guard lives.
+pub(super) fn start(site: &Arc<Site>) -> tasks::Guard {
+    tasks::guarded(run(Arc::downgrade(site)))
+}
+
+async fn run(site: Weak<Site>) {
+    loop {
+        let Some(current) = site.upgrade() else { return };
+        let rest = round(&current).await;
+        let watch = current.watch.clone();
+        drop(current);
+        _ = tokio::time::timeout(rest, watch.woken.notified()).await;
+    }
+}
+
+/// Asks for what is due. Returns how long there is nothing to do.
+async fn round(site: &Arc<Site>) -> Duration {
+    let now = clock::now();
+    site.observe(now);
+    if site.origins.outlook() != Outlook::Up {
+        return REST;
+    }
+    if site.watch.flood().is_some() {
+        prove(site, now).await;
+        return Duration::ZERO;
+    }
+    let due = site.watch.due(AT_ONCE, now.mono);
+    if due.is_empty() {
+        let next = site.watch.next().map(|next| next.saturating_duration_since(now.mono));
+        return next.map_or(REST, |next| next.min(REST));
+    }
+    if !ask_all(site, due).await {
+        tokio::time::sleep(BREATH).await;
+    }
+    Duration::ZERO
+}
+
+/// Whether the site is there again: its key pages, proven now, and most of the pages that were bad.
+async fn prove(site: &Arc<Site>, now: Now) {
+    let is_asked = |member: &&crate::origin::Member| {
+        member.mode == OriginMode::Auto && member.origin.standing() == Standing::Up
+    };
+    let origin = site.origins.members().iter().find(is_asked).map(|member| member.origin.clone());
+    let proven = match origin {
+        Some(origin) => origin.prove(now.mono, site.config.failover.timeout).await,
+        None => Err(Cause::KnownDown.into()),
+    };
+    if proven.is_ok() {
+        site.watch.hasten(now.mono);
+        let due = site.watch.due(AT_ONCE, clock::instant());
+        if ask_all(site, due).await {
+            site.watch.ebb();
+            site.observe(clock::now());
+            return;
+        }
+    }
+    let (least, most) = UNPROVEN;
+    tokio::time::sleep(site.config.health.interval.clamp(least, most)).await;
+}
+
+/// Asks for these pages; whether half of them, or more, are the site's.
+async fn ask_all(site: &Site, due: Vec<Due>) -> bool {
+    let all = due.len();
+    let asked = join_all(due.iter().map(|due| async {
+        let result = ask(site, due).await;
+        site.watch.give_back(&due.key, clock::instant());
+        result
+    }));
+    let good = asked.await.into_iter().filter(Result::is_ok).count();
+    good * 2 >= all
+}
+
+/// Asks for a page as the visitor did who found it bad. What comes of it is noted on the way.
+async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
+    let tls = due.url.starts_with("https:");
+    let malformed = |error: http::Error| Failure::new(Cause::Internal).source(error);
+    let mut request = Request::get(&*due.url)
+        .header(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8"))
+        .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+        .header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))
+        .body(Body::Empty)
+        .map_err(malformed)?;
+    let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let asks = Ask::read(&request, &site.config, (nobody, tls), false)?;
+    let now = clock::now();
+    let entry = match look_up(site, &asks, request.headers(), now) {
+        Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),
+        Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
+    };
+    let copies = Copies { entry, page: site.mirror.find(asks.key()) };
+    let beside = Beside::of(&asks, &copies, Page::Bad);
+    if matches!(beside, Beside::Nothing) || asks.key() != &*due.key {
+        // Nobody is spared anything by a page without a copy: whoever wants it finds out.
+        site.watch.good(&due.key, Weight::Part, now.mono);
+        return Ok(());
+    }
+    let port = if tls { 443 } else { 80 };
+    let visit = Visit { peer: nobody, port, tls, early: &|| None };
+    request = outgoing(&asks, request, &visit, &[])?;
+    let policy = &site.config.failover;
+    let allowance = Allowance { wait: policy.timeout, hold_back: Some(policy.hold_back), patient: true };
+    let trial = Trial { site, ask: &asks, beside: &beside };
+    direct(trial, request, allowance, (0, None)).await.map(drop)
+}
+
+/// How these requests name themselves: as the crawler and the checks do.
+const USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)");

@@ -1,0 +1,403 @@
+//! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict wants and as
+//! may be held back. What is only suspicious passes if the rest of the site stands.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+
+use super::Copies;
+use super::fetch::{class_of, hold_against, is_endless};
+use super::hold::{Held, beginning, hold};
+use super::mirror::Ready;
+use super::site::Site;
+use super::trusted::Print;
+use super::visited;
+use crate::ask::{Ask, Kind, Visitor};
+use crate::cache::Entry;
+use crate::clock;
+use crate::failover::{Mirrored, Page};
+use crate::failure::{Cause, Failure};
+use crate::http::Body;
+use crate::http::plain::plain;
+use crate::origin::health::{Evidence, Seen};
+use crate::origin::{Answered, Origin};
+use crate::verdict::{
+    self, Answer, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, judge,
+};
+use crate::visits::Got;
+use crate::watch::{Mark, Weight};
+
+/// The beginning of a page without a copy is waited for so long, once its first bytes have come.
+const SHORT: Duration = Duration::from_millis(100);
+/// What is bad by its head is looked at so long for what it is.
+const CLOSER: Duration = Duration::from_millis(50);
+/// A suspicion that was cleared is not raised again within the same so many seconds.
+const CLEARED: u64 = 60;
+/// Bytes that a coded body may have for its verdict.
+const READ: usize = 4 * 1024 * 1024;
+
+/// The copy that an answer is judged beside.
+#[derive(Clone, Default)]
+pub(super) enum Beside {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// The cache's entry.
+    Entry(Arc<Entry>),
+    /// The snapshot's page.
+    Page(Arc<Ready>),
+}
+
+impl Beside {
+    /// The newest copy of this very page; none of one that the site has removed.
+    pub(super) fn of(ask: &Ask, copies: &Copies, page: Page) -> Beside {
+        if ask.kind != Kind::Read || page == Page::Gone {
+            return Beside::Nothing;
+        }
+        let entry = copies.entry.as_ref().filter(|entry| entry.status().as_u16() < 400);
+        match (copies.mirrored(), &copies.page, entry) {
+            (Mirrored::Newer, Some((page, _)), _) | (Mirrored::Older, Some((page, _)), None) => {
+                Beside::Page(page.clone())
+            }
+            (_, _, Some(entry)) => Beside::Entry(entry.clone()),
+            (_, _, None) => Beside::Nothing,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Beside::Nothing)
+    }
+
+    fn head(&self) -> Option<(StatusCode, &HeaderMap)> {
+        match self {
+            Beside::Nothing => None,
+            Beside::Entry(entry) => Some((entry.status(), entry.headers())),
+            Beside::Page(page) => Some((page.status, &page.headers)),
+        }
+    }
+
+    /// The copy as a verdict sees it.
+    pub(super) fn known<'a>(&'a self, look: Option<&'a Look>) -> Option<Known<'a>> {
+        let (status, headers) = self.head()?;
+        let shape = shape(status, headers);
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let (content_type, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
+        Some(Known { shape, status: status.as_u16(), content_type, location, look })
+    }
+
+    /// What a verdict beside it hangs on: another copy may make another verdict.
+    fn print(&self) -> &[u8] {
+        match self {
+            Beside::Nothing => b"nothing",
+            Beside::Entry(_) => b"entry",
+            Beside::Page(page) => page.print(),
+        }
+    }
+}
+
+/// What an address is for, by the answer that it gave.
+fn shape(status: StatusCode, headers: &HeaderMap) -> Shape {
+    match visited::kind(headers) {
+        _ if status.is_redirection() => Shape::Redirect,
+        Some(Got::Page | Got::Unchanged) => Shape::Page,
+        Some(Got::Document) => Shape::Document,
+        None => Shape::Asset,
+    }
+}
+
+/// One request's answers on trial.
+#[derive(Clone, Copy)]
+pub(super) struct Trial<'a> {
+    pub(super) site: &'a Site,
+    pub(super) ask: &'a Ask,
+    pub(super) beside: &'a Beside,
+}
+
+/// How a trial is held.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// When the request left: what the site is proven by must be newer.
+    pub(super) asked: Instant,
+    /// Bytes that are held back in any case.
+    pub(super) hold: Option<u64>,
+    /// How long that may take.
+    pub(super) stall: Duration,
+    /// Until when a suspicion must be cleared.
+    pub(super) until: Instant,
+}
+
+impl Trial<'_> {
+    /// Judges the answer: it passes, with its body as far as that was read.
+    ///
+    /// # Errors
+    /// When it is not the site's, or breaks off.
+    pub(super) async fn weigh(&self, answered: Answered, terms: Terms) -> Result<(Answered, Held), Failure> {
+        let Answered { response, origin, took } = answered;
+        let (parts, body) = response.into_parts();
+        let character = self.site.mirror.character();
+        let wanted = self.wanted(&parts, &character);
+        let by_head = || judge(&self.case(&parts, (&[], false), None, &character));
+        // The body of a good status is looked at anyway, with the head.
+        let open = wanted != Wanted::Head && parts.status.is_success();
+        let head = if open { Verdict::Good } else { by_head() };
+        if let Verdict::Bad(finding) = head {
+            let finding = self.closer(&parts, body, finding, &character).await;
+            origin.nudge();
+            return Err(self.bad(finding));
+        }
+        let held = match self.read(&parts.headers, body, wanted, terms).await {
+            Ok(held) => held,
+            Err(failure) => {
+                hold_against(&origin, &failure);
+                return Err(failure);
+            }
+        };
+        origin.observe(Evidence::Visit, Seen::Good);
+        origin.took(class_of(self.ask.key()), took);
+        let verdict = match wanted {
+            Wanted::Head => head,
+            Wanted::Beginning | Wanted::Whole => {
+                self.by_body(&parts, (held.read.clone(), held.is_whole()), &character).await
+            }
+        };
+        match verdict {
+            Verdict::Good => self.good(parts.status, wanted),
+            Verdict::Doubtful(finding) => self.cleared(&parts, &origin, finding, terms).await?,
+            Verdict::Bad(finding) => {
+                origin.nudge();
+                return Err(self.bad(finding));
+            }
+        }
+        Ok((Answered { response: Response::from_parts(parts, Body::Empty), origin, took }, held))
+    }
+
+    /// Whether a whole answer of which only the beginning was judged is the site's, so that it may be kept.
+    pub(super) fn fits(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
+        let Some(plain) = plain(headers, body, READ) else { return true };
+        let answer = Answer { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
+        let character = self.site.mirror.character();
+        judge(&self.case_of(answer, None, &character)) == Verdict::Good
+    }
+
+    /// Notes a failure that is of this page, and not of its server.
+    pub(super) fn note(&self, failure: &Failure) {
+        // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
+        let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
+        let of_bad_page = matches!(failure.cause, Cause::Reset | Cause::NotHttp)
+            && matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
+        if of_page || of_bad_page {
+            self.tell_bad(failure.cause);
+        }
+    }
+
+    fn case_of<'a>(
+        &'a self,
+        answer: Answer<'a>,
+        look: Option<&'a Look>,
+        character: &'a Character,
+    ) -> Case<'a> {
+        let config = &self.site.config;
+        // What a key page that nobody has a copy of should be, nobody knows.
+        let may_be_key = self.speaks() && !self.beside.is_nothing();
+        Case {
+            key: self.ask.key(),
+            host: self.ask.host(),
+            hosts: &config.hosts,
+            is_key_page: may_be_key && config.key_pages.iter().any(|page| page == self.ask.key()),
+            answer,
+            known: self.beside.known(look),
+            character,
+            policy: &config.failover,
+        }
+    }
+
+    fn case<'a>(
+        &'a self,
+        parts: &'a Parts,
+        (body, whole): (&'a [u8], bool),
+        look: Option<&'a Look>,
+        character: &'a Character,
+    ) -> Case<'a> {
+        let (status, headers) = (parts.status.as_u16(), &parts.headers);
+        self.case_of(Answer { status, headers, body, whole }, look, character)
+    }
+
+    /// How much of the body the verdict wants, of what there is to be read.
+    fn wanted(&self, parts: &Parts, character: &Character) -> Wanted {
+        let has_body = self.ask.method != Method::HEAD && self.ask.kind != Kind::Upgrade;
+        if !has_body || is_part(parts.status) || is_endless(&parts.headers) {
+            return Wanted::Head;
+        }
+        verdict::wanted(&self.case(parts, (&[], false), None, character))
+    }
+
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        wanted: Wanted,
+        terms: Terms,
+    ) -> Result<Held, Failure> {
+        let endless = is_endless(headers);
+        let work = async {
+            let body = match terms.hold {
+                Some(limit) if !endless => {
+                    let held = hold(body, limit).await?;
+                    if held.is_whole() || !held.read.is_empty() {
+                        return Ok(held);
+                    }
+                    held.into_body()
+                }
+                Some(_) | None => body,
+            };
+            match wanted {
+                Wanted::Head => Ok(Held::unread(body)),
+                Wanted::Beginning | Wanted::Whole => beginning(body, LOOKED_AT as u64, SHORT).await,
+            }
+        };
+        let held = tokio::time::timeout(terms.stall, work).await;
+        held.unwrap_or_else(|_| Err(Cause::BodyStalled.into()))
+    }
+
+    /// The verdict on the body as far as it was read.
+    async fn by_body(&self, parts: &Parts, (read, whole): (Bytes, bool), character: &Character) -> Verdict {
+        let print = self.print(parts, &read);
+        if self.site.trusted.knows(print) {
+            return Verdict::Good;
+        }
+        let look = self.look().await;
+        let verdict = match plain(&parts.headers, &read, READ) {
+            Some(plain) => {
+                judge(&self.case(parts, (&plain.bytes, whole && plain.all), look.as_deref(), character))
+            }
+            // nothing can be read of it: its head has to do
+            None => judge(&self.case(parts, (&[], false), look.as_deref(), character)),
+        };
+        if verdict == Verdict::Good && parts.status.is_success() {
+            self.site.trusted.add(print);
+        }
+        verdict
+    }
+
+    /// What the copy shows, if it is a page.
+    async fn look(&self) -> Option<Arc<Look>> {
+        if self.beside.known(None)?.shape != Shape::Page {
+            return None;
+        }
+        match self.beside {
+            Beside::Nothing => None,
+            Beside::Page(page) => page.look().await,
+            Beside::Entry(entry) => {
+                let headers = entry.headers();
+                let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let body = entry.body();
+                let plain = plain(headers, &body, READ)?;
+                Some(Arc::new(Look::read(&plain.bytes, content_type)))
+            }
+        }
+    }
+
+    /// What is bad by its head may say more exactly what it is, if that comes at once.
+    async fn closer(&self, parts: &Parts, body: Body, finding: Finding, character: &Character) -> Finding {
+        if self.wanted(parts, character) == Wanted::Head {
+            return finding;
+        }
+        let begun = tokio::time::timeout(CLOSER, beginning(body, LOOKED_AT as u64, CLOSER)).await;
+        let Ok(Ok(held)) = begun else { return finding };
+        let Some(plain) = plain(&parts.headers, &held.read, LOOKED_AT) else { return finding };
+        let whole = held.is_whole() && plain.all;
+        match judge(&self.case(parts, (&plain.bytes, whole), None, character)) {
+            Verdict::Bad(closer) => closer,
+            Verdict::Good | Verdict::Doubtful(_) => finding,
+        }
+    }
+
+    /// A suspicious answer passes where there is nothing else to give, or if the rest of the site stands now.
+    async fn cleared(
+        &self,
+        parts: &Parts,
+        origin: &Arc<Origin>,
+        finding: Finding,
+        terms: Terms,
+    ) -> Result<(), Failure> {
+        if self.beside.is_nothing() {
+            return Ok(());
+        }
+        // what was cleared a moment ago is not proven anew for each visitor
+        let now = clock::now();
+        let print = self.print(parts, &(now.unix() / CLEARED).to_le_bytes());
+        if !self.site.trusted.knows(print) {
+            let left = terms.until.saturating_duration_since(now.mono);
+            if let Err(failure) = origin.prove(terms.asked, left).await {
+                tracing::debug!(site = %self.site.config.name, key = self.ask.key(), error = %failure, "the site is not proven");
+                return Err(self.bad(finding));
+            }
+            let (cause, why) = (finding.cause.code(), &finding.why);
+            tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer passed, the site stands");
+            self.site.trusted.add(print);
+        }
+        self.good(parts.status, Wanted::Whole);
+        Ok(())
+    }
+
+    fn print(&self, parts: &Parts, body: &[u8]) -> Print {
+        Print::of(self.beside.print(), self.ask.key(), (parts.status, &parts.headers), body)
+    }
+
+    /// Notes that the answer is the site's.
+    fn good(&self, status: StatusCode, wanted: Wanted) {
+        let key = self.ask.key();
+        let is_removed = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        // Parts, and answers to those who ask for no body, do not tell whether the page is well.
+        if !self.speaks() || is_part(status) || self.ask.method == Method::HEAD {
+            return;
+        }
+        let now = clock::now();
+        match self.beside {
+            Beside::Entry(_) | Beside::Page(_) if is_removed => {
+                tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
+                self.site.watch.gone(key, status.as_u16(), now);
+                self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.host(), key));
+            }
+            Beside::Nothing if status.is_client_error() => {}
+            Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
+                self.site.watch.good(key, weight(wanted), now.mono);
+            }
+        }
+    }
+
+    /// Notes that it is not, and what it is.
+    fn bad(&self, finding: Finding) -> Failure {
+        self.tell_bad(finding.cause);
+        Failure::new(finding.cause).detail(finding.why)
+    }
+
+    fn tell_bad(&self, cause: Cause) {
+        // Without a copy there is nothing to spare the next visitor from waiting with.
+        let Some(known) = self.beside.known(None).filter(|_| self.speaks()) else { return };
+        let weight = if known.shape == Shape::Page { Weight::Page } else { Weight::Part };
+        let url = self.ask.url();
+        self.site.watch.bad((self.ask.key(), &url), weight, cause, clock::now(), fastrand::f64());
+    }
+
+    /// Whether the answer is one that anybody would get.
+    fn speaks(&self) -> bool {
+        self.ask.kind == Kind::Read && self.ask.visitor == Visitor::Anonymous
+    }
+}
+
+/// What the verdict wants more than the head of is a page.
+fn weight(wanted: Wanted) -> Weight {
+    match wanted {
+        Wanted::Head => Weight::Part,
+        Wanted::Beginning | Wanted::Whole => Weight::Page,
+    }
+}
+
+/// An answer that is not the page itself: a part of it, or that it has not changed.
+fn is_part(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
+}

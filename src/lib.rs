@@ -12,6 +12,7 @@ pub mod tasks;
 // rank 1: what can go wrong, what is wanted, what is counted
 pub mod config;
 pub mod failure;
+pub mod fingerprint;
 pub mod metrics;
 // rank 2: one request
 pub mod ask;

@@ -83,6 +83,9 @@ impl Default for Failover {
             timeout: Duration::from_secs(15),
             hold_back: MIB,
             bad_status: Statuses::of(&[(500, 500), (502, 504), (508, 509), (520, 530)]),
+            expect_text: String::new(),
+            reject_text: Vec::new(),
+            fingerprints: None,
             recovery_ramp: Duration::from_secs(30),
         }
     }

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::node::Fault;
+use crate::fingerprint::{Fingerprints, FingerprintsError};
 
 /// The most bytes of a configuration: thousands of sites.
 const CONFIG_MOST: u64 = 16 << 20;
@@ -63,6 +64,22 @@ pub(super) fn token(path: &Path) -> Result<(), Fault> {
         return Err(Fault::new(format!("{} holds no token", path.display()), help));
     }
     Ok(())
+}
+
+/// Fingerprints of an operator's own.
+pub(super) fn fingerprints(path: &Path) -> Result<Fingerprints, Vec<Fault>> {
+    let help = "the file is written as the one that comes with the program: see `fingerprints` in deploy/katahai.toml";
+    let fault = |what: String| Fault::new(format!("{}: {what}", path.display()), help);
+    let text = read(path, SMALL_MOST, Role::Named).and_then(text).map_err(|fault| vec![fault])?;
+    Fingerprints::read(&text).map_err(|error| match error {
+        FingerprintsError::Syntax(error) => {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            vec![fault(format!("line {line}: {}", error.message().lines().next().unwrap_or_default()))]
+        }
+        FingerprintsError::Unusable(problems) => problems.into_iter().map(fault).collect(),
+        FingerprintsError::TooMany(_) => vec![fault("it has too many words".to_owned())],
+    })
 }
 
 /// Why a file is read.

@@ -13,7 +13,7 @@ use super::asset_host::AssetHost;
 use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
 use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
-use super::value::{Age, CookieName, Preset, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
 type List<T> = Vec<At<T>>;
@@ -169,9 +169,10 @@ tables! {
         timeout: Duration,
         hold_back: Size,
         bad_status: Statuses,
+        expect_text: String,
+        reject_text: List<Phrase>,
+        fingerprints: FilePath,
         recovery_ramp: Duration,
-        !expect_text: "site.health.expect_text looks at the health check's page",
-        !reject_text: "site.health.expect_text looks at the health check's page",
     }
 
     /// `[site.cache]`

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 pub use super::asset_host::AssetHost;
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::statuses::Statuses;
+use crate::fingerprint::Fingerprints;
 
 /// Among a site's hosts: every host that no other site has.
 pub const ANY_HOST: &str = "*";
@@ -215,6 +216,12 @@ pub struct Failover {
     pub hold_back: u64,
     /// Statuses that are not the site.
     pub bad_status: Statuses,
+    /// What every page of the site has; empty: anything.
+    pub expect_text: String,
+    /// What no page of the site ever has.
+    pub reject_text: Vec<String>,
+    /// What else is not the site: the operator's own fingerprints.
+    pub fingerprints: Option<Arc<Fingerprints>>,
     /// Over so long visitors come back to an origin that was down.
     pub recovery_ramp: Duration,
 }

@@ -11,8 +11,9 @@ use super::node::{At, Fault, Notes, Place, Slot, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
-use super::value::{Age, CookieName, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Phrase, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw};
+use crate::fingerprint::Fingerprints;
 
 /// The site, and where its name stands; `None` when it has no usable host to be named by.
 pub(super) fn site(
@@ -27,7 +28,7 @@ pub(super) fn site(
     let (origins, origins_file) = origins(raw.origin, raw.origins_file, place, ground, notes, elsewhere);
     let tls = raw.tls.here().and_then(|tls| site_tls(tls, ground, notes));
     let health = health(raw.health.or_default(), notes);
-    let failover = failover(raw.failover.or_default(), notes);
+    let failover = failover(raw.failover.or_default(), ground, notes);
     let key_pages = match raw.key_pages.here() {
         Some(pages) => once(pages.value, notes).into_iter().map(|page| page.0).collect(),
         None => defaults::key_pages(),
@@ -171,7 +172,7 @@ fn health(raw: raw::Health, notes: &mut Notes) -> Health {
     }
 }
 
-fn failover(raw: raw::Failover, notes: &mut Notes) -> Failover {
+fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failover {
     let default = Failover::default();
     let least = raw.patience.within(Duration::ZERO..=*TIMER.end(), notes).here();
     let most = raw.patience_max.within(TIMER, notes).here();
@@ -201,7 +202,22 @@ fn failover(raw: raw::Failover, notes: &mut Notes) -> Failover {
         timeout: raw.timeout.within(TIMER, notes).or(default.timeout),
         hold_back: raw.hold_back.within(Size(0)..=Size(1 << 30), notes).or(Size(default.hold_back)).0,
         bad_status: raw.bad_status.or(default.bad_status),
+        expect_text: raw.expect_text.or(default.expect_text),
+        reject_text: once(raw.reject_text.or_default(), notes).into_iter().map(|Phrase(text)| text).collect(),
+        fingerprints: fingerprints(raw.fingerprints, ground, notes),
         recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
+    }
+}
+
+/// The operator's own fingerprints. The site can do without them: what cannot be used is said, and left out.
+fn fingerprints(raw: Slot<FilePath>, ground: &Ground<'_>, notes: &mut Notes) -> Option<Arc<Fingerprints>> {
+    let At { value: path, place } = ground.file(raw)?;
+    match files::fingerprints(&path) {
+        Ok(read) => Some(Arc::new(read)),
+        Err(faults) => {
+            faults.into_iter().for_each(|fault| notes.degraded(&place, fault));
+            None
+        }
     }
 }
 

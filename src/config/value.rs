@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 
 use super::node::{Fault, Notes, Place, Value, kind, shown, text};
 use super::ready::{OriginMode, PathPattern, Statuses};
+use crate::fingerprint::fold;
 
 /// Longer than anyone waits for anything, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -41,10 +42,23 @@ texts! {
     PathPattern: "a path pattern such as \"/admin/*\"", path_pattern;
     QueryName: "a parameter's name", query_name;
     CookieName: "a cookie's name", cookie_name;
+    Phrase: "a text", phrase;
 }
 
 fn any_text(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
+}
+
+/// A text that is looked for, and so has something to be found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Phrase(pub(super) String);
+
+fn phrase(text: &str) -> Result<Phrase, Fault> {
+    if fold(text).is_empty() {
+        let help = "write some words, or remove it from the list";
+        return Err(Fault::new(format!("every page has {}", shown(text)), help));
+    }
+    Ok(Phrase(text.to_owned()))
 }
 
 /// A duration such as `1h 30m`, of at most ten years.

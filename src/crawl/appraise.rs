@@ -11,7 +11,7 @@ use super::patterns;
 use super::scope::Scope;
 use super::sketch::sketch;
 use super::text::visible;
-use crate::verdict::{Answer, Kind, wrong_page};
+use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, judge, wrong_page};
 
 /// Why a file is not stored once it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +39,35 @@ pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope)
     if !is_page(file) {
         return Ok(findings);
     }
-    if let Some(kind) = wrong(file, status, whole) {
+    if let Some(kind) = wrong(file, status, whole).or_else(|| unwanted(file, status, whole, scope)) {
         return Err(Unfit::Wrong(kind));
     }
     let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (text, _) = charset::html(file.body, content_type);
-    Ok(Findings { visible: Some(visible(&text)), ..findings })
+    let lesson = Some(Box::new(Lesson::read(file.body, content_type)));
+    Ok(Findings { visible: Some(visible(&text)), lesson, ..findings })
+}
+
+/// What speaks against a page in the operator's own words.
+fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<&'static str> {
+    let policy = &*scope.policy;
+    if policy.fingerprints.is_none() && policy.expect_text.is_empty() && policy.reject_text.is_empty() {
+        return None;
+    }
+    let case = Case {
+        key: file.key,
+        host: scope.host(),
+        hosts: &[],
+        is_key_page: file.need == Need::Key,
+        answer: Answer { status, headers: file.headers, body: file.body, whole },
+        known: None,
+        character: &Character::default(),
+        policy,
+    };
+    match judge(&case) {
+        Verdict::Bad(finding) => Some(finding.cause.code()),
+        Verdict::Good | Verdict::Doubtful(_) => None,
+    }
 }
 
 /// The kind of page that a file is, if it is surely not the site's. A list of the files in a folder is a way to offer

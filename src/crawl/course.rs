@@ -30,6 +30,7 @@ use super::visit::{End, Visit, Visitor, Way};
 use crate::config::ready::Site;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
+use crate::verdict::{Character, Learning};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -51,6 +52,7 @@ pub(super) struct Done {
     pub(super) key_pages: Vec<String>,
     pub(super) fates: Fates,
     pub(super) drawn: Drawn,
+    pub(super) character: Character,
     pub(super) cut_short: Option<String>,
 }
 
@@ -69,6 +71,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) fates: Fates,
     pub(super) drawn: Drawn,
     pub(super) links: Links,
+    /// What its pages teach about the site.
+    pub(super) learning: Learning,
     pub(super) report: Report,
     pub(super) failures_in_a_row: u32,
     pub(super) cut_short: Option<String>,
@@ -109,6 +113,7 @@ pub(super) async fn crawl<F: Fetch>(
         fates: Fates::default(),
         drawn: Drawn::default(),
         links: Links::default(),
+        learning: Learning::default(),
         report: Report::default(),
         failures_in_a_row: 0,
         cut_short: None,
@@ -119,10 +124,11 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.offer_learned();
     crawl.drain().await?;
     crawl.again().await?;
+    crawl.strays().await;
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
-    let Crawl { report, fates, drawn, cut_short, .. } = crawl;
-    Ok(Done { report, key_pages, fates, drawn, cut_short })
+    let Crawl { report, fates, drawn, learning, cut_short, .. } = crawl;
+    Ok(Done { report, key_pages, fates, drawn, character: learning.done(), cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {

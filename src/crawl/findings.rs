@@ -16,6 +16,7 @@ use super::script::{self, Kind};
 use super::stored_headers::Media;
 use super::text::Visible;
 use super::{charset, css, link_header, manifest, playlist, sitemap, xml};
+use crate::verdict::Lesson;
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct Findings {
     pub(super) login: bool,
     /// What can be read on it, if it is a page.
     pub(super) visible: Option<Visible>,
+    /// What it teaches about the site, if it is a page.
+    pub(super) lesson: Option<Box<Lesson>>,
 }
 
 /// As what a file is read for links.

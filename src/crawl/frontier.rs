@@ -82,7 +82,7 @@ impl<'a> Policy<'a> {
 
     /// Whether `item` may be fetched. `mirror = "off"` holds for everything; `exclude` for everything but key
     /// pages; `include`, depth and `robots.txt` for what pages link to.
-    fn judge(&self, item: &Item) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, item: &Item) -> Result<(), Refusal> {
         let path = crate::ask::key::path_of(&item.key);
         let (_, mirrored) = self.site.route(path);
         if !mirrored {

@@ -53,6 +53,7 @@ pub mod sitemap;
 mod sketch;
 pub mod srcset;
 pub(crate) mod stored_headers;
+mod stray;
 mod tempo;
 mod text;
 mod traps;

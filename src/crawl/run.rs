@@ -103,8 +103,9 @@ pub(super) async fn fill<F: Fetch>(
     report.counts = progress.read();
     report.lose(evidence.lost_assets.into_iter().map(|asset| asset.path));
     report.gate = Gate { passed: broken.is_empty(), broken };
+    let character = done.character.written();
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
-    end(staging, site, store, progress, report).await
+    end(staging, site, store, progress, (report, character)).await
 }
 
 /// Tells the thread that works for a future that nobody waits for it any more.
@@ -153,7 +154,7 @@ async fn end(
     site: &Site,
     store: &Store,
     progress: &Progress,
-    report: Report,
+    (report, character): (Report, serde_json::Value),
 ) -> Result<Outcome, CrawlError> {
     let name = &*site.name;
     let mut broken = report.gate.broken.clone();
@@ -177,7 +178,7 @@ async fn end(
         return Ok(Outcome::Kept { broken, held: None, report });
     }
     progress.counters().publishing.store(true, Relaxed);
-    let summary = settle(staging, site, store, &report).await?.summary();
+    let summary = settle(staging, site, store, (&report, character)).await?.summary();
     let (id, pages, files, bytes) = (summary.id.to_string(), summary.pages, summary.files, summary.bytes);
     let Some(reasons) = &summary.held else {
         tracing::info!(site = name, id, pages, files, bytes, "a new snapshot is in service");
@@ -196,13 +197,14 @@ async fn settle(
     staging: Staging,
     site: &Site,
     store: &Store,
-    report: &Report,
+    (report, character): (&Report, serde_json::Value),
 ) -> Result<Arc<Snapshot>, CrawlError> {
     let (count, age) = (site.mirror.keep, site.mirror.keep_for);
     let reasons: Vec<String> = report.gate.broken.iter().map(Broken::line).collect();
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
     let settled = tasks::blocking(move || {
         let now = clock::now();
+        staging.describe(&character);
         let snapshot = match reasons.is_empty() {
             true => staging.publish(now, &report)?,
             false => staging.hold(now, &report, &reasons)?,

@@ -7,12 +7,13 @@
 //! Files of other hosts, where the configuration lists these, have keys that begin with the host: `//host/path`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use encoding_rs::{EncoderResult, Encoding};
 use url::Url;
 
 use crate::ask::key::page_key;
-use crate::config::ready::{AssetHost, Site};
+use crate::config::ready::{AssetHost, Failover, Site};
 
 /// The hosts of one site, and how its keys are made.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Scope {
     hosts: Vec<String>,
     ignore_query: Vec<String>,
     asset_hosts: Vec<AssetHost>,
+    /// What the operator says of good and wrong pages.
+    pub(super) policy: Arc<Failover>,
 }
 
 /// Where a file of another host is.
@@ -63,7 +66,8 @@ impl Scope {
             hosts.push("localhost".to_owned());
         }
         let asset_hosts = site.mirror.asset_hosts.clone();
-        Scope { hosts, ignore_query: site.cache.ignore_query.clone(), asset_hosts }
+        let (ignore_query, policy) = (site.cache.ignore_query.clone(), Arc::new(site.failover.clone()));
+        Scope { hosts, ignore_query, asset_hosts, policy }
     }
 
     /// The host that is asked first.
@@ -243,6 +247,7 @@ pub(super) fn test_scope(hosts: &[&str]) -> Scope {
         asset_hosts: ["cdn.example.com", "*.example.net", "http://old.example.org:8080"]
             .map(|host| AssetHost::new(host).expect("a host"))
             .to_vec(),
+        policy: Arc::default(),
     }
 }
 

@@ -111,6 +111,9 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         counters.bytes.fetch_add(page.len, Relaxed);
         if is_page { &counters.pages } else { &counters.assets }.fetch_add(1, Relaxed);
+        if let Some(lesson) = &findings.lesson {
+            self.learning.page(lesson);
+        }
         let (text, login) = (page.notes.text, findings.login);
         let likeness = findings.visible.map_or(0, |visible| visible.likeness);
         if came == Came::FromSite {

@@ -53,6 +53,9 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             timeout: Duration::from_secs(15),
             hold_back: 1 << 20,
             bad_status: statuses("500"),
+            expect_text: String::new(),
+            reject_text: Vec::new(),
+            fingerprints: None,
         },
         cache: CachePolicy {
             default_ttl: Duration::ZERO,

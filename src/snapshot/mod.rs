@@ -6,7 +6,7 @@
 //! <state>/snapshots/<site>/current     which snapshot is in service; replaced by rename
 //! <state>/snapshots/<site>/lock        held by whoever takes a snapshot
 //! <state>/snapshots/<site>/marks.lock  held for a moment by whoever moves the pointer, marks or removes snapshots
-//! <state>/snapshots/<site>/<id>/       manifest, report.json: written once, renamed into place whole
+//! <state>/snapshots/<site>/<id>/       manifest, report.json, character.json: written once, renamed into place whole
 //! <state>/snapshots/<site>/<id>/       pinned, held.json: marks, set and taken away later
 //! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: taken up again, or removed
 //! <state>/snapshots/<site>/.gone-<id>/      being removed
@@ -79,6 +79,7 @@ const CURRENT: &str = "current";
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";
 const REPORT: &str = "report.json";
+const CHARACTER: &str = "character.json";
 const STAGING: &str = ".staging-";
 const GONE: &str = ".gone-";
 

@@ -17,7 +17,7 @@ use super::resume::COURSE;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
 use super::writer::{PAGES, Writer};
-use super::{CURRENT, REPORT};
+use super::{CHARACTER, CURRENT, REPORT};
 use crate::clock::Now;
 use crate::disk;
 
@@ -115,6 +115,15 @@ impl Staging {
     /// When it was begun; before this process was started, if it was taken up.
     pub fn begun(&self) -> SystemTime {
         self.begun
+    }
+
+    /// Puts what its pages teach about the site beside them: [`Store::character`]. It is worth less than the snapshot is:
+    /// where it cannot be written, there is none.
+    pub fn describe(&self, character: &serde_json::Value) {
+        let place = self.shared.dir().join(CHARACTER);
+        if let Err(error) = disk::write_atomic(&place, character.to_string().as_bytes()) {
+            tracing::warn!(site = self.store.site(), %error, "could not keep what a crawl has learned");
+        }
     }
 
     /// What reads the bodies that are staged.

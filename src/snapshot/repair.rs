@@ -102,6 +102,9 @@ impl Store {
             Some(_) | None => serde_json::Map::new(),
         };
         report.insert("repair".to_owned(), serde_json::json!({ "of": id, "account": account }));
+        if let Some(character) = self.character(id) {
+            staging.describe(&character);
+        }
         staging.pretend_begun(original.started);
         let finished = Now { wall: original.finished, ..now };
         let place = Place::InsteadOf(*id, self.current().map(|current| current.id()));

@@ -15,7 +15,7 @@ use super::marks::Marks;
 use super::page::Page;
 use super::pointer::{self, Pointer};
 use super::reader::{Snapshot, Summary};
-use super::{BLOBS, CURRENT, REPORT, SNAPSHOTS, locked};
+use super::{BLOBS, CHARACTER, CURRENT, REPORT, SNAPSHOTS, locked};
 use crate::disk;
 
 /// All snapshots of a site. Clones are the same store.
@@ -195,6 +195,12 @@ impl Store {
     /// none, or it cannot be read.
     pub fn report(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(REPORT)).ok()?).ok()
+    }
+
+    /// What the crawl that took a snapshot has learned about the site, as it was given to [`super::Staging::describe`].
+    /// `None` when there is nothing, or it cannot be read. Blocks.
+    pub fn character(&self, id: &SnapshotId) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(CHARACTER)).ok()?).ok()
     }
 }
 

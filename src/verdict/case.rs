@@ -2,10 +2,10 @@
 
 use crate::config::ready::Failover;
 
-use super::answer::Answer;
 use super::character::Character;
 use super::look::Look;
 use crate::failure::Cause;
+use crate::fingerprint::Answer;
 
 /// What an origin's answer is taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,20 +2,34 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Kind};
-use super::fingerprints::wrong_page;
-use super::page::Page;
+use crate::fingerprint::{Answer, Kind, Page, Structure, wrong_page};
 use crate::http::charset;
 
+/// As much text of a page is looked at, in visible characters.
+const READ: u32 = 20_000;
+
+/// As many of a page's words are kept: those with the smallest hashes, which are the same ones on every page that has
+/// them.
+const WORDS: usize = 128;
+
 /// The look of one page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Look {
     /// Its title, folded.
     pub title: String,
-    /// Visible characters.
+    /// Visible characters, of the first 20,000.
     pub text: u32,
+    /// The language it says it is in, or that its letters are.
+    pub language: String,
+    /// Whether it says where it ends.
+    pub ended: bool,
+    /// Hashes of some of its words, sorted.
+    pub words: Vec<u32>,
     /// What it would be taken for by its fingerprint: a site may have a list of files on purpose.
+    #[serde(skip)]
     pub kind: Option<Kind>,
 }
 
@@ -23,10 +37,181 @@ impl Look {
     /// Reads a page's whole body, decoded from content codings. `content_type` is that of its answer.
     pub fn read(body: &[u8], content_type: Option<&str>) -> Look {
         let (html, _) = charset::html(body, content_type);
-        let page = Page::read(&html, u32::MAX);
         let field = content_type.and_then(|value| HeaderValue::from_str(value).ok());
         let headers: HeaderMap = field.into_iter().map(|value| (CONTENT_TYPE, value)).collect();
         let kind = wrong_page(&Answer { status: 200, headers: &headers, body, whole: true });
-        Look { title: page.title, text: page.visible, kind: kind.map(|wrong| wrong.kind) }
+        Look { kind: kind.map(|wrong| wrong.kind), ..Look::of(&html, &Structure::read(&html)) }
+    }
+
+    /// Of a page's markup; what it would be taken for is left out.
+    pub(super) fn of(html: &str, structure: &Structure) -> Look {
+        let page = Page::read(html, READ);
+        let language = structure.language.clone().unwrap_or_else(|| script_of(&page.text).to_owned());
+        Look {
+            words: sketch(&page.text),
+            text: page.visible,
+            title: page.title,
+            language,
+            ended: structure.ended,
+            kind: None,
+        }
+    }
+
+    /// How much of the words of both they have in common, from 0 to 1; nothing where neither has any.
+    pub fn similarity(&self, other: &Look) -> f32 {
+        let limit = self.limit().min(other.limit());
+        let (own, others) = (self.up_to(limit), other.up_to(limit));
+        let common = own.iter().filter(|word| others.binary_search(word).is_ok()).count();
+        share(common, own.len() + others.len() - common)
+    }
+
+    /// How many of its words another page has, too, from 0 to 1; all of none.
+    pub fn contained(&self, other: &Look) -> f32 {
+        let own = self.up_to(other.limit());
+        let common = own.iter().filter(|word| other.words.binary_search(word).is_ok()).count();
+        if own.is_empty() { 1.0 } else { share(common, own.len()) }
+    }
+
+    /// How many of these words the page has, from 0 to 1; nothing where none could be told.
+    pub(super) fn has_of(&self, words: &[u32]) -> f32 {
+        let limit = self.limit();
+        let told = words.iter().filter(|word| **word <= limit);
+        let has = told.clone().filter(|word| self.words.binary_search(word).is_ok()).count();
+        share(has, told.count())
+    }
+
+    /// Whether both are the same page but for a few words, such as the address that was asked for.
+    pub fn is_like(&self, other: &Look) -> bool {
+        self.title == other.title
+            && self.text.abs_diff(other.text) <= 40 + self.text.max(other.text) / 5
+            && (self.similarity(other) >= 0.75 || (self.words.is_empty() && other.words.is_empty()))
+    }
+
+    /// Up to which hash all its words are kept.
+    fn limit(&self) -> u32 {
+        if self.words.len() < WORDS { u32::MAX } else { self.words.last().copied().unwrap_or(u32::MAX) }
+    }
+
+    fn up_to(&self, limit: u32) -> &[u32] {
+        &self.words[..self.words.partition_point(|word| *word <= limit)]
+    }
+}
+
+fn share(part: usize, whole: usize) -> f32 {
+    if whole == 0 { 0.0 } else { part as f32 / whole as f32 }
+}
+
+/// The smallest hashes of a text's words; of scripts without spaces, of pairs of letters.
+pub(super) fn sketch(text: &str) -> Vec<u32> {
+    let mut hashes = Vec::new();
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        if !word.contains(is_wide) {
+            hashes.push(hash(word));
+            continue;
+        }
+        let mut last: Option<usize> = None;
+        for (at, c) in word.char_indices() {
+            if let Some(last) = last {
+                hashes.push(hash(&word[last..at + c.len_utf8()]));
+            }
+            last = Some(at);
+        }
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.truncate(WORDS);
+    hashes
+}
+
+fn is_wide(c: char) -> bool {
+    c >= '\u{2E80}'
+}
+
+/// FNV-1a, stirred: it stands in files, and so must never change.
+fn hash(word: &str) -> u32 {
+    let hash = word
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let stirred = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (stirred >> 32) as u32
+}
+
+/// The language that the letters of a text are those of, as far as they tell.
+fn script_of(text: &str) -> &'static str {
+    let mut counts = [0u32; 6];
+    let names = ["ja", "ko", "zh", "ru", "el", "th"];
+    let mut letters = 0;
+    for c in text.chars().filter(|c| c.is_alphabetic()).take(2000) {
+        letters += 1;
+        let at = match c {
+            '\u{3041}'..='\u{30FF}' => 0,
+            '\u{AC00}'..='\u{D7A3}' => 1,
+            '\u{4E00}'..='\u{9FFF}' => 2,
+            '\u{0400}'..='\u{04FF}' => 3,
+            '\u{0370}'..='\u{03FF}' => 4,
+            '\u{0E00}'..='\u{0E7F}' => 5,
+            _ => continue,
+        };
+        counts[at] += 1;
+    }
+    let found = names.iter().zip(counts).find(|(name, count)| {
+        // Japanese is written with more Chinese characters than kana at times
+        *count * if **name == "ja" { 20 } else { 4 } > letters && letters > 0
+    });
+    found.map_or("", |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(html: &str) -> Look {
+        Look::read(html.as_bytes(), Some("text/html; charset=utf-8"))
+    }
+
+    #[test]
+    fn a_look_is_title_size_language_and_words() {
+        let page = look("<html lang=de-AT><title>Tee</title><p>Grüner Tee, grüner Tee</body>");
+        assert_eq!((&*page.title, page.text, &*page.language, page.ended), ("tee", 19, "de", true));
+        assert_eq!(page.words.len(), 2);
+        for (text, language) in [
+            ("お茶を一杯どうぞ", "ja"),
+            ("녹차 한 잔", "ko"),
+            ("请喝茶", "zh"),
+            ("Чай", "ru"),
+            ("tea", ""),
+            ("12", ""),
+        ] {
+            assert_eq!(look(text).language, language, "{text}");
+        }
+    }
+
+    #[test]
+    fn pages_are_compared_by_their_words() {
+        let words = |from: u32, to: u32| (from..to).map(|n| format!("word{n} ")).collect::<String>();
+        let of = |from, to| look(&words(from, to));
+        let close = |a: f32, b: f32| (a - b).abs() < 0.15;
+        assert!(close(of(0, 1000).similarity(&of(0, 1000)), 1.0));
+        assert!(close(of(0, 1000).similarity(&of(500, 1500)), 0.33));
+        assert!(close(of(0, 1000).similarity(&of(1000, 2000)), 0.0));
+        assert!(close(of(0, 100).contained(&of(0, 1000)), 1.0));
+        assert!(close(of(0, 1000).contained(&of(0, 100)), 0.1));
+        assert!(close(of(0, 400).contained(&of(200, 600)), 0.5));
+        assert_eq!(look("").similarity(&look("")), 0.0);
+        assert_eq!(look("").contained(&of(0, 10)), 1.0);
+    }
+
+    #[test]
+    fn a_page_with_another_address_on_it_is_like_itself() {
+        let missing = |path: &str| {
+            look(&format!(
+                "<title>Not found</title><h1>Sorry</h1><p>There is no page called {path} in our shop, please try the search or the start page."
+            ))
+        };
+        assert!(missing("/a").is_like(&missing("/another-one")));
+        assert!(!missing("/a").is_like(&look("<title>Not found</title><h1>Tea</h1>")));
+        let titled = |title: &str| look(&format!("<title>{title}</title><p>Same words"));
+        assert!(!titled("One").is_like(&titled("Two")));
+        assert!(look("").is_like(&look("")));
     }
 }

@@ -23,6 +23,7 @@ mod harness;
 mod holding;
 mod learned;
 mod limits;
+mod matrix;
 mod mirrors;
 mod names;
 mod pages;

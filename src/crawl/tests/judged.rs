@@ -54,7 +54,7 @@ async fn a_known_wrong_page_is_not_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn one_page_for_all_addresses_is_not_the_site() {
-    let notice = |_: &str| html(&format!("<h1>Hacked by somebody</h1>{}", "We were here. ".repeat(30)));
+    let notice = |_: &str| html(&format!("<h1>Greetings from somebody</h1>{}", "We were here. ".repeat(30)));
     let (site, rules) = all_say(notice).await;
     assert_eq!(rules, ["key-page", "uniform"]);
     // The operator may see it, and even want it.
@@ -62,7 +62,7 @@ async fn one_page_for_all_addresses_is_not_the_site() {
     assert_eq!(held.summary().pages, 31);
     assert_eq!(held.summary().held.map(|reasons| reasons.len()), Some(2));
     site.crawled.store.put_in_service(&held.id(), None).expect("by the operator's word");
-    assert!(site.crawled.body("/3").contains("Hacked"));
+    assert!(site.crawled.body("/3").contains("Greetings"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 mod bounds;
 mod carried;
 mod changing;
+mod character;
 mod complete;
 mod gated;
 mod judged;

@@ -1,24 +1,32 @@
-//! Pages that are known by their fingerprints.
+//! Pages that are known by their fingerprints: those that come with the program, and the operator's own.
 
-use super::super::answer::WrongPage;
-use super::super::case::{Case, Finding, Verdict};
-use super::super::fingerprints::wrong_page;
+use super::super::case::{Finding, Verdict};
+use super::{Seen, is_of_site};
+use crate::fingerprint::{Kind, WrongPage, wrong_page};
 
-pub(super) fn judge(case: &Case<'_>) -> Verdict {
-    let Some(wrong) = wrong_page(&case.answer) else { return Verdict::Good };
-    if wrong.kind.may_be_meant() && is_meant(case, wrong) {
+pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
+    let answer = &seen.case.answer;
+    let own = seen.case.policy.fingerprints.as_deref().and_then(|own| own.find(answer));
+    // the operator's word goes before ours
+    let Some(wrong) = own.or_else(|| wrong_page(answer)) else { return Verdict::Good };
+    if is_meant(seen, wrong) {
         return Verdict::Good;
     }
     Verdict::Bad(Finding::new(wrong.kind.cause(), format!("fingerprint {}", wrong.fingerprint)))
 }
 
-/// Whether the site has such a page here on purpose: its copy is one, or there is no copy, and nobody said that it is a
-/// page that must work.
-fn is_meant(case: &Case<'_>, wrong: WrongPage) -> bool {
-    match case.known {
-        Some(known) if case.has_page() => known.look.is_some_and(|look| look.kind == Some(wrong.kind)),
-        Some(_) | None => !case.is_key_page,
+/// Whether the site has such a page here on purpose. A list of files, an empty page: where its copy is one, or there is no
+/// copy, and nobody said that it is a page that must work. The words of who broke in: where the rest is the site's.
+fn is_meant(seen: &Seen<'_>, wrong: WrongPage<'_>) -> bool {
+    let case = seen.case;
+    if wrong.kind == Kind::Defaced {
+        return is_of_site(case, seen.look());
     }
+    wrong.kind.may_be_meant()
+        && match case.known {
+            Some(known) if case.has_page() => known.look.is_some_and(|look| look.kind == Some(wrong.kind)),
+            Some(_) | None => !case.is_key_page,
+        }
 }
 
 #[cfg(test)]
@@ -26,8 +34,8 @@ mod tests {
     use super::super::super::case::Shape;
     use super::super::testing::{Given, PAGE, hold};
 
-    const SUSPENDED: &str = include_str!("../samples/suspended/cpanel-suspended.html");
-    const LISTING: &str = include_str!("../samples/directory-listing/nginx-autoindex.html");
+    const SUSPENDED: &str = include_str!("../../fingerprint/samples/suspended/cpanel-suspended.html");
+    const LISTING: &str = include_str!("../../fingerprint/samples/directory-listing/nginx-autoindex.html");
 
     #[test]
     fn pages_that_are_not_the_site_are_bad_wherever_they_stand() {

@@ -1,26 +1,38 @@
 //! The rules, one file a family. Each is asked by itself; the worst word counts, and of equal ones the first.
 
 mod fingerprinted;
+mod missing;
 mod redirect;
 mod status;
+mod texts;
+mod truncated;
+
 #[cfg(test)]
 pub(super) mod testing;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
 use super::case::{Case, Finding, Shape, Verdict, Wanted};
-use super::media::{content_type, is_html, is_text};
+use super::look::Look;
+use crate::fingerprint::{Page, Structure, content_type, is_html, is_text};
+use crate::http::charset;
+
+pub use missing::stray;
 
 /// What one family of rules says.
-type Rule = fn(&Case<'_>) -> Verdict;
+type Rule = fn(&Seen<'_>) -> Verdict;
 
 /// In the order of how exactly they name what is wrong.
-const RULES: &[Rule] = &[fingerprinted::judge, status::judge, redirect::judge];
+const RULES: &[Rule] =
+    &[fingerprinted::judge, status::judge, redirect::judge, texts::judge, truncated::judge, missing::judge];
 
 /// Judges an answer, as far as it has come. An answer that is judged again when more of it is there may only get worse, or
 /// be given a cause that says more.
 pub fn judge(case: &Case<'_>) -> Verdict {
-    let mut doubtful = None;
+    let (seen, mut doubtful) = (Seen::new(case), None);
     for rule in RULES {
-        match rule(case) {
+        match rule(&seen) {
             Verdict::Good => {}
             Verdict::Doubtful(finding) => doubtful = doubtful.or(Some(finding)),
             bad @ Verdict::Bad(_) => return bad,
@@ -43,6 +55,54 @@ pub fn wanted(case: &Case<'_>) -> Wanted {
         // of a text file with a copy only its size could tell, and of a folder of downloads it is the content
         Some(Shape::Page | Shape::Asset | Shape::Document | Shape::Redirect) | None => Wanted::Beginning,
     }
+}
+
+/// A case, and what of its answer was read for it: each thing once, and only if a rule asks.
+struct Seen<'a> {
+    case: &'a Case<'a>,
+    html: OnceCell<Cow<'a, str>>,
+    structure: OnceCell<Structure>,
+    look: OnceCell<Look>,
+    all_text: OnceCell<Page>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(case: &'a Case<'a>) -> Seen<'a> {
+        let (html, structure, look) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Seen { case, html, structure, look, all_text: OnceCell::new() }
+    }
+
+    /// Whether it is a page, and says that it is what was asked for.
+    fn is_page_of_success(&self) -> bool {
+        let answer = &self.case.answer;
+        matches!(answer.status, 200..=203) && is_html(content_type(answer.headers))
+    }
+
+    fn html(&self) -> &str {
+        let answer = self.case.answer;
+        self.html.get_or_init(|| charset::html(answer.body, content_type(answer.headers)).0)
+    }
+
+    fn structure(&self) -> &Structure {
+        self.structure.get_or_init(|| Structure::read(self.html()))
+    }
+
+    fn look(&self) -> &Look {
+        self.look.get_or_init(|| Look::of(self.html(), self.structure()))
+    }
+
+    fn all_text(&self) -> &Page {
+        self.all_text.get_or_init(|| Page::read(self.html(), u32::MAX))
+    }
+}
+
+/// Whether a page has anything of the site: of its copy, or of what most of its pages have. Where nothing is known, nothing
+/// is its.
+fn is_of_site(case: &Case<'_>, look: &Look) -> bool {
+    let copy = case.known.and_then(|known| known.look);
+    let is_of_copy =
+        |copy: &Look| (!copy.title.is_empty() && copy.title == look.title) || look.similarity(copy) >= 0.2;
+    copy.is_some_and(is_of_copy) || case.character.has_part_in(look).unwrap_or(false)
 }
 
 impl Case<'_> {

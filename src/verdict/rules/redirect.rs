@@ -4,9 +4,11 @@ use http::header::LOCATION;
 
 use super::super::case::{Case, Finding, Verdict};
 use super::super::hosts;
+use super::Seen;
 use crate::failure::Cause;
 
-pub(super) fn judge(case: &Case<'_>) -> Verdict {
+pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
+    let case = seen.case;
     if !matches!(case.answer.status, 301 | 302 | 303 | 307 | 308) {
         return Verdict::Good;
     }
@@ -36,7 +38,7 @@ mod tests {
     #[test]
     fn a_page_does_not_turn_into_a_way_to_somebody_else() {
         let to = |url: &str| Given::status(302).header("location", url);
-        let linked = Character { hosts: vec!["login.partner.example".to_owned()] };
+        let linked = Character { hosts: vec!["login.partner.example".to_owned()], ..Character::default() };
         hold(vec![
             ("no copy", to("https://parked.example/"), "good"),
             ("a copy", to("https://parked.example/").instead_of(PAGE), "doubtful foreign-redirect"),

@@ -3,10 +3,12 @@
 use http::StatusCode;
 
 use super::super::case::{Case, Finding, Shape, Verdict};
-use super::super::media::is_html;
+use super::Seen;
 use crate::failure::Cause;
+use crate::fingerprint::{content_type, is_html};
 
-pub(super) fn judge(case: &Case<'_>) -> Verdict {
+pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
+    let case = seen.case;
     let status = case.answer.status;
     let why = || format!("status {status}");
     let is_listed = StatusCode::from_u16(status).is_ok_and(|status| case.policy.bad_status.contains(status));
@@ -37,7 +39,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 /// A page where the copy has a picture, a script, a document: "not found" in the words of the site, with status 200.
 fn instead_of_file(case: &Case<'_>) -> Verdict {
     let Some(known) = case.known else { return Verdict::Good };
-    let came = super::content_type(case.answer.headers);
+    let came = content_type(case.answer.headers);
     let was_page = is_html(known.content_type);
     let is_page = came.is_some() && is_html(came);
     if case.answer.status != 200 || known.status != 200 || was_page || !is_page {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{Answer, Case, Character, Known, Look, Shape, Verdict};
+use super::super::{Answer, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict};
 use crate::config::ready::{Failover, Statuses};
 
 /// A case in the making: a good page of a site about which nothing is known.
@@ -31,7 +31,17 @@ pub(in super::super) struct Copied {
 /// Something of a page, to be a copy or an answer.
 pub(in super::super) const PAGE: &str = "<!doctype html><html><head><title>Tea</title></head><body><h1>Tea</h1>\
     <p>Green tea from the hills behind the town, picked by hand in the first week of May.</p>\
-    <a href=/>Home</a></body></html>";
+    <div class=footer><a href=/>Home</a> Tea house Kawaguchi: shop, workshops, contact</div></body></html>";
+
+/// Of a site whose pages all have the same footer.
+pub(in super::super) fn character() -> Character {
+    let mut learning = Learning::default();
+    for n in 0..20 {
+        let page = PAGE.replace("Green tea from the hills", &format!("Tea {n}"));
+        learning.page(&Lesson::read(page.as_bytes(), None));
+    }
+    learning.done()
+}
 
 impl Given {
     pub(in super::super) fn page(body: &str) -> Given {
@@ -144,5 +154,8 @@ pub(in super::super) fn policy() -> Failover {
         timeout: Duration::from_secs(15),
         hold_back: 1 << 20,
         bad_status: Statuses::new(&["500", "502-504", "508-509", "520-530"]).unwrap(),
+        expect_text: String::new(),
+        reject_text: Vec::new(),
+        fingerprints: None,
     }
 }

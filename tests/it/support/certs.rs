@@ -48,8 +48,18 @@ impl Authority {
         self.sign(params)
     }
 
+    /// The same for the key of another leaf.
+    pub fn expired_with(&self, host: &str, other: &Leaf) -> Leaf {
+        let mut params = params(host);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign_with(params, KeyPair::try_from(other.key.serialize_der()).unwrap())
+    }
+
     fn sign(&self, params: CertificateParams) -> Leaf {
-        let key = KeyPair::generate().unwrap();
+        self.sign_with(params, KeyPair::generate().unwrap())
+    }
+
+    fn sign_with(&self, params: CertificateParams, key: KeyPair) -> Leaf {
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         Leaf { cert: cert.der().clone(), pem: cert.pem(), key }
     }
@@ -85,10 +95,30 @@ impl Leaf {
         (cert, key)
     }
 
+    /// The pin of its key, as a configuration names it.
+    pub fn pin(&self) -> String {
+        let key = rcgen::PublicKeyData::subject_public_key_info(&self.key);
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key);
+        format!("sha256/{}", base64(hash.as_ref()))
+    }
+
     /// For a server.
     pub fn certified(&self) -> Arc<CertifiedKey> {
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
         Arc::new(CertifiedKey::new(vec![self.cert.clone()], key))
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let all = three.iter().enumerate().fold(0, |all, (n, byte)| all | u32::from(*byte) << (16 - 8 * n));
+        for n in 0..4 {
+            let digit = DIGITS[(all >> (18 - 6 * n) & 63) as usize];
+            out.push(if n <= three.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
 }

@@ -61,6 +61,7 @@ pub struct Config {
     sites: Vec<Site>,
     flags: Vec<String>,
     disk: Option<String>,
+    clock: Option<String>,
 }
 
 impl Config {
@@ -119,6 +120,18 @@ impl Config {
     pub fn on_disk_of(mut self, size: &str) -> Config {
         self.disk = Some(size.to_owned());
         self
+    }
+
+    /// Lets the process read its calendar from this file (as libfaketime does: `+0`, `-2h`), which a test may change.
+    #[must_use]
+    pub fn clock_in(mut self, file: &std::path::Path) -> Config {
+        self.clock = Some(file.display().to_string());
+        self
+    }
+
+    /// The file with the calendar, if the process has one of its own.
+    pub fn clock(&self) -> Option<&str> {
+        self.clock.as_deref()
     }
 
     /// The size of the disk for the state, if it has one of its own.

@@ -320,6 +320,15 @@ pub fn spawn(dir: &Path, config: &Config) -> Process {
         serve = Command::new("unshare");
         serve.args(["-m", "sh", "-c", mount, size]).arg(binary()).current_dir(dir).env("NO_COLOR", "1");
     }
+    if let Some(file) = config.clock() {
+        let library = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1");
+        assert!(
+            library.exists(),
+            "libfaketime is missing: run tests/run once, it installs what the tests need"
+        );
+        serve.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", file);
+        serve.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
     Process::start(serve.args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(config.flags()))
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::page::Good;
-use super::wire::Wire;
+use super::page::{Good, Page};
+use super::wire::{Asked, Wire, find};
 
 /// What becomes of a connection at its acceptance.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,5 +182,27 @@ impl Fault for Status {
             wire.send(body.as_bytes()).await?;
             Ok(After::Keep)
         })
+    }
+}
+
+/// Another answer, whatever was asked for: what a host, a panel or an intruder puts in the place of a site.
+pub struct Instead(pub Page);
+impl Fault for Instead {
+    fn answer<'a>(&'a self, wire: &'a mut Wire, _good: Good) -> Doing<'a> {
+        let page = self.0.clone().render(&Asked { method: "GET".into(), ..Asked::default() });
+        Box::pin(async move { page.send(wire).await })
+    }
+}
+
+/// Pages are as they should be, and what they need to be drawn is not there: a release that went wrong.
+pub struct AssetsMissing;
+impl Fault for AssetsMissing {
+    fn answer<'a>(&'a self, wire: &'a mut Wire, good: Good) -> Doing<'a> {
+        let kept = ["content-type: text/html", "content-type: text/plain"];
+        if kept.iter().any(|kind| find(&good.head, kind.as_bytes()).is_some()) {
+            return Box::pin(async move { good.send(wire).await });
+        }
+        let page = Page::not_found().render(&Asked { method: "GET".into(), ..Asked::default() });
+        Box::pin(async move { page.send(wire).await })
     }
 }

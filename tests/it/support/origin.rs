@@ -68,15 +68,20 @@ impl Drop for Origin {
 impl Origin {
     /// Plain HTTP/1.1 on a free port of 127.0.0.1, without any page but `/health`.
     pub async fn start() -> Origin {
-        Origin::launch(None).await
+        Origin::launch(listen().unwrap(), None).await
+    }
+
+    /// The same at an address of the test's choice.
+    pub async fn start_at(addr: SocketAddr) -> Origin {
+        Origin::launch(bind(addr).unwrap(), None).await
     }
 
     /// The same over TLS.
     pub async fn start_tls(leaf: &Leaf) -> Origin {
-        Origin::launch(Some(leaf)).await
+        Origin::launch(listen().unwrap(), Some(leaf)).await
     }
 
-    async fn launch(leaf: Option<&Leaf>) -> Origin {
+    async fn launch(listener: Socket, leaf: Option<&Leaf>) -> Origin {
         let shared = Arc::new(Shared {
             pages: RwLock::default(),
             made: RwLock::default(),
@@ -104,7 +109,6 @@ impl Origin {
             config.send_tls13_tickets = 0;
             TlsAcceptor::from(Arc::new(config))
         });
-        let listener = listen().unwrap();
         let addr = listener.local_addr().unwrap().as_socket().unwrap();
         let task = tokio::spawn(accept(shared.clone(), listener, acceptor));
         Origin { shared, addr, tls: leaf.is_some(), task }
@@ -230,16 +234,16 @@ impl Origin {
 
 /// Listens on a port that was asked for by its number: so it stays ours also while nobody listens.
 fn listen() -> io::Result<Socket> {
-    for _ in 0..100 {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        if socket.bind(&super::nginx::free_port().into()).is_ok() {
-            socket.listen(BACKLOG)?;
-            return Ok(socket);
-        }
-    }
-    Err(io::ErrorKind::AddrInUse.into())
+    (0..100).find_map(|_| bind(super::nginx::free_port()).ok()).ok_or_else(|| io::ErrorKind::AddrInUse.into())
+}
+
+fn bind(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
 }
 
 async fn accept(shared: Arc<Shared>, socket: Socket, tls: Option<TlsAcceptor>) {

@@ -26,11 +26,11 @@ pub struct Answer<'a> {
 
 /// What came instead of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongPage {
+pub struct WrongPage<'a> {
     /// What it is.
     pub kind: Kind,
     /// The id of the fingerprint by which it was recognised.
-    pub fingerprint: &'static str,
+    pub fingerprint: &'a str,
 }
 
 macro_rules! kinds {
@@ -76,6 +76,10 @@ kinds! {
     UnknownToHost: "unknown-to-host";
     /// The software's or host's own page for the time of maintenance.
     Maintenance: "maintenance";
+    /// The page of somebody who broke in.
+    Defaced: "defaced";
+    /// What an operator's own fingerprint knows, and none of these says.
+    Other: "wrong-page";
 }
 
 impl Kind {
@@ -95,6 +99,8 @@ impl Kind {
             Kind::GatewayError => Cause::GatewayError,
             Kind::UnknownToHost => Cause::UnknownToHost,
             Kind::Maintenance => Cause::Maintenance,
+            Kind::Defaced => Cause::Defaced,
+            Kind::Other => Cause::WrongPage,
         }
     }
 
@@ -113,7 +119,9 @@ impl Kind {
             | Kind::BotWall
             | Kind::GatewayError
             | Kind::UnknownToHost
-            | Kind::Maintenance => false,
+            | Kind::Maintenance
+            | Kind::Defaced
+            | Kind::Other => false,
         }
     }
 }

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use serde::Deserialize;
 
-use super::answer::{Answer, Kind, LOOKED_AT, READ};
+use super::answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
 use super::page::fold;
 use super::pattern::Pattern;
 use super::sight::Sight;
@@ -14,13 +14,13 @@ use super::sight::Sight;
 /// As it stands in the file. All conditions that are given must hold.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Written<'a> {
+pub(super) struct Written {
     /// Its name: lower case, with hyphens.
-    pub(super) id: &'a str,
+    pub(super) id: String,
     /// What such a page is.
     kind: Kind,
     /// The product or host, and where the words come from.
-    source: &'a str,
+    source: String,
     /// The title is one of these; `*` stands for anything.
     #[serde(default)]
     title: Vec<String>,
@@ -88,8 +88,8 @@ impl Numbered {
 /// As it is used.
 #[derive(Debug)]
 pub(super) struct Fingerprint {
-    pub(super) id: &'static str,
-    pub(super) kind: Kind,
+    pub(super) id: String,
+    kind: Kind,
     title: Vec<Pattern>,
     heading: Vec<Pattern>,
     whole_text: Vec<Pattern>,
@@ -112,7 +112,7 @@ impl Fingerprint {
     /// # Errors
     /// Everything that is wrong with it.
     pub(super) fn new(
-        written: Written<'static>,
+        written: Written,
         texts: &mut Numbered,
         marks: &mut Numbered,
     ) -> Result<Fingerprint, Vec<String>> {
@@ -148,22 +148,31 @@ impl Fingerprint {
         })
     }
 
+    /// Whether the answer is such a page.
+    pub(super) fn is_of(&self, answer: &Answer<'_>, sight: &Sight<'_>) -> bool {
+        self.sees_enough(answer) && self.fits(answer) && self.is_match(sight)
+    }
+
+    pub(super) fn wrong_page(&self) -> WrongPage<'_> {
+        WrongPage { kind: self.kind, fingerprint: &self.id }
+    }
+
     /// Whether as much of the page is known as must be: its beginning is enough where the size does not matter.
-    pub(super) fn sees_enough(&self, answer: &Answer<'_>) -> bool {
+    fn sees_enough(&self, answer: &Answer<'_>) -> bool {
         let bounded = self.max_text.is_some() || self.max_length.is_some();
         // What is not seen whole may be an article that only begins like a wrong page.
         (!bounded || answer.body.len() <= LOOKED_AT) && (answer.whole || (!bounded && self.end.is_empty()))
     }
 
     /// Whether status, size and header fields fit: what costs next to nothing comes first.
-    pub(super) fn fits(&self, answer: &Answer<'_>) -> bool {
+    fn fits(&self, answer: &Answer<'_>) -> bool {
         (self.status.is_empty() || self.status.contains(&answer.status))
             && self.max_length.is_none_or(|most| answer.body.len() <= most)
             && self.header.iter().all(|(name, value)| has(answer.headers, name, value))
     }
 
     /// Whether the page is as the fingerprint says. The order is that of the cost.
-    pub(super) fn is_match(&self, sight: &Sight<'_>) -> bool {
+    fn is_match(&self, sight: &Sight<'_>) -> bool {
         let all = |conditions: &[Vec<usize>], has: &dyn Fn(usize) -> bool| {
             conditions.iter().all(|any| any.iter().any(|number| has(*number)))
         };
@@ -193,7 +202,7 @@ fn has(headers: &HeaderMap, name: &HeaderName, pattern: &Pattern) -> bool {
 }
 
 /// What would make it match pages of a site.
-fn problems(written: &Written<'_>) -> Vec<String> {
+fn problems(written: &Written) -> Vec<String> {
     let mut wrong = Vec::new();
     let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if written.id.is_empty() || !written.id.chars().all(named) {
@@ -226,7 +235,7 @@ fn problems(written: &Written<'_>) -> Vec<String> {
 }
 
 /// Whether one of the conditions says enough by itself, by whichever of its alternatives it holds.
-fn is_distinct(written: &Written<'_>) -> bool {
+fn is_distinct(written: &Written) -> bool {
     let whole = [&written.title, &written.heading, &written.whole_text, &written.end].map(Vec::as_slice);
     let parts = written.text.iter().chain(&written.html).map(OneOf::words);
     let says_enough = |any: &[String]| !any.is_empty() && any.iter().all(|text| letters(text) >= ENOUGH);

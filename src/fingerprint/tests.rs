@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::*;
 
 fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/samples")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fingerprint/samples")
 }
 
 fn built_in() -> Fingerprints {
@@ -104,7 +104,7 @@ fn every_sample_is_recognised_by_its_own_fingerprint_and_by_none_of_another_kind
     let all = built_in();
     let mut broken = Vec::new();
     for sample in wrong() {
-        let found: Vec<WrongPage> = all.matches(&sample.answer()).collect();
+        let found: Vec<WrongPage<'_>> = all.matches(&sample.answer());
         if !found.iter().any(|page| page.fingerprint == sample.id) {
             broken.push(format!("{} is recognised as {found:?}", sample.name));
         }
@@ -134,6 +134,7 @@ fn every_kind_has_samples_and_a_code_of_its_own() {
     let codes: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
     assert_eq!(codes.len(), Kind::ALL.len());
     let sampled: BTreeSet<String> = wrong().into_iter().map(|sample| sample.kind).collect();
+    let codes: BTreeSet<&str> = codes.into_iter().filter(|code| *code != Kind::Other.code()).collect();
     assert_eq!(sampled.iter().map(String::as_str).collect::<BTreeSet<_>>(), codes);
     assert!(wrong().len() >= 150, "{}", wrong().len());
 }
@@ -159,7 +160,9 @@ fn alarms(path: &Path, statuses: &[u16], all: &Fingerprints) -> Vec<String> {
     let mut alarms = Vec::new();
     for status in statuses {
         sample.status = *status;
-        alarms.extend(all.matches(&sample.answer()).map(|page| format!("{}: {page:?}", path.display())));
+        alarms.extend(
+            all.matches(&sample.answer()).into_iter().map(|page| format!("{}: {page:?}", path.display())),
+        );
     }
     alarms
 }
@@ -229,7 +232,7 @@ fn japanese_pages_are_recognised_in_the_old_encodings() {
             }
             sample.body = bytes.into_owned();
             sample.headers = headers("text/html");
-            let found = all.matches(&sample.answer()).any(|page| page.fingerprint == sample.id);
+            let found = all.matches(&sample.answer()).iter().any(|page| page.fingerprint == sample.id);
             assert!(found, "{} in {}", sample.name, encoding.name());
             tried += 1;
         }

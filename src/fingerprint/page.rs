@@ -35,7 +35,7 @@ impl Page {
 
 /// Text in one spelling: lower case, plain quotes, half-width ASCII, single spaces, and none between Japanese
 /// characters, where line ends of the source would put them.
-pub(super) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let mut folded = Folded::default();
     folded.push(text);
     folded.out

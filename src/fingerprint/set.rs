@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::answer::{Answer, WrongPage};
-use super::fingerprint::{Fingerprint, Numbered, Written};
 use super::media::{content_type, is_text};
+use super::row::{Fingerprint, Numbered, Written};
 use super::sight::{Asked, Sight, Words};
 
 /// Those that come with the program. A test holds that the file is right.
@@ -16,7 +16,7 @@ static BUILT_IN: LazyLock<Fingerprints> =
 
 /// Is this surely a host's, panel's, wall's or error page instead of the site? By fingerprints alone, whatever the
 /// status.
-pub fn wrong_page(answer: &Answer<'_>) -> Option<WrongPage> {
+pub fn wrong_page(answer: &Answer<'_>) -> Option<WrongPage<'static>> {
     BUILT_IN.find(answer)
 }
 
@@ -29,8 +29,17 @@ pub fn prepare() {
 /// Fingerprints, ready for use.
 #[derive(Debug, Default)]
 pub struct Fingerprints {
+    /// As it was written.
+    source: String,
     rows: Vec<Fingerprint>,
     asked: Asked,
+}
+
+/// They are the same if they were written the same.
+impl PartialEq for Fingerprints {
+    fn eq(&self, other: &Fingerprints) -> bool {
+        self.source == other.source
+    }
 }
 
 /// Why a file of fingerprints cannot be used.
@@ -40,7 +49,7 @@ pub enum FingerprintsError {
     #[error("the fingerprints cannot be read")]
     Syntax(#[from] toml::de::Error),
     /// Fingerprints that would match good pages, or nothing.
-    #[error("fingerprints that cannot be used:\n  {}", .0.join("\n  "))]
+    #[error("fingerprints that cannot be used: {}", .0.join("; "))]
     Unusable(Vec<String>),
     /// Too many words for one automaton.
     #[error("the fingerprints have too many words")]
@@ -49,9 +58,9 @@ pub enum FingerprintsError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File<'a> {
-    #[serde(borrow)]
-    fingerprint: Vec<Written<'a>>,
+struct File {
+    #[serde(default)]
+    fingerprint: Vec<Written>,
 }
 
 impl Fingerprints {
@@ -59,13 +68,13 @@ impl Fingerprints {
     ///
     /// # Errors
     /// All that is wrong with it, at once.
-    pub fn read(text: &'static str) -> Result<Fingerprints, FingerprintsError> {
-        let file: File<'static> = toml::from_str(text)?;
+    pub fn read(text: &str) -> Result<Fingerprints, FingerprintsError> {
+        let file: File = toml::from_str(text)?;
         let (mut texts, mut marks) = (Numbered::default(), Numbered::default());
         let (mut rows, mut wrong, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for written in file.fingerprint {
-            let id = written.id;
-            if !seen.insert(id) {
+            let id = written.id.clone();
+            if !seen.insert(id.clone()) {
                 wrong.push(format!("{id}: there are two of this name"));
             }
             match Fingerprint::new(written, &mut texts, &mut marks) {
@@ -79,26 +88,28 @@ impl Fingerprints {
             return Err(FingerprintsError::Unusable(wrong));
         }
         let asked = Asked { texts: Words::new(&texts.words)?, marks: Words::new(&marks.words)? };
-        Ok(Fingerprints { rows, asked })
+        Ok(Fingerprints { source: text.to_owned(), rows, asked })
     }
 
     /// The fingerprint that the answer has.
-    pub fn find(&self, answer: &Answer<'_>) -> Option<WrongPage> {
-        self.matches(answer).next()
+    pub fn find(&self, answer: &Answer<'_>) -> Option<WrongPage<'_>> {
+        let sight = self.sight(answer)?;
+        self.rows.iter().find(|row| row.is_of(answer, &sight)).map(Fingerprint::wrong_page)
     }
 
     /// All that the answer has, in the file's order.
-    pub fn matches<'a>(&'a self, answer: &'a Answer<'a>) -> impl Iterator<Item = WrongPage> + 'a {
-        let is_page = is_text(content_type(answer.headers));
-        let sight = Sight::new(answer, &self.asked);
-        self.rows
-            .iter()
-            .filter(move |row| is_page && row.sees_enough(answer) && row.fits(answer) && row.is_match(&sight))
-            .map(|row| WrongPage { kind: row.kind, fingerprint: row.id })
+    pub fn matches(&self, answer: &Answer<'_>) -> Vec<WrongPage<'_>> {
+        let Some(sight) = self.sight(answer) else { return Vec::new() };
+        self.rows.iter().filter(|row| row.is_of(answer, &sight)).map(Fingerprint::wrong_page).collect()
+    }
+
+    /// What is looked into.
+    fn sight<'a>(&'a self, answer: &Answer<'a>) -> Option<Sight<'a>> {
+        is_text(content_type(answer.headers)).then(|| Sight::new(answer, &self.asked))
     }
 
     /// The names of all.
-    pub fn ids(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.rows.iter().map(|row| row.id)
+    pub fn ids(&self) -> impl Iterator<Item = &str> + '_ {
+        self.rows.iter().map(|row| &*row.id)
     }
 }

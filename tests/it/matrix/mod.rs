@@ -1,0 +1,167 @@
+//! The matrix of failures, one row a failure, over the real binary: a page that was opened before, one that nobody had
+//! opened, an asset and the sign-up page come back right, whole and in time; the failure is named; the live site
+//! comes back. The table is printed, and written to `target/matrix.txt`.
+
+mod check;
+mod copies;
+mod forms;
+mod load;
+mod name;
+mod origins;
+mod own;
+mod process;
+mod said;
+mod sheet;
+mod table;
+mod tls;
+mod wrong;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tokio::task::LocalSet;
+
+use crate::support::turn;
+use sheet::Sheet;
+use table::Done;
+
+/// A row under way.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A failure.
+struct Row {
+    name: &'static str,
+    run: Box<dyn FnOnce(Sheet) -> Running>,
+}
+
+/// A row of a shape of its own.
+fn row<F: Future<Output = ()> + 'static>(name: &'static str, run: impl FnOnce(Sheet) -> F + 'static) -> Row {
+    Row { name, run: Box::new(move |sheet| Box::pin(run(sheet))) }
+}
+
+/// The groups of the matrix, in its order.
+const GROUPS: [&str; 10] = [
+    "process",
+    "status",
+    "right status, wrong page",
+    "several origins",
+    "name",
+    "TLS to the origin",
+    "Katahai itself",
+    "copies",
+    "load",
+    "forms",
+];
+
+fn rows(group: &str) -> Vec<Row> {
+    match group {
+        "process" => process::rows(),
+        "status" => wrong::statuses(),
+        "right status, wrong page" => wrong::pages(),
+        "several origins" => origins::rows(),
+        "name" => name::rows(),
+        "TLS to the origin" => tls::rows(),
+        "Katahai itself" => own::rows(),
+        "copies" => copies::rows(),
+        "load" => load::rows(),
+        "forms" => forms::rows(),
+        other => panic!("no group {other:?}"),
+    }
+}
+
+/// How many rows of a group run at once. Most of them wait most of the time.
+const AT_ONCE: usize = 6;
+
+/// Runs a group; fails with all bad cells at once. `MATRIX` in the environment picks rows by a part of their name.
+async fn run(group: &'static str) {
+    let _share = turn::share();
+    let began = Instant::now();
+    let only = std::env::var("MATRIX").unwrap_or_default();
+    let rows: Vec<Row> = rows(group).into_iter().filter(|row| row.name.contains(&only)).collect();
+    let seats = Rc::new(Semaphore::new(AT_ONCE));
+    let local = LocalSet::new();
+    let running: Vec<_> = rows
+        .into_iter()
+        .map(|Row { name, run }| {
+            let (sheet, seats) = (Sheet::default(), seats.clone());
+            let work = local.spawn_local({
+                let sheet = sheet.clone();
+                async move {
+                    let _seat = seats.acquire().await;
+                    run(sheet).await;
+                }
+            });
+            (name, sheet, work)
+        })
+        .collect();
+    let done: Vec<Done> = local
+        .run_until(async move {
+            let mut done = Vec::new();
+            for (name, sheet, work) in running {
+                if let Err(error) = work.await {
+                    sheet.panicked(&words(error));
+                }
+                let (texts, well) = sheet.finish();
+                done.push(Done { group, name, texts, well });
+            }
+            done
+        })
+        .await;
+    let place = GROUPS.iter().position(|name| *name == group).expect("a group of the list");
+    table::publish(place, group, &done, began.elapsed());
+    let bad: Vec<String> = done
+        .iter()
+        .flat_map(|row| {
+            let columns = sheet::Column::ALL.iter().zip(&row.texts).filter(|(_, text)| text.contains("BAD"));
+            columns.map(|((_, column), text)| format!("{} | {} | {column}: {text}", row.group, row.name))
+        })
+        .collect();
+    assert!(bad.is_empty(), "{} bad cells:\n{}", bad.len(), bad.join("\n"));
+}
+
+/// What a panic says.
+fn words(error: tokio::task::JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else { return "it was cancelled".to_owned() };
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+macro_rules! groups {
+    ($($test:ident: $place:literal;)+) => {$(
+        #[tokio::test]
+        async fn $test() {
+            run(GROUPS[$place]).await;
+        }
+    )+};
+}
+
+groups! {
+    process_: 0;
+    status: 1;
+    wrong_pages: 2;
+    several_origins: 3;
+    name_: 4;
+    tls_to_the_origin: 5;
+    katahai_itself: 6;
+    copies_: 7;
+    load_: 8;
+    forms_: 9;
+}
+
+/// The rows as a list in a file of its own: none is lost by an edit of the code.
+#[test]
+fn no_row_is_lost() {
+    let mut text = String::new();
+    for group in GROUPS {
+        text.push_str(&format!("{group}\n"));
+        for row in rows(group) {
+            text.push_str(&format!("    {}\n", row.name));
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/matrix/rows.txt");
+    let listed = std::fs::read_to_string(path).unwrap();
+    assert!(listed == text, "tests/it/matrix/rows.txt lists other rows; these are run:\n{text}");
+}

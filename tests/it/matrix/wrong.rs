@@ -48,7 +48,7 @@ pub const DEFACED: &str = "<!doctype html><html><head><title>Hacked by Gh0st</ti
 
 /// A page of the kept samples, as whoever sends it sends it: for whatever is asked.
 pub fn sample(name: &str) -> Page {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/samples").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fingerprint/samples").join(name);
     Page::html(std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
@@ -84,7 +84,7 @@ pub fn pages() -> Vec<Row> {
         everything(
             "a redirect to another domain",
             &["foreign-redirect"],
-            Instead(Page::redirect(302, "http://elsewhere.example.test/lander")),
+            Instead(Page::redirect(302, "http://elsewhere.test/lander")),
         ),
     ]
 }

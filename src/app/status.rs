@@ -167,6 +167,11 @@ impl LastCrawl {
     }
 }
 
+/// The path for others, who may be in another folder.
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 /// One origin.
 #[derive(Debug, Serialize)]
 pub struct OriginStatus {
@@ -222,7 +227,7 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
-            state_dir: self.config().state_dir.display().to_string(),
+            state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions_of(""),
             sites,
         }

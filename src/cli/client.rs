@@ -42,6 +42,20 @@ pub(super) enum CallError {
     Late,
 }
 
+/// Where the admin listener is, and its token, by a file that is not sound as a whole.
+fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<String>)> {
+    let file = config_file(given)?;
+    let table: toml::Table = std::fs::read_to_string(&file).ok()?.parse().ok()?;
+    let text = |table_name: &str, key: &str| table.get(table_name)?.get(key)?.as_str().map(str::to_owned);
+    let admin = match text("listen", "admin") {
+        Some(admin) => admin_addr(&admin).ok()?,
+        None => AdminAddr::default(),
+    };
+    let beside = file.parent().unwrap_or(Path::new("."));
+    let token = text("admin", "token_file").and_then(|name| std::fs::read_to_string(beside.join(name)).ok());
+    Some((admin, token.map(|token| token.trim().to_owned())))
+}
+
 impl Client {
     /// From `--admin`, or from the configuration, or where it is by default.
     ///
@@ -53,7 +67,14 @@ impl Client {
             let config = read_config(instance.config.as_deref()).ok().flatten();
             return Ok(Client { admin, token: config.as_ref().and_then(token) });
         }
-        let config = read_config(instance.config.as_deref()).map_err(|message| fail(USAGE, &message))?;
+        let config = match read_config(instance.config.as_deref()) {
+            Ok(config) => config,
+            // Somebody is at work on the file: what runs is found all the same, and says itself what it thinks of it.
+            Err(message) => match at_work(instance.config.as_deref()) {
+                Some((admin, token)) => return Ok(Client { admin, token }),
+                None => return Err(fail(USAGE, &message)),
+            },
+        };
         let token = config.as_ref().and_then(token);
         Ok(Client { admin: config.map(|config| config.listen.admin).unwrap_or_default(), token })
     }

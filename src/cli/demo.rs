@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::args::Demo;
 use super::print::say;
-use super::serve::{admin, announce, end, start, until_told};
-use super::{FAILED, fail, logging, runtime};
+use super::serve::{admin, announce, end, guarded, start, until_told};
+use super::{FAILED, USAGE, fail, logging, runtime};
 use crate::admin;
 use crate::app::{Observer, Source};
 use crate::config::ready::AdminAddr;
@@ -38,6 +38,9 @@ async fn demo(options: &Demo) -> u8 {
         Ok(config) => config,
         Err(message) => return fail(FAILED, &message),
     };
+    if let Err(message) = guarded(&config) {
+        return fail(USAGE, &message);
+    }
     let demo = Arc::new(admin::Demo::new(origin));
     let noted = demo.clone();
     let observer: Observer = Arc::new(move |path, status, cache, ms| noted.note(path, status, cache, ms));

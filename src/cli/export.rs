@@ -10,14 +10,14 @@ use super::args::OfSite;
 use super::portable::{Place, Shown, base_of};
 use super::print::say;
 use super::{FAILED, USAGE, fail};
-use crate::app::chain;
+use crate::app::{chain, shelf};
 use crate::clock;
 use crate::portable::{Base, Export, Exported, Format, export};
-use crate::snapshot::{self, Snapshot, SnapshotId, Store};
+use crate::snapshot::{self, Snapshot, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Its id, or "current".
+    /// Its id, the beginning of it, its number, "current", "latest" or "previous".
     #[arg(default_value = "current")]
     id: String,
     /// The file or folder to make.
@@ -146,19 +146,18 @@ fn find(place: &Place, options: &Options) -> Result<(Store, Arc<Snapshot>), Stri
     if sites.is_empty() {
         return Err(format!("there are no snapshots in {}", dir.display()));
     }
-    let id: Option<SnapshotId> = match options.id.as_str() {
-        "current" => None,
-        text => Some(text.parse().map_err(|error| format!("{text:?} names no snapshot: {error}"))?),
-    };
-    let mut found = Vec::new();
+    let (mut found, mut none) = (Vec::new(), String::new());
     for site in &sites {
         let store = Store::look(dir, site).map_err(|error| chain(&error))?;
-        let snapshot = id.map_or_else(|| store.current(), |id| store.get(&id));
-        found.extend(snapshot.map(|snapshot| (store, snapshot)));
+        match shelf::resolve(&store, &options.id) {
+            Ok(id) => found.extend(store.get(&id).map(|snapshot| (store, snapshot))),
+            Err(refusal) => none = refusal.to_string(),
+        }
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (Some(_), false) => Err(format!("which site? name one with --site: {}", sites.join(", "))),
-        (None, _) => Err(format!("there is no snapshot {}", options.id)),
+        (None, _) if none.is_empty() => Err(format!("there is no snapshot {}", options.id)),
+        (None, _) => Err(none),
     }
 }

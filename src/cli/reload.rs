@@ -17,7 +17,10 @@ pub(super) fn run(options: &Instance) -> u8 {
                     return say(&String::from_utf8_lossy(&body));
                 }
                 let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-                let mut text = format!("reloaded, {} sites\n", value["sites"]);
+                let mut text = match value["sites"].as_u64() {
+                    Some(1) => "reloaded, one site\n".to_owned(),
+                    _ => format!("reloaded, {} sites\n", value["sites"]),
+                };
                 for key in value["needs_restart"].as_array().into_iter().flatten() {
                     text.push_str(&format!(
                         "{} was changed, which needs a restart\n",

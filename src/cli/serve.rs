@@ -41,6 +41,9 @@ pub(super) fn run(options: &Serve) -> u8 {
             Ok(addr) => addr,
             Err(message) => return fail(USAGE, &message),
         };
+        if let Err(message) = guarded(&config) {
+            return fail(USAGE, &message);
+        }
     }
     match runtime() {
         Ok(runtime) => runtime.block_on(serve(config, source, &options.log)),
@@ -66,6 +69,24 @@ pub(super) fn admin_addr(text: &str) -> Result<AdminAddr, String> {
     text.parse().map(AdminAddr::Tcp).map_err(|_| {
         format!("\"{text}\" is no address for --admin: write it like 127.0.0.1:9900 or unix:/run/katahai/admin.sock")
     })
+}
+
+/// Whether strangers could command the instance: what the configuration file may not ask for, flags may not either.
+///
+/// # Errors
+/// What to do about it.
+pub(super) fn guarded(config: &Config) -> Result<(), String> {
+    match &config.listen.admin {
+        AdminAddr::Tcp(addr)
+            if !addr.ip().to_canonical().is_loopback() && config.listen.admin_token_file.is_none() =>
+        {
+            Err(format!(
+                "anyone who reaches {addr} could command this instance: set token_file in [admin], or give --admin an \
+                 address such as 127.0.0.1:9900 or unix:/run/katahai/admin.sock"
+            ))
+        }
+        AdminAddr::Tcp(_) | AdminAddr::Unix(_) => Ok(()),
+    }
 }
 
 fn from_file(file: PathBuf, env: Env) -> Result<(Config, Source), Problems> {
@@ -187,11 +208,29 @@ pub(super) async fn until_told(app: &Arc<App>) {
     }
 }
 
+/// Waits for another signal to stop.
+async fn told_again() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        (Err(_), _) | (_, Err(_)) => std::future::pending().await,
+    }
+}
+
 /// Lets what runs end, then ends. Visitors first: the operator can still look on.
 pub(super) async fn end(app: &app::App, admin: Server) -> u8 {
     _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!(grace = ?GRACE, "stopping, requests under way may end");
-    match app.drain(GRACE).await {
+    tracing::info!(grace = ?GRACE, "stopping, requests under way may end; a second signal ends them");
+    let drained = tokio::select! {
+        drained = app.drain(GRACE) => drained,
+        () = told_again() => {
+            tracing::warn!("stopped by a second signal, connections were cut");
+            None
+        }
+    };
+    match drained {
         Some(Drained::Aborted { connections }) => {
             tracing::warn!(connections, "stopped, connections were cut at the deadline")
         }

@@ -23,11 +23,23 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) fn run(options: &OfSite) -> u8 {
     let wanted = options.clone();
     with_instance(&options.instance, |client| async move {
-        let config = match read_config(wanted.instance.config.as_deref()) {
+        let mut config = match read_config(wanted.instance.config.as_deref()) {
             Ok(config) => config,
             Err(message) => return fail(FAILED, &message),
         };
-        let result = match by_instance(&client, wanted.site.as_deref()).await {
+        // A state directory that is named is meant, whatever an instance that runs has.
+        let asked = match (&wanted.state_dir, &mut config) {
+            (Some(dir), Some(config)) => {
+                config.state_dir.clone_from(dir);
+                None
+            }
+            (Some(_), None) | (None, _) => Some(by_instance(&client, wanted.site.as_deref()).await),
+        };
+        let asked = match asked {
+            Some(asked) => asked,
+            None => by_ourselves(config.take(), wanted.site.as_deref()).await.map_err(Trouble::Refused),
+        };
+        let result = match asked {
             Err(Trouble::Call(CallError::Nobody(..))) => by_ourselves(config, wanted.site.as_deref()).await,
             Err(Trouble::Call(error)) => Err(error.to_string()),
             Err(Trouble::Refused(message)) => Err(message),
@@ -154,7 +166,7 @@ fn conclude(last: &Value) -> u8 {
             reasons.concat()
         )),
         _ => {
-            let mut text = format!("the old snapshot stays in service:{}", reasons.concat());
+            let mut text = format!("no new snapshot is in service:{}", reasons.concat());
             if !id.is_empty() {
                 text.push_str(&format!(
                     "\nThe new one is on the shelf: \"katahai snapshot show {id} --report\" says more, \"katahai snapshot publish {id} --anyway\" puts it in service all the same."

@@ -171,7 +171,7 @@ pub(super) fn class_of(key: &str) -> Class {
 }
 
 /// Has the origin's interim answers (103 Early Hints) passed on.
-fn pass_early(request: &mut Request<Body>, early: Early) {
+pub(super) fn pass_early(request: &mut Request<Body>, early: Early) {
     hyper::ext::on_informational(request, move |interim| {
         let mut headers = interim.headers().clone();
         headers::strip_hop_by_hop(&mut headers);

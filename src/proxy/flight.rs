@@ -6,7 +6,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::fall::from_entry;
-use super::fetch::{Allowance, outgoing};
+use super::fetch::{Allowance, outgoing, pass_early};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
 use super::weigh::Beside;
@@ -84,6 +84,9 @@ impl Proxy {
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;
         make_whole(request.headers_mut());
+        if let Some(early) = (visit.early)() {
+            pass_early(&mut request, early);
+        }
         let (tell, told) = oneshot::channel();
         tasks::detached(fetch.run(request, leader, tell));
         match tokio::time::timeout_at(deadline.into(), told).await {

@@ -224,6 +224,8 @@ impl Proxy {
         let mut request = request;
         if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
             && cache::ask::may_share(request.method(), request.headers())
+            // What runs in a circle would wait for its own outer turn.
+            && crate::http::forwarded::passes(request.headers()) == 0
         {
             request = match Box::pin(self.fly(
                 table,

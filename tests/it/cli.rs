@@ -146,3 +146,18 @@ async fn help_names_every_command() {
         assert!(said.out.contains(name), "{name}: {}", said.out);
     }
 }
+
+#[tokio::test]
+async fn flags_open_the_admin_api_to_strangers_no_more_than_files_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [
+        &["serve", "--origin", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"][..],
+        &["demo", "--admin", "0.0.0.0:0"],
+    ] {
+        let mut command = command(dir.path());
+        command.args(args);
+        let said = run(command, secs(10)).await;
+        assert_eq!(said.code, 2, "{args:?}: {}{}", said.out, said.err);
+        assert!(said.err.contains("token_file"), "{args:?}: {}", said.err);
+    }
+}

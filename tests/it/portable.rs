@@ -197,6 +197,7 @@ async fn a_site_goes_out_and_comes_back_whatever_runs() {
     assert_eq!(again.code, 1, "{}", again.out);
     assert!(again.err.contains("--force"), "{}", again.err);
     edge.cli_offline(&["snapshot", "export", "--to", "site.wacz", "--force"]).await.must_be_ok();
+    edge.cli_offline(&["snapshot", "export", "latest", "--to", "latest.tar"]).await.must_be_ok();
     edge.kill();
     there_and_back(&edge, "offline.tar").await;
     // a site that is lost with all its state comes back, and is served

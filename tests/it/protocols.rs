@@ -129,6 +129,13 @@ async fn interim_answers_do_not_disturb_the_final_one() {
     origin.page("/hints", Page::html("the page").before(hints));
     let edge = Edge::start(Config::before(&origin.url())).await;
     edge.get("/hints").await.must_be(b"the page");
+    for method in ["GET", "POST"] {
+        let mut raw = Raw::connect(edge.http()).await;
+        raw.send(format!("{method} /hints HTTP/1.1\r\nHost: www.example.test\r\nContent-Length: 0\r\n\r\n"))
+            .await;
+        let heads = [raw.head(secs(5)).await, raw.head(secs(5)).await, raw.head(secs(5)).await];
+        assert_eq!(heads.each_ref().map(|head| status(head)), [103, 102, 200], "{method}: {heads:?}");
+    }
     edge.client().h2().get("/hints").await.must_be(b"the page");
 }
 

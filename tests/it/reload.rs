@@ -51,6 +51,20 @@ async fn a_bad_file_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
+async fn what_runs_is_found_by_a_file_that_somebody_is_at_work_on() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    let config = edge.config().set("listen.admin", edge.admin_addr().to_string());
+    edge.write_text(&config.set("limits.connections", 0).site("failover.pateince", "1s").toml());
+    edge.cli_offline(&["status"]).await.must_be_ok();
+    let said = edge.cli_offline(&["reload"]).await;
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    for problem in ["pateince", "limits.connections"] {
+        assert!(said.err.contains(problem), "{problem}: {}", said.err);
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_gone_leaves_the_old_one_serving() {
     let authority = crate::support::certs::Authority::new();
     let origin = fixture::shop().await;

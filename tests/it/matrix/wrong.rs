@@ -48,7 +48,7 @@ pub const DEFACED: &str = "<!doctype html><html><head><title>Hacked by Gh0st</ti
 
 /// A page of the kept samples, as whoever sends it sends it: for whatever is asked.
 pub fn sample(name: &str) -> Page {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/samples").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fingerprint/samples").join(name);
     Page::html(std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
@@ -80,7 +80,12 @@ pub fn pages() -> Vec<Row> {
         everything("defaced", &["defaced"], Instead(Page::html(DEFACED))),
         page("a parking page", &["parking"], "parking/sedo.html"),
         page("a bot wall", &["bot-wall"], "bot-wall/cloudflare-challenge.html"),
-        page("a CAPTCHA", &["bot-wall"], "bot-wall/recaptcha-interstitial.html"),
+        // as those who send it do: with 403
+        everything(
+            "a CAPTCHA",
+            &["bot-wall"],
+            Instead(sample("bot-wall/recaptcha-interstitial.html").status(403)),
+        ),
         everything(
             "a redirect to another domain",
             &["foreign-redirect"],

@@ -1,8 +1,8 @@
 //! Who judges for the checks: the site's key pages, beside the snapshot's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use super::mirror::{Mirror, Ready};
 use super::weigh::Beside;
@@ -13,7 +13,7 @@ use crate::failure::{Cause, Failure};
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
 use crate::tasks;
-use crate::verdict::{Answer, Case, Verdict, judge};
+use crate::verdict::{Answer, Case, Look, Verdict, judge, stray};
 use crate::watch::{Watch, Weight};
 
 /// Key pages that a check asks for.
@@ -26,6 +26,8 @@ pub struct SiteJudge {
     watch: Arc<Watch>,
     /// The key pages' copies, and of which snapshot they are.
     copies: Mutex<Copies>,
+    /// What the start page showed when it was last checked.
+    home: Mutex<Option<Look>>,
 }
 
 #[derive(Default)]
@@ -37,7 +39,7 @@ struct Copies {
 impl SiteJudge {
     /// The judge of a site.
     pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, watch: Arc<Watch>) -> SiteJudge {
-        SiteJudge { config, mirror, watch, copies: Mutex::default() }
+        SiteJudge { config, mirror, watch, copies: Mutex::default(), home: Mutex::default() }
     }
 
     fn key<'a>(&self, path: &'a str) -> std::borrow::Cow<'a, str> {
@@ -61,6 +63,23 @@ impl SiteJudge {
             copies.pages.push((key.to_owned(), copy.clone()));
         }
         copy
+    }
+}
+
+impl SiteJudge {
+    /// The verdict on an answer to a path that does not exist. A site that says so when it is well, and now has a page of a
+    /// host there, or its start page, is not the site.
+    fn stray(&self, case: &Case<'_>) -> Verdict {
+        let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
+        let as_page = if says_so { judge(case) } else { Verdict::Good };
+        match as_page {
+            bad @ Verdict::Bad(_) => bad,
+            Verdict::Good | Verdict::Doubtful(_) => stray(case, self.home().as_ref()),
+        }
+    }
+
+    fn home(&self) -> MutexGuard<'_, Option<Look>> {
+        self.home.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,11 +125,17 @@ impl Judge for SiteJudge {
             character: &character,
             policy: &self.config.failover,
         };
-        match judge(&case) {
-            Verdict::Bad(finding) => Err(Failure::new(finding.cause).detail(finding.why)),
-            // Nobody is asked further: what is doubtful is for visitors' pages to be cleared by these.
-            Verdict::Doubtful(finding) if is_key_page => Err(Failure::new(finding.cause).detail(finding.why)),
-            Verdict::Good | Verdict::Doubtful(_) => Ok(()),
+        let verdict = if is_key_page { judge(&case) } else { self.stray(&case) };
+        if path == "/" {
+            let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            *self.home() = (whole && status.is_success()).then(|| Look::read(body, content_type));
+        }
+        match verdict {
+            // Nobody is asked further: it is by the key pages that other pages are cleared.
+            Verdict::Bad(finding) | Verdict::Doubtful(finding) => {
+                Err(Failure::new(finding.cause).detail(finding.why))
+            }
+            Verdict::Good => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use super::hints;
 use super::render::Source;
 use crate::ask::key;
 use crate::notice::{Language, Link};
-use crate::snapshot::{Class, Page, ReadError, Snapshot, Store, Stored};
+use crate::snapshot::{Class, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
 use crate::verdict::{Character, Look};
 
@@ -143,7 +143,14 @@ pub struct Mirror {
     store: Option<Store>,
     hot: Hot,
     about: ArcSwapOption<About>,
-    character: ArcSwap<Character>,
+    learned: ArcSwap<Learned>,
+}
+
+/// What good crawls have taught about the site, and beside which snapshot it lies.
+#[derive(Default)]
+struct Learned {
+    of: Option<SnapshotId>,
+    character: Arc<Character>,
 }
 
 /// What the current snapshot tells of the site.
@@ -160,7 +167,7 @@ pub struct About {
 impl Mirror {
     /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
     pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
-        Mirror { site, store, hot, about: ArcSwapOption::empty(), character: ArcSwap::default() }
+        Mirror { site, store, hot, about: ArcSwapOption::empty(), learned: ArcSwap::default() }
     }
 
     /// The store, if the state directory can be used.
@@ -248,7 +255,19 @@ impl Mirror {
 
     /// What good crawls have taught about the site.
     pub(super) fn character(&self) -> Arc<Character> {
-        self.character.load_full()
+        self.learned.load().character.clone()
+    }
+
+    /// Reads what the snapshot in service has to teach, if that was not done.
+    pub(super) async fn learn(&self) {
+        let (Some(current), Some(store)) = (self.current(), self.store.clone()) else { return };
+        let of = current.id();
+        if self.learned.load().of == Some(of) {
+            return;
+        }
+        let read = tasks::blocking(move || Character::read(store.character(&of))).await;
+        let learned = Learned { of: Some(of), character: Arc::new(read.unwrap_or_default()) };
+        self.learned.store(Arc::new(learned));
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {

@@ -40,6 +40,7 @@ pub(super) fn start(site: &Arc<Site>) -> tasks::Guard {
 async fn run(site: Weak<Site>) {
     loop {
         let Some(current) = site.upgrade() else { return };
+        current.mirror.learn().await;
         let rest = round(&current).await;
         let watch = current.watch.clone();
         drop(current);

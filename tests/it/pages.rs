@@ -28,7 +28,7 @@ impl Fault for Instead {
 
 /// A page as hosts, panels and crashed software give it.
 fn sample(name: &str) -> Page {
-    let path = format!("{}/src/verdict/samples/{name}.html", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/src/fingerprint/samples/{name}.html", env!("CARGO_MANIFEST_DIR"));
     Page::html(std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
 }
 
@@ -107,6 +107,7 @@ async fn a_wrong_page_gives_the_copy_at_the_very_first_request() {
         ("a bot wall", sample("bot-wall/cloudflare-challenge")),
         ("a fatal error", sample("php-error/php-fatal")),
         ("packed", packed(sample("suspended/cpanel-suspended"))),
+        ("half a page that calls itself whole", half(room(11))),
     ];
     let (origin, edge) = house(40).await;
     for n in 20..40 {
@@ -129,6 +130,11 @@ async fn a_wrong_page_gives_the_copy_at_the_very_first_request() {
         }
     }
     edge.until("degraded").await;
+}
+
+/// Its first half, with the length of a half.
+fn half(page: Page) -> Page {
+    Page { body: page.body.slice(..page.body.len() / 2), ..page }
 }
 
 /// The same in gzip, as servers send it to whoever takes it.

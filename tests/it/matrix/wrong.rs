@@ -89,7 +89,7 @@ pub fn pages() -> Vec<Row> {
         everything(
             "a redirect to another domain",
             &["foreign-redirect"],
-            Instead(Page::redirect(302, "http://elsewhere.example.test/lander")),
+            Instead(Page::redirect(302, "http://elsewhere.test/lander")),
         ),
     ]
 }

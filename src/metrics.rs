@@ -57,6 +57,9 @@ impl Answer {
     }
 }
 
+/// How many answers there were of each rung, by its place in [`Answer::ALL`].
+pub type Totals = [u64; Answer::ALL.len()];
+
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Seconds. Copies take microseconds, patience ends after seconds.
 const BUCKETS: [f64; 14] =
@@ -80,6 +83,8 @@ pub struct Metrics {
     pub connections_refused: IntCounterVec,
     /// 1 for the state that the site is in.
     pub site_state: IntGaugeVec,
+    /// What is wrong with Katahai or worth knowing, by site (none: the whole process) and cause.
+    pub conditions: IntGaugeVec,
     /// 1 for the state that the origin is in.
     pub origin_state: IntGaugeVec,
     /// Seconds since the current snapshot was taken.
@@ -201,6 +206,11 @@ impl Metrics {
                 "1 for the state that the site is in.",
                 &["site", "state"],
             )?,
+            conditions: made.gauges(
+                "katahai_conditions",
+                "What is wrong with Katahai itself or worth knowing, by cause; without a site: of the whole process.",
+                &["site", "cause"],
+            )?,
             origin_state: made.gauges(
                 "katahai_origin_state",
                 "1 for the state that the origin is in.",
@@ -268,6 +278,11 @@ impl SiteMetrics {
         if let Some(counter) = cause.and_then(|cause| self.failures.get(cause as usize)) {
             counter.inc();
         }
+    }
+
+    /// How many answers there were of each rung.
+    pub fn totals(&self) -> Totals {
+        self.requests.each_ref().map(|classes| classes.iter().map(IntCounter::get).sum())
     }
 
     /// Counts a request as in flight until the guard is dropped.

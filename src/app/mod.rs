@@ -1,10 +1,14 @@
 //! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
 
+mod answers;
 mod assets;
 mod build;
+mod conditions;
 mod edge;
 mod mirror;
+mod pulse;
 mod reload;
+mod running;
 mod seen;
 pub mod shelf;
 pub mod status;
@@ -13,7 +17,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::access_log::AccessLog;
@@ -25,8 +29,10 @@ use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
 use crate::proxy::{Hot, Proxy, Table};
 use crate::server::{self, Listener, Server, Terms};
-use crate::tls::Certs;
+use crate::tls::{Certs, Problem};
 use crate::{server::Drained, tasks};
+pub use answers::{Answers, Counted};
+pub use conditions::{Condition, Told};
 pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
@@ -72,6 +78,10 @@ pub struct App {
     seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
     coverages: visits::Coverages,
+    conditions: conditions::Conditions,
+    rings: pulse::Rings,
+    mark: Mutex<Option<running::Running>>,
+    pulse: OnceLock<tasks::Guard>,
     _visits: tasks::Guard,
     started: Now,
 }
@@ -119,10 +129,15 @@ impl App {
             http: http.iter().filter_map(Listener::address).collect(),
             https: https.iter().filter_map(Listener::address).collect(),
         };
-        let (certs, problems) = Certs::load(&config.sites);
-        for problem in &problems {
-            tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(problem), "certificate cannot be used");
+        let conditions = conditions::Conditions::default();
+        let (dir, at) = (config.state_dir.clone(), started.wall);
+        let (mark, left) =
+            tasks::blocking(move || running::Running::set(&dir, at)).await.unwrap_or((None, None));
+        if let Some(left) = left {
+            conditions.unclean(left, started.mono);
         }
+        let (certs, problems) = Certs::load(&config.sites);
+        told(&problems, &conditions);
         let tls = certs.server_config()?;
         let metrics = Metrics::new()?;
         let memory = config.limits.memory_cache;
@@ -153,10 +168,15 @@ impl App {
             seen: Mutex::default(),
             addresses,
             coverages: visits::Coverages::default(),
+            conditions,
+            rings: pulse::Rings::default(),
+            mark: Mutex::new(mark),
+            pulse: OnceLock::new(),
             _visits: keeper,
             started,
         });
         app.start_crawlers();
+        _ = app.pulse.set(tasks::guarded(pulse::run(Arc::downgrade(&app))));
         Ok(app)
     }
 
@@ -201,6 +221,10 @@ impl App {
             None => None,
         };
         self.save_visits(self.table().sites.iter()).await;
+        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mark) = mark {
+            tasks::blocking(move || mark.end()).await;
+        }
         drained
     }
 
@@ -211,6 +235,14 @@ impl App {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says which certificates could not be used, and takes note of it.
+fn told(problems: &[Problem], conditions: &conditions::Conditions) {
+    for problem in problems {
+        tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(problem), "certificate cannot be used");
+    }
+    conditions.certificates(problems);
 }
 
 /// Waits until every site has an origin that answers, or all of them were heard, but not for long.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{App, Source, build, chain, in_one_line};
+use super::{App, Source, build, in_one_line};
 use crate::config::ready::Origin;
 use crate::config::{self, Config, Problems};
 use crate::proxy::Table;
@@ -43,6 +43,7 @@ impl App {
     pub async fn reload(&self) -> Result<Reloaded, Refused> {
         let Source::File(path, env) = self.source.clone() else { return Err(Refused::NoFile) };
         let _one = self.reloading.lock().await;
+        let file = path.clone();
         let read = tasks::blocking(move || config::load(&path, &env)).await.ok_or(Refused::Stopping)?;
         let sound =
             read.and_then(
@@ -53,12 +54,14 @@ impl App {
         match sound {
             Ok((config, warnings)) => {
                 let later = self.swap(config).await;
+                self.conditions.read(&file, None);
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 let sites = self.table().sites.len();
                 tracing::info!(sites, needs_restart = later.join(", "), "configuration reloaded");
                 Ok(Reloaded { sites, later, warnings })
             }
             Err(problems) => {
+                self.conditions.read(&file, Some(&problems));
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
                 tracing::error!(
                     problems = in_one_line(&problems),
@@ -78,10 +81,12 @@ impl App {
                 let mut config = self.config();
                 replace_origins(&mut config, file, &origins);
                 self.swap(config).await;
+                self.conditions.read(file, None);
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 tracing::info!(file = %file.display(), origins = origins.len(), "origin list reloaded");
             }
             Some(Err(problems)) => {
+                self.conditions.read(file, Some(&problems));
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
                 tracing::error!(file = %file.display(), problems = in_one_line(&problems), "origin list refused, the one in use stays");
             }
@@ -104,9 +109,7 @@ impl App {
         let table = self.table();
         let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());
         self.save_visits(gone).await;
-        for problem in self.certs.reload(&config.sites) {
-            tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(&problem), "certificate cannot be used");
-        }
+        super::told(&self.certs.reload(&config.sites), &self.conditions);
         if let Some(visitors) = &*self.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
             visitors.set_terms(Terms::visitors(&config));
         }

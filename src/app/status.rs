@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::seen::Seen;
 use super::visits::SHOWN;
-use super::{App, Carried, Held, Trouble};
+use super::{Answers, App, Carried, Condition, Held, Told, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
@@ -12,8 +12,12 @@ use crate::failover::State;
 use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;
-use crate::snapshot::Summary;
+use crate::snapshot::{Summary, rfc3339};
 use crate::visits::Coverage;
+use crate::watch::Branch;
+
+/// Pages without a copy that the status lists.
+const MOST_LACKING: usize = 50;
 
 /// `GET /api/v1/status`.
 #[derive(Debug, Serialize)]
@@ -26,6 +30,8 @@ pub struct Status {
     pub listen: Vec<String>,
     /// Where it keeps what must outlive it.
     pub state_dir: String,
+    /// What is wrong with Katahai itself, or worth knowing.
+    pub conditions: Vec<Condition>,
     /// The sites, in the configuration's order.
     pub sites: Vec<SiteStatus>,
 }
@@ -37,6 +43,22 @@ pub struct SiteStatus {
     pub name: String,
     /// `unproven`, `up`, `degraded`, `down` or `recovering`.
     pub state: &'static str,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Why it is not well.
+    pub cause: Option<Told>,
+    /// The share of visitors who get the live site where there is a copy, from 0 to 1.
+    pub share: f64,
+    /// Pages that come from copies because their last answer was not the site's.
+    pub bad_pages: usize,
+    /// The parts of the site that these are in, those with the most first.
+    pub branches: Vec<BranchStatus>,
+    /// Which rungs its visitors got.
+    pub answers: Answers,
+    /// Pages that visitors asked for in vain, because no copy has them; what most asked for first.
+    pub without_copy: Vec<WithoutCopy>,
+    /// What else is wrong, or worth knowing.
+    pub conditions: Vec<Condition>,
     /// `auto`, `hold_origin` or `hold_snapshot`.
     pub mode: &'static str,
     /// Its origins.
@@ -57,6 +79,28 @@ pub struct SiteStatus {
     pub troubles: Vec<Trouble>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
+}
+
+/// A part of a site with bad pages.
+#[derive(Debug, Serialize)]
+pub struct BranchStatus {
+    /// The first segment of their paths.
+    pub path: String,
+    /// How many there are.
+    pub pages: u32,
+    /// What most of them are instead.
+    pub cause: Told,
+}
+
+/// A page that visitors asked for in vain.
+#[derive(Debug, Serialize)]
+pub struct WithoutCopy {
+    /// Its path, and its query.
+    pub path: String,
+    /// How many asked for it.
+    pub asked: u64,
+    /// When last, RFC 3339.
+    pub last: String,
 }
 
 /// What a site's crawler does and did.
@@ -179,15 +223,31 @@ impl App {
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
             state_dir: self.config().state_dir.display().to_string(),
+            conditions: self.conditions_of(""),
             sites,
         }
     }
 
     fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
         let seen = self.seen(&site.config.name);
+        let now = clock::now();
+        let condition = site.condition(now);
+        let branch = |branch: Branch| BranchStatus {
+            path: branch.name,
+            pages: branch.pages,
+            cause: branch.cause.into(),
+        };
         SiteStatus {
             name: site.config.name.to_string(),
-            state: site.state(clock::now()).as_str(),
+            state: condition.state.as_str(),
+            since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
+            cause: condition.cause.map(Told::from),
+            share: f64::from(condition.share),
+            bad_pages: condition.bad_pages,
+            branches: condition.branches.into_iter().map(branch).collect(),
+            answers: self.answers(site, now),
+            without_copy: without_copy(site),
+            conditions: self.conditions_of(&site.config.name),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
@@ -238,8 +298,17 @@ impl SnapshotStatus {
     }
 }
 
+/// Those that the snapshot in service does not have by now.
+fn without_copy(site: &Site) -> Vec<WithoutCopy> {
+    let current = site.mirror.current();
+    let has = |key: &str| current.as_ref().is_some_and(|snapshot| matches!(snapshot.find(key), Ok(Some(_))));
+    let lacking = site.visits.lacking.list().into_iter().filter(|lacked| !has(&lacked.key));
+    let told = lacking.map(|l| WithoutCopy { path: l.key, asked: l.asked, last: rfc3339(l.last) });
+    told.take(MOST_LACKING).collect()
+}
+
 /// What is wrong, also when there is no store that could say it.
-fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
+pub(super) fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
     if site.mirror.store().is_none() {
         let message = "the state directory cannot be used, so there are no snapshots (the log says why)";
         return vec![Trouble { kind: "state_directory", message: message.to_owned() }];
@@ -288,6 +357,11 @@ pub(super) fn gauge(app: &App) {
     metrics.site_state.reset();
     metrics.origin_state.reset();
     metrics.shelf.troubles.reset();
+    metrics.conditions.reset();
+    app.look_at_conditions(now);
+    for ((site, cause), count) in app.conditions.counts() {
+        metrics.conditions.with_label_values(&[&*site, cause.code()]).set(count);
+    }
     for site in &app.table().sites {
         gauge_origins(metrics, site);
         gauge_snapshots(app, site, now.unix());

@@ -2,6 +2,7 @@
 //! may read about it, and what it means to the operator. The code feeds the log, the metric label, `Cache-Status`, the
 //! status and the reference page, so they can never disagree.
 
+mod advice;
 mod causes;
 mod public;
 
@@ -9,7 +10,7 @@ pub use causes::Cause;
 pub use public::Public;
 
 /// A text in both languages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Text {
     /// English.
     pub en: &'static str,

@@ -82,6 +82,9 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
         // it (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
         return bare(StatusCode::NOT_FOUND, cause);
     }
+    if answer == Answer::Holding && cause.side() != Side::Visitor {
+        site.visits.lacking.note(ask.key(), crate::clock::now().wall);
+    }
     let about = site.mirror.about(&site.config.key_pages).await;
     let about = about.as_deref();
     let refused = answer == Answer::Refused;

@@ -107,8 +107,14 @@ impl Site {
         if change.from.state == State::Down {
             self.watch.hasten(now.mono);
         }
-        let cause = change.to.cause.map_or("", Cause::code);
-        tracing::info!(site = %self.config.name, from = change.from.state.as_str(), to = state.as_str(), cause, "site changed state");
+        let (site, from, to) = (&self.config.name, change.from.state.as_str(), state.as_str());
+        match change.to.cause {
+            Some(cause) => {
+                let (cause, meaning) = (cause.code(), cause.meaning().en);
+                tracing::warn!(%site, from, to, cause, meaning, "site changed state");
+            }
+            None => tracing::info!(%site, from, to, "site changed state"),
+        }
     }
 
     /// The share of visitors who get the live site, where they could have a copy.

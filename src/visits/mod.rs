@@ -12,6 +12,7 @@
 mod calendar;
 mod door;
 mod file;
+mod lacking;
 mod public;
 mod shard;
 mod week;
@@ -36,6 +37,7 @@ use public::{is_public, query_of};
 use shard::{Entrance, Met, Shard, network};
 use week::Week;
 
+pub use lacking::{Lacked, Lacking};
 pub use shard::Got;
 pub use week::{Coverage, Missing};
 
@@ -65,6 +67,8 @@ pub struct Visits {
     changed: AtomicBool,
     /// Paths that came onto the list.
     learned: AtomicU64,
+    /// What no copy could answer.
+    pub lacking: Lacking,
 }
 
 impl Visits {
@@ -98,6 +102,7 @@ impl Visits {
             queried: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             learned: AtomicU64::new(REMEMBERED),
+            lacking: Lacking::default(),
         }
     }
 

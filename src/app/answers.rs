@@ -1,0 +1,124 @@
+//! What share of visitors got which rung, of late and since the start: out of the counters, read every few seconds.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::metrics::{Answer, Totals};
+
+/// "Of late".
+const LATE: Duration = Duration::from_secs(300);
+/// Between two readings that are kept.
+const STEP: Duration = Duration::from_secs(5);
+
+/// Readings of a site's counters, the newest last; the oldest is from the beginning of "of late", or before it.
+#[derive(Debug)]
+pub(super) struct Ring(VecDeque<(Instant, Totals)>);
+
+impl Ring {
+    /// Begins with what was counted at `now`.
+    pub(super) fn new(now: Instant, totals: Totals) -> Ring {
+        Ring(VecDeque::from([(now, totals)]))
+    }
+
+    /// Takes note of the counters, if it is time.
+    pub(super) fn note(&mut self, now: Instant, totals: Totals) {
+        if self.0.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= STEP) {
+            self.0.push_back((now, totals));
+        }
+        while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= LATE) {
+            self.0.pop_front();
+        }
+    }
+
+    /// What was counted of late, and in what time.
+    fn late(&self, now: Instant, totals: Totals) -> (Duration, Totals) {
+        let (at, before) = self.0.front().copied().unwrap_or((now, totals));
+        let mut counts = totals;
+        counts.iter_mut().zip(before).for_each(|(count, before)| *count = count.saturating_sub(before));
+        (now.saturating_duration_since(at), counts)
+    }
+}
+
+/// Which rungs visitors got.
+#[derive(Debug, Serialize)]
+pub struct Answers {
+    /// In the last five minutes, or since the start if that is less.
+    pub late: Counted,
+    /// Since the start.
+    pub all: Counted,
+}
+
+/// The rungs in one stretch of time.
+#[derive(Debug, Serialize)]
+pub struct Counted {
+    /// How long it is.
+    pub seconds: u64,
+    /// How many requests there were.
+    pub requests: u64,
+    /// The shares of those rungs that somebody got, from 0 to 1.
+    pub shares: BTreeMap<&'static str, f64>,
+}
+
+impl Answers {
+    /// Of the counters' readings.
+    pub(super) fn of(ring: &Ring, now: Instant, started: Instant, totals: Totals) -> Answers {
+        let (late, counts) = ring.late(now, totals);
+        Answers {
+            late: Counted::of(late, counts),
+            all: Counted::of(now.saturating_duration_since(started), totals),
+        }
+    }
+}
+
+impl Counted {
+    fn of(time: Duration, counts: Totals) -> Counted {
+        let requests: u64 = counts.iter().sum();
+        let some = Answer::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
+        // Four digits: one visitor of ten thousand is worth knowing of, and no more than that is known.
+        let share = |count: u64| (count as f64 / requests as f64 * 1e4).round() / 1e4;
+        let shares = some.map(|(answer, count)| (answer.as_str(), share(count))).collect();
+        Counted { seconds: time.as_secs(), requests, shares }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(origin: u64, snapshot: u64) -> Totals {
+        let mut totals = Totals::default();
+        totals[Answer::Origin as usize] = origin;
+        totals[Answer::Snapshot as usize] = snapshot;
+        totals
+    }
+
+    #[test]
+    fn shares_are_of_the_last_minutes_and_of_all() {
+        let begin = crate::clock::instant();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut ring = Ring::new(begin, totals(0, 0));
+        let of = |ring: &Ring, seconds, counts| Answers::of(ring, at(seconds), begin, counts);
+        let early = of(&ring, 3, totals(3, 1));
+        assert_eq!((early.late.requests, early.late.seconds, early.late.shares["origin"]), (4, 3, 0.75));
+        for second in 0..=900 {
+            ring.note(
+                at(second),
+                totals(if second < 400 { second } else { 400 }, second.saturating_sub(400)),
+            );
+        }
+        assert!(ring.0.len() <= 62, "{}", ring.0.len());
+        let now = of(&ring, 900, totals(400, 500));
+        assert_eq!(now.late.shares, BTreeMap::from([("snapshot", 1.0)]));
+        assert_eq!((now.late.seconds, now.late.requests), (300, 300));
+        assert_eq!((now.all.requests, now.all.shares["origin"]), (900, 0.4444));
+    }
+
+    #[test]
+    fn nobody_came() {
+        let now = crate::clock::instant();
+        let answers = Answers::of(&Ring::new(now, totals(7, 7)), now, now, totals(7, 7));
+        assert_eq!((answers.late.requests, answers.late.shares.len()), (0, 0));
+    }
+}

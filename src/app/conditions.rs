@@ -1,0 +1,303 @@
+//! What is wrong with Katahai itself, or is worth knowing of a site besides its state: each with its cause, since when. What
+//! holds is looked up again and again; what begins and what ends is logged once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+
+use super::seen::Trouble;
+use super::{App, chain};
+use crate::clock::{self, Now};
+use crate::config::Problems;
+use crate::failure::{Cause, Text, Whose};
+use crate::snapshot::rfc3339;
+use crate::tls::{Problem, Serving};
+
+/// What happened at one moment (a jump of the clock, a process that was killed) is told for so long.
+const TOLD: Duration = Duration::from_secs(24 * 3600);
+/// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
+const JUMP: Duration = Duration::from_secs(60);
+
+/// A cause with all that there is to say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The stable code.
+    pub code: &'static str,
+    /// Who has to act.
+    pub whose: &'static str,
+    /// What it means.
+    pub meaning: Text,
+    /// What to do.
+    pub advice: Text,
+}
+
+impl From<Cause> for Told {
+    fn from(cause: Cause) -> Told {
+        let whose: Whose = cause.whose();
+        Told { code: cause.code(), whose: whose.as_str(), meaning: cause.meaning(), advice: cause.advice() }
+    }
+}
+
+/// Something that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// What it is.
+    pub cause: Told,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What exactly: files, numbers, reasons.
+    pub detail: String,
+}
+
+/// What a look has found. `of` is the site; the whole process where it is empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    of: Arc<str>,
+    cause: Cause,
+    /// Which one, where there may be several: a file, an origin.
+    subject: String,
+}
+
+type Found = BTreeMap<Key, String>;
+
+/// What held at the last look.
+#[derive(Debug, Default)]
+struct Ledger(BTreeMap<Key, (SystemTime, String)>);
+
+/// What has begun and what has ended between two looks.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    begun: Vec<(Key, String)>,
+    ended: Vec<Key>,
+}
+
+impl Ledger {
+    fn observe(&mut self, found: Found, now: SystemTime) -> Changes {
+        let mut changes = Changes::default();
+        self.0.retain(|key, _| {
+            let holds = found.contains_key(key);
+            if !holds {
+                changes.ended.push(key.clone());
+            }
+            holds
+        });
+        for (key, detail) in found {
+            if let Some((_, told)) = self.0.get_mut(&key) {
+                *told = detail;
+            } else {
+                changes.begun.push((key.clone(), detail.clone()));
+                self.0.insert(key, (now, detail));
+            }
+        }
+        changes
+    }
+}
+
+/// What can be known only at the moment at which it happens.
+#[derive(Debug, Default)]
+struct Facts {
+    /// The files that were refused when they were last read, with the reasons.
+    refused: BTreeMap<PathBuf, String>,
+    /// The sites whose certificate could not be read.
+    certificates: Vec<(Arc<str>, String)>,
+    clock: Option<(Instant, String)>,
+    unclean: Option<(Instant, String)>,
+    last: Option<Now>,
+}
+
+/// All conditions of the process and its sites.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    facts: Mutex<Facts>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Conditions {
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file was read, and refused if there are problems.
+    pub(super) fn read(&self, file: &Path, problems: Option<&Problems>) {
+        let mut facts = self.facts();
+        match problems {
+            Some(problems) => drop(facts.refused.insert(file.to_owned(), super::in_one_line(problems))),
+            None => drop(facts.refused.remove(file)),
+        }
+    }
+
+    /// The certificates were read, with these problems.
+    pub(super) fn certificates(&self, problems: &[Problem]) {
+        let unread = problems.iter().filter(|problem| problem.serving != Serving::Anyway);
+        self.facts().certificates = unread.map(|problem| (problem.site.clone(), chain(problem))).collect();
+    }
+
+    /// The last process on this state directory did not end by itself.
+    pub(super) fn unclean(&self, detail: String, now: Instant) {
+        self.facts().unclean = Some((now, detail));
+    }
+
+    /// Compares the two clocks with what they said last.
+    pub(super) fn tick(&self, now: Now) {
+        let mut facts = self.facts();
+        if let Some(detail) = facts.last.and_then(|last| jump(last, now)) {
+            facts.clock = Some((now.mono, detail));
+        }
+        facts.last = Some(now);
+    }
+
+    /// What holds of a site, or of the whole process for an empty name.
+    pub(super) fn of(&self, site: &str) -> Vec<Condition> {
+        let ledger = self.ledger();
+        let held = ledger.0.iter().filter(|(key, _)| &*key.of == site);
+        held.map(|(key, (since, detail))| Condition {
+            cause: key.cause.into(),
+            since: rfc3339(*since),
+            detail: detail.clone(),
+        })
+        .collect()
+    }
+
+    /// How many hold, by site and cause.
+    pub(super) fn counts(&self) -> BTreeMap<(Arc<str>, Cause), i64> {
+        let mut counts = BTreeMap::new();
+        for key in self.ledger().0.keys() {
+            *counts.entry((key.of.clone(), key.cause)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What the facts say.
+    fn found(&self, now: Instant) -> Found {
+        let facts = self.facts();
+        let process: Arc<str> = "".into();
+        let key = |cause, subject: String| Key { of: process.clone(), cause, subject };
+        let mut found = Found::new();
+        for (file, reasons) in &facts.refused {
+            found.insert(key(Cause::ConfigurationRefused, file.display().to_string()), reasons.clone());
+        }
+        for (site, reason) in &facts.certificates {
+            let key = Key { of: site.clone(), cause: Cause::CertificateUnreadable, subject: String::new() };
+            found.insert(key, reason.clone());
+        }
+        let moments = [(Cause::ClockMoved, &facts.clock), (Cause::UncleanStop, &facts.unclean)];
+        for (cause, moment) in moments {
+            if let Some((at, detail)) = moment
+                && now.saturating_duration_since(*at) < TOLD
+            {
+                found.insert(key(cause, String::new()), detail.clone());
+            }
+        }
+        found
+    }
+}
+
+/// How far the wall clock has jumped between two readings, if it has.
+fn jump(last: Now, now: Now) -> Option<String> {
+    let passed = now.mono.saturating_duration_since(last.mono);
+    let should = last.wall + passed;
+    let (by, word) = match now.wall.duration_since(should) {
+        Ok(ahead) => (ahead, "forward"),
+        Err(behind) => (behind.duration(), "back"),
+    };
+    let by = Duration::from_secs(by.as_secs_f64().round() as u64);
+    let to = rfc3339(now.wall);
+    (by > JUMP).then(|| format!("it went {word} by {}, to {to}", humantime::format_duration(by)))
+}
+
+/// The cause that a trouble with the snapshots stands for.
+fn cause_of(trouble: &Trouble) -> Cause {
+    match trouble.kind {
+        "damaged" | "unreadable" | "pointer" => Cause::CopyDamaged,
+        "gone" => Cause::CopiesGone,
+        "disk_full" => Cause::DiskFull,
+        _ => Cause::StateUnusable,
+    }
+}
+
+impl App {
+    /// Looks at what holds now, and logs what has changed.
+    pub(super) fn look_at_conditions(&self, now: Now) {
+        let mut found = self.conditions.found(now.mono);
+        for site in &self.table().sites {
+            let name = &site.config.name;
+            for (place, trouble) in self.troubles(site).into_iter().enumerate() {
+                let key = Key { of: name.clone(), cause: cause_of(&trouble), subject: place.to_string() };
+                found.insert(key, trouble.message);
+            }
+        }
+        let changes = self.conditions.ledger().observe(found, now.wall);
+        for (key, detail) in changes.begun {
+            let (cause, meaning) = (key.cause.code(), key.cause.meaning().en);
+            tracing::warn!(site = %key.of, cause, %detail, meaning, "condition begins");
+        }
+        for key in changes.ended {
+            tracing::info!(site = %key.of, cause = key.cause.code(), "condition ends");
+        }
+    }
+
+    /// What holds of the whole process.
+    pub(super) fn conditions_of(&self, site: &str) -> Vec<Condition> {
+        self.look_at_conditions(clock::now());
+        self.conditions.of(site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(cause: Cause) -> Key {
+        Key { of: "shop".into(), cause, subject: String::new() }
+    }
+
+    #[test]
+    fn what_begins_and_what_ends_is_told_once() {
+        let now = clock::now().wall;
+        let mut ledger = Ledger::default();
+        let full = || Found::from([(key(Cause::DiskFull), "a".to_owned())]);
+        let changes = ledger.observe(full(), now);
+        assert_eq!(changes.begun, [(key(Cause::DiskFull), "a".to_owned())]);
+        let later = now + Duration::from_secs(5);
+        let other = Found::from([(key(Cause::DiskFull), "b".to_owned())]);
+        assert_eq!(ledger.observe(other, later), Changes::default(), "another detail is the same condition");
+        assert_eq!(ledger.0[&key(Cause::DiskFull)], (now, "b".to_owned()));
+        assert_eq!(ledger.observe(Found::new(), later).ended, [key(Cause::DiskFull)]);
+        assert_eq!(ledger.observe(Found::new(), later), Changes::default());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_told_and_one_that_drifts_is_not() {
+        let last = clock::now();
+        let second = Duration::from_secs(1);
+        let mut now = last.plus(second);
+        assert_eq!(jump(last, now), None);
+        now.wall += Duration::from_secs(59);
+        assert_eq!(jump(last, now), None);
+        now.wall += 2 * second;
+        assert!(jump(last, now).unwrap().starts_with("it went forward by 1m 1s, to "));
+        now.wall -= Duration::from_secs(7261);
+        assert!(jump(last, now).unwrap().starts_with("it went back by 2h, to "), "{:?}", jump(last, now));
+    }
+
+    #[test]
+    fn a_jump_is_told_for_a_day() {
+        let conditions = Conditions::default();
+        let begin = clock::now();
+        conditions.tick(begin);
+        let mut now = begin.plus(Duration::from_secs(1));
+        now.wall -= Duration::from_secs(7200);
+        conditions.tick(now);
+        conditions.tick(now.plus(Duration::from_secs(1)));
+        let clock = Key { of: "".into(), cause: Cause::ClockMoved, subject: String::new() };
+        assert!(conditions.found(now.mono).contains_key(&clock));
+        assert!(conditions.found(now.mono + TOLD).is_empty());
+    }
+}

@@ -1,0 +1,55 @@
+//! What is looked at every second: the clocks, the counters, and what is wrong with Katahai itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::answers::{Answers, Ring};
+use super::seen::Trouble;
+use super::{App, status};
+use crate::clock::{self, Now};
+use crate::proxy::Site;
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The counters' readings of each site.
+pub(super) type Rings = Mutex<HashMap<Arc<str>, Ring>>;
+
+/// Looks, for as long as the application is there.
+pub(super) async fn run(app: Weak<App>) {
+    while let Some(app) = app.upgrade() {
+        app.beat(clock::now());
+        drop(app);
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+impl App {
+    fn beat(&self, now: Now) {
+        self.conditions.tick(now);
+        let table = self.table();
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.retain(|name, _| table.named(name).is_some());
+        for site in &table.sites {
+            let totals = site.metrics.totals();
+            let ring = rings.entry(site.config.name.clone());
+            ring.or_insert_with(|| Ring::new(now.mono, totals)).note(now.mono, totals);
+        }
+        drop(rings);
+        self.look_at_conditions(now);
+    }
+
+    /// Which rungs the visitors of a site got.
+    pub(super) fn answers(&self, site: &Site, now: Now) -> Answers {
+        let totals = site.metrics.totals();
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = rings.entry(site.config.name.clone()).or_insert_with(|| Ring::new(now.mono, totals));
+        Answers::of(ring, now.mono, self.started.mono, totals)
+    }
+
+    /// What is wrong with a site's snapshots.
+    pub(super) fn troubles(&self, site: &Site) -> Vec<Trouble> {
+        status::troubles(site, &self.seen(&site.config.name))
+    }
+}

@@ -1,0 +1,84 @@
+//! Katahai itself and its machine, and requests that are at fault themselves.
+
+super::advice! {
+    BUSY:
+        "So many requests wait for the site's server that no more are let through.",
+        "Look whether the server is slow (\"katahai status\") or a robot asks for too much (the access log). \"in_flight_per_origin\" sets the limit.",
+        "サイトのサーバーの応答を待つリクエストが多く、上限に達しています。",
+        "サーバーが遅くなっていないか（「katahai status」）、ロボットのアクセスが集中していないか（アクセスログ）をご確認ください。上限は in_flight_per_origin で変えられます。";
+    COPY_DAMAGED:
+        "A part of a snapshot on the disk is not what was written. Visitors get the newest older copy of it.",
+        "Run \"katahai snapshot verify --repair\", which makes a whole snapshot again. Then check the disk (\"smartctl -a\"): it may be dying.",
+        "ディスク上のコピーの一部が壊れています。訪問者には、壊れていない一つ前のコピーをお見せしています。",
+        "「katahai snapshot verify --repair」で修復してください。その後、ディスクの故障がないか（「smartctl -a」）をご確認ください。";
+    COPIES_GONE:
+        "The folder with the snapshots has vanished, or there is none that can be served. In an outage visitors would get a holding page.",
+        "Mount or restore the state directory; \"katahai snapshot list\" shows what is there, \"katahai snapshot take\" takes a new one.",
+        "コピーを保存しているフォルダーが見当たりません。このまま障害が起きると、訪問者にはお知らせのページしか表示できません。",
+        "state_dir のマウントや復元を行ってください。「katahai snapshot list」で現状を確認し、「katahai snapshot take」で新しいコピーを作成できます。";
+    DISK_FULL:
+        "The disk is full: the last snapshot had no room. The old ones go on serving, and get older.",
+        "Make room on the disk of the state directory (\"df -h\"), or keep fewer snapshots; then run \"katahai snapshot take\".",
+        "ディスクの空きがなく、新しいコピーを保存できませんでした。これまでのコピーは引き続き使えますが、古くなっていきます。",
+        "state_dir のあるディスクの空きを増やすか（「df -h」）、保存する世代数を減らしたうえで、「katahai snapshot take」を実行してください。";
+    STATE_UNUSABLE:
+        "Katahai cannot use its state directory: it cannot write there, or not read what it needs. No new copies are made.",
+        "Check that \"state_dir\" exists and belongs to the user that runs Katahai, and that the disk is not mounted read-only.",
+        "保存用フォルダー（state_dir）を使用できません。書き込みまたは読み取りができず、新しいコピーを作成できない状態です。",
+        "フォルダーが存在し、Katahaiの実行ユーザーに権限があるか、ディスクが読み取り専用になっていないかをご確認ください。";
+    CONFIGURATION_REFUSED:
+        "The configuration on the disk has a mistake and was not taken over. Katahai goes on with the last good one.",
+        "\"katahai check\" shows every problem with its line. Mend them before the next restart: with this file Katahai would not start.",
+        "設定ファイルに誤りがあるため、反映していません。Katahaiは、最後の正しい設定で動作を続けています。",
+        "「katahai check」で、誤りをすべて行番号付きで確認できます。このままでは次回起動できませんので、再起動の前に修正してください。";
+    CERTIFICATE_UNREADABLE:
+        "The certificate that visitors see cannot be read from its file. The last good one goes on serving, until it expires.",
+        "Check the paths under \"tls\", that the files are whole and that Katahai's user may read them; then run \"katahai reload\".",
+        "訪問者に提示する証明書のファイルを読み取れません。最後に正しく読めた証明書を、期限まで使い続けます。",
+        "設定の tls のパス、ファイルの内容、Katahaiの実行ユーザーの読み取り権限を確認し、「katahai reload」を実行してください。";
+    CLOCK_MOVED:
+        "The clock of this machine jumped by more than a minute. Ages of copies and certificates may be judged wrongly.",
+        "Compare \"date -u\" with the real time, and see that time synchronisation runs (\"timedatectl\").",
+        "このマシンの時計が、1分以上ずれて動きました。コピーの経過時間や証明書の期限を、正しく判断できないおそれがあります。",
+        "「date -u」を正しい時刻と比べ、時刻同期が動いているか（「timedatectl」）をご確認ください。";
+    UNCLEAN_STOP:
+        "Katahai did not end by itself the last time: it was killed, or the machine lost power. Nothing that was published is lost.",
+        "See why with \"journalctl -u katahai -b -1\" and \"dmesg\": often memory had run out.",
+        "前回、Katahaiは正常に終了していません。強制終了か、マシンの電源断が考えられます。公開済みのコピーは失われていません。",
+        "「journalctl -u katahai -b -1」と「dmesg」で理由をご確認ください。メモリー不足による強制終了がよくある原因です。";
+    INTERNAL:
+        "Something went wrong in Katahai itself, and one request was lost by it.",
+        "The log has the reason at that time. Please report it with that line.",
+        "Katahaiの内部で問題が起き、1件のリクエストに応答できませんでした。",
+        "その時刻のログに理由が記録されています。該当する行を添えてご報告ください。";
+    MALFORMED:
+        "The visitor's program sent a request that is not proper HTTP.",
+        "Nothing is to be done: usually it is a robot that tries doors.",
+        "訪問者のプログラムが、正しくないHTTPリクエストを送ってきました。",
+        "対応は不要です。多くは、不正アクセスを試みるロボットによるものです。";
+    UNKNOWN_SITE:
+        "Somebody asked for a host that no site of this configuration has.",
+        "If it is one of yours, add it to the site's \"hosts\" and run \"katahai reload\". If it is not, nothing is to be done.",
+        "設定にないホスト名へのアクセスがありました。",
+        "ご自身のホスト名であれば、設定の hosts に加えて「katahai reload」を実行してください。そうでなければ対応は不要です。";
+    HEADERS_TOO_LARGE:
+        "A request's header fields are larger than allowed; mostly the site has set too many cookies.",
+        "If honest visitors meet it, let the site set fewer cookies, or raise \"limits.header_size\".",
+        "リクエストのヘッダーが上限を超えています。多くの場合、サイトのCookieが大きすぎます。",
+        "一般の訪問者に起きている場合は、サイトのCookieを減らすか、設定の limits.header_size を大きくしてください。";
+    BODY_TOO_LARGE:
+        "A visitor sent more than is allowed, such as a large file in a form.",
+        "If the site is to take such files, raise \"limits.body_size\".",
+        "訪問者が、上限を超える大きさのデータ（フォームの添付ファイルなど）を送信しました。",
+        "サイトで受け付ける必要がある場合は、設定の limits.body_size を大きくしてください。";
+    METHOD_REFUSED:
+        "A request used a method that a proxy for visitors does not carry out (CONNECT, TRACE).",
+        "There is nothing to do; somebody looks for open proxies.",
+        "訪問者向けのプロキシーでは受け付けない操作（CONNECT、TRACE）のリクエストがありました。",
+        "特に対応は不要です。開放されたプロキシーを探すアクセスと考えられます。";
+    VISITOR_GONE:
+        "The visitor left before the request was complete.",
+        "It is ordinary, and there is nothing to do: a closed browser, or a lost line.",
+        "訪問者が、リクエストの途中で離れました。",
+        "通常のことですので、対応は不要です。ブラウザーを閉じたか、通信が切れたものです。";
+}

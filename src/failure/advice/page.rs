@@ -1,0 +1,109 @@
+//! Answers that look well and are not the site.
+
+super::advice! {
+    DATABASE_ERROR:
+        "The site cannot reach its database and says so on its pages. The database has stopped, is full, or its password was changed.",
+        "Restart the database on the server, look at the free space of its disk, and check the site's database settings (in WordPress wp-config.php).",
+        "サイトがデータベースに接続できず、ページにエラーを表示しています。データベースの停止、容量不足、パスワードの変更が考えられます。",
+        "サーバーでデータベースを再起動し、ディスクの空きと、サイトの接続設定（WordPressでは wp-config.php）をご確認ください。";
+    PHP_ERROR:
+        "PHP shows an error in the place of the page. An update of a plug-in, a theme or of PHP itself is the usual reason.",
+        "Undo the last update; the message names the file. In WordPress, rename the folder of the plug-in that it names.",
+        "ページの代わりに、PHPのエラーが表示されています。プラグイン、テーマ、PHP本体の更新が主な原因です。",
+        "エラーに書かれたファイルを手がかりに、直前の更新を元に戻してください。WordPressでは、該当するプラグインのフォルダー名を変えると無効にできます。";
+    APPLICATION_ERROR:
+        "The program behind the site shows its error page in the place of the page.",
+        "Read the program's own log at that time, and undo its last release.",
+        "サイトのプログラムが、ページの代わりにエラー画面を返しています。",
+        "その時刻のプログラムのログを確認し、直前のリリースを元に戻してください。";
+    EMPTY_PAGE:
+        "The site answers with an empty page where there was text. In PHP this is an error that is not shown (the white page).",
+        "Read PHP's error log; often memory has run out, or the last update has a mistake.",
+        "内容のあったページが、空の状態で返されています。PHPでは、表示されないエラー（真っ白な画面）であることがほとんどです。",
+        "PHPのエラーログをご確認ください。メモリー不足か、直前の更新の不具合がよくある原因です。";
+    TRUNCATED_PAGE:
+        "Pages end in the middle, although their length is right. The program stops while it makes them.",
+        "Read the program's error log, and look for a full disk or a full cache on the server.",
+        "ページが途中で終わっています。プログラムが、ページの作成中に停止していると考えられます。",
+        "プログラムのエラーログと、サーバーのディスクやキャッシュの空きをご確認ください。";
+    SUSPENDED:
+        "The host has suspended the site's account and shows its own page instead: an unpaid bill, or a complaint.",
+        "Call the host, and look for its letters in your mail, the spam folder too. Visitors keep getting the copy until the account is open again.",
+        "ホスティング会社がアカウントを停止し、代わりに自社のページを表示しています。料金の未払いか、規約違反の指摘が考えられます。",
+        "ホスティング会社にご連絡のうえ、届いているメールを迷惑メールも含めてご確認ください。再開までの間、訪問者にはコピーをお見せします。";
+    QUOTA_EXCEEDED:
+        "The host shows a page that says that the site has used up its traffic or its space.",
+        "Buy more in the host's panel, or wait until its period ends. Look there for what used it up.",
+        "転送量や容量の上限を超えたため、ホスティング会社のページが表示されています。",
+        "管理画面で追加購入するか、期間が切り替わるまでお待ちください。何が上限を使い切ったかも確認できます。";
+    DEFAULT_PAGE:
+        "The server shows the page that it has before a site is set up on it. The site's set-up is gone, or its name points to another server.",
+        "Check on the server that the site is set up for this name and that its folder is right; look whether the machine was installed anew.",
+        "サーバーが、サイト設定前の初期ページを表示しています。サイトの設定が失われたか、名前が別のサーバーを指しています。",
+        "サーバーで、この名前のサイト設定と公開フォルダーをご確認ください。サーバーが初期化されていないかもお調べください。";
+    PARKING:
+        "A page that offers the domain for sale, or advertises on it, answers in the place of the site. The domain has expired or points to a parking service.",
+        "Renew the domain at your registrar today: after a few weeks somebody else may buy it. Then check its DNS records.",
+        "サイトの代わりに、ドメインの販売や広告のページが表示されています。ドメインの期限切れか、駐車サービスへの誤った設定が考えられます。",
+        "本日中にドメイン管理会社で更新してください。数週間で他人に取得されるおそれがあります。その後、DNSレコードをご確認ください。";
+    DIRECTORY_LISTING:
+        "The server lists files where a page was. The page that should come first (index.html, index.php) is gone, or PHP is off.",
+        "Put the file back, and turn listings off on the server: they show visitors what is not meant for them.",
+        "ページのあった場所に、ファイルの一覧が表示されています。トップのファイル（index.html、index.php）がないか、PHPが無効になっています。",
+        "ファイルを元に戻してください。内部のファイルが見えてしまうため、サーバーの一覧表示機能も無効にしてください。";
+    BOT_WALL:
+        "Something before the site takes Katahai for a robot and shows it a test (a CAPTCHA) in the place of the page.",
+        "Have the host or the CDN let this machine's address through. Visitors get the copy meanwhile.",
+        "サイトの前段の防御機能がKatahaiをロボットと判断し、ページの代わりに確認画面（CAPTCHAなど）を返しています。",
+        "ホスティング会社やCDNの設定で、このマシンのアドレスを許可してください。その間、訪問者にはコピーをお見せします。";
+    GATEWAY_ERROR:
+        "A proxy or load balancer before the site shows its own error page. What stands behind it does not answer.",
+        "Look first at the server behind it, then at the proxy's log.",
+        "サイトの前段にあるプロキシーやロードバランサーが、エラーページを返しています。その先のサーバーが応答していません。",
+        "まずその先のサーバーを、次にプロキシーのログをご確認ください。";
+    UNKNOWN_TO_HOST:
+        "The host or CDN answers that it knows no site of this name. The site was removed there, or never entered.",
+        "Enter the name again in the host's or the CDN's panel, and look there whether the plan has ended.",
+        "ホスティング会社やCDNが、この名前のサイトは登録されていないと応答しています。登録が削除された可能性があります。",
+        "管理画面で名前を登録し直し、契約が終了していないかをご確認ください。";
+    MAINTENANCE:
+        "The site shows its maintenance page on every page.",
+        "If somebody is working on it, nothing is to be done. If nobody is, turn the maintenance mode off in the site's administration.",
+        "サイト全体が、メンテナンス中の表示になっています。",
+        "作業中であれば、対応は不要です。そうでなければ、サイトの管理画面でメンテナンスモードを解除してください。";
+    DEFACED:
+        "The pages were replaced by somebody who broke in. Visitors get the copy, not these pages.",
+        "Take the server off the network, change all passwords, and restore the site from a backup made before. Pin the present snapshot: \"katahai snapshot pin current\".",
+        "第三者の侵入により、ページが書き換えられています。訪問者には、書き換え前のコピーをお見せしています。",
+        "サーバーをネットワークから切り離し、パスワードをすべて変更して、侵入前のバックアップから復元してください。「katahai snapshot pin current」で今のコピーを保護できます。";
+    FOREIGN_REDIRECT:
+        "The site sends visitors to a domain that is not its own. After a break-in this is common; it may also be a mistake in its settings.",
+        "If you did not mean it, look at .htaccess and at the site's address in its settings. If you did, add the domain to the site's \"hosts\".",
+        "サイトが、訪問者を別のドメインへ転送しています。不正侵入でよく見られますが、設定の誤りのこともあります。",
+        "心当たりがなければ、.htaccessとサイトのURL設定をご確認ください。意図した転送であれば、設定の hosts にそのドメインを加えてください。";
+    SOFT_MISSING:
+        "The site shows its \"not found\" page where a page was, but with the status of success.",
+        "Look whether the page was removed or its address changed. If it was removed for good, let the site answer 404.",
+        "ページのあった場所に、正常のステータス（200）のまま「見つかりません」のページが表示されています。",
+        "ページの削除やURLの変更がないかをご確認ください。削除した場合は、404を返すように設定してください。";
+    EMPTIED:
+        "The site answers every address with the same page: its content is gone. The database is empty, or another site answers.",
+        "Restore the site from its backup; \"katahai snapshot export\" writes the copy to a folder if there is none.",
+        "どのURLにも同じページが返され、サイトの内容が失われています。データベースが空になったか、別のサイトが応答しています。",
+        "バックアップから復元してください。バックアップがない場合は、「katahai snapshot export」でコピーをフォルダーに書き出せます。";
+    TEXT_MISSING:
+        "Pages lack the text that your configuration expects on them (\"expect_text\").",
+        "Look at the page. If it is as it should be, its text has changed: correct \"expect_text\" and run \"katahai reload\".",
+        "設定の expect_text で指定した文字列が、ページに含まれていません。",
+        "ページをご確認ください。正常であれば文面が変わっていますので、expect_text を直して「katahai reload」を実行してください。";
+    TEXT_REJECTED:
+        "Pages have a text on them that your configuration rejects (\"reject_text\").",
+        "Look at the page and at the site's log. If the text is harmless, take it out of \"reject_text\" and run \"katahai reload\".",
+        "設定の reject_text で拒否した文字列が、ページに含まれています。",
+        "ページとサイトのログをご確認ください。問題のない文字列であれば、reject_text から外して「katahai reload」を実行してください。";
+    WRONG_PAGE:
+        "What comes is a page that one of your own fingerprints describes as not the site's.",
+        "Look at the page itself on the server. If it is the site after all, correct your file of fingerprints and run \"katahai reload\".",
+        "独自に登録した判定パターンに一致し、このサイトのページではないと判断しました。",
+        "サーバーで実際のページをご確認ください。正しいページであれば、判定パターンのファイルを直して「katahai reload」を実行してください。";
+}

@@ -78,7 +78,7 @@ async fn killed_publishing(sheet: Sheet) {
             MIRRORED.iter().all(|path| asked.iter().any(|asked| asked.target == *path)).then_some(())
         })
         .await;
-        tokio::time::sleep(ms(u64::from(version - 2) * 70)).await; // the moment of the kill
+        tokio::time::sleep(ms(u64::from(version - 2) * 80)).await; // the moment of the kill
         edge.kill();
         origin.fail(Refuse).await;
         edge.restart().await;

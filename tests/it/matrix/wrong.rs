@@ -80,7 +80,12 @@ pub fn pages() -> Vec<Row> {
         everything("defaced", &["defaced"], Instead(Page::html(DEFACED))),
         page("a parking page", &["parking"], "parking/sedo.html"),
         page("a bot wall", &["bot-wall"], "bot-wall/cloudflare-challenge.html"),
-        page("a CAPTCHA", &["bot-wall"], "bot-wall/recaptcha-interstitial.html"),
+        // as those who send it do: with 403
+        everything(
+            "a CAPTCHA",
+            &["bot-wall"],
+            Instead(sample("bot-wall/recaptcha-interstitial.html").status(403)),
+        ),
         everything(
             "a redirect to another domain",
             &["foreign-redirect"],

@@ -82,7 +82,7 @@ impl CacheStatus {
             }
             CacheStatus::Forwarded { why, status, stored, collapsed } => {
                 if let Some(common) = common(why, status, stored, collapsed) {
-                    return HeaderValue::from_static(common);
+                    return common;
                 }
                 built(&[
                     b"katahai; fwd=",
@@ -104,17 +104,28 @@ impl CacheStatus {
     }
 }
 
-/// The values that nearly all forwarded requests get: no allocation for them.
-fn common(why: Forward, status: StatusCode, stored: bool, collapsed: bool) -> Option<&'static str> {
+/// The values that nearly all forwarded requests get: no allocation for them, and, because they are constants, no
+/// check of every letter.
+fn common(why: Forward, status: StatusCode, stored: bool, collapsed: bool) -> Option<HeaderValue> {
     if status != StatusCode::OK || collapsed {
         return None;
     }
     match (why, stored) {
-        (Forward::UriMiss, true) => Some("katahai; fwd=uri-miss; fwd-status=200; stored"),
-        (Forward::UriMiss, false) => Some("katahai; fwd=uri-miss; fwd-status=200"),
-        (Forward::Stale, true) => Some("katahai; fwd=stale; fwd-status=200; stored"),
-        (Forward::Bypass, false) => Some("katahai; fwd=bypass; fwd-status=200"),
-        (Forward::Method, false) => Some("katahai; fwd=method; fwd-status=200"),
+        (Forward::UriMiss, true) => {
+            Some(const { HeaderValue::from_static("katahai; fwd=uri-miss; fwd-status=200; stored") })
+        }
+        (Forward::UriMiss, false) => {
+            Some(const { HeaderValue::from_static("katahai; fwd=uri-miss; fwd-status=200") })
+        }
+        (Forward::Stale, true) => {
+            Some(const { HeaderValue::from_static("katahai; fwd=stale; fwd-status=200; stored") })
+        }
+        (Forward::Bypass, false) => {
+            Some(const { HeaderValue::from_static("katahai; fwd=bypass; fwd-status=200") })
+        }
+        (Forward::Method, false) => {
+            Some(const { HeaderValue::from_static("katahai; fwd=method; fwd-status=200") })
+        }
         (
             Forward::VaryMiss
             | Forward::Request

@@ -5,26 +5,23 @@ use std::fmt;
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHORIZATION, SET_COOKIE, TE, UPGRADE,
 };
 use http::{Method, Version};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-/// No standard field. CGI programs take it for the variable `HTTP_PROXY` ("httpoxy").
-const PROXY: HeaderName = HeaderName::from_static("proxy");
-
-static HOP: [HeaderName; 9] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HTTP2_SETTINGS,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY,
+/// What is for one connection only.
+const HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "proxy-authenticate",
+    "proxy-authorization",
+    // No standard field. CGI programs take it for the variable `HTTP_PROXY` ("httpoxy").
+    "proxy",
 ];
 
 /// What `Connection` may not take away, whoever asks: removing it would change what the message means to the next
@@ -61,24 +58,21 @@ const NOT_NOMINABLE: &[&str] = &[
 /// and the credentials for a proxy. `TE` is kept if it says "trailers", and then says nothing else. `Trailer` is
 /// kept: it announces trailers, which travel on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        remove_nominated(headers);
-    }
-    if headers.contains_key(TE) {
-        let trailers = headers.get_all(TE).iter().any(|v| has_token(v, b"trailers"));
-        if trailers {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-        } else {
-            headers.remove(TE);
-        }
-    }
     // one look at the names that are there is cheaper than one for each that might be
-    let present = headers.keys().filter_map(|n| HOP.iter().position(|h| h == n));
+    let present = headers.keys().filter_map(|n| HOP.iter().position(|hop| *hop == n.as_str()));
     let present = present.fold(0_u32, |set, i| set | 1 << i);
-    for (i, name) in HOP.iter().enumerate() {
+    if present == 0 {
+        return;
+    }
+    remove_nominated(headers);
+    let trailers = headers.get_all(TE).iter().any(|v| has_token(v, b"trailers"));
+    for (i, name) in HOP.into_iter().enumerate() {
         if present & 1 << i != 0 {
             headers.remove(name);
         }
+    }
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 

@@ -67,6 +67,9 @@ impl Connection {
     pub async fn open(io: Box<dyn Io>, header_size: usize) -> Result<Connection, Failure> {
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(header_size.max(8192) + 64 * 1024)
+            // Nearly all requests are one piece, their head. For the few with a body, copying costs less than the 64
+            // vectors that hyper lays out for each write.
+            .writev(false)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| Failure::new(Cause::NotHttp).source(e))?;
@@ -95,7 +98,8 @@ impl Connection {
             if driver.as_mut().is_some_and(|running| Pin::new(running).poll(cx).is_ready()) {
                 driver = None; // with it goes the queue: what was not answered ends with the error
             }
-            answer.as_mut().poll(cx)
+            // The answer comes from the driver, which was just asked: woken for it, we would be polled for nothing.
+            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await;
         match result {
@@ -179,7 +183,7 @@ impl AnswerBody {
     /// Takes the connection back to the pool if it is whole and at rest.
     fn release(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if connection.is_open()
+        if (connection.sender.is_ready() || connection.is_open())
             && let Some(pool) = self.pool.upgrade()
         {
             pool.put(&self.name, connection);
@@ -187,14 +191,18 @@ impl AnswerBody {
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+        let Some(connection) = self.connection.as_mut() else {
+            return Pin::new(&mut self.incoming).poll_frame(cx);
+        };
+        // What comes, comes from the driver, which is asked here: woken for it, we would be polled for nothing.
+        let mut unwoken = Context::from_waker(Waker::noop());
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(&mut unwoken) {
             return Poll::Ready(frame);
         }
-        let Some(connection) = self.connection.as_mut() else { return Poll::Pending };
         if Pin::new(&mut connection.driver).poll(cx).is_ready() {
             self.connection = None; // closed; what it has read is still in the channel
         }
-        Pin::new(&mut self.incoming).poll_frame(cx)
+        Pin::new(&mut self.incoming).poll_frame(&mut unwoken)
     }
 
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {

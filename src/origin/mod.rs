@@ -178,8 +178,9 @@ impl Origins {
         let mut fresh = !idempotent;
         let mut next = Some(request);
         let mut last = None;
-        for _ in 0..ATTEMPTS {
-            let wait = sending.wait.saturating_sub(clock::instant() - begun);
+        for attempt in 0..ATTEMPTS {
+            let spent = if attempt == 0 { Duration::ZERO } else { clock::instant() - begun };
+            let wait = sending.wait.saturating_sub(spent);
             let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
             let Some(index) = self.next(&tried) else { break };
             let origin = &self.members[index].origin;

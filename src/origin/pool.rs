@@ -39,12 +39,12 @@ impl Pool {
     pub fn put(&self, name: &Arc<str>, mut connection: Connection) {
         connection.idle_since = Some(clock::instant());
         let mut resting = self.lock();
-        if !resting.contains_key(name) && resting.len() >= NAMES {
-            return;
-        }
-        let alike = resting.entry(name.clone()).or_default();
-        if alike.len() < MOST {
-            alike.push(connection);
+        if let Some(alike) = resting.get_mut(name) {
+            if alike.len() < MOST {
+                alike.push(connection);
+            }
+        } else if resting.len() < NAMES {
+            resting.insert(name.clone(), vec![connection]);
         }
     }
 

@@ -163,9 +163,10 @@ pub(super) fn hold_against(origin: &Origin, failure: &Failure) {
 /// Whether a page is made by a program, most likely, or is a file.
 pub(super) fn class_of(key: &str) -> Class {
     const PAGES: [&str; 7] = ["html", "htm", "php", "asp", "aspx", "jsp", "cgi"];
-    let name = key::path_of(key).rsplit('/').next().unwrap_or_default();
-    match name.rsplit_once('.') {
-        Some((_, ending)) if !PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page)) => Class::Asset,
+    let path = key::path_of(key);
+    let last = path.bytes().rposition(|b| matches!(b, b'/' | b'.')).unwrap_or_default();
+    match path[last..].strip_prefix('.') {
+        Some(ending) if !PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page)) => Class::Asset,
         Some(_) | None => Class::Page,
     }
 }

@@ -344,7 +344,7 @@ impl Trial<'_> {
     }
 
     fn print(&self, parts: &Parts, body: &[u8]) -> Print {
-        Print::of(self.beside.print(), self.ask.key(), (parts.status, &parts.headers), body)
+        self.site.trusted.print(self.beside.print(), self.ask.key(), (parts.status, &parts.headers), body)
     }
 
     /// Notes that the answer is the site's.

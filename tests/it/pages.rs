@@ -237,6 +237,36 @@ async fn a_port_that_answers_again_is_not_the_site() {
 }
 
 #[tokio::test]
+async fn visitors_come_back_little_by_little_and_sessions_at_once() {
+    let origin = fixture::shop().await;
+    let config = Config::before(&origin.url())
+        .site("failover.recovery_ramp", "60s")
+        .site("cache.bypass_cookies", ["logged_in"]);
+    let edge = Edge::start(config).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    origin.heal().await;
+    edge.until("recovering").await;
+    origin.forget();
+    let (mut live, began) = (0, Instant::now());
+    for _ in 0..200 {
+        let answer = edge.get(SEEN).await;
+        answer.must_be(&origin.content(SEEN).body);
+        live += usize::from(!answer.is_from_snapshot());
+    }
+    // from a twentieth on, to all of them after a minute
+    let most = 200.0 * (0.05 + began.elapsed().as_secs_f64() / 60.0);
+    assert!(live as f64 <= most * 2.0 + 10.0, "{live} of 200 visitors, {most} expected at most");
+    assert_eq!(origin.visits(), live, "the origin gets no more than its share");
+    let session = edge.client().get_with(SEEN, &[("cookie", "logged_in=x")]).await;
+    assert!(!session.is_from_snapshot(), "{:?}", session.headers);
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+}
+
+#[tokio::test]
 async fn most_pages_bad_is_the_site_down_and_it_comes_back_page_by_page() {
     let (origin, edge) = house(20).await;
     origin.fail_under("/rooms", Instead(sample("database-error/sql-connection-message"))).await;

@@ -107,12 +107,15 @@ pub struct Health {
     relapses: u32,
     /// When it came back, if it ever was down.
     back: Option<Instant>,
+    /// Whether the last check was answered with something else than the site: that visitors get other pages right, assets
+    /// or some that nobody has a copy of, does not outweigh it.
+    wrong: bool,
 }
 
 impl Health {
     /// Nothing seen.
     pub fn new(by: Thresholds) -> Health {
-        Health { state: State::Unproven, bad: 0, by, fell: None, relapses: 0, back: None }
+        Health { state: State::Unproven, bad: 0, by, fell: None, relapses: 0, back: None, wrong: false }
     }
 
     /// The same knowledge, judged by other numbers from now on.
@@ -151,7 +154,11 @@ impl Health {
     /// Takes note of what was seen; `Some` if that changed the state.
     pub fn observe(&mut self, evidence: Evidence, seen: Seen, now: Now) -> Option<Change> {
         let from = self.state;
+        if evidence == Evidence::Check {
+            self.wrong = matches!(seen, Seen::Bad(cause) if is_wrong(cause));
+        }
         let to = match (from, seen) {
+            (State::Up, Seen::Good) if self.wrong => State::Up,
             (State::Unproven | State::Up, Seen::Good) => {
                 self.bad = 0;
                 State::Up
@@ -192,6 +199,11 @@ impl Health {
     }
 }
 
+/// Whether there was an answer, and it was not the site's: the table of causes follows a request on its way.
+fn is_wrong(cause: Cause) -> bool {
+    (Cause::ServerError..=Cause::WrongPage).contains(&cause)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +232,16 @@ mod tests {
         assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD)]).state(), State::Up);
         assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD), up, (Visit, BAD)]).state(), State::Up);
         assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD), (Visit, BAD)]).state().as_str(), "down");
+    }
+
+    #[test]
+    fn what_visitors_get_does_not_outweigh_key_pages_that_are_wrong() {
+        use Evidence::{Check, Visit};
+        let wrong = (Check, Seen::Bad(Cause::Parking));
+        let (good, slow) = ((Visit, Seen::Good), (Check, Seen::Bad(Cause::Silent)));
+        assert_eq!(walk(&[good, wrong, good, wrong, good, wrong]).state().as_str(), "down");
+        assert_eq!(walk(&[good, wrong, wrong, (Check, Seen::Good), wrong, good, wrong]).state(), State::Up);
+        assert_eq!(walk(&[good, slow, slow, good, slow, slow]).state(), State::Up, "it answers, if slowly");
     }
 
     #[test]

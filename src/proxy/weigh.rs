@@ -155,8 +155,6 @@ impl Trial<'_> {
                 return Err(failure);
             }
         };
-        origin.observe(Evidence::Visit, Seen::Good);
-        origin.took(class_of(self.ask.key()), took);
         let verdict = match wanted {
             Wanted::Head => head,
             Wanted::Beginning | Wanted::Whole => {
@@ -171,6 +169,8 @@ impl Trial<'_> {
                 return Err(self.bad(finding));
             }
         }
+        origin.observe(Evidence::Visit, Seen::Good);
+        origin.took(class_of(self.ask.key()), took);
         Ok((Answered { response: Response::from_parts(parts, Body::Empty), origin, took }, held))
     }
 

@@ -49,7 +49,7 @@ fn branches(site: &Value, language: Language) -> Option<String> {
     (!list.is_empty()).then(|| {
         let list = list.join(language.pick(", ", "、"));
         language
-            .pick(format!("pages given as copies: {list}"), format!("コピーでお見せしているページ：{list}"))
+            .pick(format!("pages given as copies: {list}"), format!("控えでお見せしているページ：{list}"))
     })
 }
 
@@ -88,7 +88,7 @@ fn word(rung: &str, language: Language) -> String {
     let word = match rung {
         "cache" => ("cache", "キャッシュ"),
         "origin" => ("live", "元のサイト"),
-        "stale" => ("stale copy", "期限切れのコピー"),
+        "stale" => ("stale copy", "期限切れの控え"),
         "snapshot" => ("snapshot", "スナップショット"),
         "holding" => ("holding page", "お知らせのページ"),
         "refused" => ("form refused", "送信の受付不可"),
@@ -112,7 +112,7 @@ fn without_copy(pages: &Value, language: Language) -> Option<String> {
         };
         language.pick(
             format!("asked for in vain, without a copy: {list}{more}"),
-            format!("コピーがなく、お見せできなかったページ：{list}{more_ja}"),
+            format!("控えがなく、お見せできなかったページ：{list}{more_ja}"),
         )
     })
 }

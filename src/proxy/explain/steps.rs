@@ -163,12 +163,12 @@ impl Sight<'_> {
         if self.share < 1.0 {
             let share = (self.share * 100.0).round();
             en.push_str(&format!(": {share}% of visitors get the live site, the others copies"));
-            ja.push_str(&format!("（訪問者の{share}%に元のサイト、ほかの方にはコピーをお見せしています）"));
+            ja.push_str(&format!("（訪問者の{share}%に元のサイト、ほかの方には控えをお見せしています）"));
         }
         let word = match mode {
             Mode::Auto => None,
             Mode::HoldOrigin => Some(("the live site", "元のサイト")),
-            Mode::HoldSnapshot => Some(("its copies", "コピー")),
+            Mode::HoldSnapshot => Some(("its copies", "控え")),
         };
         if let Some((held, held_ja)) = word {
             en.push_str(&format!(", and the operator holds it on {held}"));
@@ -183,7 +183,7 @@ impl Sight<'_> {
                 _ if self.situation.found == Found::Fresh
                     && self.plan == Plan::Give(Fall::Copy(Copy::Fresh)) =>
                 {
-                    ("a fresh copy is at hand".to_owned(), "新しいコピーがあるため".to_owned())
+                    ("a fresh copy is at hand".to_owned(), "新しい控えがあるため".to_owned())
                 }
                 Some(cause) => (cause.code().to_owned(), format!("{} のため", cause.code())),
                 None => ("there is no need to".to_owned(), "必要がないため".to_owned()),
@@ -197,7 +197,7 @@ impl Sight<'_> {
         let who = origins.join(", ");
         let patience = matches!(self.plan, Plan::Ask { wait: Wait::Patience, .. });
         let (for_, for_ja) = if patience {
-            ("a visitor's patience", "コピーがあるときの待ち時間")
+            ("a visitor's patience", "控えがあるときの待ち時間")
         } else {
             ("its time-out", "タイムアウト")
         };
@@ -233,8 +233,8 @@ fn step(step: &'static str, en: String, ja: String) -> Step {
 fn words(from: &str) -> (&'static str, &'static str) {
     match from {
         "origin" => ("the live site's answer", "元のサイトの応答"),
-        "cache" => ("the fresh copy of the cache", "キャッシュの新しいコピー"),
-        "stale" => ("the last copy of the cache", "キャッシュの最後のコピー"),
+        "cache" => ("the fresh copy of the cache", "キャッシュの新しい控え"),
+        "stale" => ("the last copy of the cache", "キャッシュの最後の控え"),
         "snapshot" => ("the page of the snapshot", "スナップショットのページ"),
         "gone" => ("that the page was removed", "ページが削除されたという応答"),
         _ => ("the holding page", "お知らせのページ"),

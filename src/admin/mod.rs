@@ -2,6 +2,7 @@
 //! `{"error":{"code","message"}}` with the right status.
 
 mod demo;
+mod explain;
 mod guard;
 mod pages;
 mod reply;
@@ -68,6 +69,9 @@ impl Api {
                 self.app.look_again().await;
                 json(StatusCode::OK, &self.app.status().await)
             }
+            ["api", "v1", "explain"] if get => {
+                explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
+            }
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
             ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
             ["api", "v1", "sites", site, rest @ ..] => {
@@ -76,7 +80,9 @@ impl Api {
                 sites::answer(&self.app, site, wanted).await
             }
             ["api", "v1", "incidents" | "events", ..] => later(),
-            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "reload"] => not_this_method(),
+            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "explain" | "reload"] => {
+                not_this_method()
+            }
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
         }
     }

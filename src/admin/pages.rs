@@ -27,7 +27,7 @@ type File = (&'static [&'static str], &'static str, &'static str);
 /// The dashboard's one document: the script in it looks at the path.
 const SHELL: &str = include_str!("assets/dashboard.html");
 
-const DASHBOARD: [File; 11] = [
+const DASHBOARD: [File; 12] = [
     (&["sites"], HTML, SHELL),
     (&["logo.svg"], "image/svg+xml", include_str!("assets/logo.svg")),
     (&["dashboard", "style.css"], STYLE, include_str!("assets/dashboard.css")),
@@ -38,6 +38,7 @@ const DASHBOARD: [File; 11] = [
     (&["dashboard", "overview.js"], SCRIPT, include_str!("assets/overview.js")),
     (&["dashboard", "site.js"], SCRIPT, include_str!("assets/site.js")),
     (&["dashboard", "report.js"], SCRIPT, include_str!("assets/report.js")),
+    (&["dashboard", "why.js"], SCRIPT, include_str!("assets/why.js")),
     (&["dashboard", "compare.js"], SCRIPT, include_str!("assets/compare.js")),
 ];
 

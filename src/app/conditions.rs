@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::seen::Trouble;
 use super::{App, chain};
 use crate::clock::{self, Now};
-use crate::config::Problems;
-use crate::failure::{Cause, Text, Whose};
+use crate::config::{self, Problems};
+use crate::failure::{Cause, Told};
 use crate::snapshot::rfc3339;
 use crate::tls::{Problem, Serving};
 
@@ -20,26 +20,6 @@ use crate::tls::{Problem, Serving};
 const TOLD: Duration = Duration::from_secs(24 * 3600);
 /// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
 const JUMP: Duration = Duration::from_secs(60);
-
-/// A cause with all that there is to say of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Told {
-    /// The stable code.
-    pub code: &'static str,
-    /// Who has to act.
-    pub whose: &'static str,
-    /// What it means.
-    pub meaning: Text,
-    /// What to do.
-    pub advice: Text,
-}
-
-impl From<Cause> for Told {
-    fn from(cause: Cause) -> Told {
-        let whose: Whose = cause.whose();
-        Told { code: cause.code(), whose: whose.as_str(), meaning: cause.meaning(), advice: cause.advice() }
-    }
-}
 
 /// Something that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,12 +80,28 @@ impl Ledger {
 #[derive(Debug, Default)]
 struct Facts {
     /// The files that were refused when they were last read, with the reasons.
-    refused: BTreeMap<PathBuf, String>,
+    refused: BTreeMap<PathBuf, Refused>,
     /// The sites whose certificate could not be read.
     certificates: Vec<(Arc<str>, String)>,
     clock: Option<(Instant, String)>,
     unclean: Option<(Instant, String)>,
     last: Option<Now>,
+}
+
+/// Why a file was refused.
+#[derive(Debug)]
+struct Refused {
+    reasons: String,
+    /// Of them, those that are about a certificate which visitors are to see.
+    certificate: Option<String>,
+}
+
+impl Refused {
+    fn of(problems: &Problems) -> Refused {
+        let is_tls = |problem: &&config::Problem| problem.key.contains(".tls.");
+        let certificate = problems.iter().find(is_tls).map(ToString::to_string);
+        Refused { reasons: super::in_one_line(problems), certificate }
+    }
 }
 
 /// All conditions of the process and its sites.
@@ -128,7 +124,7 @@ impl Conditions {
     pub(super) fn read(&self, file: &Path, problems: Option<&Problems>) {
         let mut facts = self.facts();
         match problems {
-            Some(problems) => drop(facts.refused.insert(file.to_owned(), super::in_one_line(problems))),
+            Some(problems) => drop(facts.refused.insert(file.to_owned(), Refused::of(problems))),
             None => drop(facts.refused.remove(file)),
         }
     }
@@ -180,8 +176,12 @@ impl Conditions {
         let process: Arc<str> = "".into();
         let key = |cause, subject: String| Key { of: process.clone(), cause, subject };
         let mut found = Found::new();
-        for (file, reasons) in &facts.refused {
-            found.insert(key(Cause::ConfigurationRefused, file.display().to_string()), reasons.clone());
+        for (file, refused) in &facts.refused {
+            let file = file.display().to_string();
+            if let Some(certificate) = &refused.certificate {
+                found.insert(key(Cause::CertificateUnreadable, file.clone()), certificate.clone());
+            }
+            found.insert(key(Cause::ConfigurationRefused, file), refused.reasons.clone());
         }
         for (site, reason) in &facts.certificates {
             let key = Key { of: site.clone(), cause: Cause::CertificateUnreadable, subject: String::new() };

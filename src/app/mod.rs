@@ -27,12 +27,12 @@ use crate::config::{Config, Env, Problems};
 use crate::crawl::Crawler;
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
-use crate::proxy::{Hot, Proxy, Table};
+use crate::proxy::{Explained, Hot, Proxy, Table, Unexplained};
 use crate::server::{self, Listener, Server, Terms};
 use crate::tls::{Certs, Problem};
 use crate::{server::Drained, tasks};
 pub use answers::{Answers, Counted};
-pub use conditions::{Condition, Told};
+pub use conditions::Condition;
 pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
@@ -193,6 +193,14 @@ impl App {
     /// The sites as they run.
     pub fn table(&self) -> Arc<Table> {
         self.proxy.table()
+    }
+
+    /// What a visitor with these cookies would get for an address, and why.
+    ///
+    /// # Errors
+    /// See [`Unexplained`].
+    pub async fn explain(&self, url: &str, cookie: Option<&str>) -> Result<Explained, Unexplained> {
+        self.proxy.explain(url, cookie, clock::now()).await
     }
 
     /// The metrics, with what is read off the parts brought up to date.

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::seen::Seen;
 use super::visits::SHOWN;
-use super::{Answers, App, Carried, Condition, Held, Told, Trouble};
+use super::{Answers, App, Carried, Condition, Held, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
+use crate::failure::Told;
 use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;

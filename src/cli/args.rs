@@ -24,6 +24,8 @@ pub(super) enum Command {
     Check(Check),
     /// What the running instance says of its sites.
     Status(Instance),
+    /// What a visitor would get for an address right now, and why, step by step.
+    Explain(Explain),
     /// Have the running instance read its configuration again.
     Reload(Instance),
     /// Take and look at snapshots.
@@ -110,6 +112,18 @@ pub(super) struct Instance {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Explain {
+    /// The whole address, such as https://www.example.jp/about.
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// The visitor's cookies, such as "session=1", where they make a difference.
+    #[arg(long, value_name = "COOKIES")]
+    pub(super) cookie: Option<String>,
+    #[command(flatten)]
+    pub(super) instance: Instance,
 }
 
 #[derive(Debug, Group)]

@@ -4,8 +4,10 @@ mod args;
 pub mod check;
 mod client;
 mod demo;
+mod explain;
 mod export;
 mod import;
+mod language;
 mod logging;
 mod portable;
 mod print;
@@ -42,6 +44,7 @@ pub fn main() -> u8 {
         Command::Serve(options) => serve::run(&options),
         Command::Check(options) => check::command(&options),
         Command::Status(options) => status::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Reload(options) => reload::run(&options),
         Command::Snapshot(options) => snapshot::run(&options.command),
         Command::Later(words) => later("", &words),

@@ -18,6 +18,30 @@ pub struct Text {
     pub ja: &'static str,
 }
 
+/// A cause with all that there is to say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Told {
+    /// The stable code.
+    pub code: &'static str,
+    /// Who has to act.
+    pub whose: &'static str,
+    /// What it means.
+    pub meaning: Text,
+    /// What to do.
+    pub advice: Text,
+}
+
+impl From<Cause> for Told {
+    fn from(cause: Cause) -> Told {
+        Told {
+            code: cause.code(),
+            whose: cause.whose().as_str(),
+            meaning: cause.meaning(),
+            advice: cause.advice(),
+        }
+    }
+}
+
 /// Who has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {

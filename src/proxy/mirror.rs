@@ -121,6 +121,11 @@ impl Ready {
         self.look.get().and_then(Option::as_ref)
     }
 
+    /// Which snapshot it is of.
+    pub(super) fn of(&self) -> SnapshotId {
+        self.snapshot.id()
+    }
+
     /// When the origin gave it.
     pub fn taken_at(&self) -> SystemTime {
         self.page.taken_at

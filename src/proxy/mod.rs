@@ -1,6 +1,7 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
 mod end;
+mod explain;
 mod fall;
 mod fetch;
 mod flight;
@@ -37,6 +38,7 @@ use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
 use crate::watch::Mark;
 use end::{Ending, Pending, Subject};
+pub use explain::{Explained, Given, Step, Unexplained};
 use fetch::Allowance;
 pub use judge::SiteJudge;
 pub use mirror::{Hot, Mirror};

@@ -21,7 +21,7 @@ function show() {
   if (!status) return;
   const one = status.sites.find(({ name }) => name === wanted);
   if (wanted === null) overview(status, $("page"));
-  else if (one) site.show(one, $("page"));
+  else if (one) site.show(one, $("page"), status.conditions);
   else $("page").replaceChildren(el("p", { class: "notice bad" }, say("unknown_site")));
 }
 

@@ -4,6 +4,7 @@ import { progress } from "./crawl.js";
 import { origins, state, warnings } from "./overview.js";
 import { report } from "./report.js";
 import { compared } from "./compare.js";
+import { answers, conditions, withoutCopy } from "./why.js";
 
 const AGAIN_MS = 15000, ROWS = 6;
 
@@ -34,12 +35,13 @@ export class Site {
     if (shown && !this.reports.has(shown.id)) this.reports.set(shown.id, (await api(`${this.path}/snapshots/${shown.id}`)).report ?? null);
   }
 
-  show(status, page) {
+  show(status, page, own) {
     if (!page.querySelector(".one")) page.replaceChildren(skeleton());
     const part = (name) => page.querySelector(`[data-part="${name}"]`);
     const minute = Math.floor(Date.now() / 20000);
-    fill(part("title"), [status.state], () => [this.name, " ", state(status)]);
-    fill(part("warnings"), [status.troubles, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => warnings(status));
+    fill(part("title"), [status.state, status.since, minute], () => [this.name, " ", state(status), el("span", { class: "soft since" }, ago(status.since))]);
+    fill(part("warnings"), [own, status.cause, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
+    fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
     if (!this.list) return;
@@ -166,9 +168,13 @@ function why(...content) {
 function skeleton() {
   const part = (name, tag = "section", more = {}) => el(tag, { "data-part": name, ...more });
   return el("div", { class: "one" },
-    part("title", "h1"), part("warnings", "div"),
+    part("title", "h1"), part("warnings", "div"), part("visitors", "section", { class: "card" }),
     el("div", { class: "two" }, part("service", "section", { class: "card" }), part("crawl", "section", { class: "card" })),
     part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
+}
+
+function visitors(status) {
+  return [el("h2", {}, say("visitors_get")), answers(status) ?? el("p", { class: "soft" }, say("answers_none")), withoutCopy(status)];
 }
 
 function service(status) {

@@ -75,5 +75,5 @@ super::advice! {
         "Files that pages need to be drawn (styles, scripts, pictures) are gone from the server. A release was published only in part.",
         "Publish the release again, with all its files. Visitors get them from the copy meanwhile.",
         "ページの表示に必要なファイル（CSS・JavaScript・画像）が、サーバーからなくなっています。公開作業が途中で終わった可能性があります。",
-        "すべてのファイルを含めて、もう一度公開してください。その間、訪問者にはコピーのファイルをお見せしています。";
+        "すべてのファイルを含めて、もう一度公開してください。その間、訪問者には控えのファイルをお見せしています。";
 }

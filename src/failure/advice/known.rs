@@ -4,7 +4,7 @@ super::advice! {
     KNOWN_DOWN:
         "The site's server is known to be down, so that nobody waits for it. Checks ask it again all the time.",
         "\"katahai status\" shows why and since when; mend that. Visitors return by themselves once the key pages are good.",
-        "サイトのサーバーの停止が分かっているため、訪問者を待たせずにコピーで応答しています。復旧の確認は常に続けています。",
+        "サイトのサーバーの停止が分かっているため、訪問者を待たせずに控えで応答しています。復旧の確認は常に続けています。",
         "原因と発生時刻は「katahai status」で分かります。重要なページが正常に戻れば、自動的に切り替わります。";
     FLAPPING:
         "The site's server comes and goes. Katahai waits longer each time before it believes that it is back.",
@@ -14,32 +14,32 @@ super::advice! {
     RECOVERING:
         "The site's server has just come back. Visitors return to it little by little, so that it is not overrun; the others still get copies.",
         "Nothing is to be done. \"recovery_ramp\" sets how long it takes.",
-        "サイトのサーバーが復旧したところです。一度に集中しないよう、訪問者を少しずつ戻しており、残りの方にはコピーをお見せしています。",
+        "サイトのサーバーが復旧したところです。一度に集中しないよう、訪問者を少しずつ戻しており、残りの方には控えをお見せしています。",
         "対応は不要です。戻すまでの時間は、設定の recovery_ramp で変えられます。";
     UNPROVEN:
         "Katahai has just started and does not know yet whether the site's server answers. For these moments visitors get copies.",
         "Nothing is to be done. If it lasts longer than a few seconds, look at the address under \"origin\".",
-        "起動直後のため、サイトのサーバーの状態をまだ確認できていません。その間だけ、コピーで応答しています。",
+        "起動直後のため、サイトのサーバーの状態をまだ確認できていません。その間だけ、控えで応答しています。",
         "対応は不要です。数秒以上続く場合は、設定の origin のアドレスをご確認ください。";
     SLOW:
         "The site's server was slower than a visitor's patience, so that the visitor got a copy. It is not down.",
         "Once is nothing. If it is often, look at the server's load, or raise \"patience\" for a site that is always slow.",
-        "サーバーの応答が待ち時間の上限を超えたため、コピーで応答しました。サーバーが停止しているわけではありません。",
+        "サーバーの応答が待ち時間の上限を超えたため、控えで応答しました。サーバーが停止しているわけではありません。",
         "まれであれば問題ありません。頻発する場合はサーバーの負荷を確認し、もともと時間のかかるサイトであれば設定の patience を長くしてください。";
     NO_ORIGIN:
         "The site has no server: the list of its origins is empty. Visitors get copies.",
         "Add an \"origin\" to the site or to its origins_file; it is taken over by itself, or with \"katahai reload\".",
-        "サイトのサーバー（origin）が一つも設定されていません。訪問者にはコピーで応答しています。",
+        "サイトのサーバー（origin）が一つも設定されていません。訪問者には控えで応答しています。",
         "設定または origins_file にサーバーを加えてください。自動で反映されますが、「katahai reload」でも反映できます。";
     DRAINED:
         "All servers of the site are switched off in the configuration (mode \"drain\" or \"off\"). Visitors get copies.",
         "If the work is done, set their \"mode\" to \"auto\" again.",
-        "設定により、サイトのすべてのサーバーが切り離されています（mode が drain または off）。訪問者にはコピーで応答しています。",
+        "設定により、サイトのすべてのサーバーが切り離されています（mode が drain または off）。訪問者には控えで応答しています。",
         "作業が終わりましたら、mode を auto に戻してください。";
     HELD:
         "The operator has set the site to its copy (mode \"hold_snapshot\").",
         "When you are done, set the mode back to \"auto\" (PUT /api/v1/sites/NAME/mode).",
-        "管理者の操作により、コピーでの表示に固定されています（hold_snapshot）。",
+        "管理者の操作により、控えでの表示に固定されています（hold_snapshot）。",
         "用が済みましたら、モードを auto に戻してください（PUT /api/v1/sites/サイト名/mode）。";
     PRIVATE_ADDRESS:
         "A file that pages need is on a server with an internal address, which Katahai does not ask.",

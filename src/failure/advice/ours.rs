@@ -9,22 +9,22 @@ super::advice! {
     COPY_DAMAGED:
         "A part of a snapshot on the disk is not what was written. Visitors get the newest older copy of it.",
         "Run \"katahai snapshot verify --repair\", which makes a whole snapshot again. Then check the disk (\"smartctl -a\"): it may be dying.",
-        "ディスク上のコピーの一部が壊れています。訪問者には、壊れていない一つ前のコピーをお見せしています。",
+        "ディスク上の控えの一部が壊れています。訪問者には、壊れていない一つ前の控えをお見せしています。",
         "「katahai snapshot verify --repair」で修復してください。その後、ディスクの故障がないか（「smartctl -a」）をご確認ください。";
     COPIES_GONE:
         "The folder with the snapshots has vanished, or there is none that can be served. In an outage visitors would get a holding page.",
         "Mount or restore the state directory; \"katahai snapshot list\" shows what is there, \"katahai snapshot take\" takes a new one.",
-        "コピーを保存しているフォルダーが見当たりません。このまま障害が起きると、訪問者にはお知らせのページしか表示できません。",
-        "state_dir のマウントや復元を行ってください。「katahai snapshot list」で現状を確認し、「katahai snapshot take」で新しいコピーを作成できます。";
+        "控えを保存しているフォルダーが見当たりません。このまま障害が起きると、訪問者にはお知らせのページしか表示できません。",
+        "state_dir のマウントや復元を行ってください。「katahai snapshot list」で現状を確認し、「katahai snapshot take」で新しい控えを作成できます。";
     DISK_FULL:
         "The disk is full: the last snapshot had no room. The old ones go on serving, and get older.",
         "Make room on the disk of the state directory (\"df -h\"), or keep fewer snapshots; then run \"katahai snapshot take\".",
-        "ディスクの空きがなく、新しいコピーを保存できませんでした。これまでのコピーは引き続き使えますが、古くなっていきます。",
+        "ディスクの空きがなく、新しい控えを保存できませんでした。これまでの控えは引き続き使えますが、古くなっていきます。",
         "state_dir のあるディスクの空きを増やすか（「df -h」）、保存する世代数を減らしたうえで、「katahai snapshot take」を実行してください。";
     STATE_UNUSABLE:
         "Katahai cannot use its state directory: it cannot write there, or not read what it needs. No new copies are made.",
         "Check that \"state_dir\" exists and belongs to the user that runs Katahai, and that the disk is not mounted read-only.",
-        "保存用フォルダー（state_dir）を使用できません。書き込みまたは読み取りができず、新しいコピーを作成できない状態です。",
+        "保存用フォルダー（state_dir）を使用できません。書き込みまたは読み取りができず、新しい控えを作成できない状態です。",
         "フォルダーが存在し、Katahaiの実行ユーザーに権限があるか、ディスクが読み取り専用になっていないかをご確認ください。";
     CONFIGURATION_REFUSED:
         "The configuration on the disk has a mistake and was not taken over. Katahai goes on with the last good one.",
@@ -39,12 +39,12 @@ super::advice! {
     CLOCK_MOVED:
         "The clock of this machine jumped by more than a minute. Ages of copies and certificates may be judged wrongly.",
         "Compare \"date -u\" with the real time, and see that time synchronisation runs (\"timedatectl\").",
-        "このマシンの時計が、1分以上ずれて動きました。コピーの経過時間や証明書の期限を、正しく判断できないおそれがあります。",
+        "このマシンの時計が、1分以上ずれて動きました。控えの経過時間や証明書の期限を、正しく判断できないおそれがあります。",
         "「date -u」を正しい時刻と比べ、時刻同期が動いているか（「timedatectl」）をご確認ください。";
     UNCLEAN_STOP:
         "Katahai did not end by itself the last time: it was killed, or the machine lost power. Nothing that was published is lost.",
         "See why with \"journalctl -u katahai -b -1\" and \"dmesg\": often memory had run out.",
-        "前回、Katahaiは正常に終了していません。強制終了か、マシンの電源断が考えられます。公開済みのコピーは失われていません。",
+        "前回、Katahaiは正常に終了していません。強制終了か、マシンの電源断が考えられます。公開済みの控えは失われていません。",
         "「journalctl -u katahai -b -1」と「dmesg」で理由をご確認ください。メモリー不足による強制終了がよくある原因です。";
     INTERNAL:
         "Something went wrong in Katahai itself, and one request was lost by it.",

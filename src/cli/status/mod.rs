@@ -7,8 +7,11 @@ use serde_json::Value;
 
 use super::args::Instance;
 use super::client::{message, with_instance};
+use super::language::Language;
 use super::print::{printable, say, table};
 use super::{FAILED, fail};
+
+mod why;
 
 /// Runs the command.
 pub(super) fn run(options: &Instance) -> u8 {
@@ -16,29 +19,29 @@ pub(super) fn run(options: &Instance) -> u8 {
     with_instance(options, |client| async move {
         match client.call(Method::GET, "/api/v1/status").await {
             Ok((StatusCode::OK, body)) if json => say(&String::from_utf8_lossy(&body)),
-            Ok((StatusCode::OK, body)) => say(&plain(&serde_json::from_slice(&body).unwrap_or_default())),
+            Ok((StatusCode::OK, body)) => {
+                say(&plain(&serde_json::from_slice(&body).unwrap_or_default(), Language::of_terminal()))
+            }
             Ok((_, body)) => fail(FAILED, &message(&body)),
             Err(error) => fail(FAILED, &error.to_string()),
         }
     })
 }
 
-fn plain(status: &Value) -> String {
+fn plain(status: &Value, language: Language) -> String {
     let mut rows = Vec::new();
     let mut notes = String::new();
     for site in each(&status["sites"]) {
         let origins: Vec<String> = each(&site["origins"]).map(origin).collect();
         let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
-        rows.push(vec![
-            text(&site["name"]),
-            text(&site["state"]),
-            text(&site["mode"]),
-            origins,
-            snapshot(site),
-        ]);
-        for note in remarks(site) {
+        rows.push(vec![text(&site["name"]), state(site), text(&site["mode"]), origins, snapshot(site)]);
+        let told = why::of_site(site, language).into_iter().chain(remarks(site));
+        for note in told {
             notes.push_str(&format!("\n{}: {note}", text(&site["name"])));
         }
+    }
+    for note in why::conditions(&status["conditions"], language) {
+        notes.push_str(&format!("\nkatahai: {note}"));
     }
     let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
     let head = format!("katahai {}, up {up}\n", text(&status["version"]));
@@ -52,6 +55,12 @@ fn text(value: &Value) -> String {
 
 fn each(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+/// The state, and since when.
+fn state(site: &Value) -> String {
+    let since = site["since"].as_str().map(|since| format!("\nsince {}", printable(since)));
+    format!("{}{}", text(&site["state"]), since.unwrap_or_default())
 }
 
 fn origin(origin: &Value) -> String {
@@ -96,7 +105,7 @@ fn coverage(coverage: &Value) -> Option<String> {
 
 /// What the operator should know besides: the gate's word, his own, and what is wrong.
 fn remarks(site: &Value) -> Vec<String> {
-    let mut found: Vec<String> = each(&site["troubles"]).map(|trouble| text(&trouble["message"])).collect();
+    let mut found: Vec<String> = Vec::new();
     if let Some(since) = site["by_hand"].as_str() {
         found.push(format!(
             "somebody went back by hand at {}; new snapshots wait for \"katahai snapshot publish latest\"",
@@ -162,7 +171,7 @@ mod tests {
             "sites": [{ "name": "shop", "state": "down", "mode": "auto", "snapshot": null,
                 "origins": [{ "url": "http://203.0.113.10", "state": "down", "cause": "refused" }] }]
         });
-        let text = plain(&status);
+        let text = plain(&status, Language::English);
         assert!(text.starts_with("katahai 0.1.0, up 1m 7s\n"), "{text}");
         assert!(text.contains("http://203.0.113.10 down (refused)"), "{text}");
         assert!(text.trim_end().ends_with("none"), "{text}");
@@ -175,7 +184,6 @@ mod tests {
             "snapshot": { "id": "7", "pages": 12, "taken_at": "2026-11-20T01:13:34Z", "age_s": 93_700 },
             "coverage": { "share": 0.98199, "requests": 400 },
             "carried": { "count": 3 },
-            "troubles": [{ "kind": "damaged", "message": "it is damaged\u{1b}" }],
             "by_hand": "2026-11-20T02:00:00Z",
             "held": [{ "id": "8", "reasons": ["shrunk: 4 pages", "key-page: /"] }],
             "crawl": { "running": { "pages": 1, "assets": 2, "errors": 0, "queued": 3, "under_way": 1 }, "last": null },
@@ -184,9 +192,8 @@ mod tests {
             assert!(snapshot(&site).contains(expected), "{expected}: {}", snapshot(&site));
         }
         let said = remarks(&site);
-        assert_eq!(said[0], "it is damaged\\u{1b}");
-        assert!(said[1].contains("publish latest"), "{said:?}");
-        assert_eq!(said[2], "8 is held: shrunk: 4 pages; key-page: /");
-        assert!(said[3].ends_with("1 pages, 2 other files, 0 errors, 4 waiting"), "{said:?}");
+        assert!(said[0].contains("publish latest"), "{said:?}");
+        assert_eq!(said[1], "8 is held: shrunk: 4 pages; key-page: /");
+        assert!(said[2].ends_with("1 pages, 2 other files, 0 errors, 4 waiting"), "{said:?}");
     }
 }

@@ -1,0 +1,58 @@
+// Why a site is as it is: its cause with what to do, how far it is back, what visitors got, and what else is wrong.
+import { ago, decoded, el, language, number, say, share, span } from "./tools.js";
+
+const RUNGS = ["origin", "cache", "stale", "snapshot", "holding", "refused", "error"];
+
+/** A cause in the reader's language: what it is, whose turn it is, and what to do. */
+function told(kind, cause, ...more) {
+  return el("div", { class: `notice told ${kind}` },
+    el("p", {}, el("b", {}, cause.meaning[language])),
+    el("p", {}, cause.advice[language]),
+    more,
+    el("p", { class: "soft" }, el("code", {}, cause.code), ` · ${say(`whose_${cause.whose}`)}`));
+}
+
+/** Why the site is not well. */
+export function cause(site) {
+  if (!site.cause) return site.state === "recovering" ? el("div", { class: "notice told" }, coming(site)) : null;
+  return told(site.state === "down" ? "bad" : "", site.cause, site.state === "recovering" ? coming(site) : null, branches(site));
+}
+
+function coming(site) {
+  return el("div", { class: "coming" }, el("p", {}, say("coming_back", share(site.share))), el("meter", { min: 0, max: 1, value: site.share, "aria-label": say("coming_back", share(site.share)) }));
+}
+
+function branches(site) {
+  if (!site.branches.length) return null;
+  return el("p", { class: "branches" }, say("branches"), " ",
+    site.branches.map(({ path, pages, cause }) => el("span", { class: "chip" }, el("code", {}, decoded(path)), ` ${say("pages_of", number(pages))}`, el("span", { class: "soft" }, ` ${cause.code}`))));
+}
+
+/** What else is wrong, or worth knowing. */
+export function conditions(list) {
+  return list.map(({ cause, since, detail }) => told("bad", cause, el("p", { class: "soft" }, `${detail} (${ago(since)})`)));
+}
+
+/** Which rungs visitors got of late, as a bar with its legend. */
+export function answers(site) {
+  const { late } = site.answers;
+  if (!late.requests) return null;
+  const got = RUNGS.filter((rung) => late.shares[rung]);
+  return [
+    el("p", { class: "soft" }, say("answers_late", number(late.requests), span(late.seconds))),
+    el("div", { class: "bar", "aria-hidden": "true" }, got.map((rung) => {
+      const part = el("span", { class: `rung ${rung}` });
+      part.style.flexGrow = late.shares[rung];
+      return part;
+    })),
+    el("ul", { class: "plain legend" }, got.map((rung) => el("li", { class: `rung ${rung}` }, `${say(`rung_${rung}`)} ${share(late.shares[rung])}`))),
+  ];
+}
+
+/** Pages that visitors asked for in vain. */
+export function withoutCopy(site) {
+  const pages = site.without_copy;
+  if (!pages.length) return null;
+  return el("details", {}, el("summary", {}, say("without_copy", number(pages.length))),
+    el("ul", { class: "plain" }, pages.map(({ path, asked, last }) => el("li", {}, el("code", {}, decoded(path)), el("span", { class: "soft" }, ` ${say("asked_times", number(asked))}, ${ago(last)}`)))));
+}

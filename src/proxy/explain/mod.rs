@@ -1,0 +1,293 @@
+//! What a visitor would get for an address right now, and why, step by step. The same steps as a request's, with the same
+//! functions; but only a look: nothing is sent, nothing is counted.
+
+mod steps;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderValue, Request, header};
+use serde::Serialize;
+use url::Url;
+
+use super::fetch::Allowance;
+use super::mirror::{Nearness, Ready};
+use super::site::{Site, Table};
+use super::{Copies, Proxy, cause_of, forward_reason, look_up, remembered};
+use crate::ask::{Ask, Kind, Visitor};
+use crate::cache::{Entry, Lookup};
+use crate::clock::Now;
+use crate::config::ready::OriginMode;
+use crate::failover::{self, Copy, Fall, Found, Plan, Situation, State, Turn};
+use crate::failure::{Cause, Told};
+use crate::http::cache_status::{CacheStatus, Forward};
+use crate::origin::Standing;
+use crate::snapshot::{SnapshotId, Store};
+use crate::tasks;
+use crate::watch::Mark;
+
+/// Older copies that are looked for.
+const OLDER: usize = 10;
+
+/// Why nothing can be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum Unexplained {
+    /// It is no address.
+    #[error("\"{0}\" is no address: write it whole, such as https://www.example.jp/about")]
+    NoUrl(String),
+    /// Nobody serves that host.
+    #[error("no site has the host \"{host}\"; there are: {}", known.join(", "))]
+    UnknownHost {
+        /// As asked.
+        host: String,
+        /// Those of the configuration.
+        known: Vec<String>,
+    },
+    /// A request like that would be refused.
+    #[error("a request for it would be refused: {0}")]
+    Refused(#[from] crate::failure::Failure),
+}
+
+/// One step, in both languages.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// What it is about.
+    pub step: &'static str,
+    /// In English.
+    pub en: String,
+    /// In Japanese.
+    pub ja: String,
+}
+
+/// An answer that a visitor may get.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `holding` or `gone`.
+    pub from: &'static str,
+    /// What its `Cache-Status` says; of the origin's own answers, for the status 200.
+    pub cache_status: String,
+}
+
+/// What a visitor would get, and why.
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    /// The address in its normal form.
+    pub url: String,
+    /// The site.
+    pub site: String,
+    /// The page's key within it.
+    pub key: String,
+    /// `anonymous` or `session`.
+    pub visitor: &'static str,
+    /// The site's state.
+    pub state: &'static str,
+    /// The operator's word.
+    pub mode: &'static str,
+    /// How long the origin is waited for; `None` if it is not asked.
+    pub wait_ms: Option<u64>,
+    /// The origins of which one is asked.
+    pub origins: Vec<String>,
+    /// What the visitor gets; if the origin is asked, and answers well and in time.
+    pub answer: Given,
+    /// What the visitor gets if it does not.
+    pub otherwise: Option<Given>,
+    /// Why the origin is not asked.
+    pub cause: Option<Told>,
+    /// Step by step.
+    pub steps: Vec<Step>,
+}
+
+impl Proxy {
+    /// What a visitor with this `Cookie` field would get for an address, and why.
+    ///
+    /// # Errors
+    /// See [`Unexplained`].
+    pub async fn explain(
+        &self,
+        text: &str,
+        cookie: Option<&str>,
+        now: Now,
+    ) -> Result<Explained, Unexplained> {
+        let no_url = || Unexplained::NoUrl(text.chars().take(200).collect());
+        let url = Url::parse(text).map_err(|_| no_url())?;
+        let tls = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(no_url()),
+        };
+        let authority = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => return Err(no_url()),
+        };
+        let target =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut request = Request::get(target).header(header::HOST, authority);
+        if let Some(Ok(cookie)) = cookie.map(HeaderValue::from_str) {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let request = request.body(()).map_err(|_| no_url())?;
+        let (host, _) = crate::ask::host_of(&request)?;
+        let table = self.table();
+        let Some(site) = table.find(&host) else {
+            return Err(Unexplained::UnknownHost { host: host.into_owned(), known: hosts(&table) });
+        };
+        let ask = Ask::read(&request, &site.config, (std::net::Ipv4Addr::LOCALHOST.into(), tls), false)?;
+        let older = match site.mirror.store().cloned() {
+            Some(store) => {
+                let key = ask.key().to_owned();
+                tasks::blocking(move || older(&store, &key)).await.unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
+        Ok(Sight::of(site, &ask, &request, now).explain(&host, &older))
+    }
+}
+
+fn hosts(table: &Table) -> Vec<String> {
+    table.sites.iter().flat_map(|site| site.config.hosts.iter().cloned()).collect()
+}
+
+/// Copies of the page in snapshots that are not in service. Blocks.
+fn older(store: &Store, key: &str) -> Vec<(SnapshotId, SystemTime)> {
+    let current = store.current().map(|current| current.id());
+    let others = store.list().into_iter().filter(|summary| Some(summary.id) != current).take(OLDER);
+    let found = others.filter_map(|summary| {
+        let page = store.get(&summary.id)?.find(key).ok()??;
+        Some((summary.id, page.taken_at))
+    });
+    found.collect()
+}
+
+/// All that the decision hangs on, as it is now.
+struct Sight<'a> {
+    site: &'a Site,
+    ask: &'a Ask,
+    lookup: Option<Lookup>,
+    entry: Option<Arc<Entry>>,
+    page: Option<(Arc<Ready>, Nearness)>,
+    mark: Mark,
+    situation: Situation,
+    plan: Plan,
+    cause: Option<Cause>,
+    share: f32,
+    now: Now,
+}
+
+impl<'a> Sight<'a> {
+    fn of(site: &'a Site, ask: &'a Ask, request: &Request<()>, now: Now) -> Sight<'a> {
+        let lookup = look_up(site, ask, request.headers(), now);
+        let entry = match &lookup {
+            Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => {
+                Some(entry.clone())
+            }
+            Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
+        };
+        let found = match (&lookup, &entry) {
+            (Some(Lookup::Fresh(_)), _) => Found::Fresh,
+            (_, Some(entry)) if entry.usable_stale(now) => Found::Stale,
+            _ => Found::Nothing,
+        };
+        let usable = entry.clone().filter(|_| found != Found::Nothing);
+        let copies = Copies { entry: usable, page: site.mirror.find(ask.key()) };
+        let state = site.state(now);
+        let (page, mark) = remembered(site, ask, copies.page.as_ref());
+        let situation = Situation {
+            kind: Kind::Read,
+            visitor: ask.visitor,
+            mode: site.switch.mode(now.mono),
+            state,
+            page,
+            turn: Turn::In,
+            found,
+            mirrored: copies.mirrored(),
+        };
+        let plan = failover::decide(situation);
+        let cause = cause_of(site, situation, mark);
+        let share = if state == State::Recovering { site.share(now) } else { 1.0 };
+        Sight { site, ask, lookup, entry, page: copies.page, mark, situation, plan, cause, share, now }
+    }
+
+    fn explain(&self, host: &str, older: &[(SnapshotId, SystemTime)]) -> Explained {
+        let (wait, fall) = match self.plan {
+            Plan::Give(fall) => (None, fall),
+            Plan::Ask { wait, fall } => (Some(wait), fall),
+        };
+        let allowance = wait.map(|wait| Allowance::of(self.site, self.ask, wait, fall).wait);
+        let origins = if wait.is_some() { self.origins() } else { Vec::new() };
+        let given = self.given(fall, self.cause);
+        let (answer, otherwise) = match wait {
+            None => (given, None),
+            Some(_) => {
+                let why = forward_reason(self.ask, self.lookup.as_ref());
+                (live(why, self.is_stored()), Some(self.given(fall, Some(Cause::Silent))))
+            }
+        };
+        let mut steps = vec![self.of_site(host), self.of_page(), self.of_cache(), self.of_snapshot(older)];
+        steps.extend(self.of_memo());
+        steps.push(self.of_state());
+        steps.push(self.of_plan(allowance, &origins));
+        steps.push(self.of_answer(&answer, otherwise.as_ref()));
+        let told = if wait.is_none() && self.situation.found != Found::Fresh { self.cause } else { None };
+        Explained {
+            url: self.ask.url(),
+            site: self.site.config.name.to_string(),
+            key: self.ask.key().to_owned(),
+            visitor: if self.ask.visitor == Visitor::Session { "session" } else { "anonymous" },
+            state: self.situation.state.as_str(),
+            mode: self.situation.mode.as_str(),
+            wait_ms: allowance.map(millis),
+            origins,
+            answer,
+            otherwise,
+            cause: told.map(Told::from),
+            steps,
+        }
+    }
+
+    /// Those of the lowest tier that can answer; the least busy of them is asked.
+    fn origins(&self) -> Vec<String> {
+        let usable =
+            |m: &&crate::origin::Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
+        let members = self.site.origins.members();
+        let tier = members.iter().filter(usable).map(|m| m.tier).min();
+        let first = members.iter().filter(usable).filter(|m| Some(m.tier) == tier);
+        first.map(|m| m.origin.identity.url.to_string()).collect()
+    }
+
+    /// Whether an answer would be kept, as far as that can be told before it is there.
+    fn is_stored(&self) -> bool {
+        matches!(
+            self.lookup,
+            Some(Lookup::Fresh(_) | Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_))
+        )
+    }
+
+    fn given(&self, fall: Fall, cause: Option<Cause>) -> Given {
+        let nothing = CacheStatus::Miss { detail: cause.unwrap_or(Cause::KnownDown).code() };
+        let (from, status) = match fall {
+            Fall::Copy(Copy::Fresh) => {
+                ("cache", self.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)))
+            }
+            Fall::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
+            Fall::Copy(Copy::Snapshot) => ("snapshot", CacheStatus::HitSnapshot),
+            Fall::Holding | Fall::Refusal => ("holding", nothing),
+            Fall::Gone => ("gone", nothing),
+        };
+        Given { from, cache_status: text(status) }
+    }
+}
+
+/// The origin's answer, as it most likely is.
+fn live(why: Forward, stored: bool) -> Given {
+    let status = CacheStatus::Forwarded { why, status: http::StatusCode::OK, stored, collapsed: false };
+    Given { from: "origin", cache_status: text(status) }
+}
+
+fn text(status: CacheStatus) -> String {
+    status.value().to_str().unwrap_or_default().to_owned()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,246 @@
+//! The steps in words, English and Japanese.
+
+use std::time::{Duration, SystemTime};
+
+use super::super::mirror::{Nearness, Ready};
+use super::{Given, Sight, Step, millis};
+use crate::ask::Visitor;
+use crate::cache::{Entry, Lookup};
+use crate::failover::{Copy, Fall, Found, Mode, Plan, Situation, Wait};
+use crate::snapshot::{SnapshotId, rfc3339};
+use crate::watch::Mark;
+
+impl Sight<'_> {
+    pub(super) fn of_site(&self, host: &str) -> Step {
+        let name = &self.site.config.name;
+        let listed = self.site.config.hosts.iter().any(|known| known == host);
+        if listed {
+            step(
+                "site",
+                format!("The host {host} belongs to the site \"{name}\"."),
+                format!("ホスト {host} は、サイト「{name}」に属しています。"),
+            )
+        } else {
+            step(
+                "site",
+                format!("No site lists the host {host}; \"{name}\" answers for all others (\"*\")."),
+                format!(
+                    "ホスト {host} の指定はなく、その他すべて（*）を受け持つサイト「{name}」が応答します。"
+                ),
+            )
+        }
+    }
+
+    pub(super) fn of_page(&self) -> Step {
+        let (key, session) = (self.ask.key(), self.ask.visitor == Visitor::Session);
+        let (who, who_ja) = if session {
+            ("somebody with a session", "ログイン中などの訪問者")
+        } else {
+            ("anybody", "一般の訪問者")
+        };
+        let (mut en, mut ja) = (
+            format!("The page is {key}, asked for by {who}."),
+            format!("ページは {key}、アクセスするのは{who_ja}です。"),
+        );
+        if !self.ask.cacheable {
+            en.push_str(" A route says that its answers are not to be cached.");
+            ja.push_str("routesの設定により、応答をキャッシュしません。");
+        }
+        if !self.ask.mirrored {
+            en.push_str(" A route says that it is not to be in snapshots.");
+            ja.push_str("routesの設定により、スナップショットに含めません。");
+        }
+        step("page", en, ja)
+    }
+
+    pub(super) fn of_cache(&self) -> Step {
+        let age = |entry: &Entry| span(entry.age(self.now));
+        let (en, ja) = match &self.lookup {
+            None => (
+                "The cache is not asked for such a request.".to_owned(),
+                "このリクエストでは、キャッシュを使いません。".to_owned(),
+            ),
+            Some(Lookup::Fresh(entry)) => (
+                format!("The cache has it, {} old and fresh.", age(entry)),
+                format!("キャッシュに新しいものがあります（{}経過）。", age(entry)),
+            ),
+            Some(Lookup::Stale(entry)) => (
+                format!("The cache has it, {} old and no longer fresh.", age(entry)),
+                format!("キャッシュにありますが、期限を過ぎています（{}経過）。", age(entry)),
+            ),
+            Some(Lookup::Revalidate(entry)) if entry.usable_stale(self.now) => (
+                format!(
+                    "The cache has it, {} old; the origin has to be asked before it is used.",
+                    age(entry)
+                ),
+                format!("キャッシュにありますが（{}経過）、使う前にサーバーへの確認が必要です。", age(entry)),
+            ),
+            Some(Lookup::Revalidate(entry)) => (
+                format!("The cache has it, {} old; the site forbids to use it without asking.", age(entry)),
+                format!(
+                    "キャッシュにありますが（{}経過）、サイトの指定により、確認なしには使えません。",
+                    age(entry)
+                ),
+            ),
+            Some(Lookup::Nothing(_)) => {
+                ("The cache does not have it.".to_owned(), "キャッシュにはありません。".to_owned())
+            }
+            Some(Lookup::Uncacheable) => (
+                "The cache does not have it, and the last answer could not be kept.".to_owned(),
+                "キャッシュにはなく、前回の応答も保存できないものでした。".to_owned(),
+            ),
+        };
+        step("cache", en, ja)
+    }
+
+    pub(super) fn of_snapshot(&self, older: &[(SnapshotId, SystemTime)]) -> Step {
+        let of = |page: &Ready| (page.of(), rfc3339(page.taken_at()), page.status.as_u16());
+        let (mut en, mut ja) = match &self.page {
+            None if self.site.mirror.current().is_none() => {
+                ("There is no snapshot.".to_owned(), "スナップショットがありません。".to_owned())
+            }
+            None => {
+                ("The snapshot does not have it.".to_owned(), "スナップショットにはありません。".to_owned())
+            }
+            Some((page, Nearness::Exact)) => {
+                let (id, at, status) = of(page);
+                (
+                    format!("Snapshot {id} has it, taken at {at}, with the status {status}."),
+                    format!("スナップショット {id} にあります（{at} 取得、ステータス {status}）。"),
+                )
+            }
+            Some((page, Nearness::Near)) => {
+                let (id, at, status) = of(page);
+                (
+                    format!(
+                        "Snapshot {id} has only the page without its query, taken at {at}, with the status {status}: better than nothing."
+                    ),
+                    format!(
+                        "スナップショット {id} には、クエリーを除いたページだけがあります（{at} 取得、ステータス {status}）。"
+                    ),
+                )
+            }
+        };
+        if let [(id, at), rest @ ..] = older {
+            let at = rfc3339(*at);
+            en.push_str(&format!(" {} others have it, {id} of {at} for one.", rest.len() + 1));
+            ja.push_str(&format!(
+                "ほかに{}件のスナップショットにもあります（{id}、{at} など）。",
+                rest.len() + 1
+            ));
+        }
+        step("snapshot", en, ja)
+    }
+
+    pub(super) fn of_memo(&self) -> Option<Step> {
+        match self.mark {
+            Mark::None => None,
+            Mark::Bad(cause) => Some(step(
+                "memo",
+                format!(
+                    "Its last answer was not the site's ({}): {} It is asked for again in the background.",
+                    cause.code(),
+                    cause.meaning().en
+                ),
+                format!(
+                    "前回の応答は、このサイトのものではありませんでした（{}）。{}裏側で確認を続けています。",
+                    cause.code(),
+                    cause.meaning().ja
+                ),
+            )),
+            Mark::Gone { status, since } => Some(step(
+                "memo",
+                format!("The site has removed it ({status}, seen at {}).", rfc3339(since.wall)),
+                format!("サイトがこのページを削除しています（{status}、{} に確認）。", rfc3339(since.wall)),
+            )),
+        }
+    }
+
+    pub(super) fn of_state(&self) -> Step {
+        let Situation { state, mode, .. } = self.situation;
+        let (mut en, mut ja) =
+            (format!("The site is {}", state.as_str()), format!("サイトの状態は {} です", state.as_str()));
+        if self.share < 1.0 {
+            let share = (self.share * 100.0).round();
+            en.push_str(&format!(": {share}% of visitors get the live site, the others copies"));
+            ja.push_str(&format!("（訪問者の{share}%に元のサイト、ほかの方には控えをお見せしています）"));
+        }
+        let word = match mode {
+            Mode::Auto => None,
+            Mode::HoldOrigin => Some(("the live site", "元のサイト")),
+            Mode::HoldSnapshot => Some(("its copies", "控え")),
+        };
+        if let Some((held, held_ja)) = word {
+            en.push_str(&format!(", and the operator holds it on {held}"));
+            ja.push_str(&format!("。管理者が{held_ja}に固定しています"));
+        }
+        step("state", en + ".", ja + "。")
+    }
+
+    pub(super) fn of_plan(&self, allowance: Option<Duration>, origins: &[String]) -> Step {
+        let Some(wait) = allowance.map(millis) else {
+            let why = match self.cause {
+                _ if self.situation.found == Found::Fresh
+                    && self.plan == Plan::Give(Fall::Copy(Copy::Fresh)) =>
+                {
+                    ("a fresh copy is at hand".to_owned(), "新しい控えがあるため".to_owned())
+                }
+                Some(cause) => (cause.code().to_owned(), format!("{} のため", cause.code())),
+                None => ("there is no need to".to_owned(), "必要がないため".to_owned()),
+            };
+            return step(
+                "plan",
+                format!("The origin is not asked: {}.", why.0),
+                format!("{}、元のサーバーには問い合わせません。", why.1),
+            );
+        };
+        let who = origins.join(", ");
+        let patience = matches!(self.plan, Plan::Ask { wait: Wait::Patience, .. });
+        let (for_, for_ja) = if patience {
+            ("a visitor's patience", "控えがあるときの待ち時間")
+        } else {
+            ("its time-out", "タイムアウト")
+        };
+        step(
+            "plan",
+            format!("The origin is asked ({who}), for up to {wait} ms ({for_})."),
+            format!("元のサーバー（{who}）に問い合わせ、最長 {wait} ミリ秒待ちます（{for_ja}）。"),
+        )
+    }
+
+    pub(super) fn of_answer(&self, answer: &Given, otherwise: Option<&Given>) -> Step {
+        let (word, word_ja) = words(answer.from);
+        let (mut en, mut ja) = (
+            format!("The visitor gets {word} (Cache-Status: {})", answer.cache_status),
+            format!("訪問者には{word_ja}が届きます（Cache-Status: {}）", answer.cache_status),
+        );
+        if let Some(given) = otherwise {
+            let (word, word_ja) = words(given.from);
+            en.push_str(&format!("; if no good answer comes in time, {word} ({})", given.cache_status));
+            ja.push_str(&format!(
+                "。時間内に正しい応答がなければ、{word_ja}になります（{}）",
+                given.cache_status
+            ));
+        }
+        step("answer", en + ".", ja + "。")
+    }
+}
+
+fn step(step: &'static str, en: String, ja: String) -> Step {
+    Step { step, en, ja }
+}
+
+fn words(from: &str) -> (&'static str, &'static str) {
+    match from {
+        "origin" => ("the live site's answer", "元のサイトの応答"),
+        "cache" => ("the fresh copy of the cache", "キャッシュの新しい控え"),
+        "stale" => ("the last copy of the cache", "キャッシュの最後の控え"),
+        "snapshot" => ("the page of the snapshot", "スナップショットのページ"),
+        "gone" => ("that the page was removed", "ページが削除されたという応答"),
+        _ => ("the holding page", "お知らせのページ"),
+    }
+}
+
+fn span(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+}

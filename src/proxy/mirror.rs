@@ -12,7 +12,7 @@ use super::hints;
 use super::render::Source;
 use crate::ask::key;
 use crate::notice::{Language, Link};
-use crate::snapshot::{Class, Page, ReadError, Snapshot, Store, Stored};
+use crate::snapshot::{Class, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
 use crate::verdict::{Character, Look};
 
@@ -143,7 +143,14 @@ pub struct Mirror {
     store: Option<Store>,
     hot: Hot,
     about: ArcSwapOption<About>,
-    character: ArcSwap<Character>,
+    learned: Arc<ArcSwap<Learned>>,
+}
+
+/// What good crawls have taught about the site, and up to which snapshot.
+#[derive(Default)]
+struct Learned {
+    of: Option<SnapshotId>,
+    character: Arc<Character>,
 }
 
 /// What the current snapshot tells of the site.
@@ -160,7 +167,7 @@ pub struct About {
 impl Mirror {
     /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
     pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
-        Mirror { site, store, hot, about: ArcSwapOption::empty(), character: ArcSwap::default() }
+        Mirror { site, store, hot, about: ArcSwapOption::empty(), learned: Arc::default() }
     }
 
     /// The store, if the state directory can be used.
@@ -247,8 +254,20 @@ impl Mirror {
     }
 
     /// What good crawls have taught about the site.
+    /// After a new snapshot it is that of the one before until it is read: nobody waits for the disk.
     pub(super) fn character(&self) -> Arc<Character> {
-        self.character.load_full()
+        let learned = self.learned.load();
+        let character = learned.character.clone();
+        let current = self.store.as_ref().and_then(|store| Some((store.clone(), store.current()?.id())));
+        let Some((store, of)) = current.filter(|(_, of)| learned.of != Some(*of)) else { return character };
+        self.learned.store(Arc::new(Learned { of: Some(of), character: character.clone() }));
+        let place = self.learned.clone();
+        tasks::detached(async move {
+            let read = tasks::blocking(move || Character::read(store.character(&of))).await;
+            let character = Arc::new(read.unwrap_or_default());
+            place.store(Arc::new(Learned { of: Some(of), character }));
+        });
+        character
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {

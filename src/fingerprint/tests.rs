@@ -178,44 +178,6 @@ fn pages_about_wrong_pages_are_not_wrong() {
 }
 
 #[test]
-fn a_documentation_site_is_not_wrong() {
-    let folder = Path::new("/usr/share/doc/postgresql-doc-15/html");
-    assert!(
-        folder.exists(),
-        "postgresql-doc-15 is missing: run tests/run once, it installs what the tests need"
-    );
-    let all = built_in();
-    let pages: Vec<_> = html_files(folder).collect();
-    assert!(pages.len() > 500, "{} pages", pages.len());
-    let alarms: Vec<_> = pages.iter().flat_map(|path| alarms(path, &[200], &all)).collect();
-    assert!(alarms.is_empty(), "{}", alarms.join("\n"));
-}
-
-/// Every page of the folder that `KATAHAI_GOOD_PAGES` names, in as many folders as are below it. Not part of any run.
-#[test]
-fn pages_of_a_folder_are_not_wrong() {
-    let Some(root) = std::env::var_os("KATAHAI_GOOD_PAGES") else { return };
-    let all = built_in();
-    let (mut pages, mut alarms, mut folders) = (0, Vec::new(), vec![PathBuf::from(root)]);
-    while let Some(folder) = folders.pop() {
-        for entry in folder.read_dir().into_iter().flatten().flatten() {
-            let kind = entry.file_type().unwrap();
-            let path = entry.path();
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file()
-                && path.extension().is_some_and(|e| e == "html" || e == "htm" || e == "xhtml")
-            {
-                pages += 1;
-                alarms.extend(self::alarms(&path, &[200, 503], &all));
-            }
-        }
-    }
-    assert!(alarms.is_empty(), "of {pages} pages:\n{}", alarms.join("\n"));
-    println!("{pages} pages, none of them wrong");
-}
-
-#[test]
 fn japanese_pages_are_recognised_in_the_old_encodings() {
     let all = built_in();
     let mut tried = 0;

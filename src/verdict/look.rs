@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::fingerprint::{Answer, Kind, Page, Structure, wrong_page};
 use crate::http::charset;
 
-/// As much text of a page is looked at, in visible characters.
-const READ: u32 = 20_000;
+/// Of as much text of a page words are kept, in bytes.
+const READ: usize = 60_000;
 
 /// As many of a page's words are kept: those with the smallest hashes, which are the same ones on every page that has
 /// them.
@@ -20,7 +20,7 @@ const WORDS: usize = 128;
 pub struct Look {
     /// Its title, folded.
     pub title: String,
-    /// Visible characters, of the first 20,000.
+    /// Visible characters.
     pub text: u32,
     /// The language it says it is in, or that its letters are.
     pub language: String,
@@ -45,10 +45,10 @@ impl Look {
 
     /// Of a page's markup; what it would be taken for is left out.
     pub(super) fn of(html: &str, structure: &Structure) -> Look {
-        let page = Page::read(html, READ);
+        let page = Page::read(html, u32::MAX);
         let language = structure.language.clone().unwrap_or_else(|| script_of(&page.text).to_owned());
         Look {
-            words: sketch(&page.text),
+            words: sketch(&page.text[..page.text.floor_char_boundary(READ)]),
             text: page.visible,
             title: page.title,
             language,

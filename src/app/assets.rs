@@ -80,6 +80,10 @@ impl Hosts {
         let trust = if tls { Some(self.trust(tools).await?) } else { None };
         let mut last = Failure::new(Cause::NameNotFound).detail(name.to_owned());
         let literal = name.parse::<IpAddr>().is_ok() || name == "localhost";
+        // Nobody checks these hosts, and their files come by TLS: they are followed wherever they go.
+        if let Some(moved) = tools.resolver.candidate(name) {
+            tools.resolver.follow(name, &moved);
+        }
         for address in tools.resolver.resolve(name).await?.iter().take(MOST_ADDRESSES) {
             if !literal && !is_public(*address) {
                 let detail = format!(
@@ -89,7 +93,7 @@ impl Hosts {
                 continue;
             }
             let url = OriginUrl { tls, host: address.to_string(), port };
-            match connect(&url, name, trust.as_ref(), &tools.resolver).await {
+            match connect(&url, &[*address], name, trust.as_ref()).await {
                 Ok(io) => return Connection::open(io, tools.header_size).await,
                 Err(failure) => last = failure,
             }
@@ -102,9 +106,9 @@ impl Hosts {
             return Ok(trust.clone());
         }
         let make = tools.client_tls;
-        let made = tasks::blocking(move || make(None)).await.ok_or(Failure::new(Cause::Internal))?;
+        let made = tasks::blocking(move || make(None, &[])).await.ok_or(Failure::new(Cause::Internal))?;
         let made = made.map_err(|error| Failure::new(Cause::CertificateUntrusted).detail(error))?;
-        Ok(self.trust.get_or_init(|| made).clone())
+        Ok(self.trust.get_or_init(|| made.config).clone())
     }
 }
 

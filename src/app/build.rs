@@ -7,7 +7,7 @@ use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
 use crate::origin::dns::Resolver;
-use crate::origin::{Judge, Origins, Tools};
+use crate::origin::{Judge, Origins, Tools, Trust};
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::Store;
 use crate::tasks;
@@ -18,7 +18,11 @@ use crate::watch::Watch;
 pub(super) fn tools(config: &Config) -> Tools {
     Tools {
         resolver: Resolver::new(config.dns.clone()),
-        client_tls: |ca| crate::tls::client_config(ca).map_err(|error| super::chain(&error)),
+        client_tls: |ca, pins| {
+            let (config, pinned) =
+                crate::tls::pinned_config(ca, pins).map_err(|error| super::chain(&error))?;
+            Ok(Trust { config, odd: Arc::new(move || pinned.odd()) })
+        },
         header_size: config.limits.header_size,
         in_flight: config.limits.in_flight_per_origin,
     }

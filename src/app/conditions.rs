@@ -232,6 +232,13 @@ impl App {
                 let key = Key { of: name.clone(), cause: cause_of(&trouble), subject: place.to_string() };
                 found.insert(key, trouble.message);
             }
+            for member in site.origins.members() {
+                for (cause, detail) in member.origin.conditions() {
+                    let subject = member.origin.identity.url.to_string();
+                    let detail = format!("{subject}: {detail}");
+                    found.insert(Key { of: name.clone(), cause, subject }, detail);
+                }
+            }
         }
         let changes = self.conditions.ledger().observe(found, now.wall);
         for (key, detail) in changes.begun {

@@ -87,6 +87,7 @@ impl Default for Failover {
             reject_text: Vec::new(),
             fingerprints: None,
             recovery_ramp: Duration::from_secs(30),
+            hedge: None,
         }
     }
 }

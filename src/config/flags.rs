@@ -69,6 +69,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
             tier: 0,
             weight: defaults::WEIGHT,
             ca: None,
+            pins: Vec::new(),
             mode: OriginMode::Auto,
         }],
         origins_file: None,

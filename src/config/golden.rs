@@ -26,7 +26,7 @@ fn seconds(n: u64) -> Duration {
 fn origin(url: &str, host: Option<&str>) -> Origin {
     let url = address::origin_url(url).unwrap();
     let host = host.map(str::to_owned);
-    Origin { url, host, tier: 0, weight: 1, ca: None, mode: OriginMode::Auto }
+    Origin { url, host, tier: 0, weight: 1, ca: None, pins: Vec::new(), mode: OriginMode::Auto }
 }
 
 fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
@@ -124,6 +124,7 @@ fn shop(folder: &Path) -> Site {
             reject_text: Vec::new(),
             fingerprints: None,
             recovery_ramp: seconds(30),
+            hedge: None,
         },
         cache: CachePolicy {
             default_ttl: Duration::ZERO,

@@ -9,6 +9,7 @@ pub mod flags;
 pub mod keys;
 pub mod load;
 pub mod pattern;
+mod pin;
 pub mod problem;
 pub mod ready;
 pub mod render;

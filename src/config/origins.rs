@@ -76,6 +76,12 @@ fn origin(raw: raw::Origin, place: &Place, folder: &Path, notes: &mut Notes) -> 
         let help = "remove `ca`, or write https in the url";
         notes.warning(&url_at, Fault::new("this origin is asked without TLS, so its `ca` is not used", help));
     }
+    let pins = super::check::once(raw.pin.or_default().0, notes);
+    if !url.tls && !pins.is_empty() {
+        let help = "remove `pin`, or write https in the url";
+        notes
+            .warning(&url_at, Fault::new("this origin is asked without TLS, so its `pin` is not used", help));
+    }
     let host = raw.host.here().map(|host| host.value.0);
-    Some(Origin { url, host, tier, weight, ca, mode: raw.mode.or(OriginMode::Auto) })
+    Some(Origin { url, host, tier, weight, ca, pins, mode: raw.mode.or(OriginMode::Auto) })
 }

@@ -12,8 +12,9 @@ use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteNam
 use super::asset_host::AssetHost;
 use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
+use super::pin::Pins;
 use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
-use super::value::{Age, CookieName, Phrase, Preset, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Delay, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
 type List<T> = Vec<At<T>>;
@@ -141,6 +142,7 @@ tables! {
         tier: u64,
         weight: u64,
         ca: FilePath,
+        pin: Pins,
         mode: OriginMode,
     }
 
@@ -173,6 +175,7 @@ tables! {
         reject_text: List<Phrase>,
         fingerprints: FilePath,
         recovery_ramp: Duration,
+        hedge: Delay,
     }
 
     /// `[site.cache]`

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 pub use super::asset_host::AssetHost;
 pub use super::pattern::{PathPattern, wildcard};
+pub use super::pin::Pin;
 pub use super::statuses::Statuses;
 use crate::fingerprint::Fingerprints;
 
@@ -125,6 +126,8 @@ pub struct Origin {
     pub weight: u32,
     /// An extra trust anchor (PEM).
     pub ca: Option<PathBuf>,
+    /// Keys that are believed whatever else stands in their certificate.
+    pub pins: Vec<Pin>,
     /// The operator's switch.
     pub mode: OriginMode,
 }
@@ -224,6 +227,8 @@ pub struct Failover {
     pub fingerprints: Option<Arc<Fingerprints>>,
     /// Over so long visitors come back to an origin that was down.
     pub recovery_ramp: Duration,
+    /// After so long without an answer another origin of the tier is asked, too; `None`: never.
+    pub hedge: Option<Duration>,
 }
 
 /// `[site.cache]`.

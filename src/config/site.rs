@@ -11,7 +11,7 @@ use super::node::{At, Fault, Notes, Place, Slot, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
-use super::value::{Age, CookieName, Phrase, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Delay, Phrase, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw};
 use crate::fingerprint::Fingerprints;
 
@@ -206,6 +206,7 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
         reject_text: once(raw.reject_text.or_default(), notes).into_iter().map(|Phrase(text)| text).collect(),
         fingerprints: fingerprints(raw.fingerprints, ground, notes),
         recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
+        hedge: raw.hedge.or(Delay(default.hedge)).0,
     }
 }
 

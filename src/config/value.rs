@@ -35,6 +35,7 @@ texts! {
     String: "a text", any_text;
     Duration: "a duration such as \"10s\"", duration;
     Age: "a time such as \"400d\", or \"off\"", age;
+    Delay: "a time such as \"300ms\", or \"off\"", delay;
     Rate: "a rate such as \"5/s\"", rate;
     Switch: "\"on\" or \"off\"", switch;
     OriginMode: "\"auto\", \"drain\" or \"off\"", origin_mode;
@@ -82,6 +83,23 @@ fn age(text: &str) -> Result<Age, Fault> {
         "off" => Ok(Age(None)),
         text => match duration(text) {
             Ok(age) if age >= Duration::from_secs(3600) => Ok(Age(Some(age))),
+            Ok(_) => Err(Fault::new(format!("{} is too short", shown(text)), help)),
+            Err(fault) => Err(Fault { help: help.into(), ..fault }),
+        },
+    }
+}
+
+/// A wait before something more is done; `None` for `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delay(pub(super) Option<Duration>);
+
+/// A time such as `300ms`, or `off` for never.
+fn delay(text: &str) -> Result<Delay, Fault> {
+    let help = "write a time of at least 1ms, such as \"300ms\", or \"off\" for never";
+    match text {
+        "off" => Ok(Delay(None)),
+        text => match duration(text) {
+            Ok(delay) if delay >= Duration::from_millis(1) => Ok(Delay(Some(delay))),
             Ok(_) => Err(Fault::new(format!("{} is too short", shown(text)), help)),
             Err(fault) => Err(Fault { help: help.into(), ..fault }),
         },

@@ -40,9 +40,11 @@ impl Cause {
         self.whose().side()
     }
 
-    /// What a status of the site's list of bad ones stands for.
+    /// What a status that is not the site's stands for.
     pub fn of_status(status: StatusCode) -> Cause {
         match status.as_u16() {
+            401 | 403 => Cause::Forbidden,
+            404 | 410 => Cause::Missing,
             500 => Cause::ServerError,
             502 => Cause::BadGateway,
             503 => Cause::Unavailable,

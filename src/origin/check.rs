@@ -5,16 +5,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use http_body_util::BodyExt;
-
 use super::health::{Evidence, Seen, State};
 use super::judge::Judge;
-use super::one::{Origin, bare};
+use super::one::Origin;
+use super::probe::Probe;
 use crate::clock;
 use crate::config::ready::Health;
 use crate::failure::{Cause, Failure};
-use crate::http::Body;
 use crate::tasks;
 
 /// Checks that are wanted early are at least this far apart: those that may change the verdict,
@@ -25,8 +22,6 @@ const REST: Duration = Duration::from_secs(1);
 const TRIAL: Duration = Duration::from_millis(500);
 /// While visitors come back there are so many checks, at least: each lets more of them in.
 const STEPS: u32 = 20;
-/// So much of a body is read at most.
-const BODY: usize = 1024 * 1024;
 
 /// What is checked, and how often.
 #[derive(Clone)]
@@ -53,7 +48,7 @@ impl Settings {
 
 /// How much one check asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     /// The health path, and the key page whose turn it is.
     Turn(usize),
     /// The health path, all key pages, and a path that does not exist.
@@ -102,13 +97,62 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
     }
 }
 
+/// One check, and then a look at where the origin's name has come to lead: what stands there is followed if it is the site.
+async fn check(origin: &Origin, settings: &Settings, extent: Extent) -> Result<(), Failure> {
+    let result = Probe { origin, settings, at: None }.look(extent).await;
+    match (result, look_at_move(origin, settings).await) {
+        // What stands there was just found to be the site, whole.
+        (Err(_), Move::Followed) => Ok(()),
+        // Where it stood nobody answers any more, and where its name leads now is not the site.
+        (Err(failure), Move::Distrusted(elsewhere)) if is_gone(failure.cause) => {
+            Err(Failure::new(Cause::NameMoved).detail(elsewhere))
+        }
+        (result, Move::None | Move::Followed | Move::Distrusted(_)) => result,
+    }
+}
+
+/// Whether there is no server of ours any more, rather than one with a fault.
+fn is_gone(cause: Cause) -> bool {
+    use Cause as C;
+    matches!(cause, C::Refused | C::Unreachable | C::ConnectTimeout | C::Reset | C::Silent | C::TlsRefused)
+}
+
+/// What became of an origin's name.
+enum Move {
+    /// It leads where it led.
+    None,
+    /// It leads elsewhere, where the site stands.
+    Followed,
+    /// It leads elsewhere, where something else stands.
+    Distrusted(String),
+}
+
+async fn look_at_move(origin: &Origin, settings: &Settings) -> Move {
+    let Some(candidate) = origin.name.candidate() else { return Move::None };
+    match (Probe { origin, settings, at: Some(&candidate) }.look(Extent::Whole)).await {
+        Ok(()) => {
+            origin.follow(&candidate);
+            Move::Followed
+        }
+        Err(failure) => {
+            let detail = format!("{}: {failure}", list(&candidate));
+            origin.name.distrust(&detail);
+            Move::Distrusted(detail)
+        }
+    }
+}
+
+fn list(addresses: &[std::net::IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether the site stands there at this moment: its health path and all its key pages are good, and a path that does not
 /// exist is not answered as if it did.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) async fn whole(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
-    check(origin, settings, Extent::Whole).await
+    Probe { origin, settings, at: None }.look(Extent::Whole).await
 }
 
 /// The wait until the next check. A little less than the interval, so that instances do not march in step.
@@ -117,113 +161,6 @@ fn pause(state: State, interval: Duration, random: f64) -> Duration {
         State::Trial { .. } => interval.min(TRIAL),
         State::Unproven | State::Up | State::Down { .. } => interval.mul_f64(1.0 - 0.1 * random),
     }
-}
-
-/// One check.
-///
-/// # Errors
-/// What is wrong with the origin.
-async fn check(origin: &Origin, settings: &Settings, extent: Extent) -> Result<(), Failure> {
-    healthy(origin, settings).await?;
-    let pages = settings.judge.pages();
-    origin.keep_pages(&pages);
-    match extent {
-        Extent::Turn(turn) => {
-            if let Some(path) = pages.get(turn.checked_rem(pages.len()).unwrap_or(0)) {
-                key_page(origin, settings, path).await;
-            }
-        }
-        Extent::Whole => {
-            for path in &pages {
-                key_page(origin, settings, path).await;
-            }
-        }
-    }
-    if let Some(cause) = origin.mostly_bad() {
-        return Err(Failure::new(cause).detail("key pages are not the site's"));
-    }
-    if extent == Extent::Whole && !pages.is_empty() {
-        let nowhere = format!("/{:016x}", fastrand::u64(..));
-        let page = within(settings, ask(origin, settings, &nowhere)).await?;
-        settings.judge.judge(&nowhere, page.status, &page.headers, &page.body, page.whole)?;
-    }
-    Ok(())
-}
-
-/// Asks for one key page, and takes note of its verdict.
-async fn key_page(origin: &Origin, settings: &Settings, path: &str) {
-    let page = within(settings, ask(origin, settings, path)).await;
-    let verdict = page.and_then(|page| {
-        let coded = page.headers.contains_key(header::CONTENT_ENCODING);
-        // What we cannot read is judged by its head.
-        let (body, whole) = if coded { (&[][..], false) } else { (&page.body[..], page.whole) };
-        settings.judge.judge(path, page.status, &page.headers, body, whole)
-    });
-    origin.note_page(path, verdict.as_ref().err().map(|failure| failure.cause));
-    settings.judge.seen(path, &verdict);
-}
-
-async fn healthy(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
-    let page = within(settings, ask(origin, settings, &settings.health.path)).await?;
-    if !settings.health.expect_status.contains(page.status) {
-        return Err(Failure::new(Cause::of_status(page.status)).detail(page.status.to_string()));
-    }
-    let text = settings.health.expect_text.as_bytes();
-    if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {
-        Ok(())
-    } else {
-        Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
-    }
-}
-
-async fn within(
-    settings: &Settings,
-    asking: impl Future<Output = Result<Page, Failure>>,
-) -> Result<Page, Failure> {
-    match tokio::time::timeout(settings.health.timeout, asking).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new(Cause::Silent).detail("no answer to the check in time")),
-    }
-}
-
-/// A page as a check got it.
-struct Page {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    whole: bool,
-}
-
-/// Asks for a path over a new connection.
-async fn ask(origin: &Origin, settings: &Settings, path: &str) -> Result<Page, Failure> {
-    let host = origin.host(&settings.host);
-    let connection = origin.connect(bare(host)).await?;
-    let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
-    let request = Request::get(path)
-        .header(header::HOST, host)
-        .header(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)")),
-        )
-        .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-        .header(header::CONNECTION, HeaderValue::from_static("close"))
-        .body(Body::Empty)
-        .map_err(malformed)?;
-    let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
-    let (head, incoming) = answer.into_parts();
-    let body = super::exchange::AnswerBody::read_once(incoming, connection, settings.health.timeout);
-    let mut body = std::pin::pin!(body);
-    let (mut read, mut whole) = (Vec::new(), true);
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            read.extend_from_slice(&data);
-        }
-        if read.len() > BODY {
-            whole = false;
-            break;
-        }
-    }
-    Ok(Page { status: head.status, headers: head.headers, body: read, whole })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One new connection to an origin: name, addresses in turn, TCP, TLS.
+//! One new connection to an origin: addresses in turn, TCP, TLS.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::dns::Resolver;
 use crate::config::ready::OriginUrl;
 use crate::failure::{Cause, Failure};
 
@@ -25,19 +24,18 @@ const MOST: Duration = Duration::from_secs(5);
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// Connects to `url`, with TLS for `server_name` if the origin speaks it.
+/// Connects to one of the `addresses` of `url`, with TLS for `server_name` if the origin speaks it.
 ///
 /// # Errors
-/// The cause says how far it came: no name, refused, unreachable, timed out, no trust.
+/// The cause says how far it came: refused, unreachable, timed out, no trust.
 pub async fn connect(
     url: &OriginUrl,
+    addresses: &[IpAddr],
     server_name: &str,
     tls: Option<&Arc<rustls::ClientConfig>>,
-    resolver: &Resolver,
 ) -> Result<Box<dyn Io>, Failure> {
     let work = async {
-        let addresses = resolver.resolve(&url.host).await?;
-        let tcp = race(&addresses, url.port).await?;
+        let tcp = race(addresses, url.port).await?;
         tcp.set_nodelay(true).map_err(|e| Failure::new(Cause::Unreachable).source(e))?;
         match tls {
             None => Ok(Box::new(tcp) as Box<dyn Io>),
@@ -121,9 +119,24 @@ fn mistrust(wrong: &CertificateError) -> Cause {
     }
 }
 
+/// The host without its port, for TLS.
+pub(super) fn bare(host: &str) -> &str {
+    if let Some(address) = host.strip_prefix('[') {
+        return address.split(']').next().unwrap_or(address);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_name_has_no_port() {
+        assert_eq!(bare("www.example.jp:8443"), "www.example.jp");
+        assert_eq!(bare("[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(bare("www.example.jp"), "www.example.jp");
+    }
 
     #[tokio::test]
     async fn the_first_address_that_accepts_is_taken() {

@@ -1,5 +1,8 @@
 //! Names to addresses. The last good answer stays in use while its name does not resolve (as RFC 8767 does for
 //! resolvers), and it is looked up again in the background: a hanging resolver never delays a visitor twice.
+//!
+//! A name that suddenly leads to other addresses altogether is not followed at once: those are a candidate, which a check
+//! has to find the site at. A lapsed domain leads to a parking host, too.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,6 +14,9 @@ use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::ready::Dns;
@@ -20,10 +26,14 @@ use crate::tasks;
 const SYSTEM: &str = "/etc/resolv.conf";
 /// One query to one server; there are two attempts.
 const QUERY: Duration = Duration::from_secs(2);
+/// All queries for one name together.
+const LOOK_UP: Duration = Duration::from_secs(4);
 /// However short the records' life, a name is not asked for more often than this.
 const LEAST_TTL: Duration = Duration::from_secs(5);
 /// However long it is, a move of the site is noticed within this time.
 const MOST_TTL: Duration = Duration::from_secs(300);
+/// A name that has no address is not asked for again within this time: who comes meanwhile is told at once.
+const UNKNOWN: Duration = Duration::from_secs(1);
 
 /// Resolves the origins' names. Cheap to clone; the names are those of the configuration, so the table is bounded.
 #[derive(Clone)]
@@ -33,7 +43,18 @@ struct Shared {
     settings: Dns,
     built: Mutex<Option<Built>>,
     known: Mutex<HashMap<String, Known>>,
+    /// Names without an address, and what comes of looking them up.
+    unknown: Mutex<HashMap<String, LookUp>>,
 }
+
+/// The first look-up of a name, which all who need it wait for together.
+struct LookUp {
+    outcome: watch::Receiver<Option<Outcome>>,
+    /// Once it has failed: when it may be tried again.
+    again: Option<Instant>,
+}
+
+type Outcome = Result<Arc<[IpAddr]>, (Cause, String)>;
 
 struct Built {
     resolver: TokioResolver,
@@ -47,6 +68,8 @@ struct Known {
     fresh_until: Instant,
     resolved_at: Instant,
     refreshing: bool,
+    /// Where the name leads now, if nothing of that is in use.
+    candidate: Option<Arc<[IpAddr]>>,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -58,7 +81,12 @@ impl std::fmt::Debug for Resolver {
 impl Resolver {
     /// A resolver that asks as `settings` say. Nothing is looked up yet, so nothing can fail.
     pub fn new(settings: Dns) -> Resolver {
-        Resolver(Arc::new(Shared { settings, built: Mutex::new(None), known: Mutex::new(HashMap::new()) }))
+        Resolver(Arc::new(Shared {
+            settings,
+            built: Mutex::new(None),
+            known: Mutex::default(),
+            unknown: Mutex::default(),
+        }))
     }
 
     /// What it was made with.
@@ -70,14 +98,11 @@ impl Resolver {
     /// in the background). Never empty.
     ///
     /// # Errors
-    /// [`Cause::NameNotFound`] if the name does not resolve and did not within the time that last good addresses
-    /// are kept.
+    /// [`Cause::NameNotFound`], [`Cause::NameServersFail`] or [`Cause::NameServersSilent`] if the name does not resolve and did
+    /// not within the time that last good addresses are kept.
     pub async fn resolve(&self, host: &str) -> Result<Arc<[IpAddr]>, Failure> {
-        if let Ok(address) = host.parse::<IpAddr>() {
+        if let Some(address) = fixed(host) {
             return Ok(Arc::new([address]));
-        }
-        if host.eq_ignore_ascii_case("localhost") {
-            return Ok(Arc::new([IpAddr::V4(Ipv4Addr::LOCALHOST)])); // RFC 6761 section 6.3
         }
         let now = clock::instant();
         match self.remembered(host, now) {
@@ -92,8 +117,40 @@ impl Resolver {
                 });
                 Ok(addresses)
             }
-            None => self.look_up(host).await,
+            None => self.first(host, now).await,
         }
+    }
+
+    /// Waits for the first look-up of a name, which goes on without those whose patience is over.
+    async fn first(&self, host: &str, now: Instant) -> Result<Arc<[IpAddr]>, Failure> {
+        let mut outcome = self.looking_up(host, now);
+        let told = outcome.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
+        let silent = || Err((Cause::NameServersSilent, host.to_owned()));
+        told.unwrap_or_else(silent).map_err(|(cause, detail)| Failure::new(cause).detail(detail))
+    }
+
+    fn looking_up(&self, host: &str, now: Instant) -> watch::Receiver<Option<Outcome>> {
+        let mut unknown = lock(&self.0.unknown);
+        if let Some(running) = unknown.get(host)
+            && running.again.is_none_or(|again| now < again)
+            && (running.again.is_some() || running.outcome.has_changed().is_ok())
+        {
+            return running.outcome.clone();
+        }
+        let (tell, outcome) = watch::channel(None);
+        unknown.insert(host.to_owned(), LookUp { outcome: outcome.clone(), again: None });
+        let (this, host) = (self.clone(), host.to_owned());
+        tasks::detached(async move {
+            let found = this.look_up(&host).await.map_err(|failure| (failure.cause, chain(&failure)));
+            let mut unknown = lock(&this.0.unknown);
+            match (&found, unknown.get_mut(&host)) {
+                (Err(_), Some(entry)) => entry.again = Some(clock::instant() + UNKNOWN),
+                (Ok(_), Some(_)) => drop(unknown.remove(&host)),
+                (_, None) => {}
+            }
+            tell.send_replace(Some(found));
+        });
+        outcome
     }
 
     /// The addresses that are known and may still be used, and whether the caller is to refresh them.
@@ -109,6 +166,25 @@ impl Resolver {
         Some((entry.addresses.clone(), refresh))
     }
 
+    /// Where the name leads now, if it is not followed yet.
+    pub fn candidate(&self, host: &str) -> Option<Arc<[IpAddr]>> {
+        lock(&self.0.known).get(host)?.candidate.clone()
+    }
+
+    /// Uses these addresses from now on.
+    pub fn follow(&self, host: &str, addresses: &Arc<[IpAddr]>) {
+        if let Some(entry) = lock(&self.0.known).get_mut(host) {
+            entry.addresses = addresses.clone();
+            // it may lead to a third place by now
+            entry.candidate.take_if(|candidate| candidate == addresses);
+        }
+    }
+
+    /// Whether connecting needs no look-up.
+    pub fn is_known(&self, host: &str) -> bool {
+        fixed(host).is_some() || lock(&self.0.known).contains_key(host)
+    }
+
     async fn look_up(&self, host: &str) -> Result<Arc<[IpAddr]>, Failure> {
         let asked = self.ask(host).await;
         let now = clock::instant();
@@ -116,8 +192,21 @@ impl Resolver {
         match asked {
             Ok((addresses, ttl)) => {
                 let fresh_until = now + ttl.clamp(LEAST_TTL, MOST_TTL);
-                let entry =
-                    Known { addresses: addresses.clone(), fresh_until, resolved_at: now, refreshing: false };
+                let before = known.get(host).map(|entry| entry.addresses.clone());
+                let entry = Known {
+                    addresses: addresses.clone(),
+                    fresh_until,
+                    resolved_at: now,
+                    refreshing: false,
+                    candidate: None,
+                };
+                let entry = match before {
+                    Some(before) if moved(&before, &addresses) => {
+                        Known { addresses: before, candidate: Some(addresses), ..entry }
+                    }
+                    Some(_) | None => entry,
+                };
+                let addresses = entry.addresses.clone();
                 known.insert(host.to_owned(), entry);
                 Ok(addresses)
             }
@@ -132,21 +221,22 @@ impl Resolver {
     }
 
     async fn ask(&self, host: &str) -> Result<(Arc<[IpAddr]>, Duration), Failure> {
-        let unresolved = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::new(Cause::NameNotFound).detail(host.to_owned()).source(e)
-        };
-        let resolver = self.resolver().map_err(|e| unresolved(Box::new(e)))?;
+        let unresolved = |e: NetError| Failure::new(cause(&e)).detail(host.to_owned()).source(e);
+        let resolver = self.resolver().map_err(unresolved)?;
         let name = format!("{}.", host.trim_end_matches('.')); // as written: search domains are for people
-        let found = resolver.lookup_ip(name).await.map_err(|e| unresolved(Box::new(e)))?;
+        let Ok(found) = tokio::time::timeout(LOOK_UP, resolver.lookup_ip(name)).await else {
+            return Err(Failure::new(Cause::NameServersSilent).detail(host.to_owned()));
+        };
+        let found = found.map_err(unresolved)?;
         let addresses: Arc<[IpAddr]> = found.iter().collect();
         if addresses.is_empty() {
-            return Err(unresolved("the name has no addresses".into()));
+            return Err(Failure::new(Cause::NameNotFound).detail(format!("{host} has no addresses")));
         }
         Ok((addresses, found.valid_until().saturating_duration_since(clock::instant())))
     }
 
     /// The resolver, built anew when the system's file changed (hickory reads it only once).
-    fn resolver(&self) -> Result<TokioResolver, hickory_resolver::net::NetError> {
+    fn resolver(&self) -> Result<TokioResolver, NetError> {
         let of = if self.0.settings.nameservers.is_empty() {
             std::fs::metadata(SYSTEM).and_then(|m| m.modified()).ok()
         } else {
@@ -167,6 +257,39 @@ impl Resolver {
         let resolver = builder.build()?;
         *built = Some(Built { resolver: resolver.clone(), of });
         Ok(resolver)
+    }
+}
+
+/// The address that a host is or always has.
+fn fixed(host: &str) -> Option<IpAddr> {
+    let own = || {
+        // RFC 6761 section 6.3
+        host.eq_ignore_ascii_case("localhost").then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    };
+    host.parse::<IpAddr>().ok().or_else(own)
+}
+
+/// A failure with what brought it about, as a text.
+fn chain(failure: &Failure) -> String {
+    match &failure.source {
+        Some(source) => format!("{}: {source}", failure.detail.as_deref().unwrap_or_default()),
+        None => failure.detail.clone().unwrap_or_default(),
+    }
+}
+
+/// Whether none of the addresses is one of before.
+fn moved(before: &[IpAddr], now: &[IpAddr]) -> bool {
+    !now.iter().any(|address| before.contains(address))
+}
+
+/// Why a name has no address.
+fn cause(error: &NetError) -> Cause {
+    if error.is_nx_domain() || error.is_no_records_found() {
+        Cause::NameNotFound
+    } else if matches!(error, NetError::Dns(DnsError::ResponseCode(_))) {
+        Cause::NameServersFail
+    } else {
+        Cause::NameServersSilent
     }
 }
 
@@ -207,7 +330,36 @@ mod tests {
             fresh_until,
             resolved_at,
             refreshing: false,
+            candidate: None,
         }
+    }
+
+    #[test]
+    fn a_name_has_moved_when_nothing_is_as_it_was() {
+        let addresses = |all: &[&str]| all.iter().map(|a| a.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let before = addresses(&["192.0.2.1", "2001:db8::1"]);
+        assert!(!moved(&before, &addresses(&["192.0.2.9", "2001:db8::1"])));
+        assert!(!moved(&before, &before));
+        assert!(moved(&before, &addresses(&["198.51.100.7"])));
+    }
+
+    #[test]
+    fn another_place_is_used_once_it_is_followed() {
+        let now = clock::instant();
+        let resolver = resolver();
+        let [there, third]: [Arc<[IpAddr]>; 2] =
+            ["192.0.2.1", "192.0.2.2"].map(|a| Arc::from([a.parse::<IpAddr>().unwrap()]));
+        let moved = Known { candidate: Some(there.clone()), ..known(now, now) };
+        lock(&resolver.0.known).insert("a".into(), moved);
+        let used = || resolver.remembered("a", now).unwrap().0;
+        assert_eq!((used()[0], resolver.candidate("a")), (Ipv4Addr::LOCALHOST.into(), Some(there.clone())));
+        resolver.follow("a", &there);
+        assert_eq!((used(), resolver.candidate("a")), (there.clone(), None));
+        if let Some(known) = lock(&resolver.0.known).get_mut("a") {
+            known.candidate = Some(third.clone());
+        }
+        resolver.follow("a", &there);
+        assert_eq!(resolver.candidate("a"), Some(third), "it has moved on in the meantime");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The origins of a site: connections, health, and which of them is asked. Start at [`Origins::send`].
 
+mod budget;
 pub mod check;
 pub mod connect;
 pub mod dns;
@@ -7,9 +8,11 @@ pub mod exchange;
 pub mod health;
 pub mod judge;
 pub mod latency;
+mod name;
 mod one;
 mod pages;
 pub mod pool;
+mod probe;
 pub mod select;
 pub mod upload;
 
@@ -18,12 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use http::{Method, Request, Response};
 
-use crate::config::ready::{self, OriginMode};
+use crate::config::ready::{self, OriginMode, Pin};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
 use crate::{clock, tasks};
+use exchange::Unanswered;
 pub use judge::Judge;
 pub use one::{Class, Identity, Origin, Sending, Standing};
 use select::Candidate;
@@ -32,8 +37,17 @@ use upload::Upload;
 /// Attempts at one request, the first included.
 const ATTEMPTS: usize = 3;
 
-/// Makes the TLS settings for an origin with this extra trust anchor, or says what is wrong with it.
-pub type ClientTls = fn(Option<&Path>) -> Result<Arc<rustls::ClientConfig>, String>;
+/// Makes the TLS settings for an origin with this extra trust anchor and these pins, or says what is wrong with them.
+pub type ClientTls = fn(Option<&Path>, &[Pin]) -> Result<Trust, String>;
+
+/// Trust in one origin's certificates.
+#[derive(Clone)]
+pub struct Trust {
+    /// What connections are made with.
+    pub config: Arc<rustls::ClientConfig>,
+    /// What is odd with the certificate that was accepted last.
+    pub odd: Arc<dyn Fn() -> Option<(Cause, String)> + Send + Sync>,
+}
 
 /// What all origins share.
 #[derive(Clone, Debug)]
@@ -66,6 +80,8 @@ pub struct Origins {
     members: Vec<Member>,
     tools: Tools,
     turn: AtomicUsize,
+    budget: budget::Budget,
+    hedge: Option<Duration>,
 }
 
 /// An answer, and who gave it.
@@ -108,8 +124,12 @@ impl Origins {
             judge: judge.clone(),
         };
         let members = site.origins.iter().map(|wanted| {
-            let identity =
-                Identity { url: wanted.url.clone(), host: wanted.host.clone(), ca: wanted.ca.clone() };
+            let identity = Identity {
+                url: wanted.url.clone(),
+                host: wanted.host.clone(),
+                ca: wanted.ca.clone(),
+                pins: wanted.pins.clone(),
+            };
             let kept =
                 before.and_then(|before| before.members.iter().find(|m| m.origin.identity == identity));
             let kept = kept.filter(|member| member.origin.is_current());
@@ -120,7 +140,13 @@ impl Origins {
             origin.check_by(settings(wanted), wanted.mode);
             Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
         });
-        Origins { members: members.collect(), tools: tools.clone(), turn: AtomicUsize::new(0) }
+        Origins {
+            members: members.collect(),
+            tools: tools.clone(),
+            turn: AtomicUsize::new(0),
+            budget: budget::Budget::default(),
+            hedge: site.failover.hedge,
+        }
     }
 
     /// All of them, in the configuration's order.
@@ -160,8 +186,9 @@ impl Origins {
         up.min_by_key(|m| m.tier).map_or_else(latency::Usual::default, |m| m.origin.usual(class))
     }
 
-    /// Sends the request to one origin after another, as far as it may be repeated, until one answers. The wait is for
-    /// all attempts together. Hop-by-hop fields are the caller's business; the Host header is set here.
+    /// Sends the request to one origin after another, as far as it may be repeated and as second tries are left, until one
+    /// answers. The wait is for all attempts together. Hop-by-hop fields are the caller's business; the Host header is set
+    /// here.
     ///
     /// # Errors
     /// The last attempt's failure; [`Cause::NoOrigin`] or [`Cause::KnownDown`] if there was nobody to ask.
@@ -172,8 +199,10 @@ impl Origins {
         upload: Option<&Upload>,
     ) -> Result<Answered, Failure> {
         let begun = clock::instant();
+        self.budget.note_request();
         let idempotent = is_idempotent(request.method());
         let bodiless = matches!(request.body(), Body::Empty);
+        let harmless = bodiless && !sending.upgrade && request.method().is_safe() && self.members.len() > 1;
         let mut tried: Vec<usize> = Vec::new();
         let mut fresh = !idempotent;
         let mut next = Some(request);
@@ -183,13 +212,20 @@ impl Origins {
             let wait = sending.wait.saturating_sub(spent);
             let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
             let Some(index) = self.next(&tried) else { break };
-            let origin = &self.members[index].origin;
+            if !tried.is_empty() && self.budget.take(clock::instant()).is_none() {
+                break;
+            }
             // Kept for a second try: nothing of it may be sent twice unless its method allows that.
             let spare = (idempotent && bodiless).then(|| copy_of(&request));
-            match origin.attempt(request, Sending { wait, ..sending }, upload, fresh).await {
+            let sending = Sending { wait, ..sending };
+            let (index, answer) = match self.hedge.filter(|_| harmless && tried.is_empty()) {
+                Some(hedge) => Box::pin(self.hedged(index, request, sending, hedge)).await,
+                None => (index, self.members[index].origin.attempt(request, sending, upload, fresh).await),
+            };
+            match answer {
                 Ok(response) => {
                     let took = clock::instant() - begun;
-                    return Ok(Answered { response, origin: origin.clone(), took });
+                    return Ok(Answered { response, origin: self.members[index].origin.clone(), took });
                 }
                 Err(unanswered) => {
                     next = match unanswered.failure.cause.retry() {
@@ -207,6 +243,35 @@ impl Origins {
             }
         }
         Err(last.unwrap_or_else(|| self.nobody()))
+    }
+
+    /// One attempt; and, when nothing has come of it for as long as `hedge`, another one beside it at another origin of the
+    /// tier, if there is one and second tries are left. The first good answer counts.
+    async fn hedged(
+        &self,
+        index: usize,
+        request: Request<Body>,
+        sending: Sending<'_>,
+        hedge: Duration,
+    ) -> (usize, Result<Response<Body>, Unanswered>) {
+        let spare = copy_of(&request);
+        let mut first = std::pin::pin!(self.members[index].origin.attempt(request, sending, None, false));
+        if let Ok(answer) = tokio::time::timeout(hedge, first.as_mut()).await {
+            return (index, answer);
+        }
+        let beside = |other: &usize| self.members[*other].tier == self.members[index].tier;
+        let other = self.next(&[index]).filter(beside);
+        let Some(other) = other.filter(|_| self.budget.take(clock::instant()).is_some()) else {
+            return (index, first.await);
+        };
+        let left = Sending { wait: sending.wait.saturating_sub(hedge), ..sending };
+        let second = std::pin::pin!(self.members[other].origin.attempt(spare, left, None, false));
+        match select(first, second).await {
+            Either::Left((Err(_), second)) => (other, second.await),
+            Either::Left((answer, _)) => (index, answer),
+            Either::Right((Err(_), first)) => (index, first.await),
+            Either::Right((answer, _)) => (other, answer),
+        }
     }
 
     /// How much of its visitors the site may be given: that of the origin in the lowest usable tier that may have most.

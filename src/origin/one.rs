@@ -1,7 +1,7 @@
 //! One origin: its connections, its health, and one attempt at a request.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Request, Response, Version, header};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::Tools;
-use super::connect::connect;
+use super::connect::{bare, connect};
 use super::exchange::{AnswerBody, Connection, Unanswered};
 use super::health::{Evidence, Health, Seen, State, Thresholds};
 use super::latency::Usual;
+use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
-use super::upload::Upload;
+use super::upload::{Upload, within};
+use super::{Tools, Trust};
 use crate::clock;
-use crate::config::ready::OriginUrl;
+use crate::config::ready::{self, OriginUrl};
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
 
@@ -38,6 +39,8 @@ pub struct Identity {
     pub host: Option<String>,
     /// Its extra trust anchor.
     pub ca: Option<PathBuf>,
+    /// The keys that are believed in any certificate.
+    pub pins: Vec<ready::Pin>,
 }
 
 /// One origin, kept for as long as some configuration names it.
@@ -48,7 +51,7 @@ pub struct Origin {
     /// What plain connections rest under: they are all alike.
     plain: Arc<str>,
     tools: Tools,
-    tls: Option<Result<Arc<rustls::ClientConfig>, String>>,
+    tls: Option<Result<Trust, String>>,
     /// What the trust anchor's file held when `tls` was made of it.
     anchor: Option<blake3::Hash>,
     pool: Arc<Pool>,
@@ -68,6 +71,8 @@ pub struct Origin {
     pub(super) checker: Mutex<super::Checker>,
     /// What the last checks made of the key pages.
     pages: Mutex<Pages>,
+    /// Its name.
+    pub(super) name: Name,
     /// The last proof: when it was begun, and what was wrong.
     proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
 }
@@ -109,12 +114,14 @@ impl Origin {
     /// An origin of which nothing is known yet. An unreadable trust anchor is kept as its failure: the process starts.
     pub fn new(site: Arc<str>, identity: Identity, tools: Tools) -> Origin {
         let anchor = print_of(identity.ca.as_deref());
-        let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref()));
+        let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref(), &identity.pins));
         if let Some(Err(error)) = &tls {
             tracing::error!(site = %site, origin = %identity.url, error, "trust anchor cannot be used");
         }
+        let name = Name::new(&identity.url.host, tools.resolver.clone());
         Origin {
             identity,
+            name,
             site,
             plain: "".into(),
             tls,
@@ -277,14 +284,38 @@ impl Origin {
         wrong
     }
 
-    /// Forgets the pages that are no key pages any more.
-    pub(super) fn keep_pages(&self, pages: &[String]) {
-        lock(&self.pages).keep(pages);
+    /// Takes note of the verdict on one of the key pages.
+    pub(super) fn note_page(&self, path: &str, bad: Option<Cause>, all: &[String]) {
+        let mut pages = lock(&self.pages);
+        pages.keep(all);
+        pages.note(path, bad);
     }
 
-    /// Takes note of a key page's verdict.
-    pub(super) fn note_page(&self, path: &str, bad: Option<Cause>) {
-        lock(&self.pages).note(path, bad);
+    /// Follows its name to these addresses.
+    pub(super) fn follow(&self, candidate: &Arc<[IpAddr]>) {
+        self.name.follow(candidate);
+        self.pool.clear();
+        tracing::info!(site = %self.site, origin = %self.identity.url, addresses = ?candidate, "origin moved, its name is followed");
+    }
+
+    /// Who it is that does not answer in time.
+    pub(super) fn silence(&self) -> Cause {
+        if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::Silent }
+    }
+
+    /// What is worth knowing about it though it may be well, with details for the operator.
+    pub fn conditions(&self) -> Vec<(Cause, String)> {
+        let mut conditions = Vec::new();
+        if let Some(detail) = self.name.moved() {
+            conditions.push((Cause::NameMoved, detail));
+        }
+        if let Some(Ok(trust)) = &self.tls {
+            conditions.extend((trust.odd)());
+        }
+        if self.is_flapping(clock::instant()) {
+            conditions.push((Cause::Flapping, "it fell three times and more within minutes".to_owned()));
+        }
+        conditions
     }
 
     /// What most of its key pages are instead of the site's.
@@ -333,7 +364,7 @@ impl Origin {
         let exchange = std::pin::pin!(self.exchange(request, sending, fresh, seat));
         let result = match within(wait, upload, exchange).await {
             Some(result) => result,
-            None => Err(Failure::new(Cause::Silent).detail(self.identity.url.to_string()).into()),
+            None => Err(Failure::new(self.silence()).detail(self.identity.url.to_string()).into()),
         };
         result.map_err(|mut unanswered| {
             if let Some(cause) = upload.and_then(Upload::failed) {
@@ -367,7 +398,7 @@ impl Origin {
             let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
                 Some(connection) => connection,
                 // Boxed: rare and large, and the rest of this future moves with every request.
-                None => match Box::pin(self.connect(name)).await {
+                None => match Box::pin(self.connect(name, None)).await {
                     Ok(connection) => connection,
                     Err(failure) => return Err(Unanswered::unsent(failure, request)),
                 },
@@ -396,14 +427,22 @@ impl Origin {
         }
     }
 
-    /// A new connection.
-    pub(super) async fn connect(&self, name: &str) -> Result<Connection, Failure> {
+    /// A new connection, to the addresses in use or to others.
+    pub(super) async fn connect(
+        &self,
+        name: &str,
+        at: Option<&Arc<[IpAddr]>>,
+    ) -> Result<Connection, Failure> {
         let tls = match &self.tls {
             None => None,
-            Some(Ok(config)) => Some(config),
+            Some(Ok(trust)) => Some(&trust.config),
             Some(Err(error)) => return Err(Failure::new(Cause::CertificateUntrusted).detail(error.clone())),
         };
-        let io = connect(&self.identity.url, name, tls, &self.tools.resolver).await?;
+        let addresses = match at {
+            Some(addresses) => addresses.clone(),
+            None => self.name.resolve().await?,
+        };
+        let io = connect(&self.identity.url, &addresses, name, tls).await?;
         Connection::open(io, self.tools.header_size).await
     }
 
@@ -418,54 +457,6 @@ fn print_of(file: Option<&Path>) -> Option<blake3::Hash> {
     file.and_then(|file| std::fs::read(file).ok()).map(|bytes| blake3::hash(&bytes))
 }
 
-/// The host without its port, for TLS.
-pub(super) fn bare(host: &str) -> &str {
-    if let Some(address) = host.strip_prefix('[') {
-        return address.split(']').next().unwrap_or(address);
-    }
-    host.split(':').next().unwrap_or(host)
-}
-
-/// Waits for `work`, `wait` long after the last progress of the upload. `None`: the wait was in vain.
-async fn within<T, F: Future<Output = T>>(
-    wait: Duration,
-    upload: Option<&Upload>,
-    mut work: Pin<&mut F>,
-) -> Option<T> {
-    let mut deadline = tokio::time::Instant::now() + wait;
-    loop {
-        if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
-            return Some(done);
-        }
-        let later = tokio::time::Instant::from_std(upload?.moved_at()) + wait;
-        if later <= deadline {
-            return None;
-        }
-        deadline = later;
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_name_has_no_port() {
-        assert_eq!(bare("www.example.jp:8443"), "www.example.jp");
-        assert_eq!(bare("[2001:db8::1]:443"), "2001:db8::1");
-        assert_eq!(bare("www.example.jp"), "www.example.jp");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_upload_in_progress_is_waited_for() {
-        let (upload, _body) = Upload::watch(Body::Empty, 0);
-        let nothing = std::pin::pin!(std::future::pending::<()>());
-        assert!(within(Duration::from_secs(1), Some(&upload), nothing).await.is_none());
-        let soon = std::pin::pin!(tokio::time::sleep(Duration::from_millis(900)));
-        assert!(within(Duration::from_secs(1), None, soon).await.is_some());
-    }
 }

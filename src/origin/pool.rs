@@ -48,6 +48,11 @@ impl Pool {
         }
     }
 
+    /// Drops all: what they lead to is not in use any more.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Drops what has rested too long or was closed by the origin. Called now and then.
     pub fn sweep(&self, now: Instant) {
         let old =

@@ -100,6 +100,25 @@ impl http_body::Body for Watched {
     }
 }
 
+/// Waits for `work`, `wait` long after the last progress of the upload. `None`: the wait was in vain.
+pub(super) async fn within<T, F: Future<Output = T>>(
+    wait: Duration,
+    upload: Option<&Upload>,
+    mut work: Pin<&mut F>,
+) -> Option<T> {
+    let mut deadline = tokio::time::Instant::now() + wait;
+    loop {
+        if let Ok(done) = tokio::time::timeout_at(deadline, work.as_mut()).await {
+            return Some(done);
+        }
+        let later = tokio::time::Instant::from_std(upload?.moved_at()) + wait;
+        if later <= deadline {
+            return None;
+        }
+        deadline = later;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,5 +138,14 @@ mod tests {
         let (upload, body) = Upload::watch(Body::whole("123456"), 5);
         assert!(body.collect().await.is_err());
         assert_eq!(upload.failed(), Some(Cause::BodyTooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_in_progress_is_waited_for() {
+        let (upload, _body) = Upload::watch(Body::Empty, 0);
+        let nothing = std::pin::pin!(std::future::pending::<()>());
+        assert!(within(Duration::from_secs(1), Some(&upload), nothing).await.is_none());
+        let soon = std::pin::pin!(tokio::time::sleep(Duration::from_millis(900)));
+        assert!(within(Duration::from_secs(1), None, soon).await.is_some());
     }
 }

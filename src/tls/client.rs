@@ -13,7 +13,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::pins::Pinned;
 use super::{TlsError, certificates, provider};
+use crate::config::ready::Pin;
 
 /// The client's side of TLS towards an origin: verification on, HTTP/1.1, TLS 1.2 and 1.3. Session resumption is
 /// per returned value: keep it for as long as the origin. Reads files: not for the event loop.
@@ -21,28 +23,41 @@ use super::{TlsError, certificates, provider};
 /// # Errors
 /// The `ca` file cannot be read or holds nothing that can be trusted.
 pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    build(ca, None)
+}
+
+/// The same, and a certificate with a key of these pins is accepted whatever else is wrong with it; what is odd with the
+/// last one is told.
+///
+/// # Errors
+/// The `ca` file cannot be read or holds nothing that can be trusted.
+pub fn pinned_config(ca: Option<&Path>, pins: &[Pin]) -> Result<(Arc<ClientConfig>, Arc<Pinned>), TlsError> {
+    let pinned = Arc::new(Pinned::new(pins));
+    let config = build(ca, (!pins.is_empty()).then(|| pinned.clone()))?;
+    Ok((config, pinned))
+}
+
+fn build(ca: Option<&Path>, pinned: Option<Arc<Pinned>>) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::SetUp)?;
-    let mut config = match ca {
-        None => builder.with_root_certificates(system_roots()).with_no_client_auth(),
-        Some(path) => {
-            let extra = certificates(path)?;
-            let mut roots = RootCertStore::clone(&system_roots());
-            for cert in &extra {
-                roots
-                    .add(cert.clone())
-                    .map_err(|source| TlsError::Anchor { path: path.to_owned(), source })?;
-            }
-            let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|error| TlsError::SetUp(rustls::Error::General(error.to_string())))?;
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Trust { authorities, pinned: extra }))
-                .with_no_client_auth()
+    let mut config = if ca.is_none() && pinned.is_none() {
+        builder.with_root_certificates(system_roots()).with_no_client_auth()
+    } else {
+        let own = ca.map(certificates).transpose()?.unwrap_or_default();
+        let mut roots = RootCertStore::clone(&system_roots());
+        for cert in &own {
+            let path = || ca.map(Path::to_owned).unwrap_or_default();
+            roots.add(cert.clone()).map_err(|source| TlsError::Anchor { path: path(), source })?;
         }
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| TlsError::SetUp(rustls::Error::General(error.to_string())))?;
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Trust { authorities, own, pinned }))
+            .with_no_client_auth()
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -76,11 +91,12 @@ fn system_roots() -> Arc<RootCertStore> {
     }))
 }
 
-/// Authorities, and certificates that are trusted as they are.
+/// Authorities, certificates that are trusted as they are, and keys that are trusted in any certificate.
 #[derive(Debug)]
 struct Trust {
     authorities: Arc<WebPkiServerVerifier>,
-    pinned: Vec<CertificateDer<'static>>,
+    own: Vec<CertificateDer<'static>>,
+    pinned: Option<Arc<Pinned>>,
 }
 
 impl ServerCertVerifier for Trust {
@@ -92,10 +108,15 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.pinned.iter().any(|pinned| pinned == end_entity) {
+        if self.own.iter().any(|own| own == end_entity) {
             return Ok(ServerCertVerified::assertion());
         }
-        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let verdict =
+            self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match &self.pinned {
+            Some(pinned) => pinned.resolve(end_entity, verdict),
+            None => verdict,
+        }
     }
 
     fn verify_tls12_signature(

@@ -5,6 +5,7 @@
 
 pub mod certs;
 pub mod client;
+mod pins;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 pub use certs::{Certs, Problem, Serving};
-pub use client::{client_config, server_name};
+pub use client::{client_config, pinned_config, server_name};
+pub use pins::Pinned;
 
 /// Why something of TLS cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ mod limits;
 mod matrix;
 mod mirrors;
 mod names;
+mod origins;
 mod pages;
 mod polite;
 mod portable;

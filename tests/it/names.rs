@@ -1,11 +1,12 @@
-//! The origin's name: it may vanish, its servers may fail or fall silent. The last good address stays in use; where
-//! there never was one, copies are served.
+//! The origin's name: it may vanish, its servers may fail or fall silent, or it may lead to somebody else. The last good
+//! address stays in use; where there never was one, copies are served.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::support::dns::{Dns, Says};
+use crate::support::faults::{Instead, Refuse, ResetOnAccept};
 use crate::support::fixture::{self, FOUR, SEEN};
-use crate::support::{Config, Edge, Origin, eventually, ms, secs};
+use crate::support::{Config, Edge, Origin, Page, eventually, ms, secs};
 
 const HERE: Says = Says::Address(Ipv4Addr::LOCALHOST);
 
@@ -35,7 +36,7 @@ async fn a_name_that_dies_leaves_the_site_alive() {
         dns.say(says);
         let before = dns.questions();
         // its connections too, so that the address is really needed again
-        origin.fail(crate::support::faults::ResetOnAccept).await;
+        origin.fail(ResetOnAccept).await;
         origin.heal().await;
         eventually("another question", secs(10), async || {
             edge.get(SEEN).await;
@@ -53,9 +54,13 @@ async fn a_name_that_dies_leaves_the_site_alive() {
 }
 
 #[tokio::test]
-async fn a_start_without_any_name_serves_copies() {
+async fn a_start_without_any_name_serves_copies_and_says_why() {
     let (origin, dns, mut edge) = named().await;
-    for says in [Says::NxDomain, Says::ServFail, Says::Silence] {
+    for (says, cause) in [
+        (Says::NxDomain, "name-not-found"),
+        (Says::ServFail, "name-servers-fail"),
+        (Says::Silence, "name-servers-silent"),
+    ] {
         dns.say(says);
         edge.restart().await;
         for path in FOUR {
@@ -65,6 +70,10 @@ async fn a_start_without_any_name_serves_copies() {
         }
         edge.until("down").await;
         edge.get("/nowhere").await.must_be_holding_page();
+        eventually(cause, secs(10), async || {
+            (edge.site().await["origins"][0]["cause"] == cause).then_some(())
+        })
+        .await;
     }
     dns.say(HERE);
     edge.until("up").await;
@@ -72,14 +81,79 @@ async fn a_start_without_any_name_serves_copies() {
 }
 
 #[tokio::test]
-async fn a_name_that_moves_is_followed() {
-    let (origin, dns, edge) = named().await;
-    // the same port at another loopback address: nobody is there
-    dns.say(Says::Address(Ipv4Addr::new(127, 0, 0, 99)));
-    origin.fail(crate::support::faults::ResetOnAccept).await;
+async fn many_who_come_while_the_name_is_looked_up_are_one_question() {
+    let (_origin, dns, mut edge) = named().await;
+    dns.say(Says::Silence);
+    edge.restart().await;
+    let before = dns.questions();
+    let running: Vec<_> = (0..50)
+        .map(|n| {
+            let client = edge.client();
+            tokio::spawn(async move { client.get(&format!("/unknown/{n}")).await })
+        })
+        .collect();
+    for one in running {
+        one.await.unwrap().must_be_holding_page();
+    }
+    let asked = dns.questions() - before;
+    assert!(asked < 50, "{asked} questions");
+}
+
+/// The same port at another loopback address.
+fn elsewhere(origin: &Origin, last: u8) -> (Says, SocketAddr) {
+    let address = Ipv4Addr::new(127, 0, 0, last);
+    (Says::Address(address), SocketAddr::from((address, origin.addr().port())))
+}
+
+/// Cuts the connections that are open, so that an address is needed again.
+async fn cut(origin: &Origin) {
+    origin.fail(ResetOnAccept).await;
     origin.heal().await;
+}
+
+#[tokio::test]
+async fn a_name_that_moves_with_its_site_is_followed() {
+    let (origin, dns, edge) = named().await;
+    let (there, addr) = elsewhere(&origin, 2);
+    let new = Origin::start_at(addr).await;
+    fixture::stock(&new, 2);
+    dns.say(there);
+    cut(&origin).await;
+    eventually("the site at its new address", secs(15), async || {
+        (edge.get(SEEN).await.body == new.content(SEEN).body).then_some(())
+    })
+    .await;
+    origin.fail(Refuse).await;
+    for path in FOUR {
+        let answer = edge.get(path).await;
+        answer.must_be(&new.content(path).body);
+        assert!(!answer.is_from_snapshot(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_moves_to_a_parking_host_is_not_followed() {
+    let (origin, dns, edge) = named().await;
+    let (there, addr) = elsewhere(&origin, 3);
+    let parking = Origin::start_at(addr).await;
+    parking.fail(Instead(Page::html(include_str!("../../src/fingerprint/samples/parking/sedo.html")))).await;
+    dns.say(there);
+    fixture::stock(&origin, 2);
+    cut(&origin).await;
+    eventually("a look at the new address", secs(15), async || (parking.total() > 0).then_some(())).await;
+    for path in FOUR {
+        let answer = edge.get(path).await;
+        answer.must_be(&origin.content(path).body);
+        assert!(!answer.is_from_snapshot(), "{path}: the last good address still works");
+    }
+    // The server behind the old address goes as well: copies, and never the parking page.
+    origin.fail(Refuse).await;
     edge.until("down").await;
-    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
-    dns.say(HERE);
-    edge.until("up").await;
+    for path in FOUR {
+        edge.get(path).await.must_be(&origin.content(path).body);
+    }
+    let cause = edge.site().await["origins"][0]["cause"].clone();
+    assert_eq!(cause, "name-moved");
+    let visits = ["/about", "/style.css"].map(|path| parking.count(path));
+    assert_eq!(visits, [0, 0], "nobody is sent there");
 }

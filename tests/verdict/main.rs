@@ -1,7 +1,7 @@
 //! The verdict over real pages: good ones by the thousand, none of which may be taken for anything else, and the pages of
 //! hosts, servers, panels and frameworks that must be. What is gathered by commands of their own (`good`, `bad` in this
 //! folder) is judged by the same code as the samples of every run.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod bad;
 mod good;

@@ -48,8 +48,7 @@ fn branches(site: &Value, language: Language) -> Option<String> {
     let list: Vec<String> = each(&site["branches"]).map(of).collect();
     (!list.is_empty()).then(|| {
         let list = list.join(language.pick(", ", "、"));
-        language
-            .pick(format!("pages given as copies: {list}"), format!("控えでお見せしているページ：{list}"))
+        language.pick(format!("pages given as copies: {list}"), format!("控えでお見せしているページ：{list}"))
     })
 }
 

@@ -99,6 +99,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             reject_text: Vec::new(),
             fingerprints: None,
             recovery_ramp: time,
+            hedge: None,
         },
         cache: ready::CachePolicy { default_ttl: time, ignore_query: Vec::new(), bypass_cookies: Vec::new() },
         mirror: ready::Mirror {

@@ -151,6 +151,7 @@ pub(in super::super) fn policy() -> Failover {
         patience: Duration::from_secs(1),
         patience_max: Duration::from_secs(4),
         recovery_ramp: Duration::ZERO,
+        hedge: None,
         timeout: Duration::from_secs(15),
         hold_back: 1 << 20,
         bad_status: Statuses::new(&["500", "502-504", "508-509", "520-530"]).unwrap(),

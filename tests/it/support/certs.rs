@@ -55,6 +55,13 @@ impl Authority {
         self.sign_with(params, KeyPair::try_from(other.key.serialize_der()).unwrap())
     }
 
+    /// One that begins in 2090.
+    pub fn not_yet_valid(&self, host: &str) -> Leaf {
+        let mut params = params(host);
+        params.not_before = date_time_ymd(2090, 1, 1);
+        self.sign(params)
+    }
+
     fn sign(&self, params: CertificateParams) -> Leaf {
         self.sign_with(params, KeyPair::generate().unwrap())
     }

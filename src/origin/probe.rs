@@ -1,0 +1,139 @@
+//! One look at an origin: the health path, key pages, a path that does not exist, each over a connection of its own. At the
+//! addresses that are in use, or at others that its name has come to lead to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::BodyExt;
+
+use super::check::{Extent, Settings};
+use super::connect::bare;
+use super::one::Origin;
+use crate::failure::{Cause, Failure};
+use crate::http::Body;
+
+/// So much of a body is read at most.
+const BODY: usize = 1024 * 1024;
+
+/// Looks at an origin.
+pub(super) struct Probe<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) settings: &'a Settings,
+    /// Addresses that are not in use yet; `None`: those that are.
+    pub(super) at: Option<&'a Arc<[IpAddr]>>,
+}
+
+/// A page as a probe got it.
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    whole: bool,
+}
+
+impl Probe<'_> {
+    /// Looks.
+    ///
+    /// # Errors
+    /// What is wrong with the origin.
+    pub(super) async fn look(&self, extent: Extent) -> Result<(), Failure> {
+        self.health_path().await?;
+        let pages = self.settings.judge.pages();
+        let asked = match extent {
+            Extent::Turn(turn) => pages.get(turn.checked_rem(pages.len()).unwrap_or(0)..).unwrap_or_default(),
+            Extent::Whole => &pages[..],
+        };
+        let most = if extent == Extent::Whole { pages.len() } else { 1 };
+        let mut bad = super::pages::Pages::default();
+        for path in asked.iter().take(most) {
+            let verdict = self.key_page(path).await;
+            bad.note(path, verdict.as_ref().err().map(|failure| failure.cause));
+            // What stands at an address that is not in use says nothing of the pages that visitors get.
+            if self.at.is_none() {
+                self.origin.note_page(path, verdict.as_ref().err().map(|failure| failure.cause), &pages);
+                self.settings.judge.seen(path, &verdict);
+            }
+        }
+        let mostly = if self.at.is_none() { self.origin.mostly_bad() } else { bad.mostly_bad() };
+        if let Some(cause) = mostly {
+            return Err(Failure::new(cause).detail("key pages are not the site's"));
+        }
+        if extent == Extent::Whole && !pages.is_empty() {
+            self.nowhere().await?;
+        }
+        Ok(())
+    }
+
+    /// What answers every path as if it existed is not the site, unless the site has always done so.
+    async fn nowhere(&self) -> Result<(), Failure> {
+        let path = format!("/{:016x}", fastrand::u64(..));
+        let page = self.within(self.ask(&path)).await?;
+        self.judge(&path, &page)
+    }
+
+    async fn key_page(&self, path: &str) -> Result<(), Failure> {
+        let page = self.within(self.ask(path)).await?;
+        self.judge(path, &page)
+    }
+
+    fn judge(&self, path: &str, page: &Page) -> Result<(), Failure> {
+        let coded = page.headers.contains_key(header::CONTENT_ENCODING);
+        // What was coded against our wish is judged by its head.
+        let (body, whole) = if coded { (&[][..], false) } else { (&page.body[..], page.whole) };
+        self.settings.judge.judge(path, page.status, &page.headers, body, whole)
+    }
+
+    async fn health_path(&self) -> Result<(), Failure> {
+        let health = &self.settings.health;
+        let page = self.within(self.ask(&health.path)).await?;
+        if !health.expect_status.contains(page.status) {
+            return Err(Failure::new(Cause::of_status(page.status)).detail(page.status.to_string()));
+        }
+        let text = health.expect_text.as_bytes();
+        if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {
+            Ok(())
+        } else {
+            Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
+        }
+    }
+
+    async fn within(&self, asking: impl Future<Output = Result<Page, Failure>>) -> Result<Page, Failure> {
+        match tokio::time::timeout(self.settings.health.timeout, asking).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::new(self.origin.silence()).detail("no answer to the check in time")),
+        }
+    }
+
+    async fn ask(&self, path: &str) -> Result<Page, Failure> {
+        let host = self.origin.host(&self.settings.host);
+        let connection = self.origin.connect(bare(host), self.at).await?;
+        let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
+        let request = Request::get(path)
+            .header(header::HOST, host)
+            .header(
+                header::USER_AGENT,
+                HeaderValue::from_static(concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)")),
+            )
+            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+            .body(Body::Empty)
+            .map_err(malformed)?;
+        let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
+        let (head, incoming) = answer.into_parts();
+        let timeout = self.settings.health.timeout;
+        let body = super::exchange::AnswerBody::read_once(incoming, connection, timeout);
+        let mut body = std::pin::pin!(body);
+        let (mut read, mut whole) = (Vec::new(), true);
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                read.extend_from_slice(&data);
+            }
+            if read.len() > BODY {
+                whole = false;
+                break;
+            }
+        }
+        Ok(Page { status: head.status, headers: head.headers, body: read, whole })
+    }
+}

@@ -1,0 +1,170 @@
+//! Origins at the edge of trust: certificates that are pinned, second tries that are bounded, a return without a herd.
+
+use crate::support::certs::{Authority, Leaf};
+use crate::support::faults::{Late, Refuse, ResetInHeaders};
+use crate::support::fixture::{self, FOUR, SEEN};
+use crate::support::load::{Load, any_200};
+use crate::support::{Config, Edge, Origin, Page, Site, eventually, ms, secs};
+
+const HOST: &str = "www.example.test";
+
+/// The shop behind TLS, with this pin.
+async fn pinned(leaf: &Leaf, authority: &Authority, pin: &Leaf) -> (Origin, Edge) {
+    let origin = Origin::start_tls(leaf).await;
+    fixture::stock(&origin, 1);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = authority.write(dir.path());
+    let lines = format!("ca = \"{}\"\nhost = \"{HOST}\"\npin = \"{}\"", ca.display(), pin.pin());
+    let edge = Edge::start_in(dir, Config::new(Site::new().origin_with(&origin.url(), &lines))).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    (origin, edge)
+}
+
+/// Shows another certificate; whoever is connected has to connect anew.
+async fn change(origin: &Origin, leaf: &Leaf) {
+    fixture::stock(origin, 2);
+    origin.present(Some(leaf)).await;
+}
+
+/// Waits until the status has these conditions of the site, and no others.
+async fn holds(edge: &Edge, codes: &[&str]) {
+    eventually(&format!("{codes:?}"), secs(5), async || {
+        let site = edge.site().await;
+        let found: Vec<_> =
+            site["conditions"].as_array()?.iter().map(|c| c["cause"]["code"].clone()).collect();
+        (found == codes).then_some(())
+    })
+    .await;
+}
+
+async fn is_live(edge: &Edge, origin: &Origin, what: &str) {
+    eventually(what, secs(10), async || {
+        (edge.get(SEEN).await.body == origin.content(SEEN).body).then_some(())
+    })
+    .await;
+    for path in FOUR {
+        let answer = edge.get(path).await;
+        answer.must_be(&origin.content(path).body);
+        assert!(!answer.is_from_snapshot(), "{what}: {path}");
+    }
+    assert_eq!(edge.state().await, "up", "{what}");
+}
+
+#[tokio::test]
+async fn a_pinned_key_is_believed_in_whatever_certificate() {
+    let authority = Authority::new();
+    let good = authority.leaf(HOST);
+    let (origin, edge) = pinned(&good, &authority, &good).await;
+    change(&origin, &authority.expired_with(HOST, &good)).await;
+    is_live(&edge, &origin, "expired, the key is pinned").await;
+    holds(&edge, &["certificate-pinned"]).await;
+    change(&origin, &authority.leaf(HOST)).await;
+    is_live(&edge, &origin, "a good certificate with another key").await;
+    holds(&edge, &["certificate-key-changed"]).await;
+    change(&origin, &good).await;
+    holds(&edge, &[]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_pinned_needs_a_good_certificate() {
+    let authority = Authority::new();
+    let good = authority.leaf(HOST);
+    let (origin, edge) = pinned(&good, &authority, &good).await;
+    for (bad, cause) in [
+        (authority.expired(HOST), "certificate-expired"),
+        (authority.not_yet_valid(HOST), "certificate-not-yet-valid"),
+        (authority.leaf("other.example.test"), "certificate-of-another"),
+        (Leaf::self_signed(HOST), "certificate-untrusted"),
+    ] {
+        origin.present(Some(&bad)).await;
+        origin.forget();
+        edge.until("down").await;
+        eventually(cause, secs(5), async || {
+            (edge.site().await["origins"][0]["cause"] == cause).then_some(())
+        })
+        .await;
+        for path in FOUR {
+            edge.get(path).await.must_be(&origin.content(path).body);
+        }
+        assert_eq!(origin.total(), 0, "{cause}: nothing is sent");
+    }
+    origin.present(Some(&good)).await;
+    edge.until("up").await;
+}
+
+#[tokio::test]
+async fn second_tries_are_bounded() {
+    const REQUESTS: usize = 600;
+    let origins = [fixture::shop().await, fixture::shop().await];
+    let site = Site::new().set("health.fall", 1000).origin(&origins[0].url());
+    let edge = Edge::start(Config::new(site.origin(&origins[1].url()))).await;
+    edge.until("up").await;
+    for n in 0..REQUESTS {
+        for origin in &origins {
+            origin.page(&format!("/n/{n}"), Page::html("fine").header("cache-control", "no-store"));
+        }
+    }
+    origins[0].fail_under("/n/", ResetInHeaders).await;
+    let begun = std::time::Instant::now();
+    let mut failed = 0;
+    for n in 0..REQUESTS {
+        failed += usize::from(edge.get(&format!("/n/{n}")).await.status != 200);
+    }
+    let most = 50 + REQUESTS / 5 + 5 * (begun.elapsed().as_secs() as usize + 1);
+    let firsts = REQUESTS / 2;
+    assert!(failed >= firsts.saturating_sub(most), "{failed} failed: more second tries than {most}");
+    assert!(failed < firsts, "{failed} failed: no second try at all");
+}
+
+#[tokio::test]
+async fn a_hedge_asks_the_other_origin_when_one_takes_long() {
+    let origins = [fixture::shop().await, fixture::shop().await];
+    let site = Site::new().origin(&origins[0].url()).origin(&origins[1].url());
+    let edge = Edge::start(Config::new(site).site("failover.hedge", "100ms")).await;
+    edge.until("up").await;
+    for origin in &origins {
+        for n in 0..4 {
+            origin.page(&format!("/n/{n}"), Page::html("fine").header("cache-control", "no-store"));
+        }
+    }
+    origins[0].fail_under("/n/", Late(secs(1))).await;
+    for n in 0..4 {
+        let answer = edge.get(&format!("/n/{n}")).await;
+        answer.must_be(b"fine");
+        assert!(answer.took < ms(900), "/n/{n}: {:?}", answer.took);
+    }
+}
+
+#[tokio::test]
+async fn who_returns_is_not_overrun() {
+    const SEATS: u32 = 40;
+    let origin = fixture::shop().await;
+    let config = Config::before(&origin.url())
+        .set("limits.in_flight_per_origin", SEATS)
+        .set("limits.connections_per_client", 4096)
+        .site("failover.recovery_ramp", "4s");
+    let edge = Edge::start(config).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let load = Load::start(edge.client(), 150, FOUR.map(str::to_owned).to_vec(), any_200());
+    eventually("visitors", secs(20), async || (load.done() > 100).then_some(())).await;
+    origin.forget();
+    origin.fail(Late(ms(100))).await;
+    edge.until("recovering").await;
+    let begun = std::time::Instant::now();
+    let mut steps = Vec::new();
+    eventually("all visitors back", secs(20), async || {
+        steps.push((begun.elapsed(), origin.most_at_once()));
+        (edge.state().await == "up").then_some(())
+    })
+    .await;
+    load.stop().await.must_be_clean();
+    assert!(begun.elapsed() > secs(2), "back after {:?}", begun.elapsed());
+    for (at, most) in steps {
+        // The seats that are open by then, and what checks ask besides.
+        let open = (SEATS as f32 * (0.05 + 0.95 * (at.as_secs_f32() + 1.0) / 4.0)).max(4.0) as usize;
+        assert!(most <= open + 4, "{most} at once after {at:?}");
+    }
+}

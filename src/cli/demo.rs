@@ -78,7 +78,7 @@ fn config(
     let text = format!(
         "[[site]]\nname = \"demo\"\nhosts = [\"*\"]\nkey_pages = [\"/\", \"/signup\"]\n\
          [[site.origin]]\nurl = \"http://{origin}\"\n\
-         [site.health]\ninterval = \"1s\"\n[site.mirror]\nrate = \"off\"\n"
+         [site.health]\ninterval = \"1s\"\n[site.failover]\nrecovery_ramp = \"5s\"\n[site.mirror]\nrate = \"off\"\n"
     );
     let env = Env { state_dir: Some(state.to_owned()) };
     let (mut config, _) =

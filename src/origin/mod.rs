@@ -203,6 +203,8 @@ impl Origins {
         let idempotent = is_idempotent(request.method());
         let bodiless = matches!(request.body(), Body::Empty);
         let harmless = bodiless && !sending.upgrade && request.method().is_safe() && self.members.len() > 1;
+        // one turn for all its attempts: were each to take the next, a second try would give every first one to the same origin
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut tried: Vec<usize> = Vec::new();
         let mut fresh = !idempotent;
         let mut next = Some(request);
@@ -211,7 +213,7 @@ impl Origins {
             let spent = if attempt == 0 { Duration::ZERO } else { clock::instant() - begun };
             let wait = sending.wait.saturating_sub(spent);
             let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
-            let Some(index) = self.next(&tried) else { break };
+            let Some(index) = self.next(&tried, turn) else { break };
             if !tried.is_empty() && self.budget.take(clock::instant()).is_none() {
                 break;
             }
@@ -219,7 +221,7 @@ impl Origins {
             let spare = (idempotent && bodiless).then(|| copy_of(&request));
             let sending = Sending { wait, ..sending };
             let (index, answer) = match self.hedge.filter(|_| harmless && tried.is_empty()) {
-                Some(hedge) => Box::pin(self.hedged(index, request, sending, hedge)).await,
+                Some(hedge) => Box::pin(self.hedged((index, turn), request, sending, hedge)).await,
                 None => (index, self.members[index].origin.attempt(request, sending, upload, fresh).await),
             };
             match answer {
@@ -249,7 +251,7 @@ impl Origins {
     /// tier, if there is one and second tries are left. The first good answer counts.
     async fn hedged(
         &self,
-        index: usize,
+        (index, turn): (usize, usize),
         request: Request<Body>,
         sending: Sending<'_>,
         hedge: Duration,
@@ -260,7 +262,7 @@ impl Origins {
             return (index, answer);
         }
         let beside = |other: &usize| self.members[*other].tier == self.members[index].tier;
-        let other = self.next(&[index]).filter(beside);
+        let other = self.next(&[index], turn).filter(beside);
         let Some(other) = other.filter(|_| self.budget.take(clock::instant()).is_some()) else {
             return (index, first.await);
         };
@@ -289,12 +291,11 @@ impl Origins {
         self.members.iter().for_each(|member| member.origin.nudge());
     }
 
-    fn next(&self, tried: &[usize]) -> Option<usize> {
+    fn next(&self, tried: &[usize], turn: usize) -> Option<usize> {
         if let [only] = &*self.members {
             let open = only.mode == OriginMode::Auto && only.origin.standing() != Standing::Down;
             return (open && tried.is_empty()).then_some(0);
         }
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let now = clock::instant();
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
             tier: member.tier,

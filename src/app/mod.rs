@@ -23,6 +23,7 @@ use std::time::Duration;
 use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock::{self, Now};
+use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, Problems};
 use crate::crawl::Crawler;
 use crate::metrics::Metrics;
@@ -47,7 +48,14 @@ pub const GRACE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub enum Source {
     /// This file.
-    File(PathBuf, Env),
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What of the environment matters to it.
+        env: Env,
+        /// Where the admin API listens, whatever the file says.
+        admin: Option<AdminAddr>,
+    },
     /// The command line: there is nothing to reload.
     Flags,
 }
@@ -131,11 +139,11 @@ impl App {
         };
         let conditions = conditions::Conditions::default();
         let (dir, at) = (config.state_dir.clone(), started.wall);
-        let (mark, left) =
-            tasks::blocking(move || running::Running::set(&dir, at)).await.unwrap_or((None, None));
-        if let Some(left) = left {
+        let begun = tasks::blocking(move || running::Running::set(&dir, at)).await.unwrap_or_default();
+        if let Some(left) = begun.left {
             conditions.unclean(left, started.mono);
         }
+        conditions.shared(begun.other);
         let (certs, problems) = Certs::load(&config.sites);
         told(&problems, &conditions);
         let tls = certs.server_config()?;
@@ -170,7 +178,7 @@ impl App {
             coverages: visits::Coverages::default(),
             conditions,
             rings: pulse::Rings::default(),
-            mark: Mutex::new(mark),
+            mark: Mutex::new(begun.mark),
             pulse: OnceLock::new(),
             _visits: keeper,
             started,

@@ -41,7 +41,7 @@ impl App {
     /// # Errors
     /// See [`Refused`]. What runs is as it was.
     pub async fn reload(&self) -> Result<Reloaded, Refused> {
-        let Source::File(path, env) = self.source.clone() else { return Err(Refused::NoFile) };
+        let Source::File { path, env, admin } = self.source.clone() else { return Err(Refused::NoFile) };
         let _one = self.reloading.lock().await;
         let file = path.clone();
         let read = tasks::blocking(move || config::load(&path, &env)).await.ok_or(Refused::Stopping)?;
@@ -52,7 +52,10 @@ impl App {
                 },
             );
         match sound {
-            Ok((config, warnings)) => {
+            Ok((mut config, warnings)) => {
+                if let Some(admin) = admin {
+                    config.listen.admin = admin;
+                }
                 let later = self.swap(config).await;
                 self.conditions.read(&file, None);
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
@@ -75,8 +78,8 @@ impl App {
     /// Takes over a list of origins that others write. Works also while the configuration file itself is being edited.
     pub(super) async fn reload_origins(&self, file: &Path) {
         let _one = self.reloading.lock().await;
-        let path = file.to_owned();
-        match tasks::blocking(move || config::load_origins(&path)).await {
+        let (path, listen) = (file.to_owned(), self.config().listen);
+        match tasks::blocking(move || config::load_origins(&path, &listen)).await {
             Some(Ok(origins)) => {
                 let mut config = self.config();
                 replace_origins(&mut config, file, &origins);

@@ -20,26 +20,37 @@ pub(super) struct Running {
     _lock: File,
 }
 
+/// What the start has found.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    /// The mark of this process; `None` where it cannot be set, or where another process runs on the same directory.
+    pub(super) mark: Option<Running>,
+    /// What the last process left, if it did not end by itself.
+    pub(super) left: Option<String>,
+    /// The other process that runs on the same directory.
+    pub(super) other: Option<String>,
+}
+
 impl Running {
-    /// Sets the mark, and tells what the last process left if it did not end by itself. `None` for the mark where that cannot be
-    /// set, or where another process runs on the same directory. Blocks.
-    pub(super) fn set(state_dir: &Path, now: SystemTime) -> (Option<Running>, Option<String>) {
+    /// Sets the mark. Blocks.
+    pub(super) fn set(state_dir: &Path, now: SystemTime) -> Begun {
+        let none = Begun::default();
         let Ok(lock) = disk::ensure_dir(state_dir).and_then(|()| disk::lock_file(&state_dir.join(LOCK)))
         else {
-            return (None, None);
+            return none;
         };
-        if !disk::try_lock(&lock).unwrap_or(false) {
-            return (None, None);
-        }
         let mark = state_dir.join(MARK);
-        let left = std::fs::read_to_string(&mark).ok().map(|text| {
-            let since: String = text.trim().chars().filter(|c| !c.is_control()).take(40).collect();
-            format!("the process that was started at {since}")
-        });
-        if disk::write_atomic(&mark, format!("{}\n", rfc3339(now)).as_bytes()).is_err() {
-            return (None, left);
+        let owner = owner(&mark);
+        match disk::try_lock(&lock) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Begun { other: Some(owner.unwrap_or_else(|| "another process".to_owned())), ..none };
+            }
+            Err(_) => return none,
         }
-        (Some(Running { mark, _lock: lock }), left)
+        let text = format!("{} {}\n", rfc3339(now), std::process::id());
+        let set = disk::write_atomic(&mark, text.as_bytes()).is_ok();
+        Begun { mark: set.then_some(Running { mark, _lock: lock }), left: owner, other: None }
     }
 
     /// Takes the mark away: the process ends by itself.
@@ -50,6 +61,15 @@ impl Running {
     }
 }
 
+/// Whose the mark is: when it was started and, by those that write it, its number.
+fn owner(mark: &Path) -> Option<String> {
+    let text: String =
+        std::fs::read_to_string(mark).ok()?.chars().filter(|c| !c.is_control()).take(60).collect();
+    let (since, pid) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    let number = if pid.is_empty() { String::new() } else { format!(" {pid}") };
+    Some(format!("the process{number} that was started at {since}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,16 +78,26 @@ mod tests {
     fn a_process_that_vanished_is_told_and_one_that_ended_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::now().wall;
-        let (first, left) = Running::set(dir.path(), now);
-        assert_eq!(left, None);
-        let (second, left) = Running::set(dir.path(), now);
-        assert!(second.is_none() && left.is_none(), "the first one lives");
-        drop(first); // as its lock does when it is killed
-        let (third, left) = Running::set(dir.path(), now);
-        assert_eq!(left, Some(format!("the process that was started at {}", rfc3339(now))));
-        third.unwrap().end();
-        assert_eq!(Running::set(dir.path(), now).1, None);
-        let (none, left) = Running::set(Path::new("/proc/nothing"), now);
-        assert!(none.is_none() && left.is_none());
+        let first = Running::set(dir.path(), now);
+        assert_eq!((first.left, first.other), (None, None));
+        let whose = format!("the process {} that was started at {}", std::process::id(), rfc3339(now));
+        let second = Running::set(dir.path(), now);
+        assert!(second.mark.is_none() && second.left.is_none(), "the first one lives");
+        assert_eq!(second.other.as_ref(), Some(&whose));
+        drop(first.mark); // as its lock does when it is killed
+        let third = Running::set(dir.path(), now);
+        assert_eq!((third.left, third.other), (Some(whose), None));
+        third.mark.unwrap().end();
+        assert_eq!(Running::set(dir.path(), now).left, None);
+        let none = Running::set(Path::new("/proc/nothing"), now);
+        assert!(none.mark.is_none() && none.left.is_none() && none.other.is_none());
+    }
+
+    #[test]
+    fn a_mark_without_a_number_is_read_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join(MARK);
+        disk::write_atomic(&mark, b"2026-11-20T01:13:34Z\n").unwrap();
+        assert_eq!(owner(&mark).unwrap(), "the process that was started at 2026-11-20T01:13:34Z");
     }
 }

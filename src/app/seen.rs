@@ -1,12 +1,13 @@
 //! What was last seen of each site's snapshots on the disk. Reading it blocks, so the status tells from here; and what
 //! another process did on the same state directory is noticed.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::running::Running;
 use super::shelf::is_gated;
 use super::{App, chain};
 use crate::clock;
@@ -109,6 +110,7 @@ impl App {
     /// Takes note of what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
     /// pinned or removed, and of what is damaged.
     pub async fn look_again(&self) {
+        self.claim().await;
         for site in &self.table().sites {
             let Some(store) = site.mirror.store().cloned() else { continue };
             let before = self.seen(&site.config.name);
@@ -120,6 +122,19 @@ impl App {
             if let Some(seen) = tasks::blocking(move || Seen::look(&store, &before, ended)).await {
                 self.shelves().insert(site.config.name.clone(), Arc::new(seen));
             }
+        }
+    }
+
+    /// Takes over the state directory when the other process that ran on it is gone.
+    async fn claim(&self) {
+        if !self.conditions.is_shared() {
+            return;
+        }
+        let (dir, at) = (self.config().state_dir, self.started.wall);
+        let Some(begun) = tasks::blocking(move || Running::set(&dir, at)).await else { return };
+        self.conditions.shared(begun.other);
+        if let Some(mark) = begun.mark {
+            *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
         }
     }
 

@@ -364,6 +364,8 @@ pub(super) fn gauge(app: &App) {
     metrics.origin_state.reset();
     metrics.shelf.troubles.reset();
     metrics.conditions.reset();
+    metrics.gate.measured.reset();
+    metrics.gate.limit.reset();
     app.look_at_conditions(now);
     for ((site, cause), count) in app.conditions.counts() {
         metrics.conditions.with_label_values(&[&*site, cause.code()]).set(count);
@@ -388,6 +390,21 @@ fn gauge_origins(metrics: &Metrics, site: &Site) {
     }
 }
 
+/// The numbers of the rules that speak against the last crawl. Where a rule spoke more than once, its first word: the worst
+/// of a rule about pages cannot be told by its numbers.
+fn gauge_gate(metrics: &Metrics, site: &str, last: Option<&Ended>) {
+    let Some(Ok(Outcome::Kept { broken, .. })) = last.map(|ended| &ended.result) else { return };
+    for broken in broken.iter().rev() {
+        let labels = [site, broken.rule.code()];
+        for (gauge, value) in [(&metrics.gate.measured, broken.measured), (&metrics.gate.limit, broken.limit)]
+        {
+            if let Some(value) = value {
+                gauge.with_label_values(&labels).set(value);
+            }
+        }
+    }
+}
+
 fn gauge_snapshots(app: &App, site: &Site, now: u64) {
     let (metrics, name) = (&app.parts.metrics, &*site.config.name);
     if let Some(crawler) = app.crawler(name) {
@@ -398,9 +415,10 @@ fn gauge_snapshots(app: &App, site: &Site, now: u64) {
             counter.inc_by(count.saturating_sub(counter.get()));
         }
         for (rule, count) in Rule::ALL.iter().zip(tally.refusals) {
-            let counter = metrics.gate_refusals.with_label_values(&[name, rule.code()]);
+            let counter = metrics.gate.refusals.with_label_values(&[name, rule.code()]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
+        gauge_gate(metrics, name, crawler.last_outcome().as_deref());
     }
     let seen = app.seen(name);
     metrics.shelf.by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));

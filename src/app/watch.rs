@@ -102,7 +102,7 @@ fn watch(folders: &[PathBuf], woken: &Arc<Notify>) -> Option<notify::Recommended
 impl Source {
     fn file(&self) -> Option<&Path> {
         match self {
-            Source::File(path, _) => Some(path),
+            Source::File { path, .. } => Some(path),
             Source::Flags => None,
         }
     }

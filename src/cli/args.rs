@@ -109,6 +109,9 @@ pub(super) struct Instance {
     /// Where its admin API listens: an address, or unix:/path.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
+    /// The file with its token, where the configuration does not say it; the variable `KATAHAI_ADMIN_TOKEN` may hold the token.
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

@@ -42,6 +42,17 @@ pub(super) enum CallError {
     Late,
 }
 
+/// Why the instance did not say how it stands.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StatusError {
+    /// It did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// It said no.
+    #[error("{0}")]
+    Refused(String),
+}
+
 /// Where the admin listener is, and its token, by a file that is not sound as a whole.
 fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<String>)> {
     let file = config_file(given)?;
@@ -57,15 +68,25 @@ fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<String>)> {
 }
 
 impl Client {
-    /// From `--admin`, or from the configuration, or where it is by default.
+    /// From `--admin`, or from the configuration, or where it is by default. A token that is said goes before the configured one.
     ///
     /// # Errors
     /// The exit code, after saying why.
     pub(super) fn of(instance: &Instance) -> Result<Client, u8> {
+        let said = said_token(instance)?;
+        let mut client = Client::by_config(instance)?;
+        client.token = said.or(client.token);
+        Ok(client)
+    }
+
+    fn by_config(instance: &Instance) -> Result<Client, u8> {
         if let Some(admin) = &instance.admin {
             let admin = admin_addr(admin).map_err(|message| fail(USAGE, &message))?;
-            let config = read_config(instance.config.as_deref()).ok().flatten();
-            return Ok(Client { admin, token: config.as_ref().and_then(token) });
+            let token = match read_config(instance.config.as_deref()) {
+                Ok(config) => config.as_ref().and_then(token),
+                Err(_) => at_work(instance.config.as_deref()).and_then(|(_, token)| token),
+            };
+            return Ok(Client { admin, token });
         }
         let config = match read_config(instance.config.as_deref()) {
             Ok(config) => config,
@@ -77,6 +98,17 @@ impl Client {
         };
         let token = config.as_ref().and_then(token);
         Ok(Client { admin: config.map(|config| config.listen.admin).unwrap_or_default(), token })
+    }
+
+    /// What the instance says of itself and its sites.
+    ///
+    /// # Errors
+    /// See [`StatusError`].
+    pub(super) async fn status(&self) -> Result<serde_json::Value, StatusError> {
+        match self.call(Method::GET, "/api/v1/status").await? {
+            (StatusCode::OK, body) => Ok(serde_json::from_slice(&body).unwrap_or_default()),
+            (_, body) => Err(StatusError::Refused(message(&body))),
+        }
     }
 
     /// Asks, and reads the whole answer.
@@ -169,6 +201,18 @@ pub(super) fn read_config(given: Option<&Path>) -> Result<Option<Config>, String
             Err(format!("{first} (\"katahai check\" shows every problem)"))
         }
     }
+}
+
+/// The token that the command line or the environment says. What cannot be read is told, because the answer of the
+/// instance would only be that there was none.
+fn said_token(instance: &Instance) -> Result<Option<String>, u8> {
+    let token = match &instance.token_file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| fail(USAGE, &format!("could not read the token {}: {error}", file.display())))?,
+        None => std::env::var("KATAHAI_ADMIN_TOKEN").unwrap_or_default(),
+    };
+    let token = token.trim();
+    Ok((!token.is_empty()).then(|| token.to_owned()))
 }
 
 fn token(config: &Config) -> Option<String> {

@@ -48,7 +48,20 @@ enum Shape {
     Wacz,
 }
 
+/// Endings of archives that are not written. A folder of such a name would hardly be what was meant.
+const OTHERS: [&str; 15] = [
+    ".zip", ".7z", ".rar", ".cpio", ".ar", ".cab", ".iso", ".gz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz",
+    ".zst", ".arc",
+];
+
 impl Options {
+    /// The ending of an archive that cannot be written, when nothing says that a folder is meant.
+    fn unknown_ending(&self) -> Option<&'static str> {
+        let name = self.to.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let guessed = self.format.is_none() && Format::of(&self.to) == Format::Folder && !self.to.is_dir();
+        OTHERS.into_iter().find(|ending| guessed && name.ends_with(ending))
+    }
+
     fn format(&self) -> Format {
         let said = Format::of(&self.to);
         match (self.format, said) {
@@ -65,9 +78,16 @@ impl Options {
 
 /// Runs the command.
 pub(super) fn run(options: &Options) -> u8 {
+    if let Some(ending) = options.unknown_ending() {
+        let message = format!(
+            "{}: there is no way to write {ending} files; end it with .tar.gz, .warc.gz or .wacz, or give --format dir for a folder of that name",
+            options.to.display()
+        );
+        return fail(USAGE, &message);
+    }
     let place = match Place::of(&options.of) {
         Ok(place) => place,
-        Err(message) => return fail(USAGE, &message),
+        Err(code) => return code,
     };
     let (store, snapshot) = match find(&place, options) {
         Ok(found) => found,

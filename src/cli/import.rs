@@ -19,7 +19,7 @@ use crate::snapshot::{self, Store};
 pub(super) struct Options {
     /// A file or folder.
     path: PathBuf,
-    /// The site's host in it; else the configured ones, or the one that it has most pages of. May be repeated.
+    /// The site's host in it, or its address; else the configured ones, or the one that it has most pages of. May be repeated.
     #[arg(long, value_name = "HOST")]
     host: Vec<String>,
     /// Take the site as it was at this time (such as 2026-11-20T01:13:34Z or 2026-11-20); only for WARC and WACZ.
@@ -42,7 +42,7 @@ fn time(text: &str) -> Result<SystemTime, String> {
 pub(super) fn run(options: &Options) -> u8 {
     let place = match Place::of(&options.of) {
         Ok(place) => place,
-        Err(message) => return fail(USAGE, &message),
+        Err(code) => return code,
     };
     let name = match site(&place, options) {
         Ok(name) => name,
@@ -76,13 +76,20 @@ pub(super) fn run(options: &Options) -> u8 {
             Err(error) => fail(FAILED, &error.to_string()),
         },
         Ok(done) => say(&sentence(&done)),
-        Err(error) => fail(FAILED, &format!("{}: {}", options.path.display(), chain(&error))),
+        Err(error) => {
+            // Some errors name the file already.
+            let (path, why) = (options.path.display().to_string(), chain(&error));
+            fail(FAILED, &if why.contains(&path) { why } else { format!("{path}: {why}") })
+        }
     }
 }
 
 /// The site that it becomes a snapshot of: one that is configured, or that has snapshots, or any name when it is said.
 fn site(place: &Place, options: &Options) -> Result<String, String> {
     let mut known: Vec<String> = place.sites.iter().map(|site| site.name.to_string()).collect();
+    if known.is_empty() {
+        known.clone_from(&place.running);
+    }
     if let Some(name) = &options.of.site {
         if !known.is_empty() && !known.contains(name) {
             return Err(format!("there is no site \"{name}\"; there are: {}", known.join(", ")));

@@ -10,7 +10,8 @@ use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::OfSite;
-use super::client::read_config;
+use super::client::{CallError, Client, StatusError, read_config};
+use super::{FAILED, USAGE, fail, runtime};
 use crate::clock;
 use crate::config::ready::Site;
 use crate::config::{Env, defaults};
@@ -21,25 +22,50 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// What a command works on.
 pub(super) struct Place {
-    /// Where the snapshots are: as said, as configured, or where they are by default.
+    /// Where the snapshots are: as said, as the running instance says, as configured, or where they are by default.
     pub(super) state_dir: PathBuf,
     /// The configured sites; none without a configuration.
     pub(super) sites: Vec<Arc<Site>>,
+    /// The sites of the instance that runs.
+    pub(super) running: Vec<String>,
 }
 
 impl Place {
     /// # Errors
-    /// When a configuration was named that cannot be read. Without one, the state directory is enough.
-    pub(super) fn of(options: &OfSite) -> Result<Place, String> {
-        let config = match (read_config(options.instance.config.as_deref()), &options.state_dir) {
-            (Ok(config), _) => config,
-            (Err(_), Some(_)) if options.instance.config.is_none() => None,
-            (Err(message), _) => return Err(message),
-        };
-        let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
-        let (configured, sites) = config.map(|config| (config.state_dir, config.sites)).unzip();
-        let state_dir = options.state_dir.clone().or(configured).unwrap_or_else(by_default);
-        Ok(Place { state_dir, sites: sites.unwrap_or_default() })
+    /// The exit code, after saying why: a configuration that cannot be read, an instance that does not let us in. Without
+    /// either, a state directory is enough.
+    pub(super) fn of(options: &OfSite) -> Result<Place, u8> {
+        let config = read_config(options.instance.config.as_deref());
+        if let Some(dir) = &options.state_dir {
+            let sites = match config {
+                Ok(config) => config.map(|config| config.sites).unwrap_or_default(),
+                Err(_) if options.instance.config.is_none() => Vec::new(),
+                Err(message) => return Err(fail(USAGE, &message)),
+            };
+            return Ok(Place { state_dir: dir.clone(), sites, running: Vec::new() });
+        }
+        let client = Client::of(&options.instance)?;
+        let runtime = runtime().map_err(|error| fail(FAILED, &format!("could not start: {error}")))?;
+        match runtime.block_on(client.status()) {
+            Ok(status) => {
+                let running = status["sites"].as_array().into_iter().flatten();
+                let running: Vec<String> =
+                    running.filter_map(|site| site["name"].as_str()).map(str::to_owned).collect();
+                // A file that lies about where the command is called may be about something else.
+                let mut sites = config.ok().flatten().map(|config| config.sites).unwrap_or_default();
+                sites.retain(|site| running.iter().any(|name| *name == *site.name));
+                let state_dir = status["state_dir"].as_str().unwrap_or_default().into();
+                Ok(Place { state_dir, sites, running })
+            }
+            Err(StatusError::Call(CallError::Nobody(..))) => {
+                let config = config.map_err(|message| fail(USAGE, &message))?;
+                let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
+                let (configured, sites) = config.map(|config| (config.state_dir, config.sites)).unzip();
+                let state_dir = configured.unwrap_or_else(by_default);
+                Ok(Place { state_dir, sites: sites.unwrap_or_default(), running: Vec::new() })
+            }
+            Err(error) => Err(fail(FAILED, &error.to_string())),
+        }
     }
 
     pub(super) fn site(&self, name: &str) -> Option<&Site> {

@@ -32,7 +32,7 @@ pub(super) fn run(options: &Serve) -> u8 {
             }
         },
     };
-    let (mut config, source) = match loaded {
+    let (mut config, mut source) = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
@@ -43,6 +43,9 @@ pub(super) fn run(options: &Serve) -> u8 {
         };
         if let Err(message) = guarded(&config) {
             return fail(USAGE, &message);
+        }
+        if let Source::File { admin, .. } = &mut source {
+            *admin = Some(config.listen.admin.clone());
         }
     }
     match runtime() {
@@ -94,7 +97,7 @@ fn from_file(file: PathBuf, env: Env) -> Result<(Config, Source), Problems> {
     for problem in &problems {
         tracing::warn!(%problem, "configuration");
     }
-    Ok((config, Source::File(file, env)))
+    Ok((config, Source::File { path: file, env, admin: None }))
 }
 
 /// Says what is wrong with the configuration.

@@ -156,12 +156,12 @@ pub(super) fn site_name(text: &str) -> Result<SiteName, Fault> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     let fits = !text.is_empty()
         && text.len() <= SITE_NAME_MOST
-        && !text.starts_with('.')
+        && !text.starts_with(['.', '-'])
         && text.bytes().all(allowed);
     if fits {
         return Ok(SiteName(text.to_owned()));
     }
-    let help = "write up to 200 of a-z, 0-9, \".\", \"_\" and \"-\", not beginning with a dot: it names files and metrics too";
+    let help = "write up to 200 of a-z, 0-9, \".\", \"_\" and \"-\", beginning with neither \".\" nor \"-\": it names files and metrics too";
     Err(Fault::new(format!("{} cannot be the name of a site", shown(text)), help))
 }
 
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_sites_name_is_safe_as_a_files() {
         assert!(site_name("shop-2.example_jp").is_ok());
-        for bad in ["", ".", "..", ".hidden", "a/b", "Shop", "店", "a b"] {
+        for bad in ["", ".", "..", ".hidden", "-x", "a/b", "Shop", "店", "a b"] {
             assert!(site_name(bad).is_err(), "{bad}");
         }
         assert!(site_name(&"a".repeat(201)).is_err());

@@ -9,9 +9,9 @@ use super::address::FilePath;
 use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::node::{At, Fault, Notes, Place, Slot, shown};
 use super::problem::{Problems, Severity};
-use super::ready::{Config, Dns, Limits, Site};
+use super::ready::{Config, Dns, Limits, Listen, Site};
 use super::value::Size;
-use super::{defaults, listen, raw, site};
+use super::{defaults, files, listen, raw, site};
 
 /// What a file is read in: where it lies, and what the environment says.
 pub(super) struct Ground<'a> {
@@ -19,6 +19,8 @@ pub(super) struct Ground<'a> {
     pub(super) folder: &'a Path,
     /// The state folder that the environment names.
     pub(super) state_dir: Option<&'a Path>,
+    /// Where visitors come in, once that is known: an origin cannot be there.
+    pub(super) listen: Option<&'a Listen>,
 }
 
 impl Ground<'_> {
@@ -32,15 +34,22 @@ impl Ground<'_> {
 /// Judges the file. The problems of the files that it names come second. What is returned is to be used only if
 /// no error was noted.
 pub(super) fn config(file: raw::File, ground: &Ground<'_>, notes: &mut Notes) -> (Config, Problems) {
-    let state_dir = match ground.file(file.state_dir) {
-        Some(at) => at.value,
-        None => ground.state_dir.map_or_else(|| ground.folder.join(defaults::STATE_DIR), Path::to_owned),
-    };
+    let by_default =
+        || ground.state_dir.map_or_else(|| ground.folder.join(defaults::STATE_DIR), Path::to_owned);
+    let said = ground.file(file.state_dir);
+    let state_dir = said.as_ref().map_or_else(by_default, |at| at.value.clone());
+    if let Err(fault) = files::state_dir(&state_dir) {
+        match said {
+            Some(at) => notes.warning(&at.place, fault),
+            None => notes.whole(Severity::Warning, fault),
+        }
+    }
     let mut elsewhere = Problems::default();
     let any_tls =
         matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
-    let sites = sites(file.site, ground, notes, &mut elsewhere);
     let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, ground, notes);
+    let ground = &Ground { listen: Some(&listen), ..*ground };
+    let sites = sites(file.site, ground, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
     (Config { state_dir, listen, limits, dns, sites }, elsewhere)

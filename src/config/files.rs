@@ -55,6 +55,19 @@ pub(super) fn private_key(path: &Path) -> Result<(), Fault> {
     })
 }
 
+/// Checks that snapshots can lie there: it is a folder, or can become one.
+pub(super) fn state_dir(path: &Path) -> Result<(), Fault> {
+    // The nearest that is there: a folder that is not is made at the start.
+    let found = path.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)));
+    match found {
+        Some((found, metadata)) if !metadata.is_dir() => {
+            let message = format!("{} is no folder, so there would be no snapshots", found.display());
+            Err(Fault::new(message, "name a folder that Katahai may write to"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Checks that the file holds a token: one line of visible characters.
 pub(super) fn token(path: &Path) -> Result<(), Fault> {
     let token = read(path, SMALL_MOST, Role::Named)?;

@@ -36,19 +36,25 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<Config, Problems> {
     let url = line.read("--origin", Some(flags.origin), origin_url);
     let host = line.read("--host", flags.host, host_name).map(|host| host.0);
     let listen = line.read("--listen", flags.listen, socket);
+    let listen = Listen {
+        http: vec![listen.unwrap_or(defaults::FLAGS_HTTP)],
+        https: Vec::new(),
+        admin: AdminAddr::default(),
+        admin_token_file: None,
+        trusted_proxies: Vec::new(),
+    };
+    if let Some(ours) = url.as_ref().and_then(|url| listen.led_back_to(url)) {
+        let message = format!("this leads back to ourselves: visitors come in at {ours}");
+        let help = "give --origin the address of the live site itself, or --listen another one";
+        line.fault("--origin", Fault::new(message, help));
+    }
     let problems = line.into_problems();
     let Some(url) = url.filter(|_| problems.is_empty()) else {
         return Err(problems);
     };
     Ok(Config {
         state_dir: env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),
-        listen: Listen {
-            http: vec![listen.unwrap_or(defaults::FLAGS_HTTP)],
-            https: Vec::new(),
-            admin: AdminAddr::default(),
-            admin_token_file: None,
-            trusted_proxies: Vec::new(),
-        },
+        listen,
         limits: Limits::default(),
         dns: Dns::default(),
         sites: vec![Arc::new(site(url, host))],
@@ -86,6 +92,8 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
 #[derive(Default)]
 struct CommandLine {
     text: String,
+    /// Where the value of each flag stands.
+    places: Vec<Place>,
     faults: Vec<(Place, Fault)>,
 }
 
@@ -103,18 +111,22 @@ impl CommandLine {
         self.text.push_str(flag);
         self.text.push(' ');
         let start = self.text.len();
-        match parse(value) {
-            Ok(parsed) => {
-                self.text.push_str(value);
-                Some(parsed)
-            }
+        let parsed = parse(value);
+        self.text.push_str(&value.replace(char::is_control, " "));
+        self.places.push(Place { span: start..self.text.len(), key: flag.to_owned() });
+        match parsed {
+            Ok(parsed) => Some(parsed),
             Err(fault) => {
-                self.text.push_str(&value.replace(char::is_control, " "));
-                let place = Place { span: start..self.text.len(), key: flag.to_owned() };
-                self.faults.push((place, fault));
+                self.fault(flag, fault);
                 None
             }
         }
+    }
+
+    /// What is wrong with the value of a flag that was read.
+    fn fault(&mut self, flag: &str, fault: Fault) {
+        let place = self.places.iter().find(|place| place.key == flag).cloned();
+        self.faults.push((place.unwrap_or_default(), fault));
     }
 
     fn into_problems(self) -> Problems {
@@ -147,7 +159,7 @@ mod tests {
         assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp-443", &["*".to_owned()][..]));
         assert_eq!(site.canonical_host(), Some("www.example.jp"));
         let by_address = flags("http://[::1]:3000", None, None).unwrap();
-        assert_eq!(&*by_address.sites[0].name, "--1-3000");
+        assert_eq!(&*by_address.sites[0].name, "ip--1-3000");
         assert_eq!(by_address.sites[0].canonical_host(), None);
     }
 
@@ -158,6 +170,15 @@ mod tests {
         let site = &config.sites[0];
         assert_eq!((&*site.name, &site.hosts[..]), ("www.example.jp", &["www.example.jp".to_owned()][..]));
         assert_eq!((&site.origins[0].host, site.canonical_host()), (&None, Some("www.example.jp")));
+    }
+
+    #[test]
+    fn an_origin_that_leads_back_to_ourselves_is_refused() {
+        let problems = flags("http://localhost:8080", None, None).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert_eq!((&*problem.key, problem.position()), ("--origin", Some((1, 10))));
+        assert!(problem.message.ends_with("visitors come in at 127.0.0.1:8080"), "{problem}");
+        assert!(flags("http://localhost:8080", None, Some("127.0.0.1:8081")).is_ok());
     }
 
     #[test]

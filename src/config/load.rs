@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::check::{self, Ground};
 use super::node::{Fault, Notes, Place, Value};
 use super::problem::{Problem, Problems, Severity, Source};
-use super::ready::{Config, Origin};
+use super::ready::{Config, Listen, Origin};
 use super::{files, origins, raw, syntax};
 
 /// What of the environment matters to a configuration.
@@ -54,20 +54,21 @@ pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems
     let mut notes = Notes::new(Source::new(path, text));
     let document = DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let file = raw::File::read(&document, &Place::default(), &mut notes).unwrap_or_default();
-    let ground =
-        Ground { folder: path.parent().unwrap_or(Path::new("")), state_dir: env.state_dir.as_deref() };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let ground = Ground { folder, state_dir: env.state_dir.as_deref(), listen: None };
     let (config, elsewhere) = check::config(file, &ground, &mut notes);
     let mut problems = notes.into_problems();
     problems.extend(elsewhere);
     if problems.refuse_start() { Err(problems) } else { Ok((config, problems)) }
 }
 
-/// Reads a file of origins: `[[origin]]` with the keys of `[[site.origin]]`. An empty file is an empty list.
+/// Reads a file of origins: `[[origin]]` with the keys of `[[site.origin]]`. An empty file is an empty list. None of them may
+/// lead back to where visitors come in.
 ///
 /// # Errors
 /// All problems, when the list is not to replace the one in use.
-pub fn load_origins(path: &Path) -> Result<Vec<Origin>, Problems> {
-    whole_list(origins::read(path))
+pub fn load_origins(path: &Path, listen: &Listen) -> Result<Vec<Origin>, Problems> {
+    whole_list(origins::read(path, Some(listen)))
 }
 
 /// The same for a text that is, or would be, the file at `path`.
@@ -75,7 +76,7 @@ pub fn load_origins(path: &Path) -> Result<Vec<Origin>, Problems> {
 /// # Errors
 /// As [`load_origins`].
 pub fn origins_from_text(text: &str, path: &Path) -> Result<Vec<Origin>, Problems> {
-    whole_list(origins::from_text(text, path))
+    whole_list(origins::from_text(text, path, None))
 }
 
 fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {
@@ -145,7 +146,48 @@ mod tests {
                 "{problems}"
             );
         }
-        assert!(load_origins(Path::new("/nowhere/origins.toml")).is_err());
+        assert!(whole_list(origins::read(Path::new("/nowhere/origins.toml"), None)).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_not_where_visitors_come_in() {
+        let leads_back = |listen: &str, origin: &str| {
+            let text = format!(
+                "[listen]\nhttp = [{listen}]\n[[site]]\nhosts = [\"a.example\"]\n[[site.origin]]\nurl = \"{origin}\"\n"
+            );
+            match from_text(&text, Path::new("k.toml"), &Env::default()) {
+                Ok(_) => false,
+                Err(problems) => problems.to_string().contains("k.toml:6:7: site[0].origin[0].url: http"),
+            }
+        };
+        for (listen, origin, expected) in [
+            ("\"[::]:80\"", "http://127.0.0.1", true),
+            ("\"[::]:80\"", "http://[::1]", true),
+            ("\"[::]:80\"", "http://localhost", true),
+            ("\"[::]:80\"", "http://0.0.0.0", true),
+            ("\"[::]:80\"", "http://127.0.0.1:8080", false),
+            ("\"[::]:80\"", "http://192.0.2.1", false),
+            ("\"[::]:80\"", "http://a.example", false),
+            ("\"0.0.0.0:80\"", "http://127.0.0.1", true),
+            ("\"0.0.0.0:80\"", "http://[::ffff:127.0.0.1]", true),
+            ("\"0.0.0.0:80\"", "http://[::1]", false),
+            ("\"192.0.2.1:80\"", "http://192.0.2.1", true),
+            ("\"192.0.2.1:80\"", "http://localhost", false),
+            ("\"192.0.2.1:80\", \"127.0.0.1:8080\"", "http://localhost:8080", true),
+        ] {
+            assert_eq!(leads_back(listen, origin), expected, "{listen} {origin}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let list = put(&folder, "origins.toml", "[[origin]]\nurl = \"http://127.0.0.1:81\"\n");
+        let text = "listen.http = [\"127.0.0.1:81\"]\n[[site]]\nhosts = [\"a.example\"]\norigins_file = \"origins.toml\"\n";
+        let (config, problems) = load(&put(&folder, "k.toml", text), &Env::default()).unwrap();
+        assert!(
+            config.sites[0].origins.is_empty() && problems.refuse_reload(),
+            "copies are served: {problems}"
+        );
+        assert!(
+            load_origins(&list, &config.listen).unwrap_err().to_string().contains("leads back to ourselves")
+        );
     }
 
     #[test]

@@ -5,41 +5,48 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::bounds::narrow;
+use super::check::Ground;
 use super::node::{At, Fault, Notes, Place, Slot, Value};
 use super::problem::{Problems, Source};
-use super::ready::{Origin, OriginMode};
+use super::ready::{Listen, Origin, OriginMode};
 use super::{defaults, files, raw, syntax};
 
 /// The list in the file at `path`, as far as it can be read, and what is wrong with it. A file that is empty, or
 /// has no `[[origin]]`, is an empty list: "serve the copies".
-pub(super) fn read(path: &Path) -> (Vec<Origin>, Problems) {
+pub(super) fn read(path: &Path, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
     match files::origins(path) {
-        Ok(text) => from_text(&text, path),
+        Ok(text) => from_text(&text, path, listen),
         Err(fault) => (Vec::new(), super::load::unreadable(path, fault)),
     }
 }
 
 /// The same for a text that is, or would be, the file at `path`. A text that is not TOML holds no origin that
 /// could be relied on.
-pub(super) fn from_text(text: &str, path: &Path) -> (Vec<Origin>, Problems) {
+pub(super) fn from_text(text: &str, path: &Path, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
     let mut notes = Notes::new(Source::new(path, text));
     let document = toml::de::DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let readable = notes.is_clean();
     let file = raw::OriginsFile::read(&document, &Place::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let origins = judge(file.origin.or_default(), folder, &mut notes);
+    let ground = Ground { folder, state_dir: None, listen };
+    let origins = judge(file.origin.or_default(), &ground, &mut notes);
     (if readable { origins } else { Vec::new() }, notes.into_problems())
 }
 
-/// Judges a list; relative names start from `folder`. What cannot be used is noted and left out.
-pub(super) fn judge(list: Vec<At<raw::Origin>>, folder: &Path, notes: &mut Notes) -> Vec<Origin> {
+/// Judges a list. What cannot be used is noted and left out.
+pub(super) fn judge(list: Vec<At<raw::Origin>>, ground: &Ground<'_>, notes: &mut Notes) -> Vec<Origin> {
     let mut lines = HashMap::new();
     let mut origins = Vec::with_capacity(list.len());
     for At { value, place } in list {
         let url_at = value.url.clone().here().map_or_else(|| place.clone(), |url| url.place);
-        let Some(origin) = origin(value, &place, folder, notes) else {
+        let Some(origin) = origin(value, &place, ground.folder, notes) else {
             continue;
         };
+        if let Some(ours) = ground.listen.and_then(|listen| listen.led_back_to(&origin.url)) {
+            let message = format!("{} leads back to ourselves: visitors come in at {ours}", origin.url);
+            notes.error(&url_at, Fault::new(message, "write where the live site itself listens"));
+            continue;
+        }
         let line = notes.line(&url_at);
         match lines.get(&(origin.url.clone(), origin.host.clone())) {
             None => {

@@ -1,6 +1,6 @@
 //! The configuration as it is used: everything checked, compiled and defaulted. Immutable; a reload makes a new one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,26 @@ pub struct Listen {
     pub admin_token_file: Option<PathBuf>,
     /// Networks whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Listen {
+    /// The listener that this URL leads back to. A name other than `localhost` is not looked up.
+    pub fn led_back_to(&self, url: &OriginUrl) -> Option<SocketAddr> {
+        let is_localhost = url.host.eq_ignore_ascii_case("localhost");
+        let asked: Option<IpAddr> = url.host.parse().ok();
+        let leads_to = |ours: &SocketAddr| {
+            let ip = ours.ip().to_canonical();
+            // [::] takes the addresses of both kinds, 0.0.0.0 those of its own. What other addresses this machine has is not known
+            // here; the origin may be another machine's.
+            let all = |asked: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || asked.is_ipv4());
+            let here = match asked.map(|asked| asked.to_canonical()) {
+                Some(asked) => asked == ip || (asked.is_loopback() || asked.is_unspecified()) && all(asked),
+                None => is_localhost && (ip.is_loopback() || ip.is_unspecified()),
+            };
+            here && ours.port() == url.port
+        };
+        self.http.iter().chain(&self.https).copied().find(leads_to)
+    }
 }
 
 /// Where the admin API listens.

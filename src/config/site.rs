@@ -92,9 +92,11 @@ fn name(raw: Slot<SiteName>, hosts: &[At<SiteHost>], notes: &mut Notes) -> Optio
     }
 }
 
-/// A host as a site's name: the colons of an IPv6 address have no place in the name of a file.
+/// A host as a site's name: the colons of an IPv6 address have no place in the name of a file, and what begins with "-" is
+/// taken for an option where it is written on a command line.
 pub(super) fn name_of_host(host: &str) -> String {
-    host.trim_matches(['[', ']']).replace(':', "-")
+    let name = host.trim_matches(['[', ']']).replace(':', "-");
+    if name.starts_with('-') { format!("ip{name}") } else { name }
 }
 
 fn origins(
@@ -107,7 +109,7 @@ fn origins(
 ) -> (Vec<Origin>, Option<PathBuf>) {
     let (listed, file_given) = (raw.is_given(), file.is_given());
     let file = ground.file(file);
-    let origins = raw.here().map(|list| origins::judge(list.value, ground.folder, notes)).unwrap_or_default();
+    let origins = raw.here().map(|list| origins::judge(list.value, ground, notes)).unwrap_or_default();
     let Some(At { value: path, place }) = file else {
         if !listed && !file_given {
             let help = "write [[site.origin]] with its url below the site, or name an origins_file";
@@ -120,7 +122,7 @@ fn origins(
         let help = "keep one of the two: a list that others write, or the one that stands here";
         notes.error(&place, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
     }
-    let (origins, problems) = origins::read(&path);
+    let (origins, problems) = origins::read(&path, ground.listen);
     // The copies can be served without a list, and what of it can be read is better than nothing.
     elsewhere.extend(problems.at_most(Severity::Degraded));
     (origins, Some(path))

@@ -101,6 +101,7 @@ impl Fate {
             Fate::Away => "it redirects to another site".to_owned(),
             Fate::Refused(refusal) => refusal.sentence().to_owned(),
             Fate::Wrong(kind) => format!("it is not the site's page ({kind})"),
+            Fate::Failed(cause, detail) if detail.is_empty() => (*cause).to_owned(),
             Fate::Failed(cause, detail) => format!("{cause}: {detail}"),
         }
     }

@@ -65,7 +65,8 @@ pub(super) async fn begin(site: &Site, store: &Store, now: Now) -> Result<Starte
             Begun::Resumed { .. } => {
                 let (staged, since) = (Staged::of(&staging), clock::unix(staging.begun()));
                 let files = staged.len();
-                tracing::info!(site = store.site(), since, files, "an interrupted crawl is gone on with");
+                let begun = rfc3339(staging.begun());
+                tracing::info!(site = store.site(), begun, files, "an interrupted crawl is gone on with");
                 (staged, Some(Resumed { since, files }))
             }
         };
@@ -172,7 +173,10 @@ async fn end(
     let report = Box::new(report);
     // There is nothing in it that this crawl brought: no operator would want it.
     if broken.iter().any(|broken| broken.rule == Rule::Empty) {
-        tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays");
+        match store.current() {
+            Some(_) => tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays"),
+            None => tracing::warn!(site = name, "the crawl brought nothing, there is no snapshot yet"),
+        }
         staging.leave_when_dropped(false);
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;
         return Ok(Outcome::Kept { broken, held: None, report });

@@ -413,22 +413,22 @@ impl Coming {
 }
 
 fn failed(failure: &Failure) -> Once {
-    let detail = chain(failure);
+    let detail = beyond_its_cause(failure);
     match failure.cause.retry() {
         Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail),
         Retry::No => Once::End(End::Failed(failure.cause, detail)),
     }
 }
 
-/// An error and what brought it about, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
+/// What a failure adds to its cause, and what brought it about, in one line; may be empty.
+fn beyond_its_cause(failure: &Failure) -> String {
+    let mut parts: Vec<String> = failure.detail.clone().into_iter().collect();
+    let mut source = std::error::Error::source(failure);
     while let Some(error) = source {
-        text = format!("{text}: {error}");
+        parts.push(error.to_string());
         source = error.source();
     }
-    text
+    parts.join(": ")
 }
 
 /// Before one file is asked for again.

@@ -134,6 +134,7 @@ causes! {
     CopiesGone: "copies-gone", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     DiskFull: "disk-full", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
+    StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ConfigurationRefused: "configuration-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
     CertificateUnreadable: "certificate-unreadable", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ClockMoved: "clock-moved", Katahai, No, SERVICE_UNAVAILABLE, Internal;

@@ -142,7 +142,8 @@ pub(super) struct Hosts {
 impl Hosts {
     pub(super) fn new(wanted: &[String], ignore_query: &[String]) -> Hosts {
         let spelled = |host: &String| {
-            let url = Url::parse(&format!("http://{host}/")).ok();
+            let address = if host.contains("://") { host.clone() } else { format!("http://{host}/") };
+            let url = Url::parse(&address).ok();
             url.as_ref().and_then(authority).unwrap_or_else(|| host.clone())
         };
         let wanted = wanted.iter().filter(|host| *host != "*").map(spelled).collect();

@@ -116,6 +116,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("disk full", &[Cause::DiskFull]),
             ("a damaged copy", &[Cause::CopyDamaged]),
             ("the copies or their folder gone", &[Cause::CopiesGone, Cause::StateUnusable]),
+            ("two instances on one state directory", &[Cause::StateShared]),
             ("a broken configuration, or one with what is not supported", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
             ("the clock set back", &[Cause::ClockMoved]),

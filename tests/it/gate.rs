@@ -109,6 +109,21 @@ async fn ill(say: impl Fn(&str) -> Option<Page> + Send + Sync + 'static, expecte
         let count = metrics.lines().find_map(|line| line.strip_prefix(&counter));
         assert!(count.is_some_and(|count| count.parse::<u64>().unwrap() > 0), "{metrics}");
     }
+    let metrics = edge.admin().get("/metrics").await.text();
+    for rule in last["rules"].as_array().unwrap() {
+        for (gauge, number) in [("measured", &rule["measured"]), ("limit", &rule["limit"])] {
+            let series = format!("katahai_gate_{gauge}{{rule={},site=\"shop\"}} ", rule["rule"]);
+            let found: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix(&series)).collect();
+            // of a rule that spoke more than once, its first word counts
+            let first = last["rules"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|r| r["rule"] == rule["rule"] && r[gauge].is_number());
+            let expected = first.map(|first| first[gauge].as_f64().unwrap());
+            assert_eq!(found.first().map(|n| n.parse::<f64>().unwrap()), expected, "{series}: {number}");
+        }
+    }
     assert_eq!(edge.snapshot_id().await, good);
     magazine.origin.fail(Refuse).await;
     edge.until("down").await;
@@ -170,6 +185,8 @@ async fn ordinary_change_is_published() {
     });
     let last = recrawl(&edge).await;
     assert_eq!(last["outcome"], "published", "{last}");
+    let metrics = edge.admin().get("/metrics").await.text();
+    assert!(!metrics.contains("katahai_gate_measured{"), "{metrics}");
     let report = &last["report"];
     assert_eq!(report["carried_over"]["not-found"]["count"], 3, "{report}");
     assert_eq!(report["removed"]["gone"]["count"], 1, "{report}");

@@ -1,9 +1,10 @@
 //! The end, wanted and unwanted: a drain that loses nobody, and kills that lose nothing.
 
+use crate::support::edge::ports;
 use crate::support::faults::{Refuse, Silent};
 use crate::support::fixture::{self, FOUR, SEEN};
 use crate::support::raw::{Raw, status};
-use crate::support::{Config, Edge, Origin, Page, eventually, secs};
+use crate::support::{Client, Config, Edge, Origin, Page, eventually, secs};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_lets_a_running_download_end() {
@@ -73,23 +74,39 @@ async fn a_kill_in_an_outage_loses_nothing() {
 }
 
 #[tokio::test]
-async fn two_on_one_state_directory_do_not_harm_it() {
+async fn two_on_one_state_directory_do_not_harm_it_and_are_told() {
     let origin = fixture::shop().await;
     let mut edge = Edge::start(Config::before(&origin.url())).await;
     let id = edge.until_snapshot().await;
-    // a second process on the same directory, other ports: it may serve or refuse, the first one's state stays whole
     let other = edge.dir().join("other");
     std::fs::create_dir(&other).unwrap();
     let config = edge.config().set("listen.http", ["127.0.0.1:0"]).set("listen.admin", "127.0.0.1:0");
     std::fs::write(other.join("katahai.toml"), config.toml()).unwrap();
     let mut second = crate::support::edge::spawn(&other, &config);
-    eventually("a word of the second", secs(10), async || {
-        (!second.lines().is_empty() || second.ended().is_some()).then_some(())
+    let admin =
+        eventually("its admin address", secs(10), async || ports(&second.lines()).admin.first().copied())
+            .await;
+    let client = Client::new(admin).host("localhost");
+    let conditions = async || {
+        let status: serde_json::Value =
+            serde_json::from_slice(&client.get("/api/v1/status").await.body).unwrap();
+        status["conditions"].to_string()
+    };
+    let told = eventually("a word about it", secs(10), async || {
+        Some(conditions().await).filter(|told| told.contains("\"state-shared\""))
     })
     .await;
-    second.kill();
+    assert!(told.contains(&format!("the process {} that was started at", edge.pid())), "{told}");
+    eventually("a line about it", secs(10), async || {
+        second.lines().iter().any(|line| line.contains("WARN") && line.contains("state-shared")).then_some(())
+    })
+    .await;
     edge.cli(&["snapshot", "verify"]).await.must_be_ok();
+    // it takes over when the first is gone
     edge.kill();
+    eventually("its end", secs(15), async || (!conditions().await.contains("state-shared")).then_some(()))
+        .await;
+    second.kill();
     edge.restart().await;
     assert_eq!(edge.snapshot_id().await.as_deref(), Some(&*id));
 }

@@ -38,7 +38,16 @@ pub(super) fn run(options: &DiffSnapshots) -> u8 {
                     shown(&found)
                 })
             }
-            Err(told) => refuse(&told),
+            Err(mut told) => {
+                if let Some(path) = options
+                    .path
+                    .as_deref()
+                    .filter(|path| told.code == "unknown-page" && !path.starts_with('/'))
+                {
+                    told.message.push_str(&format!("; paths begin with \"/\": perhaps /{path}"));
+                }
+                refuse(&told)
+            }
         }
     })
 }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::app::chain;
 use crate::app::shelf::{self, Ask, Gate};
 use crate::cli::args::OfSite;
-use crate::cli::client::{CallError, Client};
+use crate::cli::client::{CallError, Client, StatusError};
 use crate::cli::print::state_dir;
 use crate::cli::{FAILED, USAGE, fail};
 use crate::clock;
@@ -72,16 +72,14 @@ impl Place {
             return Ok(Place::Folder { dir: dir.clone(), nobody: None });
         }
         let client = Client::of(&options.instance)?;
-        match client.call(Method::GET, "/api/v1/status").await {
-            Ok((StatusCode::OK, body)) => {
-                let status: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match client.status().await {
+            Ok(status) => {
                 let sites = status["sites"].as_array().into_iter().flatten();
                 let sites = sites.filter_map(|site| site["name"].as_str()).map(str::to_owned).collect();
                 let state_dir = super::text(&status["state_dir"]).into();
                 Ok(Place::Instance { client, sites, state_dir })
             }
-            Ok((_, body)) => Err(fail(FAILED, &crate::cli::client::message(&body))),
-            Err(CallError::Nobody(at, _)) => {
+            Err(StatusError::Call(CallError::Nobody(at, _))) => {
                 let dir = state_dir(options).map_err(|message| fail(USAGE, &message))?;
                 Ok(Place::Folder { dir, nobody: Some(at) })
             }

@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn asked(id: Option<&str>, site: Option<&str>) -> VerifySnapshot {
-        let instance = Instance { config: None, admin: None, json: false };
+        let instance = Instance { config: None, admin: None, token_file: None, json: false };
         let of = OfSite { instance, site: site.map(str::to_owned), state_dir: None };
         VerifySnapshot { id: id.map(str::to_owned), repair: false, of }
     }

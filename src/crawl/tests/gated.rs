@@ -47,7 +47,7 @@ async fn without_a_key_page_the_old_one_stays() {
     type Case = (fn() -> Answer, &'static str);
     let cases: [Case; 7] = [
         (|| status(404), "There is no such page (404)."),
-        (|| Answer::Fails(Cause::TlsRefused), "tls-refused: tls-refused"),
+        (|| Answer::Fails(Cause::TlsRefused), "/signup: tls-refused"),
         (|| status(500), "bad-status: status 500"),
         (|| html("mine").with("cache-control", "private"), "one visitor's own"),
         (|| redirect(302, "https://parking.example/"), "redirects to another site"),

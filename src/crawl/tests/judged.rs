@@ -119,7 +119,7 @@ async fn what_key_pages_need_must_be_there() {
     let mut site = Changing::new().await;
     site.says("/s.css", || Answer::Fails(Cause::Reset));
     assert_eq!(site.again().await.broken(), ["key-assets"]);
-    assert_eq!(site.crawled.outcome.report().gate.broken[0].detail, "/s.css: reset: reset");
+    assert_eq!(site.crawled.outcome.report().gate.broken[0].detail, "/s.css: reset");
     assert_eq!(held(&site.crawled).find("/s.css").expect("readable").map(|page| page.notes.carried), Some(1));
     site.says("/s.css", || status(404));
     assert_eq!(site.again().await.broken(), ["key-assets"]);

@@ -105,6 +105,7 @@ impl Cause {
             Cause::CopiesGone => ours::COPIES_GONE,
             Cause::DiskFull => ours::DISK_FULL,
             Cause::StateUnusable => ours::STATE_UNUSABLE,
+            Cause::StateShared => ours::STATE_SHARED,
             Cause::ConfigurationRefused => ours::CONFIGURATION_REFUSED,
             Cause::CertificateUnreadable => ours::CERTIFICATE_UNREADABLE,
             Cause::ClockMoved => ours::CLOCK_MOVED,

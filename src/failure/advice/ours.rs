@@ -26,6 +26,11 @@ super::advice! {
         "Check that \"state_dir\" exists and belongs to the user that runs Katahai, and that the disk is not mounted read-only.",
         "保存用フォルダー（state_dir）を使用できません。書き込みまたは読み取りができず、新しい控えを作成できない状態です。",
         "フォルダーが存在し、Katahaiの実行ユーザーに権限があるか、ディスクが読み取り専用になっていないかをご確認ください。";
+    STATE_SHARED:
+        "Another Katahai runs on the same state directory. Both take snapshots, and each may put its own in the other's place.",
+        "Give each instance a \"state_dir\" of its own, or stop the one that was forgotten.",
+        "同じ保存用フォルダー（state_dir）を、別のKatahaiも使用しています。両方が控えを作成し、互いの控えを置き換えるおそれがあります。",
+        "インスタンスごとに別の state_dir を設定するか、不要なほうを停止してください。";
     CONFIGURATION_REFUSED:
         "The configuration on the disk has a mistake and was not taken over. Katahai goes on with the last good one.",
         "\"katahai check\" shows every problem with its line. Mend them before the next restart: with this file Katahai would not start.",

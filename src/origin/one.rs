@@ -11,7 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::connect::{bare, connect};
 use super::exchange::{AnswerBody, Connection, Unanswered};
-use super::health::{Evidence, Health, Seen, State, Thresholds};
+use super::health::{Change, Evidence, Health, Seen, State, Thresholds};
 use super::latency::Usual;
 use super::name::Name;
 use super::pages::Pages;
@@ -155,10 +155,18 @@ impl Origin {
 
     /// Its standing, without a lock.
     pub fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Relaxed) {
+        match self.standing.load(Ordering::Acquire) {
             0 => Standing::Unproven,
             1 => Standing::Up,
             _ => Standing::Down,
+        }
+    }
+
+    /// What brought it down.
+    fn fallen_by(&self) -> Cause {
+        match self.state() {
+            State::Down { cause, .. } | State::Trial { cause, .. } => cause,
+            State::Unproven | State::Up => Cause::KnownDown,
         }
     }
 
@@ -194,13 +202,17 @@ impl Origin {
             State::Up => 1,
             State::Down { .. } | State::Trial { .. } => 2,
         };
-        self.standing.store(standing, Ordering::Relaxed);
+        let back = |change: &Change| {
+            matches!((change.from, change.to), (State::Trial { .. } | State::Down { .. }, State::Up))
+        };
+        if change.as_ref().is_some_and(back) {
+            // before the first visitor sees that it is up
+            self.is_back.store(true, Ordering::Relaxed);
+            self.set_seats(&health, clock::instant());
+        }
+        self.standing.store(standing, Ordering::Release);
         drop(health);
         if let Some(change) = change {
-            if matches!((change.from, change.to), (State::Trial { .. } | State::Down { .. }, State::Up)) {
-                self.is_back.store(true, Ordering::Relaxed);
-                self.open_seats(clock::instant());
-            }
             let cause = if let Seen::Bad(cause) = seen { cause.code() } else { "" };
             tracing::info!(site = %self.site, origin = %self.identity.url, from = change.from.as_str(), to = change.to.as_str(),
                 cause, "origin changed state");
@@ -228,10 +240,13 @@ impl Origin {
     /// Opens as many seats as its share allows. Called when it is back, and by each check: so visitors who have to have the
     /// live site do not come all at once either.
     pub(super) fn open_seats(&self, now: Instant) {
-        if !self.is_back.load(Ordering::Relaxed) {
-            return;
+        if self.is_back.load(Ordering::Relaxed) && self.standing() == Standing::Up {
+            self.set_seats(&lock(&self.health), now);
         }
-        let health = lock(&self.health); // one at a time
+    }
+
+    /// Under the counter's lock: one at a time.
+    fn set_seats(&self, health: &Health, now: Instant) {
         let share = health.share(now);
         let all = self.tools.in_flight.min(Semaphore::MAX_PERMITS);
         let open = ((all as f32 * share) as usize).clamp(LEAST_SEATS.min(all), all);
@@ -247,7 +262,6 @@ impl Origin {
         if share >= 1.0 {
             self.is_back.store(false, Ordering::Relaxed);
         }
-        drop(health);
     }
 
     /// Proves that the site stands there, by a whole check begun no earlier than at `begun_after`; for any number of those
@@ -352,6 +366,10 @@ impl Origin {
                 let begun = clock::instant();
                 let turn = tokio::time::timeout(wait, self.seats.clone().acquire_owned());
                 match Box::pin(turn).await {
+                    // who queued before the fall is not to be the herd of the return
+                    Ok(Ok(_)) if self.standing() == Standing::Down => {
+                        return Err(Unanswered::unsent(self.fallen_by(), request));
+                    }
                     Ok(Ok(seat)) => {
                         wait = wait.saturating_sub(clock::instant() - begun);
                         seat

@@ -35,6 +35,7 @@ mod polite;
 mod portable;
 mod protocols;
 mod reload;
+mod returning;
 mod serve;
 mod shutdown;
 mod snapshot;

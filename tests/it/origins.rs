@@ -1,9 +1,8 @@
-//! Origins at the edge of trust: certificates that are pinned, second tries that are bounded, a return without a herd.
+//! Origins at the edge of trust: certificates that are pinned, second tries that are bounded, hedges.
 
 use crate::support::certs::{Authority, Leaf};
-use crate::support::faults::{Late, Refuse, ResetInHeaders};
+use crate::support::faults::{Late, ResetInHeaders};
 use crate::support::fixture::{self, FOUR, SEEN};
-use crate::support::load::{Load, any_200};
 use crate::support::{Config, Edge, Origin, Page, Site, eventually, ms, secs};
 
 const HOST: &str = "www.example.test";
@@ -111,7 +110,8 @@ async fn second_tries_are_bounded() {
     for n in 0..REQUESTS {
         failed += usize::from(edge.get(&format!("/n/{n}")).await.status != 200);
     }
-    let most = 50 + REQUESTS / 5 + 5 * (begun.elapsed().as_secs() as usize + 1);
+    // the crawler's requests count, too
+    let most = 50 + (REQUESTS + 50) / 5 + 5 * (begun.elapsed().as_secs() as usize + 1);
     let firsts = REQUESTS / 2;
     assert!(failed >= firsts.saturating_sub(most), "{failed} failed: more second tries than {most}");
     assert!(failed < firsts, "{failed} failed: no second try at all");
@@ -122,7 +122,11 @@ async fn a_hedge_asks_the_other_origin_when_one_takes_long() {
     let origins = [fixture::shop().await, fixture::shop().await];
     let site = Site::new().origin(&origins[0].url()).origin(&origins[1].url());
     let edge = Edge::start(Config::new(site).site("failover.hedge", "100ms")).await;
-    edge.until("up").await;
+    eventually("both to be up", secs(10), async || {
+        let origins = edge.site().await["origins"].clone();
+        origins.as_array()?.iter().all(|origin| origin["state"] == "up").then_some(())
+    })
+    .await;
     for origin in &origins {
         for n in 0..4 {
             origin.page(&format!("/n/{n}"), Page::html("fine").header("cache-control", "no-store"));
@@ -133,38 +137,5 @@ async fn a_hedge_asks_the_other_origin_when_one_takes_long() {
         let answer = edge.get(&format!("/n/{n}")).await;
         answer.must_be(b"fine");
         assert!(answer.took < ms(900), "/n/{n}: {:?}", answer.took);
-    }
-}
-
-#[tokio::test]
-async fn who_returns_is_not_overrun() {
-    const SEATS: u32 = 40;
-    let origin = fixture::shop().await;
-    let config = Config::before(&origin.url())
-        .set("limits.in_flight_per_origin", SEATS)
-        .set("limits.connections_per_client", 4096)
-        .site("failover.recovery_ramp", "4s");
-    let edge = Edge::start(config).await;
-    edge.until_snapshot().await;
-    origin.fail(Refuse).await;
-    edge.until("down").await;
-    let load = Load::start(edge.client(), 150, FOUR.map(str::to_owned).to_vec(), any_200());
-    eventually("visitors", secs(20), async || (load.done() > 100).then_some(())).await;
-    origin.forget();
-    origin.fail(Late(ms(100))).await;
-    edge.until("recovering").await;
-    let begun = std::time::Instant::now();
-    let mut steps = Vec::new();
-    eventually("all visitors back", secs(20), async || {
-        steps.push((begun.elapsed(), origin.most_at_once()));
-        (edge.state().await == "up").then_some(())
-    })
-    .await;
-    load.stop().await.must_be_clean();
-    assert!(begun.elapsed() > secs(2), "back after {:?}", begun.elapsed());
-    for (at, most) in steps {
-        // The seats that are open by then, and what checks ask besides.
-        let open = (SEATS as f32 * (0.05 + 0.95 * (at.as_secs_f32() + 1.0) / 4.0)).max(4.0) as usize;
-        assert!(most <= open + 4, "{most} at once after {at:?}");
     }
 }

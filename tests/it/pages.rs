@@ -202,6 +202,39 @@ async fn a_removed_page_is_removed_at_once_and_stays_removed_in_an_outage() {
 }
 
 #[tokio::test]
+async fn what_was_opened_before_its_removal_is_not_brought_back_by_the_cache() {
+    let (origin, edge) = house(4).await;
+    let kept = |n| room(n).header("cache-control", "max-age=1");
+    (0..4).for_each(|n| origin.page(&format!("/rooms/{n}"), kept(n)));
+    for n in 0..4 {
+        edge.get(&format!("/rooms/{n}")).await.must_be(&room(n).body);
+    }
+    // a branch that is ill does not keep the site from removing what it likes
+    origin.page("/rooms/3", sample("database-error/sql-connection-message"));
+    for (path, status) in [("/rooms/1", 404), ("/rooms/2", 410)] {
+        origin.page(path, Page::not_found().status(status));
+        eventually("the end of its freshness", secs(5), async || {
+            (edge.get(path).await.status == status).then_some(())
+        })
+        .await;
+    }
+    eventually("a bad page", secs(5), async || {
+        let answer = edge.get("/rooms/3").await;
+        answer.must_be(&room(3).body);
+        answer.is_copy().then_some(())
+    })
+    .await;
+    edge.until("degraded").await;
+    assert_eq!(edge.get("/rooms/1").await.status, 404);
+    edge.get("/rooms/0").await.must_be(&room(0).body);
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    assert_eq!(edge.get("/rooms/1").await.status, 404);
+    assert_eq!(edge.get("/rooms/2").await.status, 410);
+    edge.get("/rooms/3").await.must_be(&room(3).body);
+}
+
+#[tokio::test]
 async fn a_redesign_of_all_pages_passes_at_once() {
     let (origin, edge) = house(12).await;
     let new = |n: usize| {

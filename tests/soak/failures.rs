@@ -76,7 +76,7 @@ pub fn pick(random: &mut fastrand::Rng) -> Failure {
         17 => ("404 everywhere", Arc::new(Instead(Page::not_found()))),
         18 => ("403 everywhere", Arc::new(Instead(Page::html("<h1>Forbidden</h1>").status(403)))),
         19 => {
-            let away = Page::redirect(302, "http://elsewhere.example.test/lander");
+            let away = Page::redirect(302, "http://elsewhere.test/lander");
             ("away to another host", Arc::new(Instead(away)))
         }
         _ => wrong(random),

@@ -198,7 +198,7 @@ impl Fault for Instead {
 pub struct AssetsMissing;
 impl Fault for AssetsMissing {
     fn answer<'a>(&'a self, wire: &'a mut Wire, good: Good) -> Doing<'a> {
-        let kept = ["content-type: text/html", "content-type: text/plain"];
+        let kept = ["text/html", "text/plain", "application/pdf"].map(|kind| format!("content-type: {kind}"));
         if kept.iter().any(|kind| find(&good.head, kind.as_bytes()).is_some()) {
             return Box::pin(async move { good.send(wire).await });
         }

@@ -53,8 +53,10 @@ fn part_of_known(case: &Case<'_>, look: &Look) -> Part {
         return if case.character.has_part_in(look).unwrap_or(false) { Part::Some } else { Part::None };
     };
     let contained = look.contained(copy);
+    // what shows a sign and not one word has nothing of the copy either
+    let has_other_text = contained < 0.5 || (look.words.is_empty() && look.text > 0);
     // where all the text is there, a visitor misses nothing
-    if look.text >= copy.text || (copy.title != look.title && contained < 0.5) {
+    if look.text >= copy.text || (copy.title != look.title && has_other_text) {
         return Part::None;
     }
     if contained >= 0.95 && look.text + copy.text / 10 < copy.text { Part::Less } else { Part::Some }
@@ -87,6 +89,7 @@ mod tests {
                 Given::page("<title>Tea</title><h1>Black tea</h1><p>Out of stock").instead_of(PAGE),
                 "good",
             ),
+            ("a sign without a word", Given::page("<span>\u{25CF}</span>").instead_of(PAGE), "good"),
             ("of which not all is there", unseen.instead_of(PAGE), "good"),
             ("of a page that has no end itself", cut("class=footer").instead_of(sloppy), "good"),
             ("that never had an end", Given::page(sloppy).instead_of(sloppy), "good"),

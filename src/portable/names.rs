@@ -76,6 +76,16 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Whether a static server may find a file at this path, whatever page it belongs to.
+    pub(super) fn has_file_at(&self, path: &str) -> bool {
+        let path = percent_decode_str(path).decode_utf8_lossy();
+        let path = path.trim_matches('/');
+        let names = [path.to_owned(), format!("{path}.html"), format!("{path}/index.html")];
+        names.iter().any(|name| self.claims.contains_key(&folded(name)))
+    }
+}
+
 fn folded(name: &str) -> u128 {
     short(&name.to_lowercase())
 }

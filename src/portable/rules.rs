@@ -1,10 +1,15 @@
 //! Rules for hosts of static sites (Netlify, Cloudflare Pages and those alike): `_redirects` and `_headers`.
 //!
 //! `_redirects` has a line for each redirect and each page that is not in the file that such hosts look for. Those with
-//! a query are written as Netlify has them (`/a b=1 /target 200`); hosts that know no queries pass over such lines.
+//! a query are written as Netlify has them (`/a b=1 /target 200!`); hosts that know no queries pass over such lines. The first line
+//! that fits counts, and one without a query fits them all: so those with the longest query come first. A file goes before a line
+//! unless that ends in `!`. Where a file is in the way, the line is there with it and without: hosts that do not know it pass over the
+//! first, and let lines go before files anyway.
 //! `_headers` has the fields that all pages share in one rule, and for each page only what differs from that or from
 //! the type that its ending stands for.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use http::{HeaderName, HeaderValue, header};
@@ -19,7 +24,8 @@ pub(super) const OWN: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, he
 /// The two files, as they grow.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    redirects: String,
+    /// The lines, by how much of a query they ask for.
+    redirects: BTreeMap<Reverse<usize>, String>,
     headers: String,
     shared: Option<Vec<(HeaderName, HeaderValue)>>,
 }
@@ -38,8 +44,8 @@ impl Rules {
         }
     }
 
-    /// Writes the rules of a page, in the second round.
-    pub(super) fn add(&mut self, page: &Page, file: &str) {
+    /// Writes the rules of a page, in the second round. `shadow`: whether a file of another page may be found at its address.
+    pub(super) fn add(&mut self, page: &Page, file: &str, shadow: bool) {
         let source = page.key.replace('*', "%2A").replace(':', "%3A");
         let (path, query) =
             source.split_once('?').map_or((&*source, None), |(path, query)| (path, Some(query)));
@@ -48,12 +54,24 @@ impl Rules {
             Some(query) => format!("{path} {}", query.replace('&', " ")),
         };
         let foreign = is_foreign(&page.key);
+        let rank = query.map_or(0, |query| 1 + query.matches('&').count());
+        let marks: &[&str] = match (query, shadow) {
+            (Some(_), _) => &["!"],
+            (None, true) => &["!", ""],
+            (None, false) => &[""],
+        };
+        let lines = self.redirects.entry(Reverse(rank)).or_default();
         if let Some(location) = location(page).filter(|_| !foreign && page.class == Class::Redirect) {
-            let _ = writeln!(self.redirects, "{from} {} {}", location.replace(' ', "%20"), page.status);
+            let to = location.replace(' ', "%20");
+            for mark in marks {
+                let _ = writeln!(lines, "{from} {to} {}{mark}", page.status);
+            }
             return;
         }
         if !foreign && !is_found(&page.key, file) {
-            let _ = writeln!(self.redirects, "{from} /{file} 200");
+            for mark in marks {
+                let _ = writeln!(lines, "{from} /{file} 200{mark}");
+            }
         }
         self.add_headers(page, file, if foreign || query.is_some() { None } else { Some(path) });
     }
@@ -94,7 +112,7 @@ impl Rules {
             }
         }
         headers.push_str(&self.headers);
-        (self.redirects, headers)
+        (self.redirects.into_values().collect(), headers)
     }
 }
 
@@ -148,11 +166,11 @@ mod tests {
         ];
         let mut rules = Rules::default();
         pages.iter().for_each(|(page, _)| rules.survey(page));
-        pages.iter().for_each(|(page, file)| rules.add(page, file));
+        pages.iter().for_each(|(page, file)| rules.add(page, file, page.key == "/old"));
         let (redirects, headers) = rules.finish();
         assert_eq!(
             redirects,
-            "/a b=1 c=2 /_pages/aa/bb.html 200\n/old /a 301\n/old x=1 https://b.example/ 302\n"
+            "/a b=1 c=2 /_pages/aa/bb.html 200!\n/old x=1 https://b.example/ 302!\n/old /a 301!\n/old /a 301\n"
         );
         assert_eq!(
             headers,

@@ -56,7 +56,8 @@ pub(super) fn write(
         if !file.is_empty() {
             sink.file(&file, body.len(), modified(&page), &mut body)?;
         }
-        rules.add(&page, &file);
+        let path = page.key.split('?').next().unwrap_or_default();
+        rules.add(&page, &file, names.has_file_at(path));
         nginx.add(&page, &file);
         serde_json::to_writer(&mut manifest, &Line::of(&page, &file)).map_err(io::Error::from)?;
         manifest.write_all(b"\n")?;

@@ -15,6 +15,7 @@ use crate::support::edge::command;
 use crate::support::fixture::{self, MIRRORED};
 use crate::support::nginx::{Nginx, free_port};
 use crate::support::process::{self, Process, Said};
+use crate::support::static_host::{Dialect, StaticHost};
 use crate::support::{Client, Config, Edge, Origin, eventually, secs};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -167,6 +168,47 @@ async fn nginx_serves_an_exported_folder_as_the_site_was() {
     }
 }
 
+#[tokio::test]
+async fn a_host_of_static_sites_serves_an_exported_folder_as_the_site_was() {
+    let dir = tempfile::tempdir().unwrap();
+    publish(&dir.path().join("state"), ODD);
+    snapshot(dir.path(), &["export", "--to", "site", "--address", "https://www.example.com"])
+        .await
+        .must_be_ok();
+    for dialect in [Dialect::Exact, Dialect::Loose, Dialect::Simple] {
+        let host = StaticHost::read(&dir.path().join("site"), dialect);
+        let mut wrong = Vec::new();
+        for (key, status, kind, body) in ODD {
+            let beyond_it = match dialect {
+                // its neighbour /a needs a rule, because there is /a.html, and that holds for both
+                Dialect::Exact | Dialect::Loose => *key == "/a/",
+                Dialect::Simple => key.contains('?'),
+            };
+            if beyond_it {
+                continue;
+            }
+            let answer = host.get(key);
+            let redirect = (300..400).contains(status);
+            // Such a host says 200 of every file, its type by the name where the rules are silent, and cannot tell the fields of
+            // two pages that differ in their query.
+            let same = if redirect {
+                answer.status == *status && answer.location.as_deref() == Some(&*kind.replace(' ', "%20"))
+            } else {
+                let typed = kind.is_empty() || key.contains('?') || answer.content_type() == Some(kind);
+                answer.status == 200 && answer.body.as_deref() == Some(*body) && typed
+            };
+            let framed = redirect || answer.field("x-frame-options") == Some("DENY");
+            if !same || !framed {
+                wrong.push(format!("{key}: {answer:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{dialect:?}: {}", wrong.join("\n"));
+        assert_eq!(host.get("/nothing").status, 404);
+        assert_eq!(host.get("/a?utm_source=x").body.as_deref(), Some(&b"a"[..]));
+        assert_eq!(host.get("/old?y=1").location.as_deref(), Some("https://www.example.com/a"));
+    }
+}
+
 async fn shop() -> (Origin, Edge) {
     let origin = fixture::shop().await;
     let edge = Edge::start(Config::before(&origin.url())).await;
@@ -279,8 +321,39 @@ async fn other_tools_accept_and_replay_the_archives() {
             let answer = client.get(&format!("/{collection}/2id_/http://www.example.test{path}")).await;
             answer.must_be(&origin.content(path).body);
         }
+        replayed(&client, &origin, collection).await;
         let moved = client.get(&format!("/{collection}/2id_/http://www.example.test/old")).await;
         assert_eq!(moved.status, 301, "{:?}", moved.headers);
+    }
+}
+
+/// A page as people see it in the replay, its addresses rewritten: what it is drawn with is there under the new ones.
+async fn replayed(client: &Client, origin: &Origin, collection: &str) {
+    let base = format!("http://replay.test/{collection}/2mp_/http://www.example.test/");
+    let base = url::Url::parse(&base).unwrap();
+    let page = client.get(base.path()).await;
+    assert_eq!(page.status, 200, "{:?}", page.headers);
+    let text = page.text();
+    let between = |begin: &str, end: &str| {
+        let rest = text.split_once(begin).unwrap_or_else(|| panic!("no {begin} in {text}")).1;
+        base.join(rest.split(end).next().unwrap()).unwrap()
+    };
+    for (address, path) in [
+        (between("<link rel=\"stylesheet\" href=\"", "\""), "/style.css"),
+        (between("<img src=\"", "\""), "/img/photo.png"),
+        (between("photo.png 1x, ", " 2x"), "/img/photo@2x.png?v=1,2"),
+    ] {
+        let asked = &address[url::Position::BeforePath..];
+        assert!(asked.starts_with(&format!("/{collection}/")) && asked.ends_with(path), "{address}");
+        let answer = client.get(asked).await;
+        assert_eq!(answer.status, 200, "{asked}: {:?}", answer.headers);
+        if path.contains(".png") {
+            answer.must_be(&origin.content(path).body);
+        } else {
+            // its own addresses were rewritten in their turn
+            assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("text/css")));
+            assert!(!answer.text().contains("url(http://www.example.test"), "{}", answer.text());
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::support::faults::HalfBodyThenReset;
 use crate::support::raw::{Raw, status};
-use crate::support::{Config, Edge, Origin, Page, fixture, ms, secs, turn};
+use crate::support::{Client, Config, Edge, Origin, Page, fixture, ms, secs, turn};
 
 const LARGE: u64 = 4 << 30;
 const MOST_MEMORY: u64 = 150 << 20;
@@ -102,4 +102,68 @@ async fn a_broken_stream_ends_visibly_broken() {
             }
         }
     }
+}
+
+const GIB: u64 = 1 << 30;
+
+/// An edge with a certificate, and the visitors' trust in it.
+async fn edge_with_tls(origin: &Origin) -> (Edge, Client) {
+    let authority = crate::support::certs::Authority::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = authority.leaf("www.example.test").write(dir.path(), "www");
+    let config = Config::before(&origin.url())
+        .set("limits.body_size", "8GiB")
+        .set("listen.https", ["127.0.0.1:0"])
+        .site("tls.cert", cert.display().to_string())
+        .site("tls.key", key.display().to_string())
+        .site("mirror.exclude", ["/big"]);
+    let edge = Edge::start_in(dir, config).await;
+    let client = edge.tls(authority.roots()).h2();
+    (edge, client)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gibibyte_each_way_by_tls_and_http_2_needs_little_memory() {
+    let _alone = turn::alone();
+    let origin = Origin::start().await;
+    origin.page("/big", Page::streamed(GIB));
+    let (edge, client) = edge_with_tls(&origin).await;
+    let (status, got) = client.swallow("/big").await;
+    assert_eq!((status, got), (200, GIB));
+    origin.page("/big", Page::html("thank you"));
+    assert_eq!(client.pour("/big", GIB).await, 200);
+    let asked = origin.last("/big").await;
+    assert_eq!((asked.body_len, asked.whole), (GIB, true));
+    assert!(edge.peak_rss() < MOST_MEMORY, "{} MiB", edge.peak_rss() >> 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gibibyte_of_unknown_length_each_way_needs_little_memory() {
+    let _alone = turn::alone();
+    let origin = Origin::start().await;
+    origin.page("/big", Page::streamed(GIB).chunked());
+    let edge = edge_before(&origin).await;
+    let (status, got) = edge.client().swallow("/big").await;
+    assert_eq!((status, got), (200, GIB));
+    origin.page("/big", Page::html("thank you"));
+    // without a Content-Length, so in chunks
+    assert_eq!(edge.client().pour("/big", GIB).await, 200);
+    let asked = origin.last("/big").await;
+    assert_eq!(asked.header("transfer-encoding").as_deref(), Some("chunked"));
+    assert_eq!((asked.body_len, asked.whole), (GIB, true));
+    assert!(edge.peak_rss() < MOST_MEMORY, "{} MiB", edge.peak_rss() >> 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gibibyte_with_a_copy_at_hand_is_not_held_back_whole() {
+    let _alone = turn::alone();
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    for path in ["/files/menu.pdf", fixture::SEEN] {
+        origin.page(path, Page::streamed(GIB).header("cache-control", "no-store"));
+        assert_eq!(edge.client().swallow(path).await, (200, GIB), "{path}");
+    }
+    assert!(edge.peak_rss() < MOST_MEMORY, "{} MiB", edge.peak_rss() >> 20);
 }

@@ -16,6 +16,9 @@ use tokio_rustls::TlsConnector;
 
 use super::wait::secs;
 
+/// How long a body that is larger than memory may take.
+const LONG: Duration = Duration::from_secs(120);
+
 /// What a visitor got.
 #[derive(Debug)]
 pub struct Answer {
@@ -195,6 +198,53 @@ impl Client {
         }
     }
 
+    /// GET of a body that is larger than memory; its status, and how many bytes came.
+    pub async fn swallow(&self, target: &str) -> (u16, u64) {
+        let request = self.ask("GET", target).body(Full::default()).unwrap();
+        let work = async {
+            let response = self.session().await.unwrap().response(request).await.unwrap();
+            let (status, mut body, mut got) = (response.status().as_u16(), response.into_body(), 0);
+            while let Some(frame) = body.frame().await {
+                got += frame.expect("a whole body").into_data().map_or(0, |data| data.len() as u64);
+            }
+            (status, got)
+        };
+        tokio::time::timeout(LONG, work).await.expect("all of it within two minutes")
+    }
+
+    /// POST of a body that is larger than memory, without saying its length; the status.
+    pub async fn pour(&self, target: &str, len: u64) -> u16 {
+        let request = self.ask("POST", target).body(Poured { left: len }).unwrap();
+        let work = async {
+            let tcp = TcpStream::connect(self.addr).await.unwrap();
+            match &self.tls {
+                None => self.poured(TokioIo::new(tcp), request).await,
+                Some(tls) => {
+                    let name = ServerName::try_from(self.host.clone()).unwrap();
+                    let tls = TlsConnector::from(tls.clone()).connect(name, tcp).await.unwrap();
+                    self.poured(TokioIo::new(tls), request).await
+                }
+            }
+        };
+        tokio::time::timeout(LONG, work).await.expect("all of it within two minutes")
+    }
+
+    async fn poured<S>(&self, io: TokioIo<S>, request: Request<Poured>) -> u16
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let response = if self.h2 {
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        } else {
+            let (mut sender, connection) = http1::handshake(io).await.unwrap();
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        };
+        response.unwrap().status().as_u16()
+    }
+
     async fn handshake<S>(&self, stream: S) -> Result<Session, String>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -213,6 +263,27 @@ impl Client {
     }
 }
 
+/// A body that is made while it is sent.
+struct Poured {
+    left: u64,
+}
+
+impl hyper::body::Body for Poured {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        static BLOCK: [u8; 256 << 10] = [b'.'; 256 << 10];
+        let now = self.left.min(BLOCK.len() as u64);
+        self.left -= now;
+        let frame = hyper::body::Frame::data(Bytes::from_static(&BLOCK[..now as usize]));
+        std::task::Poll::Ready((now > 0).then_some(Ok(frame)))
+    }
+}
+
 /// A kept connection.
 pub enum Session {
     H1(http1::SendRequest<Full<Bytes>>),
@@ -223,6 +294,11 @@ impl Session {
     /// Sends one request and reads the whole answer.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
         let began = Instant::now();
+        Ok(read(self.response(request).await?, began).await)
+    }
+
+    /// Sends one request and reads the head of the answer.
+    async fn response(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
         let response = match self {
             Session::H1(sender) => {
                 sender.ready().await.map_err(|e| chain(&e))?;
@@ -233,7 +309,7 @@ impl Session {
                 sender.send_request(request).await
             }
         };
-        Ok(read(response.map_err(|e| chain(&e))?, began).await)
+        response.map_err(|e| chain(&e))
     }
 
     /// Whether another request may be sent on it.

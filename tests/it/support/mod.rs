@@ -16,6 +16,7 @@ pub mod page;
 pub mod process;
 pub mod raw;
 pub mod screen;
+pub mod static_host;
 pub mod turn;
 pub mod wait;
 pub mod wire;

@@ -205,8 +205,14 @@ impl Good {
             let block = vec![b'.'; 256 << 10];
             while left > 0 {
                 let now = left.min(block.len() as u64);
+                if self.chunked {
+                    wire.send(format!("{now:x}\r\n").as_bytes()).await?;
+                }
                 wire.send(&block[..now as usize]).await?;
                 left -= now;
+                if self.chunked {
+                    wire.send(if left > 0 { b"\r\n" } else { b"\r\n0\r\n\r\n" }).await?;
+                }
             }
         } else if self.chunked {
             for part in self.body.chunks(4 << 10) {

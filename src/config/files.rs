@@ -81,7 +81,7 @@ pub(super) fn token(path: &Path) -> Result<(), Fault> {
 
 /// Fingerprints of an operator's own.
 pub(super) fn fingerprints(path: &Path) -> Result<Fingerprints, Vec<Fault>> {
-    let help = "the file is written as the one that comes with the program: see `fingerprints` in deploy/katahai.toml";
+    let help = "the file is written as the one that comes with the program: see docs/fingerprints.md";
     let fault = |what: String| Fault::new(format!("{}: {what}", path.display()), help);
     let text = read(path, SMALL_MOST, Role::Named).and_then(text).map_err(|fault| vec![fault])?;
     Fingerprints::read(&text).map_err(|error| match error {

@@ -150,7 +150,16 @@ impl Fingerprint {
 
     /// Whether the answer is such a page.
     pub(super) fn is_of(&self, answer: &Answer<'_>, sight: &Sight<'_>) -> bool {
+        self.has_status(answer.status) && self.is_of_but_for_status(answer, sight)
+    }
+
+    /// Whether it would be with another status.
+    pub(super) fn is_of_but_for_status(&self, answer: &Answer<'_>, sight: &Sight<'_>) -> bool {
         self.sees_enough(answer) && self.fits(answer) && self.is_match(sight)
+    }
+
+    pub(super) fn has_status(&self, status: u16) -> bool {
+        self.status.is_empty() || self.status.contains(&status)
     }
 
     pub(super) fn wrong_page(&self) -> WrongPage<'_> {
@@ -164,10 +173,9 @@ impl Fingerprint {
         (!bounded || answer.body.len() <= LOOKED_AT) && (answer.whole || (!bounded && self.end.is_empty()))
     }
 
-    /// Whether status, size and header fields fit: what costs next to nothing comes first.
+    /// Whether size and header fields fit: what costs next to nothing comes first.
     fn fits(&self, answer: &Answer<'_>) -> bool {
-        (self.status.is_empty() || self.status.contains(&answer.status))
-            && self.max_length.is_none_or(|most| answer.body.len() <= most)
+        self.max_length.is_none_or(|most| answer.body.len() <= most)
             && self.header.iter().all(|(name, value)| has(answer.headers, name, value))
     }
 

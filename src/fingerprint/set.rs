@@ -20,6 +20,12 @@ pub fn wrong_page(answer: &Answer<'_>) -> Option<WrongPage<'static>> {
     BUILT_IN.find(answer)
 }
 
+/// The same, where a page is known that should be there: also what is told from a page of some site only by its status,
+/// if `is_foreign` says that it has nothing of this one. Walls and gateways say 200 at times.
+pub fn wrong_page_instead(answer: &Answer<'_>, is_foreign: impl Fn() -> bool) -> Option<WrongPage<'static>> {
+    BUILT_IN.find_instead(answer, is_foreign)
+}
+
 /// Reads the fingerprints that come with the program, which takes some milliseconds: better at the start than for the
 /// first visitor.
 pub fn prepare() {
@@ -64,7 +70,7 @@ struct File {
 }
 
 impl Fingerprints {
-    /// Reads a file of fingerprints; `src/verdict/fingerprints.toml` says how it is written.
+    /// Reads a file of fingerprints; `docs/fingerprints.md` says how it is written.
     ///
     /// # Errors
     /// All that is wrong with it, at once.
@@ -93,8 +99,15 @@ impl Fingerprints {
 
     /// The fingerprint that the answer has.
     pub fn find(&self, answer: &Answer<'_>) -> Option<WrongPage<'_>> {
+        self.find_instead(answer, || false)
+    }
+
+    fn find_instead(&self, answer: &Answer<'_>, is_foreign: impl Fn() -> bool) -> Option<WrongPage<'_>> {
         let sight = self.sight(answer)?;
-        self.rows.iter().find(|row| row.is_of(answer, &sight)).map(Fingerprint::wrong_page)
+        let is_of = |row: &&Fingerprint| {
+            row.is_of_but_for_status(answer, &sight) && (row.has_status(answer.status) || is_foreign())
+        };
+        self.rows.iter().find(is_of).map(Fingerprint::wrong_page)
     }
 
     /// All that the answer has, in the file's order.

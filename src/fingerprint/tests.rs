@@ -129,6 +129,34 @@ fn every_fingerprint_has_a_sample() {
     assert!(missing.is_empty(), "no sample: {missing:?}");
 }
 
+/// Whose pages visitors meet most.
+#[test]
+fn the_common_hosts_panels_and_servers_are_known() {
+    let all = built_in();
+    let known: BTreeSet<&str> = all.ids().collect();
+    for (name, ids) in [
+        ("cPanel", &["cpanel-default", "cpanel-refresh", "cpanel-suspended", "cpanel-bandwidth"][..]),
+        ("Plesk", &["plesk-default", "plesk-migration", "no-site-at-address"]),
+        ("DirectAdmin", &["directadmin-default", "directadmin-suspended", "shared-ip"]),
+        ("nginx", &["nginx-welcome", "nginx-distribution", "nginx-5xx", "nginx-autoindex"]),
+        ("Apache", &["apache-it-works", "apache-debian", "apache-centos", "apache-503", "apache-autoindex"]),
+        ("IIS", &["iis", "iis-six", "iis-5xx", "iis-listing"]),
+        ("LiteSpeed", &["openlitespeed", "litespeed-503", "litespeed-508", "litespeed-listing"]),
+        ("Xserver", &["xserver-initial", "xserver-invalid-url", "xserver-errors"]),
+        ("Sakura", &["initial-ja", "siteguard", "suspended-ja", "apache-503"]),
+        ("Lolipop", &["initial-ja", "lolipop-errors", "siteguard"]),
+        ("Muumuu Domain", &["parking-ja", "expired-ja"]),
+        ("Onamae", &["parking-ja", "expired-ja"]),
+        ("ConoHa", &["initial-ja"]),
+        ("GoDaddy", &["godaddy-parked", "godaddy-lander", "godaddy-lander-redirect", "afternic"]),
+        ("Namecheap", &["namecheap", "namecheap-text"]),
+        ("Sedo", &["sedo", "parking-adblockkey"]),
+    ] {
+        let missing: Vec<_> = ids.iter().filter(|id| !known.contains(**id)).collect();
+        assert!(missing.is_empty(), "{name}: {missing:?}");
+    }
+}
+
 #[test]
 fn every_kind_has_samples_and_a_code_of_its_own() {
     let codes: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
@@ -263,6 +291,29 @@ fn a_file_is_refused_with_everything_that_is_wrong_with_it() {
         Fingerprints::read("[[fingerprint]]\nname = 'unknown'"),
         Err(FingerprintsError::Syntax(_))
     ));
+}
+
+/// Operators write their own after it.
+#[test]
+fn the_reference_is_complete_and_its_example_can_be_used() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fingerprints.md");
+    let reference = std::fs::read_to_string(path).unwrap();
+    let examples = reference.split("```toml\n").skip(1).filter_map(|block| block.split("```").next());
+    let example = examples.filter(|block| block.starts_with("[[fingerprint]]")).collect::<String>();
+    let read = Fingerprints::read(&example).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(read.ids().collect::<Vec<_>>(), ["our-firewall", "hoster-moved"]);
+    for kind in Kind::ALL {
+        assert!(reference.contains(&format!("`{}`", kind.code())), "{kind:?}");
+    }
+    // the names of all keys are told by the refusal of another one
+    let refusal = Fingerprints::read("[[fingerprint]]\nno-such-key = 1").unwrap_err();
+    let refusal = std::error::Error::source(&refusal).unwrap().to_string();
+    let keys: Vec<_> =
+        refusal.split("expected one of ").nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+    assert!(keys.len() >= 14, "{refusal}");
+    for key in keys {
+        assert!(reference.contains(&format!("| `{key}` |")), "{key}");
+    }
 }
 
 proptest! {

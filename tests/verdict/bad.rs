@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use http::StatusCode;
 use katahai::verdict::{Character, Look};
 
-use super::{Question, files};
+use super::question::{Question, files};
 
 /// Of a hundred pages, as many must be recognised.
-const AT_LEAST: f64 = 97.0;
+pub(super) const AT_LEAST: f64 = 97.0;
 
-const COPY: &str = "<!doctype html><html lang=en><head><title>Tea house Kawaguchi</title></head><body><h1>Our teas</h1>\
+pub(super) const COPY: &str = "<!doctype html><html lang=en><head><title>Tea house Kawaguchi</title></head><body><h1>Our teas</h1>\
     <p>Green tea from the hills behind the town, picked by hand in the first week of May, and sold in our shop, which is \
     open from nine to six. <a href=/shop>To the shop</a></p></body></html>";
 
-struct Page {
+pub(super) struct Page {
     /// `group/name`
     name: String,
     status: u16,
@@ -53,7 +53,7 @@ impl Page {
     }
 }
 
-fn pages(root: &Path) -> Vec<Page> {
+pub(super) fn pages(root: &Path) -> Vec<Page> {
     let is_page = |path: &PathBuf| path.extension().is_some_and(|e| e == "html");
     files(root)
         .iter()
@@ -63,16 +63,29 @@ fn pages(root: &Path) -> Vec<Page> {
 }
 
 /// What of a set of pages is not recognised, and the rates.
-struct Result {
-    count: usize,
-    missed: Vec<String>,
+pub(super) struct Outcome {
+    pub(super) count: usize,
+    pub(super) missed: Vec<String>,
     by_looks: usize,
 }
 
-fn judged(title: &str, pages: &[Page]) -> Result {
+impl Outcome {
+    #[track_caller]
+    pub(super) fn hold(&self, at_least: f64) {
+        let found = self.count - self.missed.len();
+        let rate = rate(found, self.count);
+        assert!(rate >= at_least, "{rate:.1}% of {}:\n{}", self.count, self.missed.join("\n"));
+    }
+}
+
+fn rate(found: usize, all: usize) -> f64 {
+    100.0 * found as f64 / all.max(1) as f64
+}
+
+pub(super) fn judged(title: &str, pages: &[Page]) -> Outcome {
     let copy = Look::read(COPY.as_bytes(), Some("text/html"));
     let mut groups: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
-    let mut result = Result { count: pages.len(), missed: Vec::new(), by_looks: 0 };
+    let mut result = Outcome { count: pages.len(), missed: Vec::new(), by_looks: 0 };
     for page in pages {
         let group = groups.entry(page.name.split('/').next().unwrap()).or_default();
         group.0 += 1;
@@ -87,50 +100,25 @@ fn judged(title: &str, pages: &[Page]) -> Result {
     for (group, (all, found, by_looks)) in groups {
         println!("{all:5} pages, {found:5} recognised, {by_looks:5} by their looks alone: {group}");
     }
-    let rate = |found: usize| 100.0 * found as f64 / result.count.max(1) as f64;
     println!(
         "{title}: {} failure pages, {:.1}% recognised, {:.1}% by their looks alone",
         result.count,
-        rate(result.count - result.missed.len()),
-        rate(result.by_looks)
+        rate(result.count - result.missed.len(), result.count),
+        rate(result.by_looks, result.count)
     );
     result
-}
-
-#[track_caller]
-fn hold(result: &Result, at_least: f64) {
-    let found = result.count - result.missed.len();
-    let rate = 100.0 * found as f64 / result.count.max(1) as f64;
-    assert!(rate >= at_least, "{rate:.1}% of {}:\n{}", result.count, result.missed.join("\n"));
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-#[test]
-fn failure_pages_are_recognised() {
-    let samples = pages(&root().join("src/fingerprint/samples"));
-    assert!(samples.len() >= 150, "{} pages", samples.len());
-    // a list of files is one only where the copy is a page, and so is nothing at all: both have one here
-    hold(&judged("samples of the fingerprints", &samples), 100.0);
-    let held_out = pages(&root().join("tests/verdict/pages"));
-    assert!(held_out.len() >= 30, "{} pages", held_out.len());
-    hold(&judged("held out", &held_out), AT_LEAST);
+/// What fingerprints were made of.
+pub(super) fn samples() -> PathBuf {
+    root().join("src/fingerprint/samples")
 }
 
-#[test]
-#[ignore = "a command of its own: tests/verdict/bad"]
-fn the_gathered_failure_pages_are_recognised() {
-    let gathered = std::env::var_os("KATAHAI_BAD_PAGES").expect("KATAHAI_BAD_PAGES names the folder");
-    let mut all = pages(Path::new(&gathered));
-    let only = judged("gathered, of which no fingerprint was made", &all);
-    for folder in ["src/fingerprint/samples", "tests/verdict/pages"] {
-        all.extend(pages(&root().join(folder)));
-    }
-    let everything = judged("all", &all);
-    println!("not recognised:\n{}", everything.missed.join("\n"));
-    assert!(everything.count >= 150 && only.count >= 50, "too few pages");
-    hold(&only, AT_LEAST);
-    hold(&everything, AT_LEAST);
+/// Failure pages of which none was made.
+pub(super) fn held_out() -> PathBuf {
+    root().join("tests/verdict/pages")
 }

@@ -1,89 +1,39 @@
 //! The verdict over real pages: good ones by the thousand, none of which may be taken for anything else, and the pages of
-//! hosts, servers, panels and frameworks that must be. What is gathered by commands of their own (`good`, `bad` in this
-//! folder) is judged by the same code as the samples of every run.
+//! hosts, servers, panels and frameworks that must be. This is the sample of every run; many more are judged by the
+//! commands `good` and `bad` in this folder (`gathered.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod bad;
 mod good;
+mod own;
+mod question;
 mod redesign;
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
-use http::HeaderMap;
-use katahai::config::ready::Failover;
-use katahai::verdict::{Answer, Case, Character, Known, Look, Shape, Verdict, judge};
-
-/// What a judgement is made of, besides the policy, which is the default.
-struct Question<'a> {
-    status: u16,
-    content_type: &'a str,
-    body: &'a [u8],
-    copy: Option<&'a Look>,
-    is_key_page: bool,
-    character: &'a Character,
-}
-
-impl Question<'_> {
-    /// What speaks against the page: `cause: why`; nothing where it is good.
-    fn objection(&self) -> Option<String> {
-        let headers: HeaderMap =
-            [(http::header::CONTENT_TYPE, self.content_type.parse().unwrap())].into_iter().collect();
-        let known = self.copy.map(|look| Known {
-            shape: Shape::Page,
-            status: 200,
-            content_type: Some("text/html"),
-            location: None,
-            look: Some(look),
-        });
-        let case = Case {
-            key: "/page",
-            host: "www.example.jp",
-            hosts: &[],
-            is_key_page: self.is_key_page,
-            answer: Answer { status: self.status, headers: &headers, body: self.body, whole: true },
-            known,
-            character: self.character,
-            policy: &Failover::default(),
-        };
-        match judge(&case) {
-            Verdict::Good => None,
-            Verdict::Doubtful(finding) => Some(format!("perhaps {}: {}", finding.cause.code(), finding.why)),
-            Verdict::Bad(finding) => Some(format!("{}: {}", finding.cause.code(), finding.why)),
-        }
+#[test]
+fn a_sample_of_real_pages_is_good() {
+    let (mut count, mut alarms) = (0, Vec::new());
+    for folder in ["doc/postgresql-doc-15", "doc/apache2-doc", "debian-reference"] {
+        let folder = Path::new("/usr/share").join(folder);
+        let shown = folder.display();
+        assert!(folder.exists(), "{shown} is missing: run tests/run once, it installs what the tests need");
+        // in one of the further ways at a time: all take a minute
+        let (pages, said) = good::judged(&folder, 1);
+        count += pages;
+        alarms.extend(said);
     }
+    assert!(count >= 2000, "{count} pages");
+    assert!(alarms.is_empty(), "of {count} pages:\n{}", alarms.join("\n"));
 }
 
-/// All files below a folder, sorted.
-fn files(root: &Path) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in folder.read_dir().into_iter().flatten().flatten() {
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                found.push(entry.path());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// Calls `work` for each, on all processors, and gathers what it says.
-fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> Vec<R> + Sync) -> Vec<R> {
-    let (next, said) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let says = work(one);
-                    said.lock().unwrap().extend(says);
-                }
-            });
-        }
-    });
-    said.into_inner().unwrap()
+#[test]
+fn failure_pages_are_recognised() {
+    let samples = bad::pages(&bad::samples());
+    assert!(samples.len() >= 150, "{} pages", samples.len());
+    // a list of files is one only where the copy is a page, and so is nothing at all: both have one here
+    bad::judged("samples of the fingerprints", &samples).hold(100.0);
+    let held_out = bad::pages(&bad::held_out());
+    assert!(held_out.len() >= 30, "{} pages", held_out.len());
+    bad::judged("held out", &held_out).hold(bad::AT_LEAST);
 }

@@ -2,17 +2,25 @@
 
 use super::super::case::{Finding, Verdict};
 use super::{Seen, is_of_site};
-use crate::fingerprint::{Kind, WrongPage, wrong_page};
+use crate::fingerprint::{Kind, WrongPage, wrong_page_instead};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let answer = &seen.case.answer;
     let own = seen.case.policy.fingerprints.as_deref().and_then(|own| own.find(answer));
     // the operator's word goes before ours
-    let Some(wrong) = own.or_else(|| wrong_page(answer)) else { return Verdict::Good };
+    let ours = || wrong_page_instead(answer, || is_foreign(seen));
+    let Some(wrong) = own.or_else(ours) else { return Verdict::Good };
     if is_meant(seen, wrong) {
         return Verdict::Good;
     }
     Verdict::Bad(Finding::new(wrong.kind.cause(), format!("fingerprint {}", wrong.fingerprint)))
+}
+
+/// Whether a page has come in place of another, and has nothing of the site.
+fn is_foreign(seen: &Seen<'_>) -> bool {
+    let case = seen.case;
+    let has_look = case.has_page() && case.known.is_some_and(|known| known.look.is_some());
+    has_look && seen.is_page_of_success() && !is_of_site(case, seen.look())
 }
 
 /// Whether the site has such a page here on purpose. A list of files, an empty page: where its copy is one, or there is no
@@ -32,14 +40,17 @@ fn is_meant(seen: &Seen<'_>, wrong: WrongPage<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::case::Shape;
-    use super::super::testing::{Given, PAGE, hold};
+    use super::super::testing::{Given, PAGE, character, hold};
 
     const SUSPENDED: &str = include_str!("../../fingerprint/samples/suspended/cpanel-suspended.html");
+    const CAPTCHA: &str = include_str!("../../fingerprint/samples/bot-wall/recaptcha-interstitial.html");
     const LISTING: &str = include_str!("../../fingerprint/samples/directory-listing/nginx-autoindex.html");
 
     #[test]
     fn pages_that_are_not_the_site_are_bad_wherever_they_stand() {
         let cut = |body: &str| Given { whole: false, ..Given::page(body) };
+        let titled = |body: &str| body.replace("<title>Captcha", "<title>Tea");
+        let of_site = |body: &str| Given { character: character(), ..Given::page(body) };
         let with = |status, body| Given { status, ..Given::page(body) };
         hold(vec![
             ("without a copy", Given::page(SUSPENDED), "bad suspended"),
@@ -59,6 +70,14 @@ mod tests {
             ("nothing for a page", Given::page("").instead_of(PAGE), "bad empty-page"),
             ("nothing for nothing", Given::page("").instead_of(""), "good"),
             ("nothing where a page must be", Given::page("").key_page(), "bad empty-page"),
+            ("a CAPTCHA in place of a page", Given::page(CAPTCHA).instead_of(PAGE), "bad bot-wall"),
+            ("not all of it is there", cut(CAPTCHA).instead_of(PAGE), "good"),
+            ("that was one before", Given::page(CAPTCHA).instead_of(CAPTCHA), "good"),
+            ("under the page's title", Given::page(&titled(CAPTCHA)).instead_of(PAGE), "good"),
+            ("under the name of the site", of_site(&titled(CAPTCHA)).instead_of("<p>Coffee"), "good"),
+            ("a page that nobody knows", Given::page(CAPTCHA), "good"),
+            ("a way somewhere before", Given::page(CAPTCHA).instead_of_way_to("/b"), "good"),
+            ("as walls do", with(403, CAPTCHA), "bad bot-wall"),
             (
                 "nothing for a picture",
                 Given::page("")

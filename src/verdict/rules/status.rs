@@ -117,6 +117,22 @@ mod tests {
             ("what the visitor sent", of(416).instead_of(PAGE), "good"),
             ("what the visitor sent", of(431).instead_of(PAGE), "good"),
             ("a page for a file", css(200), "bad asset-missing"),
+            (
+                "a page for a script",
+                of(200).instead_of_file(Shape::Asset, "text/javascript"),
+                "bad asset-missing",
+            ),
+            (
+                "a page for a picture",
+                of(200).instead_of_file(Shape::Asset, "image/webp"),
+                "bad asset-missing",
+            ),
+            ("a page for a font", of(200).instead_of_file(Shape::Asset, "font/woff2"), "bad asset-missing"),
+            (
+                "a page for data",
+                of(200).instead_of_file(Shape::Asset, "application/json"),
+                "bad asset-missing",
+            ),
             ("a page for a document", pdf(200), "doubtful soft-missing"),
             ("another type for a file", css(200).header("content-type", "text/css; charset=utf-8"), "good"),
             ("the file was a page", of(200).instead_of_file(Shape::Asset, "text/html"), "good"),

@@ -70,6 +70,7 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
             State::Down { .. } | State::Trial { .. } => Extent::Whole,
         };
         turn = turn.wrapping_add(1);
+        let begun = clock::instant();
         let seen = match check(&current, settings, extent).await {
             Ok(()) => Seen::Good,
             Err(failure) => {
@@ -82,6 +83,9 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         current.sweep(clock::instant());
         current.open_seats(clock::instant());
         let mut wait = pause(current.state(), settings.health.interval, fastrand::f64());
+        // From the beginning of one to that of the next: or a slow site that has to prove itself often takes too long to.
+        let spent = clock::instant().saturating_duration_since(begun);
+        wait = wait.saturating_sub(spent).max(BREATH.min(wait));
         if current.share(clock::instant()) < 1.0 {
             wait = wait.min((settings.ramp / STEPS).max(BREATH));
         }

@@ -1,19 +1,28 @@
 //! A crawl beside `wget --mirror --page-requisites` and HTTrack: the same documentation site on the same nginx, one after the
-//! other, rate limits off. What either of them found must be in our copy. And one crawl of a site of 100,000 pages, for
-//! its memory.
+//! other, rate limits off. What either of them found, or a browser asked for, must be in our copy. And two crawls of a site of
+//! 100,000 pages, for their memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::median;
+use crate::support::browser::Browser;
 use crate::support::nginx::Nginx;
 use crate::support::process::run;
 use crate::support::{Client, Config, Edge, Origin, Page, Site, edge, eventually, secs};
 
 /// From the Debian package `openjdk-17-doc`: ten thousand pages.
 const SITE: &str = "/usr/share/doc/openjdk-17-doc/api";
+/// So many pages it has at least: fewer, and the package is another one.
+const LEAST_PAGES: usize = 10_000;
+/// So many of them are opened in a browser.
+const OPENED: usize = 50;
 const ROUNDS: usize = 3;
 const PAGES: u32 = 100_000;
 
@@ -77,7 +86,10 @@ async fn timed(crawler: &Crawler, url: &str, dir: &Path) -> Cost {
     Cost { seconds, processor: user + system }
 }
 
-/// What each crawler was given with 200, by nginx's own log.
+/// What the browser's User-Agent contains, and nobody else's.
+const BROWSER: (&str, &str) = ("browser", "Chrome/");
+
+/// What each crawler, and the browser, was given with 200, by nginx's own log.
 fn taken(log: &Path) -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut taken: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for line in std::fs::read_to_string(log).unwrap().lines() {
@@ -85,9 +97,10 @@ fn taken(log: &Path) -> BTreeMap<&'static str, BTreeSet<String>> {
         let (Some(status), Some(agent), Some(target)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
-        let crawler = CRAWLERS.iter().find(|crawler| agent.contains(crawler.agent));
-        if let Some(crawler) = crawler.filter(|_| status == "200") {
-            taken.entry(crawler.name).or_default().insert(target.to_owned());
+        let mut agents = CRAWLERS.iter().map(|crawler| (crawler.name, crawler.agent)).chain([BROWSER]);
+        let found = agents.find(|(_, mark)| agent.contains(mark));
+        if let Some((name, _)) = found.filter(|_| status == "200") {
+            taken.entry(name).or_default().insert(target.to_owned());
         }
     }
     taken
@@ -113,11 +126,33 @@ pub async fn side_by_side() {
             }
         }
     }
-    let taken = taken(&log);
-    table(&costs, &taken);
+    let crawled = taken(&log);
+    table(&costs, &crawled);
+    let pages: Vec<&String> = crawled["Katahai"].iter().filter(|target| is_page(target)).collect();
+    println!("\n{} of the files that Katahai took are pages", pages.len());
+    assert!(pages.len() >= LEAST_PAGES, "{SITE} has only {} pages", pages.len());
+    browse(nginx.url(), &pages).await;
     nginx.kill();
-    let others: BTreeSet<&String> = ["wget", "HTTrack"].iter().flat_map(|name| &taken[name]).collect();
+    let taken = taken(&log);
+    let others = ["wget", "HTTrack", BROWSER.0].map(|name| (name, &taken[name]));
     missing(ours.unwrap(), &url, &others).await;
+}
+
+fn is_page(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.ends_with('/') || path.ends_with(".html")
+}
+
+/// Opens pages from all over the site in a browser, which asks for whatever it needs.
+async fn browse(url: String, pages: &[&String]) {
+    let mut browser = Browser::start();
+    for page in pages.iter().step_by(pages.len() / OPENED) {
+        let address = format!("{url}{page}");
+        browser.call("Page.navigate", serde_json::json!({ "url": address }));
+        browser
+            .until(&format!("location.href.startsWith({address:?}) && document.readyState === 'complete'"))
+            .await;
+    }
 }
 
 fn table(costs: &BTreeMap<&str, Vec<Cost>>, taken: &BTreeMap<&'static str, BTreeSet<String>>) {
@@ -144,28 +179,29 @@ fn table(costs: &BTreeMap<&str, Vec<Cost>>, taken: &BTreeMap<&'static str, BTree
 }
 
 /// Asks our copy, its origin dead, for everything that the others were given.
-async fn missing(dir: tempfile::TempDir, url: &str, wanted: &BTreeSet<&String>) {
+async fn missing(dir: tempfile::TempDir, url: &str, others: &[(&str, &BTreeSet<String>)]) {
     let edge = Edge::start_in(dir, config(url)).await;
     edge.until("down").await;
     let client = Client::new(edge.http()).host("127.0.0.1");
-    let mut missing = Vec::new();
-    for target in wanted {
-        let answer = client.get(target).await;
-        if answer.status != 200 || !answer.is_from_snapshot() {
-            missing.push(target);
+    let mut all = BTreeSet::new();
+    for (name, wanted) in others {
+        let mut missing = Vec::new();
+        for target in *wanted {
+            let answer = client.get(target).await;
+            if answer.status != 200 || !answer.is_from_snapshot() {
+                missing.push(target);
+            }
         }
+        println!("\n{} addresses given to {name}; not in our copy: {}", wanted.len(), missing.len());
+        all.extend(missing);
     }
-    println!(
-        "\n{} addresses that wget or HTTrack were given; not in our copy: {}",
-        wanted.len(),
-        missing.len()
-    );
-    missing.iter().take(50).for_each(|target| println!("  {target}"));
+    all.iter().take(50).for_each(|target| println!("  {target}"));
+    assert!(all.is_empty(), "{} addresses are not in our copy", all.len());
 }
 
-/// A site of 100,000 pages of 2 KiB with forty links each, made as they are asked for.
-fn endless() -> impl Fn(&str) -> Option<Page> {
-    let text = "The tide comes in, the tide goes out, and the coffee is still warm. ".repeat(24);
+/// A site of 100,000 pages of 2 KiB with forty links each, made as they are asked for. One page in a hundred says which edition
+/// this is.
+fn endless(edition: Arc<AtomicU32>) -> impl Fn(&str) -> Option<Page> {
     move |path: &str| {
         let n: u32 =
             if path == "/" { 0 } else { path.strip_prefix("/page/of/the/large/site-")?.parse().ok()? };
@@ -177,32 +213,68 @@ fn endless() -> impl Fn(&str) -> Option<Page> {
             .filter(|n| *n < PAGES)
             .map(|n| format!("<a href=\"/page/of/the/large/site-{n}\">{n}</a> "))
             .collect();
-        Some(Page::html(format!("<!doctype html><title>Page {n}</title><p>{text}{n}</p>{links}")))
+        let edition = if n.is_multiple_of(100) { edition.load(Relaxed) } else { 0 };
+        let text = text(n);
+        let body = format!("<!doctype html><title>Page {n}</title>{text}<p>{n} ({edition})</p>{links}");
+        Some(Page::html(body).header("etag", &format!("\"{n}-{edition}\"")))
     }
+}
+
+/// What stands on a page, and on no other: a site that repeats itself is not crawled to its end.
+fn text(n: u32) -> String {
+    const WORDS: [&str; 16] = [
+        "tide", "coffee", "harbour", "boat", "lantern", "rain", "letter", "bridge", "winter", "bread",
+        "garden", "train", "island", "window", "market", "song",
+    ];
+    let mut state = n.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut word = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        WORDS[(state >> 28) as usize]
+    };
+    let mut paragraph = || (0..40).map(|_| word()).collect::<Vec<_>>().join(" ");
+    (0..6).map(|_| format!("<p>{}</p>", paragraph())).collect()
 }
 
 /// The memory of a crawl of 100,000 pages, and of the next one, in which a hundredth has changed.
 pub async fn memory() {
     let origin = Origin::start().await;
-    let page = endless();
+    let edition = Arc::new(AtomicU32::new(1));
+    let page = endless(edition.clone());
     origin.make(move |asked| page(asked.path()));
     let limit = u64::from(PAGES) + 10;
     let site =
         Site::bare("large", "127.0.0.1").set("mirror.rate", "off").set("mirror.max_pages", limit as u32);
-    let begun = Instant::now();
+    let mut begun = Instant::now();
     let edge = Edge::start(Config::new(site.origin(&origin.url())).flag("--access-log", "off")).await;
-    let snapshot = eventually("the snapshot", secs(3000), async || {
-        // what was asked is kept by the origin, and not wanted
-        origin.forget();
-        let snapshot = edge.site().await["snapshot"].clone();
-        (!snapshot.is_null()).then_some(snapshot)
-    })
-    .await;
-    println!("\nA crawl of a site of {PAGES} pages\n\n| pages | seconds | most memory |\n|---|---|---|");
-    println!(
-        "| {} | {:.0} | {} MiB (wanted: below 500) |",
-        snapshot["pages"],
-        begun.elapsed().as_secs_f64(),
-        edge.peak_rss() >> 20
-    );
+    println!("\nCrawls of a site of {PAGES} pages, the second with a hundredth changed\n");
+    println!("| crawl | pages | seconds | most memory |\n|---|---|---|---|");
+    let mut before = Value::Null;
+    for crawl in ["first", "second"] {
+        let snapshot = eventually("the snapshot", secs(3000), async || {
+            // what was asked is kept by the origin, and not wanted
+            origin.forget();
+            let snapshot = edge.site().await["snapshot"].clone();
+            (!snapshot.is_null() && snapshot["id"] != before).then_some(snapshot)
+        })
+        .await;
+        println!(
+            "| {crawl} | {} | {:.0} | {} MiB (wanted: below 500) |",
+            snapshot["pages"],
+            begun.elapsed().as_secs_f64(),
+            edge.peak_rss() >> 20
+        );
+        assert!(snapshot["pages"].as_u64().unwrap() >= u64::from(PAGES) * 9 / 10, "{}", edge.crawl().await);
+        before = snapshot["id"].clone();
+        if crawl == "first" {
+            eventually("its end", secs(60), async || edge.crawl().await["running"].is_null().then_some(()))
+                .await;
+            edition.store(2, Relaxed);
+            edge.forget_peak();
+            begun = Instant::now();
+            assert_eq!(edge.admin().post("/api/v1/sites/large/snapshots", "").await.status, 202);
+        }
+    }
+    eventually("its end", secs(60), async || edge.crawl().await["running"].is_null().then_some(())).await;
+    let report = edge.crawl().await["last"]["report"].clone();
+    println!("\nthe second: {} answers said \"not modified\"", report["unchanged"]);
 }

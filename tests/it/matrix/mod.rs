@@ -9,6 +9,7 @@ mod load;
 mod name;
 mod origins;
 mod own;
+mod own_settings;
 mod process;
 mod said;
 mod sheet;
@@ -43,7 +44,7 @@ fn row<F: Future<Output = ()> + 'static>(name: &'static str, run: impl FnOnce(Sh
 }
 
 /// The groups of the matrix, in its order.
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "process",
     "status",
     "right status, wrong page",
@@ -54,6 +55,7 @@ const GROUPS: [&str; 10] = [
     "copies",
     "load",
     "forms",
+    "the product's own settings",
 ];
 
 fn rows(group: &str) -> Vec<Row> {
@@ -68,6 +70,7 @@ fn rows(group: &str) -> Vec<Row> {
         "copies" => copies::rows(),
         "load" => load::rows(),
         "forms" => forms::rows(),
+        "the product's own settings" => own_settings::rows(),
         other => panic!("no group {other:?}"),
     }
 }
@@ -149,6 +152,7 @@ groups! {
     copies_: 7;
     load_: 8;
     forms_: 9;
+    own_settings_: 10;
 }
 
 /// The rows as a list in a file of its own: none is lost by an edit of the code.

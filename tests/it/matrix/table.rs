@@ -56,18 +56,20 @@ pub fn render(rows: &[Done]) -> String {
     out
 }
 
-/// Prints a group past the runner, which would keep what a test that passes has to say, and writes all groups that have
-/// been run so far to `target/matrix.txt`, which `tests/run` prints at its end.
+/// Writes all groups that have been run so far to `target/matrix.txt`; and when that is all of them, prints them past the
+/// runner, which would keep what a test that passes has to say.
 pub fn publish(place: usize, group: &str, rows: &[Done], took: std::time::Duration) {
     let well = rows.iter().filter(|row| row.well).count();
     let text =
         format!("\n{group}: {well} of {} rows, {:.0} s\n{}", rows.len(), took.as_secs_f64(), render(rows));
     let mut groups = GROUPS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    groups.push((place, text.clone()));
+    groups.push((place, text));
     groups.sort();
     let all: String = groups.iter().map(|(_, text)| text.as_str()).collect();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("matrix.txt"), &all).unwrap();
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    if groups.len() == super::GROUPS.len() {
+        let _ = std::io::stderr().write_all(all.as_bytes());
+    }
 }

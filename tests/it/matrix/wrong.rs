@@ -83,6 +83,7 @@ pub fn pages() -> Vec<Row> {
         page("a bot wall", &["bot-wall"], "bot-wall/cloudflare-challenge.html"),
         // as those who send it do: with 403
         everything("a CAPTCHA", &["bot-wall"], Instead(captcha().status(403))),
+        everything("a CAPTCHA with 200", &["bot-wall"], Instead(captcha())),
         everything(
             "a redirect to another domain",
             &["foreign-redirect"],

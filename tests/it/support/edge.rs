@@ -143,6 +143,11 @@ impl Edge {
         process::peak_rss(self.pid())
     }
 
+    /// Counts the most memory anew from now on.
+    pub fn forget_peak(&self) {
+        process::forget_peak(self.pid());
+    }
+
     /// Kills it (-9).
     pub fn kill(&mut self) {
         self.process.kill();

@@ -143,7 +143,12 @@ pub fn rss(pid: u32) -> u64 {
     status_line(pid, "VmRSS:")
 }
 
-/// The most that it ever had.
+/// Counts the most memory anew from now on.
+pub fn forget_peak(pid: u32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("a living process");
+}
+
+/// The most that it ever had, or since that was forgotten.
 pub fn peak_rss(pid: u32) -> u64 {
     status_line(pid, "VmHWM:")
 }

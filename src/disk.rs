@@ -141,13 +141,16 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     }
 }
 
+/// So often a lock is tried, 5 ms apart. On a busy machine a process takes a tenth of a second to start.
+const LOCK_TRIES: u32 = 60;
+
 /// Takes a lock for oneself, unless somebody has it. Tried for a moment: a process that another thread is starting has
 /// copies of all open files, and of the locks on them, until it runs its own program.
 ///
 /// # Errors
 /// Of the file system.
 pub fn try_lock(file: &File) -> io::Result<bool> {
-    for _ in 0..5 {
+    for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(5)),

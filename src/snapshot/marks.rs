@@ -27,7 +27,7 @@ const VERSION: u32 = 1;
 
 /// How often, and about how long apart, a lock is tried for: ten seconds and more, many times what its holders need it
 /// for. Not at fixed times, so that nobody who takes it again and again is met each time.
-const TRIES: u32 = 10_000;
+const TRIES: u32 = 30_000;
 const APART: std::ops::Range<u64> = 500..1500;
 
 /// The marks of a snapshot.

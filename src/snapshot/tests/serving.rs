@@ -245,6 +245,8 @@ impl GoingOn {
 #[test]
 fn movers_do_not_disturb_each_other() {
     const ROUNDS: u64 = 15;
+    // nobody acts without a breath between: whoever waits for a lock tries it every millisecond, and could wait for ever
+    let breath = || std::thread::sleep(std::time::Duration::from_millis(3));
     let place = Place::new();
     for n in 0..3 {
         take(&place.store, n, &[("/", &format!("body {n}"))]);
@@ -261,11 +263,13 @@ fn movers_do_not_disturb_each_other() {
         scope.spawn(|| {
             let _end = going_on.until_dropped();
             while going_on.yes() {
+                breath();
                 match stores[0].rollback(at(1)) {
                     Ok(_) | Err(ServiceError::NothingOlder) => {}
                     Err(other) => panic!("{other}"),
                 }
                 let newest = stores[0].list()[0].id;
+                breath();
                 match stores[0].put_in_service(&newest, None) {
                     Ok(_) | Err(ServiceError::NoSuch(_)) => {}
                     Err(other) => panic!("{other}"),
@@ -275,6 +279,7 @@ fn movers_do_not_disturb_each_other() {
         scope.spawn(|| {
             let _end = going_on.until_dropped();
             while going_on.yes() {
+                breath();
                 stores[1].retain(&newest(2)).unwrap();
             }
         });

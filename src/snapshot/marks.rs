@@ -25,7 +25,7 @@ const PINNED: &str = "pinned";
 const HELD: &str = "held.json";
 const VERSION: u32 = 1;
 
-/// How often, and about how long apart, a lock is tried for: ten seconds and more, many times what its holders need it
+/// How often, and about how long apart, a lock is tried for: half a minute and more, many times what its holders need it
 /// for. Not at fixed times, so that nobody who takes it again and again is met each time.
 const TRIES: u32 = 30_000;
 const APART: std::ops::Range<u64> = 500..1500;

@@ -74,9 +74,7 @@ impl Names {
         let ending = if html { "html" } else { media::ending(&media::essence(content_type)) };
         format!("{PAGES}/{}/{}.{ending}", &hash[..2], &hash[2..])
     }
-}
 
-impl Names {
     /// Whether a static server may find a file at this path, whatever page it belongs to.
     pub(super) fn has_file_at(&self, path: &str) -> bool {
         let path = percent_decode_str(path).decode_utf8_lossy();

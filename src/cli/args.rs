@@ -119,7 +119,7 @@ pub(super) struct Instance {
 
 #[derive(Debug, Group)]
 pub(super) struct Explain {
-    /// The whole address, such as https://www.example.jp/about.
+    /// The whole address: scheme, host and path, as a visitor has it.
     #[arg(value_name = "URL")]
     pub(super) url: String,
     /// The visitor's cookies, such as "session=1", where they make a difference.

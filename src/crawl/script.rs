@@ -99,7 +99,16 @@ impl Surroundings<'_> {
         if self.is_part() || self.is_compared() || self.is_key() {
             return None;
         }
-        self.call(text).or_else(|| self.assigned(text)).unwrap_or_else(|| guess(text, self.kind))
+        let guessed = || guess(text, self.kind).or_else(|| self.beside(text));
+        self.call(text).or_else(|| self.assigned(text)).unwrap_or_else(guessed)
+    }
+
+    /// `load(document, 'script', 'search.js')`: a script's file names another one that lies beside it, and hands it to a
+    /// function of its own.
+    fn beside(&self, text: &str) -> Option<Meaning> {
+        let handed = matches!(self.before[0], Token::Sign(b',' | b'(')) && self.is_after(b')');
+        let named = CODE.contains(&ending_of(text)) && !text.contains(['/', '?']);
+        (self.kind == Kind::File && handed && named).then_some(Meaning::Script(Need::Guess))
     }
 
     /// Whether the words before it are these, the last one first.
@@ -397,6 +406,7 @@ mod tests {
             ("a ? '/x.png' : '/y.png'", &[">/x.png?", ">/y.png?"]),
             ("i.src = 'over.gif'", &[">over.gif?"]),
             ("l.setAttribute('href', '/theme.css')", &[">/theme.css?"]),
+            ("add(doc, 'script', 'search.js'); var named = ['a.js', 'b.js']", &["|search.js?"]),
         ] {
             assert_eq!(found(script, Kind::File), expected, "{script}");
         }

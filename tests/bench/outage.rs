@@ -20,7 +20,9 @@ pub async fn latency() {
     }
     std::fs::write(root.path().join("index.html"), index).unwrap();
     let mut nginx = Nginx::folder(root.path());
-    let edge = Edge::start(config(&nginx.url()).site("health.interval", "1s")).await;
+    let edge =
+        Edge::start(config(&nginx.url()).site("health.interval", "1s").site("failover.recovery_ramp", "1s"))
+            .await;
     edge.until_snapshot().await;
     let client = Client::new(edge.http()).host("127.0.0.1");
     let targets: Vec<String> = (0..PAGES).map(|n| format!("/{n}.html")).collect();

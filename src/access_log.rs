@@ -1,13 +1,19 @@
-//! One line per request, JSON or plain, on standard output. Never blocks a request: lines go through a bounded queue to
-//! a thread of its own; what does not fit is dropped and counted.
+//! One line per request, JSON or plain, on standard output or into a file. Never blocks a request: lines go through a bounded
+//! queue to a thread of its own; what does not fit is dropped and counted. A file is opened anew when somebody says so, which
+//! is how logs are rotated: renamed first, then written under the old name again.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use prometheus::IntCounter;
 
+use crate::disk;
 use crate::failure::Cause;
 use crate::metrics::Answer;
 
@@ -52,9 +58,71 @@ pub struct Line<'a> {
     pub took: Duration,
 }
 
+/// Where lines go.
+trait Sink: Write + Send + 'static {
+    /// Opens it anew, where that means something.
+    fn reopen(&mut self) {}
+
+    /// Whether there may be somebody to write for after an error.
+    fn outlives_errors(&self) -> bool {
+        false
+    }
+}
+
+impl Sink for std::io::Stdout {}
+
+/// A log file, by its name.
+struct Named {
+    path: PathBuf,
+    file: File,
+}
+
+impl Named {
+    fn open(path: &Path) -> std::io::Result<Named> {
+        Ok(Named { path: path.to_owned(), file: disk::append(path)? })
+    }
+}
+
+impl Write for Named {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Sink for Named {
+    fn reopen(&mut self) {
+        match disk::append(&self.path) {
+            Ok(file) => {
+                self.file = file;
+                tracing::info!(file = %self.path.display(), "access log opened anew");
+            }
+            Err(error) => {
+                tracing::error!(file = %self.path.display(), %error, "access log could not be opened anew, the old file is written on");
+            }
+        }
+    }
+
+    /// A disk that is full today has room tomorrow.
+    fn outlives_errors(&self) -> bool {
+        true
+    }
+}
+
 /// The writing end. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct AccessLog(Option<(SyncSender<String>, Format, IntCounter)>);
+pub struct AccessLog(Option<Writer>);
+
+#[derive(Clone, Debug)]
+struct Writer {
+    sender: SyncSender<String>,
+    format: Format,
+    dropped: IntCounter,
+    reopen: Arc<AtomicBool>,
+}
 
 impl AccessLog {
     /// A log that is written nowhere.
@@ -62,18 +130,37 @@ impl AccessLog {
         AccessLog(None)
     }
 
-    /// A log to `out`, written by a thread of its own. `dropped` counts what did not fit.
+    /// A log on standard output. `dropped` counts what did not fit.
     ///
     /// # Errors
-    /// If the thread cannot be started.
-    pub fn to(
-        out: impl Write + Send + 'static,
-        format: Format,
-        dropped: IntCounter,
-    ) -> std::io::Result<AccessLog> {
+    /// The thread that writes cannot be started.
+    pub fn to_stdout(format: Format, dropped: IntCounter) -> std::io::Result<AccessLog> {
+        AccessLog::to(std::io::stdout(), format, dropped)
+    }
+
+    /// A log to the end of a file, which is made if there is none.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or the thread that writes cannot be started.
+    pub fn to_file(file: &Path, format: Format, dropped: IntCounter) -> std::io::Result<AccessLog> {
+        AccessLog::to(Named::open(file)?, format, dropped)
+    }
+
+    fn to(out: impl Sink, format: Format, dropped: IntCounter) -> std::io::Result<AccessLog> {
         let (sender, lines) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&lines, out))?;
-        Ok(AccessLog(Some((sender, format, dropped))))
+        let reopen = Arc::new(AtomicBool::new(false));
+        let (told, lost) = (reopen.clone(), dropped.clone());
+        let writing = move || write_all(&lines, out, &told, &lost);
+        std::thread::Builder::new().name("access-log".into()).spawn(writing)?;
+        Ok(AccessLog(Some(Writer { sender, format, dropped, reopen })))
+    }
+
+    /// Has the file opened anew, before anything else is written.
+    pub fn reopen(&self) {
+        let Some(writer) = &self.0 else { return };
+        writer.reopen.store(true, Ordering::Release);
+        // An empty line wakes the thread; if there is no room for it, the thread is awake.
+        _ = writer.sender.try_send(String::new());
     }
 
     /// Whether lines are wanted.
@@ -83,28 +170,39 @@ impl AccessLog {
 
     /// Writes one line, or drops it.
     pub fn write(&self, line: &Line<'_>) {
-        let Some((sender, format, dropped)) = &self.0 else { return };
-        let text = match format {
+        let Some(writer) = &self.0 else { return };
+        let text = match writer.format {
             Format::Plain => plain(line),
             Format::Json => json(line),
         };
-        match sender.try_send(text) {
+        match writer.sender.try_send(text) {
             Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => dropped.inc(),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => writer.dropped.inc(),
         }
     }
 }
 
-/// Ends when all senders are gone, or when nobody reads any more.
-fn write_all(lines: &Receiver<String>, out: impl Write) {
-    let mut out = std::io::BufWriter::with_capacity(64 * 1024, out);
+/// Ends when all senders are gone, or when nobody reads any more. Lines that a full disk has no room for are `lost`.
+fn write_all(lines: &Receiver<String>, out: impl Sink, reopen: &AtomicBool, lost: &IntCounter) {
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
     while let Ok(line) = lines.recv() {
+        if reopen.swap(false, Ordering::AcqRel) {
+            out.get_mut().reopen();
+        }
+        let mut count = u64::from(!line.is_empty());
         let mut written = out.write_all(line.as_bytes());
         for line in lines.try_iter().take(1024) {
+            count += u64::from(!line.is_empty());
             written = written.and_then(|()| out.write_all(line.as_bytes()));
         }
         if written.and_then(|()| out.flush()).is_err() {
-            return;
+            if !out.get_ref().outlives_errors() {
+                return;
+            }
+            lost.inc_by(count);
+            // What could not be written is forgotten: it would grow, and come out torn.
+            let (sink, _) = out.into_parts();
+            out = BufWriter::with_capacity(64 * 1024, sink);
         }
     }
 }
@@ -203,10 +301,37 @@ mod tests {
     fn what_does_not_fit_is_dropped_and_counted() {
         let dropped = IntCounter::new("dropped", "x").unwrap();
         let (sender, lines) = sync_channel(1);
-        let log = AccessLog(Some((sender, Format::Plain, dropped.clone())));
+        let reopen = Arc::default();
+        let log = AccessLog(Some(Writer { sender, format: Format::Plain, dropped: dropped.clone(), reopen }));
         log.write(&line("/a"));
         log.write(&line("/b"));
         assert_eq!(dropped.get(), 1);
         assert!(lines.recv().unwrap().contains("/a"));
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_is_begun_anew_under_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (name, old) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
+        let lost = IntCounter::new("dropped", "x").unwrap();
+        let (sender, lines) = sync_channel(QUEUE);
+        let reopen = AtomicBool::new(false);
+        sender.send("one\n".to_owned()).unwrap();
+        drop(sender);
+        write_all(&lines, Named::open(&name).unwrap(), &reopen, &lost);
+        std::os::unix::fs::symlink("/dev/full", &old).unwrap();
+        let (sender, lines) = sync_channel(QUEUE);
+        sender.send("two\n".to_owned()).unwrap();
+        drop(sender);
+        write_all(&lines, Named::open(&old).unwrap(), &reopen, &lost);
+        assert_eq!(lost.get(), 1, "a full disk is counted");
+        let (sender, lines) = sync_channel(QUEUE);
+        let mut named = Named::open(&old).unwrap();
+        named.path = name.clone();
+        reopen.store(true, Ordering::Relaxed);
+        sender.send("three\n".to_owned()).unwrap();
+        drop(sender);
+        write_all(&lines, named, &reopen, &lost);
+        assert_eq!((std::fs::read_to_string(&name).unwrap().as_str(), lost.get()), ("one\nthree\n", 1));
     }
 }

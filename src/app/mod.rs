@@ -78,6 +78,7 @@ pub enum StartError {
 pub struct App {
     source: Source,
     proxy: Proxy,
+    access_log: AccessLog,
     parts: Parts,
     certs: Arc<Certs>,
     visitors: Mutex<Option<Server>>,
@@ -154,7 +155,8 @@ impl App {
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), config.limits.body_size);
-        let proxy = Proxy::new(table, log(&metrics));
+        let access_log = log(&metrics);
+        let proxy = Proxy::new(table, access_log.clone());
         look_at_origins(&proxy).await;
         let visitors = Server::new(Terms::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);
@@ -168,6 +170,7 @@ impl App {
         let app = Arc::new(App {
             source,
             proxy,
+            access_log,
             parts,
             certs,
             visitors: Mutex::new(Some(visitors)),
@@ -216,6 +219,11 @@ impl App {
         status::gauge(self);
         self.gauge_coverage().await;
         &self.parts.metrics
+    }
+
+    /// Has the access log's file opened anew: it was renamed, to be rotated.
+    pub fn reopen_access_log(&self) {
+        self.access_log.reopen();
     }
 
     /// Where it listens.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::args::Demo;
 use super::print::say;
-use super::serve::{admin, announce, end, guarded, start, until_told};
-use super::{FAILED, USAGE, fail, logging, runtime};
+use super::serve::{admin, announce, end, guarded, start};
+use super::signals::Signals;
+use super::{FAILED, USAGE, fail, logging, with_signals};
 use crate::admin;
 use crate::app::{Observer, Source};
 use crate::config::ready::AdminAddr;
@@ -15,14 +16,13 @@ use crate::demo::origin::Handle;
 
 /// Runs the command.
 pub(super) fn run(options: &Demo) -> u8 {
-    logging::start(&options.log, "info");
-    match runtime() {
-        Ok(runtime) => runtime.block_on(demo(options)),
-        Err(error) => fail(FAILED, &format!("could not start: {error}")),
-    }
+    with_signals(async |signals| {
+        logging::start(&options.log, "info");
+        demo(options, signals).await
+    })
 }
 
-async fn demo(options: &Demo) -> u8 {
+async fn demo(options: &Demo, mut signals: Signals) -> u8 {
     let state = match crate::disk::TempDir::create("katahai-demo") {
         Ok(state) => state,
         Err(error) => {
@@ -57,8 +57,8 @@ async fn demo(options: &Demo) -> u8 {
     };
     announce(&app);
     greet(&app, page);
-    until_told(&app).await;
-    end(&app, server).await
+    signals.serve(&app).await;
+    end(&app, server, signals).await
 }
 
 /// The address, or the same host with a free port if somebody listens there already: a demo is not to fail on that.

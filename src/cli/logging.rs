@@ -35,7 +35,7 @@ pub(super) fn access(options: &Log, metrics: &Metrics) -> std::io::Result<Access
     let dropped = metrics.access_log_dropped.clone();
     match options.access_log.as_str() {
         "off" => Ok(AccessLog::off()),
-        "-" => AccessLog::to(std::io::stdout(), format, dropped),
-        file => AccessLog::to(crate::disk::append(file.as_ref())?, format, dropped),
+        "-" => AccessLog::to_stdout(format, dropped),
+        file => AccessLog::to_file(file.as_ref(), format, dropped),
     }
 }

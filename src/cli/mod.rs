@@ -14,6 +14,7 @@ mod print;
 mod progress;
 mod reload;
 mod serve;
+mod signals;
 mod snapshot;
 mod status;
 mod take;
@@ -76,6 +77,16 @@ fn run_to_end(work: impl Future<Output = u8>) -> u8 {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => fail(FAILED, &format!("could not start: {error}")),
     }
+}
+
+/// Runs work that lasts until a signal says to stop, to its exit code. The signals are taken over before anything else is done.
+fn with_signals(work: impl AsyncFnOnce(signals::Signals) -> u8) -> u8 {
+    run_to_end(async {
+        match signals::Signals::install() {
+            Ok(signals) => work(signals).await,
+            Err(error) => fail(FAILED, &format!("signals cannot be received: {error}")),
+        }
+    })
 }
 
 /// The runtime for commands that talk or serve.

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::args::{Log, Serve};
-use super::{FAILED, USAGE, fail, logging, runtime};
+use super::signals::Signals;
+use super::{FAILED, USAGE, fail, logging, with_signals};
 use crate::access_log::AccessLog;
 use crate::admin::Api;
 use crate::app::{self, App, GRACE, Observer, Source, chain};
@@ -17,7 +16,17 @@ use crate::server::{self, Drained, Listener, Server, Terms};
 
 /// Runs the command.
 pub(super) fn run(options: &Serve) -> u8 {
-    logging::start(&options.log, "info");
+    with_signals(async |signals| {
+        logging::start(&options.log, "info");
+        match configured(options) {
+            Ok((config, source)) => serve(config, source, &options.log, signals).await,
+            Err(code) => code,
+        }
+    })
+}
+
+/// What to serve; the exit code where that cannot be told.
+fn configured(options: &Serve) -> Result<(Config, Source), u8> {
     let env = Env::of_process();
     let loaded = match &options.origin {
         Some(origin) => {
@@ -28,30 +37,20 @@ pub(super) fn run(options: &Serve) -> u8 {
             Some(file) => from_file(file, env),
             None => {
                 let message = "there is no configuration: give a file with -c, or a site with --origin URL";
-                return fail(USAGE, message);
+                return Err(fail(USAGE, message));
             }
         },
     };
-    let (mut config, mut source) = match loaded {
-        Ok(loaded) => loaded,
-        Err(problems) => return refuse(&problems),
-    };
+    let (mut config, mut source) = loaded.map_err(|problems| refuse(&problems))?;
     if let Some(admin) = &options.admin {
-        config.listen.admin = match admin_addr(admin) {
-            Ok(addr) => addr,
-            Err(message) => return fail(USAGE, &message),
-        };
-        if let Err(message) = guarded(&config) {
-            return fail(USAGE, &message);
-        }
+        let usage = |message: String| fail(USAGE, &message);
+        config.listen.admin = admin_addr(admin).map_err(usage)?;
+        guarded(&config).map_err(usage)?;
         if let Source::File { admin, .. } = &mut source {
             *admin = Some(config.listen.admin.clone());
         }
     }
-    match runtime() {
-        Ok(runtime) => runtime.block_on(serve(config, source, &options.log)),
-        Err(error) => fail(FAILED, &format!("could not start: {error}")),
-    }
+    Ok((config, source))
 }
 
 /// The file to use: the one given, or the first that is there of those that are looked for.
@@ -107,7 +106,7 @@ fn refuse(problems: &Problems) -> u8 {
     USAGE
 }
 
-async fn serve(config: Config, source: Source, log: &Log) -> u8 {
+async fn serve(config: Config, source: Source, log: &Log, mut signals: Signals) -> u8 {
     let app = match start(config, source, log, None).await {
         Ok(app) => app,
         Err(message) => return fail(FAILED, &message),
@@ -118,8 +117,8 @@ async fn serve(config: Config, source: Source, log: &Log) -> u8 {
         Err(message) => return fail(FAILED, &message),
     };
     announce(&app);
-    until_told(&app).await;
-    end(&app, admin).await
+    signals.serve(&app).await;
+    end(&app, admin, signals).await
 }
 
 /// Starts the proxy.
@@ -194,41 +193,13 @@ pub(super) fn announce(app: &App) {
     _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-/// Waits for the signal to stop; reloads when told to.
-pub(super) async fn until_told(app: &Arc<App>) {
-    let signals =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        tracing::error!("signals cannot be received");
-        return std::future::pending().await;
-    };
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => drop(app.reload().await), // it says itself what came of it
-        }
-    }
-}
-
-/// Waits for another signal to stop.
-async fn told_again() {
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        (Err(_), _) | (_, Err(_)) => std::future::pending().await,
-    }
-}
-
 /// Lets what runs end, then ends. Visitors first: the operator can still look on.
-pub(super) async fn end(app: &app::App, admin: Server) -> u8 {
+pub(super) async fn end(app: &app::App, admin: Server, mut signals: Signals) -> u8 {
     _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!(grace = ?GRACE, "stopping, requests under way may end; a second signal ends them");
     let drained = tokio::select! {
         drained = app.drain(GRACE) => drained,
-        () = told_again() => {
+        () = signals.stop() => {
             tracing::warn!("stopped by a second signal, connections were cut");
             None
         }

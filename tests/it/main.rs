@@ -30,6 +30,7 @@ mod mirrors;
 mod modes;
 mod names;
 mod origins;
+mod own_life;
 mod pages;
 mod polite;
 mod portable;

@@ -153,6 +153,10 @@ impl Edge {
         self.process.kill();
     }
 
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     pub fn sighup(&self) {
         self.process.signal(Signal::HUP);
     }

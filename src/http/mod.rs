@@ -9,6 +9,7 @@ pub mod control;
 pub mod copy;
 pub mod entity;
 pub mod forwarded;
+pub mod framing;
 pub mod headers;
 pub mod plain;
 pub mod range;

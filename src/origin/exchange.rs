@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -23,6 +23,10 @@ use super::connect::Io;
 use super::pool::Pool;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
+use crate::http::framing::{self, After, Sent};
+
+/// Header fields that an answer may have. What they may weigh together is bounded as well, and goes first in practice.
+const FIELDS: usize = 512;
 
 type Driver = Box<http1::Connection<TokioIo<Box<dyn Io>>, Body>>;
 
@@ -34,6 +38,8 @@ pub struct Connection {
     pub reused: bool,
     /// When it came to rest.
     pub idle_since: Option<Instant>,
+    /// Whether another request may follow the one that it carries.
+    after: After,
 }
 
 /// A request that brought no answer.
@@ -60,7 +66,9 @@ impl Unanswered {
 }
 
 impl Connection {
-    /// Speaks HTTP/1.1 on `io`. Answers' header fields may take `header_size` bytes.
+    /// Speaks HTTP/1.1 on `io`. Answers' header fields may take `header_size` bytes. Lines among them that are no fields are
+    /// left out, as browsers do: a warning that PHP wrote there is no reason to take a page away. A folded line becomes one
+    /// (RFC 9112 section 5.2), and a space before the colon goes (section 5.1), so that a length cannot be hidden behind either.
     ///
     /// # Errors
     /// [`Cause::NotHttp`], should hyper refuse the settings.
@@ -70,10 +78,15 @@ impl Connection {
             // Nearly all requests are one piece, their head. For the few with a body, copying costs less than the 64
             // vectors that hyper lays out for each write.
             .writev(false)
+            .max_headers(FIELDS)
+            .ignore_invalid_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(TokioIo::new(io))
             .await
             .map_err(|e| Failure::new(Cause::NotHttp).source(e))?;
-        Ok(Connection { sender, driver: Box::new(driver), reused: false, idle_since: None })
+        let driver = Box::new(driver);
+        Ok(Connection { sender, driver, reused: false, idle_since: None, after: After::Rest })
     }
 
     /// Whether the connection can take a request: asks for news from the peer without waiting.
@@ -83,15 +96,17 @@ impl Connection {
     }
 
     /// Sends the request and waits for the answer's header fields. The connection comes back with the answer, unless
-    /// the origin closed it at once; the body needs it.
+    /// the origin closed it at once; the body needs it. What the answer says of its length is true and said once.
     ///
     /// # Errors
-    /// See [`Unanswered`]; waiting too long is the caller's to end, by dropping this.
+    /// See [`Unanswered`]; [`Cause::NotHttp`] also for a change of protocol that nobody asked for, and for an answer of which
+    /// nobody can tell how long it is. Waiting too long is the caller's to end, by dropping this.
     pub async fn ask(
         self,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Option<Connection>), Unanswered> {
         let Connection { mut sender, driver, reused, .. } = self;
+        let mut after = framing::after(request.method(), sent(request.body()));
         let mut answer = std::pin::pin!(sender.try_send_request(request));
         let mut driver = Some(driver);
         let result = std::future::poll_fn(|cx| {
@@ -103,8 +118,12 @@ impl Connection {
         })
         .await;
         match result {
-            Ok(answer) => {
-                let rest = driver.map(|driver| Connection { sender, driver, reused: true, idle_since: None });
+            Ok(mut answer) => {
+                if let After::Close = settled(&mut answer)? {
+                    after = After::Close;
+                }
+                let rest =
+                    driver.map(|driver| Connection { sender, driver, reused: true, idle_since: None, after });
                 Ok((answer, rest))
             }
             Err(error) => Err(Unanswered { old_connection: reused, ..unanswered(error) }),
@@ -121,6 +140,24 @@ impl Connection {
         crate::tasks::detached((*self.driver).with_upgrades());
         answer.await.map_err(unanswered)
     }
+}
+
+/// How a request says how long its body is.
+fn sent(body: &Body) -> Sent {
+    if matches!(body, Body::Empty) {
+        return Sent::Nothing;
+    }
+    if body.size_hint().exact().is_some() { Sent::Length } else { Sent::Chunks }
+}
+
+/// Brings an answer's own words on its length into order.
+fn settled(answer: &mut Response<Incoming>) -> Result<After, Failure> {
+    let not_http = |why: &str| Failure::new(Cause::NotHttp).detail(why.to_owned());
+    let status = answer.status();
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(not_http("a change of protocol that nobody asked for"));
+    }
+    framing::settle(status, answer.headers_mut()).map_err(not_http)
 }
 
 fn unanswered(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Unanswered {
@@ -180,9 +217,9 @@ impl AnswerBody {
         }
     }
 
-    /// Takes the connection back to the pool if it is whole and at rest.
+    /// Takes the connection back to the pool if it is whole and at rest, and may carry another request.
     fn release(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take().filter(|c| c.after == After::Rest) else { return };
         if (connection.sender.is_ready() || connection.is_open())
             && let Some(pool) = self.pool.upgrade()
         {

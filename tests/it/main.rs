@@ -20,6 +20,7 @@ mod dashboard;
 mod demo;
 mod docs_site;
 mod failover;
+mod framing;
 mod gate;
 mod harness;
 mod holding;

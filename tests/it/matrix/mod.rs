@@ -5,16 +5,21 @@
 mod check;
 mod copies;
 mod forms;
+mod hard_to_see;
 mod load;
 mod name;
 mod origins;
 mod own;
+mod own_life;
 mod own_settings;
 mod process;
 mod said;
 mod sheet;
+mod sites_that_are;
 mod table;
 mod tls;
+mod visitors;
+mod which_copy;
 mod wrong;
 
 use std::future::Future;
@@ -41,38 +46,6 @@ struct Row {
 /// A row of a shape of its own.
 fn row<F: Future<Output = ()> + 'static>(name: &'static str, run: impl FnOnce(Sheet) -> F + 'static) -> Row {
     Row { name, run: Box::new(move |sheet| Box::pin(run(sheet))) }
-}
-
-/// The groups of the matrix, in its order.
-const GROUPS: [&str; 11] = [
-    "process",
-    "status",
-    "right status, wrong page",
-    "several origins",
-    "name",
-    "TLS to the origin",
-    "Katahai itself",
-    "copies",
-    "load",
-    "forms",
-    "the product's own settings",
-];
-
-fn rows(group: &str) -> Vec<Row> {
-    match group {
-        "process" => process::rows(),
-        "status" => wrong::statuses(),
-        "right status, wrong page" => wrong::pages(),
-        "several origins" => origins::rows(),
-        "name" => name::rows(),
-        "TLS to the origin" => tls::rows(),
-        "Katahai itself" => own::rows(),
-        "copies" => copies::rows(),
-        "load" => load::rows(),
-        "forms" => forms::rows(),
-        "the product's own settings" => own_settings::rows(),
-        other => panic!("no group {other:?}"),
-    }
 }
 
 /// How many rows of a group run at once. Most of them wait most of the time.
@@ -133,26 +106,43 @@ fn words(error: tokio::task::JoinError) -> String {
 }
 
 macro_rules! groups {
-    ($($test:ident: $place:literal;)+) => {$(
-        #[tokio::test]
-        async fn $test() {
-            run(GROUPS[$place]).await;
+    ($($test:ident: $name:literal, $rows:path;)+) => {
+        /// The groups of the matrix, in its order.
+        const GROUPS: &[&str] = &[$($name),+];
+
+        fn rows(group: &str) -> Vec<Row> {
+            match group {
+                $($name => $rows(),)+
+                other => panic!("no group {other:?}"),
+            }
         }
-    )+};
+
+        $(
+            #[tokio::test]
+            async fn $test() {
+                run($name).await;
+            }
+        )+
+    };
 }
 
 groups! {
-    process_: 0;
-    status: 1;
-    wrong_pages: 2;
-    several_origins: 3;
-    name_: 4;
-    tls_to_the_origin: 5;
-    katahai_itself: 6;
-    copies_: 7;
-    load_: 8;
-    forms_: 9;
-    own_settings_: 10;
+    process_: "process", process::rows;
+    status: "status", wrong::statuses;
+    wrong_pages: "right status, wrong page", wrong::pages;
+    several_origins: "several origins", origins::rows;
+    name_: "name", name::rows;
+    tls_to_the_origin: "TLS to the origin", tls::rows;
+    katahai_itself: "Katahai itself", own::rows;
+    copies_: "copies", copies::rows;
+    load_: "load", load::rows;
+    forms_: "forms", forms::rows;
+    own_settings_: "the product's own settings", own_settings::rows;
+    hard_to_see_: "wrong, with 200, and hard to see", hard_to_see::rows;
+    visitors_: "visitor against visitor", visitors::rows;
+    which_copy_: "which copy", which_copy::rows;
+    sites_that_are_: "sites that are", sites_that_are::rows;
+    own_life_: "own life", own_life::rows;
 }
 
 /// The rows as a list in a file of its own: none is lost by an edit of the code.

@@ -267,6 +267,62 @@ impl Drop for StagedFile {
     }
 }
 
+/// A file without a name: nobody else can open it, and nothing is left of it when it is dropped, or the process killed.
+#[derive(Debug)]
+pub struct Unnamed {
+    file: File,
+    len: u64,
+}
+
+impl Unnamed {
+    /// Begins one in `dir`, which is made if need be.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn create(dir: &Path) -> io::Result<Unnamed> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        ensure_dir(dir)?;
+        let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(Unnamed { file, len: 0 })
+    }
+
+    /// Appends.
+    ///
+    /// # Errors
+    /// Of the file system; then it is as it was before.
+    pub fn append(&mut self, pieces: [&[u8]; 2]) -> io::Result<()> {
+        let mut len = self.len;
+        for piece in pieces {
+            self.file.write_all_at(piece, len)?;
+            len += piece.len() as u64;
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    /// Its bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The file, to be read with `FileExt::read_at`.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The same, for good.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
 /// Opens a file to add to, such as a log; makes it if there is none.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 
 // rank 0: the machine, and HTTP's words without policy
 pub mod clock;
+pub mod descriptors;
 pub mod disk;
 pub mod http;
 pub mod tasks;

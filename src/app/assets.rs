@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 
 use crate::config::ready::OriginUrl;
 use crate::crawl::FetchAsk;
+use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::Tools;
@@ -93,7 +94,7 @@ impl Hosts {
                 continue;
             }
             let url = OriginUrl { tls, host: address.to_string(), port };
-            match connect(&url, &[*address], name, trust.as_ref()).await {
+            match connect(&url, &[*address], name, trust.as_ref(), Use::Request).await {
                 Ok(io) => return Connection::open(io, tools.header_size).await,
                 Err(failure) => last = failure,
             }

@@ -15,9 +15,10 @@ use crate::config::Config;
 use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Via};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
+use crate::http::client::ClientKey;
 use crate::metrics::Metrics;
 use crate::origin::Sending;
-use crate::proxy::{Hot, Proxy, Site, Table};
+use crate::proxy::{Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::Store;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -53,7 +54,13 @@ impl Fetch for ByOrigins {
             headers.insert(HOST, host);
         }
         headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
-        let sending = Sending { host: &ask.host, wait: timeout, stall: timeout, upgrade: false };
+        let sending = Sending {
+            host: &ask.host,
+            client: ClientKey::OURSELVES,
+            wait: timeout,
+            stall: timeout,
+            upgrade: false,
+        };
         Ok(site.origins.send(request, sending, None).await?.response)
     }
 }
@@ -106,7 +113,8 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let tools = build::tools(&only);
     let sites = build::sites(&only, &tools, &parts, None).await;
     let visits = sites.first().map(|site| site.visits.clone());
-    let proxy = Proxy::new(Table::new(sites, Vec::new(), 0), AccessLog::off());
+    let proxy =
+        Proxy::new(Table::new(sites, Vec::new(), &config.limits), AccessLog::off(), Spool::in_memory());
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
     let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_ref(), progress, clock::now()).await;
     Ok(Ended { at: clock::now().wall, result })

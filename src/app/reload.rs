@@ -108,7 +108,7 @@ impl App {
         let before = self.table();
         let sites = build::sites(&config, &tools, &self.parts, Some((&before, same))).await;
         let trusted = config.listen.trusted_proxies.clone();
-        self.proxy.replace(Table::new(sites, trusted, config.limits.body_size));
+        self.proxy.replace(Table::new(sites, trusted, &config.limits));
         let table = self.table();
         let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());
         self.save_visits(gone).await;

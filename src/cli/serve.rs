@@ -128,7 +128,7 @@ pub(super) async fn start(
     log: &Log,
     observer: Option<Observer>,
 ) -> Result<Arc<App>, String> {
-    server::raise_file_limit();
+    crate::descriptors::raise_limit();
     let access = |metrics: &crate::metrics::Metrics| {
         logging::access(log, metrics).unwrap_or_else(|error| {
             tracing::error!(to = log.access_log, %error, "access log cannot be written");

@@ -130,6 +130,8 @@ causes! {
     PrivateAddress: "private-address", Operator, No, SERVICE_UNAVAILABLE, Private;
     // ourselves
     Busy: "busy", Katahai, Safe, SERVICE_UNAVAILABLE, Busy;
+    QueuedTooLong: "queued-too-long", Katahai, IfIdempotent, SERVICE_UNAVAILABLE, Busy;
+    DescriptorsOut: "descriptors-out", Operator, Safe, SERVICE_UNAVAILABLE, Busy;
     CopyDamaged: "copy-damaged", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     CopiesGone: "copies-gone", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     DiskFull: "disk-full", Katahai, No, SERVICE_UNAVAILABLE, Internal;
@@ -145,6 +147,8 @@ causes! {
     UnknownSite: "unknown-site", Visitor, No, MISDIRECTED_REQUEST, UnknownSite;
     HeadersTooLarge: "headers-too-large", Visitor, No, REQUEST_HEADER_FIELDS_TOO_LARGE, HeadersTooLarge;
     BodyTooLarge: "body-too-large", Visitor, No, PAYLOAD_TOO_LARGE, BodyTooLarge;
+    BodyTooSlow: "body-too-slow", Visitor, No, REQUEST_TIMEOUT, TooSlow;
+    TooManyAtOnce: "too-many-at-once", Visitor, No, TOO_MANY_REQUESTS, TooMany;
     MethodRefused: "method-refused", Visitor, No, METHOD_NOT_ALLOWED, MethodRefused;
     VisitorGone: "visitor-gone", Visitor, No, BAD_REQUEST, Gone;
 }

@@ -44,6 +44,8 @@ sentences! {
     UnknownSite: "No such site is served here.", "このアドレスのサイトはありません。";
     HeadersTooLarge: "The request's header fields are too large.", "リクエストのヘッダーが大きすぎます。";
     BodyTooLarge: "What you sent is too large.", "お送りいただいた内容が大きすぎます。";
+    TooSlow: "What you sent came too slowly.", "送信に時間がかかりすぎたため、受け付けられませんでした。";
+    TooMany: "Too many requests at once come from your address.", "お使いの接続元からのアクセスが、同時に多すぎます。";
     MethodRefused: "This method is not allowed here.", "この操作は受け付けていません。";
     Gone: "The visitor left before the request was complete.", "リクエストが途中で終わりました。";
 }

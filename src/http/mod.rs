@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cache_status;
 pub mod charset;
+pub mod client;
 pub mod conditional;
 pub mod control;
 pub mod copy;
@@ -11,6 +12,7 @@ pub mod entity;
 pub mod forwarded;
 pub mod framing;
 pub mod headers;
+pub mod pace;
 pub mod plain;
 pub mod range;
 

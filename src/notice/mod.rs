@@ -109,7 +109,8 @@ impl Notice<'_> {
     }
 
     fn retry_seconds(&self) -> Option<u64> {
-        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| self.retry_after.as_secs().max(1))
+        matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            .then(|| self.retry_after.as_secs().max(1))
     }
 
     fn links(&self) -> Vec<Link> {

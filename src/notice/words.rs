@@ -134,6 +134,8 @@ fn fault(language: Language, cause: Cause) -> Sentences {
         Public::HeadersTooLarge => headers_too_large(language),
         Public::BodyTooLarge => body_too_large(language),
         Public::MethodRefused => method_refused(language),
+        Public::TooSlow => not_arrived(language),
+        Public::TooMany => too_many(language),
         Public::Malformed | Public::Gone => malformed(language),
         // Not faults of the visitor; named here so that a new sentence does not compile until it has words.
         Public::Name
@@ -157,6 +159,21 @@ fn fault(language: Language, cause: Cause) -> Sentences {
         | Public::Private
         | Public::Busy
         | Public::Internal => page(language),
+    }
+}
+
+fn too_many(language: Language) -> Sentences {
+    match language {
+        Language::Ja => (
+            "同時に多くのアクセスをいただいています",
+            "お使いの接続元から、同時に多くのアクセスがありました。",
+            "しばらく時間をおいて、もう一度お試しください。",
+        ),
+        Language::En => (
+            "Too many requests at once",
+            "Too many requests come from your address at the same time.",
+            "Please try again in a little while.",
+        ),
     }
 }
 

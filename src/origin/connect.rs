@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::config::ready::OriginUrl;
+use crate::descriptors::{self, Use};
 use crate::failure::{Cause, Failure};
 
 /// An address gets this head start before the next one is tried beside it (RFC 8305 section 5).
@@ -33,9 +34,13 @@ pub async fn connect(
     addresses: &[IpAddr],
     server_name: &str,
     tls: Option<&Arc<rustls::ClientConfig>>,
+    for_what: Use,
 ) -> Result<Box<dyn Io>, Failure> {
     let work = async {
         let tcp = race(addresses, url.port).await?;
+        if !descriptors::may_keep(&tcp, for_what) {
+            return Err(refused(descriptors::want()));
+        }
         tcp.set_nodelay(true).map_err(|e| Failure::new(Cause::Unreachable).source(e))?;
         match tls {
             None => Ok(Box::new(tcp) as Box<dyn Io>),
@@ -86,6 +91,8 @@ async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Failure> {
 fn refused(error: std::io::Error) -> Failure {
     let cause = if error.kind() == std::io::ErrorKind::ConnectionRefused {
         Cause::Refused
+    } else if descriptors::is_want(&error) {
+        Cause::DescriptorsOut
     } else {
         Cause::Unreachable
     };
@@ -145,6 +152,12 @@ mod tests {
         let addresses = ["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         let stream = race(&addresses, port).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap().ip().to_string(), "127.0.0.1");
+    }
+
+    #[test]
+    fn our_own_lack_is_not_the_origins() {
+        assert_eq!(refused(descriptors::want()).cause, Cause::DescriptorsOut);
+        assert_eq!(refused(std::io::Error::other("no way")).cause, Cause::Unreachable);
     }
 
     #[tokio::test]

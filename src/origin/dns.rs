@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::config::ready::Dns;
+use crate::descriptors;
 use crate::failure::{Cause, Failure};
 use crate::tasks;
 
@@ -284,7 +285,9 @@ fn moved(before: &[IpAddr], now: &[IpAddr]) -> bool {
 
 /// Why a name has no address.
 fn cause(error: &NetError) -> Cause {
-    if error.is_nx_domain() || error.is_no_records_found() {
+    if matches!(error, NetError::Io(error) if descriptors::is_want(error)) {
+        Cause::DescriptorsOut
+    } else if error.is_nx_domain() || error.is_no_records_found() {
         Cause::NameNotFound
     } else if matches!(error, NetError::Dns(DnsError::ResponseCode(_))) {
         Cause::NameServersFail

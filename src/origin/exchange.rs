@@ -16,11 +16,11 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use super::connect::Io;
 use super::pool::Pool;
+use super::seats::Seat;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
@@ -188,17 +188,17 @@ pub struct AnswerBody {
     name: Arc<str>,
     stall: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    _seat: Option<OwnedSemaphorePermit>,
+    _seat: Option<Seat>,
 }
 
 impl AnswerBody {
     /// The body of an answer that came over `connection`. `seat` is given back when the body ends.
-    pub fn new(
+    pub(super) fn new(
         incoming: Incoming,
         connection: Option<Connection>,
         (pool, name): (&Arc<Pool>, Arc<str>),
         stall: Duration,
-        seat: OwnedSemaphorePermit,
+        seat: Seat,
     ) -> AnswerBody {
         let pool = Arc::downgrade(pool);
         AnswerBody { incoming, connection, pool, name, stall, timer: None, _seat: Some(seat) }

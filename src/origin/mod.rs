@@ -13,6 +13,7 @@ mod one;
 mod pages;
 pub mod pool;
 mod probe;
+mod seats;
 pub mod select;
 pub mod upload;
 
@@ -90,7 +91,7 @@ pub struct Answered {
     pub response: Response<Body>,
     /// Who gave it.
     pub origin: Arc<Origin>,
-    /// From the first attempt to the answer's header fields.
+    /// From the first attempt to the answer's header fields, without the time in our own queue.
     pub took: Duration,
 }
 
@@ -225,8 +226,10 @@ impl Origins {
                 None => (index, self.members[index].origin.attempt(request, sending, upload, fresh).await),
             };
             match answer {
-                Ok(response) => {
-                    let took = clock::instant() - begun;
+                Ok(mut response) => {
+                    let queued = response.extensions_mut().remove::<seats::Queued>();
+                    let queued = queued.map_or(Duration::ZERO, |seats::Queued(time)| time);
+                    let took = (clock::instant() - begun).saturating_sub(queued);
                     return Ok(Answered { response, origin: self.members[index].origin.clone(), took });
                 }
                 Err(unanswered) => {
@@ -284,6 +287,16 @@ impl Origins {
         };
         let tier = usable().map(|m| m.tier).min();
         usable().filter(|m| Some(m.tier) == tier).map(|m| m.origin.share(now)).fold(0.0, f32::max)
+    }
+
+    /// Whether all that may be asked have as many requests as they may have.
+    pub fn are_full(&self) -> bool {
+        let mut usable = self
+            .members
+            .iter()
+            .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down)
+            .peekable();
+        usable.peek().is_some() && usable.all(|m| m.origin.is_full())
     }
 
     /// Has all of them checked now rather than at their time.

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response, Version, header};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 
 use super::connect::{bare, connect};
 use super::exchange::{AnswerBody, Connection, Unanswered};
@@ -16,12 +16,15 @@ use super::latency::Usual;
 use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
+use super::seats::{Queued, Seat, Seats, Turn};
 use super::upload::{Upload, within};
 use super::{Tools, Trust};
 use crate::clock;
 use crate::config::ready::{self, OriginUrl};
+use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
+use crate::http::client::ClientKey;
 
 /// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
 /// origin's own idle time-out is hardly ever that short.
@@ -55,9 +58,7 @@ pub struct Origin {
     /// What the trust anchor's file held when `tls` was made of it.
     anchor: Option<blake3::Hash>,
     pool: Arc<Pool>,
-    seats: Arc<Semaphore>,
-    /// Seats that nobody may take, because it is only coming back.
-    shut: AtomicUsize,
+    seats: Arc<Seats>,
     /// Whether it is coming back: then its share is to be looked up.
     is_back: AtomicBool,
     health: Mutex<Health>,
@@ -82,6 +83,8 @@ pub struct Origin {
 pub struct Sending<'a> {
     /// The host that the visitor asked for.
     pub host: &'a str,
+    /// Whose request it is: nobody gets more than a share of the seats.
+    pub client: ClientKey,
     /// The wait for the answer's header fields.
     pub wait: Duration,
     /// The longest silence within the answer's body.
@@ -127,9 +130,8 @@ impl Origin {
             tls,
             anchor,
             pool: Arc::default(),
-            seats: Arc::new(Semaphore::new(tools.in_flight.min(Semaphore::MAX_PERMITS))),
+            seats: Arc::new(Seats::new(tools.in_flight)),
             health: Mutex::new(Health::new(Thresholds { fall: 1, rise: 1, ramp: Duration::ZERO })),
-            shut: AtomicUsize::new(0),
             is_back: AtomicBool::new(false),
             bad_in_a_row: AtomicU32::new(0),
             standing: AtomicU32::new(0),
@@ -177,8 +179,12 @@ impl Origin {
 
     /// Requests that it is answering now.
     pub fn in_flight(&self) -> usize {
-        let open = self.tools.in_flight.saturating_sub(self.shut.load(Ordering::Relaxed));
-        open.saturating_sub(self.seats.available_permits())
+        self.seats.taken()
+    }
+
+    /// Whether it has as many requests as it may have, so that others wait in our own queue.
+    pub fn is_full(&self) -> bool {
+        self.seats.are_full()
     }
 
     /// Judges by other numbers from now on.
@@ -190,6 +196,10 @@ impl Origin {
 
     /// Takes note of what was seen of it.
     pub fn observe(&self, evidence: Evidence, seen: Seen) {
+        // What we ourselves lack, or what a visitor does, is no evidence.
+        if matches!(seen, Seen::Bad(cause) if cause.side() != Side::Origin) {
+            return;
+        }
         let well = self.standing() == Standing::Up && self.bad_in_a_row.load(Ordering::Relaxed) == 0;
         if well && seen == Seen::Good {
             return;
@@ -248,17 +258,9 @@ impl Origin {
     /// Under the counter's lock: one at a time.
     fn set_seats(&self, health: &Health, now: Instant) {
         let share = health.share(now);
-        let all = self.tools.in_flight.min(Semaphore::MAX_PERMITS);
+        let all = self.tools.in_flight;
         let open = ((all as f32 * share) as usize).clamp(LEAST_SEATS.min(all), all);
-        let (wanted, shut) = (all - open, self.shut.load(Ordering::Relaxed));
-        if wanted > shut {
-            // those that are taken come in the next step
-            let closed = self.seats.forget_permits(wanted - shut);
-            self.shut.store(shut + closed, Ordering::Relaxed);
-        } else {
-            self.seats.add_permits(shut - wanted);
-            self.shut.store(wanted, Ordering::Relaxed);
-        }
+        self.seats.set_open(open);
         if share >= 1.0 {
             self.is_back.store(false, Ordering::Relaxed);
         }
@@ -359,31 +361,27 @@ impl Origin {
         upload: Option<&Upload>,
         fresh: bool,
     ) -> Result<Response<Body>, Unanswered> {
-        let mut wait = sending.wait;
-        let seat = match self.seats.clone().try_acquire_owned() {
-            Ok(seat) => seat,
-            Err(_) => {
-                let begun = clock::instant();
-                let turn = tokio::time::timeout(wait, self.seats.clone().acquire_owned());
-                match Box::pin(turn).await {
-                    // who queued before the fall is not to be the herd of the return
-                    Ok(Ok(_)) if self.standing() == Standing::Down => {
-                        return Err(Unanswered::unsent(self.fallen_by(), request));
-                    }
-                    Ok(Ok(seat)) => {
-                        wait = wait.saturating_sub(clock::instant() - begun);
-                        seat
-                    }
-                    Ok(Err(_)) | Err(_) => return Err(Unanswered::unsent(Cause::Busy, request)),
-                }
-            }
+        let (seat, queued) = match self.seat(&sending).await {
+            Ok(seated) => seated,
+            Err(cause) => return Err(Unanswered::unsent(cause, request)),
         };
+        let wait = sending.wait.saturating_sub(queued);
         // Pinned here and passed by reference: a future that is passed on by value takes its size once more.
         let exchange = std::pin::pin!(self.exchange(request, sending, fresh, seat));
         let result = match within(wait, upload, exchange).await {
             Some(result) => result,
-            None => Err(Failure::new(self.silence()).detail(self.identity.url.to_string()).into()),
+            None => {
+                // It did not have its whole time: what our own queue took says nothing of it.
+                let cause = if queued.is_zero() { self.silence() } else { Cause::QueuedTooLong };
+                Err(Failure::new(cause).detail(self.identity.url.to_string()).into())
+            }
         };
+        let result = result.map(|mut response| {
+            if !queued.is_zero() {
+                response.extensions_mut().insert(Queued(queued));
+            }
+            response
+        });
         result.map_err(|mut unanswered| {
             if let Some(cause) = upload.and_then(Upload::failed) {
                 unanswered.failure = Failure { cause, ..unanswered.failure };
@@ -396,12 +394,31 @@ impl Origin {
         })
     }
 
+    /// A seat, and how long it was waited for.
+    ///
+    /// # Errors
+    /// [`Cause::Busy`] when none came free in time; what brought the origin down if it fell meanwhile.
+    async fn seat(&self, sending: &Sending<'_>) -> Result<(Seat, Duration), Cause> {
+        let turn = match self.seats.take(sending.client) {
+            Turn::Now(seat) => return Ok((seat, Duration::ZERO)),
+            Turn::Later(turn) => turn,
+            Turn::Never => return Err(Cause::Busy),
+        };
+        let begun = clock::instant();
+        match Box::pin(tokio::time::timeout(sending.wait, turn)).await {
+            // who queued before the fall is not to be the herd of the return
+            Ok(Ok(_)) if self.standing() == Standing::Down => Err(self.fallen_by()),
+            Ok(Ok(seat)) => Ok((seat, clock::instant().saturating_duration_since(begun))),
+            Ok(Err(_)) | Err(_) => Err(Cause::Busy),
+        }
+    }
+
     async fn exchange(
         &self,
         mut request: Request<Body>,
         sending: Sending<'_>,
         fresh: bool,
-        seat: OwnedSemaphorePermit,
+        seat: Seat,
     ) -> Result<Response<Body>, Unanswered> {
         let host = self.host(sending.host);
         match HeaderValue::from_str(host) {
@@ -416,7 +433,7 @@ impl Origin {
             let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
                 Some(connection) => connection,
                 // Boxed: rare and large, and the rest of this future moves with every request.
-                None => match Box::pin(self.connect(name, None)).await {
+                None => match Box::pin(self.connect(name, None, Use::Request)).await {
                     Ok(connection) => connection,
                     Err(failure) => return Err(Unanswered::unsent(failure, request)),
                 },
@@ -450,6 +467,7 @@ impl Origin {
         &self,
         name: &str,
         at: Option<&Arc<[IpAddr]>>,
+        for_what: Use,
     ) -> Result<Connection, Failure> {
         let tls = match &self.tls {
             None => None,
@@ -460,7 +478,7 @@ impl Origin {
             Some(addresses) => addresses.clone(),
             None => self.name.resolve().await?,
         };
-        let io = connect(&self.identity.url, &addresses, name, tls).await?;
+        let io = connect(&self.identity.url, &addresses, name, tls, for_what).await?;
         Connection::open(io, self.tools.header_size).await
     }
 

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use super::check::{Extent, Settings};
 use super::connect::bare;
 use super::one::Origin;
+use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 
@@ -107,7 +108,7 @@ impl Probe<'_> {
 
     async fn ask(&self, path: &str) -> Result<Page, Failure> {
         let host = self.origin.host(&self.settings.host);
-        let connection = self.origin.connect(bare(host), self.at).await?;
+        let connection = self.origin.connect(bare(host), self.at, Use::Upkeep).await?;
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
         let request = Request::get(path)
             .header(header::HOST, host)

@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use std::net::IpAddr;
 
 use super::Outcome;
+use super::crowd::Place;
 use super::hold::broken;
 use crate::access_log::{AccessLog, Line};
 use crate::clock::{self, Now};
@@ -45,6 +46,8 @@ pub(super) struct Ending {
     pub subject: Subject,
     /// The site's name and counters; `None` if no site was found.
     pub site: Option<Counted>,
+    /// The place of the client's request, kept to the end of the body.
+    pub _place: Option<Place>,
     /// The rung.
     pub answer: Answer,
     /// Why it was not the origin's.

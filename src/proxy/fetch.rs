@@ -11,6 +11,7 @@ use crate::ask::{Ask, Kind, key};
 use crate::clock;
 use crate::failover::{Fall, Wait};
 use crate::failure::{Cause, Failure, Side};
+use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::origin::health::{Evidence, Seen};
 use crate::origin::latency::patience;
@@ -97,6 +98,7 @@ pub(super) async fn direct(
     let policy = &site.config.failover;
     let sending = Sending {
         host: ask.authority(),
+        client: ClientKey::of(ask.client),
         wait: policy.timeout,
         stall: policy.timeout,
         upgrade: ask.kind == Kind::Upgrade,
@@ -124,13 +126,21 @@ pub(super) async fn direct(
     } else {
         match tokio::time::timeout(allowance.wait, work.as_mut()).await {
             Ok(result) => result,
-            Err(_) => {
-                site.origins.nudge();
-                Err(Failure::new(if allowance.patient { Cause::Silent } else { Cause::Slow }))
-            }
+            Err(_) => Err(too_late(site, allowance)),
         }
     };
     result.inspect_err(|failure| trial.note(failure))
+}
+
+/// The visitor's wait is over: for whom he waited.
+pub(super) fn too_late(site: &Site, allowance: Allowance) -> Failure {
+    site.origins.nudge();
+    Failure::new(match allowance.patient {
+        // our own queue may have taken the time
+        _ if site.origins.are_full() => Cause::QueuedTooLong,
+        true => Cause::Silent,
+        false => Cause::Slow,
+    })
 }
 
 /// Whether the answer is a stream without end, of which nothing can be held back.

@@ -6,7 +6,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::fall::from_entry;
-use super::fetch::{Allowance, outgoing, pass_early};
+use super::fetch::{Allowance, outgoing, pass_early, too_late};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
 use super::weigh::Beside;
@@ -45,10 +45,7 @@ impl Proxy {
         let now = clock::now();
         let deadline = now.mono + allowance.wait;
         let key = site.cache.key(ask.tls(), ask.host(), ask.key());
-        let late = || {
-            site.origins.nudge();
-            Failure::new(if allowance.patient { Cause::Silent } else { Cause::Slow })
-        };
+        let late = || too_late(site, allowance);
         let leader = match site.cache.join(&key, request.headers(), now) {
             Role::Leader(leader) => leader,
             Role::Alone => return Ok(Flown::Alone(request)),

@@ -20,6 +20,7 @@ use crate::cache::{Entry, Key, Leader, Validated};
 use crate::clock::{self, Now};
 use crate::failure::Failure;
 use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::client::ClientKey;
 use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
 use crate::origin::{Answered, Sending};
@@ -94,7 +95,13 @@ impl Fetch {
 
     async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {
         let timeout = self.site.config.failover.timeout;
-        let sending = Sending { host: self.ask.authority(), wait: timeout, stall: timeout, upgrade: false };
+        let sending = Sending {
+            host: self.ask.authority(),
+            client: ClientKey::of(self.ask.client),
+            wait: timeout,
+            stall: timeout,
+            upgrade: false,
+        };
         let mut answered = self.site.origins.send(request, sending, None).await?;
         fetch::clean(answered.response.headers_mut());
         Ok(answered)

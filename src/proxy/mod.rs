@@ -1,5 +1,6 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
+mod crowd;
 mod end;
 mod explain;
 mod fall;
@@ -12,6 +13,7 @@ mod landing;
 mod mirror;
 mod render;
 mod site;
+mod spool;
 mod tee;
 mod tend;
 mod trusted;
@@ -32,11 +34,13 @@ use crate::clock::{self, Now};
 use crate::failover::{self, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::metrics::Answer;
 use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
 use crate::watch::Mark;
+use crowd::{Crowd, Place};
 use end::{Ending, Pending, Subject};
 pub use explain::{Explained, Given, Step, Unexplained};
 use fetch::Allowance;
@@ -44,6 +48,7 @@ pub use judge::SiteJudge;
 pub use mirror::{Hot, Mirror};
 use mirror::{Nearness, Ready};
 pub use site::{Condition, Site, Switch, Table, Tender};
+pub use spool::Spool;
 pub use trusted::Trusted;
 use weigh::{Beside, Trial};
 
@@ -73,6 +78,8 @@ pub struct Proxy(Arc<Shared>);
 struct Shared {
     table: ArcSwap<Table>,
     log: AccessLog,
+    spool: Spool,
+    crowd: Crowd,
 }
 
 /// An answer before its end.
@@ -99,10 +106,10 @@ struct Copies {
 }
 
 impl Proxy {
-    /// A proxy for the table's sites.
-    pub fn new(table: Table, log: AccessLog) -> Proxy {
+    /// A proxy for the table's sites. What visitors send is kept in `spool` until all of it is there.
+    pub fn new(table: Table, log: AccessLog, spool: Spool) -> Proxy {
         table.sites.iter().for_each(Tender::start);
-        Proxy(Arc::new(Shared { table: ArcSwap::from_pointee(table), log }))
+        Proxy(Arc::new(Shared { table: ArcSwap::from_pointee(table), log, spool, crowd: Crowd::default() }))
     }
 
     /// The sites as they run now.
@@ -131,12 +138,18 @@ impl Proxy {
                 let outcome = Box::pin(self.refuse(site.as_deref(), request.headers(), failure.cause)).await;
                 let site =
                     site.map(|site| (site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
-                return Pending::new(begun(subject, site, log)).end(outcome);
+                return Pending::new(begun(subject, site, None, log)).end(outcome);
             }
         };
         subject.client = ask.client;
         let counted = (site.config.name.clone(), site.metrics.clone(), site.metrics.enter());
-        let pending = Pending::new(begun(subject, Some(counted), log));
+        let place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
+        let is_over = place.is_none() && !table.is_trusted(ask.client);
+        let pending = Pending::new(begun(subject, Some(counted), place, log));
+        if is_over {
+            let refusal = self.refuse(Some(&site), request.headers(), Cause::TooManyAtOnce);
+            return pending.end(Box::pin(refusal).await);
+        }
         let watched = visited::is_watched(&ask, request.headers());
         let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
         if watched {
@@ -247,6 +260,7 @@ impl Proxy {
         let upgrade = ask.kind == Kind::Upgrade;
         let upgrading = upgrade.then(|| hyper::upgrade::on(&mut request));
         let early = (visit.early)();
+        let request = self.spooled(request, table.body_size).await?;
         let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
         let trial = Trial { site, ask, beside: &beside };
         let mut answered = fetch::direct(trial, request, allowance, (table.body_size, early)).await?;
@@ -271,6 +285,15 @@ impl Proxy {
             answered.origin,
             CacheStatus::Forwarded { why, status, stored: false, collapsed: false },
         ))
+    }
+
+    /// The request with its body at hand: until then it takes nothing of the origin's.
+    async fn spooled(&self, mut request: Request<Body>, limit: u64) -> Result<Request<Body>, Failure> {
+        if !matches!(request.body(), Body::Empty) {
+            let body = std::mem::replace(request.body_mut(), Body::Empty);
+            *request.body_mut() = Box::pin(self.0.spool.collect(body, limit)).await?;
+        }
+        Ok(request)
     }
 
     /// The answer to a request that is at fault itself.
@@ -405,8 +428,8 @@ fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
 }
 
 /// A request of which nothing is known yet but that it has begun.
-fn begun(subject: Subject, site: Option<end::Counted>, log: AccessLog) -> Ending {
-    Ending { subject, site, answer: Answer::Error, cause: None, origin: None, log }
+fn begun(subject: Subject, site: Option<end::Counted>, place: Option<Place>, log: AccessLog) -> Ending {
+    Ending { subject, site, _place: place, answer: Answer::Error, cause: None, origin: None, log }
 }
 
 /// Lets the bytes of two upgraded connections flow into each other until one side ends.

@@ -61,12 +61,16 @@ pub(super) fn copy(ask: &Ask, status: StatusCode, mut headers: HeaderMap, source
     response
 }
 
-enum Segment {
+/// A part of a body.
+pub(super) enum Segment {
+    /// At hand.
     Bytes(Bytes),
+    /// In the file.
     File(Range<u64>),
 }
 
-fn file_body(file: Arc<File>, segments: impl IntoIterator<Item = Segment>) -> Body {
+/// A body of these segments, read as they are wanted.
+pub(super) fn file_body(file: Arc<File>, segments: impl IntoIterator<Item = Segment>) -> Body {
     let segments: VecDeque<Segment> = segments.into_iter().collect();
     let left = segments.iter().map(Segment::len).sum();
     Body::stream(FileBody { file, segments, left, reading: None })

@@ -1,6 +1,7 @@
 //! One site as it runs: its configuration, its engines, and what the operator said about it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::tend;
 use super::trusted::Trusted;
 use crate::cache::SiteCache;
 use crate::clock::Now;
-use crate::config::ready;
+use crate::config::ready::{self, Limits};
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
@@ -19,6 +20,9 @@ use crate::origin::{Member, Origins, Outlook, health};
 use crate::tasks;
 use crate::visits::Visits;
 use crate::watch::{self, Branch, Watch};
+
+/// Requests that a client may have under way in any case: what one HTTP/2 connection carries.
+const LEAST_AT_ONCE: usize = 128;
 
 /// A site and its engines. A reload makes a new one that takes over the engines of the old.
 pub struct Site {
@@ -201,11 +205,13 @@ pub struct Table {
     pub trusted: Vec<IpNet>,
     /// Bytes that a request's body may have.
     pub body_size: u64,
+    /// Requests that one client may have under way.
+    pub at_once: usize,
 }
 
 impl Table {
     /// The table of these sites; `"*"` among a site's hosts makes it the one for all other hosts.
-    pub fn new(sites: Vec<Arc<Site>>, trusted: Vec<IpNet>, body_size: u64) -> Table {
+    pub fn new(sites: Vec<Arc<Site>>, trusted: Vec<IpNet>, limits: &Limits) -> Table {
         let mut hosts = HashMap::new();
         let mut any = None;
         for site in &sites {
@@ -217,7 +223,13 @@ impl Table {
                 }
             }
         }
-        Table { sites, hosts, any, trusted, body_size }
+        let at_once = limits.connections_per_client.max(LEAST_AT_ONCE);
+        Table { sites, hosts, any, trusted, body_size: limits.body_size, at_once }
+    }
+
+    /// Whether many visitors stand behind this address.
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&address))
     }
 
     /// The site that answers for `host` (lower case, no port).

@@ -11,7 +11,6 @@
 mod conn;
 mod counters;
 mod drain;
-mod files;
 mod interim;
 mod io;
 mod life;
@@ -33,7 +32,6 @@ use tokio::sync::Semaphore;
 pub use conn::{Conn, Service, TlsInfo};
 pub use counters::Counters;
 pub use drain::Drained;
-pub use files::raise_file_limit;
 pub use interim::Interim;
 pub use life::End;
 pub use listener::{BindError, Listener, bind_tcp, bind_unix};

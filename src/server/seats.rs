@@ -3,43 +3,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::terms::Terms;
+use crate::http::client::ClientKey;
 
 const SHARDS: usize = 16;
-
-/// Whoever is counted as one: an IPv4 address, or the /64 that one IPv6 customer commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Client {
-    V4(Ipv4Addr),
-    V6(u64),
-}
-
-impl Client {
-    pub(super) fn of(address: IpAddr) -> Client {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Client::V4(v4),
-            IpAddr::V6(v6) => Client::V6(network(v6)),
-        }
-    }
-
-    fn shard(self) -> usize {
-        let bits = match self {
-            Client::V4(v4) => u64::from(v4.to_bits()),
-            Client::V6(net) => net,
-        };
-        (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as usize % SHARDS
-    }
-}
-
-fn network(address: Ipv6Addr) -> u64 {
-    (address.to_bits() >> 64) as u64
-}
 
 /// Why there is no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +27,7 @@ pub(super) enum Refusal {
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     taken: AtomicUsize,
-    clients: [Mutex<HashMap<Client, usize>>; SHARDS],
+    clients: [Mutex<HashMap<ClientKey, usize>>; SHARDS],
     freed: Notify,
 }
 
@@ -62,13 +35,13 @@ pub(super) struct Seats {
 #[derive(Debug)]
 pub(super) struct Seat {
     seats: Arc<Seats>,
-    client: Option<Client>,
+    client: Option<ClientKey>,
 }
 
 impl Seats {
     /// Takes a seat. `address` is `None` for those without a limit of their own.
     pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>, terms: &Terms) -> Result<Seat, Refusal> {
-        let client = address.filter(|&address| !terms.is_exempt(address.to_canonical())).map(Client::of);
+        let client = address.filter(|&address| !terms.is_exempt(address.to_canonical())).map(ClientKey::of);
         // the client first: one that has too many must not make idle ones of others go for it
         if let Some(client) = client
             && !self.count_client(client, terms.connections_per_client)
@@ -83,8 +56,8 @@ impl Seats {
         Ok(Seat { seats: Arc::clone(self), client })
     }
 
-    fn count_client(&self, client: Client, most: usize) -> bool {
-        let mut clients = self.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
+    fn count_client(&self, client: ClientKey, most: usize) -> bool {
+        let mut clients = self.clients[client.shard(SHARDS)].lock().unwrap_or_else(PoisonError::into_inner);
         match clients.entry(client) {
             Entry::Occupied(mut entry) if *entry.get() < most => *entry.get_mut() += 1,
             Entry::Vacant(entry) if most > 0 => {
@@ -95,8 +68,8 @@ impl Seats {
         true
     }
 
-    fn discount_client(&self, client: Client) {
-        let mut clients = self.clients[client.shard()].lock().unwrap_or_else(PoisonError::into_inner);
+    fn discount_client(&self, client: ClientKey) {
+        let mut clients = self.clients[client.shard(SHARDS)].lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = clients.entry(client) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {

@@ -135,10 +135,18 @@ const FAILURES: &[(&str, &[Row])] = &[
     (
         "load",
         &[
-            ("more than the origin can take", &[Cause::Busy, Cause::Slow]),
+            ("more than the origin can take", &[Cause::Busy, Cause::Slow, Cause::QueuedTooLong]),
+            ("one client asks for too much at once", &[Cause::TooManyAtOnce, Cause::Busy]),
+            ("no file descriptors left", &[Cause::DescriptorsOut]),
             (
                 "slow or oversized header fields and bodies",
-                &[Cause::HeadersTooLarge, Cause::BodyTooLarge, Cause::Malformed, Cause::VisitorGone],
+                &[
+                    Cause::HeadersTooLarge,
+                    Cause::BodyTooLarge,
+                    Cause::BodyTooSlow,
+                    Cause::Malformed,
+                    Cause::VisitorGone,
+                ],
             ),
             ("recovery with everybody waiting", &[Cause::Recovering]),
         ],

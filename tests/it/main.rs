@@ -45,3 +45,4 @@ mod streaming;
 mod told;
 mod versions;
 mod versions_cli;
+mod visitor_against_visitor;

@@ -39,6 +39,7 @@ impl Cause {
     }
 
     /// Without a wildcard: a new cause does not compile before somebody has written what to do about it.
+    #[expect(clippy::too_many_lines, reason = "a table: a line a cause")]
     fn row(self) -> Advice {
         match self {
             Cause::NameNotFound => way::NAME_NOT_FOUND,
@@ -101,6 +102,8 @@ impl Cause {
             Cause::Held => known::HELD,
             Cause::PrivateAddress => known::PRIVATE_ADDRESS,
             Cause::Busy => ours::BUSY,
+            Cause::QueuedTooLong => ours::QUEUED_TOO_LONG,
+            Cause::DescriptorsOut => ours::DESCRIPTORS_OUT,
             Cause::CopyDamaged => ours::COPY_DAMAGED,
             Cause::CopiesGone => ours::COPIES_GONE,
             Cause::DiskFull => ours::DISK_FULL,
@@ -115,6 +118,8 @@ impl Cause {
             Cause::UnknownSite => ours::UNKNOWN_SITE,
             Cause::HeadersTooLarge => ours::HEADERS_TOO_LARGE,
             Cause::BodyTooLarge => ours::BODY_TOO_LARGE,
+            Cause::BodyTooSlow => ours::BODY_TOO_SLOW,
+            Cause::TooManyAtOnce => ours::TOO_MANY_AT_ONCE,
             Cause::MethodRefused => ours::METHOD_REFUSED,
             Cause::VisitorGone => ours::VISITOR_GONE,
         }

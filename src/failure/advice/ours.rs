@@ -6,6 +6,16 @@ super::advice! {
         "Look whether the server is slow (\"katahai status\") or a robot asks for too much (the access log). \"in_flight_per_origin\" sets the limit.",
         "サイトのサーバーの応答を待つリクエストが多く、上限に達しています。",
         "サーバーが遅くなっていないか（「katahai status」）、ロボットのアクセスが集中していないか（アクセスログ）をご確認ください。上限は in_flight_per_origin で変えられます。";
+    QUEUED_TOO_LONG:
+        "A request waited so long for its turn that the site's server had too little time left to answer. The server is not held responsible.",
+        "Look what keeps so many requests under way (\"katahai status\", the access log). \"in_flight_per_origin\" sets how many the server gets at once.",
+        "順番待ちが長く、サイトのサーバーが応答する時間が残りませんでした。サーバーの不具合とは見なしていません。",
+        "多くのリクエストが同時に処理中になっている原因（「katahai status」、アクセスログ）をご確認ください。同時数は in_flight_per_origin で変えられます。";
+    DESCRIPTORS_OUT:
+        "Katahai runs out of file descriptors, so it turns visitors away. The last ones are kept for checks, the admin API and the configuration.",
+        "Raise the limit: \"LimitNOFILE=65536\" in the unit (\"systemctl edit katahai\"), or \"ulimit -n\" where it is started; then start Katahai again.",
+        "ファイルディスクリプターが不足し、一部のアクセスを受け付けられません。ヘルスチェック、管理API、設定の読み込みのための分は確保しています。",
+        "上限を上げてください。systemdでは「systemctl edit katahai」で LimitNOFILE=65536 を設定し、それ以外では「ulimit -n」を変更して、Katahaiを再起動します。";
     COPY_DAMAGED:
         "A part of a snapshot on the disk is not what was written. Visitors get the newest older copy of it.",
         "Run \"katahai snapshot verify --repair\", which makes a whole snapshot again. Then check the disk (\"smartctl -a\"): it may be dying.",
@@ -76,6 +86,16 @@ super::advice! {
         "If the site is to take such files, raise \"limits.body_size\".",
         "訪問者が、上限を超える大きさのデータ（フォームの添付ファイルなど）を送信しました。",
         "サイトで受け付ける必要がある場合は、設定の limits.body_size を大きくしてください。";
+    BODY_TOO_SLOW:
+        "A visitor sent the body of a request at less than 500 bytes a second, or nothing for half a minute. The origin was not asked.",
+        "Nothing is to be done: a lost connection, or somebody who means to hold places.",
+        "訪問者からの送信が毎秒500バイトに満たないか、30秒間途絶えたため、受信を打ち切りました。サイトのサーバーには送っていません。",
+        "対応は不要です。回線の切断か、接続を占有しようとする相手によるものです。";
+    TOO_MANY_AT_ONCE:
+        "One client had as many requests under way as it may have connections, and sent more.",
+        "If it is a proxy of yours with many visitors behind it, name it in \"listen.trusted_proxies\"; else \"limits.connections_per_client\" sets the limit.",
+        "一つの接続元から、同時に多すぎるリクエストがありました。",
+        "多くの訪問者が経由するプロキシの場合は listen.trusted_proxies に加えてください。上限は limits.connections_per_client で変えられます。";
     METHOD_REFUSED:
         "A request used a method that a proxy for visitors does not carry out (CONNECT, TRACE).",
         "There is nothing to do; somebody looks for open proxies.",

@@ -74,12 +74,3 @@ async fn a_file_is_never_taken_for_a_dead_socket() {
     bind_unix(file.path()).unwrap_err();
     assert!(file.path().exists());
 }
-
-#[test]
-fn the_limit_on_files_is_as_high_as_it_may_be() {
-    let limit = raise_file_limit();
-    assert_eq!(
-        Some(limit),
-        rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.or(Some(u64::MAX))
-    );
-}

@@ -1,0 +1,78 @@
+//! The least rate at which a client has to send and to read. Slow is not idle: a telephone in a train may pause, and go
+//! on; somebody who trickles to hold a place does not get far.
+
+use std::time::{Duration, Instant};
+
+/// Nobody is measured before this time has passed.
+pub const GRACE: Duration = Duration::from_secs(20);
+/// Bytes a second, on average, that have to move after that. A bad mobile connection has ten times as many.
+pub const LEAST_RATE: u64 = 500;
+/// The longest time in which nothing moves at all, however fast it was before.
+pub const STILL: Duration = Duration::from_secs(30);
+
+/// How a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    begun: Instant,
+    moved: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    /// A transfer that begins.
+    pub fn new(now: Instant) -> Pace {
+        Pace { begun: now, moved: now, bytes: 0 }
+    }
+
+    /// So many bytes more have moved.
+    pub fn note(&mut self, bytes: u64, now: Instant) {
+        if bytes > 0 {
+            self.bytes += bytes;
+            self.moved = now;
+        }
+    }
+
+    /// When it has to be given up, unless something moves before that.
+    pub fn deadline(&self) -> Instant {
+        let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / LEAST_RATE);
+        let by_rate = self.begun.checked_add(GRACE + earned).unwrap_or(self.moved + STILL);
+        by_rate.min(self.moved + STILL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `bytes` every `every` seconds; the second at which that is given up, of an hour.
+    fn given_up(bytes: u64, every: u64) -> Option<u64> {
+        let start = crate::clock::instant();
+        let mut pace = Pace::new(start);
+        for second in 0..3600 {
+            let now = start + Duration::from_secs(second);
+            if now >= pace.deadline() {
+                return Some(second);
+            }
+            if second % every == 0 {
+                pace.note(bytes, now);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn the_slow_survive_and_the_trickle_does_not() {
+        for (bytes, every, end) in [
+            (0, 1, Some(20)),
+            (1, 1, Some(21)),          // a byte a second
+            (400, 1, Some(100)),       // not quite enough
+            (500, 1, None),            // just enough
+            (4096, 8, None),           // GPRS
+            (65_536, 29, None),        // in fits and starts
+            (1 << 30, 3600, Some(30)), // a gigabyte, and then nothing
+        ] {
+            let found = given_up(bytes, every);
+            assert_eq!(found, end, "{bytes} bytes every {every} s");
+        }
+    }
+}

@@ -9,12 +9,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::future::{Either, select};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::RecordType;
 
 use tokio::sync::watch;
 
@@ -29,6 +32,8 @@ const SYSTEM: &str = "/etc/resolv.conf";
 const QUERY: Duration = Duration::from_secs(2);
 /// All queries for one name together.
 const LOOK_UP: Duration = Duration::from_secs(4);
+/// An IPv4 address waits so long for IPv6 ones (RFC 8305 section 3: Resolution Delay).
+const DELAY: Duration = Duration::from_millis(50);
 /// However short the records' life, a name is not asked for more often than this.
 const LEAST_TTL: Duration = Duration::from_secs(5);
 /// However long it is, a move of the site is noticed within this time.
@@ -225,15 +230,16 @@ impl Resolver {
         let unresolved = |e: NetError| Failure::new(cause(&e)).detail(host.to_owned()).source(e);
         let resolver = self.resolver().map_err(unresolved)?;
         let name = format!("{}.", host.trim_end_matches('.')); // as written: search domains are for people
-        let Ok(found) = tokio::time::timeout(LOOK_UP, resolver.lookup_ip(name)).await else {
+        let of = |kind| records(&resolver, name.clone(), kind);
+        let both = both(of(RecordType::A), of(RecordType::AAAA));
+        let Ok(found) = tokio::time::timeout(LOOK_UP, both).await else {
             return Err(Failure::new(Cause::NameServersSilent).detail(host.to_owned()));
         };
-        let found = found.map_err(unresolved)?;
-        let addresses: Arc<[IpAddr]> = found.iter().collect();
+        let (addresses, valid_until) = found.map_err(unresolved)?;
         if addresses.is_empty() {
             return Err(Failure::new(Cause::NameNotFound).detail(format!("{host} has no addresses")));
         }
-        Ok((addresses, found.valid_until().saturating_duration_since(clock::instant())))
+        Ok((addresses.into(), valid_until.saturating_duration_since(clock::instant())))
     }
 
     /// The resolver, built anew when the system's file changed (hickory reads it only once).
@@ -258,6 +264,40 @@ impl Resolver {
         let resolver = builder.build()?;
         *built = Some(Built { resolver: resolver.clone(), of });
         Ok(resolver)
+    }
+}
+
+/// Addresses, and until when they are good.
+type Found = (Vec<IpAddr>, Instant);
+
+/// A name's records of one kind.
+async fn records(resolver: &TokioResolver, name: String, kind: RecordType) -> Result<Found, NetError> {
+    let found = LookupIp::from(resolver.lookup(name, kind).await?);
+    Ok((found.iter().collect(), found.valid_until()))
+}
+
+/// The addresses of both kinds, asked for at once. Some name servers never answer AAAA: whoever has an IPv4 address does not wait
+/// for that (RFC 8305 section 3), and needs none. Whoever has none waits: what the silent one would say might be all there is.
+async fn both<E>(
+    v4: impl Future<Output = Result<Found, E>>,
+    v6: impl Future<Output = Result<Found, E>>,
+) -> Result<Found, E> {
+    let (v4, v6) = (std::pin::pin!(v4), std::pin::pin!(v6));
+    let (v4, v6) = match select(v4, v6).await {
+        Either::Left((Ok(v4), v6)) if !v4.0.is_empty() => match tokio::time::timeout(DELAY, v6).await {
+            Ok(v6) => (Ok(v4), v6),
+            Err(_) => return Ok(v4),
+        },
+        Either::Left((v4, v6)) => (v4, v6.await),
+        Either::Right((v6, v4)) => (v4.await, v6),
+    };
+    match (v4, v6) {
+        (Ok((mut addresses, until)), Ok((more, other))) => {
+            addresses.extend(more);
+            Ok((addresses, until.min(other)))
+        }
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+        (Err(v4), Err(_)) => Err(v4),
     }
 }
 
@@ -299,7 +339,6 @@ fn cause(error: &NetError) -> Cause {
 fn adjust(options: &mut ResolverOpts) {
     options.timeout = QUERY;
     options.attempts = 2;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
     options.use_hosts_file = ResolveHosts::Auto;
     options.cache_size = 0; // this file is the cache
 }
@@ -334,6 +373,37 @@ mod tests {
             resolved_at,
             refreshing: false,
             candidate: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_does_not_wait_for_servers_that_never_say_whether_there_is_another() {
+        let until = clock::instant() + Duration::from_secs(60);
+        let (v4, v6) = ("192.0.2.1".parse::<IpAddr>().unwrap(), "2001:db8::1".parse::<IpAddr>().unwrap());
+        // (milliseconds until the answer about A, the answer; the same about AAAA; what comes of it, and when)
+        let (none, bad) = (Ok(vec![]), Err("fails"));
+        let never = 1_000_000;
+        for (a, aaaa, expected, after) in [
+            ((10, Ok(vec![v4])), (20, Ok(vec![v6])), Ok(vec![v4, v6]), 20),
+            ((10, Ok(vec![v4])), (never, none.clone()), Ok(vec![v4]), 60),
+            ((10, Ok(vec![v4])), (70, Ok(vec![v6])), Ok(vec![v4]), 60),
+            ((30, Ok(vec![v4])), (10, Ok(vec![v6])), Ok(vec![v4, v6]), 30),
+            ((30, Ok(vec![v4])), (10, bad.clone()), Ok(vec![v4]), 30),
+            ((10, none.clone()), (500, Ok(vec![v6])), Ok(vec![v6]), 500),
+            ((10, bad.clone()), (500, Ok(vec![v6])), Ok(vec![v6]), 500),
+            ((10, bad), (20, Err("fails, too")), Err("fails"), 20),
+        ] {
+            let answer = |(ms, records): (u64, Result<Vec<IpAddr>, &'static str>)| async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                records.map(|addresses| (addresses, until))
+            };
+            let begun = tokio::time::Instant::now();
+            let found = both(answer(a.clone()), answer(aaaa.clone())).await.map(|(addresses, _)| addresses);
+            let took = begun.elapsed().as_millis() as u64;
+            assert!(
+                found == expected && took.abs_diff(after) <= 1,
+                "{a:?} {aaaa:?}: {found:?} after {took} ms"
+            );
         }
     }
 

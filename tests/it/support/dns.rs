@@ -11,6 +11,8 @@ use tokio::net::UdpSocket;
 pub enum Says {
     /// This address, for no time at all (TTL 0).
     Address(Ipv4Addr),
+    /// The same, but nothing to a question for anything else than an A record.
+    OnlyA(Ipv4Addr),
     /// There is no such name.
     NxDomain,
     /// It cannot find out.
@@ -82,7 +84,8 @@ pub fn reply(query: &[u8], says: Says) -> Option<Vec<u8>> {
         Says::Silence => return None,
         Says::NxDomain => (3, None),
         Says::ServFail => (2, None),
-        Says::Address(address) => (0, is_a.then_some(address)),
+        Says::OnlyA(_) if !is_a => return None,
+        Says::Address(address) | Says::OnlyA(address) => (0, is_a.then_some(address)),
     };
     let mut out = vec![query[0], query[1], 0x84 | (query[2] & 1), 0x80 | code, 0, 1];
     out.extend([0, u8::from(address.is_some()), 0, 0, 0, 0]);

@@ -117,6 +117,8 @@ enum Once {
 
 /// What one address is asked for.
 struct Errand {
+    /// How often it was asked for, this time included.
+    attempt: u32,
     item: Item,
     reading: Reading,
     known: Option<Known>,
@@ -126,10 +128,9 @@ impl<F: Fetch> Visitor<'_, F> {
     /// Fetches one address.
     pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
-        let mut errand = Errand { item, reading, known };
+        let mut errand = Errand { attempt: 1, item, reading, known };
         let mut ask = self.way_to(&errand.item.key);
         let mut asked = Vec::new();
-        let mut attempt = 1;
         loop {
             let turn = self.pace.turn(self.progress).await;
             let began = clock::instant();
@@ -146,14 +147,14 @@ impl<F: Fetch> Visitor<'_, F> {
                     }
                     End::Refused(Refusal::RedirectLoop)
                 }
-                Once::Again(..) if attempt < ATTEMPTS => {
+                Once::Again(..) if errand.attempt < ATTEMPTS => {
                     let _aside = self.pace.step_aside();
-                    pause(&mut attempt).await;
+                    pause(&mut errand.attempt).await;
                     continue;
                 }
-                Once::TooMany(_) if attempt < PATIENT_ATTEMPTS => {
+                Once::TooMany(_) if errand.attempt < PATIENT_ATTEMPTS => {
                     let _aside = self.pace.step_aside();
-                    pause(&mut attempt).await;
+                    pause(&mut errand.attempt).await;
                     continue;
                 }
                 Once::Again(cause, detail) => End::Failed(cause, detail),
@@ -195,11 +196,11 @@ impl<F: Fetch> Visitor<'_, F> {
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => {
-                turn.bad(kind, Sign::Strained);
+                strained(turn, kind, errand.attempt);
                 return failed(&failure);
             }
             Err(_) => {
-                turn.bad(kind, Sign::Strained);
+                strained(turn, kind, errand.attempt);
                 return failed(&Failure::new(Cause::Silent));
             }
         };
@@ -409,6 +410,13 @@ impl Coming {
         let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
         let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
         End::Body(Box::new(page), findings)
+    }
+}
+
+/// Nothing came. The first time that may be the site's trouble; from then on it is this address's.
+fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
+    if attempt == 1 {
+        turn.bad(kind, Sign::Strained);
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Mirrored {
 pub enum Page {
     /// Nothing: it is the site's.
     Fine,
+    /// It, or the whole site, answers later than visitors wait; with the copy that they get it is fetched anew.
+    Late,
     /// Its last answer was not the site's; it is asked for in the background until it is.
     Bad,
     /// The site has removed it: no older copy is given any more.
@@ -186,10 +188,10 @@ fn automatic(situation: Situation, copy: Option<Copy>) -> Plan {
         (_, Visitor::Session, _) | (_, _, None) => Plan::Ask { wait: Wait::Timeout, fall },
         // Nobody waits to find out what the first check is about to tell.
         (State::Unproven, Visitor::Anonymous, Some(_)) => Plan::Give(fall),
-        // Nor for a page that is known to be bad; and a site that has just come back is not to drown in visitors.
+        // Nor for a page that is known to be bad or late; and a site that has just come back is not to drown in visitors.
         (State::Up | State::Degraded | State::Recovering, Visitor::Anonymous, Some(_)) => {
             match (page, turn) {
-                (Page::Bad, _) | (_, Turn::Out) => Plan::Give(fall),
+                (Page::Bad | Page::Late, _) | (_, Turn::Out) => Plan::Give(fall),
                 (Page::Fine | Page::Gone, Turn::In) => Plan::Ask { wait: Wait::Patience, fall },
             }
         }
@@ -222,7 +224,7 @@ mod tests {
     const KINDS: [Kind; 4] = [Kind::Read, Kind::Form, Kind::Write, Kind::Upgrade];
     const VISITORS: [Visitor; 2] = [Visitor::Anonymous, Visitor::Session];
     const MODES: [Mode; 3] = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
-    const PAGES: [Page; 3] = [Page::Fine, Page::Bad, Page::Gone];
+    const PAGES: [Page; 4] = [Page::Fine, Page::Late, Page::Bad, Page::Gone];
     const TURNS: [Turn; 2] = [Turn::In, Turn::Out];
     const FOUND: [Found; 3] = [Found::Nothing, Found::Fresh, Found::Stale];
     const MIRRORED: [Mirrored; 4] = [Mirrored::Nothing, Mirrored::Older, Mirrored::Newer, Mirrored::Near];
@@ -311,11 +313,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_page_that_is_known_to_be_bad_nor_out_of_turn_if_there_is_a_copy() {
+    fn nobody_waits_for_a_page_that_is_known_to_be_bad_or_late_nor_out_of_turn_if_there_is_a_copy() {
         for_all(|situation, plan| {
             let Situation { kind, visitor, mode, page, turn, mirrored, .. } = situation;
             let anybody = kind == Kind::Read && visitor == Visitor::Anonymous && mode == Mode::Auto;
-            let aside = page == Page::Bad || turn == Turn::Out;
+            let aside = matches!(page, Page::Bad | Page::Late) || turn == Turn::Out;
             if anybody && aside && mirrored != Mirrored::Near && is_copy(plan) {
                 assert!(matches!(plan, Plan::Give(_)), "{situation:?}");
             }

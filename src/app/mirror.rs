@@ -17,7 +17,8 @@ use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::client::ClientKey;
 use crate::metrics::Metrics;
-use crate::origin::Sending;
+use crate::origin::health::Evidence;
+use crate::origin::{Sending, Whom};
 use crate::proxy::{Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::Store;
 
@@ -58,8 +59,11 @@ impl Fetch for ByOrigins {
             host: &ask.host,
             client: ClientKey::OURSELVES,
             wait: timeout,
+            longest: timeout,
             stall: timeout,
             upgrade: false,
+            by: Evidence::Own,
+            whom: Whom::Usable,
         };
         Ok(site.origins.send(request, sending, None).await?.response)
     }

@@ -142,7 +142,12 @@ fn shop(folder: &Path) -> Site {
             exclude: Vec::new(),
             asset_hosts: Vec::new(),
         },
-        routes: vec![Route { path: PathPattern::new("/admin/*").unwrap(), cache: false, mirror: false }],
+        routes: vec![Route {
+            path: PathPattern::new("/admin/*").unwrap(),
+            cache: false,
+            mirror: false,
+            timeout: Some(seconds(60)),
+        }],
     }
 }
 

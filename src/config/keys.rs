@@ -105,7 +105,7 @@ mod tests {
         let siblings = Siblings { supported: &["hosts", "name", "tls"], later: &["notice"] };
         let fault = unknown("timeout", "site[2]", siblings);
         assert_eq!(fault.message, "unknown key \"timeout\" in [[site]]");
-        assert_eq!(fault.help, "`timeout` belongs in [site.health] or [site.failover]");
+        assert_eq!(fault.help, "`timeout` belongs in [site.health] or [site.failover] or [[site.route]]");
         let help = |name| unknown(name, "site[2]", siblings).help;
         assert_eq!(help("url"), "`url` belongs in [[site.origin]]");
         assert_eq!(help("site"), "`site` belongs in the file's top level");

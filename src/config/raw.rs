@@ -203,6 +203,7 @@ tables! {
         path: PathPattern,
         cache: Switch,
         mirror: Switch,
+        timeout: Duration,
     }
 
     /// A file of origins, which others write.

@@ -294,6 +294,8 @@ pub struct Route {
     pub cache: bool,
     /// Whether the crawler takes them.
     pub mirror: bool,
+    /// The wait for the origin when there is no copy, and the longest silence within its answer; `None`: the site's.
+    pub timeout: Option<Duration>,
 }
 
 impl Site {
@@ -311,6 +313,11 @@ impl Site {
             .iter()
             .find(|route| route.path.matches(path))
             .map_or((true, true), |route| (route.cache, route.mirror))
+    }
+
+    /// How long the origin is waited for on `path`, if its route says so.
+    pub fn route_timeout(&self, path: &str) -> Option<Duration> {
+        self.routes.iter().find(|route| route.path.matches(path))?.timeout
     }
 }
 

@@ -262,5 +262,6 @@ fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<Route
     }
     let path = value.path.here()?.value;
     let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.or(Switch(true)).0);
-    Some(Route { path, cache, mirror })
+    let timeout = value.timeout.within(TIMER, notes).here().map(|timeout| timeout.value);
+    Some(Route { path, cache, mirror, timeout })
 }

@@ -375,8 +375,12 @@ mod tests {
         site.mirror.max_depth = 2;
         site.mirror.include = vec![PathPattern::new("/shop/*").unwrap()];
         site.mirror.exclude = vec![PathPattern::new("*/big/*").unwrap()];
-        site.routes =
-            vec![Route { path: PathPattern::new("/shop/off/*").unwrap(), cache: true, mirror: false }];
+        site.routes = vec![Route {
+            path: PathPattern::new("/shop/off/*").unwrap(),
+            cache: true,
+            mirror: false,
+            timeout: None,
+        }];
         let mut policy = Policy::new(&site);
         policy.robots = Robots::parse(b"User-agent: *\nDisallow: /shop/secret");
         for (key, need, depth, expected) in [

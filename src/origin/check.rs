@@ -2,13 +2,16 @@
 //! one in turn while the origin is well, all of them before it is believed again. A check that is wanted early (a visitor
 //! met trouble) runs early; one on trial follows soon.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::health::{Evidence, Seen, State};
 use super::judge::Judge;
+use super::latency::Usual;
 use super::one::Origin;
 use super::probe::Probe;
+use super::sending::Class;
 use crate::clock;
 use crate::config::ready::Health;
 use crate::failure::{Cause, Failure};
@@ -30,6 +33,8 @@ pub struct Settings {
     pub health: Health,
     /// Over so long visitors come back.
     pub ramp: Duration,
+    /// The longest that any request may take.
+    pub longest: Duration,
     /// The host to ask for, unless the origin has its own.
     pub host: Arc<str>,
     /// Who knows the site.
@@ -41,6 +46,7 @@ impl Settings {
     pub(super) fn same(&self, other: &Settings) -> bool {
         self.health == other.health
             && self.ramp == other.ramp
+            && self.longest == other.longest
             && self.host == other.host
             && Arc::ptr_eq(&self.judge, &other.judge)
     }
@@ -71,15 +77,10 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         };
         turn = turn.wrapping_add(1);
         let begun = clock::instant();
-        let seen = match check(&current, settings, extent).await {
-            Ok(()) => Seen::Good,
-            Err(failure) => {
-                tracing::debug!(origin = %current.identity.url, error = %failure, "check failed");
-                Seen::Bad(failure.cause)
-            }
-        };
+        let limit = limit(current.state(), settings, typical(&current));
+        let result = check(&current, settings, extent, limit).await;
         let before = current.state();
-        current.observe(Evidence::Check, seen);
+        let seen = note(&current, settings, result, (begun, limit));
         current.sweep(clock::instant());
         current.open_seats(clock::instant());
         let mut wait = pause(current.state(), settings.health.interval, fastrand::f64());
@@ -90,8 +91,8 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
             wait = wait.min((settings.ramp / STEPS).max(BREATH));
         }
         // A failed check asks for the next one soon only while that may still change the verdict.
-        let falling = matches!(before, State::Up) && matches!(seen, Seen::Bad(_));
-        let breath = if seen == Seen::Good { REST } else { BREATH }.min(wait);
+        let falling = matches!(before, State::Up) && matches!(seen, Some(Seen::Bad(_)));
+        let breath = if matches!(seen, Some(Seen::Bad(_))) { BREATH } else { REST }.min(wait);
         tokio::time::sleep(breath).await;
         if falling && current.standing() == super::Standing::Up {
             continue;
@@ -101,10 +102,86 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
     }
 }
 
+/// Takes note of what a check saw. `None`: only that the origin is slow, because visitors get pages from it.
+fn note(
+    origin: &Arc<Origin>,
+    settings: &Settings,
+    result: Result<(), Failure>,
+    (begun, limit): (Instant, Duration),
+) -> Option<Seen> {
+    let (worth, seen) = match result {
+        Ok(()) => {
+            origin.signs.check(begun);
+            (1, Seen::Good)
+        }
+        Err(failure) => {
+            tracing::debug!(origin = %origin.identity.url, error = %failure, "check failed");
+            let late = is_late(failure.cause);
+            if late && limit < settings.longest {
+                measure(origin, settings);
+            }
+            if late && origin.signs.answered_since(begun) {
+                return None;
+            }
+            let spent = clock::instant().saturating_duration_since(begun);
+            (if late { worth(spent, &settings.health) } else { 1 }, Seen::Bad(failure.cause))
+        }
+    };
+    origin.observe(Evidence::Check { worth }, seen);
+    Some(seen)
+}
+
+/// Whether it was waited for in vain.
+fn is_late(cause: Cause) -> bool {
+    use Cause as C;
+    matches!(cause, C::Silent | C::BodyStalled | C::ConnectTimeout | C::NameServersSilent)
+}
+
+/// How many checks could have failed in this time, one after the other: silence counts by how long it lasts.
+fn worth(spent: Duration, health: &Health) -> u32 {
+    let times = spent.div_duration_f64(health.timeout);
+    (times.round() as u32).clamp(1, health.fall.max(1))
+}
+
+/// How long a request of a check may take. A living site that is slow is not down: it has three times what is usual, as a visitor's
+/// patience has; and one that is not known to be slow yet has two thirds of what a visitor without a copy waits, so that it is not
+/// called down for becoming slow. One that is down is asked more often; how slow it is, [`measure`] finds out.
+fn limit(state: State, settings: &Settings, usual: Usual) -> Duration {
+    let Settings { health, longest, .. } = settings;
+    let least = match state {
+        State::Unproven | State::Up => (health.timeout * health.fall.max(1)).max(*longest * 2 / 3),
+        State::Down { .. } | State::Trial { .. } => health.timeout,
+    };
+    usual.get().map_or(least, |usual| (usual * 3).max(least)).min(*longest)
+}
+
+/// What such a request usually takes, by what visitors got and by what checks got: the longer.
+fn typical(origin: &Origin) -> Usual {
+    let (visits, checks) = (origin.usual(Class::Page), origin.signs.usual());
+    if visits.get() > checks.get() { visits } else { checks }
+}
+
+/// Finds out beside the checks whether the origin answers at all if it is given all the time that there is. If so, it is slow, and the
+/// next checks wait for it.
+fn measure(origin: &Arc<Origin>, settings: &Settings) {
+    if origin.signs.measuring.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (origin, settings) = (origin.clone(), settings.clone());
+    tasks::detached(async move {
+        let begun = clock::instant();
+        let probe = Probe { origin: &origin, settings: &settings, at: None, limit: settings.longest };
+        if probe.health_path().await.is_ok() {
+            origin.signs.takes(clock::instant().saturating_duration_since(begun));
+        }
+        origin.signs.measuring.store(false, Ordering::Relaxed);
+    });
+}
+
 /// One check, and then a look at where the origin's name has come to lead: what stands there is followed if it is the site.
-async fn check(origin: &Origin, settings: &Settings, extent: Extent) -> Result<(), Failure> {
-    let result = Probe { origin, settings, at: None }.look(extent).await;
-    match (result, look_at_move(origin, settings).await) {
+async fn check(origin: &Origin, settings: &Settings, extent: Extent, limit: Duration) -> Result<(), Failure> {
+    let result = Probe { origin, settings, at: None, limit }.look(extent).await;
+    match (result, look_at_move(origin, settings, limit).await) {
         // What stands there was just found to be the site, whole.
         (Err(_), Move::Followed) => Ok(()),
         // Where it stood nobody answers any more, and where its name leads now is not the site.
@@ -131,9 +208,9 @@ enum Move {
     Distrusted(String),
 }
 
-async fn look_at_move(origin: &Origin, settings: &Settings) -> Move {
+async fn look_at_move(origin: &Origin, settings: &Settings, limit: Duration) -> Move {
     let Some(candidate) = origin.name.candidate() else { return Move::None };
-    match (Probe { origin, settings, at: Some(&candidate) }.look(Extent::Whole)).await {
+    match (Probe { origin, settings, at: Some(&candidate), limit }.look(Extent::Whole)).await {
         Ok(()) => {
             origin.follow(&candidate);
             Move::Followed
@@ -156,7 +233,8 @@ fn list(addresses: &[std::net::IpAddr]) -> String {
 /// # Errors
 /// What is wrong with it.
 pub(super) async fn whole(origin: &Origin, settings: &Settings) -> Result<(), Failure> {
-    Probe { origin, settings, at: None }.look(Extent::Whole).await
+    let limit = limit(origin.state(), settings, typical(origin));
+    Probe { origin, settings, at: None, limit }.look(Extent::Whole).await
 }
 
 /// The wait until the next check. A little less than the interval, so that instances do not march in step.
@@ -170,6 +248,44 @@ fn pause(state: State, interval: Duration, random: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn settings() -> Settings {
+        let health = crate::config::ready::Health { timeout: S(2), fall: 3, ..Default::default() };
+        let judge = Arc::new(super::super::judge::Trusting);
+        Settings { health, ramp: S(30), longest: S(15), host: "h".into(), judge }
+    }
+
+    #[test]
+    fn a_check_waits_for_as_long_as_is_usual_and_silence_has_its_bound() {
+        let down = State::Down { since: clock::now(), cause: Cause::Silent };
+        let usual = |seconds: f64| {
+            let mut usual = Usual::default();
+            usual.observe(Duration::from_secs_f64(seconds));
+            usual
+        };
+        for (name, state, usual, expected) in [
+            ("nothing is known", State::Unproven, Usual::default(), 10),
+            ("it is fast", State::Up, usual(0.02), 10),
+            ("it is slow", State::Up, usual(4.0), 12),
+            ("it is very slow", State::Up, usual(9.0), 15),
+            ("it is down", down, usual(0.02), 2),
+            ("it is down, and slow", down, usual(2.6), 7),
+        ] {
+            assert_eq!(limit(state, &settings(), usual).as_secs(), expected, "{name}");
+        }
+        let impatient = Settings { longest: S(2), ..settings() };
+        assert_eq!(limit(State::Up, &impatient, usual(9.0)), S(2));
+    }
+
+    #[test]
+    fn silence_counts_by_how_long_it_lasts() {
+        let health = settings().health;
+        for (seconds, checks) in [(1, 1), (2, 1), (4, 2), (6, 3), (10, 3)] {
+            assert_eq!(worth(S(seconds), &health), checks, "{seconds} s");
+        }
+    }
 
     #[test]
     fn checks_on_trial_follow_soon_and_others_do_not_march_in_step() {

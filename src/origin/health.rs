@@ -1,15 +1,20 @@
 //! Whether an origin is well: a pure counter over what was seen of it, which reports only changes.
 //!
 //! ```text
-//! Unproven ──good──▶ Up ──`fall` bad in a row──▶ Down ──good check──▶ Trial ──`rise` good──▶ Up
-//!     └──────────────bad────────────────────────▶ ▲  └◀────────────bad──────────┘
+//! Unproven ──good──▶ Up ──`fall` bad checks in a row──▶ Down ──good check──▶ Trial ──`rise` good──▶ Up
+//!     └──────────────bad check─────────────────────────▶ ▲  └◀──────────bad─────────┘
 //! ```
 //!
-//! Nothing is assumed at the start: the first observation decides. An origin that falls again and again has to prove itself
+//! Only checks bring an origin down. What visitors meet with has it checked at once, and, if it comes from several pages and
+//! several visitors ([`Complaints`]), makes fewer bad checks do. Nothing is assumed at the start: the first check decides, or
+//! the first good answer. An origin that falls again and again has to prove itself
 //! longer; and one that is back gets its visitors back little by little ([`Health::share`]), anew after each fall.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::complaints::Complaints;
+pub use super::complaints::Witness;
 use crate::clock::Now;
 use crate::failure::Cause;
 
@@ -53,10 +58,22 @@ impl State {
 /// Who saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// An active check.
-    Check,
-    /// A visitor's request, or the crawler's.
-    Visit,
+    /// An active check. One that failed after a long wait is worth as many as could have failed meanwhile, one after the other.
+    Check {
+        /// So many; 1 at least.
+        worth: u32,
+    },
+    /// A visitor's request.
+    Visit(Witness),
+    /// A request of our own, the crawler's for example: its failures say nothing of the origin.
+    Own,
+}
+
+impl Evidence {
+    /// What a visitor's request says, or one of our own (see [`Witness::new`]).
+    pub fn by(path: &str, client: IpAddr) -> Evidence {
+        Witness::new(path, client).map_or(Evidence::Own, Evidence::Visit)
+    }
 }
 
 /// What was seen.
@@ -80,7 +97,7 @@ pub struct Change {
 /// By what an origin is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// So many bad ones in a row bring it down; 1 at least.
+    /// So many bad checks in a row bring it down; 1 at least.
     pub fall: u32,
     /// So many good checks in a row bring it up again; 1 at least.
     pub rise: u32,
@@ -90,6 +107,8 @@ pub struct Thresholds {
 
 /// A fall so soon after the last one is a relapse: each doubles the good checks that recovery takes.
 const RELAPSE: Duration = Duration::from_secs(300);
+/// So many bad checks in a row do, if there are visitors' complaints beside them that are wide: one might be chance.
+const CONFIRMED: u32 = 2;
 /// Relapses that count: at eight times the good checks, each half a second after the other, a site that is well again is
 /// still back within seconds.
 const RELAPSES: u32 = 3;
@@ -107,6 +126,8 @@ pub struct Health {
     relapses: u32,
     /// When it came back, if it ever was down.
     back: Option<Instant>,
+    /// What visitors met with since the last good check.
+    complaints: Complaints,
     /// Whether the last check was answered with something else than the site: that visitors get other pages right, assets
     /// or some that nobody has a copy of, does not outweigh it.
     wrong: bool,
@@ -115,7 +136,17 @@ pub struct Health {
 impl Health {
     /// Nothing seen.
     pub fn new(by: Thresholds) -> Health {
-        Health { state: State::Unproven, bad: 0, by, fell: None, relapses: 0, back: None, wrong: false }
+        let complaints = Complaints::default();
+        Health {
+            state: State::Unproven,
+            bad: 0,
+            by,
+            fell: None,
+            relapses: 0,
+            back: None,
+            complaints,
+            wrong: false,
+        }
     }
 
     /// The same knowledge, judged by other numbers from now on.
@@ -129,7 +160,7 @@ impl Health {
         self.state
     }
 
-    /// Bad ones in a row since the last good one.
+    /// Bad checks in a row since the last good answer.
     pub fn bad_in_a_row(&self) -> u32 {
         self.bad
     }
@@ -154,31 +185,60 @@ impl Health {
     /// Takes note of what was seen; `Some` if that changed the state.
     pub fn observe(&mut self, evidence: Evidence, seen: Seen, now: Now) -> Option<Change> {
         let from = self.state;
-        if evidence == Evidence::Check {
-            self.wrong = matches!(seen, Seen::Bad(cause) if is_wrong(cause));
+        let to = match evidence {
+            Evidence::Check { worth } => self.checked(worth, seen, now),
+            Evidence::Visit(witness) => self.visited(Some(witness), seen, now),
+            Evidence::Own => self.visited(None, seen, now),
+        };
+        self.state = to;
+        (std::mem::discriminant(&from) != std::mem::discriminant(&to)).then_some(Change { from, to })
+    }
+
+    /// What a check makes of it.
+    fn checked(&mut self, worth: u32, seen: Seen, now: Now) -> State {
+        self.wrong = matches!(seen, Seen::Bad(cause) if is_wrong(cause));
+        if seen == Seen::Good {
+            self.complaints.clear();
         }
-        let to = match (from, seen) {
-            (State::Up, Seen::Good) if self.wrong => State::Up,
+        match (self.state, seen) {
             (State::Unproven | State::Up, Seen::Good) => {
                 self.bad = 0;
                 State::Up
             }
             (State::Unproven, Seen::Bad(cause)) => self.fall(cause, now),
             (State::Up, Seen::Bad(cause)) => {
-                self.bad += 1;
-                if self.bad >= self.by.fall.max(1) { self.fall(cause, now) } else { State::Up }
+                self.bad = self.bad.saturating_add(worth.max(1));
+                let wide = self.complaints.are_wide(now.mono);
+                let fall = if wide { self.by.fall.min(CONFIRMED) } else { self.by.fall };
+                if self.bad >= fall.max(1) { self.fall(cause, now) } else { State::Up }
             }
-            // What a visitor's request finds while the origin is down is luck; recovery is proven by checks.
-            (State::Down { .. }, Seen::Good) if evidence == Evidence::Visit => from,
             (State::Down { since, cause }, Seen::Good) => self.step_up(since, cause, 1, now),
-            (State::Trial { .. }, Seen::Good) if evidence == Evidence::Visit => from,
             (State::Trial { since, cause, good }, Seen::Good) => self.step_up(since, cause, good + 1, now),
             (State::Down { since, .. } | State::Trial { since, .. }, Seen::Bad(cause)) => {
                 State::Down { since, cause }
             }
-        };
-        self.state = to;
-        (std::mem::discriminant(&from) != std::mem::discriminant(&to)).then_some(Change { from, to })
+        }
+    }
+
+    /// What a request makes of it. A failure is only remembered: a check has the word. And what a request finds while the origin
+    /// is down is luck: recovery is proven by checks.
+    fn visited(&mut self, witness: Option<Witness>, seen: Seen, now: Now) -> State {
+        match (self.state, seen) {
+            (State::Unproven, Seen::Good) => State::Up,
+            (State::Up, Seen::Good) => {
+                if !self.wrong {
+                    self.bad = 0;
+                }
+                State::Up
+            }
+            (state @ (State::Down { .. } | State::Trial { .. }), _) => state,
+            (state @ (State::Unproven | State::Up), Seen::Bad(_)) => {
+                if let Some(witness) = witness {
+                    self.complaints.note(witness, now.mono);
+                }
+                state
+            }
+        }
     }
 
     fn fall(&mut self, cause: Cause, now: Now) -> State {
@@ -211,6 +271,12 @@ mod tests {
     const BAD: Seen = Seen::Bad(Cause::Refused);
     const BY: Thresholds = Thresholds { fall: 3, rise: 2, ramp: Duration::from_secs(20) };
 
+    const CHECK: Evidence = Evidence::Check { worth: 1 };
+
+    fn visit(path: &str, client: &str) -> Evidence {
+        Evidence::by(path, client.parse().unwrap())
+    }
+
     fn walk(steps: &[(Evidence, Seen)]) -> Health {
         let mut health = Health::new(BY);
         for &(evidence, seen) in steps {
@@ -220,62 +286,94 @@ mod tests {
     }
 
     #[test]
-    fn the_first_observation_decides() {
-        assert_eq!(walk(&[(Evidence::Check, Seen::Good)]).state(), State::Up);
-        assert_eq!(walk(&[(Evidence::Visit, BAD)]).state().as_str(), "down");
+    fn the_first_check_decides_or_the_first_good_answer() {
+        let visit = visit("/", "192.0.2.1");
+        assert_eq!(walk(&[(CHECK, Seen::Good)]).state(), State::Up);
+        assert_eq!(walk(&[(CHECK, BAD)]).state().as_str(), "down");
+        assert_eq!(walk(&[(visit, Seen::Good)]).state(), State::Up);
+        assert_eq!(walk(&[(visit, BAD); 9]).state(), State::Unproven);
     }
 
     #[test]
-    fn it_takes_as_many_bad_ones_in_a_row_as_fall_says() {
-        use Evidence::Visit;
-        let up = (Visit, Seen::Good);
-        assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD)]).state(), State::Up);
-        assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD), up, (Visit, BAD)]).state(), State::Up);
-        assert_eq!(walk(&[up, (Visit, BAD), (Visit, BAD), (Visit, BAD)]).state().as_str(), "down");
+    fn it_takes_as_many_bad_checks_in_a_row_as_fall_says() {
+        let up = (CHECK, Seen::Good);
+        let bad = (CHECK, BAD);
+        let long = |worth| (Evidence::Check { worth }, BAD);
+        assert_eq!(walk(&[up, bad, bad]).state(), State::Up);
+        assert_eq!(walk(&[up, bad, bad, up, bad]).state(), State::Up);
+        assert_eq!(walk(&[up, bad, bad, bad]).state().as_str(), "down");
+        assert_eq!(walk(&[up, long(2)]).state(), State::Up);
+        assert_eq!(walk(&[up, long(3)]).state().as_str(), "down", "silence as long as three of them");
+        assert_eq!(walk(&[up, long(2), bad]).state().as_str(), "down");
+    }
+
+    #[test]
+    fn no_visitor_brings_it_down_while_checks_are_good() {
+        let up = (CHECK, Seen::Good);
+        let (a, b) = ("192.0.2.1", "192.0.2.2");
+        let one_page: Vec<_> = (0..9).map(|n| (visit("/broken", &format!("192.0.2.{n}")), BAD)).collect();
+        let scanner: Vec<_> = (0..9).map(|n| (visit(&format!("/.{n}"), a), BAD)).collect();
+        let many: Vec<_> = (0..9).map(|n| (visit(&format!("/.{n}"), [a, b][n % 2]), BAD)).collect();
+        let crawl = vec![(Evidence::Own, BAD); 9];
+        // (who met with failures, then one bad check, then another one)
+        for (name, seen, after_one, after_two) in [
+            ("many visitors of one page", &one_page, "up", "up"),
+            ("a scanner", &scanner, "up", "up"),
+            ("the crawl", &crawl, "up", "up"),
+            ("many visitors of many pages", &many, "up", "down"),
+        ] {
+            let after =
+                |checks: &[(Evidence, Seen)]| walk(&[&[up], &seen[..], checks].concat()).state().as_str();
+            let bad = (CHECK, BAD);
+            assert_eq!(after(&[]), "up", "{name}");
+            assert_eq!((after(&[bad]), after(&[bad, bad])), (after_one, after_two), "{name}");
+            assert_eq!(after(&[up, bad, bad]), "up", "{name}: a good check outweighs them");
+            assert_eq!(after(&[bad, bad, bad]), "down", "{name}: dead is dead");
+        }
     }
 
     #[test]
     fn what_visitors_get_does_not_outweigh_key_pages_that_are_wrong() {
-        use Evidence::{Check, Visit};
-        let wrong = (Check, Seen::Bad(Cause::Parking));
-        let (good, slow) = ((Visit, Seen::Good), (Check, Seen::Bad(Cause::Silent)));
+        let visit = visit("/", "192.0.2.1");
+        let wrong = (CHECK, Seen::Bad(Cause::Parking));
+        let (good, slow) = ((visit, Seen::Good), (CHECK, Seen::Bad(Cause::Silent)));
         assert_eq!(walk(&[good, wrong, good, wrong, good, wrong]).state().as_str(), "down");
-        assert_eq!(walk(&[good, wrong, wrong, (Check, Seen::Good), wrong, good, wrong]).state(), State::Up);
+        assert_eq!(walk(&[good, wrong, wrong, (CHECK, Seen::Good), wrong, good, wrong]).state(), State::Up);
         assert_eq!(walk(&[good, slow, slow, good, slow, slow]).state(), State::Up, "it answers, if slowly");
     }
 
     #[test]
     fn only_checks_prove_recovery_and_a_relapse_starts_again() {
-        use Evidence::{Check, Visit};
-        let down = (Check, BAD);
-        assert_eq!(walk(&[down, (Visit, Seen::Good), (Visit, Seen::Good)]).state().as_str(), "down");
-        assert_eq!(walk(&[down, (Check, Seen::Good)]).state().as_str(), "trial");
-        assert_eq!(walk(&[down, (Check, Seen::Good), (Visit, BAD)]).state().as_str(), "down");
-        assert_eq!(walk(&[down, (Check, Seen::Good), down, (Check, Seen::Good)]).state().as_str(), "trial");
-        assert_eq!(walk(&[down, (Check, Seen::Good), (Check, Seen::Good)]).state(), State::Up);
+        let visit = visit("/", "192.0.2.1");
+        let down = (CHECK, BAD);
+        assert_eq!(walk(&[down, (visit, Seen::Good), (visit, Seen::Good)]).state().as_str(), "down");
+        assert_eq!(walk(&[down, (CHECK, Seen::Good)]).state().as_str(), "trial");
+        assert_eq!(walk(&[down, (CHECK, Seen::Good), (visit, BAD)]).state().as_str(), "trial");
+        assert_eq!(walk(&[down, (CHECK, Seen::Good), down, (CHECK, Seen::Good)]).state().as_str(), "trial");
+        assert_eq!(walk(&[down, (CHECK, Seen::Good), (CHECK, Seen::Good)]).state(), State::Up);
     }
 
     #[test]
     fn only_changes_are_reported() {
         let now = crate::clock::now();
         let mut health = Health::new(Thresholds { fall: 1, rise: 1, ramp: Duration::ZERO });
-        assert!(health.observe(Evidence::Check, Seen::Good, now).is_some());
-        assert!(health.observe(Evidence::Check, Seen::Good, now).is_none());
-        let change = health.observe(Evidence::Check, BAD, now).unwrap();
+        assert!(health.observe(CHECK, Seen::Good, now).is_some());
+        assert!(health.observe(CHECK, Seen::Good, now).is_none());
+        let change = health.observe(CHECK, BAD, now).unwrap();
         assert_eq!((change.from.as_str(), change.to.as_str()), ("up", "down"));
-        assert!(health.observe(Evidence::Check, BAD, now.plus(std::time::Duration::from_secs(9))).is_none());
+        assert!(health.observe(CHECK, BAD, now.plus(std::time::Duration::from_secs(9))).is_none());
         assert!(matches!(health.state(), State::Down { since, .. } if since == now));
     }
 
     /// Down, and up again, which takes so many good checks.
     fn once_down(health: &mut Health, at: Now) -> u32 {
         for _ in 0..3 {
-            health.observe(Evidence::Check, BAD, at);
+            health.observe(CHECK, BAD, at);
         }
         assert_eq!(health.state().as_str(), "down");
         let mut checks = 0;
         while health.state() != State::Up {
-            health.observe(Evidence::Check, Seen::Good, at);
+            health.observe(CHECK, Seen::Good, at);
             checks += 1;
         }
         checks
@@ -285,7 +383,7 @@ mod tests {
     fn who_falls_again_and_again_proves_itself_longer() {
         let begin = crate::clock::now();
         let seconds = |n| begin.plus(Duration::from_secs(n));
-        let mut health = walk(&[(Evidence::Check, Seen::Good)]);
+        let mut health = walk(&[(CHECK, Seen::Good)]);
         for (at, checks, flapping) in
             [(0, 2, false), (10, 4, false), (20, 8, true), (30, 16, true), (40, 16, true), (400, 2, false)]
         {
@@ -298,7 +396,7 @@ mod tests {
     fn visitors_come_back_little_by_little_and_anew_after_each_fall() {
         let begin = crate::clock::now();
         let at = |n| begin.plus(Duration::from_secs(n)).mono;
-        let mut health = walk(&[(Evidence::Check, Seen::Good)]);
+        let mut health = walk(&[(CHECK, Seen::Good)]);
         assert!(health.share(at(0)) >= 1.0, "it never was down");
         once_down(&mut health, begin);
         let shares = [0, 5, 10, 19].map(|n| health.share(at(n)));

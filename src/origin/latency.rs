@@ -19,6 +19,11 @@ impl Usual {
         });
     }
 
+    /// Takes note of a time that is known to be needed: what is usual is no less from now on.
+    pub fn at_least(&mut self, took: Duration) {
+        self.0 = Some(self.0.unwrap_or_default().max(took.as_secs_f64()));
+    }
+
     /// What it usually takes, if anything was seen.
     pub fn get(self) -> Option<Duration> {
         self.0.map(Duration::from_secs_f64)

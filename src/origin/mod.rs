@@ -2,10 +2,12 @@
 
 mod budget;
 pub mod check;
+mod complaints;
 pub mod connect;
 pub mod dns;
 pub mod exchange;
 pub mod health;
+mod held;
 pub mod judge;
 pub mod latency;
 mod name;
@@ -15,6 +17,8 @@ pub mod pool;
 mod probe;
 mod seats;
 pub mod select;
+mod sending;
+mod signs;
 pub mod upload;
 
 use std::path::Path;
@@ -31,8 +35,9 @@ use crate::http::Body;
 use crate::{clock, tasks};
 use exchange::Unanswered;
 pub use judge::Judge;
-pub use one::{Class, Identity, Origin, Sending, Standing};
+pub use one::{Identity, Origin, Standing};
 use select::Candidate;
+pub use sending::{Class, Sending, Whom};
 use upload::Upload;
 
 /// Attempts at one request, the first included.
@@ -120,6 +125,7 @@ impl Origins {
         let settings = |origin: &ready::Origin| check::Settings {
             health: site.health.clone(),
             ramp: site.failover.recovery_ramp,
+            longest: site.failover.timeout.max(site.health.timeout),
             // A catch-all site has no host of its own to ask for.
             host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
             judge: judge.clone(),
@@ -214,7 +220,7 @@ impl Origins {
             let spent = if attempt == 0 { Duration::ZERO } else { clock::instant() - begun };
             let wait = sending.wait.saturating_sub(spent);
             let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
-            let Some(index) = self.next(&tried, turn) else { break };
+            let Some(index) = self.next(&tried, turn, sending.whom) else { break };
             if !tried.is_empty() && self.budget.take(clock::instant()).is_none() {
                 break;
             }
@@ -265,7 +271,7 @@ impl Origins {
             return (index, answer);
         }
         let beside = |other: &usize| self.members[*other].tier == self.members[index].tier;
-        let other = self.next(&[index], turn).filter(beside);
+        let other = self.next(&[index], turn, Whom::Usable).filter(beside);
         let Some(other) = other.filter(|_| self.budget.take(clock::instant()).is_some()) else {
             return (index, first.await);
         };
@@ -304,18 +310,23 @@ impl Origins {
         self.members.iter().for_each(|member| member.origin.nudge());
     }
 
-    fn next(&self, tried: &[usize], turn: usize) -> Option<usize> {
+    fn next(&self, tried: &[usize], turn: usize, whom: Whom) -> Option<usize> {
         if let [only] = &*self.members {
-            let open = only.mode == OriginMode::Auto && only.origin.standing() != Standing::Down;
-            return (open && tried.is_empty()).then_some(0);
+            let usable = whom == Whom::Any || only.origin.standing() != Standing::Down;
+            return (only.mode == OriginMode::Auto && usable && tried.is_empty()).then_some(0);
         }
+        let chosen = self.choice(tried, turn, Whom::Usable);
+        chosen.or_else(|| (whom == Whom::Any).then(|| self.choice(tried, turn, whom)).flatten())
+    }
+
+    fn choice(&self, tried: &[usize], turn: usize, whom: Whom) -> Option<usize> {
         let now = clock::instant();
         let candidates = self.members.iter().enumerate().map(|(index, member)| Candidate {
             tier: member.tier,
             weight: member.weight,
             share: member.origin.share(now),
             mode: member.mode,
-            usable: member.origin.standing() != Standing::Down,
+            usable: whom == Whom::Any || member.origin.standing() != Standing::Down,
             in_flight: member.origin.in_flight(),
             tried: tried.contains(&index),
         });

@@ -17,6 +17,8 @@ use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
 use super::seats::{Queued, Seat, Seats, Turn};
+use super::sending::{Class, Sending, Whom};
+use super::signs::Signs;
 use super::upload::{Upload, within};
 use super::{Tools, Trust};
 use crate::clock;
@@ -24,7 +26,6 @@ use crate::config::ready::{self, OriginUrl};
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
-use crate::http::client::ClientKey;
 
 /// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
 /// origin's own idle time-out is hardly ever that short.
@@ -62,11 +63,13 @@ pub struct Origin {
     /// Whether it is coming back: then its share is to be looked up.
     is_back: AtomicBool,
     health: Mutex<Health>,
-    /// A copy of the counter's bad ones in a row, so that good news need no lock when all is well.
+    /// A copy of the counter's bad checks in a row, so that good news need no lock when all is well.
     bad_in_a_row: AtomicU32,
     /// 0 unproven, 1 up, 2 down or on trial: the hot path's view of the state.
     standing: AtomicU32,
     usual: Mutex<[Usual; 2]>,
+    /// What good was seen of it last.
+    pub(super) signs: Signs,
     /// Wakes the checker before its time.
     pub(super) nudged: Notify,
     pub(super) checker: Mutex<super::Checker>,
@@ -78,21 +81,6 @@ pub struct Origin {
     proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
 }
 
-/// How one request is to be sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Sending<'a> {
-    /// The host that the visitor asked for.
-    pub host: &'a str,
-    /// Whose request it is: nobody gets more than a share of the seats.
-    pub client: ClientKey,
-    /// The wait for the answer's header fields.
-    pub wait: Duration,
-    /// The longest silence within the answer's body.
-    pub stall: Duration,
-    /// Whether the request asks for a change of protocol.
-    pub upgrade: bool,
-}
-
 /// A good or bad standing without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -102,15 +90,6 @@ pub enum Standing {
     Up,
     /// It does not, or is on trial.
     Down,
-}
-
-/// What kind of page a time is kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Made by a program, most likely.
-    Page,
-    /// A file, most likely.
-    Asset,
 }
 
 impl Origin {
@@ -136,6 +115,7 @@ impl Origin {
             bad_in_a_row: AtomicU32::new(0),
             standing: AtomicU32::new(0),
             usual: Mutex::default(),
+            signs: Signs::new(clock::instant()),
             nudged: Notify::new(),
             checker: Mutex::new(None),
             pages: Mutex::default(),
@@ -227,9 +207,20 @@ impl Origin {
             tracing::info!(site = %self.site, origin = %self.identity.url, from = change.from.as_str(), to = change.to.as_str(),
                 cause, "origin changed state");
         }
-        if evidence == Evidence::Visit && matches!(seen, Seen::Bad(_)) {
+        if matches!((evidence, seen), (Evidence::Visit(_) | Evidence::Own, Seen::Bad(_))) {
             self.nudge();
         }
+    }
+
+    /// A visitor got something good of it, which took so long. That a file came says nothing of pages.
+    pub fn answered(&self, class: Class, took: Duration, by: Evidence) {
+        if class == Class::Page {
+            self.signs.page(clock::instant());
+        }
+        if class == Class::Page || self.standing() == Standing::Unproven {
+            self.observe(by, Seen::Good);
+        }
+        lock(&self.usual)[class as usize].observe(took);
     }
 
     /// Has it checked now rather than at its time: something was odd.
@@ -339,14 +330,10 @@ impl Origin {
         lock(&self.pages).mostly_bad()
     }
 
-    /// How long such a page usually takes.
+    /// How long such a page usually takes; as long as nobody has opened one, how long checks take.
     pub fn usual(&self, class: Class) -> Usual {
-        lock(&self.usual)[class as usize]
-    }
-
-    /// Takes note of how long a good answer took.
-    pub fn took(&self, class: Class, time: Duration) {
-        lock(&self.usual)[class as usize].observe(time);
+        let usual = lock(&self.usual)[class as usize];
+        if class == Class::Page && usual.get().is_none() { self.signs.usual() } else { usual }
     }
 
     /// One attempt; over a `fresh` connection, or at least a warm one, if asked for. Failures that are the origin's are
@@ -368,7 +355,12 @@ impl Origin {
         let wait = sending.wait.saturating_sub(queued);
         // Pinned here and passed by reference: a future that is passed on by value takes its size once more.
         let exchange = std::pin::pin!(self.exchange(request, sending, fresh, seat));
-        let result = match within(wait, upload, exchange).await {
+        let ended = if sending.longest > sending.wait {
+            self.held(wait, sending.longest, exchange).await
+        } else {
+            within(wait, upload, exchange).await
+        };
+        let result = match ended {
             Some(result) => result,
             None => {
                 // It did not have its whole time: what our own queue took says nothing of it.
@@ -388,7 +380,7 @@ impl Origin {
             }
             let luck = unanswered.old_connection && unanswered.failure.cause == Cause::Reset;
             if unanswered.failure.cause.side() == Side::Origin && !luck {
-                self.observe(Evidence::Visit, Seen::Bad(unanswered.failure.cause));
+                self.observe(sending.by, Seen::Bad(unanswered.failure.cause));
             }
             unanswered
         })
@@ -407,7 +399,9 @@ impl Origin {
         let begun = clock::instant();
         match Box::pin(tokio::time::timeout(sending.wait, turn)).await {
             // who queued before the fall is not to be the herd of the return
-            Ok(Ok(_)) if self.standing() == Standing::Down => Err(self.fallen_by()),
+            Ok(Ok(_)) if self.standing() == Standing::Down && sending.whom == Whom::Usable => {
+                Err(self.fallen_by())
+            }
             Ok(Ok(seat)) => Ok((seat, clock::instant().saturating_duration_since(begun))),
             Ok(Err(_)) | Err(_) => Err(Cause::Busy),
         }

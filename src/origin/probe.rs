@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -10,6 +12,7 @@ use http_body_util::BodyExt;
 use super::check::{Extent, Settings};
 use super::connect::bare;
 use super::one::Origin;
+use crate::clock;
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
@@ -23,6 +26,8 @@ pub(super) struct Probe<'a> {
     pub(super) settings: &'a Settings,
     /// Addresses that are not in use yet; `None`: those that are.
     pub(super) at: Option<&'a Arc<[IpAddr]>>,
+    /// How long each request may take.
+    pub(super) limit: Duration,
 }
 
 /// A page as a probe got it.
@@ -69,12 +74,12 @@ impl Probe<'_> {
     /// What answers every path as if it existed is not the site, unless the site has always done so.
     async fn nowhere(&self) -> Result<(), Failure> {
         let path = format!("/{:016x}", fastrand::u64(..));
-        let page = self.within(self.ask(&path)).await?;
+        let page = self.page(&path).await?;
         self.judge(&path, &page)
     }
 
     async fn key_page(&self, path: &str) -> Result<(), Failure> {
-        let page = self.within(self.ask(path)).await?;
+        let page = self.page(path).await?;
         self.judge(path, &page)
     }
 
@@ -85,11 +90,13 @@ impl Probe<'_> {
         self.settings.judge.judge(path, page.status, &page.headers, body, whole)
     }
 
-    async fn health_path(&self) -> Result<(), Failure> {
+    pub(super) async fn health_path(&self) -> Result<(), Failure> {
         let health = &self.settings.health;
-        let page = self.within(self.ask(&health.path)).await?;
+        let page = self.page(&health.path).await?;
         if !health.expect_status.contains(page.status) {
-            return Err(Failure::new(Cause::of_status(page.status)).detail(page.status.to_string()));
+            let by_status = || Failure::new(Cause::of_status(page.status)).detail(page.status.to_string());
+            // The page may say better than its status what has happened: that the database is gone, for example.
+            return Err(self.judge(&health.path, &page).err().unwrap_or_else(by_status));
         }
         let text = health.expect_text.as_bytes();
         if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {
@@ -99,14 +106,24 @@ impl Probe<'_> {
         }
     }
 
-    async fn within(&self, asking: impl Future<Output = Result<Page, Failure>>) -> Result<Page, Failure> {
-        match tokio::time::timeout(self.settings.health.timeout, asking).await {
-            Ok(result) => result,
+    /// One page, in time.
+    async fn page(&self, path: &str) -> Result<Page, Failure> {
+        let begun = clock::instant();
+        // Whether the header fields have come: then it is the body that does not.
+        let headed = AtomicBool::new(false);
+        match tokio::time::timeout(self.limit, self.ask(path, &headed)).await {
+            Ok(result) => {
+                if self.at.is_none() && result.is_ok() {
+                    self.origin.signs.took(clock::instant().saturating_duration_since(begun));
+                }
+                result
+            }
+            Err(_) if headed.load(Ordering::Relaxed) => Err(Failure::new(Cause::BodyStalled)),
             Err(_) => Err(Failure::new(self.origin.silence()).detail("no answer to the check in time")),
         }
     }
 
-    async fn ask(&self, path: &str) -> Result<Page, Failure> {
+    async fn ask(&self, path: &str, headed: &AtomicBool) -> Result<Page, Failure> {
         let host = self.origin.host(&self.settings.host);
         let connection = self.origin.connect(bare(host), self.at, Use::Upkeep).await?;
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
@@ -122,8 +139,8 @@ impl Probe<'_> {
             .map_err(malformed)?;
         let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
-        let timeout = self.settings.health.timeout;
-        let body = super::exchange::AnswerBody::read_once(incoming, connection, timeout);
+        headed.store(true, Ordering::Relaxed);
+        let body = super::exchange::AnswerBody::read_once(incoming, connection, self.limit);
         let mut body = std::pin::pin!(body);
         let (mut read, mut whole) = (Vec::new(), true);
         while let Some(frame) = body.frame().await {

@@ -186,7 +186,9 @@ impl http_body::Body for Ended {
                 if let Some(origin) = &this.ending.origin
                     && failure.cause.side() == Side::Origin
                 {
-                    origin.observe(Evidence::Visit, Seen::Bad(failure.cause));
+                    let subject = &this.ending.subject;
+                    let by = Evidence::by(subject.uri.path(), subject.client);
+                    origin.observe(by, Seen::Bad(failure.cause));
                 }
                 tracing::debug!(error = %failure, "answer broke off");
                 Poll::Ready(Some(Err(failure.into())))

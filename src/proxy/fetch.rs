@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 
 use super::site::Site;
 use super::weigh::{Terms, Trial};
@@ -14,15 +14,18 @@ use crate::failure::{Cause, Failure, Side};
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::origin::health::{Evidence, Seen};
-use crate::origin::latency::patience;
 use crate::origin::upload::Upload;
-use crate::origin::{Answered, Class, Origin, Sending};
+use crate::origin::{Answered, Class, Origin, Sending, Whom};
 
 /// What the plan allows.
 #[derive(Clone, Copy)]
 pub(super) struct Allowance {
     /// The visitor's wait, for the header fields and for what is held back of the body.
     pub wait: Duration,
+    /// The origin's own time-out, whoever waits for it,
+    pub timeout: Duration,
+    /// and the longest that it may take while its checks are good.
+    pub longest: Duration,
     /// How many bytes are held back; `None`: there is nothing else to give, so nothing is.
     pub hold_back: Option<u64>,
     /// Whether waiting in vain says something about the origin: only its own time-out does.
@@ -33,15 +36,56 @@ impl Allowance {
     /// What the plan's words mean for this site and page.
     pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fall: Fall) -> Allowance {
         let policy = &site.config.failover;
-        let usual = || site.origins.usual(class_of(ask.key()));
+        let of_route = site.config.route_timeout(key::path_of(ask.key()));
+        let timeout = of_route.unwrap_or(policy.timeout);
+        let held = of_route.is_none() && !matches!(fall, Fall::Copy(_)) && may_be_held(ask);
         Allowance {
             wait: match wait {
-                Wait::Timeout => policy.timeout,
-                Wait::Patience => patience(usual(), policy.patience, policy.patience_max).min(policy.timeout),
+                Wait::Timeout => timeout,
+                Wait::Patience => site.patience(ask).min(timeout),
             },
+            timeout,
+            longest: if held { timeout * HELD } else { timeout },
             hold_back: matches!(fall, Fall::Copy(_)).then_some(policy.hold_back),
             patient: wait == Wait::Timeout,
         }
+    }
+
+    /// The wait was in vain. That an origin is slow, and who has waited, is remembered; whether it is dead, a check finds out.
+    pub(super) fn over(&self, site: &Site, ask: &Ask) -> Failure {
+        site.origins.nudge();
+        if site.origins.are_full() {
+            return Cause::QueuedTooLong.into(); // our own queue may have taken the time
+        }
+        if self.patient {
+            return Cause::Silent.into();
+        }
+        site.watch.late(ask.key(), clock::instant());
+        Cause::Slow.into()
+    }
+}
+
+/// So many time-outs may an address take that is held on purpose.
+const HELD: u32 = 4;
+
+/// Whether the answer may be held until there is news, as a long poll is. Whoever opens a page looks at an empty window meanwhile;
+/// browsers say so, and programs do not.
+fn may_be_held(ask: &Ask) -> bool {
+    let page = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
+    ask.kind == Kind::Read && !ask.wishes.get_all(header::ACCEPT).iter().any(page)
+}
+
+/// How the request is sent to the origins.
+pub(super) fn sending<'a>(site: &Site, ask: &'a Ask, allowance: Allowance) -> Sending<'a> {
+    Sending {
+        host: ask.authority(),
+        client: ClientKey::of(ask.client),
+        wait: allowance.timeout,
+        longest: allowance.longest,
+        stall: allowance.longest,
+        upgrade: ask.kind == Kind::Upgrade,
+        by: Evidence::by(ask.key(), ask.client),
+        whom: if site.is_held_live() { Whom::Any } else { Whom::Usable },
     }
 }
 
@@ -95,14 +139,7 @@ pub(super) async fn direct(
         (Some(upload), request.map(|_| body))
     };
     let Trial { site, ask, .. } = trial;
-    let policy = &site.config.failover;
-    let sending = Sending {
-        host: ask.authority(),
-        client: ClientKey::of(ask.client),
-        wait: policy.timeout,
-        stall: policy.timeout,
-        upgrade: ask.kind == Kind::Upgrade,
-    };
+    let sending = sending(site, ask, allowance);
     let mut request = request;
     if let Some(early) = early {
         pass_early(&mut request, early);
@@ -111,7 +148,7 @@ pub(super) async fn direct(
     let terms = Terms {
         asked,
         hold: allowance.hold_back,
-        stall: policy.timeout.max(Duration::from_secs(1)),
+        stall: allowance.longest.max(Duration::from_secs(1)),
         until: asked + allowance.wait,
     };
     let work = async {
@@ -126,21 +163,10 @@ pub(super) async fn direct(
     } else {
         match tokio::time::timeout(allowance.wait, work.as_mut()).await {
             Ok(result) => result,
-            Err(_) => Err(too_late(site, allowance)),
+            Err(_) => Err(allowance.over(site, ask)),
         }
     };
     result.inspect_err(|failure| trial.note(failure))
-}
-
-/// The visitor's wait is over: for whom he waited.
-pub(super) fn too_late(site: &Site, allowance: Allowance) -> Failure {
-    site.origins.nudge();
-    Failure::new(match allowance.patient {
-        // our own queue may have taken the time
-        _ if site.origins.are_full() => Cause::QueuedTooLong,
-        true => Cause::Silent,
-        false => Cause::Slow,
-    })
 }
 
 /// Whether the answer is a stream without end, of which nothing can be held back.
@@ -164,9 +190,9 @@ pub(super) fn sign(response: &mut Response<Body>) {
 }
 
 /// Notes a body that the origin broke off.
-pub(super) fn hold_against(origin: &Origin, failure: &Failure) {
+pub(super) fn hold_against(origin: &Origin, failure: &Failure, by: Evidence) {
     if failure.cause.side() == Side::Origin {
-        origin.observe(Evidence::Visit, Seen::Bad(failure.cause));
+        origin.observe(by, Seen::Bad(failure.cause));
     }
 }
 

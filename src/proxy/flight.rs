@@ -6,7 +6,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::fall::from_entry;
-use super::fetch::{Allowance, outgoing, pass_early, too_late};
+use super::fetch::{Allowance, outgoing, pass_early};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
 use super::weigh::Beside;
@@ -43,9 +43,10 @@ impl Proxy {
         allowance: Allowance,
     ) -> Result<Flown, Failure> {
         let now = clock::now();
-        let deadline = now.mono + allowance.wait;
+        let wait = if allowance.patient { allowance.longest } else { allowance.wait };
+        let deadline = now.mono + wait;
         let key = site.cache.key(ask.tls(), ask.host(), ask.key());
-        let late = || too_late(site, allowance);
+        let late = || allowance.over(site, ask);
         let leader = match site.cache.join(&key, request.headers(), now) {
             Role::Leader(leader) => leader,
             Role::Alone => return Ok(Flown::Alone(request)),
@@ -76,7 +77,7 @@ impl Proxy {
             asked: request.headers().clone(),
             entry: entry.filter(|entry| entry.has_validator()).cloned(),
             why,
-            hold_back: allowance.hold_back,
+            allowance,
             beside: beside.clone(),
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;

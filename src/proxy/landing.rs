@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
-use super::fetch;
+use super::fetch::{self, Allowance};
 use super::hold::Held;
 use super::site::Site;
 use super::tee::{Keep, tee};
@@ -20,10 +20,9 @@ use crate::cache::{Entry, Key, Leader, Validated};
 use crate::clock::{self, Now};
 use crate::failure::Failure;
 use crate::http::cache_status::{CacheStatus, Forward};
-use crate::http::client::ClientKey;
 use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
-use crate::origin::{Answered, Sending};
+use crate::origin::Answered;
 
 /// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
 /// who wait for it get it sooner.
@@ -47,7 +46,7 @@ pub(super) struct Fetch {
     /// What is stored, if the origin can be asked whether it is still good.
     pub(super) entry: Option<Arc<Entry>>,
     pub(super) why: Forward,
-    pub(super) hold_back: Option<u64>,
+    pub(super) allowance: Allowance,
     /// What the answer is judged beside.
     pub(super) beside: Beside,
 }
@@ -70,6 +69,7 @@ impl Fetch {
         let mut sent = self.send(request).await;
         let validation = match (&sent, self.entry.take()) {
             (Ok(answered), Some(entry)) if answered.response.status() == StatusCode::NOT_MODIFIED => {
+                self.trial().answered(&answered.origin, answered.took);
                 Some(self.validated(&entry, answered.response.headers(), (asked, clock::now())))
             }
             _ => None,
@@ -94,14 +94,7 @@ impl Fetch {
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {
-        let timeout = self.site.config.failover.timeout;
-        let sending = Sending {
-            host: self.ask.authority(),
-            client: ClientKey::of(self.ask.client),
-            wait: timeout,
-            stall: timeout,
-            upgrade: false,
-        };
+        let sending = fetch::sending(&self.site, &self.ask, self.allowance);
         let mut answered = self.site.origins.send(request, sending, None).await?;
         fetch::clean(answered.response.headers_mut());
         Ok(answered)
@@ -138,14 +131,14 @@ impl Fetch {
         let most = self.site.cache.max_entry();
         if !self.may_keep(&answered.response, times.1) || length.is_some_and(|length| length > most) {
             leader.not_shareable(times.1);
-            match self.weigh(answered, self.hold_back, times).await {
+            match self.weigh(answered, self.allowance.hold_back, times).await {
                 Ok((answered, held)) => self.give(answered, held.into_body(), false, tell),
                 Err(failure) => _ = tell.send(Err(failure)),
             }
             return;
         }
         let tell = self.unchanged(&answered, tell);
-        let limit = match (self.hold_back, length) {
+        let limit = match (self.allowance.hold_back, length) {
             // Nobody waits for the bytes any more: only the next visitor, who gets them from the cache.
             _ if tell.as_ref().is_none_or(Tell::is_closed) => Some(most),
             (Some(limit), _) => Some(limit.min(most)),
@@ -182,7 +175,7 @@ impl Fetch {
         hold: Option<u64>,
         (asked, _): Times,
     ) -> Result<(Answered, Held), Failure> {
-        let timeout = self.site.config.failover.timeout.max(Duration::from_secs(1));
+        let timeout = self.allowance.longest.max(Duration::from_secs(1));
         let terms = Terms { asked: asked.mono, hold, stall: timeout, until: clock::instant() + timeout };
         self.trial().weigh(answered, terms).await.inspect_err(|failure| self.trial().note(failure))
     }

@@ -1,5 +1,6 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
+mod beside;
 mod crowd;
 mod end;
 mod explain;
@@ -31,7 +32,7 @@ use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Visitor, host_of};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
-use crate::failover::{self, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
+use crate::failover::{self, Fall, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::client::ClientKey;
@@ -186,7 +187,7 @@ impl Proxy {
 
         // 3. decide: the fallback is chosen before the origin is asked.
         let state = site.observe(now);
-        let (page, mark) = remembered(site, ask, copies.page.as_ref());
+        let (page, mark) = remembered(site, ask, copies.page.as_ref(), now);
         let situation = Situation {
             kind: ask.kind,
             visitor: ask.visitor,
@@ -202,10 +203,14 @@ impl Proxy {
             Plan::Give(fall) => {
                 ask.keep_wishes(request.headers());
                 let cause = cause_of(site, situation, mark);
+                if page == Page::Late && matches!(fall, Fall::Copy(_)) && cause == Some(Cause::Slow) {
+                    self.fetch_beside(site, (ask, &copies), request, visit, (lookup, now));
+                }
                 fall::fall(site, ask, fall, copies, cause, now).await
             }
             // 4. carry out: the origin, within the patience that the plan allows.
             Plan::Ask { wait, fall } => {
+                ask.keep_wishes(request.headers());
                 let allowance = Allowance::of(site, ask, wait, fall);
                 let beside = Beside::of(ask, &copies, page);
                 let way = Way { lookup, allowance, beside };
@@ -234,13 +239,14 @@ impl Proxy {
     ) -> Result<Outcome, Failure> {
         let Way { lookup, allowance, beside } = way;
         check_size(&request, table.body_size)?;
-        ask.keep_wishes(request.headers());
         let why = forward_reason(ask, lookup.as_ref());
         let mut request = request;
         if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
             && cache::ask::may_share(request.method(), request.headers())
             // What runs in a circle would wait for its own outer turn.
             && crate::http::forwarded::passes(request.headers()) == 0
+            // Nothing is kept of what the operator wants passed on unjudged.
+            && !site.is_held_live()
         {
             request = match Box::pin(self.fly(
                 table,
@@ -376,9 +382,10 @@ fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
 }
 
 /// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
-fn remembered(site: &Site, ask: &Ask, copy: Option<&(Arc<Ready>, Nearness)>) -> (Page, Mark) {
+fn remembered(site: &Site, ask: &Ask, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> (Page, Mark) {
     let mark = if ask.kind == Kind::Read { site.watch.mark(ask.key()) } else { Mark::None };
     let page = match mark {
+        Mark::None if ask.kind == Kind::Read && site.watch.is_late(ask.key(), now.mono) => Page::Late,
         Mark::None => Page::Fine,
         Mark::Bad(_) => Page::Bad,
         Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
@@ -404,7 +411,9 @@ fn cause_of(site: &Site, situation: Situation, mark: Mark) -> Option<Cause> {
             match (mark, situation.turn) {
                 (Mark::Bad(cause), _) => Some(cause),
                 (Mark::None | Mark::Gone { .. }, Turn::Out) => Some(Cause::Recovering),
-                (Mark::None | Mark::Gone { .. }, Turn::In) => None,
+                (Mark::None | Mark::Gone { .. }, Turn::In) => {
+                    (situation.page == Page::Late).then_some(Cause::Slow)
+                }
             }
         }
     }

@@ -7,15 +7,18 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+use super::fetch::class_of;
 use super::mirror::Mirror;
 use super::tend;
 use super::trusted::Trusted;
+use crate::ask::Ask;
 use crate::cache::SiteCache;
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::config::ready::{self, Limits};
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
+use crate::origin::latency::patience;
 use crate::origin::{Member, Origins, Outlook, health};
 use crate::tasks;
 use crate::visits::Visits;
@@ -119,6 +122,17 @@ impl Site {
             }
             None => tracing::info!(%site, from, to, "site changed state"),
         }
+    }
+
+    /// How long its visitors wait for such a page where there is a copy.
+    pub(super) fn patience(&self, ask: &Ask) -> Duration {
+        let policy = &self.config.failover;
+        patience(self.origins.usual(class_of(ask.key())), policy.patience, policy.patience_max)
+    }
+
+    /// Whether the operator wants the live site, whatever is seen of it.
+    pub(super) fn is_held_live(&self) -> bool {
+        self.switch.mode(clock::instant()) == Mode::HoldOrigin
     }
 
     /// The share of visitors who get the live site, where they could have a copy.

@@ -16,7 +16,7 @@ use crate::ask::Ask;
 use crate::cache::Lookup;
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
-use crate::failover::Page;
+use crate::failover::{Copy, Fall, Page, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{Outlook, Standing};
@@ -116,7 +116,8 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
         .body(Body::Empty)
         .map_err(malformed)?;
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let asks = Ask::read(&request, &site.config, (nobody, tls), false)?;
+    // without an address: what becomes of it is no evidence of a visitor
+    let asks = Ask::read(&request, &site.config, (Ipv4Addr::UNSPECIFIED.into(), tls), false)?;
     let now = clock::now();
     let entry = match look_up(site, &asks, request.headers(), now) {
         Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),
@@ -132,8 +133,7 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
     let port = if tls { 443 } else { 80 };
     let visit = Visit { peer: nobody, port, tls, early: &|| None };
     request = outgoing(&asks, request, &visit, &[])?;
-    let policy = &site.config.failover;
-    let allowance = Allowance { wait: policy.timeout, hold_back: Some(policy.hold_back), patient: true };
+    let allowance = Allowance::of(site, &asks, Wait::Timeout, Fall::Copy(Copy::Stale));
     let trial = Trial { site, ask: &asks, beside: &beside };
     direct(trial, request, allowance, (0, None)).await.map(drop)
 }

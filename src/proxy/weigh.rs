@@ -22,7 +22,7 @@ use crate::failover::{Mirrored, Page};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::plain::plain;
-use crate::origin::health::{Evidence, Seen};
+use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
 use crate::verdict::{
     self, Answer, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, judge,
@@ -137,6 +137,11 @@ impl Trial<'_> {
     pub(super) async fn weigh(&self, answered: Answered, terms: Terms) -> Result<(Answered, Held), Failure> {
         let Answered { response, origin, took } = answered;
         let (parts, body) = response.into_parts();
+        if self.site.is_held_live() {
+            // The operator's word: this is the site.
+            let response = Response::from_parts(parts, Body::Empty);
+            return Ok((Answered { response, origin, took }, Held::unread(body)));
+        }
         let character = self.site.mirror.character();
         let wanted = self.wanted(&parts, &character);
         let by_head = || judge(&self.case(&parts, (&[], false), None, &character));
@@ -151,7 +156,7 @@ impl Trial<'_> {
         let held = match self.read(&parts.headers, body, wanted, terms).await {
             Ok(held) => held,
             Err(failure) => {
-                hold_against(&origin, &failure);
+                hold_against(&origin, &failure, self.by());
                 return Err(failure);
             }
         };
@@ -169,8 +174,7 @@ impl Trial<'_> {
                 return Err(self.bad(finding));
             }
         }
-        origin.observe(Evidence::Visit, Seen::Good);
-        origin.took(class_of(self.ask.key()), took);
+        self.answered(&origin, took);
         Ok((Answered { response: Response::from_parts(parts, Body::Empty), origin, took }, held))
     }
 
@@ -180,6 +184,24 @@ impl Trial<'_> {
         let answer = Answer { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
         let character = self.site.mirror.character();
         judge(&self.case_of(answer, None, &character)) == Verdict::Good
+    }
+
+    /// Notes that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
+    pub(super) fn answered(&self, origin: &Origin, took: Duration) {
+        origin.answered(class_of(self.ask.key()), took, self.by());
+        if self.beside.is_nothing() || !self.speaks() {
+            return;
+        }
+        let now = clock::instant();
+        if took > self.site.patience(self.ask) {
+            self.site.watch.late(self.ask.key(), now);
+        } else {
+            self.site.watch.in_time(self.ask.key(), now);
+        }
+    }
+
+    fn by(&self) -> Evidence {
+        Evidence::by(self.ask.key(), self.ask.client)
     }
 
     /// Notes a failure that is of this page, and not of its server.

@@ -2,19 +2,21 @@
 //! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`Watch`] holds them together
 //! for all who ask and tell at once.
 
+mod late;
 mod memo;
 mod state;
 mod window;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::clock::Now;
 use crate::failure::Cause;
+use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
 pub use state::{Change, Origins, Pages, Reported, State, state};
 pub use window::Window;
@@ -37,6 +39,9 @@ pub struct Watch {
     bad: AtomicUsize,
     /// Whether most of the site is bad.
     flooded: AtomicBool,
+    /// Whether pages are late, or were so a moment ago.
+    slow: AtomicBool,
+    late: Mutex<Late>,
     /// The state that was reported last, by its place in [`State::ALL`].
     last: AtomicU8,
     /// Wakes whoever asks for bad pages again.
@@ -108,6 +113,33 @@ impl Watch {
         self.count(&inner);
     }
 
+    /// A page's answer came too late for its visitor.
+    pub fn late(&self, key: &str, now: Instant) {
+        let mut late = self.lateness();
+        late.late(hash(key), now);
+        self.slow.store(true, Ordering::Relaxed);
+    }
+
+    /// A page's answer came in time.
+    pub fn in_time(&self, key: &str, now: Instant) {
+        if self.slow.load(Ordering::Relaxed) {
+            let mut late = self.lateness();
+            late.in_time(hash(key), now);
+            self.slow.store(!late.is_empty(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the page's visitors are to get a copy at once, because it, or the whole site, is late.
+    pub fn is_late(&self, key: &str, now: Instant) -> bool {
+        self.slow.load(Ordering::Relaxed) && self.lateness().is_late(hash(key), now)
+    }
+
+    /// Leave to fetch a late page beside the copy that its visitor gets, if nobody does so yet. Given back when it is dropped.
+    pub fn beside(self: &Arc<Self>, key: &str, now: Instant) -> Option<Leave> {
+        let page = hash(key);
+        self.lateness().begins(page, now).then(|| Leave { watch: self.clone(), page })
+    }
+
     /// Pages to be asked for again, see [`Memo::due`].
     pub fn due(&self, most: usize, now: Instant) -> Vec<Due> {
         self.inner().memo.due(most, now)
@@ -125,6 +157,9 @@ impl Watch {
 
     /// The site's server is back: all bad pages are to be asked for again at once.
     pub fn hasten(&self, now: Instant) {
+        if self.slow.swap(false, Ordering::Relaxed) {
+            self.lateness().clear();
+        }
         if self.bad.load(Ordering::Relaxed) > 0 {
             self.inner().memo.hasten_all(now);
             self.woken.notify_one();
@@ -182,9 +217,26 @@ impl Watch {
         self.flooded.store(inner.flood.is_some(), Ordering::Relaxed);
     }
 
+    fn lateness(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The lock guards plain values, and is never held while waiting.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leave to fetch a late page.
+#[derive(Debug)]
+pub struct Leave {
+    watch: Arc<Watch>,
+    page: u64,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.watch.lateness().ended(self.page);
     }
 }
 

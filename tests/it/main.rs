@@ -19,6 +19,7 @@ mod crawl;
 mod dashboard;
 mod demo;
 mod docs_site;
+mod evidence;
 mod failover;
 mod framing;
 mod gate;

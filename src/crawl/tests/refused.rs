@@ -150,7 +150,7 @@ async fn the_owners_routes_and_patterns_hold() {
     });
     let mut site = site(&["/"]);
     let pattern = |p| PathPattern::new(p).expect("a pattern");
-    site.routes = vec![Route { path: pattern("/admin/*"), cache: false, mirror: false }];
+    site.routes = vec![Route { path: pattern("/admin/*"), cache: false, mirror: false, timeout: None }];
     site.mirror.exclude = vec![pattern("/tmp/*")];
     site.mirror.include = vec![pattern("/shop/*")];
     let crawled = crawl(&site, &fetch).await;

@@ -191,7 +191,7 @@ impl<'a> Sight<'a> {
         let usable = entry.clone().filter(|_| found != Found::Nothing);
         let copies = Copies { entry: usable, page: site.mirror.find(ask.key()) };
         let state = site.state(now);
-        let (page, mark) = remembered(site, ask, copies.page.as_ref());
+        let (page, mark) = remembered(site, ask, copies.page.as_ref(), now);
         let situation = Situation {
             kind: Kind::Read,
             visitor: ask.visitor,

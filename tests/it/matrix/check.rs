@@ -55,6 +55,19 @@ async fn survives(sheet: Sheet, how: Failing) {
     sheet.back(&edge, 2).await;
 }
 
+/// What holds while something is wrong that is not the site: it is up, its pages are right and in time, and no cause is told.
+pub async fn healthy(sheet: &Sheet, edge: &Edge) {
+    sheet.until(edge, &["up"], Column::Further).await;
+    for _ in 0..2 {
+        sheet.four(edge, &right(&[1]), IN_TIME).await;
+    }
+    let site = edge.site().await;
+    let well = site["state"] == "up" && site["cause"].is_null() && site["origins"][0]["state"] == "up";
+    sheet.must(Column::Cause, well, "none, it is well", format!("{site}"));
+    let fell = edge.log().iter().any(|line| line.contains("changed state") && line.contains("to=\"down\""));
+    sheet.must(Column::Further, !fell, "never down", "it was called down");
+}
+
 /// What holds during every failure: at its first moment, and once the site's state shows it; and its cause is told.
 pub async fn lasts(sheet: &Sheet, edge: &Edge, states: &[&str], causes: &[&str]) {
     let copies = right(&[1]);

@@ -4,6 +4,7 @@
 
 mod check;
 mod copies;
+mod evidence;
 mod forms;
 mod hard_to_see;
 mod load;
@@ -143,6 +144,7 @@ groups! {
     which_copy_: "which copy", which_copy::rows;
     sites_that_are_: "sites that are", sites_that_are::rows;
     own_life_: "own life", own_life::rows;
+    evidence_: "evidence", evidence::rows;
 }
 
 /// The rows as a list in a file of its own: none is lost by an edit of the code.

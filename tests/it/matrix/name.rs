@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::check::{lasts, ready};
+use super::check::{healthy, lasts, ready};
 use super::sheet::{Column, IN_TIME, Sheet, right};
 use super::wrong::sample;
 use super::{Row, row};
@@ -18,6 +18,7 @@ pub fn rows() -> Vec<Row> {
         row("NXDOMAIN", |sheet| unresolved(sheet, Says::NxDomain, &["name-not-found"])),
         row("SERVFAIL", |sheet| unresolved(sheet, Says::ServFail, &["name-servers-fail"])),
         row("no answer", |sheet| unresolved(sheet, Says::Silence, &["name-servers-silent"])),
+        row("servers that never answer AAAA", quiet),
         row("the record points at a parking host", |sheet| parked(sheet, After::OldDies)),
         row("the same while the old server lives on", |sheet| parked(sheet, After::OldLives)),
     ]
@@ -30,6 +31,19 @@ async fn named() -> (Origin, Dns, Edge) {
     let edge = Edge::start(Config::before(&url).set("dns.nameservers", [&*dns.addr()])).await;
     ready(&edge).await;
     (origin, dns, edge)
+}
+
+/// Whoever has an IPv4 address needs no word about IPv6 ones: nothing is late, and nothing is reported.
+async fn quiet(sheet: Sheet) {
+    let (origin, dns, mut edge) = named().await;
+    sheet.begin(&edge).await;
+    dns.say(Says::OnlyA(Ipv4Addr::LOCALHOST));
+    edge.restart().await;
+    sheet.restarted();
+    healthy(&sheet, &edge).await;
+    dns.say(HERE);
+    fixture::stock(&origin, 2);
+    sheet.back(&edge, 2).await;
 }
 
 /// While it runs, the last good address is enough; a start without any name gives copies.

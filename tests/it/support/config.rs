@@ -108,6 +108,13 @@ impl Config {
         self
     }
 
+    /// A route of the first site, as lines of its table.
+    #[must_use]
+    pub fn route_with(mut self, lines: &str) -> Config {
+        self.sites[0].routes.push(lines.to_owned());
+        self
+    }
+
     /// A flag of the command line with its value.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Config {

@@ -1,0 +1,45 @@
+//! How one request is to be sent.
+
+use std::time::Duration;
+
+use super::health::Evidence;
+use crate::http::client::ClientKey;
+
+/// How one request is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// The host that the visitor asked for.
+    pub host: &'a str,
+    /// Whose request it is: nobody gets more than a share of the seats.
+    pub client: ClientKey,
+    /// The wait for the answer's header fields.
+    pub wait: Duration,
+    /// The same at most, for as long as checks say that the origin is well: some addresses are held on purpose until there is news.
+    pub longest: Duration,
+    /// The longest silence within the answer's body.
+    pub stall: Duration,
+    /// Whether the request asks for a change of protocol.
+    pub upgrade: bool,
+    /// What its failure would be evidence of.
+    pub by: Evidence,
+    /// Which origins may be asked.
+    pub whom: Whom,
+}
+
+/// Which origins may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Those that are not known to be down.
+    Usable,
+    /// Whatever checks say, those that are down, too, if there is no other: the operator's word.
+    Any,
+}
+
+/// What kind of page a time is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Made by a program, most likely.
+    Page,
+    /// A file, most likely.
+    Asset,
+}

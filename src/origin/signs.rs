@@ -1,0 +1,98 @@
+//! The last good things that were seen of an origin, and how long its checks usually take.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::latency::Usual;
+
+/// Signs of life. Noted with each page that a visitor gets, so without a lock.
+pub(super) struct Signs {
+    born: Instant,
+    /// When the last good check began, and when the last page came: milliseconds after `born`, and one; 0: never.
+    check: AtomicU64,
+    page: AtomicU64,
+    /// How long a check's requests usually take.
+    usual: Mutex<Usual>,
+    /// Whether somebody is finding out how long they take at all.
+    pub(super) measuring: AtomicBool,
+}
+
+impl Signs {
+    pub(super) fn new(now: Instant) -> Signs {
+        Signs {
+            born: now,
+            check: AtomicU64::new(0),
+            page: AtomicU64::new(0),
+            usual: Mutex::default(),
+            measuring: AtomicBool::new(false),
+        }
+    }
+
+    /// A check that began then was good.
+    pub(super) fn check(&self, began: Instant) {
+        self.check.store(self.mark(began), Ordering::Relaxed);
+    }
+
+    /// A visitor got a page now.
+    pub(super) fn page(&self, now: Instant) {
+        self.page.store(self.mark(now), Ordering::Relaxed);
+    }
+
+    /// Whether a check that began then or later was good.
+    pub(super) fn checked_since(&self, then: Instant) -> bool {
+        self.check.load(Ordering::Relaxed) >= self.mark(then)
+    }
+
+    /// Whether a visitor got a page since then.
+    pub(super) fn answered_since(&self, then: Instant) -> bool {
+        self.page.load(Ordering::Relaxed) >= self.mark(then)
+    }
+
+    /// One request of a check took so long.
+    pub(super) fn took(&self, time: Duration) {
+        self.usual.lock().unwrap_or_else(PoisonError::into_inner).observe(time);
+    }
+
+    /// One request took so long, when nobody ended it.
+    pub(super) fn takes(&self, time: Duration) {
+        self.usual.lock().unwrap_or_else(PoisonError::into_inner).at_least(time);
+    }
+
+    /// How long a request of a check usually takes.
+    pub(super) fn usual(&self) -> Usual {
+        *self.usual.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, at: Instant) -> u64 {
+        let after = at.saturating_duration_since(self.born).as_millis();
+        u64::try_from(after).unwrap_or(u64::MAX - 1) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_known_with_its_time() {
+        let begin = crate::clock::instant();
+        let at = |n| begin + Duration::from_secs(n);
+        let signs = Signs::new(begin);
+        assert!(!signs.checked_since(begin) && !signs.answered_since(begin), "never");
+        signs.check(at(3));
+        signs.page(at(5));
+        assert!(signs.checked_since(at(3)) && !signs.checked_since(at(4)));
+        assert!(signs.answered_since(at(5)) && !signs.answered_since(at(6)));
+    }
+
+    #[test]
+    fn what_nobody_ended_teaches_at_once() {
+        let signs = Signs::new(crate::clock::instant());
+        (0..20).for_each(|_| signs.took(Duration::from_millis(20)));
+        signs.takes(Duration::from_secs(8));
+        assert_eq!(signs.usual().get(), Some(Duration::from_secs(8)));
+        signs.takes(Duration::from_secs(1));
+        assert_eq!(signs.usual().get(), Some(Duration::from_secs(8)));
+    }
+}

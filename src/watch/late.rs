@@ -1,0 +1,174 @@
+//! Pages whose answers come later than visitors wait. What the first visitor's wait has taught holds for those after him: they get
+//! the copy at once, and the page is fetched beside it (as RFC 5861 does with stale-while-revalidate). If most pages are late, the
+//! whole site is (a brown-out).
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Pages remembered.
+const MOST: usize = 4096;
+/// For how long one visitor's wait holds; then another one tries.
+const HOLDS: Duration = Duration::from_secs(10);
+/// A fetch that nothing was heard of may be begun again after this.
+const LEASE: Duration = Duration::from_secs(60);
+/// Fetches beside copies at once, for one site.
+const AT_ONCE: usize = 8;
+/// The last pages by which the site is judged,
+const LAST: usize = 10;
+/// of which so many have to be late,
+const LATE: usize = 8;
+/// if they are not older than this.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// How late a site's pages are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Late {
+    /// When each was late.
+    pages: HashMap<u64, Instant>,
+    /// The last pages that were asked for since one was late, each once: whether it was late, and when.
+    last: VecDeque<(u64, bool, Instant)>,
+    /// Fetches under way, and since when.
+    under_way: HashMap<u64, Instant>,
+}
+
+impl Late {
+    /// Whether there is nothing to know.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty() && self.last.is_empty()
+    }
+
+    /// A visitor waited in vain, or the answer came after he had gone.
+    pub(super) fn late(&mut self, page: u64, now: Instant) {
+        if self.pages.len() >= MOST {
+            self.pages.retain(|_, since| now.saturating_duration_since(*since) < HOLDS);
+        }
+        if self.pages.len() < MOST {
+            self.pages.insert(page, now);
+        }
+        self.note(page, true, now);
+    }
+
+    /// An answer came in time. If it was late before, what has mended it has mended the others, most likely: they are tried again,
+    /// unless most of them are late.
+    pub(super) fn in_time(&mut self, page: u64, now: Instant) {
+        let was_late = self.pages.remove(&page).is_some() || self.is_brown_out(now);
+        self.note(page, false, now);
+        if was_late && !self.is_brown_out(now) {
+            self.pages.clear();
+        }
+        if self.pages.is_empty() && self.last.iter().all(|(_, late, _)| !late) {
+            self.last.clear();
+        }
+    }
+
+    /// Whatever was late was another time: the site was down since then.
+    pub(super) fn clear(&mut self) {
+        self.pages.clear();
+        self.last.clear();
+    }
+
+    /// Whether its visitors are to get the copy at once.
+    pub(super) fn is_late(&self, page: u64, now: Instant) -> bool {
+        let holds = |since: &Instant| now.saturating_duration_since(*since) < HOLDS;
+        self.pages.get(&page).is_some_and(holds) || self.is_brown_out(now)
+    }
+
+    /// Whether the page is to be fetched beside the copy that was given. If so, the caller says when that has [`Late::ended`].
+    pub(super) fn begins(&mut self, page: u64, now: Instant) -> bool {
+        self.under_way.retain(|_, since| now.saturating_duration_since(*since) < LEASE);
+        let may = self.under_way.len() < AT_ONCE && !self.under_way.contains_key(&page);
+        if may {
+            self.under_way.insert(page, now);
+        }
+        may
+    }
+
+    /// The fetch beside the copy has ended.
+    pub(super) fn ended(&mut self, page: u64) {
+        self.under_way.remove(&page);
+    }
+
+    fn note(&mut self, page: u64, late: bool, now: Instant) {
+        self.last.retain(|(known, _, at)| *known != page && now.saturating_duration_since(*at) < SPAN);
+        if self.last.len() >= LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back((page, late, now));
+    }
+
+    fn is_brown_out(&self, now: Instant) -> bool {
+        let late = |(_, late, at): &&(u64, bool, Instant)| *late && now.saturating_duration_since(*at) < SPAN;
+        self.last.iter().filter(late).count() >= LATE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(begin: Instant, n: u64) -> Instant {
+        begin + Duration::from_secs(n)
+    }
+
+    #[test]
+    fn one_wait_holds_for_the_next_visitors_of_that_page() {
+        let begin = crate::clock::instant();
+        let mut late = Late::default();
+        assert!(!late.is_late(1, begin) && late.is_empty());
+        late.late(1, begin);
+        assert!(late.is_late(1, seconds(begin, 9)) && !late.is_late(2, begin));
+        assert!(!late.is_late(1, seconds(begin, 10)), "then somebody tries again");
+        late.late(1, seconds(begin, 10));
+        late.in_time(1, seconds(begin, 11));
+        assert!(!late.is_late(1, seconds(begin, 11)) && late.is_empty());
+    }
+
+    #[test]
+    fn most_of_the_last_pages_late_is_the_site() {
+        let begin = crate::clock::instant();
+        let after = |late_pages: u64, good_pages: u64| {
+            let mut late = Late::default();
+            (0..late_pages).for_each(|page| late.late(page, begin));
+            (100..100 + good_pages).for_each(|page| late.in_time(page, begin));
+            late
+        };
+        for (pages, good, expected) in
+            [(7, 0, false), (8, 0, true), (8, 2, true), (8, 3, false), (20, 2, true), (20, 3, false)]
+        {
+            let late = after(pages, good);
+            assert_eq!(late.is_late(999, begin), expected, "{pages} late, {good} in time");
+            assert!(!late.is_late(999, seconds(begin, 60)), "that was a minute ago");
+        }
+        assert!(!after(20, 3).is_late(0, begin), "it is over for all of them");
+        let mut few = after(3, 0);
+        few.in_time(0, begin);
+        assert!(!few.is_late(1, begin), "the others are tried again");
+        let mut one = Late::default();
+        (0..20).for_each(|n| one.late(1, seconds(begin, n)));
+        assert!(!one.is_late(2, seconds(begin, 20)), "one page is not the site");
+    }
+
+    #[test]
+    fn a_page_is_fetched_once_at_a_time_and_few_pages_are() {
+        let begin = crate::clock::instant();
+        let mut late = Late::default();
+        assert!(late.begins(1, begin) && !late.begins(1, begin));
+        late.ended(1);
+        assert!((1..=8).all(|page| late.begins(page, begin)));
+        assert!(!late.begins(9, begin), "there are enough of them");
+        assert!(late.begins(9, seconds(begin, 60)), "nothing was heard of them");
+    }
+
+    #[test]
+    fn what_is_remembered_has_a_bound() {
+        let begin = crate::clock::instant();
+        let mut late = Late::default();
+        (0..10_000).for_each(|page| late.late(page, begin));
+        assert_eq!((late.pages.len(), late.last.len()), (MOST, LAST));
+        let mut cleared = late.clone();
+        cleared.clear();
+        assert!(cleared.is_empty() && !cleared.is_late(9_999, begin));
+        late.late(20_000, seconds(begin, 10));
+        assert_eq!(late.pages.len(), 1);
+    }
+}

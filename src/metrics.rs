@@ -1,7 +1,8 @@
-//! All metric names. Counters that the request path touches are resolved once per site; what can be read off the parts
-//! (states, ages, sizes) is set when somebody scrapes. Labels come from the configuration and from closed lists only.
+//! All metric names. Counters that the request path touches are resolved once per site, when they first count something: a
+//! thousand sites that each had a line of zero for every cause would be a quarter of a million lines. What can be read off
+//! the parts (states, ages, sizes) is set when somebody scrapes. Labels come from the configuration and from closed lists only.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -85,6 +86,8 @@ pub struct Metrics {
     pub site_state: IntGaugeVec,
     /// What is wrong with Katahai or worth knowing, by site (none: the whole process) and cause.
     pub conditions: IntGaugeVec,
+    /// When the certificate that a site's visitors see expires, Unix time.
+    pub certificate_not_after: GaugeVec,
     /// 1 for the state that the origin is in.
     pub origin_state: IntGaugeVec,
     /// Seconds since the current snapshot was taken.
@@ -181,12 +184,14 @@ impl Gate {
     }
 }
 
-/// The counters of one site, resolved.
+/// The counters of one site, each resolved when it first counts.
 #[derive(Debug)]
 pub struct SiteMetrics {
-    requests: [[IntCounter; CLASSES.len()]; Answer::ALL.len()],
-    durations: [Histogram; Answer::ALL.len()],
-    failures: Vec<IntCounter>,
+    site: Arc<str>,
+    all: Arc<Metrics>,
+    requests: [[OnceLock<IntCounter>; CLASSES.len()]; Answer::ALL.len()],
+    durations: [OnceLock<Histogram>; Answer::ALL.len()],
+    failures: Box<[OnceLock<IntCounter>]>,
     in_flight: IntGauge,
 }
 
@@ -243,6 +248,7 @@ impl Metrics {
                 "What is wrong with Katahai itself or worth knowing, by cause; without a site: of the whole process.",
                 &["site", "cause"],
             )?,
+            certificate_not_after: made.certificates()?,
             origin_state: made.gauges(
                 "katahai_origin_state",
                 "1 for the state that the origin is in.",
@@ -275,16 +281,13 @@ impl Metrics {
     }
 
     /// The counters of one site. `site` is a name from the configuration.
-    pub fn site(&self, site: &str) -> SiteMetrics {
+    pub fn site(self: &Arc<Self>, site: &str) -> SiteMetrics {
         SiteMetrics {
-            requests: Answer::ALL.map(|answer| {
-                CLASSES.map(|class| self.requests.with_label_values(&[site, answer.as_str(), class]))
-            }),
-            durations: Answer::ALL.map(|answer| self.durations.with_label_values(&[site, answer.as_str()])),
-            failures: Cause::ALL
-                .iter()
-                .map(|cause| self.failures.with_label_values(&[site, cause.code()]))
-                .collect(),
+            site: site.into(),
+            all: self.clone(),
+            requests: Default::default(),
+            durations: Default::default(),
+            failures: Cause::ALL.iter().map(|_| OnceLock::new()).collect(),
             in_flight: self.in_flight.with_label_values(&[site]),
         }
     }
@@ -302,16 +305,23 @@ impl SiteMetrics {
     /// Counts one answer.
     pub fn count(&self, answer: Answer, status: http::StatusCode, took: Duration, cause: Option<Cause>) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        self.requests[answer as usize][class].inc();
-        self.durations[answer as usize].observe(took.as_secs_f64());
-        if let Some(counter) = cause.and_then(|cause| self.failures.get(cause as usize)) {
-            counter.inc();
+        let (site, all, rung) = (&*self.site, &self.all, answer.as_str());
+        let requests = || all.requests.with_label_values(&[site, rung, CLASSES[class]]);
+        self.requests[answer as usize][class].get_or_init(requests).inc();
+        let durations = || all.durations.with_label_values(&[site, rung]);
+        self.durations[answer as usize].get_or_init(durations).observe(took.as_secs_f64());
+        if let Some(cause) = cause
+            && let Some(counter) = self.failures.get(cause as usize)
+        {
+            counter.get_or_init(|| all.failures.with_label_values(&[site, cause.code()])).inc();
         }
     }
 
     /// How many answers there were of each rung.
     pub fn totals(&self) -> Totals {
-        self.requests.each_ref().map(|classes| classes.iter().map(IntCounter::get).sum())
+        self.requests
+            .each_ref()
+            .map(|classes| classes.iter().filter_map(OnceLock::get).map(IntCounter::get).sum())
     }
 
     /// Counts a request as in flight until the guard is dropped.
@@ -349,6 +359,14 @@ impl Made {
         self.add(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
+    fn certificates(&self) -> Result<GaugeVec, prometheus::Error> {
+        self.fractions(
+            "katahai_certificate_not_after_seconds",
+            "When the certificate that visitors of the site see expires, in Unix time.",
+            &["site"],
+        )
+    }
+
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
@@ -365,6 +383,12 @@ mod tests {
         site.count(Answer::Snapshot, http::StatusCode::OK, Duration::from_millis(2), Some(Cause::KnownDown));
         let guard = site.enter();
         let text = metrics.text().unwrap();
+        assert_eq!(
+            text.matches("katahai_failures_total{").count(),
+            1,
+            "what never happened has no line: {text}"
+        );
+        assert_eq!(text.matches("katahai_requests_total{").count(), 1, "{text}");
         assert!(
             text.contains(r#"katahai_requests_total{answer="snapshot",class="2xx",site="shop"} 1"#),
             "{text}"

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
@@ -13,6 +15,9 @@ use crate::snapshot::Store;
 use crate::tasks;
 use crate::visits::Visits;
 use crate::watch::Watch;
+
+/// Sites whose files are opened at the same time.
+const OPENED_AT_ONCE: usize = 16;
 
 /// What the origins of this configuration share.
 pub(super) fn tools(config: &Config) -> Tools {
@@ -44,9 +49,17 @@ pub(super) async fn sites(
     parts: &Parts,
     before: Option<(&Table, bool)>,
 ) -> Vec<Arc<Site>> {
+    let old =
+        |wanted: &ready::Site| before.and_then(|(table, same)| Some((table.named(&wanted.name)?, same)));
+    let mut opened = Vec::with_capacity(config.sites.len());
+    for some in config.sites.chunks(OPENED_AT_ONCE) {
+        let each =
+            some.iter().map(|wanted| open(&config.state_dir, wanted, parts, old(wanted).map(|(old, _)| old)));
+        opened.extend(join_all(each).await);
+    }
     let mut sites = Vec::with_capacity(config.sites.len());
-    for wanted in &config.sites {
-        let old = before.and_then(|(table, same)| Some((table.named(&wanted.name)?, same)));
+    for (wanted, (mirror, visits)) in config.sites.iter().zip(opened) {
+        let old = old(wanted);
         if let Some((old, true)) = old
             && *old.config == **wanted
             && old.origins.is_current()
@@ -55,10 +68,6 @@ pub(super) async fn sites(
             sites.push(old.clone());
             continue;
         }
-        let mirror = match old {
-            Some((old, _)) if old.mirror.store().is_some() => old.mirror.clone(),
-            Some(_) | None => Arc::new(mirror(&config.state_dir, wanted, parts).await),
-        };
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
         let watch: Arc<Watch> = old.map_or_else(Arc::default, |(old, _)| old.watch.clone());
         let judge = SiteJudge::new(wanted.clone(), mirror.clone(), watch.clone());
@@ -68,10 +77,7 @@ pub(super) async fn sites(
             origins: Origins::new(wanted, tools, origins, &judge),
             cache: parts.cache.site(&wanted.name),
             mirror,
-            visits: match old {
-                Some((old, _)) => old.visits.clone(),
-                None => Arc::new(visits(&config.state_dir, wanted).await),
-            },
+            visits,
             watch,
             trusted: Trusted::default(),
             tender: Tender::default(),
@@ -81,6 +87,24 @@ pub(super) async fn sites(
         }));
     }
     sites
+}
+
+/// What a site has on the disk. Opening it waits for that, and there may be thousands of sites: so several at once.
+async fn open(
+    state_dir: &Path,
+    wanted: &ready::Site,
+    parts: &Parts,
+    old: Option<&Arc<Site>>,
+) -> (Arc<Mirror>, Arc<Visits>) {
+    let visits = match old {
+        Some(old) => old.visits.clone(),
+        None => Arc::new(visits(state_dir, wanted).await),
+    };
+    let mirror = match old {
+        Some(old) if old.mirror.store().is_some() => old.mirror.clone(),
+        Some(_) | None => Arc::new(mirror(state_dir, wanted, parts).await),
+    };
+    (mirror, visits)
 }
 
 /// What a site's visitors ask for, as far as it is remembered.

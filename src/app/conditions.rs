@@ -9,15 +9,17 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::seen::Trouble;
-use super::{App, chain};
-use crate::clock::{self, Now};
+use super::{App, certificates};
+use crate::clock::Now;
 use crate::config::{self, Problems};
 use crate::failure::{Cause, Told};
 use crate::snapshot::rfc3339;
-use crate::tls::{Problem, Serving};
+use crate::tls::Problem;
 
 /// What happened at one moment (a jump of the clock, a process that was killed) is told for so long.
 const TOLD: Duration = Duration::from_secs(24 * 3600);
+/// What holds is said again in the log after so long: a line of weeks ago has been rotated away.
+const AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
 const JUMP: Duration = Duration::from_secs(60);
 
@@ -45,17 +47,27 @@ type Found = BTreeMap<Key, String>;
 
 /// What held at the last look.
 #[derive(Debug, Default)]
-struct Ledger(BTreeMap<Key, (SystemTime, String)>);
+struct Ledger(BTreeMap<Key, Entry>);
 
-/// What has begun and what has ended between two looks.
+/// One of them.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    since: SystemTime,
+    detail: String,
+    /// When the log was told last.
+    logged: Instant,
+}
+
+/// What has begun, what has ended, and what is to be said again.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
     begun: Vec<(Key, String)>,
+    again: Vec<(Key, String)>,
     ended: Vec<Key>,
 }
 
 impl Ledger {
-    fn observe(&mut self, found: Found, now: SystemTime) -> Changes {
+    fn observe(&mut self, found: Found, now: Now) -> Changes {
         let mut changes = Changes::default();
         self.0.retain(|key, _| {
             let holds = found.contains_key(key);
@@ -65,11 +77,15 @@ impl Ledger {
             holds
         });
         for (key, detail) in found {
-            if let Some((_, told)) = self.0.get_mut(&key) {
-                *told = detail;
+            if let Some(entry) = self.0.get_mut(&key) {
+                entry.detail.clone_from(&detail);
+                if now.mono.saturating_duration_since(entry.logged) >= AGAIN {
+                    entry.logged = now.mono;
+                    changes.again.push((key, detail));
+                }
             } else {
                 changes.begun.push((key.clone(), detail.clone()));
-                self.0.insert(key, (now, detail));
+                self.0.insert(key, Entry { since: now.wall, detail, logged: now.mono });
             }
         }
         changes
@@ -81,8 +97,10 @@ impl Ledger {
 struct Facts {
     /// The files that were refused when they were last read, with the reasons.
     refused: BTreeMap<PathBuf, Refused>,
-    /// The sites whose certificate could not be read.
-    certificates: Vec<(Arc<str>, String)>,
+    /// The sites whose certificate is not as it should be.
+    certificates: Vec<(Arc<str>, Cause, String)>,
+    /// The keys of the configuration that take a restart to be in force.
+    restart: Vec<&'static str>,
     clock: Option<(Instant, String)>,
     unclean: Option<(Instant, String)>,
     /// The other process on the same state directory.
@@ -131,10 +149,18 @@ impl Conditions {
         }
     }
 
-    /// The certificates were read, with these problems.
-    pub(super) fn certificates(&self, problems: &[Problem]) {
-        let unread = problems.iter().filter(|problem| problem.serving != Serving::Anyway);
-        self.facts().certificates = unread.map(|problem| (problem.site.clone(), chain(problem))).collect();
+    /// The certificates were read, with these problems. Returns whether that is news.
+    pub(super) fn certificates(&self, problems: &[Problem]) -> bool {
+        let problems = certificates::conditions_of(problems);
+        let mut facts = self.facts();
+        let news = facts.certificates != problems;
+        facts.certificates = problems;
+        news
+    }
+
+    /// These keys were changed since the start, and take a restart to be in force.
+    pub(super) fn needs_restart(&self, keys: &[&'static str]) {
+        self.facts().restart = keys.to_vec();
     }
 
     /// The last process on this state directory did not end by itself.
@@ -165,10 +191,10 @@ impl Conditions {
     pub(super) fn of(&self, site: &str) -> Vec<Condition> {
         let ledger = self.ledger();
         let held = ledger.0.iter().filter(|(key, _)| &*key.of == site);
-        held.map(|(key, (since, detail))| Condition {
+        held.map(|(key, entry)| Condition {
             cause: key.cause.into(),
-            since: rfc3339(*since),
-            detail: detail.clone(),
+            since: rfc3339(entry.since),
+            detail: entry.detail.clone(),
         })
         .collect()
     }
@@ -195,9 +221,12 @@ impl Conditions {
             }
             found.insert(key(Cause::ConfigurationRefused, file), refused.reasons.clone());
         }
-        for (site, reason) in &facts.certificates {
-            let key = Key { of: site.clone(), cause: Cause::CertificateUnreadable, subject: String::new() };
-            found.insert(key, reason.clone());
+        for (site, cause, reason) in &facts.certificates {
+            let key = Key { of: site.clone(), cause: *cause, subject: String::new() };
+            found.entry(key).or_insert_with(|| reason.clone());
+        }
+        if !facts.restart.is_empty() {
+            found.insert(key(Cause::RestartNeeded, String::new()), facts.restart.join(", "));
         }
         if let Some(other) = &facts.shared {
             found.insert(key(Cause::StateShared, String::new()), other.clone());
@@ -241,6 +270,9 @@ impl App {
     /// Looks at what holds now, and logs what has changed.
     pub(super) fn look_at_conditions(&self, now: Now) {
         let mut found = self.conditions.found(now.mono);
+        for (of, cause, detail) in certificates::by_date(&self.certs.dates(), now.wall) {
+            found.entry(Key { of, cause, subject: String::new() }).or_insert(detail);
+        }
         for site in &self.table().sites {
             let name = &site.config.name;
             for (place, trouble) in self.troubles(site).into_iter().enumerate() {
@@ -255,26 +287,24 @@ impl App {
                 }
             }
         }
-        let changes = self.conditions.ledger().observe(found, now.wall);
+        let changes = self.conditions.ledger().observe(found, now);
         for (key, detail) in changes.begun {
             let (cause, meaning) = (key.cause.code(), key.cause.meaning().en);
             tracing::warn!(site = %key.of, cause, %detail, meaning, "condition begins");
         }
+        for (key, detail) in changes.again {
+            tracing::warn!(site = %key.of, cause = key.cause.code(), %detail, "condition goes on");
+        }
         for key in changes.ended {
             tracing::info!(site = %key.of, cause = key.cause.code(), "condition ends");
         }
-    }
-
-    /// What holds of the whole process.
-    pub(super) fn conditions_of(&self, site: &str) -> Vec<Condition> {
-        self.look_at_conditions(clock::now());
-        self.conditions.of(site)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     fn key(cause: Cause) -> Key {
         Key { of: "shop".into(), cause, subject: String::new() }
@@ -282,15 +312,19 @@ mod tests {
 
     #[test]
     fn what_begins_and_what_ends_is_told_once() {
-        let now = clock::now().wall;
+        let now = clock::now();
         let mut ledger = Ledger::default();
         let full = || Found::from([(key(Cause::DiskFull), "a".to_owned())]);
         let changes = ledger.observe(full(), now);
         assert_eq!(changes.begun, [(key(Cause::DiskFull), "a".to_owned())]);
-        let later = now + Duration::from_secs(5);
+        let later = now.plus(Duration::from_secs(5));
         let other = Found::from([(key(Cause::DiskFull), "b".to_owned())]);
         assert_eq!(ledger.observe(other, later), Changes::default(), "another detail is the same condition");
-        assert_eq!(ledger.0[&key(Cause::DiskFull)], (now, "b".to_owned()));
+        let entry = &ledger.0[&key(Cause::DiskFull)];
+        assert_eq!((entry.since, &*entry.detail), (now.wall, "b"));
+        let day = later.plus(AGAIN);
+        assert_eq!(ledger.observe(full(), day).again, [(key(Cause::DiskFull), "a".to_owned())]);
+        assert_eq!(ledger.observe(full(), day), Changes::default(), "once a day");
         assert_eq!(ledger.observe(Found::new(), later).ended, [key(Cause::DiskFull)]);
         assert_eq!(ledger.observe(Found::new(), later), Changes::default());
     }

@@ -12,7 +12,7 @@ use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock;
 use crate::config::Config;
-use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Via};
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Via};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::client::ClientKey;
@@ -93,7 +93,8 @@ impl App {
 
     fn crawler_of(&self, site: &Site, store: Store) -> Arc<Crawler> {
         let fetch = ByOrigins::new(self.proxy.clone(), site.config.name.clone());
-        Arc::new(Crawler::start(site.config.clone(), Arc::new(fetch), store, site.visits.clone()))
+        let (config, visits, seats) = (site.config.clone(), site.visits.clone(), self.parts.seats.clone());
+        Arc::new(Crawler::start(config, Arc::new(fetch), store, visits, seats))
     }
 }
 
@@ -105,7 +106,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let wanted = config.sites.iter().find(|wanted| &*wanted.name == site);
     let wanted = wanted.ok_or_else(|| format!("there is no site \"{site}\""))?.clone();
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0) };
+    let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0), seats: Seats::default() };
     // Where there is nothing to write to, there is nothing to ask for.
     let (dir, name) = (config.state_dir.clone(), wanted.name.clone());
     let store =

@@ -3,6 +3,7 @@
 mod answers;
 mod assets;
 mod build;
+pub mod certificates;
 mod conditions;
 mod edge;
 mod mirror;
@@ -25,12 +26,12 @@ use crate::cache::Cache;
 use crate::clock::{self, Now};
 use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, Problems};
-use crate::crawl::Crawler;
+use crate::crawl::{Crawler, Seats};
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
 use crate::proxy::{Explained, Hot, Proxy, Spool, Table, Unexplained};
 use crate::server::{self, Listener, Server, Terms};
-use crate::tls::{Certs, Problem};
+use crate::tls::Certs;
 use crate::{server::Drained, tasks};
 pub use answers::{Answers, Counted};
 pub use conditions::Condition;
@@ -38,6 +39,7 @@ pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
 pub use seen::{Carried, Held, Trouble};
+pub use watch::print;
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
@@ -53,6 +55,8 @@ pub enum Source {
         path: PathBuf,
         /// What of the environment matters to it.
         env: Env,
+        /// The hash of what the file held just before it was read; `None` if it could not be read.
+        read: Option<blake3::Hash>,
         /// Where the admin API listens, whatever the file says.
         admin: Option<AdminAddr>,
     },
@@ -83,6 +87,7 @@ pub struct App {
     certs: Arc<Certs>,
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
+    fixed: reload::Fixed,
     reloading: tokio::sync::Mutex<()>,
     seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
     addresses: Addresses,
@@ -100,6 +105,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     cache: Cache,
     hot: Hot,
+    seats: Seats,
 }
 
 /// What a reload replaces.
@@ -145,13 +151,14 @@ impl App {
             conditions.unclean(left, started.mono);
         }
         conditions.shared(begun.other);
-        let (certs, problems) = Certs::load(&config.sites);
-        told(&problems, &conditions);
+        let (certs, problems) = Certs::load(&config.sites, started.wall);
+        certificates::tell(&problems);
+        conditions.certificates(&problems);
         let tls = certs.server_config()?;
         let metrics = Metrics::new()?;
         let memory = config.limits.memory_cache;
-        let parts =
-            Parts { metrics: metrics.clone(), cache: Cache::new(memory / 2), hot: Hot::new(memory / 2) };
+        let (cache, hot) = (Cache::new(memory / 2), Hot::new(memory / 2));
+        let parts = Parts { metrics: metrics.clone(), cache, hot, seats: Seats::default() };
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), &config.limits);
@@ -176,6 +183,7 @@ impl App {
             parts,
             certs,
             visitors: Mutex::new(Some(visitors)),
+            fixed: reload::Fixed::of(&config),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
             seen: Mutex::default(),
@@ -261,14 +269,6 @@ impl App {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Says which certificates could not be used, and takes note of it.
-fn told(problems: &[Problem], conditions: &conditions::Conditions) {
-    for problem in problems {
-        tracing::error!(site = %problem.site, serving = ?problem.serving, error = chain(problem), "certificate cannot be used");
-    }
-    conditions.certificates(problems);
 }
 
 /// Waits until every site has an origin that answers, or all of them were heard, but not for long.

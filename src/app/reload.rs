@@ -1,14 +1,14 @@
 //! Reload: read, check everything, then swap at once; or keep what runs, and say every reason why.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{App, Source, build, in_one_line};
-use crate::config::ready::Origin;
-use crate::config::{self, Config, Problems};
+use super::{App, Source, build, certificates, in_one_line};
+use crate::config::ready::{Listen, Origin};
+use crate::config::{self, Config, Problem, Problems, Severity};
 use crate::proxy::Table;
 use crate::server::Terms;
-use crate::tasks;
+use crate::{clock, tasks, tls};
 
 /// What a reload did.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl App {
     /// # Errors
     /// See [`Refused`]. What runs is as it was.
     pub async fn reload(&self) -> Result<Reloaded, Refused> {
-        let Source::File { path, env, admin } = self.source.clone() else { return Err(Refused::NoFile) };
+        let Source::File { path, env, admin, .. } = self.source.clone() else { return Err(Refused::NoFile) };
         let _one = self.reloading.lock().await;
         let file = path.clone();
         let read = tasks::blocking(move || config::load(&path, &env)).await.ok_or(Refused::Stopping)?;
@@ -52,11 +52,16 @@ impl App {
                 },
             );
         match sound {
-            Ok((mut config, warnings)) => {
+            Ok((mut config, mut warnings)) => {
                 if let Some(admin) = admin {
                     config.listen.admin = admin;
                 }
-                let later = self.swap(config).await;
+                let later = self.fixed.changed_in(&config);
+                // the copies stay where they are until the restart
+                config.state_dir.clone_from(&self.fixed.state_dir);
+                let flaws = self.swap(config).await;
+                warnings.extend(Problems::new(self.certificate_warnings(&file, &flaws)));
+                self.conditions.needs_restart(&later);
                 self.conditions.read(&file, None);
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 let sites = self.table().sites.len();
@@ -83,8 +88,11 @@ impl App {
             Some(Ok(origins)) => {
                 let mut config = self.config();
                 replace_origins(&mut config, file, &origins);
-                self.swap(config).await;
                 self.conditions.read(file, None);
+                if config == self.config() {
+                    return;
+                }
+                self.swap(config).await;
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 tracing::info!(file = %file.display(), origins = origins.len(), "origin list reloaded");
             }
@@ -97,12 +105,28 @@ impl App {
         }
     }
 
-    /// Puts a checked configuration in force. Returns what it asks for that needs a new start.
-    async fn swap(&self, config: Config) -> Vec<&'static str> {
-        let (old, old_tools) = {
-            let running = self.running();
-            (running.config.clone(), running.tools.clone())
-        };
+    /// Takes over trust anchors of origins whose files were changed.
+    pub(super) async fn renew_anchors(&self) {
+        let _one = self.reloading.lock().await;
+        let table = self.table();
+        let same = move || table.sites.iter().all(|site| site.origins.is_current());
+        if tasks::blocking(same).await.unwrap_or(true) {
+            return;
+        }
+        self.swap(self.config()).await;
+        tracing::info!("trust anchors of origins taken over");
+    }
+
+    /// What a reload says of certificates.
+    fn certificate_warnings(&self, file: &Path, flaws: &[tls::Problem]) -> Vec<Problem> {
+        let mut warnings = certificates::as_problems(file, flaws, Severity::Warning);
+        warnings.extend(certificates::soon(file, &self.certs.dates(), clock::now().wall));
+        warnings
+    }
+
+    /// Puts a checked configuration in force. Returns what is wrong with its certificates.
+    async fn swap(&self, config: Config) -> Vec<tls::Problem> {
+        let old_tools = self.running().tools.clone();
         let tools = build::same_tools(&old_tools, &config);
         let same = std::ptr::eq(old_tools.resolver.settings(), tools.resolver.settings());
         let before = self.table();
@@ -112,18 +136,17 @@ impl App {
         let table = self.table();
         let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());
         self.save_visits(gone).await;
-        super::told(&self.certs.reload(&config.sites), &self.conditions);
+        let flaws = self.read_certificates(&config).await;
         if let Some(visitors) = &*self.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
             visitors.set_terms(Terms::visitors(&config));
         }
-        let later = needs_restart(&old, &config);
         {
             let mut running = self.running();
             running.config = config;
             running.tools = tools;
         }
         self.start_crawlers();
-        later
+        flaws
     }
 }
 
@@ -135,17 +158,31 @@ fn replace_origins(config: &mut Config, file: &Path, origins: &[Origin]) {
     }
 }
 
-/// What of a new configuration cannot be put in force while the process runs.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut later = Vec::new();
-    let changes = [
-        ("state_dir", old.state_dir != new.state_dir),
-        ("listen.http", old.listen.http != new.listen.http),
-        ("listen.https", old.listen.https != new.listen.https),
-        ("listen.admin", old.listen.admin != new.listen.admin),
-        ("admin.token_file", old.listen.admin_token_file != new.listen.admin_token_file),
-        ("limits.memory_cache", old.limits.memory_cache != new.limits.memory_cache),
-    ];
-    later.extend(changes.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key));
-    later
+/// What of a configuration is in force from the start to the end of the process. Changes are told by comparing with this, not
+/// with the file that was taken over last.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    state_dir: PathBuf,
+    listen: Listen,
+    memory_cache: u64,
+}
+
+impl Fixed {
+    pub(super) fn of(config: &Config) -> Fixed {
+        let (state_dir, listen) = (config.state_dir.clone(), config.listen.clone());
+        Fixed { state_dir, listen, memory_cache: config.limits.memory_cache }
+    }
+
+    /// The keys that another configuration has otherwise: they need a new start.
+    fn changed_in(&self, new: &Config) -> Vec<&'static str> {
+        let changes = [
+            ("state_dir", self.state_dir != new.state_dir),
+            ("listen.http", self.listen.http != new.listen.http),
+            ("listen.https", self.listen.https != new.listen.https),
+            ("listen.admin", self.listen.admin != new.listen.admin),
+            ("admin.token_file", self.listen.admin_token_file != new.listen.admin_token_file),
+            ("limits.memory_cache", self.memory_cache != new.limits.memory_cache),
+        ];
+        changes.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect()
+    }
 }

@@ -1,5 +1,6 @@
 //! What the proxy says of itself: the status as JSON, and the gauges that are read off the parts.
 
+use prometheus::IntCounterVec;
 use serde::Serialize;
 
 use super::seen::Seen;
@@ -220,6 +221,7 @@ impl App {
         let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
+        self.look_at_conditions(clock::now());
         let mut sites = Vec::with_capacity(table.sites.len());
         for site in &table.sites {
             sites.push(self.site_status(site, &*self.coverage(site).await));
@@ -229,7 +231,7 @@ impl App {
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
             state_dir: absolute(&self.config().state_dir),
-            conditions: self.conditions_of(""),
+            conditions: self.conditions.of(""),
             sites,
         }
     }
@@ -253,7 +255,7 @@ impl App {
             branches: condition.branches.into_iter().map(branch).collect(),
             answers: self.answers(site, now),
             without_copy: without_copy(site),
-            conditions: self.conditions_of(&site.config.name),
+            conditions: self.conditions.of(&site.config.name),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
             snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
@@ -366,6 +368,11 @@ pub(super) fn gauge(app: &App) {
     metrics.conditions.reset();
     metrics.gate.measured.reset();
     metrics.gate.limit.reset();
+    metrics.certificate_not_after.reset();
+    for dated in app.certs.dates() {
+        let not_after = unix(dated.validity.not_after) as f64;
+        metrics.certificate_not_after.with_label_values(&[&*dated.site]).set(not_after);
+    }
     app.look_at_conditions(now);
     for ((site, cause), count) in app.conditions.counts() {
         metrics.conditions.with_label_values(&[&*site, cause.code()]).set(count);
@@ -405,18 +412,24 @@ fn gauge_gate(metrics: &Metrics, site: &str, last: Option<&Ended>) {
     }
 }
 
+/// Brings a counter up to what was counted elsewhere. What never happened has no line.
+fn raise(counters: &IntCounterVec, labels: &[&str], count: u64) {
+    if count > 0 {
+        let counter = counters.with_label_values(labels);
+        counter.inc_by(count.saturating_sub(counter.get()));
+    }
+}
+
 fn gauge_snapshots(app: &App, site: &Site, now: u64) {
     let (metrics, name) = (&app.parts.metrics, &*site.config.name);
     if let Some(crawler) = app.crawler(name) {
         let tally = crawler.tally();
         let ends = [("published", tally.published), ("kept_old", tally.kept_old), ("failed", tally.failed)];
         for (outcome, count) in ends {
-            let counter = metrics.crawls.with_label_values(&[name, outcome]);
-            counter.inc_by(count.saturating_sub(counter.get()));
+            raise(&metrics.crawls, &[name, outcome], count);
         }
         for (rule, count) in Rule::ALL.iter().zip(tally.refusals) {
-            let counter = metrics.gate.refusals.with_label_values(&[name, rule.code()]);
-            counter.inc_by(count.saturating_sub(counter.get()));
+            raise(&metrics.gate.refusals, &[name, rule.code()], count);
         }
         gauge_gate(metrics, name, crawler.last_outcome().as_deref());
     }

@@ -1,79 +1,175 @@
-//! Watching the configuration file and the origin lists: told by the system, or found out every few seconds.
+//! Watching the configuration file and the files that it names (origin lists, certificates with their keys, trust anchors): told by
+//! the system, or found out every few seconds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::{App, Source};
-use crate::tasks;
+use crate::{clock, tasks};
 
 /// Editors and scripts write in several steps; this long after the last one the file is read.
 const SETTLE: Duration = Duration::from_millis(200);
 /// Some file systems tell nobody. Then it takes this long.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// What a file held when it was last looked at; `None`: it could not be read.
-type Seen = HashMap<PathBuf, Option<blake3::Hash>>;
+/// Folders that the system is asked to watch, at most: it has not endlessly many such watches. Files in others are looked at.
+const MOST_FOLDERS: usize = 512;
+/// A file that was written so short a time before it was looked at may be written again without another time of change.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What is to be done when a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// The configuration itself.
+    Main,
+    /// A list of origins.
+    Origins,
+    /// A certificate or a key that visitors are shown.
+    Certificate,
+    /// Whom an origin's certificate has to be vouched for by.
+    Anchor,
+}
+
+/// What a file held when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    /// The file system's word for "not written since"; `None` where it cannot be relied on.
+    stamp: Option<Stamp>,
+    /// `None`: it could not be read.
+    hash: Option<blake3::Hash>,
+}
+
+/// Which file it is, its size, and when it was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+type Seen = HashMap<PathBuf, Held>;
 
 /// Reloads whenever one of the files has changed, and now and then looks at what other processes did to the snapshots.
-pub(super) async fn run(app: Weak<App>) {
+pub(super) async fn run(weak: Weak<App>) {
     let woken = Arc::new(Notify::new());
     let mut watched = Vec::new();
     let mut watcher = None;
-    let Some(mut seen) = look(&app).await else { return };
+    let Some(mut seen) = weak.upgrade().map(|app| begin(&app)) else { return };
     loop {
-        let folders = folders(&seen);
+        // First the watch, then the look: what is written between the two is seen by either.
+        let Some(files) = weak.upgrade().map(|app| files(&app)) else { return };
+        let folders = folders(&files);
         if watcher.is_none() || folders != watched {
             watcher = watch(&folders, &woken);
             watched = folders;
         }
-        _ = tokio::time::timeout(LOOK, woken.notified()).await;
-        while tokio::time::timeout(SETTLE, woken.notified()).await.is_ok() {}
-        let Some(now) = look(&app).await else { return };
-        let Some(app) = app.upgrade() else { return };
-        app.look_again().await;
-        let changed: Vec<&PathBuf> =
-            now.iter().filter(|(path, hash)| seen.get(*path) != Some(hash)).map(|(path, _)| path).collect();
-        let main = app.source.file().is_some_and(|file| changed.iter().any(|path| *path == file));
-        if main {
-            _ = app.reload().await; // it says itself what came of it
+        let Some(now) = look(&files, &seen).await else { return };
+        let changed = |role: Role| {
+            files.iter().filter(move |(_, of)| *of == role).map(|(path, _)| path).filter(|path| {
+                let hash = |seen: &Seen| seen.get(*path).map(|held| held.hash);
+                hash(&seen) != hash(&now)
+            })
+        };
+        let Some(app) = weak.upgrade() else { return };
+        if changed(Role::Main).next().is_some() {
+            _ = app.reload().await; // it says itself what came of it, and takes over everything else as well
         } else {
-            for file in changed {
+            for file in changed(Role::Origins) {
                 app.reload_origins(file).await;
+            }
+            if changed(Role::Anchor).next().is_some() {
+                app.renew_anchors().await; // certificates as well
+            } else if changed(Role::Certificate).next().is_some() {
+                app.renew_certificates().await;
             }
         }
         seen = now;
+        drop(app);
+        _ = tokio::time::timeout(LOOK, woken.notified()).await;
+        while tokio::time::timeout(SETTLE, woken.notified()).await.is_ok() {}
+        match weak.upgrade() {
+            Some(app) => app.look_again().await,
+            None => return,
+        }
     }
 }
 
-/// The files as they are now. `None` when the application is gone.
-async fn look(app: &Weak<App>) -> Option<Seen> {
-    let files = {
-        let app = app.upgrade()?;
-        let lists =
-            app.config().sites.iter().filter_map(|site| site.origins_file.clone()).collect::<Vec<_>>();
-        app.source.file().map(Path::to_owned).into_iter().chain(lists).collect::<Vec<_>>()
-    };
+/// What the process has read at its start, which is not what is there by now. Of other files than the configuration nobody took
+/// note; they are taken over once more.
+fn begin(app: &App) -> Seen {
+    match &app.source {
+        Source::File { path, read, .. } => HashMap::from([(path.clone(), Held { stamp: None, hash: *read })]),
+        Source::Flags => Seen::new(),
+    }
+}
+
+/// The files to look at.
+fn files(app: &App) -> Vec<(PathBuf, Role)> {
+    let config = app.config();
+    let mut files: Vec<_> = app.source.file().map(|file| (file.to_owned(), Role::Main)).into_iter().collect();
+    for site in &config.sites {
+        files.extend(site.origins_file.iter().map(|file| (file.clone(), Role::Origins)));
+        let tls = site.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        files.extend(tls.map(|file| (file.clone(), Role::Certificate)));
+        let anchors = site.origins.iter().filter_map(|origin| origin.ca.as_ref());
+        files.extend(anchors.map(|file| (file.clone(), Role::Anchor)));
+    }
+    files
+}
+
+/// The files as they are now.
+async fn look(files: &[(PathBuf, Role)], before: &Seen) -> Option<Seen> {
+    let known = |path: &PathBuf| (path.clone(), before.get(path).copied());
+    let files: HashMap<PathBuf, Option<Held>> = files.iter().map(|(path, _)| known(path)).collect();
+    let now = clock::now().wall;
     tasks::blocking(move || {
-        let hash = |path: &PathBuf| std::fs::read(path).ok().map(|bytes| blake3::hash(&bytes));
-        files.into_iter().map(|path| (path.clone(), hash(&path))).collect()
+        let held = |(path, known): (PathBuf, Option<Held>)| {
+            let stamp = stamp(&path, now);
+            let held = known.filter(|held| stamp.is_some() && held.stamp == stamp);
+            let held = held.unwrap_or_else(|| Held { stamp, hash: print(&path) });
+            (path, held)
+        };
+        files.into_iter().map(held).collect()
     })
     .await
 }
 
+/// What the file system says of a file, if that is old enough to be told from the next change.
+fn stamp(path: &Path, now: SystemTime) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    let changed = (meta.ctime(), meta.ctime_nsec());
+    let age = clock::unix(now).checked_sub(u64::try_from(changed.0).ok()?)?;
+    (Duration::from_secs(age) > TICK).then(|| Stamp {
+        device: meta.dev(),
+        inode: meta.ino(),
+        size: meta.len(),
+        changed,
+    })
+}
+
+/// The hash of what a file holds; `None` if it cannot be read, or is none (a pipe can be read only once). Blocks.
+pub fn print(path: &Path) -> Option<blake3::Hash> {
+    let file = path.is_file().then(|| std::fs::read(path).ok()).flatten();
+    file.map(|bytes| blake3::hash(&bytes))
+}
+
 /// The folders to watch: files are often replaced by renaming, which only their folder notices.
-fn folders(seen: &Seen) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = seen
-        .keys()
-        .filter_map(|path| path.parent())
-        .map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
-        .collect();
-    folders.sort();
-    folders.dedup();
+fn folders(files: &[(PathBuf, Role)]) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    let mut known = HashSet::new();
+    for folder in files.iter().filter_map(|(path, _)| path.parent()) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        if known.len() < MOST_FOLDERS && known.insert(folder) {
+            folders.push(folder.to_owned());
+        }
+    }
     folders
 }
 

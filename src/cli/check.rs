@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::args::Check;
 use super::serve::config_file;
 use super::{FAILED, USAGE, fail};
-use crate::config::problem::Source;
 use crate::config::render::{Style, render};
-use crate::config::{Config, Env, Problem, Problems, Severity, load};
-use crate::tls::Certs;
+use crate::config::{Config, Env, Problems, load};
+use crate::{app, clock};
 
 /// The outcome as `--json` prints it.
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ pub(super) fn command(options: &Check) -> u8 {
 pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write) -> io::Result<u8> {
     let (sites, problems) = match load(file, env) {
         Ok((config, mut problems)) => {
-            problems.extend(certificates(file, &config, &problems));
+            problems.extend(certificates(file, &config, &problems, clock::now().wall));
             (Some(config.sites.len()), problems)
         }
         Err(problems) => (None, problems),
@@ -75,22 +75,12 @@ pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write
     Ok(if ok { 0 } else { 2 })
 }
 
-/// What is wrong with certificates whose files can be read: a key that belongs to another one, say.
-fn certificates(file: &Path, config: &Config, known: &Problems) -> Problems {
+/// What is wrong with certificates whose files can be read, and which of them run out soon.
+fn certificates(file: &Path, config: &Config, known: &Problems, now: SystemTime) -> Problems {
     if known.refuse_reload() {
         return Problems::default(); // files that cannot be read have been told already
     }
-    let source = Source::new(file, "");
-    let (_, problems) = Certs::load(&config.sites);
-    let problem = |found: &crate::tls::Problem| Problem {
-        file: source.clone(),
-        span: None,
-        key: format!("site \"{}\" tls", found.site),
-        message: crate::app::chain(found),
-        help: "give the certificate's own key, and the certificate with its chain, in PEM".to_owned(),
-        severity: Severity::Degraded,
-    };
-    Problems::new(problems.iter().map(problem).collect())
+    Problems::new(app::certificates::of_config(file, config, now))
 }
 
 fn verdict(ok: bool, sites: usize, problems: usize) -> String {

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 
 use super::args::Instance;
 use super::client::{message, with_instance};
-use super::print::say;
+use super::print::{printable, say};
 use super::{DONE, FAILED, fail};
 
 /// Runs the command.
@@ -27,6 +27,9 @@ pub(super) fn run(options: &Instance) -> u8 {
                         key.as_str().unwrap_or_default()
                     ));
                 }
+                for warning in value["warnings"].as_array().into_iter().flatten() {
+                    text.push_str(&format!("warning: {}\n", printable(&line(warning))));
+                }
                 say(&text);
                 DONE
             }
@@ -47,25 +50,23 @@ pub(super) fn run(options: &Instance) -> u8 {
 /// Every reason of a refusal, one a line.
 fn problems(body: &bytes::Bytes) -> Vec<String> {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = |problem: &serde_json::Value, key: &str| {
-        let value = &problem[key];
-        let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if value.is_null() { String::new() } else { plain }
-    };
     let each = value["error"]["problems"].as_array().cloned().unwrap_or_default();
     if each.is_empty() {
         return vec![message(body)];
     }
     let mut lines = vec!["the configuration was refused, the one in use stays:".to_owned()];
-    lines.extend(each.iter().map(|p| {
-        format!(
-            "{}:{}: {}: {} {}",
-            text(p, "file"),
-            text(p, "line"),
-            text(p, "key"),
-            text(p, "message"),
-            text(p, "help")
-        )
-    }));
+    lines.extend(each.iter().map(line));
     lines
+}
+
+/// A problem in one line.
+fn line(problem: &serde_json::Value) -> String {
+    let text = |key: &str| {
+        let value = &problem[key];
+        let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if value.is_null() { String::new() } else { plain }
+    };
+    let place =
+        if problem["line"].is_null() { text("file") } else { format!("{}:{}", text("file"), text("line")) };
+    format!("{place}: {}: {}; {}", text("key"), text("message"), text("help"))
 }

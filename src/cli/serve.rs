@@ -92,11 +92,12 @@ pub(super) fn guarded(config: &Config) -> Result<(), String> {
 }
 
 fn from_file(file: PathBuf, env: Env) -> Result<(Config, Source), Problems> {
+    let read = app::print(&file);
     let (config, problems) = load(&file, &env)?;
     for problem in &problems {
         tracing::warn!(%problem, "configuration");
     }
-    Ok((config, Source::File { path: file, env, admin: None }))
+    Ok((config, Source::File { path: file, env, read, admin: None }))
 }
 
 /// Says what is wrong with the configuration.

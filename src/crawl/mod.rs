@@ -75,4 +75,4 @@ pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
 pub use report::{BrokenLink, Code, Example, Failed, Gate, Refused, Report, Resumed, Slow};
 pub use run::take;
-pub use schedule::{AlreadyRunning, Crawler, Ended, Tally, Ticket};
+pub use schedule::{AlreadyRunning, Crawler, Ended, Seats, Tally, Ticket};

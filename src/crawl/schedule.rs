@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::eager::Eager;
 use super::fetch::Fetch;
@@ -20,6 +20,20 @@ use crate::config::ready::Site;
 use crate::snapshot::Store;
 use crate::tasks::{self, Guard};
 use crate::visits::Visits;
+
+/// Crawls of all sites that run at the same time. Each takes threads for the disk, and memory for what it knows of its site; a
+/// thousand at once, as after a first start, took a gigabyte.
+const AT_ONCE: usize = 24;
+
+/// The places for crawls that all sites share. What somebody asks for does not wait for one.
+#[derive(Clone, Debug)]
+pub struct Seats(Arc<Semaphore>);
+
+impl Default for Seats {
+    fn default() -> Seats {
+        Seats(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
 
 /// The pause after the first failure; it doubles up to the configured interval.
 const RETRY: Duration = Duration::from_secs(60);
@@ -104,11 +118,17 @@ pub struct AlreadyRunning {
 
 impl Crawler {
     /// Starts. `fetch` outlives configurations: it asks whichever origins the site has at the time. To be called
-    /// within the runtime. `visits` say what visitors ask for.
-    pub fn start<F: Fetch>(site: Arc<Site>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) -> Crawler {
+    /// within the runtime. `visits` say what visitors ask for; `seats` are shared with the other sites.
+    pub fn start<F: Fetch>(
+        site: Arc<Site>,
+        fetch: Arc<F>,
+        store: Store,
+        visits: Arc<Visits>,
+        seats: Seats,
+    ) -> Crawler {
         let shared = Shared { site: watch::Sender::new(site), asked: Notify::new(), state: Mutex::default() };
         let shared = Arc::new(shared);
-        let task = tasks::guarded(work(shared.clone(), fetch, store, visits));
+        let task = tasks::guarded(work(shared.clone(), fetch, (store, visits), seats));
         Crawler { shared, _task: task }
     }
 
@@ -169,6 +189,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until somebody has asked for a crawl.
+    async fn asked(&self) {
+        while self.state().run.is_none() {
+            self.asked.notified().await;
+        }
+    }
+
     /// Begins the crawl that was asked for, or one that is due. The counters are new each time, so that a crawl that
     /// begins anew does not count twice.
     fn begin(&self) -> Progress {
@@ -201,7 +228,12 @@ impl Shared {
 }
 
 /// The task.
-async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits: Arc<Visits>) {
+async fn work<F: Fetch>(
+    shared: Arc<Shared>,
+    fetch: Arc<F>,
+    (store, visits): (Store, Arc<Visits>),
+    seats: Seats,
+) {
     let mut changes = shared.site.subscribe();
     let mut failures = 0;
     let mut eager = Eager::new(visits.clone());
@@ -220,8 +252,15 @@ async fn work<F: Fetch>(shared: Arc<Shared>, fetch: Arc<F>, store: Store, visits
         if !due {
             continue;
         }
+        let _seat = tokio::select! {
+            seat = seats.0.acquire() => seat.ok(),
+            () = shared.asked() => None,
+        };
         eager.begins();
-        let Some(result) = one(&shared, &mut changes, &*fetch, (&store, &visits)).await else { return };
+        // On the heap only while it lasts: the state of a crawl is large, and most sites rest most of the time.
+        let Some(result) = Box::pin(one(&shared, &mut changes, &*fetch, (&store, &visits))).await else {
+            return;
+        };
         eager.ended();
         failures = match &result {
             Ok(outcome) if outcome.is_good() => 0,
@@ -292,7 +331,6 @@ fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures:
 mod tests {
     use super::super::testing::{self, Answer, MemorySite};
     use super::*;
-    use tokio::sync::Semaphore;
 
     #[test]
     fn snapshots_are_due_by_their_age() {
@@ -333,8 +371,13 @@ mod tests {
         let (_dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler =
-            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
+        let crawler = Crawler::start(
+            Arc::new(testing::site(&["/"])),
+            fetch.clone(),
+            store.clone(),
+            testing::visits(),
+            Seats::default(),
+        );
         fetch.asked_for("/robots.txt", 1).await;
         let first = crawler.running().expect("it runs");
         let again = crawler.take_now().expect_err("one is running").running;
@@ -356,7 +399,13 @@ mod tests {
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
         let site = testing::site(&["/"]);
-        let crawler = Crawler::start(Arc::new(site.clone()), fetch.clone(), store.clone(), testing::visits());
+        let crawler = Crawler::start(
+            Arc::new(site.clone()),
+            fetch.clone(),
+            store.clone(),
+            testing::visits(),
+            Seats::default(),
+        );
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         let mut rarer = site.clone();
@@ -369,8 +418,13 @@ mod tests {
 
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler =
-            Crawler::start(Arc::new(rarer.clone()), fetch.clone(), store.clone(), testing::visits());
+        let crawler = Crawler::start(
+            Arc::new(rarer.clone()),
+            fetch.clone(),
+            store.clone(),
+            testing::visits(),
+            Seats::default(),
+        );
         let ticket = crawler.take_now().expect("the newest is fresh");
         fetch.asked_for("/robots.txt", 1).await;
         rarer.mirror.max_pages = 7;
@@ -386,8 +440,13 @@ mod tests {
         let (dir, store) = testing::store();
         let permits = Arc::new(Semaphore::new(0));
         let fetch = held(&permits);
-        let crawler =
-            Crawler::start(Arc::new(testing::site(&["/"])), fetch.clone(), store.clone(), testing::visits());
+        let crawler = Crawler::start(
+            Arc::new(testing::site(&["/"])),
+            fetch.clone(),
+            store.clone(),
+            testing::visits(),
+            Seats::default(),
+        );
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
         drop(crawler);

@@ -138,7 +138,11 @@ causes! {
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ConfigurationRefused: "configuration-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    RestartNeeded: "restart-needed", Operator, No, SERVICE_UNAVAILABLE, Internal;
     CertificateUnreadable: "certificate-unreadable", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    SiteCertificateExpiring: "site-certificate-expiring", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    SiteCertificateExpired: "site-certificate-expired", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    SiteCertificateOfAnother: "site-certificate-of-another", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ClockMoved: "clock-moved", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     UncleanStop: "unclean-stop", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     Internal: "internal", Katahai, No, INTERNAL_SERVER_ERROR, Internal;

@@ -214,6 +214,7 @@ pub struct Table {
     /// The sites, in the configuration's order.
     pub sites: Vec<Arc<Site>>,
     hosts: HashMap<String, Arc<Site>>,
+    names: HashMap<Arc<str>, Arc<Site>>,
     any: Option<Arc<Site>>,
     /// Networks whose word about the visitor is believed.
     pub trusted: Vec<IpNet>,
@@ -237,8 +238,9 @@ impl Table {
                 }
             }
         }
+        let names = sites.iter().map(|site| (site.config.name.clone(), site.clone())).collect();
         let at_once = limits.connections_per_client.max(LEAST_AT_ONCE);
-        Table { sites, hosts, any, trusted, body_size: limits.body_size, at_once }
+        Table { sites, hosts, names, any, trusted, body_size: limits.body_size, at_once }
     }
 
     /// Whether many visitors stand behind this address.
@@ -253,7 +255,7 @@ impl Table {
 
     /// The site of this name.
     pub fn named(&self, name: &str) -> Option<&Arc<Site>> {
-        self.sites.iter().find(|site| &*site.config.name == name)
+        self.names.get(name)
     }
 }
 

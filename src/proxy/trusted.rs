@@ -2,12 +2,13 @@
 //! locks, of a fixed size, in which a newer one takes the place of an older.
 
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// Hashes remembered: 32 KiB a site.
+/// Hashes remembered: 32 KiB for a site that anything was judged of.
 const PLACES: usize = 4096;
 
 /// A hash of all that a verdict hangs on.
@@ -15,18 +16,12 @@ const PLACES: usize = 4096;
 pub(super) struct Print(u64);
 
 /// What was judged good.
+#[derive(Default)]
 pub struct Trusted {
-    places: Box<[AtomicU64]>,
+    places: OnceLock<Box<[AtomicU64]>>,
     /// Nobody can make a page that has another's hash without it, and it never leaves the process. A cryptographic hash
     /// took two fifths of what a passed-through request cost.
     secret: RandomState,
-}
-
-impl Default for Trusted {
-    fn default() -> Trusted {
-        let places = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
-        Trusted { places, secret: RandomState::default() }
-    }
 }
 
 impl Trusted {
@@ -47,17 +42,18 @@ impl Trusted {
 
     /// Whether it was judged good, and is remembered.
     pub(super) fn knows(&self, print: Print) -> bool {
-        self.place(print).load(Ordering::Relaxed) == print.0
+        self.places.get().is_some_and(|places| place(places, print).load(Ordering::Relaxed) == print.0)
     }
 
     /// Remembers it.
     pub(super) fn add(&self, print: Print) {
-        self.place(print).store(print.0, Ordering::Relaxed);
+        let places = self.places.get_or_init(|| (0..PLACES).map(|_| AtomicU64::new(0)).collect());
+        place(places, print).store(print.0, Ordering::Relaxed);
     }
+}
 
-    fn place(&self, print: Print) -> &AtomicU64 {
-        &self.places[print.0 as usize % PLACES]
-    }
+fn place(places: &[AtomicU64], print: Print) -> &AtomicU64 {
+    &places[print.0 as usize % PLACES]
 }
 
 #[cfg(test)]

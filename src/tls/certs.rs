@@ -6,7 +6,9 @@
 //! address) gets the first site's.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -17,13 +19,13 @@ use rustls::pki_types::{PrivateKeyDer, ServerName, pem};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, certificates, provider, read};
+use super::{Standing, TlsError, Validity, certificates, provider, read};
 use crate::config::ready::{Site, SiteTls};
 
 /// What visitors of a site with a problem get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serving {
-    /// The certificate that worked before.
+    /// The certificate that worked before: the new one cannot be used, or would be worse.
     LastGood,
     /// The new certificate in spite of the problem.
     Anyway,
@@ -44,10 +46,29 @@ pub struct Problem {
     pub error: TlsError,
 }
 
+/// Until when the certificate of a site holds.
+#[derive(Clone, Debug)]
+pub struct Dated {
+    /// The site's name.
+    pub site: Arc<str>,
+    /// The certificate's file.
+    pub cert: PathBuf,
+    /// The dates.
+    pub validity: Validity,
+}
+
+/// A certificate with its key, and what it says of itself.
+#[derive(Debug)]
+struct Pair {
+    key: Arc<CertifiedKey>,
+    cert: PathBuf,
+    validity: Option<Validity>,
+}
+
 #[derive(Debug, Default)]
 struct Loaded {
     /// By site; what a reload falls back to.
-    by_site: HashMap<Arc<str>, Arc<CertifiedKey>>,
+    by_site: HashMap<Arc<str>, Arc<Pair>>,
     by_host: HashMap<String, Arc<CertifiedKey>>,
     /// For who names no host.
     first: Option<Arc<CertifiedKey>>,
@@ -62,29 +83,36 @@ pub struct Certs {
 
 impl Certs {
     /// Reads the sites' certificates. What cannot be read is left out and reported; the other sites serve.
-    pub fn load(sites: &[Arc<Site>]) -> (Arc<Certs>, Vec<Problem>) {
+    pub fn load(sites: &[Arc<Site>], now: SystemTime) -> (Arc<Certs>, Vec<Problem>) {
         let certs = Arc::new(Certs { loaded: ArcSwap::default(), provider: provider() });
-        let problems = certs.reload(sites);
+        let problems = certs.reload(sites, now);
         (certs, problems)
     }
 
-    /// Reads them again. A site whose files are no good now keeps what worked last. New handshakes use what is
-    /// loaded; open connections go on. Reads files: not for the event loop.
-    pub fn reload(&self, sites: &[Arc<Site>]) -> Vec<Problem> {
+    /// Reads them again. A site whose files are no good now, or worse than what it has (out of their dates, for fewer
+    /// of its hosts), keeps what worked last. New handshakes use what is loaded; open connections go on. Reads files: not
+    /// for the event loop.
+    pub fn reload(&self, sites: &[Arc<Site>], now: SystemTime) -> Vec<Problem> {
         let before = self.loaded.load();
         let mut loaded = Loaded::default();
         let mut problems = Vec::new();
         for site in sites {
             let Some(files) = &site.tls else { continue };
-            let key = match self.read_pair(files) {
-                Ok(key) => {
-                    problems.extend(mismatches(site, files, &key));
-                    Arc::new(key)
+            let last = before.by_site.get(&site.name).map(Arc::clone);
+            let problem = |serving, error| Problem { site: Arc::clone(&site.name), serving, error };
+            let pair = match self.read_pair(files) {
+                Ok(new) => {
+                    let new = Arc::new(new);
+                    let serving = match last {
+                        Some(last) if new.is_worse_than(&last, site, now) => (last, Serving::LastGood),
+                        Some(_) | None => (Arc::clone(&new), Serving::Anyway),
+                    };
+                    problems.extend(new.flaws(site, now).into_iter().map(|flaw| problem(serving.1, flaw)));
+                    serving.0
                 }
                 Err(error) => {
-                    let last = before.by_site.get(&site.name).map(Arc::clone);
                     let serving = if last.is_some() { Serving::LastGood } else { Serving::Nothing };
-                    problems.push(Problem { site: Arc::clone(&site.name), serving, error });
+                    problems.push(problem(serving, error));
                     match last {
                         Some(last) => last,
                         None => continue,
@@ -92,16 +120,27 @@ impl Certs {
                 }
             };
             for host in &site.hosts {
-                loaded.by_host.insert(host.clone(), Arc::clone(&key));
+                loaded.by_host.insert(host.clone(), Arc::clone(&pair.key));
             }
-            loaded.first.get_or_insert_with(|| Arc::clone(&key));
-            loaded.by_site.insert(Arc::clone(&site.name), key);
+            loaded.first.get_or_insert_with(|| Arc::clone(&pair.key));
+            loaded.by_site.insert(Arc::clone(&site.name), pair);
         }
         self.loaded.store(Arc::new(loaded));
         problems
     }
 
-    fn read_pair(&self, files: &SiteTls) -> Result<CertifiedKey, TlsError> {
+    /// Until when the certificates in service hold, by site.
+    pub fn dates(&self) -> Vec<Dated> {
+        let loaded = self.loaded.load();
+        let dated = loaded.by_site.iter().filter_map(|(site, pair)| {
+            Some(Dated { site: Arc::clone(site), cert: pair.cert.clone(), validity: pair.validity? })
+        });
+        let mut dated: Vec<Dated> = dated.collect();
+        dated.sort_by(|a, b| a.site.cmp(&b.site));
+        dated
+    }
+
+    fn read_pair(&self, files: &SiteTls) -> Result<Pair, TlsError> {
         let chain = certificates(&files.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|source| {
             let path = files.key.clone();
@@ -112,11 +151,13 @@ impl Certs {
             }
         })?;
         // this checks that the key is the certificate's
-        CertifiedKey::from_der(chain, key, &self.provider).map_err(|source| TlsError::Pair {
+        let key = CertifiedKey::from_der(chain, key, &self.provider).map_err(|source| TlsError::Pair {
             cert: files.cert.clone(),
             key: files.key.clone(),
             source,
-        })
+        })?;
+        let validity = key.end_entity_cert().ok().and_then(Validity::of);
+        Ok(Pair { key: Arc::new(key), cert: files.cert.clone(), validity })
     }
 
     /// Whether no site has a certificate.
@@ -165,22 +206,39 @@ impl ResolvesServerCert for Certs {
     }
 }
 
-/// The hosts of a site that its certificate does not speak for. It is used all the same: for the other hosts it may
-/// be right, and for these it is better than nothing.
-fn mismatches(site: &Site, files: &SiteTls, key: &CertifiedKey) -> Vec<Problem> {
-    let Some(parsed) = key.end_entity_cert().ok().and_then(|cert| ParsedCertificate::try_from(cert).ok())
-    else {
-        return Vec::new();
-    };
-    site.hosts
-        .iter()
-        .filter(|host| {
-            ServerName::try_from(host.as_str()).is_ok_and(|name| verify_server_name(&parsed, &name).is_err())
-        })
-        .map(|host| Problem {
-            site: Arc::clone(&site.name),
-            serving: Serving::Anyway,
-            error: TlsError::Host { cert: files.cert.clone(), host: host.clone() },
-        })
-        .collect()
+impl Pair {
+    /// Whether visitors of the site would be worse off with it: browsers refuse it where they do not refuse the other.
+    fn is_worse_than(&self, last: &Pair, site: &Site, now: SystemTime) -> bool {
+        let holds = |pair: &Pair| pair.validity.is_none_or(|validity| validity.holds(now));
+        match (holds(self), holds(last)) {
+            (false, true) => true,
+            (true, true) => self.uncovered(site).len() > last.uncovered(site).len(),
+            (_, false) => false,
+        }
+    }
+
+    /// What is wrong with it as this site's. It is used all the same where there is no better: for some of the hosts it may
+    /// be right, and an expired one is better than none.
+    fn flaws(&self, site: &Site, now: SystemTime) -> Vec<TlsError> {
+        let cert = || self.cert.clone();
+        let dates = self.validity.and_then(|validity| match validity.at(now) {
+            Standing::NotYet => Some(TlsError::NotYetValid { cert: cert(), not_before: validity.not_before }),
+            Standing::Over => Some(TlsError::Expired { cert: cert(), not_after: validity.not_after }),
+            Standing::Good | Standing::Soon(_) => None,
+        });
+        let names = self
+            .uncovered(site)
+            .into_iter()
+            .map(|host| TlsError::Host { cert: cert(), host: host.to_owned() });
+        dates.into_iter().chain(names).collect()
+    }
+
+    /// The hosts of a site that it does not speak for.
+    fn uncovered<'a>(&self, site: &'a Site) -> Vec<&'a str> {
+        let parsed = self.key.end_entity_cert().ok().and_then(|cert| ParsedCertificate::try_from(cert).ok());
+        let Some(parsed) = parsed else { return Vec::new() };
+        let covers = |name| verify_server_name(&parsed, &name).is_ok();
+        let hosts = site.hosts.iter().map(String::as_str);
+        hosts.filter(|host| ServerName::try_from(*host).is_ok_and(|name| !covers(name))).collect()
+    }
 }

@@ -6,18 +6,21 @@
 pub mod certs;
 pub mod client;
 mod pins;
+mod validity;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-pub use certs::{Certs, Problem, Serving};
+pub use certs::{Certs, Dated, Problem, Serving};
 pub use client::{client_config, pinned_config, server_name};
 pub use pins::Pinned;
+pub use validity::{Standing, Validity};
 
 /// Why something of TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,22 @@ pub enum TlsError {
         /// The host.
         host: String,
     },
+    /// A certificate is over.
+    #[error("the certificate in {} has expired ({})", cert.display(), rfc3339(*not_after))]
+    Expired {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// Since when.
+        not_after: SystemTime,
+    },
+    /// A certificate has not begun.
+    #[error("the certificate in {} is not valid before {}", cert.display(), rfc3339(*not_before))]
+    NotYetValid {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// From when on it is.
+        not_before: SystemTime,
+    },
     /// A host is neither a name nor an address.
     #[error("\"{0}\" is neither a host name nor an address")]
     Name(String),
@@ -87,6 +106,10 @@ pub enum TlsError {
 /// The one provider of cryptography.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn rfc3339(time: SystemTime) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(time)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

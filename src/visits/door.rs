@@ -29,18 +29,21 @@ impl Sight {
     }
 }
 
-/// The paths that wait.
+/// The paths that wait. It takes no memory before somebody comes: most of many sites are seldom visited.
 #[derive(Debug)]
 pub(super) struct Door(Box<[Sight]>);
 
 impl Door {
     /// Nobody waits.
     pub(super) fn new() -> Door {
-        Door(vec![Sight::default(); PLACES].into())
+        Door(Box::default())
     }
 
     /// Lets the path in, and says when it was asked for before; or has it wait.
     pub(super) fn opens(&mut self, sight: Sight) -> Option<Sight> {
+        if self.0.is_empty() {
+            self.0 = vec![Sight::default(); PLACES].into();
+        }
         // The low bits have chosen the door already.
         let place = (sight.path >> 32) as usize % self.0.len();
         let before = self.0.get_mut(place)?;

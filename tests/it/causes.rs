@@ -119,6 +119,15 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("two instances on one state directory", &[Cause::StateShared]),
             ("a broken configuration, or one with what is not supported", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
+            (
+                "the site's own certificate of another name, expired, about to expire",
+                &[
+                    Cause::SiteCertificateOfAnother,
+                    Cause::SiteCertificateExpired,
+                    Cause::SiteCertificateExpiring,
+                ],
+            ),
+            ("a change of the configuration that takes a restart", &[Cause::RestartNeeded]),
             ("the clock set back", &[Cause::ClockMoved]),
         ],
     ),

@@ -1,13 +1,14 @@
-//! Katahai's own life: signals at any moment, rotated logs.
+//! Katahai's own life: signals at any moment, rotated logs, renewed certificates, changes that take a restart.
 
 use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::support::certs::Authority;
 use crate::support::edge::{ports, spawn};
 use crate::support::faults::Silent;
 use crate::support::fixture::{self, SEEN};
-use crate::support::{Client, Config, Edge, eventually, secs};
+use crate::support::{Client, Config, Edge, Origin, eventually, secs};
 
 #[tokio::test]
 async fn no_signal_right_after_the_start_ends_it() {
@@ -97,4 +98,92 @@ async fn until_in(file: &Path, text: &str) {
         std::fs::read_to_string(file).unwrap_or_default().contains(text).then_some(())
     })
     .await;
+}
+
+const HOST: &str = "www.example.test";
+
+/// A site by TLS, with its files as certbot keeps them: links that lead to the newest version.
+async fn by_links(authority: &Authority) -> (Origin, Edge) {
+    let origin = fixture::shop().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = authority.leaf(HOST).write(dir.path(), "version1");
+    let (cert_link, key_link) = (dir.path().join("cert.pem"), dir.path().join("privkey.pem"));
+    std::os::unix::fs::symlink(cert, &cert_link).unwrap();
+    std::os::unix::fs::symlink(key, &key_link).unwrap();
+    let config = Config::before(&origin.url())
+        .set("listen.https", ["127.0.0.1:0"])
+        .site("tls.cert", cert_link.display().to_string())
+        .site("tls.key", key_link.display().to_string());
+    (origin, Edge::start_in(dir, config).await)
+}
+
+/// Has the link lead elsewhere, in one step.
+fn relink(edge: &Edge, link: &str, to: &Path) {
+    let new = edge.dir().join("new-link");
+    std::os::unix::fs::symlink(to, &new).unwrap();
+    std::fs::rename(new, edge.dir().join(link)).unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_when_its_files_are_a_pair_again() {
+    let [first, second] = [Authority::new(), Authority::new()];
+    let (_origin, edge) = by_links(&first).await;
+    let (old, new) = (edge.tls(first.roots()), edge.tls(second.roots()));
+    assert_eq!(old.get(SEEN).await.status, 200);
+    let (cert, key) = second.leaf(HOST).write(edge.dir(), "version2");
+    relink(&edge, "privkey.pem", &key);
+    eventually("word of the key that belongs to no certificate", secs(20), async || {
+        let site = edge.site().await["conditions"].to_string();
+        site.contains("certificate-unreadable").then_some(())
+    })
+    .await;
+    assert_eq!(old.get(SEEN).await.status, 200, "the last good pair stays");
+    relink(&edge, "cert.pem", &cert);
+    eventually("the new certificate", secs(20), async || {
+        let request = new.ask("GET", SEEN).body(Default::default()).unwrap();
+        new.send(request).await.ok().filter(|answer| answer.status == 200)
+    })
+    .await;
+    eventually("nothing is wrong any more", secs(10), async || {
+        edge.site().await["conditions"].as_array().is_some_and(Vec::is_empty).then_some(())
+    })
+    .await;
+    let metrics = edge.admin().get("/metrics").await.text();
+    let line = format!("katahai_certificate_not_after_seconds{{site=\"shop\"}} {}", 4_102_444_800_u64);
+    assert!(metrics.contains(&line), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_change_that_takes_a_restart_is_told_until_the_restart() {
+    let origin = fixture::shop().await;
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    let told = async |edge: &Edge| edge.status().await["conditions"].to_string().contains("restart-needed");
+    assert!(!told(&edge).await);
+    let config = edge.config().set("limits.memory_cache", "8MiB");
+    edge.write(config.clone());
+    eventually("the watcher takes the file", secs(20), async || told(&edge).await.then_some(())).await;
+    for _ in 0..2 {
+        let said = edge.cli(&["reload"]).await.must_be_ok();
+        assert!(said.out.contains("limits.memory_cache was changed, which needs a restart"), "{}", said.out);
+    }
+    let said = edge.cli(&["status"]).await.must_be_ok().out;
+    assert!(said.contains("restart-needed") && said.contains("limits.memory_cache"), "{said}");
+    edge.restart_with(config).await;
+    assert!(!told(&edge).await);
+    let said = edge.cli(&["reload"]).await.must_be_ok();
+    assert!(!said.out.contains("restart"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_right_after_the_start_is_taken_over() {
+    let origin = fixture::shop().await;
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    let config = edge.config().site("hosts", [HOST, "more.example.test"]);
+    for _ in 0..3 {
+        edge.restart_with(Config::before(&origin.url())).await;
+        edge.write(config.clone());
+        let more = edge.client().host("more.example.test");
+        eventually("the new host", secs(20), async || (more.get(SEEN).await.status == 200).then_some(()))
+            .await;
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::testing::{self, Answer, MemorySite, html, site, status};
-use super::super::{Crawler, Outcome, Progress, take};
+use super::super::{Crawler, Outcome, Progress, Seats, take};
 use crate::clock;
 use crate::config::ready::{PathPattern, Route, Site};
 use crate::snapshot::{Snapshot, Store};
@@ -107,7 +107,8 @@ async fn what_visitors_miss_brings_the_next_snapshot_forward() {
     let visits = testing::visits();
     let begun = tokio::time::Instant::now();
     let site = Arc::new(site(&["/"]));
-    let crawler = Crawler::start(site.clone(), fetch.clone(), store.clone(), visits.clone());
+    let crawler =
+        Crawler::start(site.clone(), fetch.clone(), store.clone(), visits.clone(), Seats::default());
     fetch.asked_for("/robots.txt", 1).await;
     let first = crawler.running().expect("it runs").ended().await.expect("it ends");
     assert!(first.result.as_ref().is_ok_and(Outcome::is_published));

@@ -48,9 +48,29 @@ super::advice! {
         "「katahai check」で、誤りをすべて行番号付きで確認できます。このままでは次回起動できませんので、再起動の前に修正してください。";
     CERTIFICATE_UNREADABLE:
         "The certificate that visitors see cannot be read from its file. The last good one goes on serving, until it expires.",
-        "Check the paths under \"tls\", that the files are whole and that Katahai's user may read them; then run \"katahai reload\".",
+        "Check the paths under \"tls\", that the files are whole, belong together, and that Katahai's user may read them. Good ones are taken over by themselves.",
         "訪問者に提示する証明書のファイルを読み取れません。最後に正しく読めた証明書を、期限まで使い続けます。",
-        "設定の tls のパス、ファイルの内容、Katahaiの実行ユーザーの読み取り権限を確認し、「katahai reload」を実行してください。";
+        "設定の tls のパス、ファイルの内容、証明書と鍵の組み合わせ、Katahaiの実行ユーザーの読み取り権限をご確認ください。正しいファイルになれば、自動的に反映されます。";
+    SITE_CERTIFICATE_EXPIRING:
+        "The certificate that visitors see expires soon. From then on browsers refuse the site, and no copy can help.",
+        "Renew it (with certbot: \"certbot renew\"). New files at the paths under \"tls\" are taken over by themselves.",
+        "訪問者に提示する証明書の期限が近づいています。期限を過ぎるとブラウザーが接続を拒むため、控えもお見せできません。",
+        "証明書を更新してください（certbotの場合は「certbot renew」）。設定の tls のパスに新しいファイルが置かれると、自動的に反映されます。";
+    SITE_CERTIFICATE_EXPIRED:
+        "The certificate that visitors see, or the one that was to replace it, is out of its dates. Browsers refuse such a certificate.",
+        "Renew it; new files at the paths under \"tls\" are taken over by themselves. If its dates look right, check the clock of this machine (\"date -u\").",
+        "訪問者に提示する証明書、または差し替え用の証明書が、有効期間の外にあります。ブラウザーは、このような証明書を拒みます。",
+        "証明書を更新してください。設定の tls のパスに置かれた新しいファイルは、自動的に反映されます。期間が正しい場合は、このマシンの時計（「date -u」）をご確認ください。";
+    SITE_CERTIFICATE_OF_ANOTHER:
+        "The certificate in the site's files is not valid for all of the site's hosts. Visitors of the others get a warning from their browser.",
+        "Get a certificate with all names that stand in \"hosts\", and see that the paths under \"tls\" are this site's.",
+        "サイトの証明書が、設定の hosts にあるホスト名のすべてには対応していません。対応していないホスト名では、ブラウザーに警告が表示されます。",
+        "hosts のすべての名前を含む証明書を取得してください。tls のパスが、別のサイトのものになっていないかもご確認ください。";
+    RESTART_NEEDED:
+        "The configuration on the disk has changes that take effect only when Katahai starts anew. Until then it goes on with the old values of these keys.",
+        "Restart it at a convenient moment (\"systemctl restart katahai\"): requests under way are answered first.",
+        "設定ファイルに、再起動しないと反映されない変更があります。再起動するまで、該当する項目は以前の値のままです。",
+        "都合のよいときに再起動してください（「systemctl restart katahai」）。処理中のリクエストには、応答してから停止します。";
     CLOCK_MOVED:
         "The clock of this machine jumped by more than a minute. Ages of copies and certificates may be judged wrongly.",
         "Compare \"date -u\" with the real time, and see that time synchronisation runs (\"timedatectl\").",

@@ -8,6 +8,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
+use crate::clock;
 use crate::config::ready;
 use crate::tls::{Certs, Problem, Serving, TlsError, client_config};
 
@@ -135,7 +136,7 @@ async fn shown(authority: &Authority, address: SocketAddr, host: &str) -> Vec<u8
 async fn http2_is_agreed_on_and_http1_served_to_who_does_not_know_it() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
-    let (certs, problems) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let (certs, problems) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     assert!(problems.is_empty(), "{problems:?}");
     let service = handler(|_, conn| async move {
         let tls = conn.tls.as_ref().unwrap();
@@ -162,7 +163,7 @@ async fn http2_is_agreed_on_and_http1_served_to_who_does_not_know_it() {
 async fn tls_1_2_is_spoken_too() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
-    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     let service = handler(|_, conn| async move { text(conn.tls.as_ref().unwrap().tls13.to_string()) });
     let (_server, address) = serve(&certs, service);
     let mut roots = rustls::RootCertStore::empty();
@@ -185,7 +186,7 @@ async fn a_returning_visitor_resumes_its_session_over_a_reload() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
     let sites = [authority.site("shop", &["www.example.jp"])];
-    let (certs, _) = Certs::load(&sites);
+    let (certs, _) = Certs::load(&sites, clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     let connector = TlsConnector::from(client_config(Some(&authority.path("ca.pem"))).unwrap());
     let name = crate::tls::server_name("www.example.jp").unwrap();
@@ -197,7 +198,7 @@ async fn a_returning_visitor_resumes_its_session_over_a_reload() {
         stream.write_all(GET.as_bytes()).await.unwrap();
         until(&mut stream, "GET /a 0").await;
         kinds.push(stream.get_ref().1.handshake_kind().unwrap());
-        assert!(certs.reload(&sites).is_empty());
+        assert!(certs.reload(&sites, clock::now().wall).is_empty());
     }
     assert_eq!(kinds, [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed]);
 }
@@ -211,7 +212,7 @@ async fn each_site_has_its_own_certificate() {
         authority.site("shop", &["www.example.jp", "shop.example.jp"]),
         authority.site("club", &["club.example.org"]),
     ];
-    let (certs, problems) = Certs::load(&sites);
+    let (certs, problems) = Certs::load(&sites, clock::now().wall);
     assert!(problems.is_empty(), "{problems:?}");
     let (server, address) = serve(&certs, mirror());
     let shop = shown(&authority, address, "www.example.jp").await;
@@ -227,7 +228,7 @@ async fn who_names_no_host_gets_the_first_sites_certificate() {
     authority.issue("shop", &["www.example.jp", "127.0.0.1"]);
     authority.issue("club", &["club.example.org"]);
     let sites = [authority.site("shop", &["www.example.jp"]), authority.site("club", &["club.example.org"])];
-    let (certs, _) = Certs::load(&sites);
+    let (certs, _) = Certs::load(&sites, clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     assert!(matches!(ServerName::try_from("127.0.0.1"), Ok(ServerName::IpAddress(_))), "which is not sent");
     authority.connect(address, "127.0.0.1").await.unwrap();
@@ -238,12 +239,12 @@ async fn a_reload_changes_new_handshakes_and_leaves_open_connections_alone() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
     let sites = [authority.site("shop", &["www.example.jp"])];
-    let (certs, _) = Certs::load(&sites);
+    let (certs, _) = Certs::load(&sites, clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     let before = shown(&authority, address, "www.example.jp").await;
     let mut open = authority.connect(address, "www.example.jp").await.unwrap();
     authority.issue("shop", &["www.example.jp"]);
-    assert!(certs.reload(&sites).is_empty());
+    assert!(certs.reload(&sites, clock::now().wall).is_empty());
     assert_ne!(shown(&authority, address, "www.example.jp").await, before);
     open.write_all(GET.as_bytes()).await.unwrap();
     until(&mut open, "GET /a 0").await;
@@ -255,7 +256,7 @@ async fn a_reload_keeps_the_last_good_certificate_of_each_site() {
     authority.issue("shop", &["www.example.jp"]);
     authority.issue("club", &["club.example.org"]);
     let sites = [authority.site("shop", &["www.example.jp"]), authority.site("club", &["club.example.org"])];
-    let (certs, _) = Certs::load(&sites);
+    let (certs, _) = Certs::load(&sites, clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     let before = shown(&authority, address, "www.example.jp").await;
 
@@ -265,17 +266,47 @@ async fn a_reload_keeps_the_last_good_certificate_of_each_site() {
         problems.into_iter().next().unwrap().error
     };
     authority.write("shop.pem", "garbage");
-    assert!(matches!(check(certs.reload(&sites)), TlsError::Nothing { what: "certificate", .. }));
+    assert!(matches!(
+        check(certs.reload(&sites, clock::now().wall)),
+        TlsError::Nothing { what: "certificate", .. }
+    ));
     authority.issue("other", &["www.example.jp"]);
     let other = site("shop", &["www.example.jp"], &authority.path("other.pem"), &authority.path("shop.key"));
     let mixed = [other, Arc::clone(&sites[1])];
-    assert!(matches!(check(certs.reload(&mixed)), TlsError::Pair { .. }), "a key of another certificate");
+    assert!(
+        matches!(check(certs.reload(&mixed, clock::now().wall)), TlsError::Pair { .. }),
+        "a key of another certificate"
+    );
     assert_eq!(shown(&authority, address, "www.example.jp").await, before);
     shown(&authority, address, "club.example.org").await;
 
-    assert!(certs.reload(&sites[1..]).is_empty());
+    assert!(certs.reload(&sites[1..], clock::now().wall).is_empty());
     assert!(!certs.is_empty());
     authority.connect(address, "www.example.jp").await.expect_err("a site that is gone has no certificate");
+}
+
+#[tokio::test]
+async fn a_reload_does_not_take_what_browsers_refuse_for_what_they_do_not() {
+    let authority = Authority::new();
+    authority.issue("shop", &["www.example.jp", "example.jp"]);
+    let sites = [authority.site("shop", &["www.example.jp", "example.jp"])];
+    let now = clock::now().wall;
+    let (certs, problems) = Certs::load(&sites, now);
+    assert!(problems.is_empty(), "{problems:?}");
+    let (_server, address) = serve(&certs, mirror());
+    let before = shown(&authority, address, "www.example.jp").await;
+    for names in [&["www.example.jp"][..], &["other.example.jp"]] {
+        authority.issue("shop", names);
+        let problems = certs.reload(&sites, now);
+        let Some(Problem { serving: Serving::LastGood, error: TlsError::Host { .. }, .. }) = problems.first()
+        else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(shown(&authority, address, "www.example.jp").await, before, "{names:?}");
+    }
+    let fewer = [authority.site("shop", &["other.example.jp"])];
+    assert!(certs.reload(&fewer, now).is_empty(), "for other hosts the new one is better");
+    assert_eq!(certs.dates().len(), 1);
 }
 
 #[tokio::test]
@@ -283,7 +314,7 @@ async fn a_site_without_readable_files_does_not_keep_the_others_from_starting() 
     let authority = Authority::new();
     authority.issue("club", &["club.example.org"]);
     let sites = [authority.site("shop", &["www.example.jp"]), authority.site("club", &["club.example.org"])];
-    let (certs, problems) = Certs::load(&sites);
+    let (certs, problems) = Certs::load(&sites, clock::now().wall);
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].serving, Serving::Nothing);
     let (_server, address) = serve(&certs, mirror());
@@ -294,7 +325,8 @@ async fn a_site_without_readable_files_does_not_keep_the_others_from_starting() 
 fn a_certificate_for_another_name_is_reported_and_used() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
-    let (certs, problems) = Certs::load(&[authority.site("shop", &["www.example.jp", "example.jp"])]);
+    let (certs, problems) =
+        Certs::load(&[authority.site("shop", &["www.example.jp", "example.jp"])], clock::now().wall);
     let [Problem { serving: Serving::Anyway, error: TlsError::Host { host, .. }, .. }] = &problems[..] else {
         panic!("{problems:?}");
     };
@@ -306,7 +338,7 @@ fn a_certificate_for_another_name_is_reported_and_used() {
 async fn a_handshake_that_does_not_come_is_not_waited_for() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
-    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     let (server, address) = serve(&certs, mirror());
     server.set_terms(Terms { header_timeout: Duration::from_millis(300), ..terms() });
     assert_eq!(rest(&mut send(address, "\x16\x03").await).await, "");
@@ -317,7 +349,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 async fn an_origins_certificate_has_to_be_trusted_and_to_bear_its_name() {
     let authority = Authority::new();
     authority.issue("shop", &["www.example.jp"]);
-    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     authority.connect(address, "www.example.jp").await.unwrap();
     authority.connect(address, "other.example.jp").await.expect_err("another name");
@@ -339,7 +371,7 @@ async fn an_origins_own_certificate_can_be_pinned_whatever_stands_in_it() {
     params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     authority.write("shop.pem", &params.self_signed(&key).unwrap().pem());
     authority.write("shop.key", &key.serialize_pem());
-    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])]);
+    let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     let (_server, address) = serve(&certs, mirror());
     let pin = authority.path("shop.pem");
     connect(address, "www.example.jp", &pin, &[]).await.unwrap();

@@ -38,10 +38,7 @@ fn normal_path(path: &str) -> Cow<'_, str> {
 }
 
 fn normal_query(query: &str, ignore: &[String]) -> Option<String> {
-    let kept = query.split('&').filter(|pair| {
-        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-        !pair.is_empty() && !ignore.iter().any(|i| wildcard(i.as_bytes(), name.as_bytes()))
-    });
+    let kept = query.split('&').filter(|pair| !pair.is_empty() && !is_ignored(pair, ignore));
     let mut normal = String::with_capacity(query.len());
     for pair in kept {
         if !normal.is_empty() {
@@ -50,6 +47,31 @@ fn normal_query(query: &str, ignore: &[String]) -> Option<String> {
         normal.push_str(&normal_encoding(pair));
     }
     (!normal.is_empty()).then_some(normal)
+}
+
+/// Whether the pair does not change the page. Where some read ";" as a separator, too, more than one may hide in it.
+fn is_ignored(pair: &str, ignore: &[String]) -> bool {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    let name = if name.contains('%') { Cow::Owned(normal_encoding(name)) } else { Cow::Borrowed(name) };
+    !pair.contains(';') && ignore.iter().any(|i| wildcard(i.as_bytes(), name.as_bytes()))
+}
+
+/// Whether a path's dot segments, plain or encoded, lead out of the root. No client sends that by accident.
+pub fn leaves_root(path: &str) -> bool {
+    if !path.contains("/.") && !path.contains('%') {
+        return false;
+    }
+    let mut depth = 0_u32;
+    for segment in path.split('/').skip(1) {
+        let segment = if segment.contains('%') { normal_encoding(segment) } else { segment.to_owned() };
+        match segment.as_str() {
+            "." => {}
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 /// What stands for itself in a path: no escape, nothing that has two spellings.
@@ -138,6 +160,9 @@ mod tests {
             ("/a?p=%7e", "/a?p=~"),
             ("/a?", "/a"),
             ("//a", "//a"),
+            ("/a//b/", "/a//b/"),
+            ("/a?ut%6d_source=x&%67clid=1&p=1", "/a?p=1"),
+            ("/a?p=1&utm_source=x;q=2", "/a?p=1&utm_source=x;q=2"),
         ] {
             assert_eq!(key(target), expected, "{target}");
         }
@@ -145,9 +170,36 @@ mod tests {
 
     #[test]
     fn a_key_is_its_own_key() {
-        for target in ["/%e3%81%82/x%25y?a=b%26c", "/a%2Fb/../c?x=%zz", "/%", "/a b"] {
+        for target in [
+            "/%e3%81%82/x%25y?a=b%26c",
+            "/a%2Fb/../c?x=%zz",
+            "/%",
+            "/a b",
+            "/a?ut%6d_source=x",
+            "/a?utm_x=1;%71=2",
+        ] {
             let once = key(target);
             assert_eq!(key(&once), once, "{target}");
+        }
+    }
+
+    #[test]
+    fn dots_that_lead_out_of_the_root_are_seen() {
+        for (path, leaves) in [
+            ("/", false),
+            ("/a/../b", false),
+            ("/a/b/../../c", false),
+            ("/../a", true),
+            ("/a/../../b", true),
+            ("/%2e%2E/a", true),
+            ("/.%2e/a", true),
+            ("/a/%2e%2e/%2e%2e/b", true),
+            ("/./a/..", false),
+            ("//../a", false),
+            ("/..a/.b", false),
+            ("/..%2Fa", false),
+        ] {
+            assert_eq!(leaves_root(path), leaves, "{path}");
         }
     }
 

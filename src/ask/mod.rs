@@ -1,11 +1,14 @@
 //! One request, read once: which site, which page, what kind. What is malformed is refused here.
 
 pub mod key;
+pub mod normal;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, Method, Request, Uri, Version, header};
 
 use crate::config::ready::{Site, wildcard};
 use crate::failure::{Cause, Failure};
@@ -17,7 +20,7 @@ pub enum Kind {
     Read,
     /// POST: it must reach the origin, or be refused.
     Form,
-    /// Any other method; as a form.
+    /// Any other method, and a GET that carries a body, which no copy can have seen; as a form.
     Write,
     /// A change of protocol: only the live origin can give it.
     Upgrade,
@@ -32,15 +35,27 @@ pub enum Visitor {
     Session,
 }
 
+/// What a request brings beside its header fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Nothing.
+    Nothing,
+    /// A body.
+    Body,
+    /// The wish to change the protocol.
+    Upgrade,
+}
+
 /// What was read of a request.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Scheme, host and key in one piece.
+    /// Scheme, host, port and key in one piece, in normal form: what tells two answers apart, and all that the origin gets
+    /// to see of the address where its answer may be given to others.
     full: String,
+    /// Where the host ends in it.
+    host_end: usize,
     /// Where the key begins in it.
     key_at: usize,
-    /// The host as the visitor wrote it, with its port.
-    pub authority: HeaderValue,
     /// What is wanted.
     pub kind: Kind,
     /// The method, for what depends on it alone.
@@ -59,7 +74,7 @@ pub struct Ask {
 }
 
 /// What [`Ask::wishes`] keeps.
-static WISHES: [HeaderName; 8] = [
+static WISHES: [HeaderName; 9] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_NONE_MATCH,
@@ -68,13 +83,15 @@ static WISHES: [HeaderName; 8] = [
     header::IF_UNMODIFIED_SINCE,
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
+    header::COOKIE,
 ];
 
-/// The host that a request names: from the target (HTTP/2, proxy form) or the one Host field, lower case, no port.
+/// The host that a request names, lower case, without a dot at its end (RFC 9110 section 4.2.3), and its port: from the target
+/// (HTTP/2, proxy form) or the one Host field.
 ///
 /// # Errors
 /// [`Cause::Malformed`] if there is none, more than one, or not a host (RFC 9112 section 3.2).
-pub fn host_of<B>(request: &Request<B>) -> Result<(Cow<'_, str>, &str), Failure> {
+pub fn host_of<B>(request: &Request<B>) -> Result<(Cow<'_, str>, Option<u16>), Failure> {
     let malformed = |why: &str| Failure::new(Cause::Malformed).detail(why.to_owned());
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = fields.next();
@@ -87,7 +104,7 @@ pub fn host_of<B>(request: &Request<B>) -> Result<(Cow<'_, str>, &str), Failure>
         (None, None) => return Err(malformed("no host")),
     };
     let authority = around_last(authority, b'@').map_or(authority, |(_, host)| host);
-    let host = without_port(authority);
+    let (host, port) = parted(authority);
     let odd = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'[' | b']'));
     if host.is_empty() || host.len() > 255 || authority.bytes().any(odd) {
         return Err(malformed("not a host"));
@@ -95,7 +112,11 @@ pub fn host_of<B>(request: &Request<B>) -> Result<(Cow<'_, str>, &str), Failure>
     let host = host.strip_suffix('.').unwrap_or(host);
     let upper = host.bytes().any(|b| b.is_ascii_uppercase());
     let host = if upper { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) };
-    Ok((host, authority))
+    let port = match port {
+        "" => None,
+        port => Some(port.parse().ok().filter(|&port| port != 0).ok_or_else(|| malformed("not a port"))?),
+    };
+    Ok((host, port))
 }
 
 /// What stands before the last of these, and behind it; for texts this short, `rsplit_once` costs several times as much.
@@ -104,51 +125,52 @@ fn around_last(text: &str, ascii: u8) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-fn without_port(authority: &str) -> &str {
+/// Host and port; an empty one if there is none.
+fn parted(authority: &str) -> (&str, &str) {
     match around_last(authority, b':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.is_empty() => host,
-        _ => authority,
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.is_empty() => (host, port),
+        _ => (authority, ""),
     }
 }
 
 impl Ask {
-    /// Reads a request for `site` that came by `tls` or plain from `client`. `upgrade`: it asks for a change of protocol.
+    /// Reads a request for `site` that came from this address, by TLS or not.
     ///
     /// # Errors
-    /// [`Cause::Malformed`] or [`Cause::MethodRefused`].
+    /// [`Cause::Malformed`], [`Cause::MethodRefused`] or [`Cause::CodingRefused`].
     pub fn read<B>(
         request: &Request<B>,
         site: &Site,
         from: (IpAddr, bool),
-        upgrade: bool,
+        load: Load,
     ) -> Result<Ask, Failure> {
-        let (host, authority) = host_of(request)?;
+        let (host, port) = host_of(request)?;
         check_target(request.method(), request.uri())?;
         check_framing(request)?;
         let key = key::page_key(request.uri().path(), request.uri().query(), &site.cache.ignore_query);
         let (cacheable, mirrored) = site.route(key::path_of(&key));
-        let kind = match *request.method() {
-            _ if upgrade => Kind::Upgrade,
-            Method::GET | Method::HEAD => Kind::Read,
-            Method::POST => Kind::Form,
+        let kind = match (request.method(), load) {
+            (_, Load::Upgrade) => Kind::Upgrade,
+            (&Method::GET | &Method::HEAD, Load::Nothing) => Kind::Read,
+            (&Method::POST, _) => Kind::Form,
             _ => Kind::Write,
         };
         let headers = request.headers();
         let (client, tls) = from;
         let scheme = if tls { "https://" } else { "http://" };
-        let mut full = String::with_capacity(scheme.len() + host.len() + key.len());
+        let mut full = String::with_capacity(scheme.len() + host.len() + ":65535".len() + key.len());
         full.push_str(scheme);
         full.push_str(&host);
+        let host_end = full.len();
+        if let Some(port) = port.filter(|&port| port != default_port(tls)) {
+            _ = write!(full, ":{port}");
+        }
         let key_at = full.len();
         full.push_str(&key);
-        let malformed = |_| Failure::new(Cause::Malformed).detail("not a host");
         Ok(Ask {
             full,
+            host_end,
             key_at,
-            authority: match headers.get(header::HOST) {
-                Some(field) if field.as_bytes() == authority.as_bytes() => field.clone(),
-                _ => HeaderValue::from_str(authority).map_err(malformed)?,
-            },
             kind,
             method: request.method().clone(),
             visitor: visitor(headers, &site.cache.bypass_cookies),
@@ -176,19 +198,59 @@ impl Ask {
 
     /// The host, lower case, without port.
     pub fn host(&self) -> &str {
-        let scheme = if self.tls() { "https://".len() } else { "http://".len() };
-        &self.full[scheme..self.key_at]
+        &self.full[self.host_at()..self.host_end]
     }
 
-    /// The host as the visitor wrote it, with its port.
+    /// The host with the port that the visitor asked for, unless it is the scheme's own. Visitors who ask for another port are
+    /// other visitors to the cache: origins make addresses of it.
     pub fn authority(&self) -> &str {
-        self.authority.to_str().unwrap_or_default()
+        &self.full[self.host_at()..self.key_at]
     }
 
-    /// The address in one normal form, with the host as the visitor wrote it.
-    pub fn url(&self) -> String {
-        let scheme = if self.tls() { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority(), self.key())
+    /// The port that the visitor asked for.
+    pub fn port(&self) -> u16 {
+        let written = self.full[self.host_end..self.key_at].strip_prefix(':');
+        written.and_then(|port| port.parse().ok()).unwrap_or(default_port(self.tls()))
+    }
+
+    /// The address in one normal form.
+    pub fn url(&self) -> &str {
+        &self.full
+    }
+
+    /// Whether what comes may be given to others, or tells something of what they get: then the origin gets to see nothing of
+    /// the address but what the key has.
+    pub fn is_for_all(&self) -> bool {
+        self.kind == Kind::Read && self.visitor == Visitor::Anonymous && (self.cacheable || self.mirrored)
+    }
+
+    /// What the origin is asked for: path and query in their normal form; the query as it was written where the answer is this
+    /// visitor's alone.
+    ///
+    /// # Errors
+    /// [`Cause::Malformed`] if it grows too long on the way.
+    pub fn target(&self, asked: &Uri) -> Result<Uri, Failure> {
+        if asked.path() == "*" {
+            return Ok(Uri::from_static("*"));
+        }
+        let target = if self.is_for_all() {
+            Cow::Borrowed(self.key())
+        } else {
+            let path = key::path_of(self.key());
+            asked.query().map_or(Cow::Borrowed(path), |query| Cow::Owned(format!("{path}?{query}")))
+        };
+        match asked.path_and_query() {
+            // nearly always, and then nothing is copied
+            Some(written) if written.as_str() == target => Ok(Uri::from(written.clone())),
+            Some(_) | None => {
+                let made = PathAndQuery::try_from(&*target);
+                made.map(Uri::from).map_err(|e| Failure::new(Cause::Malformed).source(e))
+            }
+        }
+    }
+
+    fn host_at(&self) -> usize {
+        if self.tls() { "https://".len() } else { "http://".len() }
     }
 
     /// Whether the visitor came over TLS.
@@ -205,17 +267,31 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Failure> {
     if !(path.starts_with('/') || path.is_empty() || (path == "*" && *method == Method::OPTIONS)) {
         return Err(Failure::new(Cause::Malformed).detail("the target is not a path"));
     }
+    if key::leaves_root(path) {
+        return Err(Failure::new(Cause::Malformed).detail("the path leads out of the root"));
+    }
     Ok(())
 }
 
-/// A body's length said in two ways is how one request is smuggled behind another (RFC 9112 section 6.1).
+/// A body's length said in two ways is how one request is smuggled behind another, and a coding that only one of two knows is
+/// as well (RFC 9112 section 6.1).
 fn check_framing<B>(request: &Request<B>) -> Result<(), Failure> {
     let headers = request.headers();
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     if chunked && (headers.contains_key(header::CONTENT_LENGTH) || request.version() == Version::HTTP_10) {
         return Err(Failure::new(Cause::Malformed).detail("content-length beside transfer-encoding"));
     }
-    Ok(())
+    let mut codings =
+        headers.get_all(header::TRANSFER_ENCODING).iter().map(|value| value.as_bytes().trim_ascii());
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (Some(_), _) => Err(Failure::new(Cause::CodingRefused)),
+    }
+}
+
+fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 fn visitor(headers: &HeaderMap, bypass: &[String]) -> Visitor {
@@ -225,17 +301,16 @@ fn visitor(headers: &HeaderMap, bypass: &[String]) -> Visitor {
     if bypass.is_empty() {
         return Visitor::Anonymous;
     }
-    let names = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|field| field.as_bytes().split(|&b| b == b';'))
-        .map(|pair| pair.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii());
-    for name in names {
-        if bypass.iter().any(|pattern| wildcard(pattern.as_bytes(), name)) {
-            return Visitor::Session;
-        }
+    let is_session = |name: &[u8]| bypass.iter().any(|pattern| wildcard(pattern.as_bytes(), name));
+    if normal::cookie_names(headers).any(is_session) { Visitor::Session } else { Visitor::Anonymous }
+}
+
+/// Takes away cookies of which no page of the site depends, where all of a visitor's are such: then he is like one without.
+pub fn drop_ignored_cookies(headers: &mut HeaderMap, ignore: &[String]) {
+    let is_ignored = |name: &[u8]| ignore.iter().any(|pattern| wildcard(pattern.as_bytes(), name));
+    if headers.contains_key(header::COOKIE) && normal::cookie_names(headers).all(is_ignored) {
+        headers.remove(header::COOKIE);
     }
-    Visitor::Anonymous
 }
 
 #[cfg(test)]
@@ -255,6 +330,7 @@ mod tests {
         for (uri, field, host) in [
             ("/", "WWW.Example.jp:8080", "www.example.jp"),
             ("/", "example.jp.", "example.jp"),
+            ("/", "EXAMPLE.jp.:31337", "example.jp"),
             ("/", "[::1]:80", "[::1]"),
             ("/", "[::1]", "[::1]"),
             ("http://a.example/x", "b.example", "a.example"),
@@ -270,7 +346,7 @@ mod tests {
             &[("host", "a"), ("host", "a")],
             &[("host", "")],
             &[("host", "a b")],
-            &[("host", "a/../b")],
+            &[("host", "a:99999")],
         ];
         for headers in cases {
             assert_eq!(host_of(&request("/", headers)).unwrap_err().cause, Cause::Malformed, "{headers:?}");
@@ -287,10 +363,92 @@ mod tests {
         assert_eq!(of(&[("authorization", "Basic x")]), Visitor::Session);
     }
 
+    fn ask(uri: &str, headers: &[(&str, &str)], load: Load) -> Ask {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k.toml");
+        let text = b"[[site]]\nhosts = [\"www.example.jp\"]\n";
+        std::io::Write::write_all(&mut std::fs::File::create_new(&file).unwrap(), text).unwrap();
+        let (config, _) = crate::config::load(&file, &crate::config::Env::default()).unwrap();
+        let site = &config.sites[0];
+        Ask::read(&request(uri, headers), site, ([192, 0, 2, 1].into(), false), load).unwrap()
+    }
+
+    #[test]
+    fn the_address_has_one_normal_form() {
+        for (field, authority, port) in [
+            ("www.example.jp", "www.example.jp", 80),
+            ("WWW.Example.JP.", "www.example.jp", 80),
+            ("www.example.jp:80", "www.example.jp", 80),
+            ("www.example.jp.:8080", "www.example.jp:8080", 8080),
+            ("www.example.jp:0080", "www.example.jp", 80),
+            ("www.example.jp:", "www.example.jp", 80),
+        ] {
+            let ask = ask("/a/../b?utm_x=1&p=1", &[("host", field)], Load::Nothing);
+            assert_eq!(
+                (ask.authority(), ask.host(), ask.port()),
+                (authority, "www.example.jp", port),
+                "{field}"
+            );
+            assert_eq!(ask.url(), format!("http://{authority}/b?p=1"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_key_does_not_reach_the_origin() {
+        let host = ("host", "www.example.jp");
+        let target = |uri: &str, headers: &[(&str, &str)], load: Load| {
+            let ask = ask(uri, headers, load);
+            ask.target(&uri.parse().unwrap()).unwrap().to_string()
+        };
+        for (uri, expected) in [
+            ("/a?p=1", "/a?p=1"),
+            ("/a/%2e%2e/b%7e?utm_source=x&p=1", "/b~?p=1"),
+            ("/a?utm_source=x", "/a"),
+            ("/a?", "/a"),
+            ("/a//b?p=1&&q=%e3", "/a//b?p=1&q=%E3"),
+            ("/\u{3042}", "/%E3%81%82"),
+            ("http://www.example.jp?x=1", "/?x=1"),
+        ] {
+            assert_eq!(target(uri, &[host], Load::Nothing), expected, "{uri}");
+        }
+        // what is one visitor's alone may have all of its query
+        for (headers, load) in
+            [(vec![host, ("authorization", "Basic x")], Load::Nothing), (vec![host], Load::Body)]
+        {
+            assert_eq!(target("/a/../b?utm_source=x&p=1", &headers, load), "/b?utm_source=x&p=1");
+        }
+    }
+
+    #[test]
+    fn a_get_with_a_body_is_nobody_elses() {
+        let host = [("host", "www.example.jp")];
+        assert_eq!(ask("/", &host, Load::Nothing).kind, Kind::Read);
+        assert_eq!(ask("/", &host, Load::Body).kind, Kind::Write);
+        assert_eq!(ask("/", &host, Load::Upgrade).kind, Kind::Upgrade);
+    }
+
+    #[test]
+    fn cookies_of_which_nothing_depends_make_no_visitor() {
+        let ignore = ["_ga*".to_owned(), "_fbp".to_owned()];
+        for (cookie, kept) in
+            [("_ga=1; _fbp=2", false), ("_ga_x=1", false), ("_ga=1; sid=2", true), ("sid=2", true)]
+        {
+            let mut headers = request("/", &[("cookie", cookie)]).headers().clone();
+            drop_ignored_cookies(&mut headers, &ignore);
+            assert_eq!(headers.contains_key("cookie"), kept, "{cookie}");
+        }
+    }
+
     #[test]
     fn what_could_smuggle_or_tunnel_is_refused() {
         let two = request("/", &[("transfer-encoding", "chunked"), ("content-length", "3")]);
         assert!(check_framing(&two).is_err());
+        for coding in ["gzip, chunked", "xchunked", "identity", ""] {
+            let odd = check_framing(&request("/", &[("transfer-encoding", coding)]));
+            assert_eq!(odd.unwrap_err().cause, Cause::CodingRefused, "{coding}");
+        }
+        assert!(check_framing(&request("/", &[("transfer-encoding", "Chunked")])).is_ok());
+        assert!(check_target(&Method::GET, &"/a/%2e%2e/.%2e/etc".parse().unwrap()).is_err());
         assert!(check_target(&Method::CONNECT, &"a:443".parse().unwrap()).is_err());
         assert!(check_target(&Method::OPTIONS, &"*".parse().unwrap()).is_ok());
     }

@@ -137,7 +137,9 @@ fn judge(x: &Exchange<'_>, default_ttl: Duration, received: SystemTime) -> Resul
         Unselectable::TooWide => Reason::VaryTooWide,
     })?;
     let for_all = (control.public || explicit.is_some_and(|l| !l.is_zero())) && !control.no_cache;
-    let personal = !for_all || selection.depends_on(&COOKIE);
+    // A lifetime alone is often set for all of a site, the pages of those who have signed in included.
+    let shared = (control.public || control.s_maxage.is_some()) && !control.no_cache;
+    let personal = !shared || selection.depends_on(&COOKIE);
     refuse(x.ask.contains_key(COOKIE) && personal, Reason::Cookie)?;
     refuse(x.ask.contains_key(AUTHORIZATION) && selection.depends_on(&AUTHORIZATION), Reason::Authorization)?;
 
@@ -314,10 +316,12 @@ mod tests {
             (vec![("cache-control", "no-cache"), ("etag", "\"a\"")], false),
             (vec![("cache-control", "no-cache, max-age=60"), ("etag", "\"a\"")], false),
             (vec![("expires", "0"), ("etag", "\"a\"")], false),
-            (vec![("cache-control", "max-age=60")], true),
+            (vec![("cache-control", "max-age=60")], false),
+            (vec![("expires", "Sun, 06 Nov 1994 08:50:37 GMT"), DATE], false),
+            (vec![("cache-control", "public, max-age=60")], true),
             (vec![("cache-control", "s-maxage=60")], true),
             (vec![("cache-control", "public")], true),
-            (vec![("cache-control", "max-age=60"), ("vary", "cookie")], false),
+            (vec![("cache-control", "public, max-age=60"), ("vary", "cookie")], false),
         ] {
             let result = judged(200, &cookie, &answer, 60);
             assert_eq!(result.is_ok(), kept, "{answer:?}");

@@ -96,7 +96,11 @@ impl Default for CachePolicy {
     fn default() -> CachePolicy {
         let ignore_query =
             ["utm_*", "fbclid", "gclid", "yclid", "msclkid", "_ga"].map(str::to_owned).to_vec();
-        CachePolicy { default_ttl: Duration::ZERO, ignore_query, bypass_cookies: Vec::new() }
+        let ignore_cookies =
+            ["_ga", "_ga_*", "_gid", "_gat*", "_gcl_*", "__utm*", "_fbp", "_fbc", "_pk_*", "_hj*"]
+                .map(str::to_owned)
+                .to_vec();
+        CachePolicy { default_ttl: Duration::ZERO, ignore_query, bypass_cookies: Vec::new(), ignore_cookies }
     }
 }
 

@@ -130,6 +130,9 @@ fn shop(folder: &Path) -> Site {
             default_ttl: Duration::ZERO,
             ignore_query: texts(["utm_*", "fbclid", "gclid", "yclid", "msclkid", "_ga"]),
             bypass_cookies: Vec::new(),
+            ignore_cookies: texts([
+                "_ga", "_ga_*", "_gid", "_gat*", "_gcl_*", "__utm*", "_fbp", "_fbc", "_pk_*", "_hj*",
+            ]),
         },
         mirror: Mirror {
             every: seconds(21_600),

@@ -183,6 +183,7 @@ tables! {
         default_ttl: Duration,
         ignore_query: List<QueryName>,
         bypass_cookies: List<CookieName>,
+        ignore_cookies: List<CookieName>,
     }
 
     /// `[site.mirror]`

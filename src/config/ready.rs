@@ -260,6 +260,8 @@ pub struct CachePolicy {
     pub ignore_query: Vec<String>,
     /// A request with one of these cookies is a session; `*` at the end matches any rest.
     pub bypass_cookies: Vec<String>,
+    /// Cookies on which no page depends; `*` at the end matches any rest.
+    pub ignore_cookies: Vec<String>,
 }
 
 /// `[site.mirror]`.

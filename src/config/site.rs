@@ -228,12 +228,14 @@ fn cache(raw: raw::Cache, notes: &mut Notes) -> CachePolicy {
     let default = CachePolicy::default();
     let ignore = raw.ignore_query.here().map(|list| once(list.value, notes));
     let bypass = raw.bypass_cookies.here().map(|list| once(list.value, notes));
+    let no_matter = raw.ignore_cookies.here().map(|list| once(list.value, notes));
+    let names = |list: Vec<CookieName>| list.into_iter().map(|CookieName(name)| name).collect();
     CachePolicy {
         default_ttl: raw.default_ttl.within(ANY_TIME, notes).or(default.default_ttl),
         ignore_query: ignore
             .map_or(default.ignore_query, |list| list.into_iter().map(|QueryName(name)| name).collect()),
-        bypass_cookies: bypass
-            .map_or(default.bypass_cookies, |list| list.into_iter().map(|CookieName(name)| name).collect()),
+        bypass_cookies: bypass.map_or(default.bypass_cookies, names),
+        ignore_cookies: no_matter.map_or(default.ignore_cookies, names),
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             default_ttl: Duration::ZERO,
             ignore_query: vec!["utm_*".into()],
             bypass_cookies: Vec::new(),
+            ignore_cookies: Vec::new(),
         },
         mirror: Mirror {
             every: Duration::from_secs(6 * 3600),

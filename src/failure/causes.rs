@@ -150,6 +150,7 @@ causes! {
     Malformed: "malformed", Visitor, No, BAD_REQUEST, Malformed;
     UnknownSite: "unknown-site", Visitor, No, MISDIRECTED_REQUEST, UnknownSite;
     HeadersTooLarge: "headers-too-large", Visitor, No, REQUEST_HEADER_FIELDS_TOO_LARGE, HeadersTooLarge;
+    CodingRefused: "coding-refused", Visitor, No, NOT_IMPLEMENTED, Malformed;
     BodyTooLarge: "body-too-large", Visitor, No, PAYLOAD_TOO_LARGE, BodyTooLarge;
     BodyTooSlow: "body-too-slow", Visitor, No, REQUEST_TIMEOUT, TooSlow;
     TooManyAtOnce: "too-many-at-once", Visitor, No, TOO_MANY_REQUESTS, TooMany;

@@ -164,6 +164,8 @@ mod tests {
     fn what_is_the_visitors_fault_is_a_4xx_and_the_origins_a_503() {
         for &cause in Cause::ALL {
             match cause.side() {
+                // RFC 9112 section 6.1
+                Side::Visitor if cause == Cause::CodingRefused => assert_eq!(cause.status(), 501),
                 Side::Visitor => assert!(cause.status().is_client_error(), "{cause:?}"),
                 Side::Origin => assert_eq!(cause.status(), 503, "{cause:?}"),
                 Side::Us => assert!(cause.status().is_server_error(), "{cause:?}"),

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod cache_status;
 pub mod charset;
+pub mod claims;
 pub mod client;
 pub mod conditional;
 pub mod control;

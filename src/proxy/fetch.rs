@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 
 use super::site::Site;
 use super::weigh::{Terms, Trial};
@@ -112,12 +112,11 @@ pub(super) fn outgoing(
         peer: visit.peer,
         tls: visit.tls,
         host: ask.authority(),
-        port: visit.port,
+        port: ask.port(),
         version,
     };
     crate::http::forwarded::forward(request.headers_mut(), &hop, trusted);
-    let target = request.uri().path_and_query().cloned();
-    *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+    *request.uri_mut() = ask.target(request.uri())?;
     Ok(request)
 }
 

@@ -45,7 +45,7 @@ impl Proxy {
         let now = clock::now();
         let wait = if allowance.patient { allowance.longest } else { allowance.wait };
         let deadline = now.mono + wait;
-        let key = site.cache.key(ask.tls(), ask.host(), ask.key());
+        let key = site.cache.key(ask.tls(), ask.authority(), ask.key());
         let late = || allowance.over(site, ask);
         let leader = match site.cache.join(&key, request.headers(), now) {
             Role::Leader(leader) => leader,

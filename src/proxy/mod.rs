@@ -29,7 +29,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use crate::access_log::AccessLog;
-use crate::ask::{Ask, Kind, Visitor, host_of};
+use crate::ask::{Ask, Kind, Load, Visitor, host_of, normal};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
 use crate::failover::{self, Fall, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
@@ -284,7 +284,7 @@ impl Proxy {
         }
         fetch::sign(&mut answered.response);
         if cache::ask::invalidates(&ask.method, status) {
-            site.cache.invalidate(&site.cache.key(ask.tls(), ask.host(), ask.key()));
+            site.cache.invalidate(&site.cache.key(ask.tls(), ask.authority(), ask.key()));
         }
         Ok(live(
             answered.response,
@@ -341,16 +341,30 @@ impl Copies {
 type Read = Result<(Arc<Site>, Ask), (Option<Arc<Site>>, Failure)>;
 
 fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
+    normal::normalise(request.headers_mut()).map_err(|failure| (None, failure))?;
     let (host, _) = host_of(request).map_err(|failure| (None, failure))?;
     let unknown = || (None, Failure::new(Cause::UnknownSite).detail(host.to_string()));
     let site = table.find(&host).ok_or_else(unknown)?.clone();
     let client = crate::http::forwarded::client(request.headers(), visit.peer, visit.tls, &table.trusted);
     let upgrade = headers::upgrade(request.method(), request.version(), request.headers()).is_some();
-    let ask = Ask::read(request, &site.config, (client.addr, client.tls), upgrade);
-    match ask {
-        Ok(ask) => Ok((site, ask)),
-        Err(failure) => Err((Some(site), failure)),
+    let load = match request.body() {
+        _ if upgrade => Load::Upgrade,
+        Body::Empty => Load::Nothing,
+        Body::Whole(_) | Body::Incoming(_) | Body::Stream(_) => Load::Body,
+    };
+    let mut ask = match Ask::read(request, &site.config, (client.addr, client.tls), load) {
+        Ok(ask) => ask,
+        Err(failure) => return Err((Some(site), failure)),
+    };
+    // A trusted proxy may speak of another address than was asked for: the key has only the latter.
+    let asked = (ask.authority(), ask.port());
+    if crate::http::claims::tells_otherwise(request.headers(), visit.peer, &table.trusted, asked) {
+        ask.cacheable = false;
     }
+    if ask.is_for_all() {
+        crate::ask::drop_ignored_cookies(request.headers_mut(), &site.config.cache.ignore_cookies);
+    }
+    Ok((site, ask))
 }
 
 /// A body that is announced as too large is refused before anybody takes a byte of it.
@@ -366,7 +380,7 @@ fn look_up(site: &Site, ask: &Ask, asked: &HeaderMap, now: Now) -> Option<Lookup
     let open = ask.cacheable && ask.kind == Kind::Read && cache::ask::may_look_up(&ask.method, asked).is_ok();
     // A session is not answered from the cache; an answer to it is not looked for there, nor kept.
     (open && ask.visitor == Visitor::Anonymous)
-        .then(|| site.cache.lookup(&site.cache.key(ask.tls(), ask.host(), ask.key()), asked, now))
+        .then(|| site.cache.lookup(&site.cache.key(ask.tls(), ask.authority(), ask.key()), asked, now))
 }
 
 /// Why the origin is asked, as `Cache-Status` says it.

@@ -12,7 +12,7 @@ use super::fetch::{Allowance, direct, outgoing};
 use super::site::Site;
 use super::weigh::{Beside, Trial};
 use super::{Copies, Visit, look_up};
-use crate::ask::Ask;
+use crate::ask::{Ask, Load};
 use crate::cache::Lookup;
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
@@ -117,7 +117,8 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
         .map_err(malformed)?;
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     // without an address: what becomes of it is no evidence of a visitor
-    let asks = Ask::read(&request, &site.config, (Ipv4Addr::UNSPECIFIED.into(), tls), false)?;
+    let nowhere = Ipv4Addr::UNSPECIFIED.into();
+    let asks = Ask::read(&request, &site.config, (nowhere, tls), Load::Nothing)?;
     let now = clock::now();
     let entry = match look_up(site, &asks, request.headers(), now) {
         Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),

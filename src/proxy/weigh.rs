@@ -382,7 +382,7 @@ impl Trial<'_> {
             Beside::Entry(_) | Beside::Page(_) if is_removed => {
                 tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
                 self.site.watch.gone(key, status.as_u16(), now);
-                self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.host(), key));
+                self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
             }
             Beside::Nothing if status.is_client_error() => {}
             Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
@@ -402,7 +402,7 @@ impl Trial<'_> {
         let Some(known) = self.beside.known(None).filter(|_| self.speaks()) else { return };
         let weight = if known.shape == Shape::Page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
-        self.site.watch.bad((self.ask.key(), &url), weight, cause, clock::now(), fastrand::f64());
+        self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }
 
     /// Whether the answer is one that anybody would get.

@@ -241,6 +241,7 @@ fn every_cause_that_an_origin_or_katahai_can_have_is_in_the_table() {
         Cause::Internal,
         Cause::UnknownSite,
         Cause::MethodRefused,
+        Cause::CodingRefused,
     ];
     let missing: Vec<&Cause> =
         Cause::ALL.iter().filter(|cause| !told(cause) && !elsewhere.contains(cause)).collect();

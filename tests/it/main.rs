@@ -31,6 +31,7 @@ mod matrix;
 mod mirrors;
 mod modes;
 mod names;
+mod normal_form;
 mod origins;
 mod own_life;
 mod pages;

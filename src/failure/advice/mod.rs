@@ -121,6 +121,7 @@ impl Cause {
             Cause::Malformed => ours::MALFORMED,
             Cause::UnknownSite => ours::UNKNOWN_SITE,
             Cause::HeadersTooLarge => ours::HEADERS_TOO_LARGE,
+            Cause::CodingRefused => ours::CODING_REFUSED,
             Cause::BodyTooLarge => ours::BODY_TOO_LARGE,
             Cause::BodyTooSlow => ours::BODY_TOO_SLOW,
             Cause::TooManyAtOnce => ours::TOO_MANY_AT_ONCE,

@@ -101,6 +101,11 @@ super::advice! {
         "If honest visitors meet it, let the site set fewer cookies, or raise \"limits.header_size\".",
         "リクエストのヘッダーが上限を超えています。多くの場合、サイトのCookieが大きすぎます。",
         "一般の訪問者に起きている場合は、サイトのCookieを減らすか、設定の limits.header_size を大きくしてください。";
+    CODING_REFUSED:
+        "A request's body came in a transfer coding other than \"chunked\".",
+        "Nothing is to be done: no browser sends such a thing. If it is a program of yours, have it send the body as it is.",
+        "リクエストの本文が、chunked以外の転送コーディング（Transfer-Encoding）で送られてきました。",
+        "ブラウザーからは送られないため、対応は不要です。ご自身のプログラムであれば、本文をそのまま送るようにしてください。";
     BODY_TOO_LARGE:
         "A visitor sent more than is allowed, such as a large file in a form.",
         "If the site is to take such files, raise \"limits.body_size\".",

@@ -14,7 +14,7 @@ use super::fetch::Allowance;
 use super::mirror::{Nearness, Ready};
 use super::site::{Site, Table};
 use super::{Copies, Proxy, cause_of, forward_reason, look_up, remembered};
-use crate::ask::{Ask, Kind, Visitor};
+use crate::ask::{Ask, Kind, Load, Visitor};
 use crate::cache::{Entry, Lookup};
 use crate::clock::Now;
 use crate::config::ready::OriginMode;
@@ -132,7 +132,8 @@ impl Proxy {
         let Some(site) = table.find(&host) else {
             return Err(Unexplained::UnknownHost { host: host.into_owned(), known: hosts(&table) });
         };
-        let ask = Ask::read(&request, &site.config, (std::net::Ipv4Addr::LOCALHOST.into(), tls), false)?;
+        let nobody = std::net::Ipv4Addr::LOCALHOST.into();
+        let ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
         let older = match site.mirror.store().cloned() {
             Some(store) => {
                 let key = ask.key().to_owned();
@@ -230,7 +231,7 @@ impl<'a> Sight<'a> {
         steps.push(self.of_answer(&answer, otherwise.as_ref()));
         let told = if wait.is_none() && self.situation.found != Found::Fresh { self.cause } else { None };
         Explained {
-            url: self.ask.url(),
+            url: self.ask.url().to_owned(),
             site: self.site.config.name.to_string(),
             key: self.ask.key().to_owned(),
             visitor: if self.ask.visitor == Visitor::Session { "session" } else { "anonymous" },

@@ -102,7 +102,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             recovery_ramp: time,
             hedge: None,
         },
-        cache: ready::CachePolicy { default_ttl: time, ignore_query: Vec::new(), bypass_cookies: Vec::new() },
+        cache: ready::CachePolicy::default(),
         mirror: ready::Mirror {
             every: time,
             keep: 1,

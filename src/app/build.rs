@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
+use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{Judge, Origins, Tools, Trust};
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
@@ -30,6 +31,7 @@ pub(super) fn tools(config: &Config) -> Tools {
         },
         header_size: config.limits.header_size,
         in_flight: config.limits.in_flight_per_origin,
+        instance: Instance::new(),
     }
 }
 
@@ -38,7 +40,7 @@ pub(super) fn same_tools(old: &Tools, config: &Config) -> Tools {
     let same = old.resolver.settings() == &config.dns
         && old.header_size == config.limits.header_size
         && old.in_flight == config.limits.in_flight_per_origin;
-    if same { old.clone() } else { tools(config) }
+    if same { old.clone() } else { Tools { instance: old.instance.clone(), ..tools(config) } }
 }
 
 /// The sites of this configuration. What `before` has of them goes on: a site that did not change as it is, a changed

@@ -50,7 +50,7 @@ fn normal_query(query: &str, ignore: &[String]) -> Option<String> {
 }
 
 /// Whether the pair does not change the page. Where some read ";" as a separator, too, more than one may hide in it.
-fn is_ignored(pair: &str, ignore: &[String]) -> bool {
+pub(super) fn is_ignored(pair: &str, ignore: &[String]) -> bool {
     let name = pair.split_once('=').map_or(pair, |(name, _)| name);
     let name = if name.contains('%') { Cow::Owned(normal_encoding(name)) } else { Cow::Borrowed(name) };
     !pair.contains(';') && ignore.iter().any(|i| wildcard(i.as_bytes(), name.as_bytes()))

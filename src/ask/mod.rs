@@ -62,6 +62,8 @@ pub struct Ask {
     pub method: Method,
     /// Whom it comes from.
     pub visitor: Visitor,
+    /// Whether the key has all of the query that was written.
+    whole_query: bool,
     /// Whether the site's routes let its answers be cached.
     pub cacheable: bool,
     /// Whether the site's routes let it be mirrored.
@@ -173,6 +175,9 @@ impl Ask {
             key_at,
             kind,
             method: request.method().clone(),
+            whole_query: !request.uri().query().is_some_and(|query| {
+                query.split('&').any(|pair| key::is_ignored(pair, &site.cache.ignore_query))
+            }),
             visitor: visitor(headers, &site.cache.bypass_cookies),
             cacheable,
             mirrored,
@@ -222,6 +227,12 @@ impl Ask {
     /// the address but what the key has.
     pub fn is_for_all(&self) -> bool {
         self.kind == Kind::Read && self.visitor == Visitor::Anonymous && (self.cacheable || self.mirrored)
+    }
+
+    /// Whether an answer that leads to this address leads in a circle: a form may well end where it began.
+    pub fn may_lead_back(&self) -> bool {
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        reads && (self.whole_query || self.is_for_all())
     }
 
     /// What the origin is asked for: path and query in their normal form; the query as it was written where the answer is this

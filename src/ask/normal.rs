@@ -60,7 +60,12 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// The names of the cookies in a request.
 pub fn cookie_names(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|&b| b == b';'));
+    headers.get_all(COOKIE).iter().flat_map(names_of)
+}
+
+/// The names of the cookies in one field.
+pub fn names_of(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let pairs = field.as_bytes().split(|&b| b == b';');
     let names = pairs.map(|pair| pair.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii());
     names.filter(|name| !name.is_empty())
 }

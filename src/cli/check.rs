@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -9,8 +10,9 @@ use serde::Serialize;
 use super::args::Check;
 use super::serve::config_file;
 use super::{FAILED, USAGE, fail};
+use crate::config::problem::Source;
 use crate::config::render::{Style, render};
-use crate::config::{Config, Env, Problems, load};
+use crate::config::{Config, Env, Problem, Problems, Severity, load};
 use crate::{app, clock};
 
 /// The outcome as `--json` prints it.
@@ -57,6 +59,7 @@ pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write
     let (sites, problems) = match load(file, env) {
         Ok((config, mut problems)) => {
             problems.extend(certificates(file, &config, &problems, clock::now().wall));
+            problems.extend(leading_back(file, &config));
             (Some(config.sites.len()), problems)
         }
         Err(problems) => (None, problems),
@@ -81,6 +84,25 @@ fn certificates(file: &Path, config: &Config, known: &Problems, now: SystemTime)
         return Problems::default(); // files that cannot be read have been told already
     }
     Problems::new(app::certificates::of_config(file, config, now))
+}
+
+/// Origins whose name is one that visitors use: it leads to the server only until it leads to Katahai.
+fn leading_back(file: &Path, config: &Config) -> Problems {
+    let source = Source::new(file, "");
+    let hosts = || config.sites.iter().flat_map(|site| &site.hosts);
+    let origins = config.sites.iter().flat_map(|site| site.origins.iter().map(move |origin| (site, origin)));
+    let back = origins.filter(|(_, origin)| hosts().any(|host| host.eq_ignore_ascii_case(&origin.url.host)));
+    let problem = |(site, origin): (&Arc<crate::config::ready::Site>, &crate::config::ready::Origin)| {
+        Problem {
+        file: source.clone(),
+        span: None,
+        key: format!("site \"{}\" origin", site.name),
+        message: format!("{} has a name by which visitors come: it will lead back to Katahai when DNS does", origin.url),
+        help: "give the server's own address as url, and this name as host; or a name that stays with the server".to_owned(),
+        severity: Severity::Warning,
+    }
+    };
+    Problems::new(back.map(problem).collect())
 }
 
 fn verdict(ok: bool, sites: usize, problems: usize) -> String {
@@ -137,6 +159,16 @@ mod tests {
         let (code, out) = check(&format!("{GOOD}[site.tls]\ncert = \"a.pem\"\nkey = \"a.key\"\n"), false);
         assert_eq!(code, 2);
         assert!(out.ends_with("k.toml: 2 problems\n"), "{out}");
+    }
+
+    #[test]
+    fn an_origin_by_a_name_of_visitors_is_warned_of() {
+        let back = GOOD.replace("192.0.2.1", "A.example:8080");
+        let (code, out) = check(&back, false);
+        assert_eq!(code, 0, "{out}");
+        assert!(out.contains("lead back") && out.ends_with("k.toml: ok, 1 site, 1 warning\n"), "{out}");
+        let (_, out) = check(&back.replace("A.example", "origin.a.example"), false);
+        assert_eq!(out, "k.toml: ok, 1 site\n");
     }
 
     #[test]

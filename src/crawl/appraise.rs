@@ -55,6 +55,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
         return None;
     }
     let case = Case {
+        asked: None,
         key: file.key,
         host: scope.host(),
         hosts: &[],

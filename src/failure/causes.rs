@@ -113,6 +113,7 @@ causes! {
     Maintenance: "maintenance", Site, IfIdempotent, SERVICE_UNAVAILABLE, Maintenance;
     Defaced: "defaced", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     ForeignRedirect: "foreign-redirect", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
+    RedirectLoop: "redirect-loop", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     SoftMissing: "soft-missing", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     Emptied: "emptied", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     TextMissing: "text-missing", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
@@ -127,6 +128,7 @@ causes! {
     NoOrigin: "no-origin", Operator, No, SERVICE_UNAVAILABLE, NoServer;
     Drained: "drained", Operator, No, SERVICE_UNAVAILABLE, NoServer;
     Held: "held", Operator, No, SERVICE_UNAVAILABLE, Held;
+    Loop: "loop", Operator, No, LOOP_DETECTED, Loop;
     PrivateAddress: "private-address", Operator, No, SERVICE_UNAVAILABLE, Private;
     // ourselves
     Busy: "busy", Katahai, Safe, SERVICE_UNAVAILABLE, Busy;

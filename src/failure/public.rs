@@ -37,6 +37,7 @@ sentences! {
     Slow: "The site's server is slow; a copy was given instead.", "サイトのサーバーの応答に時間がかかっています。";
     NoServer: "The site has no server at the moment.", "いま使えるサイトのサーバーがありません。";
     Held: "The operator has taken the site's server out of service.", "サイトのサーバーは、管理者が停止しています。";
+    Loop: "The way to the site's server leads back here.", "サイトのサーバーへの経路が、こちらに戻ってきています。";
     Private: "The file is on a server that is not asked.", "このファイルのサーバーには接続しません。";
     Busy: "Too many requests are waiting for the site's server.", "ただいまアクセスが集中しています。";
     Internal: "Something went wrong here.", "こちらで不具合が起きています。";

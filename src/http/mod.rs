@@ -13,6 +13,7 @@ pub mod entity;
 pub mod forwarded;
 pub mod framing;
 pub mod headers;
+pub mod hops;
 pub mod pace;
 pub mod plain;
 pub mod range;

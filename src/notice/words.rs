@@ -156,6 +156,7 @@ fn fault(language: Language, cause: Cause) -> Sentences {
         | Public::Slow
         | Public::NoServer
         | Public::Held
+        | Public::Loop
         | Public::Private
         | Public::Busy
         | Public::Internal => page(language),

@@ -35,6 +35,8 @@ pub struct Settings {
     pub ramp: Duration,
     /// The longest that any request may take.
     pub longest: Duration,
+    /// The scheme by which visitors come.
+    pub scheme: &'static str,
     /// The host to ask for, unless the origin has its own.
     pub host: Arc<str>,
     /// Who knows the site.
@@ -48,6 +50,7 @@ impl Settings {
             && self.ramp == other.ramp
             && self.longest == other.longest
             && self.host == other.host
+            && self.scheme == other.scheme
             && Arc::ptr_eq(&self.judge, &other.judge)
     }
 }
@@ -254,7 +257,7 @@ mod tests {
     fn settings() -> Settings {
         let health = crate::config::ready::Health { timeout: S(2), fall: 3, ..Default::default() };
         let judge = Arc::new(super::super::judge::Trusting);
-        Settings { health, ramp: S(30), longest: S(15), host: "h".into(), judge }
+        Settings { health, ramp: S(30), longest: S(15), scheme: "http", host: "h".into(), judge }
     }
 
     #[test]

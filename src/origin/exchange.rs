@@ -24,6 +24,7 @@ use super::seats::Seat;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
+use crate::http::hops;
 
 /// Header fields that an answer may have. What they may weigh together is bounded as well, and goes first in practice.
 const FIELDS: usize = 512;
@@ -154,6 +155,9 @@ fn sent(body: &Body) -> Sent {
 fn settled(answer: &mut Response<Incoming>) -> Result<After, Failure> {
     let not_http = |why: &str| Failure::new(Cause::NotHttp).detail(why.to_owned());
     let status = answer.status();
+    if hops::is_loop(status, answer.headers()) {
+        return Err(Cause::Loop.into());
+    }
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(not_http("a change of protocol that nobody asked for"));
     }

@@ -32,6 +32,7 @@ use http::{Method, Request, Response};
 use crate::config::ready::{self, OriginMode, Pin};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
+use crate::http::hops::Instance;
 use crate::{clock, tasks};
 use exchange::Unanswered;
 pub use judge::Judge;
@@ -66,6 +67,8 @@ pub struct Tools {
     pub header_size: usize,
     /// Requests at once to one origin.
     pub in_flight: usize,
+    /// By what name requests are known again that come back.
+    pub instance: Instance,
 }
 
 /// One origin in its place within a site.
@@ -126,6 +129,7 @@ impl Origins {
             health: site.health.clone(),
             ramp: site.failover.recovery_ramp,
             longest: site.failover.timeout.max(site.health.timeout),
+            scheme: if site.tls.is_some() { "https" } else { "http" },
             // A catch-all site has no host of its own to ask for.
             host: own.clone().unwrap_or_else(|| origin.url.host.as_str().into()),
             judge: judge.clone(),
@@ -239,6 +243,9 @@ impl Origins {
                     return Ok(Answered { response, origin: self.members[index].origin.clone(), took });
                 }
                 Err(unanswered) => {
+                    if unanswered.failure.cause == Cause::Loop {
+                        self.members[index].origin.nudge();
+                    }
                     next = match unanswered.failure.cause.retry() {
                         Retry::No => None,
                         Retry::Safe | Retry::IfIdempotent => unanswered.request.or(spare),

@@ -54,7 +54,7 @@ pub struct Origin {
     site: Arc<str>,
     /// What plain connections rest under: they are all alike.
     plain: Arc<str>,
-    tools: Tools,
+    pub(super) tools: Tools,
     tls: Option<Result<Trust, String>>,
     /// What the trust anchor's file held when `tls` was made of it.
     anchor: Option<blake3::Hash>,
@@ -419,6 +419,7 @@ impl Origin {
             Ok(value) => _ = request.headers_mut().insert(header::HOST, value),
             Err(_) => return Err(Unanswered::unsent(Cause::Malformed, request)),
         }
+        self.tools.instance.sign(request.headers_mut());
         *request.version_mut() = Version::HTTP_11;
         let name = if self.identity.url.tls { bare(host) } else { "" };
         let alike = if name.is_empty() { self.plain.clone() } else { Arc::from(name) };

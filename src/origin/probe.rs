@@ -127,8 +127,9 @@ impl Probe<'_> {
         let host = self.origin.host(&self.settings.host);
         let connection = self.origin.connect(bare(host), self.at, Use::Upkeep).await?;
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
-        let request = Request::get(path)
+        let mut request = Request::get(path)
             .header(header::HOST, host)
+            .header("x-forwarded-proto", HeaderValue::from_static(self.settings.scheme))
             .header(
                 header::USER_AGENT,
                 HeaderValue::from_static(concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)")),
@@ -137,6 +138,7 @@ impl Probe<'_> {
             .header(header::CONNECTION, HeaderValue::from_static("close"))
             .body(Body::Empty)
             .map_err(malformed)?;
+        self.origin.tools.instance.sign(request.headers_mut());
         let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
         headed.store(true, Ordering::Relaxed);

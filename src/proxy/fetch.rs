@@ -97,7 +97,7 @@ pub(super) fn outgoing(
     trusted: &[ipnet::IpNet],
 ) -> Result<Request<Body>, Failure> {
     if crate::http::forwarded::passes(request.headers()) > 3 {
-        return Err(Failure::new(Cause::Malformed).detail("the request runs in a circle"));
+        return Err(Failure::new(Cause::Loop).detail("too many instances in a row"));
     }
     let upgrade = ask.kind == Kind::Upgrade;
     let version = request.version();

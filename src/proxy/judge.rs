@@ -13,7 +13,7 @@ use crate::failure::{Cause, Failure};
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
 use crate::tasks;
-use crate::verdict::{Answer, Case, Look, Verdict, judge, stray};
+use crate::verdict::{Answer, Asked, Case, Look, Verdict, judge, stray};
 use crate::watch::{Watch, Weight};
 
 /// Key pages that a check asks for.
@@ -115,7 +115,12 @@ impl Judge for SiteJudge {
         let look = copy.as_ref().and_then(|copy| copy.seen().cloned());
         let beside = copy.map_or(Beside::Nothing, Beside::Page);
         let character = self.mirror.character();
+        let (scheme, host) =
+            (if self.config.tls.is_some() { "https" } else { "http" }, self.config.canonical_host());
+        let url = host.map(|host| format!("{scheme}://{host}{key}"));
+        let ignore = &self.config.cache.ignore_query;
         let case = Case {
+            asked: url.as_deref().map(|url| Asked { url, ignore, cookies: None }),
             key: &key,
             host: self.config.canonical_host().unwrap_or_default(),
             hosts: &self.config.hosts,

@@ -243,8 +243,6 @@ impl Proxy {
         let mut request = request;
         if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
             && cache::ask::may_share(request.method(), request.headers())
-            // What runs in a circle would wait for its own outer turn.
-            && crate::http::forwarded::passes(request.headers()) == 0
             // Nothing is kept of what the operator wants passed on unjudged.
             && !site.is_held_live()
         {
@@ -345,6 +343,9 @@ fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     let (host, _) = host_of(request).map_err(|failure| (None, failure))?;
     let unknown = || (None, Failure::new(Cause::UnknownSite).detail(host.to_string()));
     let site = table.find(&host).ok_or_else(unknown)?.clone();
+    if site.origins.tools().instance.has_sent(request.headers()) {
+        return Err((Some(site), Cause::Loop.into()));
+    }
     let client = crate::http::forwarded::client(request.headers(), visit.peer, visit.tls, &table.trusted);
     let upgrade = headers::upgrade(request.method(), request.version(), request.headers()).is_some();
     let load = match request.body() {

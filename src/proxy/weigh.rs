@@ -25,7 +25,7 @@ use crate::http::plain::plain;
 use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
 use crate::verdict::{
-    self, Answer, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, judge,
+    self, Answer, Asked, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, judge,
 };
 use crate::visits::Got;
 use crate::watch::{Mark, Weight};
@@ -225,6 +225,11 @@ impl Trial<'_> {
         // What a key page that nobody has a copy of should be, nobody knows.
         let may_be_key = self.speaks() && !self.beside.is_nothing();
         Case {
+            asked: self.ask.may_lead_back().then(|| Asked {
+                url: self.ask.url(),
+                ignore: &config.cache.ignore_query,
+                cookies: self.ask.wishes.get(header::COOKIE),
+            }),
             key: self.ask.key(),
             host: self.ask.host(),
             hosts: &config.hosts,

@@ -243,6 +243,9 @@ impl<S: Service> Session<S> {
                 broken()
             }
         };
+        if self.life.has_interim() {
+            let_out(&self.life).await;
+        }
         call.answered();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.life.upgrade();
@@ -255,6 +258,24 @@ impl<S: Service> Session<S> {
         }
         response.map(|body| Answer { body, _call: call })
     }
+}
+
+/// Turns of the connection that interim answers may take to go out.
+const TURNS: u32 = 8;
+
+/// Lets interim answers that came together with the answer go out before it: hyper flushes on every turn, as long as the call
+/// has no answer yet. What does not go out in time is left out.
+async fn let_out(life: &Life) {
+    let mut turns = 0;
+    poll_fn(|cx| {
+        turns += 1;
+        if turns > TURNS || !life.has_interim() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The answer to a request whose handler panicked.

@@ -3,6 +3,8 @@
 use crate::config::ready::Failover;
 
 use super::character::Character;
+use http::HeaderValue;
+
 use super::look::Look;
 use crate::failure::Cause;
 use crate::fingerprint::Answer;
@@ -36,6 +38,8 @@ pub struct Case<'a> {
     pub host: &'a str,
     /// All hosts of the site.
     pub hosts: &'a [String],
+    /// What the answer could lead back to; `None` where it may: a form that ends on its own page.
+    pub asked: Option<Asked<'a>>,
     /// Whether the owner named it as a page that must always work.
     pub is_key_page: bool,
     /// The answer, as far as it has come. Its body is decoded.
@@ -46,6 +50,17 @@ pub struct Case<'a> {
     pub character: &'a Character,
     /// The operator's words.
     pub policy: &'a Failover,
+}
+
+/// What was asked, as far as a redirect could lead back to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The whole address in normal form.
+    pub url: &'a str,
+    /// Query parameters that do not change the page.
+    pub ignore: &'a [String],
+    /// The cookies that came with the request.
+    pub cookies: Option<&'a HeaderValue>,
 }
 
 /// The copy of a page, as far as a verdict looks at it.

@@ -69,6 +69,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("parking page", &[Cause::Parking]),
             ("bot wall, CAPTCHA", &[Cause::BotWall]),
             ("redirect to another domain", &[Cause::ForeignRedirect]),
+            ("redirect to the very address that was asked for", &[Cause::RedirectLoop]),
             ("\"not found\" with the status of success", &[Cause::SoftMissing]),
             (
                 "what the configuration expects or rejects",
@@ -237,6 +238,7 @@ fn every_cause_that_an_origin_or_katahai_can_have_is_in_the_table() {
     let elsewhere = [
         Cause::KnownDown, // the memory of another cause
         Cause::Held,
+        Cause::Loop,
         Cause::PrivateAddress,
         Cause::Internal,
         Cause::UnknownSite,

@@ -13,6 +13,7 @@ mod assets;
 mod browser;
 mod cache;
 mod causes;
+mod circles;
 mod cli;
 mod commands;
 mod crawl;

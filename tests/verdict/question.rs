@@ -31,6 +31,7 @@ impl Question<'_> {
             look: Some(look),
         });
         let case = Case {
+            asked: None,
             key: "/page",
             host: "www.example.jp",
             hosts: &[],

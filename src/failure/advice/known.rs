@@ -31,6 +31,11 @@ super::advice! {
         "Add an \"origin\" to the site or to its origins_file; it is taken over by itself, or with \"katahai reload\".",
         "サイトのサーバー（origin）が一つも設定されていません。訪問者には控えで応答しています。",
         "設定または origins_file にサーバーを加えてください。自動で反映されますが、「katahai reload」でも反映できます。";
+    LOOP:
+        "Katahai's own requests come back to it: what \"origin\" names leads, by DNS, a forwarded port or another proxy, to Katahai itself.",
+        "Give the server's own address under \"origin\", not the site's public name, and look for a rule that forwards the server's port here. \"katahai check\" warns of such names.",
+        "Katahaiが送ったリクエストが、Katahai自身に戻ってきています。設定の origin が、DNSやポート転送、別のプロキシーを経て、このKatahaiを指しています。",
+        "設定の origin には、サイトの公開名ではなくサーバー自体のアドレスを書いてください。ポート転送のルールもご確認ください。「katahai check」は、そのような名前を警告します。";
     DRAINED:
         "All servers of the site are switched off in the configuration (mode \"drain\" or \"off\"). Visitors get copies.",
         "If the work is done, set their \"mode\" to \"auto\" again.",

@@ -1,5 +1,7 @@
 //! HTTP/1.1: keep-alive, pipelining, bodies, interim answers, upgrades, panics.
 
+use std::sync::Mutex;
+
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
@@ -161,23 +163,35 @@ async fn trailers_go_to_clients_that_take_them() {
 
 #[tokio::test]
 async fn interim_answers_go_out_before_the_answer_and_never_after_it() {
-    let service = handler(|_, conn| async move {
-        let interim = conn.interim().unwrap();
-        let mut links = HeaderMap::new();
-        links.insert(header::LINK, HeaderValue::from_static("</a.css>; rel=preload"));
-        interim.send(StatusCode::EARLY_HINTS, &links);
-        interim.send(StatusCode::SWITCHING_PROTOCOLS, &links);
-        // lets the connection write before the answer is there
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        // nobody polls between this and the answer: too late, and left out
-        interim.send(StatusCode::PROCESSING, &HeaderMap::new());
-        text("answer")
+    let late = Arc::new(Mutex::new(Vec::new()));
+    let kept = late.clone();
+    let service = handler(move |_, conn| {
+        let kept = kept.clone();
+        async move {
+            let interim = conn.interim().unwrap();
+            let mut links = HeaderMap::new();
+            links.insert(header::LINK, HeaderValue::from_static("</a.css>; rel=preload"));
+            interim.send(StatusCode::EARLY_HINTS, &links);
+            interim.send(StatusCode::SWITCHING_PROTOCOLS, &links);
+            // lets the connection write before the answer is there
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            // comes in one piece with the answer, and goes out ahead of it all the same
+            interim.send(StatusCode::PROCESSING, &HeaderMap::new());
+            kept.lock().unwrap().push(interim);
+            text("answer")
+        }
     });
     let (_server, address) = start(terms(), service);
     let mut stream = send(address, &format!("{GET}{GET}")).await;
-    for _ in 0..2 {
+    for n in 0..3 {
+        if n == 2 {
+            // behind the answer there is no place for any
+            late.lock().unwrap().iter().for_each(|late| late.send(StatusCode::PROCESSING, &HeaderMap::new()));
+            stream.write_all(GET.as_bytes()).await.unwrap();
+        }
         let hints = until(&mut stream, "\r\n\r\n").await;
         assert_eq!(hints, "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n");
+        assert_eq!(until(&mut stream, "\r\n\r\n").await, "HTTP/1.1 102 Processing\r\n\r\n");
         assert!(until(&mut stream, "answer").await.starts_with("HTTP/1.1 200 OK\r\n"));
     }
 }

@@ -1,10 +1,17 @@
-//! Ways to other hosts, where the copy has a page: an expired domain, a host's "suspended" page, a hijacked site.
+//! Ways to other hosts, where the copy has a page: an expired domain, a host's "suspended" page, a hijacked site. And ways
+//! that lead back to where they begin.
 
-use http::header::LOCATION;
+use std::borrow::Cow;
 
-use super::super::case::{Case, Finding, Verdict};
+use http::HeaderMap;
+use http::header::{LOCATION, SET_COOKIE};
+use url::Url;
+
+use super::super::case::{Asked, Case, Finding, Verdict};
 use super::super::hosts;
 use super::Seen;
+use crate::ask::key::page_key;
+use crate::ask::normal::names_of;
 use crate::failure::Cause;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
@@ -12,14 +19,60 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     if !matches!(case.answer.status, 301 | 302 | 303 | 307 | 308) {
         return Verdict::Good;
     }
+    let headers = case.answer.headers;
+    let written = headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    if let (Some(asked), Some(to)) = (&case.asked, &written)
+        && leads_back(asked, to)
+        && !changes_cookies(asked, headers)
+    {
+        return Verdict::Bad(Finding::new(
+            Cause::RedirectLoop,
+            format!("leads to itself by {}", case.answer.status),
+        ));
+    }
     // Files move to stores and networks for distribution, too: while the rest of the site stands that passes as well.
     let has_copy = case.known.is_some() || case.is_key_page;
-    let location = case.answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
-    let Some(host) = location.and_then(hosts::of_url).filter(|_| has_copy) else { return Verdict::Good };
+    let location: Option<&Cow<'_, str>> = written.as_ref();
+    let Some(host) = location.and_then(|to| hosts::of_url(to)).filter(|_| has_copy) else {
+        return Verdict::Good;
+    };
     if is_own(case, &host) {
         return Verdict::Good;
     }
     case.doubtful(Finding::new(Cause::ForeignRedirect, format!("leads to {host}")))
+}
+
+/// Whether a browser that follows it asks for the same again, and the origin is asked the same.
+fn leads_back(asked: &Asked<'_>, location: &str) -> bool {
+    let Ok(from) = Url::parse(asked.url) else { return false };
+    let Ok(to) = from.join(location.trim()) else { return false };
+    let place = |url: &Url| {
+        let host = url.host_str().unwrap_or_default();
+        (host.strip_suffix('.').unwrap_or(host).to_owned(), url.port_or_known_default())
+    };
+    let page = |url: &Url| page_key(url.path(), url.query(), asked.ignore).into_owned();
+    from.scheme() == to.scheme() && place(&from) == place(&to) && page(&from) == page(&to)
+}
+
+/// Whether the next request will be another, because the visitor has a cookie more or less: many front pages greet so.
+fn changes_cookies(asked: &Asked<'_>, headers: &HeaderMap) -> bool {
+    headers.get_all(SET_COOKIE).iter().any(|line| {
+        let mut parts = line.as_bytes().split(|&b| b == b';').map(<[u8]>::trim_ascii);
+        let pair = parts.next().unwrap_or_default();
+        let name = pair.split(|&b| b == b'=').next().unwrap_or_default().trim_ascii();
+        let had = asked.cookies.is_some_and(|cookies| names_of(cookies).any(|own| own == name));
+        had == parts.any(is_removal)
+    })
+}
+
+/// An attribute by which a cookie is taken away (RFC 6265 section 3.1).
+fn is_removal(attribute: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(attribute).to_ascii_lowercase();
+    match text.split_once('=') {
+        Some(("max-age", seconds)) => seconds.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
+        Some(("expires", date)) => date.contains("1970"),
+        Some(_) | None => false,
+    }
 }
 
 /// Whether the site leads there by itself.
@@ -34,6 +87,55 @@ mod tests {
     use super::super::super::case::Shape;
     use super::super::super::character::Character;
     use super::super::testing::{Given, PAGE, hold};
+
+    #[test]
+    fn a_page_does_not_lead_to_itself() {
+        let to = |from: &'static str, url: &str| Given {
+            from: Some((from, None)),
+            ..Given::status(302).header("location", url)
+        };
+        let tea = "https://www.example.jp/tea";
+        let cookie = |had: Option<&'static str>, line: &str| Given {
+            from: Some((tea, had)),
+            ..to(tea, tea).header("set-cookie", line)
+        };
+        let bad = "bad redirect-loop";
+        hold(vec![
+            ("itself", to(tea, tea), bad),
+            ("itself, with a copy", to(tea, tea).instead_of(PAGE), bad),
+            ("its path", to(tea, "/tea"), bad),
+            ("relative", to(tea, "tea"), bad),
+            ("nothing but a place in it", to(tea, "/tea#top"), bad),
+            ("nothing at all", to(tea, ""), bad),
+            ("other letters in the host", to(tea, "HTTPS://WWW.Example.JP:443/tea"), bad),
+            ("without a scheme", to(tea, "//www.example.jp/tea"), bad),
+            ("another spelling", to(tea, "/x/../%74ea"), bad),
+            ("what does not change the page", to(tea, "/tea?utm_source=x"), bad),
+            ("https", to("http://www.example.jp/tea", tea), "good"),
+            ("http", to(tea, "http://www.example.jp/tea"), "good"),
+            ("another port", to(tea, "https://www.example.jp:8443/tea"), "good"),
+            ("its own port", to("https://www.example.jp:8443/tea", "https://www.example.jp:8443/tea"), bad),
+            ("a slash", to(tea, "/tea/"), "good"),
+            ("a query", to(tea, "/tea?lang=ja"), "good"),
+            ("another host", to(tea, "https://example.jp/tea"), "good"),
+            ("a form", Given::status(303).header("location", tea), "good"),
+            (
+                "no redirect",
+                Given { from: Some((tea, None)), ..Given::page(PAGE).header("location", tea) },
+                "good",
+            ),
+            ("a first cookie", cookie(None, "seen=1; Path=/"), "good"),
+            ("one more", cookie(Some("a=1; b=2"), "seen=1"), "good"),
+            ("one that was there", cookie(Some("a=1; seen=1"), "seen=1; Path=/"), bad),
+            ("one that goes", cookie(Some("seen=1"), "seen=; Max-Age=0"), "good"),
+            (
+                "one that goes",
+                cookie(Some("seen=1"), "seen=x; expires=Thu, 01 Jan 1970 00:00:00 GMT"),
+                "good",
+            ),
+            ("one that goes and was not there", cookie(None, "seen=; Max-Age=0"), bad),
+        ]);
+    }
 
     #[test]
     fn a_page_does_not_turn_into_a_way_to_somebody_else() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{Answer, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict};
+use super::super::{Answer, Asked, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict};
 use crate::config::ready::{Failover, Statuses};
 
 /// A case in the making: a good page of a site about which nothing is known.
@@ -17,6 +17,8 @@ pub(in super::super) struct Given {
     pub(in super::super) character: Character,
     pub(in super::super) policy: Failover,
     pub(in super::super) copy: Option<Copied>,
+    /// What was asked, and with which cookies.
+    pub(in super::super) from: Option<(&'static str, Option<&'static str>)>,
 }
 
 #[derive(Clone)]
@@ -54,6 +56,7 @@ impl Given {
             character: Character::default(),
             policy: policy(),
             copy: None,
+            from: None,
         }
         .header("content-type", "text/html; charset=utf-8")
     }
@@ -108,7 +111,11 @@ impl Given {
             location: copy.location.as_deref(),
             look: copy.look.as_ref(),
         });
+        let cookies = self.from.and_then(|(_, cookies)| cookies.map(HeaderValue::from_static));
+        let ignore = ["utm_*".to_owned()];
+        let asked = self.from.map(|(url, _)| Asked { url, ignore: &ignore, cookies: cookies.as_ref() });
         with(&Case {
+            asked,
             key: "/tea",
             host: "www.example.jp",
             hosts: &["www.example.jp".to_owned(), "tea.example".to_owned()],

@@ -12,6 +12,7 @@ use super::seen::Trouble;
 use super::{App, certificates};
 use crate::clock::Now;
 use crate::config::{self, Problems};
+use crate::descriptors;
 use crate::failure::{Cause, Told};
 use crate::snapshot::rfc3339;
 use crate::tls::Problem;
@@ -20,6 +21,8 @@ use crate::tls::Problem;
 const TOLD: Duration = Duration::from_secs(24 * 3600);
 /// What holds is said again in the log after so long: a line of weeks ago has been rotated away.
 const AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// What comes and goes is told for so long after it was seen last.
+const TOLD_SHORTLY: Duration = Duration::from_secs(60);
 /// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
 const JUMP: Duration = Duration::from_secs(60);
 
@@ -105,6 +108,8 @@ struct Facts {
     unclean: Option<(Instant, String)>,
     /// The other process on the same state directory.
     shared: Option<String>,
+    /// When file descriptors were running out, and how many there are.
+    descriptors: Option<(Instant, String)>,
     last: Option<Now>,
 }
 
@@ -187,6 +192,13 @@ impl Conditions {
         facts.last = Some(now);
     }
 
+    /// Looks whether file descriptors are running out.
+    fn look_at_descriptors(&self, now: Instant) {
+        if let Some((used, limit)) = descriptors::running_out() {
+            self.facts().descriptors = Some((now, format!("{used} of {limit} are in use")));
+        }
+    }
+
     /// What holds of a site, or of the whole process for an empty name.
     pub(super) fn of(&self, site: &str) -> Vec<Condition> {
         let ledger = self.ledger();
@@ -231,10 +243,14 @@ impl Conditions {
         if let Some(other) = &facts.shared {
             found.insert(key(Cause::StateShared, String::new()), other.clone());
         }
-        let moments = [(Cause::ClockMoved, &facts.clock), (Cause::UncleanStop, &facts.unclean)];
-        for (cause, moment) in moments {
+        let moments = [
+            (Cause::ClockMoved, &facts.clock, TOLD),
+            (Cause::UncleanStop, &facts.unclean, TOLD),
+            (Cause::DescriptorsOut, &facts.descriptors, TOLD_SHORTLY),
+        ];
+        for (cause, moment, told) in moments {
             if let Some((at, detail)) = moment
-                && now.saturating_duration_since(*at) < TOLD
+                && now.saturating_duration_since(*at) < told
             {
                 found.insert(key(cause, String::new()), detail.clone());
             }
@@ -269,6 +285,7 @@ fn cause_of(trouble: &Trouble) -> Cause {
 impl App {
     /// Looks at what holds now, and logs what has changed.
     pub(super) fn look_at_conditions(&self, now: Now) {
+        self.conditions.look_at_descriptors(now.mono);
         let mut found = self.conditions.found(now.mono);
         for (of, cause, detail) in certificates::by_date(&self.certs.dates(), now.wall) {
             found.entry(Key { of, cause, subject: String::new() }).or_insert(detail);

@@ -107,7 +107,7 @@ pub(super) fn body(snapshot: &Snapshot, key: &str) -> Option<Vec<u8>> {
         Stored::Whole(bytes) => Some(bytes.to_vec()),
         Stored::File { file, len } => {
             let mut bytes = vec![0; len as usize];
-            std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).expect("readable");
+            std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).expect("readable");
             Some(bytes)
         }
     }

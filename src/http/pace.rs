@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Nobody is measured before this time has passed.
+/// No sender is measured before this time has passed.
 pub const GRACE: Duration = Duration::from_secs(20);
 /// Bytes a second, on average, that have to move after that. A bad mobile connection has ten times as many.
 pub const LEAST_RATE: u64 = 500;
-/// The longest time in which nothing moves at all, however fast it was before.
+/// The longest time in which nothing comes at all, however fast it was before.
 pub const STILL: Duration = Duration::from_secs(30);
+/// The same two for readers: what the kernel has taken moves in steps, and a film is paused.
+pub const READING: Duration = Duration::from_secs(60);
 
 /// How a transfer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +18,20 @@ pub struct Pace {
     begun: Instant,
     moved: Instant,
     bytes: u64,
+    grace: Duration,
+    still: Duration,
 }
 
 impl Pace {
-    /// A transfer that begins.
-    pub fn new(now: Instant) -> Pace {
-        Pace { begun: now, moved: now, bytes: 0 }
+    /// A client begins to send.
+    pub fn sending(now: Instant) -> Pace {
+        Pace { begun: now, moved: now, bytes: 0, grace: GRACE, still: STILL }
+    }
+
+    /// Bytes begin to wait for a client to read them. Nothing may stand still for longer than `most`.
+    pub fn reading(most: Duration, now: Instant) -> Pace {
+        let still = READING.min(most);
+        Pace { begun: now, moved: now, bytes: 0, grace: still, still }
     }
 
     /// So many bytes more have moved.
@@ -35,8 +45,8 @@ impl Pace {
     /// When it has to be given up, unless something moves before that.
     pub fn deadline(&self) -> Instant {
         let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / LEAST_RATE);
-        let by_rate = self.begun.checked_add(GRACE + earned).unwrap_or(self.moved + STILL);
-        by_rate.min(self.moved + STILL)
+        let by_rate = self.begun.checked_add(self.grace + earned).unwrap_or(self.moved + self.still);
+        by_rate.min(self.moved + self.still)
     }
 }
 
@@ -47,7 +57,7 @@ mod tests {
     /// Sends `bytes` every `every` seconds; the second at which that is given up, of an hour.
     fn given_up(bytes: u64, every: u64) -> Option<u64> {
         let start = crate::clock::instant();
-        let mut pace = Pace::new(start);
+        let mut pace = Pace::sending(start);
         for second in 0..3600 {
             let now = start + Duration::from_secs(second);
             if now >= pace.deadline() {

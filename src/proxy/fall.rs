@@ -10,6 +10,7 @@ use super::{Copies, Outcome, RETRY_AFTER, noticed, render};
 use crate::ask::Ask;
 use crate::cache::Entry;
 use crate::clock::Now;
+use crate::descriptors;
 use crate::failover::{Copy, Fall};
 use crate::failure::{Cause, Side};
 use crate::http::Body;
@@ -61,7 +62,13 @@ async fn from_disk(
             Ok((page, source)) => from_page(ask, &page, source, cause),
             // Damaged in every snapshot: whatever the cache has is better than nothing.
             Err(error) => {
-                tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                let cause = if descriptors::is_want_behind(&error) {
+                    tracing::warn!(site = %site.config.name, key = ask.key(), "no file descriptor is left to read a copy with");
+                    Some(Cause::DescriptorsOut)
+                } else {
+                    tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                    cause
+                };
                 match entry {
                     Some(entry) => stale(ask, &entry, now, cause),
                     None => notice(site, ask, Answer::Holding, cause).await,

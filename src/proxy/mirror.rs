@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::hints;
 use super::render::Source;
 use crate::ask::key;
+use crate::descriptors;
 use crate::notice::{Language, Link};
 use crate::snapshot::{Class, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
@@ -235,7 +236,9 @@ impl Mirror {
                     self.hot.0.insert(place, ready.clone());
                     return Ok((ready, Source::Whole(bytes)));
                 }
-                Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file.into(), len))),
+                Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file, len))),
+                // our own lack, and not the snapshot's: an older one would need a descriptor, too
+                Some(Err(error)) if descriptors::is_want_behind(&error) => return Err(error),
                 Some(Err(error)) => {
                     tracing::error!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(), %error,
                         "page of the snapshot is damaged, older one is used");

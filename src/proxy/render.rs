@@ -20,7 +20,7 @@ use crate::http::range::slice;
 use crate::tasks;
 
 /// So much of a file is read at a time.
-const CHUNK: u64 = 256 * 1024;
+const CHUNK: u64 = 64 * 1024;
 
 /// Where the whole body of a copy is.
 pub enum Source {

@@ -74,14 +74,14 @@ impl Spool {
         Spool(Arc::new(Room { dir, memory: AtomicU64::new(0), files: AtomicU64::new(0) }))
     }
 
-    /// Reads a body of at most `limit` bytes, whole if there is room for it. What comes back is as long, and has no
-    /// trailers.
+    /// Reads a body of at most `limit` bytes, whole if there is room for it. What comes back is the same body, and
+    /// has a length unless it has trailers.
     ///
     /// # Errors
     /// [`Cause::BodyTooLarge`], [`Cause::BodyTooSlow`], [`Cause::VisitorGone`]: the visitor's.
     pub(super) async fn collect(&self, mut body: Body, limit: u64) -> Result<Body, Failure> {
         let mut kept = Kept::new(self.0.clone());
-        let mut pace = Pace::new(now());
+        let mut pace = Pace::sending(now());
         let mut left = limit;
         loop {
             let next = tokio::time::timeout_at(pace.deadline().into(), body.frame()).await;
@@ -90,7 +90,13 @@ impl Spool {
                 Ok(None) => return Ok(kept.into_body(None)),
                 Ok(Some(frame)) => frame.map_err(|e| Failure::new(Cause::VisitorGone).source(e))?,
             };
-            let Ok(data) = frame.into_data() else { continue };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(trailers) => {
+                    kept.trailers = Some(trailers);
+                    return Ok(kept.into_body(None));
+                }
+            };
             pace.note(data.len() as u64, now());
             left = left.checked_sub(data.len() as u64).ok_or(Cause::BodyTooLarge)?;
             if kept.add(data).await == More::Short {
@@ -120,13 +126,14 @@ struct Kept {
     file: Option<Unnamed>,
     first: Bytes,
     memory: BytesMut,
+    trailers: Option<Frame<Bytes>>,
     taken: Taken,
 }
 
 impl Kept {
     fn new(room: Arc<Room>) -> Kept {
         let taken = Taken { room, memory: 0, files: 0 };
-        Kept { file: None, first: Bytes::new(), memory: BytesMut::new(), taken }
+        Kept { file: None, first: Bytes::new(), memory: BytesMut::new(), trailers: None, taken }
     }
 
     fn in_memory(&self) -> usize {
@@ -192,7 +199,7 @@ impl Kept {
 
     /// The body again, with what is still to come.
     fn into_body(self, rest: Option<Body>) -> Body {
-        let Kept { file, first, memory, taken } = self;
+        let Kept { file, first, memory, trailers, taken } = self;
         let mut parts = std::collections::VecDeque::with_capacity(3);
         if let Some(file) = file.filter(|file| !file.is_empty()) {
             let len = file.len();
@@ -201,10 +208,10 @@ impl Kept {
         parts.extend([Body::whole(first), Body::whole(memory.freeze())]);
         parts.extend(rest);
         parts.retain(|part| !matches!(part, Body::Empty));
-        if parts.is_empty() {
+        if parts.is_empty() && trailers.is_none() {
             return Body::Empty;
         }
-        Body::stream(Again { parts, _taken: taken })
+        Body::stream(Again { parts, trailers, _taken: taken })
     }
 }
 
@@ -256,6 +263,7 @@ impl Drop for Taken {
 /// What was kept, and then the rest.
 struct Again {
     parts: std::collections::VecDeque<Body>,
+    trailers: Option<Frame<Bytes>>,
     _taken: Taken,
 }
 
@@ -269,7 +277,7 @@ impl http_body::Body for Again {
     ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = self.get_mut();
         loop {
-            let Some(part) = this.parts.front_mut() else { return Poll::Ready(None) };
+            let Some(part) = this.parts.front_mut() else { return Poll::Ready(this.trailers.take().map(Ok)) };
             match Pin::new(part).poll_frame(cx) {
                 Poll::Ready(None) => _ = this.parts.pop_front(),
                 polled @ (Poll::Ready(Some(_)) | Poll::Pending) => return polled,
@@ -278,12 +286,14 @@ impl http_body::Body for Again {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.parts.iter().all(Body::is_end_stream)
+        self.trailers.is_none() && self.parts.iter().all(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let hints = || self.parts.iter().map(http_body::Body::size_hint);
-        if let Some(exact) = hints().map(|hint| hint.exact()).sum::<Option<u64>>() {
+        // with a length, trailers would not be sent
+        let exact = hints().map(|hint| hint.exact()).sum::<Option<u64>>();
+        if let Some(exact) = exact.filter(|_| self.trailers.is_none()) {
             return SizeHint::with_exact(exact);
         }
         let mut hint = SizeHint::new();
@@ -337,6 +347,20 @@ mod tests {
             assert!(body.collect().await.unwrap().to_bytes() == expected(300, 1000));
             assert_eq!(in_use(&spool), (0, 0));
         }
+    }
+
+    #[tokio::test]
+    async fn trailers_stay_behind_their_body() {
+        let trailers: http::HeaderMap =
+            [(http::header::ETAG, http::HeaderValue::from_static("x"))].into_iter().collect();
+        let frames =
+            [Ok::<_, Failure>(Frame::data(Bytes::from("ab"))), Ok(Frame::trailers(trailers.clone()))];
+        let body = Body::stream(StreamBody::new(stream::iter(frames)));
+        let body = Spool::in_memory().collect(body, 10).await.unwrap();
+        assert_eq!(body.size_hint().exact(), None, "with a length they would not be sent");
+        let collected = body.collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers));
+        assert_eq!(collected.to_bytes(), "ab");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
+use http_body::Body as _;
 
 use super::Copies;
 use super::fetch::{class_of, hold_against, is_endless};
@@ -36,6 +37,8 @@ const SHORT: Duration = Duration::from_millis(100);
 const CLOSER: Duration = Duration::from_millis(50);
 /// A suspicion that was cleared is not raised again within the same so many seconds.
 const CLEARED: u64 = 60;
+/// Bodies of a known length up to this are read whole before they are given on.
+const SMALL: u64 = 64 * 1024;
 /// Bytes that a coded body may have for its verdict.
 const READ: usize = 4 * 1024 * 1024;
 
@@ -281,6 +284,8 @@ impl Trial<'_> {
                 Some(_) | None => body,
             };
             match wanted {
+                // It comes in one go anyway, and then it holds nothing of the origin's however slowly it is read.
+                Wanted::Head if !endless && is_small(&body) => hold(body, SMALL).await,
                 Wanted::Head => Ok(Held::unread(body)),
                 Wanted::Beginning | Wanted::Whole => beginning(body, LOOKED_AT as u64, SHORT).await,
             }
@@ -414,6 +419,11 @@ impl Trial<'_> {
     fn speaks(&self) -> bool {
         self.ask.kind == Kind::Read && self.ask.visitor == Visitor::Anonymous
     }
+}
+
+/// Whether a body says itself that it is short.
+fn is_small(body: &Body) -> bool {
+    body.size_hint().exact().is_some_and(|length| (1..=SMALL).contains(&length))
 }
 
 /// What the verdict wants more than the head of is a page.

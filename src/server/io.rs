@@ -3,6 +3,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -34,6 +35,16 @@ macro_rules! with_stream {
             Stream::Unix($name) => $call,
         }
     };
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Tls(stream) => stream.get_ref().0.as_raw_fd(),
+            Stream::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
 }
 
 /// See the module.
@@ -160,7 +171,14 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
-    fn wrote(&self, cx: &Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &self,
+        cx: &Context<'_>,
+        offered: usize,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let taken = if let Poll::Ready(Ok(count)) = outcome { count } else { 0 };
+        self.life.set_unsent(offered.saturating_sub(taken));
         match outcome {
             Poll::Ready(Ok(count)) => {
                 self.life.add_written(count);
@@ -182,7 +200,7 @@ impl AsyncWrite for Watched {
             ready!(this.poll_ahead(cx))?;
         }
         let outcome = with_stream!(&mut this.stream, stream => Pin::new(stream).poll_write(cx, buf));
-        this.wrote(cx, outcome)
+        this.wrote(cx, buf.len(), outcome)
     }
 
     fn poll_write_vectored(
@@ -196,7 +214,7 @@ impl AsyncWrite for Watched {
         }
         let outcome =
             with_stream!(&mut this.stream, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
-        this.wrote(cx, outcome)
+        this.wrote(cx, bufs.iter().map(|buf| buf.len()).sum(), outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -212,7 +230,10 @@ impl AsyncWrite for Watched {
         if !this.ahead.is_empty() {
             ready!(this.poll_ahead(cx))?;
         }
-        with_stream!(&mut this.stream, stream => Pin::new(stream).poll_flush(cx))
+        let flushed = with_stream!(&mut this.stream, stream => Pin::new(stream).poll_flush(cx));
+        // TLS has a buffer of its own
+        this.life.set_unsent(usize::from(flushed.is_pending()));
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,10 +3,13 @@
 //! The counters are written by the connection's own tasks and read by the reaper; nothing here reads a clock.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
+
+use super::stream::H2Stream;
 
 macro_rules! ends {
     ($($name:ident: $code:literal, $doc:literal;)+) => {
@@ -28,6 +31,7 @@ ends! {
     Unused: "unused", "No byte came within the header timeout.";
     SlowHead: "slow-head", "A request's header fields were not complete within the header timeout.";
     Idle: "idle", "No request came within the idle timeout.";
+    SlowReader: "slow-reader", "An answer was read at less than the least rate.";
     Stalled: "stalled", "No byte of a running request or answer moved within the idle timeout.";
     Lingering: "lingering", "The client did not close its side after we had closed ours.";
     Cancelling: "cancelling", "The client started and cancelled requests in a flood (HTTP/2 rapid reset).";
@@ -80,6 +84,10 @@ pub(crate) struct Life {
     reading: AtomicWaker,
     writing: AtomicWaker,
     interim: Mutex<Vec<u8>>,
+    /// Bytes that the socket did not take.
+    unsent: AtomicU64,
+    /// The streams of HTTP/2 that are under way.
+    streams: Mutex<Vec<Arc<H2Stream>>>,
 }
 
 /// One reading of a connection's counters.
@@ -95,6 +103,8 @@ pub(super) struct Pulse {
     pub(super) ended: u64,
     /// `read` when the last answer was over.
     pub(super) read_at_end: u64,
+    /// Whether bytes wait that the socket did not take.
+    pub(super) unsent: bool,
     /// Whether it speaks HTTP/1 (otherwise HTTP/2, or it is not settled yet).
     pub(super) http1: bool,
     /// Whether it has been handed over.
@@ -116,6 +126,7 @@ impl Life {
             read: self.read.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),
             read_at_end: self.read_at_end.load(Ordering::Relaxed),
+            unsent: self.unsent.load(Ordering::Relaxed) > 0,
             http1: flags & HTTP1 != 0,
             upgraded: flags & UPGRADED != 0,
             dismissed: flags & DISMISSED != 0,
@@ -139,6 +150,11 @@ impl Life {
 
     pub(super) fn add_written(&self, bytes: usize) {
         self.written.store(self.written.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+    }
+
+    /// So many bytes were offered to the socket, and not taken.
+    pub(super) fn set_unsent(&self, bytes: usize) {
+        self.unsent.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// Whether the bytes read so far begin a request that has not become a call.
@@ -239,6 +255,26 @@ impl Life {
         let cancelled = self.cancelled.fetch_add(1, Ordering::AcqRel) + 1;
         let finished = self.ended.load(Ordering::Acquire).saturating_sub(cancelled);
         cancelled > CANCELS_FORGIVEN + finished
+    }
+
+    // ---- streams
+
+    pub(super) fn enter_stream(&self, stream: &Arc<H2Stream>) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stream));
+    }
+
+    pub(super) fn leave_stream(&self, stream: &Arc<H2Stream>) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|other| !Arc::ptr_eq(other, stream));
+    }
+
+    /// Ends the streams whose visitors have taken nothing for `still`. Says how many there were.
+    pub(super) fn cut_streams(&self, still: Duration, now: Instant) -> usize {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let stalled: Vec<_> =
+            streams.iter().filter(|stream| stream.is_stalled(still, now)).cloned().collect();
+        drop(streams);
+        stalled.iter().filter(|stream| stream.end()).count()
     }
 
     // ---- interim answers

@@ -17,10 +17,13 @@ use super::conn::Service;
 use super::io::Stream;
 use super::seats::{Refusal, Seat};
 use super::serve;
-use crate::{clock, tasks};
+use crate::{clock, descriptors, tasks};
 
 /// Connections that the kernel keeps ready for us; it cuts this to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Bytes of one connection that the kernel takes ahead of the network: a slow reader's progress is seen in steps of
+/// half of it.
+const AHEAD: u32 = 64 << 10;
 /// Data that stays unacknowledged for this long ends a connection.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A silent peer is asked after this time, and then three times at the interval.
@@ -155,6 +158,7 @@ fn bind_one(address: SocketAddr, only_v6: bool) -> io::Result<Listener> {
     let (after, every) = KEEPALIVE;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after).with_interval(every).with_retries(3))?;
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.set_tcp_notsent_lowat(AHEAD)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -230,6 +234,12 @@ pub(super) async fn accept<S: Service>(
         };
         wait = BACK_OFF.0;
         shared.counters.accepted.add();
+        if !descriptors::may_keep(&stream, shared.terms.load().descriptors) {
+            // those who do nothing with theirs hold some that nobody would miss
+            shared.counters.refused_full.add();
+            make_room(&shared);
+            continue;
+        }
         match seat(&shared, peer.map(|peer| peer.ip())).await {
             Ok(seat) => {
                 let now = clock::now();

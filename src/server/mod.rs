@@ -18,6 +18,7 @@ mod listener;
 mod roll;
 mod seats;
 mod serve;
+mod stream;
 mod terms;
 mod watch;
 

@@ -12,6 +12,7 @@ use super::counters::Counters;
 use super::life::{End, Life};
 use super::terms::Terms;
 use super::watch::{Judgement, Watch};
+use crate::http::pace::READING;
 
 const SHARDS: usize = 16;
 
@@ -103,6 +104,12 @@ impl Roll {
                 Some((Arc::clone(&row.life), judgement))
             }
         });
+        let still = READING.min(terms.idle_timeout);
+        for life in self.walk(|row| (!row.life.pulse().http1).then(|| Arc::clone(&row.life))) {
+            for _ in 0..life.cut_streams(still, now) {
+                self.counters.count_end(End::SlowReader);
+            }
+        }
         for (life, judgement) in judged {
             match judgement {
                 Judgement::Leave => {}

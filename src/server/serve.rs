@@ -23,11 +23,11 @@ use super::io::{Stream, Watched};
 use super::life::{End, Life};
 use super::roll::Line;
 use super::seats::Seat;
+use super::stream::H2Stream;
 use super::terms::Terms;
 use crate::clock::Now;
 use crate::failure::Cause;
 use crate::http::{Body, body};
-use crate::tasks;
 
 /// Bytes of a request's body that one HTTP/1 connection may hold, and of an answer's that it may queue.
 const BUFFER: usize = 64 << 10;
@@ -37,7 +37,7 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 /// Bytes of one HTTP/2 answer that may be queued.
-const SEND_BUFFER: usize = 64 << 10;
+const SEND_BUFFER: usize = 32 << 10;
 
 /// An accepted connection with everything that it holds.
 pub(super) struct Arrival {
@@ -205,7 +205,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, work: F) {
-        tasks::detached(work);
+        H2Stream::run(work);
     }
 }
 
@@ -256,7 +256,10 @@ impl<S: Service> Session<S> {
         if self.http2 {
             strip_http2_body(head_only, &mut response);
         }
-        response.map(|body| Answer { body, _call: call })
+        if !response.body().is_end_stream() {
+            call.give();
+        }
+        response.map(|body| Answer { body, streams: Streams::NotYet, call })
     }
 }
 
@@ -306,13 +309,26 @@ struct Call {
     life: Arc<Life>,
     /// Where a flood of cancelled requests is reported; only HTTP/2 can make one.
     flood: Option<Arc<Shared>>,
+    /// Its stream, over HTTP/2.
+    stream: Option<Arc<H2Stream>>,
     answered: bool,
 }
 
 impl Call {
     fn begin(life: Arc<Life>, flood: Option<Arc<Shared>>, interim: bool) -> Call {
         life.begin_call(interim);
-        Call { life, flood, answered: false }
+        let stream = flood.is_some().then(H2Stream::own).flatten();
+        if let Some(stream) = &stream {
+            life.enter_stream(stream);
+        }
+        Call { life, flood, stream, answered: false }
+    }
+
+    /// Something of the answer is there for the visitor.
+    fn give(&self) {
+        if let Some(stream) = &self.stream {
+            stream.give();
+        }
     }
 
     fn answered(&mut self) {
@@ -324,6 +340,9 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.life.end_call();
+        if let Some(stream) = &self.stream {
+            self.life.leave_stream(stream);
+        }
         if let (false, Some(shared)) = (self.answered, &self.flood)
             && self.life.cancel_call()
         {
@@ -335,7 +354,16 @@ impl Drop for Call {
 /// An answer's body, with the call that it belongs to.
 struct Answer {
     body: Body,
-    _call: Call,
+    streams: Streams,
+    call: Call,
+}
+
+/// How far a body has streamed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    NotYet,
+    Now,
+    Over,
 }
 
 impl http_body::Body for Answer {
@@ -347,18 +375,35 @@ impl http_body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = self.get_mut();
+        if let Some(stream) = &this.call.stream {
+            stream.ask();
+        }
         // a body that panics breaks its own answer off, visibly, and not the others of its connection
-        std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx))).unwrap_or_else(
-            |_| {
-                tracing::error!("an answer's body panicked, it was broken off");
-                this.body = Body::Empty;
-                Poll::Ready(Some(Err("the body panicked".into())))
-            },
-        )
+        let is_streamed = matches!(this.body, Body::Stream(_) | Body::Incoming(_));
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
+        let polled = polled.unwrap_or_else(|_| {
+            tracing::error!("an answer's body panicked, it was broken off");
+            this.body = Body::Empty;
+            Poll::Ready(Some(Err("the body panicked".into())))
+        });
+        match &polled {
+            Poll::Ready(Some(Ok(_))) => {
+                this.call.give();
+                if is_streamed {
+                    this.streams = Streams::Now;
+                }
+            }
+            Poll::Ready(None | Some(Err(_))) => this.streams = Streams::Over,
+            Poll::Pending => {}
+        }
+        polled
     }
 
+    /// A stream of HTTP/2 that has given something is over only when it is asked for more: then what was given is on its
+    /// way, and until then somebody has to look after it.
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let is_watched = self.call.stream.is_some() && self.streams == Streams::Now;
+        !is_watched && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::ready::{Config, Limits};
+use crate::descriptors::Use;
 
 /// Connections that the admin server takes at once: a dashboard in every browser of an agency, and its scripts.
 const ADMIN_CONNECTIONS: usize = 256;
@@ -23,6 +24,8 @@ pub struct Terms {
     pub header_timeout: Duration,
     /// Without a request, or without a byte moving within one.
     pub idle_timeout: Duration,
+    /// What the connections' file descriptors are for: who goes without when there are too few.
+    pub descriptors: Use,
     /// Networks without a limit per client: behind a trusted proxy stand many visitors.
     pub exempt: Vec<IpNet>,
 }
@@ -37,6 +40,7 @@ impl Terms {
             header_size: limits.header_size,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
+            descriptors: Use::Visitor,
             exempt: config.listen.trusted_proxies.clone(),
         }
     }
@@ -49,6 +53,7 @@ impl Terms {
             header_size: limits.header_size,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
+            descriptors: Use::Upkeep,
             exempt: Vec::new(),
         }
     }

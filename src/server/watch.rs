@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::life::{End, Pulse};
 use super::terms::Terms;
+use crate::http::pace::Pace;
 
 /// How long a closed connection waits for the client to close its side, so that the last answer is not lost to a
 /// reset (RFC 9112 section 9.6).
@@ -32,11 +33,23 @@ pub(super) struct Watch {
     head: Option<Instant>,
     closing: Option<Instant>,
     dismissed: Option<Instant>,
+    /// How fast the client reads, while bytes wait for him.
+    reading: Option<Pace>,
+    written: u64,
 }
 
 impl Watch {
     pub(super) fn new(now: Instant) -> Watch {
-        Watch { opened: now, seen: Pulse::default(), moved: now, head: None, closing: None, dismissed: None }
+        Watch {
+            opened: now,
+            seen: Pulse::default(),
+            moved: now,
+            head: None,
+            closing: None,
+            dismissed: None,
+            reading: None,
+            written: 0,
+        }
     }
 
     /// When something last moved, as far as was seen.
@@ -54,6 +67,9 @@ impl Watch {
         let still = now.duration_since(self.moved) >= terms.idle_timeout;
         if pulse.upgraded {
             return if still { Judgement::Kill(End::Idle) } else { Judgement::Leave };
+        }
+        if self.is_slow_reader(pulse, terms, now) {
+            return Judgement::Kill(End::SlowReader);
         }
         if pulse.calls == 0 {
             return match now.duration_since(self.opened) >= terms.header_timeout {
@@ -74,6 +90,18 @@ impl Watch {
             None if still => Judgement::Dismiss(End::Idle),
             Some(_) | None => Judgement::Leave,
         }
+    }
+
+    /// Whether bytes wait for a client who reads too slowly. Where none wait, it is the origin that is slow, or silent.
+    fn is_slow_reader(&mut self, pulse: Pulse, terms: &Terms, now: Instant) -> bool {
+        let more = pulse.written - std::mem::replace(&mut self.written, pulse.written);
+        if !pulse.unsent {
+            self.reading = None;
+            return false;
+        }
+        let pace = self.reading.get_or_insert_with(|| Pace::reading(terms.idle_timeout, now));
+        pace.note(more, now);
+        now >= pace.deadline()
     }
 
     fn note(&mut self, pulse: Pulse, now: Instant) {
@@ -106,6 +134,7 @@ mod tests {
             header_size: 32 << 10,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            descriptors: crate::descriptors::Use::Visitor,
             exempt: Vec::new(),
         }
     }
@@ -130,6 +159,7 @@ mod tests {
         calls: 1,
         ended: 1,
         read_at_end: 100,
+        unsent: false,
         http1: true,
         upgraded: false,
         dismissed: false,
@@ -190,6 +220,25 @@ mod tests {
     fn an_upgraded_connection_has_no_head_but_an_idle_timeout() {
         let open = Pulse { upgraded: true, read: 500, ..DONE };
         assert_eq!(run(&[open]), (75, Judgement::Kill(End::Idle)));
+    }
+
+    #[test]
+    fn who_does_not_read_is_cut_and_who_waits_for_the_origin_is_not() {
+        let under_way = Pulse { calls: 2, unsent: true, ..DONE };
+        let trickle = |each: u64, every: u64| -> Vec<Pulse> {
+            (0..400).map(|n| Pulse { written: 200 + n / every * each, ..under_way }).collect()
+        };
+        assert_eq!(run(&[under_way]), (60, Judgement::Kill(End::SlowReader)));
+        assert_eq!(
+            run(&[Pulse { ended: 2, ..under_way }]).1,
+            Judgement::Kill(End::SlowReader),
+            "after its answer"
+        );
+        assert_eq!(run(&trickle(1, 1)), (61, Judgement::Kill(End::SlowReader)));
+        let slow = run(&trickle(32 << 10, 50));
+        assert!(slow.0 > 400, "a telephone far away: {slow:?}");
+        let long_poll = Pulse { calls: 2, ..DONE };
+        assert_eq!(run(&[long_poll]), (75, Judgement::Kill(End::Stalled)), "by the idle timeout alone");
     }
 
     #[test]

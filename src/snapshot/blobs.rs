@@ -8,7 +8,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ use super::damage::{Damage, ReadError};
 use super::locked;
 use super::page::BlobId;
 use super::trouble::Ledger;
+use crate::descriptors::{self, Use};
 
 /// Bodies up to this many bytes are handed out whole.
 pub const WHOLE: u64 = 1 << 20;
@@ -29,6 +30,9 @@ const PROVEN: usize = 65_536;
 /// How many large bodies are verified at once; more wait, so that a crowd that asks for one film reads it once.
 const AT_ONCE: usize = 8;
 
+/// From how many on large bodies that nobody reads any more are forgotten.
+const OPEN: usize = 256;
+
 /// How many damaged bodies are logged one by one: a vanished folder damages all.
 const LOGGED: usize = 20;
 
@@ -40,7 +44,7 @@ pub enum Stored {
     /// The file that has it, to be read with `FileExt::read_at`. It stays readable when the snapshot is removed.
     File {
         /// Open for reading.
-        file: File,
+        file: Arc<File>,
         /// Its length in bytes.
         len: u64,
     },
@@ -55,6 +59,8 @@ pub(super) struct Blobs {
     damaged: Mutex<HashSet<BlobId>>,
     proven: Mutex<HashMap<BlobId, Stamp>>,
     proving: [Mutex<()>; AT_ONCE],
+    /// Large bodies that are being read: all who read one share its file.
+    open: Mutex<HashMap<BlobId, Weak<File>>>,
 }
 
 /// Tells a file from one that has been changed or replaced since.
@@ -79,6 +85,7 @@ impl Blobs {
             damaged: Mutex::default(),
             proven: Mutex::default(),
             proving: std::array::from_fn(|_| Mutex::default()),
+            open: Mutex::default(),
         }
     }
 
@@ -99,13 +106,11 @@ impl Blobs {
 
     /// A body, verified.
     pub(super) fn load(&self, id: &BlobId, len: u64) -> Result<Stored, ReadError> {
+        if len > WHOLE {
+            return Ok(Stored::File { file: self.shared(id, len)?, len });
+        }
         let (file, meta) = self.open(id)?;
         self.of_length(id, len, meta.len())?;
-        if len > WHOLE {
-            self.prove(id, &file, Stamp::of(&meta))?;
-            self.rewritten(std::slice::from_ref(id));
-            return Ok(Stored::File { file, len });
-        }
         let mut bytes = vec![0; len as usize];
         file.read_exact_at(&mut bytes, 0).map_err(|e| self.unreadable(id, e))?;
         if BlobId::of(&bytes) != *id {
@@ -113,6 +118,33 @@ impl Blobs {
         }
         self.rewritten(std::slice::from_ref(id));
         Ok(Stored::Whole(bytes.into()))
+    }
+
+    /// The file of a large body, verified; the one that others are reading already, if it is the one that is there.
+    fn shared(&self, id: &BlobId, len: u64) -> Result<Arc<File>, ReadError> {
+        let there = std::fs::metadata(self.path(id)).map_err(|e| self.unreadable(id, e))?;
+        let stamp = Stamp::of(&there);
+        let open = locked(&self.open).get(id).and_then(Weak::upgrade);
+        if let Some(file) = open
+            && file.metadata().is_ok_and(|meta| Stamp::of(&meta) == stamp)
+            && locked(&self.proven).get(id) == Some(&stamp)
+        {
+            return Ok(file);
+        }
+        let (file, meta) = self.open(id)?;
+        if !descriptors::may_keep(&file, Use::Request) {
+            return Err(ReadError::io(&self.path(id), descriptors::want()));
+        }
+        self.of_length(id, len, meta.len())?;
+        self.prove(id, &file, Stamp::of(&meta))?;
+        self.rewritten(std::slice::from_ref(id));
+        let file = Arc::new(file);
+        let mut open = locked(&self.open);
+        if open.len() >= OPEN {
+            open.retain(|_, file| file.strong_count() > 0);
+        }
+        open.insert(*id, Arc::downgrade(&file));
+        Ok(file)
     }
 
     /// Whether a body is there and has its content; reads all of it.

@@ -56,7 +56,7 @@ impl Place<'_> {
     fn decide(&self, found: Found) -> Decision {
         let (pointed, by_hand) = match found {
             Found::Pointer(pointer) => (Some(pointer.id), pointer.by_hand),
-            Found::Nothing | Found::Damaged => (None, None),
+            Found::Nothing | Found::Damaged | Found::Unread => (None, None),
         };
         match self {
             Place::InsteadOf(of, current) => match pointed.or(*current).is_none_or(|meant| meant == *of) {

@@ -15,6 +15,7 @@ use super::retain::Removal;
 use super::store::{Found, Inner, OpenError, Slot, Store, chain};
 use super::{CURRENT, locked};
 use crate::clock::Now;
+use crate::descriptors;
 use crate::disk;
 
 /// What was asked for could not be done. Nothing has changed.
@@ -80,7 +81,7 @@ impl Inner {
         let on_shelf = locked(&self.shelf).keys().next_back().map_or(0, SnapshotId::sequence);
         let pointed = match self.read_pointer() {
             Found::Pointer(pointer) => pointer.last.max(pointer.id.sequence()),
-            Found::Nothing | Found::Damaged => 0,
+            Found::Nothing | Found::Damaged | Found::Unread => 0,
         };
         on_shelf.max(pointed)
     }
@@ -108,12 +109,16 @@ impl Store {
         let (chosen, why) = match inner.read_pointer() {
             Found::Pointer(pointer) => match self.try_get(&pointer.id) {
                 Ok(snapshot) => return Some(snapshot),
+                Err(ManifestError::Io { source, .. }) if descriptors::is_want(&source) => {
+                    return self.current();
+                }
                 Err(error) => {
                     let older = self.newest_good(Some(&pointer.id)).or_else(|| self.newest_good(None));
                     (older, format!("snapshot {} cannot be read: {}", pointer.id, chain(&error)))
                 }
             },
             Found::Nothing => (self.newest_good(None), "there is no pointer".to_owned()),
+            Found::Unread => return self.current().or_else(|| self.newest_good(None)),
             Found::Damaged => (self.newest_good(None), "the pointer is damaged".to_owned()),
         };
         let chosen = chosen?;
@@ -179,7 +184,7 @@ impl Store {
         let _moving = self.begin_to_move()?;
         let from = match self.inner.read_pointer() {
             Found::Pointer(pointer) => Some(pointer.id),
-            Found::Nothing | Found::Damaged => self.current().map(|current| current.id()),
+            Found::Nothing | Found::Damaged | Found::Unread => self.current().map(|current| current.id()),
         };
         let older = from.and_then(|from| self.newest_good(Some(&from))).ok_or(ServiceError::NothingOlder)?;
         self.move_to(&older.id(), Some(now.unix()))
@@ -192,7 +197,7 @@ impl Store {
             Found::Pointer(pointer) => {
                 UNIX_EPOCH.checked_add(Duration::from_secs(pointer.by_hand?)).or(Some(UNIX_EPOCH))
             }
-            Found::Nothing | Found::Damaged => None,
+            Found::Nothing | Found::Damaged | Found::Unread => None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::page::Page;
 use super::pointer::{self, Pointer};
 use super::reader::{Snapshot, Summary};
 use super::{BLOBS, CHARACTER, CURRENT, REPORT, SNAPSHOTS, locked};
+use crate::descriptors;
 use crate::disk;
 
 /// All snapshots of a site. Clones are the same store.
@@ -174,6 +175,7 @@ impl Store {
             Err(ManifestError::Gone) if !self.inner.path_of(*id).exists() => {
                 shelf.remove(id);
             }
+            Err(ManifestError::Io { source, .. }) if descriptors::is_want(source) => {}
             Err(error) => *slot = slot_of(error),
         }
         opened
@@ -209,6 +211,8 @@ pub(super) enum Found {
     Pointer(Pointer),
     Nothing,
     Damaged,
+    /// It could not be looked at just now, which says nothing of it.
+    Unread,
 }
 
 impl Inner {
@@ -233,6 +237,7 @@ impl Inner {
         match file.and_then(|file| file.take(pointer::LONGEST as u64).read_to_end(&mut bytes)) {
             Ok(_) => Pointer::decode(&bytes).map_or(Found::Damaged, Found::Pointer),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(e) if descriptors::is_want(&e) => Found::Unread,
             Err(_) => Found::Damaged,
         }
     }
@@ -255,6 +260,8 @@ impl Inner {
             let slot = match self.open_snapshot(id) {
                 Ok(snapshot) => Slot::Good { summary: snapshot.summary(), open: Weak::new() },
                 Err(ManifestError::Gone) if !self.path_of(id).exists() => continue,
+                // our own lack, and not the snapshot's: the next look finds it
+                Err(ManifestError::Io { source, .. }) if descriptors::is_want(&source) => return Err(source),
                 Err(error) => {
                     let error_chain = chain(&error);
                     tracing::warn!(site = self.site, %id, error = error_chain, "a snapshot cannot be read");

@@ -118,7 +118,7 @@ async fn a_reader_that_does_not_read_is_ended() {
     });
     let (server, address) = start(hurried(), service);
     let _stream = send(address, GET).await;
-    eventually("it is ended", || server.counters().ended(End::Stalled) == 1).await;
+    eventually("it is ended", || server.counters().ended(End::SlowReader) == 1).await;
     eventually("its seat is free", || server.open() == 0).await;
 }
 

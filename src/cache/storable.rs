@@ -5,11 +5,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_RANGE, COOKIE, HeaderMap, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_RANGE, COOKIE, HeaderMap, SET_COOKIE};
 use http::{Method, StatusCode};
 
 use super::ask;
-use super::vary::{self, Selection, Unselectable};
+use super::vary::{Selection, Unselectable};
+use crate::http::coding;
 use crate::http::control::{self, Expires, RequestControl, ResponseControl};
 use crate::http::headers::content_length;
 
@@ -130,8 +131,8 @@ fn judge(x: &Exchange<'_>, default_ttl: Duration, received: SystemTime) -> Resul
     // section 3.5
     let declared = control.public || control.must_revalidate || control.s_maxage.is_some();
     refuse(x.ask.contains_key(AUTHORIZATION) && !declared, Reason::Authorization)?;
-    let coding = x.answer.get_all(CONTENT_ENCODING).iter().all(vary::is_known_coding);
-    refuse(!coding, Reason::Encoding)?;
+    // two requests that look alike here might not both understand it
+    refuse(coding::of(x.answer).is_err(), Reason::Encoding)?;
     let selection = Selection::of(x.answer, x.ask).map_err(|why| match why {
         Unselectable::Anything => Reason::VaryAnything,
         Unselectable::TooWide => Reason::VaryTooWide,

@@ -3,7 +3,7 @@
 
 use std::hash::{Hash as _, Hasher};
 
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, VARY};
 
 use crate::http::headers::tokens;
 
@@ -177,16 +177,10 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
     weight.first() == Some(&b'0') && weight.iter().all(|b| matches!(b, b'0' | b'.'))
 }
 
-/// Whether an answer's coding is one that [`codings`] tells apart. One that it does not know must not be kept: two
-/// requests that look alike here might not both understand it.
-pub fn is_known_coding(value: &HeaderValue) -> bool {
-    const KNOWN: [&[u8]; 6] = [b"gzip", b"x-gzip", b"deflate", b"br", b"zstd", b"identity"];
-    tokens(value).all(|t| KNOWN.iter().any(|k| t.eq_ignore_ascii_case(k)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
     use proptest::prelude::*;
     use std::hash::{BuildHasher as _, RandomState};
 
@@ -259,8 +253,6 @@ mod tests {
                 .unwrap();
         assert!(selection.matches(&map(&[("accept-encoding", "gzip")])));
         assert!(!selection.matches(&map(&[])));
-        assert!(is_known_coding(&HeaderValue::from_static("gzip, BR")));
-        assert!(!is_known_coding(&HeaderValue::from_static("dcb")));
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //! each page of a site that begins a session. That is a default of the machine, not a word of the owner about the page;
 //! taken at its word, most small shops would have no copy at all.
 
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, EXPIRES, SET_COOKIE};
+use http::header::{CACHE_CONTROL, EXPIRES, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
 use super::html::LoginForm;
@@ -76,7 +76,7 @@ refusals! {
     WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
     ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
     EmptyPage: "empty-page", "It is a page without a single character.";
-    Coding: "coding", "It is in a content coding that was not asked for.";
+    Coding: "coding", "It is in a content coding that cannot be read.";
     TooLarge: "too-large", "It is larger than one file may be.";
     Bomb: "bomb", "It unpacks to far more than it is.";
     RedirectLoop: "redirect-loop", "It redirects to itself.";
@@ -220,40 +220,6 @@ pub fn is_login_address(address: &str) -> bool {
         let step = step.split('.').next().unwrap_or(step).to_ascii_lowercase();
         STEPS.contains(&step.as_str())
     })
-}
-
-/// How a body is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
-    /// Not at all.
-    Identity,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// zlib (RFC 1950), or bare deflate, as some servers have it.
-    Deflate,
-}
-
-/// The one content coding of an answer; more than one, or another, is refused: none was asked for.
-///
-/// # Errors
-/// [`Refusal::Coding`].
-pub fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
-    let mut coding = Coding::Identity;
-    for value in headers.get_all(CONTENT_ENCODING) {
-        for name in value.to_str().map_err(|_| Refusal::Coding)?.split(',') {
-            let next = match name.trim().to_ascii_lowercase().as_str() {
-                "" | "identity" => continue,
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "deflate" => Coding::Deflate,
-                _ => return Err(Refusal::Coding),
-            };
-            if coding != Coding::Identity {
-                return Err(Refusal::Coding);
-            }
-            coding = next;
-        }
-    }
-    Ok(coding)
 }
 
 #[cfg(test)]
@@ -401,22 +367,5 @@ mod tests {
         assert_eq!(page("/login", Need::Link, &cookie, LoginForm { token: false, ..form }), Ok(()));
         assert_eq!(page("/", Need::Link, &cookie, form), Ok(()));
         assert_eq!(page("/signup", Need::Link, &cookie, LoginForm { passwords: 2, ..form }), Ok(()));
-    }
-
-    #[test]
-    fn only_known_codings_are_unpacked() {
-        for (value, expected) in [
-            ("gzip", Ok(Coding::Gzip)),
-            ("X-GZIP", Ok(Coding::Gzip)),
-            ("identity", Ok(Coding::Identity)),
-            ("", Ok(Coding::Identity)),
-            ("deflate", Ok(Coding::Deflate)),
-            ("br", Err(Refusal::Coding)),
-            ("gzip, gzip", Err(Refusal::Coding)),
-            ("gzip, identity", Ok(Coding::Gzip)),
-        ] {
-            assert_eq!(coding(&headers(&[("content-encoding", value)])), expected, "{value}");
-        }
-        assert_eq!(coding(&headers(&[])), Ok(Coding::Identity));
     }
 }

@@ -57,7 +57,6 @@ mod stray;
 mod tempo;
 mod text;
 mod traps;
-mod unpack;
 mod visit;
 mod w3c_date;
 pub mod xml;

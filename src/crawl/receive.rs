@@ -9,10 +9,10 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::admission::{self, Coding, Refusal};
-use super::unpack::{Unpack, UnpackError};
+use super::admission::Refusal;
 use crate::failure::Cause;
 use crate::http::Body;
+use crate::http::coding::{self, DecodeError, Decoder};
 use crate::snapshot::{BlobWriter, StageError};
 use crate::tasks;
 
@@ -66,11 +66,11 @@ pub(super) enum Missed {
     Ending,
 }
 
-impl From<UnpackError> for Missed {
-    fn from(error: UnpackError) -> Missed {
+impl From<DecodeError> for Missed {
+    fn from(error: DecodeError) -> Missed {
         match error {
-            UnpackError::Bomb => Missed::Refused(Refusal::Bomb),
-            UnpackError::Damaged => Missed::Broken(Cause::BodyCut, error.to_string()),
+            DecodeError::Bomb => Missed::Refused(Refusal::Bomb),
+            DecodeError::Damaged => Missed::Broken(Cause::BodyCut, error.to_string()),
         }
     }
 }
@@ -83,14 +83,14 @@ pub(super) async fn receive(
     bounds: Bounds,
     hold: usize,
 ) -> Result<Arrived, Missed> {
-    let coding = admission::coding(headers).map_err(Missed::Refused)?;
+    let codings = coding::of(headers).map_err(|_| Missed::Refused(Refusal::Coding))?;
     let declared = declared(headers)?;
     if declared.is_some_and(|len| len > bounds.file) {
         return Err(Missed::Refused(Refusal::TooLarge));
     }
-    let unpacked = coding != Coding::Identity;
+    let unpacked = !codings.is_empty();
     let arrived = Arrived { writer, rest: Vec::new(), held: Vec::new(), hold, len: 0, unpacked };
-    let reading = read(body, declared, Unpack::new(coding), arrived, bounds);
+    let reading = read(body, declared, Decoder::new(&codings), arrived, bounds);
     match timeout(bounds.whole, reading).await {
         Ok(read) => read,
         Err(_) => {
@@ -102,7 +102,7 @@ pub(super) async fn receive(
 async fn read(
     mut body: Body,
     declared: Option<u64>,
-    mut unpack: Unpack,
+    mut decoder: Decoder,
     mut arrived: Arrived,
     bounds: Bounds,
 ) -> Result<Arrived, Missed> {
@@ -111,12 +111,12 @@ async fn read(
     arrived.rest.reserve(declared.unwrap_or(0).min(GATHER as u64) as usize);
     while let Some(chunk) = next(&mut body, bounds.stall).await? {
         raw += chunk.len() as u64;
-        let before = arrived.rest.len();
-        unpack.push(&chunk, &mut arrived.rest)?;
-        arrived.len += (arrived.rest.len() - before) as u64;
-        if arrived.len > bounds.file {
-            return Err(Missed::Refused(Refusal::TooLarge));
-        }
+        decoder.push(&chunk, |piece| {
+            arrived.rest.extend_from_slice(piece);
+            arrived.len += piece.len() as u64;
+            let fits = arrived.len <= bounds.file;
+            fits.then_some(()).ok_or(Missed::Refused(Refusal::TooLarge))
+        })?;
         if arrived.rest.len() >= GATHER {
             arrived = flushed(arrived).await?;
         }
@@ -124,9 +124,9 @@ async fn read(
     if let Some(declared) = declared.filter(|declared| *declared != raw) {
         return Err(Missed::Broken(Cause::BodyCut, format!("{raw} of {declared} bytes came")));
     }
-    let before = arrived.rest.len();
-    unpack.finish(&mut arrived.rest)?;
-    arrived.len += (arrived.rest.len() - before) as u64;
+    if !decoder.is_whole() {
+        return Err(DecodeError::Damaged.into());
+    }
     Ok(arrived)
 }
 

@@ -12,7 +12,7 @@ use super::frontier::{Item, Priority};
 use super::links::Need;
 use super::tempo::Kind;
 use super::visit::Visitor;
-use crate::http::Body;
+use crate::http::{Body, coding};
 use crate::verdict::Learning;
 
 /// Random paths of one crawl: two, so that what is said of one of them alone is told from what is said of any.
@@ -52,13 +52,11 @@ async fn stray<F: Fetch>(visitor: &Visitor<'_, F>, key: &str, learning: &mut Lea
     turn.good(Kind::Page);
     drop(turn);
     let (head, body) = answer.into_parts();
-    // what is packed though nobody asked for it is not worth unpacking
-    if head.headers.contains_key(http::header::CONTENT_ENCODING) {
-        return;
-    }
     let Ok(Some(body)) = timeout(WAIT, beginning(body)).await else { return };
+    let plain = coding::plain(&head.headers, &body, MOST).filter(|plain| plain.all && !plain.broken);
+    let Some(plain) = plain else { return };
     let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    learning.stray(head.status.as_u16(), &body, content_type);
+    learning.stray(head.status.as_u16(), &plain.bytes, content_type);
 }
 
 /// The body, if it comes to its end soon enough.

@@ -169,7 +169,7 @@ impl Reader {
     }
 
     fn words(&mut self, text: &str) {
-        self.text.push(&entity::decode(text));
+        self.text.push(&entity::decode_text(text));
     }
 
     /// Reads what begins with `<`; returns what is behind it.
@@ -204,7 +204,7 @@ impl Reader {
             "title" if !closing => {
                 let (inner, behind) = until_closed(behind, "title");
                 if !self.has_title {
-                    (self.has_title, self.page.title) = (true, fold(&entity::decode(inner)));
+                    (self.has_title, self.page.title) = (true, fold(&entity::decode_text(inner)));
                 }
                 behind
             }
@@ -291,6 +291,7 @@ mod tests {
             ("<a title='>'>x</a><a title=it's>y</a>", "xy"),
             ("1 < 2 &amp;&lt; 3", "1 < 2 &< 3"),
             ("isn\u{2019}t &#8220;here&#8221;\u{2026}", "isn't \"here\"..."),
+            ("We&rsquo;ll be &ldquo;right&rdquo; back &ndash; soon", "we'll be \"right\" back - soon"),
             ("データベース\n  接続 Error", "データベース接続 error"),
             ("４０４　Ｎｏｔ", "404 not"),
             ("<script>never closed", ""),

@@ -6,6 +6,7 @@ pub mod cache_status;
 pub mod charset;
 pub mod claims;
 pub mod client;
+pub mod coding;
 pub mod conditional;
 pub mod control;
 pub mod copy;
@@ -15,7 +16,6 @@ pub mod framing;
 pub mod headers;
 pub mod hops;
 pub mod pace;
-pub mod plain;
 pub mod range;
 
 pub use body::Body;

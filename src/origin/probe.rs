@@ -16,6 +16,7 @@ use crate::clock;
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
+use crate::http::coding::plain;
 
 /// So much of a body is read at most.
 const BODY: usize = 1024 * 1024;
@@ -34,6 +35,7 @@ pub(super) struct Probe<'a> {
 struct Page {
     status: StatusCode,
     headers: HeaderMap,
+    /// Without content codings.
     body: Vec<u8>,
     whole: bool,
 }
@@ -84,10 +86,7 @@ impl Probe<'_> {
     }
 
     fn judge(&self, path: &str, page: &Page) -> Result<(), Failure> {
-        let coded = page.headers.contains_key(header::CONTENT_ENCODING);
-        // What was coded against our wish is judged by its head.
-        let (body, whole) = if coded { (&[][..], false) } else { (&page.body[..], page.whole) };
-        self.settings.judge.judge(path, page.status, &page.headers, body, whole)
+        self.settings.judge.judge(path, page.status, &page.headers, &page.body, page.whole)
     }
 
     pub(super) async fn health_path(&self) -> Result<(), Failure> {
@@ -154,6 +153,11 @@ impl Probe<'_> {
                 break;
             }
         }
-        Ok(Page { status: head.status, headers: head.headers, body: read, whole })
+        // What cannot be read is judged by its head.
+        let (body, whole) = match plain(&head.headers, &read, BODY) {
+            Some(plain) => (plain.bytes.into_owned(), whole && plain.all && !plain.broken),
+            None => (Vec::new(), false),
+        };
+        Ok(Page { status: head.status, headers: head.headers, body, whole })
     }
 }

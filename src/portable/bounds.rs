@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
+use crate::http::coding::DecodeError;
+
 /// Files, or captures, that an archive may hold.
 pub(super) const ENTRIES: u64 = 5_000_000;
 /// Bytes of a name.
@@ -80,7 +82,10 @@ impl Unfit {
         let ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Unfit>()).copied();
         let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
         let damaged = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput, io::ErrorKind::Other];
-        ours.or(is(&[io::ErrorKind::UnexpectedEof]).then_some(Unfit::Short))
+        let bomb = error.get_ref().and_then(|inner| inner.downcast_ref::<DecodeError>());
+        let bomb = bomb.filter(|error| **error == DecodeError::Bomb).map(|_| Unfit::Bomb);
+        ours.or(bomb)
+            .or(is(&[io::ErrorKind::UnexpectedEof]).then_some(Unfit::Short))
             .or(is(&damaged).then_some(Unfit::Damaged))
     }
 }

@@ -5,28 +5,14 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
+use http::header::TRANSFER_ENCODING;
 
-use super::bounds::{Counted, Unfit, Unpacked};
+use super::bounds::Unfit;
+use crate::http::coding::{self, Coding, Decoded, Foreign};
 
-/// Codings on top of each other that are undone.
-const LAYERS: usize = 3;
 /// Bytes of the line before a chunk.
 const LINE: usize = 4096;
-
-/// A content coding that can be undone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-}
-
-/// The body is in a coding that is not known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unknown;
 
 /// A body as a visitor has it, and whether a content coding was taken off.
 type Plain<'a> = (Box<dyn Read + 'a>, bool);
@@ -35,10 +21,10 @@ type Plain<'a> = (Box<dyn Read + 'a>, bool);
 pub(super) fn plain<'a>(
     headers: &HeaderMap,
     body: impl BufRead + 'a,
-) -> io::Result<Result<Plain<'a>, Unknown>> {
-    let codings = match codings(headers) {
+) -> io::Result<Result<Plain<'a>, Foreign>> {
+    let codings = match coding::of(headers) {
         Ok(codings) => codings,
-        Err(unknown) => return Ok(Err(unknown)),
+        Err(foreign) => return Ok(Err(foreign)),
     };
     let mut body: Box<dyn BufRead + 'a> = Box::new(body);
     let chunked = headers
@@ -56,6 +42,7 @@ pub(super) fn plain<'a>(
             && u16::from_be_bytes([start[0], start[1]]).is_multiple_of(31);
         let is_coded = match coding {
             Coding::Gzip => start.starts_with(b"\x1f\x8b"),
+            Coding::Zstd => start.starts_with(b"\x28\xB5\x2F\xFD"),
             // Bare deflate and Brotli have no mark; text that was unpacked already has: it is text.
             Coding::Deflate => zlib || !is_text(start),
             Coding::Brotli => !is_text(start),
@@ -64,33 +51,9 @@ pub(super) fn plain<'a>(
             continue;
         }
         unpacked = true;
-        let (counted, count) = Counted::new(body);
-        let counted = BufReader::new(counted);
-        let decoder: Box<dyn Read + 'a> = match coding {
-            Coding::Gzip => Box::new(MultiGzDecoder::new(counted)),
-            Coding::Deflate if zlib => Box::new(ZlibDecoder::new(counted)),
-            Coding::Deflate => Box::new(DeflateDecoder::new(counted)),
-            Coding::Brotli => Box::new(brotli_decompressor::Decompressor::new(counted, 4096)),
-        };
-        body = Box::new(BufReader::new(Unpacked::new(decoder, count)));
+        body = Box::new(BufReader::new(Decoded::new(body, &[coding])));
     }
     Ok(Ok((Box::new(body), unpacked)))
-}
-
-fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Unknown> {
-    let mut found = Vec::new();
-    for value in headers.get_all(CONTENT_ENCODING) {
-        for name in value.to_str().map_err(|_| Unknown)?.split(',') {
-            found.push(match name.trim().to_ascii_lowercase().as_str() {
-                "" | "identity" | "none" | "utf-8" => continue,
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "deflate" => Coding::Deflate,
-                "br" => Coding::Brotli,
-                _ => return Err(Unknown),
-            });
-        }
-    }
-    if found.len() > LAYERS { Err(Unknown) } else { Ok(found) }
 }
 
 /// Whether it begins as pages, styles and scripts do.
@@ -233,13 +196,15 @@ mod tests {
             (&[("content-encoding", "deflate")], zlib.finish().unwrap(), true),
             (&[("content-encoding", "deflate")], bare.finish().unwrap(), true),
             (&[("content-encoding", "br")], brotli(), true),
+            (&[("content-encoding", "zstd")], zstd::encode_all(PAGE, 3).unwrap(), true),
+            (&[("content-encoding", "gzip, zstd")], zstd::encode_all(&gzip(PAGE)[..], 3).unwrap(), true),
             // unpacked before they were stored
             (&[("content-encoding", "gzip"), CHUNKED], PAGE.to_vec(), false),
             (&[("content-encoding", "br")], PAGE.to_vec(), false),
         ] {
             assert_eq!(read(lines, &body), Ok((PAGE.to_vec(), unpacked)), "{lines:?}");
         }
-        assert_eq!(read(&[("content-encoding", "zstd")], PAGE), Err(None));
+        assert_eq!(read(&[("content-encoding", "compress")], PAGE), Err(None));
         assert_eq!(read(&[CHUNKED], &chunked(PAGE, 7)[..40]), Err(Some(Unfit::Short)));
         assert_eq!(read(&[("content-encoding", "gzip")], &gzip(PAGE)[..30]), Err(Some(Unfit::Short)));
     }
@@ -247,7 +212,7 @@ mod tests {
     proptest! {
         #[test]
         fn anything_is_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200), coding in 0usize..4) {
-            let lines = [("content-encoding", ["gzip", "deflate", "br", ""][coding]), ("transfer-encoding", "chunked")];
+            let lines = [("content-encoding", ["gzip", "deflate", "br", "zstd"][coding]), ("transfer-encoding", "chunked")];
             let _ = read(&lines, &body);
         }
 

@@ -16,6 +16,7 @@ use super::import::ImportError;
 use crate::crawl::Need;
 use crate::crawl::admission::{self, Head, Refusal};
 use crate::crawl::stored_headers::{KEPT, media};
+use crate::http::coding;
 use crate::snapshot::{BlobId, Class, Notes, Page, StageError, Staging};
 
 /// Examples that are kept of each reason.
@@ -162,7 +163,7 @@ impl<'a> Intake<'a> {
         let plain = coded::plain(headers, body).map_err(|e| ImportError::of_entry(entry, archive, e));
         let (mut plain, unpacked) = match plain {
             Ok(Ok(plain)) => plain,
-            Ok(Err(coded::Unknown)) => return Ok(None),
+            Ok(Err(coding::Foreign)) => return Ok(None),
             Err(error) => return error.spoils_one_only().map(|()| None),
         };
         match self.body(entry, archive, &mut plain) {

@@ -188,7 +188,7 @@ fn title(html: &str) -> Option<String> {
     let from = from + lower[from..].find('>')? + 1;
     let text = &html[from..from + lower[from..].find("</title")?];
     let words: Vec<&str> = text.split_whitespace().collect();
-    let title: String = entity::decode(&words.join(" ")).chars().take(TITLE).collect();
+    let title: String = entity::decode_text(&words.join(" ")).chars().take(TITLE).collect();
     (!title.is_empty()).then_some(title)
 }
 

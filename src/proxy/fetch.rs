@@ -106,6 +106,7 @@ pub(super) fn outgoing(
     } else {
         headers::strip_hop_by_hop(request.headers_mut());
     }
+    crate::http::coding::narrow(request.headers_mut());
     // We say 100 to the visitor ourselves, when the origin begins to take the body.
     request.headers_mut().remove(header::EXPECT);
     let hop = crate::http::forwarded::Hop {
@@ -178,6 +179,7 @@ pub(super) fn is_endless(headers: &HeaderMap) -> bool {
 /// Takes out of an origin's answer what is between it and us alone.
 pub(super) fn clean(headers: &mut HeaderMap) {
     headers::strip_hop_by_hop(headers);
+    crate::http::coding::clean(headers);
     headers.remove(header::ALT_SVC); // about the origin's own ports, not ours
 }
 

@@ -1,5 +1,7 @@
 //! What a site's own pages tell about it: its language and its pages' titles, for the holding page. Pure.
 
+use crate::http::entity;
+
 /// The first so many bytes of a page hold its head.
 const HEAD: usize = 16 * 1024;
 
@@ -19,8 +21,7 @@ pub(super) fn title(html: &[u8]) -> Option<String> {
     let tag = &head[find(&head, "<title")?..];
     let text = &tag[tag.find('>')? + 1..];
     let text = &text[..find(text, "</title").unwrap_or(text.len())];
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    let text = text.replace("&amp;", "&").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = entity::decode_text(text).split_whitespace().collect::<Vec<_>>().join(" ");
     (!text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER)).then_some(text)
 }
 
@@ -66,6 +67,10 @@ mod tests {
         let (sjis, _, _) =
             encoding_rs::SHIFT_JIS.encode("<meta charset=Shift_JIS><title>\n お茶 &amp; 器 </title>");
         assert_eq!(title(&sjis).as_deref(), Some("お茶 & 器"));
+        assert_eq!(
+            title(b"<title>Shop &#8211; We&rsquo;re open").as_deref(),
+            Some("Shop \u{2013} We\u{2019}re open")
+        );
         assert_eq!(title("<title>茶".as_bytes()).as_deref(), Some("茶"));
         assert_eq!(title(b"<title></title>"), None);
         assert_eq!(title(b"no title"), None);

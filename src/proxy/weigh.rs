@@ -22,7 +22,7 @@ use crate::clock;
 use crate::failover::{Mirrored, Page};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
-use crate::http::plain::plain;
+use crate::http::coding::plain;
 use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
 use crate::verdict::{
@@ -184,6 +184,9 @@ impl Trial<'_> {
     /// Whether a whole answer of which only the beginning was judged is the site's, so that it may be kept.
     pub(super) fn fits(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> bool {
         let Some(plain) = plain(headers, body, READ) else { return true };
+        if plain.broken {
+            return false;
+        }
         let answer = Answer { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
         let character = self.site.mirror.character();
         judge(&self.case_of(answer, None, &character)) == Verdict::Good
@@ -302,6 +305,11 @@ impl Trial<'_> {
         }
         let look = self.look().await;
         let verdict = match plain(&parts.headers, &read, READ) {
+            // browsers show a part of it, or nothing
+            Some(plain) if whole && plain.broken && parts.status.is_success() => Verdict::Bad(Finding::new(
+                Cause::TruncatedPage,
+                "it is packed wrongly, or ends before it is unpacked",
+            )),
             Some(plain) => {
                 judge(&self.case(parts, (&plain.bytes, whole && plain.all), look.as_deref(), character))
             }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts;
 use super::look::{Look, sketch};
-use crate::fingerprint::Structure;
-use crate::http::charset;
+use crate::fingerprint::{Structure, fold};
+use crate::http::{charset, entity};
 
-/// The shape of what is stored.
-const VERSION: u32 = 1;
+/// The shape of what is stored. In the first one titles have references beyond Latin-1 as they were written.
+const VERSION: u32 = 2;
 
 /// Pages that are learned from: as many are the whole of most sites, and enough of any.
 const PAGES: u32 = 2000;
@@ -60,7 +60,13 @@ impl Character {
     /// What was stored; what cannot be understood is nothing.
     pub fn read(stored: Option<serde_json::Value>) -> Character {
         let read = stored.and_then(|value| serde_json::from_value::<Character>(value).ok());
-        read.filter(|character| character.version == VERSION).unwrap_or_default()
+        let mut character = read.filter(|read| (1..=VERSION).contains(&read.version)).unwrap_or_default();
+        if character.version == 1
+            && let Some(missing) = &mut character.missing
+        {
+            missing.look.title = fold(&entity::decode_text(&missing.look.title));
+        }
+        character
     }
 
     /// What is stored.
@@ -243,7 +249,7 @@ mod tests {
         let character = learned();
         assert_eq!(Character::read(Some(character.written())), character);
         let mut later = character.written();
-        later["version"] = 2.into();
+        later["version"] = 3.into();
         for damaged in [None, Some(serde_json::json!("x")), Some(later)] {
             assert_eq!(Character::read(damaged), Character::default());
         }
@@ -258,9 +264,11 @@ mod tests {
         let kept = serde_json::json!({
             "version": 1, "pages": 7, "languages": ["ja"], "hosts": ["maps.example"], "words": [1, 2], "names": [3], "ended": 100,
             "sizes": [1, 2, 3], "missing": { "status": 404, "look": {
-                "title": "x", "text": 3, "language": "ja", "ended": true, "words": [5] } }
+                "title": "it isn&rsquo;t here &#8211; shop", "text": 3, "language": "ja", "ended": true, "words": [5] } }
         });
         let character = Character::read(Some(kept));
-        assert_eq!((character.pages, character.missing.unwrap().look.words), (7, vec![5]));
+        let missing = character.missing.unwrap().look;
+        assert_eq!((character.pages, missing.words), (7, vec![5]));
+        assert_eq!(missing.title, "it isn't here - shop", "as it is read now");
     }
 }

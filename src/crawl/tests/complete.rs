@@ -140,20 +140,26 @@ async fn what_comes_packed_is_unpacked() {
             e.finish().expect("memory")
         };
         match ask.target.as_str() {
-            "/" => file("text/html", packed("<a href=/a>a</a><a href=/br>br</a><a href=/cut>cut</a>"))
+            "/" => file("text/html", packed("<a href=/a>a</a><a href=/z>z</a><a href=/cut>cut</a><a href=/tail>tail</a><a href=/none>none</a>"))
                 .with("content-encoding", "gzip")
                 .with("etag", "\"packed\""),
             "/a" => html("a").with("etag", "\"plain\""),
-            "/br" => html("x").with("content-encoding", "br"),
+            "/z" => html("x").with("content-encoding", "compress"),
+            "/none" => html("none").with("content-encoding", "none").with("etag", "\"none\""),
+            // browsers show it
+            "/tail" => file("text/html", [packed("tail"), b"<!-- cached -->".to_vec()].concat())
+                .with("content-encoding", "gzip"),
             "/cut" => {
                 let whole = packed("<p>this is a page that does not come whole");
-                file("text/html", whole[..whole.len() - 6].to_vec()).with("content-encoding", "gzip")
+                file("text/html", whole[..whole.len() - 10].to_vec()).with("content-encoding", "gzip")
             }
             _ => status(404),
         }
     });
     let crawled = crawl(&site(&["/"]), &fetch).await;
-    assert_eq!(crawled.keys(), ["/", "/a"]);
+    assert_eq!(crawled.keys(), ["/", "/a", "/none", "/tail"]);
+    assert_eq!((&*crawled.body("/tail"), &*crawled.body("/none")), ("tail", "none"));
+    assert_eq!(crawled.header("/none", "etag").as_deref(), Some("\"none\""));
     assert!(crawled.body("/").starts_with("<a href=/a>"));
     assert_eq!((crawled.header("/", "content-encoding"), crawled.header("/", "etag")), (None, None));
     assert_eq!(crawled.header("/a", "etag").as_deref(), Some("\"plain\""));

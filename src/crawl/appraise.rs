@@ -11,7 +11,7 @@ use super::patterns;
 use super::scope::Scope;
 use super::sketch::sketch;
 use super::text::visible;
-use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, judge, wrong_page};
+use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, Wishes, judge, wrong_page};
 
 /// Why a file is not stored once it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
         hosts: &[],
         is_key_page: file.need == Need::Key,
         answer: Answer { status, headers: file.headers, body: file.body, whole },
+        wishes: Wishes::default(),
         known: None,
         character: &Character::default(),
         policy,

@@ -115,6 +115,8 @@ causes! {
     ForeignRedirect: "foreign-redirect", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     RedirectLoop: "redirect-loop", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     SoftMissing: "soft-missing", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
+    Uniform: "uniform", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
+    OddAnswer: "odd-answer", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     Emptied: "emptied", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     TextMissing: "text-missing", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;
     TextRejected: "text-rejected", Site, IfIdempotent, SERVICE_UNAVAILABLE, NotTheSite;

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 /// `text/html` of `text/html; charset=utf-8`.
-fn media(content_type: &str) -> &str {
+pub fn media(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 

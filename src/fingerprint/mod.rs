@@ -12,7 +12,7 @@ mod sight;
 mod structure;
 
 pub use answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
-pub use media::{content_type, is_html, is_text};
+pub use media::{content_type, is_html, is_text, media};
 pub use page::{Page, fold};
 pub use set::{Fingerprints, FingerprintsError, prepare, wrong_page, wrong_page_instead};
 pub use structure::Structure;

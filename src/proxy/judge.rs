@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, StatusCode, header};
 
 use super::mirror::{Mirror, Ready};
-use super::weigh::Beside;
+use super::weigh::{Beside, ReadCopy};
 use crate::ask::key;
 use crate::clock;
 use crate::config::ready;
@@ -13,7 +13,7 @@ use crate::failure::{Cause, Failure};
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
 use crate::tasks;
-use crate::verdict::{Answer, Asked, Case, Look, Verdict, judge, stray};
+use crate::verdict::{Answer, Asked, Case, Look, Verdict, Wishes, judge, stray};
 use crate::watch::{Watch, Weight};
 
 /// Key pages that a check asks for.
@@ -113,6 +113,7 @@ impl Judge for SiteJudge {
             tasks::detached(async move { copy.look().await });
         }
         let look = copy.as_ref().and_then(|copy| copy.seen().cloned());
+        let read = ReadCopy { look, body: None };
         let beside = copy.map_or(Beside::Nothing, Beside::Page);
         let character = self.mirror.character();
         let (scheme, host) =
@@ -126,7 +127,9 @@ impl Judge for SiteJudge {
             hosts: &self.config.hosts,
             is_key_page,
             answer: Answer { status: status.as_u16(), headers, body, whole },
-            known: beside.known(look.as_deref()),
+            // a check asks for the page as it is
+            wishes: Wishes::default(),
+            known: beside.known(&read),
             character: &character,
             policy: &self.config.failover,
         };

@@ -23,6 +23,7 @@ use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
 use crate::origin::Answered;
+use crate::verdict::Wishes;
 
 /// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
 /// who wait for it get it sooner.
@@ -90,7 +91,9 @@ impl Fetch {
     }
 
     fn trial(&self) -> Trial<'_> {
-        Trial { site: &self.site, ask: &self.ask, beside: &self.beside }
+        // it asks for the whole page, whatever the visitor does
+        let wishes = Wishes::default();
+        Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes }
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {

@@ -96,20 +96,23 @@ impl Ready {
         if let Some(look) = self.look.get() {
             return look.clone();
         }
-        let body = match self.body.get() {
-            Some(body) => Some(body.clone()),
-            None => {
-                let (snapshot, page) = (self.snapshot.clone(), self.page.clone());
-                match tasks::blocking(move || snapshot.load(&page)).await {
-                    Some(Ok(Stored::Whole(body))) => Some(body),
-                    // Damage is told by whoever gives the page.
-                    Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
-                }
-            }
-        };
+        let body = self.bytes().await;
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let look = body.map(|body| Arc::new(Look::read(&body, content_type)));
         self.look.get_or_init(|| look).clone()
+    }
+
+    /// Its bytes; `None` if they cannot be read, or are too many to be looked at.
+    pub(super) async fn bytes(&self) -> Option<Bytes> {
+        if let Some(body) = self.body.get() {
+            return Some(body.clone());
+        }
+        let (snapshot, page) = (self.snapshot.clone(), self.page.clone());
+        match tasks::blocking(move || snapshot.load(&page)).await {
+            Some(Ok(Stored::Whole(body))) => Some(body),
+            // Damage is told by whoever gives the page.
+            Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
+        }
     }
 
     /// Whether somebody has looked at what it shows.

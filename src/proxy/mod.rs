@@ -40,6 +40,7 @@ use crate::http::{Body, headers};
 use crate::metrics::Answer;
 use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
+use crate::verdict::Wishes;
 use crate::watch::Mark;
 use crowd::{Crowd, Place};
 use end::{Ending, Pending, Subject};
@@ -266,7 +267,8 @@ impl Proxy {
         let early = (visit.early)();
         let request = self.spooled(request, table.body_size).await?;
         let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
-        let trial = Trial { site, ask, beside: &beside };
+        let wishes = Wishes::of(request.headers());
+        let trial = Trial { site, ask, beside: &beside, wishes };
         let mut answered = fetch::direct(trial, request, allowance, (table.body_size, early)).await?;
         if let Some(upgrading) = upgrading
             && answered.response.status() == StatusCode::SWITCHING_PROTOCOLS

@@ -18,6 +18,7 @@ use crate::cache::{Entry, Fill, Key, Leader, Reason};
 use crate::clock::{self, Now};
 use crate::failure::Failure;
 use crate::http::{Body, body};
+use crate::verdict::Wishes;
 
 /// An answer that is to be kept once its body is whole.
 pub(super) struct Keep {
@@ -48,7 +49,8 @@ impl Keep {
 
     /// Whether it is the site's also where only its end tells.
     fn fits(&self, body: &[u8]) -> bool {
-        let trial = Trial { site: &self.site, ask: &self.ask, beside: &self.beside };
+        let trial =
+            Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes: Wishes::default() };
         trial.fits(self.status, &self.headers, body)
     }
 

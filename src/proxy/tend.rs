@@ -21,6 +21,7 @@ use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{Outlook, Standing};
 use crate::tasks;
+use crate::verdict::Wishes;
 use crate::watch::{Due, Weight};
 
 /// Pages of one site that are asked for at once.
@@ -135,7 +136,7 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
     let visit = Visit { peer: nobody, port, tls, early: &|| None };
     request = outgoing(&asks, request, &visit, &[])?;
     let allowance = Allowance::of(site, &asks, Wait::Timeout, Fall::Copy(Copy::Stale));
-    let trial = Trial { site, ask: &asks, beside: &beside };
+    let trial = Trial { site, ask: &asks, beside: &beside, wishes: Wishes::default() };
     direct(trial, request, allowance, (0, None)).await.map(drop)
 }
 

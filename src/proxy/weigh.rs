@@ -26,7 +26,8 @@ use crate::http::coding::plain;
 use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
 use crate::verdict::{
-    self, Answer, Asked, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, judge,
+    self, Answer, Asked, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, Wishes,
+    judge,
 };
 use crate::visits::Got;
 use crate::watch::{Mark, Weight};
@@ -82,13 +83,43 @@ impl Beside {
         }
     }
 
-    /// The copy as a verdict sees it.
-    pub(super) fn known<'a>(&'a self, look: Option<&'a Look>) -> Option<Known<'a>> {
+    /// The copy as a verdict sees it, as far as it was read.
+    pub(super) fn known<'a>(&'a self, read: &'a ReadCopy) -> Option<Known<'a>> {
         let (status, headers) = self.head()?;
         let shape = shape(status, headers);
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let (content_type, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
-        Some(Known { shape, status: status.as_u16(), content_type, location, look })
+        let (look, body) = (read.look.as_deref(), read.body.as_deref());
+        Some(Known { shape, status: status.as_u16(), content_type, location, look, body })
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        self.head().map(|(status, headers)| shape(status, headers))
+    }
+
+    /// Reads of the copy what a verdict takes: what a page shows, the bytes of a file for programs.
+    async fn read(&self) -> ReadCopy {
+        let (mut read, nothing) = (ReadCopy::default(), ReadCopy::default());
+        let Some(known) = self.known(&nothing) else { return read };
+        match self {
+            Beside::Nothing => {}
+            Beside::Page(page) if known.shape == Shape::Page => read.look = page.look().await,
+            Beside::Page(page) if known.wants_body() => read.body = page.bytes().await,
+            Beside::Page(_) => {}
+            Beside::Entry(entry) if known.shape == Shape::Page || known.wants_body() => {
+                let body = entry.body();
+                let Some(plain) = plain(entry.headers(), &body, READ).filter(|plain| plain.all) else {
+                    return read;
+                };
+                if known.shape == Shape::Page {
+                    read.look = Some(Arc::new(Look::read(&plain.bytes, known.content_type)));
+                } else {
+                    read.body = Some(Bytes::copy_from_slice(&plain.bytes));
+                }
+            }
+            Beside::Entry(_) => {}
+        }
+        read
     }
 
     /// What a verdict beside it hangs on: another copy may make another verdict.
@@ -99,6 +130,15 @@ impl Beside {
             Beside::Page(page) => page.print(),
         }
     }
+}
+
+/// A copy as far as it was read.
+#[derive(Default)]
+pub(super) struct ReadCopy {
+    /// What it shows, if it is a page.
+    pub(super) look: Option<Arc<Look>>,
+    /// Its bytes, if it is a file for programs.
+    pub(super) body: Option<Bytes>,
 }
 
 /// What an address is for, by the answer that it gave.
@@ -117,6 +157,8 @@ pub(super) struct Trial<'a> {
     pub(super) site: &'a Site,
     pub(super) ask: &'a Ask,
     pub(super) beside: &'a Beside,
+    /// What the request that was sent asked for besides the page.
+    pub(super) wishes: Wishes,
 }
 
 /// How a trial is held.
@@ -147,7 +189,8 @@ impl Trial<'_> {
         }
         let character = self.site.mirror.character();
         let wanted = self.wanted(&parts, &character);
-        let by_head = || judge(&self.case(&parts, (&[], false), None, &character));
+        let unread = ReadCopy::default();
+        let by_head = || judge(&self.case(&parts, (&[], false), &unread, &character));
         // The body of a good status is looked at anyway, with the head.
         let open = wanted != Wanted::Head && parts.status.is_success();
         let head = if open { Verdict::Good } else { by_head() };
@@ -170,7 +213,7 @@ impl Trial<'_> {
             }
         };
         match verdict {
-            Verdict::Good => self.good(parts.status, wanted),
+            Verdict::Good => self.good(&parts),
             Verdict::Doubtful(finding) => self.cleared(&parts, &origin, finding, terms).await?,
             Verdict::Bad(finding) => {
                 origin.nudge();
@@ -189,7 +232,7 @@ impl Trial<'_> {
         }
         let answer = Answer { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
         let character = self.site.mirror.character();
-        judge(&self.case_of(answer, None, &character)) == Verdict::Good
+        judge(&self.case_of(answer, &ReadCopy::default(), &character)) == Verdict::Good
     }
 
     /// Notes that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
@@ -221,12 +264,7 @@ impl Trial<'_> {
         }
     }
 
-    fn case_of<'a>(
-        &'a self,
-        answer: Answer<'a>,
-        look: Option<&'a Look>,
-        character: &'a Character,
-    ) -> Case<'a> {
+    fn case_of<'a>(&'a self, answer: Answer<'a>, copy: &'a ReadCopy, character: &'a Character) -> Case<'a> {
         let config = &self.site.config;
         // What a key page that nobody has a copy of should be, nobody knows.
         let may_be_key = self.speaks() && !self.beside.is_nothing();
@@ -241,7 +279,8 @@ impl Trial<'_> {
             hosts: &config.hosts,
             is_key_page: may_be_key && config.key_pages.iter().any(|page| page == self.ask.key()),
             answer,
-            known: self.beside.known(look),
+            wishes: self.wishes,
+            known: self.beside.known(copy),
             character,
             policy: &config.failover,
         }
@@ -251,11 +290,11 @@ impl Trial<'_> {
         &'a self,
         parts: &'a Parts,
         (body, whole): (&'a [u8], bool),
-        look: Option<&'a Look>,
+        copy: &'a ReadCopy,
         character: &'a Character,
     ) -> Case<'a> {
         let (status, headers) = (parts.status.as_u16(), &parts.headers);
-        self.case_of(Answer { status, headers, body, whole }, look, character)
+        self.case_of(Answer { status, headers, body, whole }, copy, character)
     }
 
     /// How much of the body the verdict wants, of what there is to be read.
@@ -264,7 +303,7 @@ impl Trial<'_> {
         if !has_body || is_part(parts.status) || is_endless(&parts.headers) {
             return Wanted::Head;
         }
-        verdict::wanted(&self.case(parts, (&[], false), None, character))
+        verdict::wanted(&self.case(parts, (&[], false), &ReadCopy::default(), character))
     }
 
     async fn read(
@@ -303,41 +342,21 @@ impl Trial<'_> {
         if self.site.trusted.knows(print) {
             return Verdict::Good;
         }
-        let look = self.look().await;
+        let copy = self.beside.read().await;
         let verdict = match plain(&parts.headers, &read, READ) {
             // browsers show a part of it, or nothing
             Some(plain) if whole && plain.broken && parts.status.is_success() => Verdict::Bad(Finding::new(
                 Cause::TruncatedPage,
                 "it is packed wrongly, or ends before it is unpacked",
             )),
-            Some(plain) => {
-                judge(&self.case(parts, (&plain.bytes, whole && plain.all), look.as_deref(), character))
-            }
+            Some(plain) => judge(&self.case(parts, (&plain.bytes, whole && plain.all), &copy, character)),
             // nothing can be read of it: its head has to do
-            None => judge(&self.case(parts, (&[], false), look.as_deref(), character)),
+            None => judge(&self.case(parts, (&[], false), &copy, character)),
         };
         if verdict == Verdict::Good && parts.status.is_success() {
             self.site.trusted.add(print);
         }
         verdict
-    }
-
-    /// What the copy shows, if it is a page.
-    async fn look(&self) -> Option<Arc<Look>> {
-        if self.beside.known(None)?.shape != Shape::Page {
-            return None;
-        }
-        match self.beside {
-            Beside::Nothing => None,
-            Beside::Page(page) => page.look().await,
-            Beside::Entry(entry) => {
-                let headers = entry.headers();
-                let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-                let body = entry.body();
-                let plain = plain(headers, &body, READ)?;
-                Some(Arc::new(Look::read(&plain.bytes, content_type)))
-            }
-        }
     }
 
     /// What is bad by its head may say more exactly what it is, if that comes at once.
@@ -349,7 +368,7 @@ impl Trial<'_> {
         let Ok(Ok(held)) = begun else { return finding };
         let Some(plain) = plain(&parts.headers, &held.read, LOOKED_AT) else { return finding };
         let whole = held.is_whole() && plain.all;
-        match judge(&self.case(parts, (&plain.bytes, whole), None, character)) {
+        match judge(&self.case(parts, (&plain.bytes, whole), &ReadCopy::default(), character)) {
             Verdict::Bad(closer) => closer,
             Verdict::Good | Verdict::Doubtful(_) => finding,
         }
@@ -379,7 +398,7 @@ impl Trial<'_> {
             tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer passed, the site stands");
             self.site.trusted.add(print);
         }
-        self.good(parts.status, Wanted::Whole);
+        self.good(parts);
         Ok(())
     }
 
@@ -388,7 +407,8 @@ impl Trial<'_> {
     }
 
     /// Notes that the answer is the site's.
-    fn good(&self, status: StatusCode, wanted: Wanted) {
+    fn good(&self, parts: &Parts) {
+        let status = parts.status;
         let key = self.ask.key();
         let is_removed = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
         // Parts, and answers to those who ask for no body, do not tell whether the page is well.
@@ -404,7 +424,7 @@ impl Trial<'_> {
             }
             Beside::Nothing if status.is_client_error() => {}
             Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
-                self.site.watch.good(key, weight(wanted), now.mono);
+                self.site.watch.good(key, self.weight(parts), now.mono);
             }
         }
     }
@@ -417,10 +437,20 @@ impl Trial<'_> {
 
     fn tell_bad(&self, cause: Cause) {
         // Without a copy there is nothing to spare the next visitor from waiting with.
-        let Some(known) = self.beside.known(None).filter(|_| self.speaks()) else { return };
-        let weight = if known.shape == Shape::Page { Weight::Page } else { Weight::Part };
+        let Some(shape) = self.beside.shape().filter(|_| self.speaks()) else { return };
+        let weight = if shape == Shape::Page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
         self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
+    }
+
+    /// Whether the address is one that visitors open: its copy is a page, or without one the answer.
+    fn weight(&self, parts: &Parts) -> Weight {
+        let is_page = parts.status.is_success()
+            && match self.beside.shape() {
+                Some(shape) => shape == Shape::Page,
+                None => visited::kind(&parts.headers) == Some(Got::Page),
+            };
+        if is_page { Weight::Page } else { Weight::Part }
     }
 
     /// Whether the answer is one that anybody would get.
@@ -432,14 +462,6 @@ impl Trial<'_> {
 /// Whether a body says itself that it is short.
 fn is_small(body: &Body) -> bool {
     body.size_hint().exact().is_some_and(|length| (1..=SMALL).contains(&length))
-}
-
-/// What the verdict wants more than the head of is a page.
-fn weight(wanted: Wanted) -> Weight {
-    match wanted {
-        Wanted::Head => Weight::Part,
-        Wanted::Beginning | Wanted::Whole => Weight::Page,
-    }
 }
 
 /// An answer that is not the page itself: a part of it, or that it has not changed.

@@ -1,5 +1,7 @@
 //! What a verdict is passed on: an answer, beside what is known of the page and of the site.
 
+use http::{HeaderMap, HeaderName, header};
+
 use crate::config::ready::Failover;
 
 use super::character::Character;
@@ -44,6 +46,8 @@ pub struct Case<'a> {
     pub is_key_page: bool,
     /// The answer, as far as it has come. Its body is decoded.
     pub answer: Answer<'a>,
+    /// What the origin was asked for besides the page as it is.
+    pub wishes: Wishes,
     /// The newest good copy of the page.
     pub known: Option<Known<'a>>,
     /// What good crawls have taught about the site.
@@ -76,6 +80,35 @@ pub struct Known<'a> {
     pub location: Option<&'a str>,
     /// What it shows, if it is a page.
     pub look: Option<&'a Look>,
+    /// Its bytes without content codings, if it is a file for programs and at hand.
+    pub body: Option<&'a [u8]>,
+}
+
+/// What a request asked for besides the page as it is: the answers to it are odd where nobody did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// A part of it (Range).
+    pub part: bool,
+    /// Whether it has changed (If-None-Match, If-Modified-Since).
+    pub change: bool,
+}
+
+impl Wishes {
+    /// Those of a request with these fields.
+    pub fn of(request_headers: &HeaderMap) -> Wishes {
+        let has = |name: HeaderName| request_headers.contains_key(name);
+        Wishes {
+            part: has(header::RANGE),
+            change: has(header::IF_NONE_MATCH) || has(header::IF_MODIFIED_SINCE),
+        }
+    }
+}
+
+impl Known<'_> {
+    /// Whether a verdict beside it takes its bytes.
+    pub fn wants_body(&self) -> bool {
+        super::rules::is_data(self.content_type)
+    }
 }
 
 /// What an address is for.

@@ -13,7 +13,7 @@ mod rules;
 pub use crate::fingerprint::{
     Answer, Fingerprints, FingerprintsError, Kind, LOOKED_AT, READ, WrongPage, prepare, wrong_page,
 };
-pub use case::{Asked, Case, Finding, Known, Shape, Verdict, Wanted};
+pub use case::{Asked, Case, Finding, Known, Shape, Verdict, Wanted, Wishes};
 pub use character::{Character, Learning, Lesson, Missing};
 pub use look::Look;
 pub use rules::{judge, stray, wanted};

@@ -68,7 +68,9 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("defaced", &[Cause::Defaced]),
             ("parking page", &[Cause::Parking]),
             ("bot wall, CAPTCHA", &[Cause::BotWall]),
-            ("redirect to another domain", &[Cause::ForeignRedirect]),
+            ("redirect to another domain, by status, refresh, script or frame", &[Cause::ForeignRedirect]),
+            ("one page for several addresses", &[Cause::Uniform]),
+            ("no content, octets, a file of another kind where a page was", &[Cause::OddAnswer]),
             ("redirect to the very address that was asked for", &[Cause::RedirectLoop]),
             ("\"not found\" with the status of success", &[Cause::SoftMissing]),
             (

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderMap;
 use katahai::config::ready::Failover;
-use katahai::verdict::{Answer, Case, Character, Known, Look, Shape, Verdict, judge};
+use katahai::verdict::{Answer, Case, Character, Known, Look, Shape, Verdict, Wishes, judge};
 
 /// What a judgement is made of, besides the policy, which is the default.
 pub(super) struct Question<'a> {
@@ -29,6 +29,7 @@ impl Question<'_> {
             content_type: Some("text/html"),
             location: None,
             look: Some(look),
+            body: None,
         });
         let case = Case {
             asked: None,
@@ -37,6 +38,7 @@ impl Question<'_> {
             hosts: &[],
             is_key_page: self.is_key_page,
             answer: Answer { status: self.status, headers: &headers, body: self.body, whole: true },
+            wishes: Wishes::default(),
             known,
             character: self.character,
             policy: &Failover::default(),

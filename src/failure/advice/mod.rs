@@ -89,6 +89,8 @@ impl Cause {
             Cause::ForeignRedirect => page::FOREIGN_REDIRECT,
             Cause::RedirectLoop => page::REDIRECT_LOOP,
             Cause::SoftMissing => page::SOFT_MISSING,
+            Cause::Uniform => page::UNIFORM,
+            Cause::OddAnswer => page::ODD_ANSWER,
             Cause::Emptied => page::EMPTIED,
             Cause::TextMissing => page::TEXT_MISSING,
             Cause::TextRejected => page::TEXT_REJECTED,

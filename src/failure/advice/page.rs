@@ -91,6 +91,16 @@ super::advice! {
         "Look whether the page was removed or its address changed. If it was removed for good, let the site answer 404.",
         "ページのあった場所に、正常のステータス（200）のまま「見つかりません」のページが表示されています。",
         "ページの削除やURLの変更がないかをご確認ください。削除した場合は、404を返すように設定してください。";
+    UNIFORM:
+        "Several addresses, or even random ones, now show one and the same page, where each had its own: a set-up page, a host's page, or another site.",
+        "Open several pages on the server itself. Often a disk with the data is not mounted, or the server takes the name for another site. If it is your will, publish a new snapshot by hand.",
+        "別々の内容だった複数のページが、すべて同じ1つのページになっています。初期設定画面、ホスティング会社の画面、または別のサイトが表示されている可能性があります。",
+        "サーバー上で複数のページを直接開いてご確認ください。データ用のディスクが接続されていないか、サーバーが別のサイトとして応答していることがよくあります。意図した変更であれば、新しい控えを手動で公開してください。";
+    ODD_ANSWER:
+        "The server answers with something that no page is, where the copy has a page: no content, part of a file, binary data, a file to download, or a redirect without a target.",
+        "Ask the server for the page with \"curl -i\". Look at what changed last in the server's settings: media types, PHP, compression, address rules.",
+        "ページのあった場所で、サーバーがページではないもの（空の応答、ファイルの一部、バイナリデータ、ダウンロード用ファイル、行き先のない転送）を返しています。",
+        "「curl -i」でサーバーの応答を直接ご確認ください。MIMEタイプ、PHP、圧縮、URLの書き換えなど、サーバー設定の直前の変更をお調べください。";
     EMPTIED:
         "The site answers every address with the same page: its content is gone. The database is empty, or another site answers.",
         "Restore the site from its backup; \"katahai snapshot export\" writes the copy to a folder if there is none.",

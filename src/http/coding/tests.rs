@@ -1,3 +1,5 @@
+//! Every coding, in pieces of every size: whole, cut, with tails, and as a bomb.
+
 use std::io::{self, Read, Write as _};
 
 use flate2::Compression;

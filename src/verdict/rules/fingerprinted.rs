@@ -1,8 +1,18 @@
 //! Pages that are known by their fingerprints: those that come with the program, and the operator's own.
 
-use super::super::case::{Finding, Verdict};
+use super::super::case::{Case, Finding, Verdict};
 use super::{Seen, is_of_site};
-use crate::fingerprint::{Kind, WrongPage, wrong_page_instead};
+use crate::fingerprint::{Kind, WrongPage, content_type, wrong_page_instead};
+
+/// Pages from which on it can be said that none of a site's is empty,
+const ENOUGH: u32 = 10;
+/// and the visible characters that nearly all of them have.
+const SOME_TEXT: u32 = 20;
+/// Words in the paths of what is asked for by programs.
+const PROGRAMS: [&str; 16] = [
+    "ajax", "api", "beacon", "callback", "collect", "cron", "event", "health", "hook", "ipn", "log",
+    "notify", "ping", "pixel", "rpc", "track",
+];
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let answer = &seen.case.answer;
@@ -33,8 +43,19 @@ fn is_meant(seen: &Seen<'_>, wrong: WrongPage<'_>) -> bool {
     wrong.kind.may_be_meant()
         && match case.known {
             Some(known) if case.has_page() => known.look.is_some_and(|look| look.kind == Some(wrong.kind)),
+            None if wrong.kind == Kind::Empty => !case.is_key_page && !is_never_empty(case),
             Some(_) | None => !case.is_key_page,
         }
+}
+
+/// Whether no page of the site is empty, and this is the address of one, as far as that can be told without a copy. What
+/// programs ask for may answer with nothing: jobs, counters, hooks.
+fn is_never_empty(case: &Case<'_>) -> bool {
+    let (path, query) = case.key.split_once('?').map_or((case.key, ""), |(path, query)| (path, query));
+    let path = path.to_ascii_lowercase();
+    let is_for_programs = PROGRAMS.iter().any(|word| path.contains(word));
+    let is_page = content_type(case.answer.headers).is_some() && query.is_empty() && !is_for_programs;
+    is_page && case.character.pages >= ENOUGH && case.character.sizes[0] >= SOME_TEXT
 }
 
 #[cfg(test)]
@@ -66,6 +87,9 @@ mod tests {
             ("where a page must be", Given::page(LISTING).key_page(), "bad directory-listing"),
             ("a list of files for a file", Given::page(LISTING).instead_of_way_to("/b"), "good"),
             ("nothing", Given::page(""), "good"),
+            ("nothing, where no page is empty", of_site(""), "bad empty-page"),
+            ("nothing of no type", Given { headers: Default::default(), ..of_site("") }, "good"),
+            ("nothing, as yet", Given { whole: false, ..of_site("") }, "good"),
             ("nothing, as yet", cut("").instead_of(PAGE), "good"),
             ("nothing for a page", Given::page("").instead_of(PAGE), "bad empty-page"),
             ("nothing for nothing", Given::page("").instead_of(""), "good"),

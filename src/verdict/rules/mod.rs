@@ -1,7 +1,10 @@
 //! The rules, one file a family. Each is asked by itself; the worst word counts, and of equal ones the first.
 
+mod data;
 mod fingerprinted;
+mod leads;
 mod missing;
+mod odd;
 mod redirect;
 mod status;
 mod texts;
@@ -18,14 +21,24 @@ use super::look::Look;
 use crate::fingerprint::{Page, Structure, content_type, is_html, is_text};
 use crate::http::charset;
 
+pub(super) use data::is_data;
 pub use missing::stray;
 
 /// What one family of rules says.
 type Rule = fn(&Seen<'_>) -> Verdict;
 
 /// In the order of how exactly they name what is wrong.
-const RULES: &[Rule] =
-    &[fingerprinted::judge, status::judge, redirect::judge, texts::judge, truncated::judge, missing::judge];
+const RULES: &[Rule] = &[
+    fingerprinted::judge,
+    status::judge,
+    redirect::judge,
+    odd::judge,
+    data::judge,
+    texts::judge,
+    truncated::judge,
+    missing::judge,
+    leads::judge,
+];
 
 /// Judges an answer, as far as it has come. An answer that is judged again when more of it is there may only get worse, or
 /// be given a cause that says more.
@@ -46,13 +59,19 @@ pub fn judge(case: &Case<'_>) -> Verdict {
 pub fn wanted(case: &Case<'_>) -> Wanted {
     let has_body = !matches!(case.answer.status, 100..=199 | 204..=206 | 300..=399);
     let content_type = content_type(case.answer.headers);
-    if !has_body || !is_text(content_type) {
+    let is_success = matches!(case.answer.status, 200..=299);
+    let was_data = case.known.is_some_and(|known| data::is_data(known.content_type));
+    if has_body && is_success && was_data && data::is_data(content_type) {
+        return Wanted::Whole;
+    }
+    let is_other = case.has_page() && is_success && odd::is_other(content_type);
+    if !has_body || !(is_text(content_type) || is_other) {
         return Wanted::Head;
     }
-    let is_page = is_html(content_type) && matches!(case.answer.status, 200..=299);
+    let is_page = is_html(content_type) && is_success;
     match case.known.map(|known| known.shape) {
         Some(Shape::Page) if is_page => Wanted::Whole,
-        // of a text file with a copy only its size could tell, and of a folder of downloads it is the content
+        // what other text files should be nobody can tell, and of a folder of downloads it is the content
         Some(Shape::Page | Shape::Asset | Shape::Document | Shape::Redirect) | None => Wanted::Beginning,
     }
 }

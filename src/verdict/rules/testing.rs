@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{Answer, Asked, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict};
+use super::super::{Answer, Asked, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict, Wishes};
 use crate::config::ready::{Failover, Statuses};
 
 /// A case in the making: a good page of a site about which nothing is known.
@@ -16,6 +16,7 @@ pub(in super::super) struct Given {
     pub(in super::super) is_key_page: bool,
     pub(in super::super) character: Character,
     pub(in super::super) policy: Failover,
+    pub(in super::super) wishes: Wishes,
     pub(in super::super) copy: Option<Copied>,
     /// What was asked, and with which cookies.
     pub(in super::super) from: Option<(&'static str, Option<&'static str>)>,
@@ -28,6 +29,7 @@ pub(in super::super) struct Copied {
     content_type: String,
     location: Option<String>,
     look: Option<Look>,
+    body: Option<Vec<u8>>,
 }
 
 /// Something of a page, to be a copy or an answer.
@@ -55,6 +57,7 @@ impl Given {
             is_key_page: false,
             character: Character::default(),
             policy: policy(),
+            wishes: Wishes { part: true, change: true },
             copy: None,
             from: None,
         }
@@ -99,7 +102,21 @@ impl Given {
         look: Option<Look>,
     ) -> Given {
         let content_type = content_type.to_owned();
-        Given { copy: Some(Copied { shape, status, content_type, location, look }), ..self }
+        let copied = Copied { shape, status, content_type, location, look, body: None };
+        Given { copy: Some(copied), ..self }
+    }
+
+    /// With these bytes in the copy.
+    pub(in super::super) fn copied(mut self, body: &str) -> Given {
+        if let Some(copy) = &mut self.copy {
+            copy.body = Some(body.as_bytes().to_vec());
+        }
+        self
+    }
+
+    /// Where nobody asked for a part, or whether it has changed.
+    pub(in super::super) fn unasked(self) -> Given {
+        Given { wishes: Wishes::default(), ..self }
     }
 
     /// Calls `with` for the case.
@@ -110,6 +127,7 @@ impl Given {
             content_type: Some(&copy.content_type),
             location: copy.location.as_deref(),
             look: copy.look.as_ref(),
+            body: copy.body.as_deref(),
         });
         let cookies = self.from.and_then(|(_, cookies)| cookies.map(HeaderValue::from_static));
         let ignore = ["utm_*".to_owned()];
@@ -126,6 +144,7 @@ impl Given {
                 body: &self.body,
                 whole: self.whole,
             },
+            wishes: self.wishes,
             known,
             character: &self.character,
             policy: &self.policy,

@@ -64,6 +64,7 @@ fn part_of_known(case: &Case<'_>, look: &Look) -> Part {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::case::Shape;
     use super::super::testing::{Given, PAGE, hold};
 
     #[test]
@@ -96,7 +97,13 @@ mod tests {
             ("another page without one", Given::page(other).instead_of(PAGE), "good"),
             ("of which nothing is known", cut("class=footer"), "good"),
             ("whole", Given::page(PAGE).instead_of(PAGE), "good"),
-            ("not a page", cut("class=footer").header("content-type", "text/plain").instead_of(PAGE), "good"),
+            (
+                "not a page",
+                cut("class=footer")
+                    .header("content-type", "text/plain")
+                    .instead_of_file(Shape::Document, "text/plain"),
+                "good",
+            ),
         ]);
     }
 

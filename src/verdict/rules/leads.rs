@@ -1,0 +1,135 @@
+//! Pages that lead to somebody else by themselves, where the copy stays: `<meta http-equiv=refresh>`, a script that sets the
+//! location, a frame around another site.
+
+use super::super::case::{Finding, Verdict};
+use super::super::hosts;
+use super::Seen;
+use super::redirect::is_own;
+use crate::failure::Cause;
+
+/// Bytes of a page in which it leads away.
+const LOOKED_AT: usize = 32 * 1024;
+/// Seconds after which a page that leads on is still no page to read.
+const AT_ONCE: u32 = 5;
+/// Visible characters of a page that has something of its own to show.
+const OWN_TEXT: u32 = 400;
+
+pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
+    let case = seen.case;
+    if !seen.is_page_of_success() || !(case.has_page() || case.is_key_page) {
+        return Verdict::Good;
+    }
+    let html = seen.html();
+    let html = html[..html.floor_char_boundary(LOOKED_AT)].to_ascii_lowercase();
+    let copy = case.known.and_then(|known| known.look);
+    let is_bare = || {
+        let text = seen.look().text;
+        text < OWN_TEXT && copy.is_none_or(|copy| copy.text > 2 * text + 100)
+    };
+    let target = refresh(&html)
+        .map(|url| ("refresh", url))
+        .or_else(|| script(&html).filter(|_| is_bare()).map(|url| ("script", url)))
+        .or_else(|| frame(&html).filter(|_| is_bare()).map(|url| ("frame", url)));
+    let Some((way, host)) = target.and_then(|(way, url)| Some((way, hosts::of_url(url)?))) else {
+        return Verdict::Good;
+    };
+    if is_own(case, &host) {
+        return Verdict::Good;
+    }
+    case.doubtful(Finding::new(Cause::ForeignRedirect, format!("leads to {host} by a {way}")))
+}
+
+/// Where a `<meta>` leads at once.
+fn refresh(html: &str) -> Option<&str> {
+    tags(html, "<meta").find_map(|tag| {
+        if !tag.contains("http-equiv") || !tag.contains("refresh") {
+            return None;
+        }
+        let content = tag[tag.find("content")? + 7..].trim_start_matches([' ', '=', '"', '\'']);
+        let digits = content.bytes().take_while(u8::is_ascii_digit).count();
+        let wait = content[..digits].parse::<u32>().unwrap_or(0);
+        let url = content[content.find("url")? + 3..].trim_start_matches([' ', '=', '"', '\'']);
+        (wait <= AT_ONCE).then(|| until(url, &['"', '\'', '>', ' ']))
+    })
+}
+
+/// Where a script leads at once.
+fn script(html: &str) -> Option<&str> {
+    html.match_indices("location").find_map(|(at, word)| {
+        let rest = &html[at + word.len()..];
+        let rest =
+            [".href", ".replace", ".assign"].iter().find_map(|way| rest.strip_prefix(way)).unwrap_or(rest);
+        let url = rest.trim_start().strip_prefix(['=', '('])?.trim_start().strip_prefix(['"', '\'', '`'])?;
+        let url = until(url, &['"', '\'', '`', '<']);
+        hosts::of_url(url).map(|_| url)
+    })
+}
+
+/// What a frame shows.
+fn frame(html: &str) -> Option<&str> {
+    tags(html, "<frame ").chain(tags(html, "<iframe ")).find_map(|tag| {
+        let url = tag[tag.find("src")? + 3..].trim_start_matches([' ', '=', '"', '\'']);
+        let url = until(url, &['"', '\'', '>', ' ']);
+        hosts::of_url(url).map(|_| url)
+    })
+}
+
+fn tags<'a>(html: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    html.match_indices(name).map(|(at, _)| until(&html[at..], &['>']))
+}
+
+fn until<'a>(text: &'a str, ends: &[char]) -> &'a str {
+    &text[..text.find(ends).unwrap_or(text.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::character::Character;
+    use super::super::testing::{Given, PAGE, hold};
+
+    #[test]
+    fn a_page_does_not_lead_to_somebody_else() {
+        let refresh = |content: &str| {
+            format!("<html><meta http-equiv=\"Refresh\" content=\"{content}\"><p>Moved</html>")
+        };
+        let beside = |html: &str| Given::page(html).instead_of(PAGE);
+        let injected =
+            PAGE.replace("<head>", "<head><meta http-equiv=refresh content='0; URL=//casino.example/x'>");
+        let script = "<script>window.location.href = \"https://casino.example/\";</script></html>";
+        let frame = "<frameset><frame src=\"https://other.example/shop/\"></frameset></html>";
+        let partner = || Character { hosts: vec!["casino.example".to_owned()], ..Character::default() };
+        hold(vec![
+            ("by a refresh", beside(&refresh("0;url=https://casino.example/")), "doubtful foreign-redirect"),
+            (
+                "by a refresh",
+                beside(&refresh("0;url=https://casino.example/")).key_page(),
+                "bad foreign-redirect",
+            ),
+            ("by a refresh in the page", beside(&injected), "doubtful foreign-redirect"),
+            ("by a script", beside(script), "doubtful foreign-redirect"),
+            (
+                "by a script",
+                beside("<script>top.location.replace('//casino.example')</script></html>"),
+                "doubtful foreign-redirect",
+            ),
+            ("by a frame", beside(frame), "doubtful foreign-redirect"),
+            ("later", beside(&refresh("30; url=https://casino.example/")), "good"),
+            ("to itself", beside(&refresh("0; url=/new")), "good"),
+            ("again and again", beside(&refresh("5")), "good"),
+            ("to a host of the site", beside(&refresh("0; url=https://shop.example.jp/")), "good"),
+            ("where its pages lead", Given { character: partner(), ..beside(script) }, "good"),
+            ("where nobody knows the page", Given::page(script), "good"),
+            ("from a page that always did", Given::page(script).instead_of(script), "good"),
+            (
+                "a film on a page",
+                beside(&PAGE.replace("<h1>", "<iframe src=https://video.example/1></iframe><h1>")),
+                "good",
+            ),
+            (
+                "a script of the page",
+                beside(&PAGE.replace("</body>", "<script>f=()=>{location='https://pay.example/'}</script>")),
+                "good",
+            ),
+        ]);
+    }
+}

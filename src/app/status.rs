@@ -10,7 +10,7 @@ use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading};
 use crate::failover::State;
-use crate::failure::Told;
+use crate::failure::{Cause, Text, Told};
 use crate::metrics::Metrics;
 use crate::origin::health;
 use crate::proxy::Site;
@@ -49,6 +49,10 @@ pub struct SiteStatus {
     pub since: String,
     /// Why it is not well.
     pub cause: Option<Told>,
+    /// Where its pages lead, if they lead to a stranger.
+    pub leads: Option<String>,
+    /// What visitors get who do not get the live site, in words.
+    pub fallback: Option<Text>,
     /// The share of visitors who get the live site where there is a copy, from 0 to 1.
     pub share: f64,
     /// Pages that come from copies because their last answer was not the site's.
@@ -245,11 +249,16 @@ impl App {
             pages: branch.pages,
             cause: branch.cause.into(),
         };
+        let leads = condition.cause.into_iter().chain(condition.branches.iter().map(|branch| branch.cause));
+        let leads = leads.into_iter().any(|cause| cause == Cause::ForeignRedirect);
+        let snapshot = site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary()));
         SiteStatus {
             name: site.config.name.to_string(),
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             cause: condition.cause.map(Told::from),
+            leads: leads.then(|| site.watch.led()).flatten(),
+            fallback: fallback(condition.state, snapshot.is_some()),
             share: f64::from(condition.share),
             bad_pages: condition.bad_pages,
             branches: condition.branches.into_iter().map(branch).collect(),
@@ -258,7 +267,7 @@ impl App {
             conditions: self.conditions.of(&site.config.name),
             mode: site.switch.mode(clock::instant()).as_str(),
             origins: site.origins.members().iter().map(origin_status).collect(),
-            snapshot: site.mirror.current().map(|snapshot| SnapshotStatus::of(&snapshot.summary())),
+            snapshot,
             coverage: coverage.in_short(SHOWN),
             carried: seen.carried().cloned(),
             held: seen.held.clone(),
@@ -304,6 +313,34 @@ impl SnapshotStatus {
             age_s: clock::now().unix().saturating_sub(unix(summary.taken_at)),
         }
     }
+}
+
+/// What visitors get who do not get the live site. What there is decides the words: nobody is to believe in copies that are
+/// not there.
+fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
+    let (en, ja) = match (state, has_snapshot) {
+        (State::Unproven | State::Up, _) | (State::Degraded, false) => return None,
+        (State::Degraded, true) => {
+            ("Visitors get copies of these pages.", "該当するページは、訪問者に控えをお見せしています。")
+        }
+        (State::Down, true) => (
+            "Visitors get the pages of the snapshot; what it lacks, the holding page.",
+            "訪問者には、スナップショットのページをお見せしています。含まれないページは、お知らせのページになります。",
+        ),
+        (State::Recovering, true) => (
+            "Visitors whose turn has not come get copies.",
+            "順番が来ていない訪問者には、控えをお見せしています。",
+        ),
+        (State::Down, false) => (
+            "There is no snapshot: visitors get the holding page, but for what the cache still has.",
+            "スナップショットがないため、キャッシュに残るページを除き、訪問者にはお知らせのページを表示しています。",
+        ),
+        (State::Recovering, false) => (
+            "There is no snapshot: visitors whose turn has not come get the holding page.",
+            "スナップショットがないため、順番が来ていない訪問者にはお知らせのページを表示しています。",
+        ),
+    };
+    Some(Text { en, ja })
 }
 
 /// Those that the snapshot in service does not have by now.

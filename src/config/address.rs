@@ -82,7 +82,7 @@ fn network(text: &str) -> Result<IpNet, Fault> {
 }
 
 /// A host name as it is compared: lower case, punycode, without port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HostName(pub(super) String);
 
 /// Reads a host name; names in any script are turned into their ASCII form (IDNA).

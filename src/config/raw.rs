@@ -174,6 +174,7 @@ tables! {
         expect_text: String,
         reject_text: List<Phrase>,
         fingerprints: FilePath,
+        moved_to: List<HostName>,
         recovery_ramp: Duration,
         hedge: Delay,
     }

@@ -245,6 +245,8 @@ pub struct Failover {
     pub reject_text: Vec<String>,
     /// What else is not the site: the operator's own fingerprints.
     pub fingerprints: Option<Arc<Fingerprints>>,
+    /// Other hosts that the site's pages may lead to: it has moved there.
+    pub moved_to: Vec<String>,
     /// Over so long visitors come back to an origin that was down.
     pub recovery_ramp: Duration,
     /// After so long without an answer another origin of the tier is asked, too; `None`: never.

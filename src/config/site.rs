@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::{FilePath, SiteHost, SiteName, site_name};
+use super::address::{FilePath, HostName, SiteHost, SiteName, site_name};
 use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::check::{Ground, once};
 use super::node::{At, Fault, Notes, Place, Slot, shown};
@@ -207,6 +207,7 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
         expect_text: raw.expect_text.or(default.expect_text),
         reject_text: once(raw.reject_text.or_default(), notes).into_iter().map(|Phrase(text)| text).collect(),
         fingerprints: fingerprints(raw.fingerprints, ground, notes),
+        moved_to: once(raw.moved_to.or_default(), notes).into_iter().map(|HostName(host)| host).collect(),
         recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
         hedge: raw.hedge.or(Delay(default.hedge)).0,
     }

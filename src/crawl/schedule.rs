@@ -23,7 +23,7 @@ use crate::visits::Visits;
 
 /// Crawls of all sites that run at the same time. Each takes threads for the disk, and memory for what it knows of its site; a
 /// thousand at once, as after a first start, took a gigabyte.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 32;
 
 /// The places for crawls that all sites share. What somebody asks for does not wait for one.
 #[derive(Clone, Debug)]
@@ -269,7 +269,8 @@ async fn work<F: Fetch>(
             Ok(_) => failures + 1,
             Err(error) => {
                 let error = error as &dyn std::error::Error;
-                tracing::error!(site = &*site.name, error, "no snapshot could be taken, the old one stays");
+                let in_service = store.current().map(|current| current.id().to_string());
+                tracing::error!(site = &*site.name, error, in_service, "no snapshot could be taken");
                 failures + 1
             }
         };

@@ -58,6 +58,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            moved_to: Vec::new(),
         },
         cache: CachePolicy {
             default_ttl: Duration::ZERO,

@@ -154,6 +154,11 @@ impl Judge for SiteJudge {
             Ok(()) => return self.watch.good(&key, Weight::Page, now.mono),
             Err(failure) => failure,
         };
+        if failure.cause == Cause::ForeignRedirect
+            && let Some(to) = &failure.detail
+        {
+            self.watch.leads(to);
+        }
         // A server that cannot be reached, or does not answer, says nothing of its pages.
         if !is_of_the_answer(failure.cause) || self.copy(&key).is_none() {
             return;

@@ -44,6 +44,8 @@ pub struct Watch {
     late: Mutex<Late>,
     /// The state that was reported last, by its place in [`State::ALL`].
     last: AtomicU8,
+    /// Where pages lead that lead to a stranger, in words.
+    led: Mutex<Option<Box<str>>>,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }
@@ -72,6 +74,16 @@ impl Watch {
         } else {
             Pages::Fine
         }
+    }
+
+    /// A page leads to a stranger: where to, in words.
+    pub fn leads(&self, to: &str) {
+        *self.led.lock().unwrap_or_else(PoisonError::into_inner) = Some(to.into());
+    }
+
+    /// Where one led last.
+    pub fn led(&self) -> Option<String> {
+        self.led.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
     }
 
     /// A page's answer was the site's.

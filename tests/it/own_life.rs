@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use crate::support::certs::Authority;
 use crate::support::edge::{ports, spawn};
 use crate::support::faults::Silent;
-use crate::support::fixture::{self, SEEN};
-use crate::support::{Client, Config, Edge, Origin, eventually, secs};
+use crate::support::fixture::{self, MIRRORED, SEEN};
+use crate::support::{Client, Config, Edge, Origin, Page, Site, eventually, secs};
 
 #[tokio::test]
 async fn no_signal_right_after_the_start_ends_it() {
@@ -186,4 +186,60 @@ async fn a_file_that_is_written_right_after_the_start_is_taken_over() {
         eventually("the new host", secs(20), async || (more.get(SEEN).await.status == 200).then_some(()))
             .await;
     }
+}
+
+/// The status as people and programs read it.
+async fn all_said(edge: &Edge) -> String {
+    let plain = edge.cli(&["status"]).await.must_be_ok().out;
+    format!("{plain}\n{}", edge.status().await)
+}
+
+#[tokio::test]
+async fn nothing_speaks_of_copies_where_there_are_none() {
+    let refusing = "http://127.0.0.1:9";
+    for site in [Site::new().origin(refusing), Site::new()] {
+        let edge = Edge::start(Config::new(site)).await;
+        edge.until("down").await;
+        eventually("the end of the first crawl", secs(20), async || {
+            (!edge.site().await["crawl"]["last"].is_null()).then_some(())
+        })
+        .await;
+        edge.get(SEEN).await.must_be_holding_page();
+        let said = all_said(&edge).await;
+        for word in ["isitors get cop", "old snapshot", "stays in service"] {
+            assert!(!said.contains(word), "{word}: {said}");
+        }
+        assert!(said.contains("There is no snapshot: visitors get the holding page"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_that_has_moved_is_let_through_by_the_operators_word() {
+    let origin = fixture::shop().await;
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    for path in MIRRORED {
+        let to = format!("https://www.newshop.test{path}");
+        origin.page(path, Page::html("moved").status(301).header("location", &to));
+    }
+    edge.until("down").await;
+    let kept = edge.get(SEEN).await;
+    assert_eq!(kept.status, 200, "until somebody says so nobody is sent there: {kept:?}");
+    let said = all_said(&edge).await;
+    for word in ["foreign-redirect", "leads to www.newshop.test", "moved_to"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let config = edge.config().site("failover.moved_to", ["www.newshop.test"]);
+    edge.write(config.clone());
+    for again in 0..2 {
+        eventually("the way to the new domain", secs(20), async || {
+            (edge.get(SEEN).await.status == 301).then_some(())
+        })
+        .await;
+        if again == 0 {
+            edge.restart_with(config.clone()).await;
+        }
+    }
+    edge.until("up").await;
 }

@@ -5,7 +5,10 @@ import { answers, cause, conditions } from "./why.js";
 
 const KIND = { up: "live", down: "snapshot", degraded: "snapshot", recovering: "cache", unproven: "", trial: "snapshot" };
 
-export function state(site) { return badge(KIND[site.state] ?? "", say(`state_${site.state}`)); }
+export function state(site) {
+  if (site.state === "down" && !site.snapshot) return badge("failed", say("state_down_bare"));
+  return badge(KIND[site.state] ?? "", say(`state_${site.state}`));
+}
 
 /** What the operator should know of a site before anything else. */
 export function warnings(site) {
@@ -13,7 +16,7 @@ export function warnings(site) {
   if (site.mode !== "auto") found.push(["", say(`mode_${site.mode}`)]);
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
   const held = site.held?.find(({ gated }) => gated);
-  if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say("held_newest", held.id)]);
+  if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);
   if (!site.snapshot) found.push(["", `${say("none_in_service")}. ${say("none_in_service_why")}`]);
   return [cause(site), conditions(site.conditions), found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text))];
 }

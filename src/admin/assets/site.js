@@ -40,7 +40,7 @@ export class Site {
     const part = (name) => page.querySelector(`[data-part="${name}"]`);
     const minute = Math.floor(Date.now() / 20000);
     fill(part("title"), [status.state, status.since, minute], () => [this.name, " ", state(status), el("span", { class: "soft since" }, ago(status.since))]);
-    fill(part("warnings"), [own, status.cause, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
+    fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));

@@ -15,7 +15,9 @@ function told(kind, cause, ...more) {
 /** Why the site is not well. */
 export function cause(site) {
   if (!site.cause) return site.state === "recovering" ? el("div", { class: "notice told" }, coming(site)) : null;
-  return told(site.state === "down" ? "bad" : "", site.cause, site.state === "recovering" ? coming(site) : null, branches(site));
+  const gets = site.fallback ? el("p", {}, site.fallback[language]) : null;
+  const leads = site.leads ? el("p", {}, el("code", {}, site.leads)) : null;
+  return told(site.state === "down" ? "bad" : "", site.cause, leads, gets, site.state === "recovering" ? coming(site) : null, branches(site));
 }
 
 function coming(site) {

@@ -120,7 +120,12 @@ fn remarks(site: &Value) -> Vec<String> {
     if last["outcome"] != "published" && each(&site["held"]).next().is_none() {
         let reasons: Vec<String> = each(&last["reasons"]).map(text).collect();
         if !reasons.is_empty() {
-            found.push(format!("the last crawl left the old snapshot in service: {}", reasons.join("; ")));
+            let what = if site["snapshot"].is_null() {
+                "the last crawl took no snapshot, and there is no older one"
+            } else {
+                "the last crawl left the old snapshot in service"
+            };
+            found.push(format!("{what}: {}", reasons.join("; ")));
         }
     }
     let running = &site["crawl"]["running"];

@@ -15,6 +15,12 @@ pub(super) fn of_site(site: &Value, language: Language) -> Vec<String> {
     if !site["cause"].is_null() {
         said.push(cause(&site["cause"], language));
     }
+    if let Some(leads) = site["leads"].as_str() {
+        said.push(moved(leads, language));
+    }
+    if !site["fallback"].is_null() {
+        said.push(language.of_text(&site["fallback"]));
+    }
     said.extend(branches(site, language));
     said.extend(returning(site, language));
     said.extend(answers(&site["answers"]["late"], language));
@@ -37,6 +43,21 @@ fn cause(cause: &Value, language: Language) -> String {
     language.pick(
         format!("{}: {meaning} {advice}", text(&cause["code"])),
         format!("{}：{meaning}{advice}", text(&cause["code"])),
+    )
+}
+
+/// Where pages lead that lead to a stranger, and what to do if that is meant.
+fn moved(leads: &str, language: Language) -> String {
+    let leads = printable(leads);
+    language.pick(
+        format!(
+            "its pages are redirects ({leads}), which no visitor gets; if the site has moved there, add the domain to moved_to under \
+             [site.failover], or to hosts"
+        ),
+        format!(
+            "ページが別のドメインへの転送になっています（{leads}）。訪問者は転送していません。移転したのであれば、\
+             [site.failover] の moved_to か hosts にそのドメインを加えてください"
+        ),
     )
 }
 

@@ -73,7 +73,7 @@ super::advice! {
         "サーバーにファイルがあるか、URLの設定（.htaccessやパーマリンク）が有効かをご確認ください。意図して削除したページは、設定の key_pages から外してください。";
     ASSET_MISSING:
         "Files that pages need to be drawn (styles, scripts, pictures) are gone from the server. A release was published only in part.",
-        "Publish the release again, with all its files. Visitors get them from the copy meanwhile.",
+        "Publish the release again, with all its files. Those that a snapshot has come from there meanwhile.",
         "ページの表示に必要なファイル（CSS・JavaScript・画像）が、サーバーからなくなっています。公開作業が途中で終わった可能性があります。",
-        "すべてのファイルを含めて、もう一度公開してください。その間、訪問者には控えのファイルをお見せしています。";
+        "すべてのファイルを含めて、もう一度公開してください。スナップショットにあるファイルは、その間、控えから配信します。";
 }

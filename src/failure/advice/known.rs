@@ -4,7 +4,7 @@ super::advice! {
     KNOWN_DOWN:
         "The site's server is known to be down, so that nobody waits for it. Checks ask it again all the time.",
         "\"katahai status\" shows why and since when; mend that. Visitors return by themselves once the key pages are good.",
-        "サイトのサーバーの停止が分かっているため、訪問者を待たせずに控えで応答しています。復旧の確認は常に続けています。",
+        "サイトのサーバーの停止が分かっているため、訪問者を待たせないようにしています。復旧の確認は常に続けています。",
         "原因と発生時刻は「katahai status」で分かります。重要なページが正常に戻れば、自動的に切り替わります。";
     FLAPPING:
         "The site's server comes and goes. Katahai waits longer each time before it believes that it is back.",
@@ -12,14 +12,14 @@ super::advice! {
         "サイトのサーバーが、復旧と停止を繰り返しています。Katahaiは、復旧と判断するまでの確認回数を増やしています。",
         "再起動を繰り返すプログラムがないか（「systemctl status」やエラーログ）、回線が不安定でないかをご確認ください。";
     RECOVERING:
-        "The site's server has just come back. Visitors return to it little by little, so that it is not overrun; the others still get copies.",
+        "The site's server has just come back. Visitors return to it little by little, so that it is not overrun.",
         "Nothing is to be done. \"recovery_ramp\" sets how long it takes.",
-        "サイトのサーバーが復旧したところです。一度に集中しないよう、訪問者を少しずつ戻しており、残りの方には控えをお見せしています。",
+        "サイトのサーバーが復旧したところです。一度に集中しないよう、訪問者を少しずつ戻しています。",
         "対応は不要です。戻すまでの時間は、設定の recovery_ramp で変えられます。";
     UNPROVEN:
-        "Katahai has just started and does not know yet whether the site's server answers. For these moments visitors get copies.",
+        "Katahai has just started and does not know yet whether the site's server answers.",
         "Nothing is to be done. If it lasts longer than a few seconds, look at the address under \"origin\".",
-        "起動直後のため、サイトのサーバーの状態をまだ確認できていません。その間だけ、控えで応答しています。",
+        "起動直後のため、サイトのサーバーの状態をまだ確認できていません。",
         "対応は不要です。数秒以上続く場合は、設定の origin のアドレスをご確認ください。";
     SLOW:
         "The site's server was slower than a visitor's patience, so that the visitor got a copy. It is not down.",
@@ -27,9 +27,9 @@ super::advice! {
         "サーバーの応答が待ち時間の上限を超えたため、控えで応答しました。サーバーが停止しているわけではありません。",
         "まれであれば問題ありません。頻発する場合はサーバーの負荷を確認し、もともと時間のかかるサイトであれば設定の patience を長くしてください。";
     NO_ORIGIN:
-        "The site has no server: the list of its origins is empty. Visitors get copies.",
+        "The site has no server: the list of its origins is empty.",
         "Add an \"origin\" to the site or to its origins_file; it is taken over by itself, or with \"katahai reload\".",
-        "サイトのサーバー（origin）が一つも設定されていません。訪問者には控えで応答しています。",
+        "サイトのサーバー（origin）が一つも設定されていません。",
         "設定または origins_file にサーバーを加えてください。自動で反映されますが、「katahai reload」でも反映できます。";
     LOOP:
         "Katahai's own requests come back to it: what \"origin\" names leads, by DNS, a forwarded port or another proxy, to Katahai itself.",
@@ -37,9 +37,9 @@ super::advice! {
         "Katahaiが送ったリクエストが、Katahai自身に戻ってきています。設定の origin が、DNSやポート転送、別のプロキシーを経て、このKatahaiを指しています。",
         "設定の origin には、サイトの公開名ではなくサーバー自体のアドレスを書いてください。ポート転送のルールもご確認ください。「katahai check」は、そのような名前を警告します。";
     DRAINED:
-        "All servers of the site are switched off in the configuration (mode \"drain\" or \"off\"). Visitors get copies.",
+        "All servers of the site are switched off in the configuration (mode \"drain\" or \"off\").",
         "If the work is done, set their \"mode\" to \"auto\" again.",
-        "設定により、サイトのすべてのサーバーが切り離されています（mode が drain または off）。訪問者には控えで応答しています。",
+        "設定により、サイトのすべてのサーバーが切り離されています（mode が drain または off）。",
         "作業が終わりましたら、mode を auto に戻してください。";
     HELD:
         "The operator has set the site to its copy (mode \"hold_snapshot\").",

@@ -17,9 +17,9 @@ super::advice! {
         "ファイルディスクリプターが不足し、一部のアクセスを受け付けられません。ヘルスチェック、管理API、設定の読み込みのための分は確保しています。",
         "上限を上げてください。systemdでは「systemctl edit katahai」で LimitNOFILE=65536 を設定し、それ以外では「ulimit -n」を変更して、Katahaiを再起動します。";
     COPY_DAMAGED:
-        "A part of a snapshot on the disk is not what was written. Visitors get the newest older copy of it.",
+        "A part of a snapshot on the disk is not what was written. Visitors get the newest older copy of it, where there is one.",
         "Run \"katahai snapshot verify --repair\", which makes a whole snapshot again. Then check the disk (\"smartctl -a\"): it may be dying.",
-        "ディスク上の控えの一部が壊れています。訪問者には、壊れていない一つ前の控えをお見せしています。",
+        "ディスク上の控えの一部が壊れています。壊れていない古い控えがあれば、訪問者にはそれをお見せしています。",
         "「katahai snapshot verify --repair」で修復してください。その後、ディスクの故障がないか（「smartctl -a」）をご確認ください。";
     COPIES_GONE:
         "The folder with the snapshots has vanished, or there is none that can be served. In an outage visitors would get a holding page.",
@@ -27,9 +27,9 @@ super::advice! {
         "控えを保存しているフォルダーが見当たりません。このまま障害が起きると、訪問者にはお知らせのページしか表示できません。",
         "state_dir のマウントや復元を行ってください。「katahai snapshot list」で現状を確認し、「katahai snapshot take」で新しい控えを作成できます。";
     DISK_FULL:
-        "The disk is full: the last snapshot had no room. The old ones go on serving, and get older.",
+        "The disk is full: the last snapshot had no room. Those that are there go on serving, and get older.",
         "Make room on the disk of the state directory (\"df -h\"), or keep fewer snapshots; then run \"katahai snapshot take\".",
-        "ディスクの空きがなく、新しい控えを保存できませんでした。これまでの控えは引き続き使えますが、古くなっていきます。",
+        "ディスクの空きがなく、新しい控えを保存できませんでした。すでにある控えは引き続き使えますが、古くなっていきます。",
         "state_dir のあるディスクの空きを増やすか（「df -h」）、保存する世代数を減らしたうえで、「katahai snapshot take」を実行してください。";
     STATE_UNUSABLE:
         "Katahai cannot use its state directory: it cannot write there, or not read what it needs. No new copies are made.",
@@ -47,9 +47,9 @@ super::advice! {
         "設定ファイルに誤りがあるため、反映していません。Katahaiは、最後の正しい設定で動作を続けています。",
         "「katahai check」で、誤りをすべて行番号付きで確認できます。このままでは次回起動できませんので、再起動の前に修正してください。";
     CERTIFICATE_UNREADABLE:
-        "The certificate that visitors see cannot be read from its file. The last good one goes on serving, until it expires.",
+        "The certificate that visitors see cannot be read from its file. The last good one, if there was any since the start, goes on serving.",
         "Check the paths under \"tls\", that the files are whole, belong together, and that Katahai's user may read them. Good ones are taken over by themselves.",
-        "訪問者に提示する証明書のファイルを読み取れません。最後に正しく読めた証明書を、期限まで使い続けます。",
+        "訪問者に提示する証明書のファイルを読み取れません。起動後に正しく読めた証明書があれば、それを使い続けます。",
         "設定の tls のパス、ファイルの内容、証明書と鍵の組み合わせ、Katahaiの実行ユーザーの読み取り権限をご確認ください。正しいファイルになれば、自動的に反映されます。";
     SITE_CERTIFICATE_EXPIRING:
         "The certificate that visitors see expires soon. From then on browsers refuse the site, and no copy can help.",

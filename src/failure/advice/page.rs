@@ -28,9 +28,9 @@ super::advice! {
         "プログラムのエラーログと、サーバーのディスクやキャッシュの空きをご確認ください。";
     SUSPENDED:
         "The host has suspended the site's account and shows its own page instead: an unpaid bill, or a complaint.",
-        "Call the host, and look for its letters in your mail, the spam folder too. Visitors keep getting the copy until the account is open again.",
+        "Call the host, and look for its letters in your mail, the spam folder too.",
         "ホスティング会社がアカウントを停止し、代わりに自社のページを表示しています。料金の未払いか、規約違反の指摘が考えられます。",
-        "ホスティング会社にご連絡のうえ、届いているメールを迷惑メールも含めてご確認ください。再開までの間、訪問者には控えをお見せします。";
+        "ホスティング会社にご連絡のうえ、届いているメールを迷惑メールも含めてご確認ください。";
     QUOTA_EXCEEDED:
         "The host shows a page that says that the site has used up its traffic or its space.",
         "Buy more in the host's panel, or wait until its period ends. Look there for what used it up.",
@@ -53,9 +53,9 @@ super::advice! {
         "ファイルを元に戻してください。内部のファイルが見えてしまうため、サーバーの一覧表示機能も無効にしてください。";
     BOT_WALL:
         "Something before the site takes Katahai for a robot and shows it a test (a CAPTCHA) in the place of the page.",
-        "Have the host or the CDN let this machine's address through. Visitors get the copy meanwhile.",
+        "Have the host or the CDN let this machine's address through.",
         "サイトの前段の防御機能がKatahaiをロボットと判断し、ページの代わりに確認画面（CAPTCHAなど）を返しています。",
-        "ホスティング会社やCDNの設定で、このマシンのアドレスを許可してください。その間、訪問者には控えをお見せします。";
+        "ホスティング会社やCDNの設定で、このマシンのアドレスを許可してください。";
     GATEWAY_ERROR:
         "A proxy or load balancer before the site shows its own error page. What stands behind it does not answer.",
         "Look first at the server behind it, then at the proxy's log.",
@@ -72,15 +72,15 @@ super::advice! {
         "サイト全体が、メンテナンス中の表示になっています。",
         "作業中であれば、対応は不要です。そうでなければ、サイトの管理画面でメンテナンスモードを解除してください。";
     DEFACED:
-        "The pages were replaced by somebody who broke in. Visitors get the copy, not these pages.",
-        "Take the server off the network, change all passwords, and restore the site from a backup made before. Pin the present snapshot: \"katahai snapshot pin current\".",
-        "第三者の侵入により、ページが書き換えられています。訪問者には、書き換え前の控えをお見せしています。",
-        "サーバーをネットワークから切り離し、パスワードをすべて変更して、侵入前のバックアップから復元してください。「katahai snapshot pin current」で今の控えを保護できます。";
+        "The pages were replaced by somebody who broke in. Visitors do not get these pages.",
+        "Take the server off the network, change all passwords, and restore the site from a backup made before. If there is a snapshot, pin it: \"katahai snapshot pin current\".",
+        "第三者の侵入により、ページが書き換えられています。書き換えられたページは、訪問者にはお見せしていません。",
+        "サーバーをネットワークから切り離し、パスワードをすべて変更して、侵入前のバックアップから復元してください。控えがあれば、「katahai snapshot pin current」で保護できます。";
     FOREIGN_REDIRECT:
         "The site sends visitors to a domain that is not its own. After a break-in this is common; it may also be a mistake in its settings.",
-        "If you did not mean it, look at .htaccess and at the site's address in its settings. If you did, add the domain to the site's \"hosts\".",
+        "If you did not mean it, look at .htaccess and at the site's address in its settings. If the site has moved there, add the domain to \"moved_to\" under [site.failover].",
         "サイトが、訪問者を別のドメインへ転送しています。不正侵入でよく見られますが、設定の誤りのこともあります。",
-        "心当たりがなければ、.htaccessとサイトのURL設定をご確認ください。意図した転送であれば、設定の hosts にそのドメインを加えてください。";
+        "心当たりがなければ、.htaccessとサイトのURL設定をご確認ください。サイトを移転したのであれば、設定の [site.failover] の moved_to にそのドメインを加えてください。";
     REDIRECT_LOOP:
         "The site answers with a redirect to the very address that was asked for. Browsers would go round in circles and give up.",
         "Mostly \"force https\" was switched on. Let the site heed X-Forwarded-Proto (WordPress: set HTTPS in wp-config.php), or ask it over https: give \"origin\" an https:// address.",
@@ -103,9 +103,9 @@ super::advice! {
         "「curl -i」でサーバーの応答を直接ご確認ください。MIMEタイプ、PHP、圧縮、URLの書き換えなど、サーバー設定の直前の変更をお調べください。";
     EMPTIED:
         "The site answers every address with the same page: its content is gone. The database is empty, or another site answers.",
-        "Restore the site from its backup; \"katahai snapshot export\" writes the copy to a folder if there is none.",
+        "Restore the site from its backup; if it has none, \"katahai snapshot export\" writes the newest snapshot, if there is one, to a folder.",
         "どのURLにも同じページが返され、サイトの内容が失われています。データベースが空になったか、別のサイトが応答しています。",
-        "バックアップから復元してください。バックアップがない場合は、「katahai snapshot export」で控えをフォルダーに書き出せます。";
+        "バックアップから復元してください。バックアップがない場合は、控えがあれば「katahai snapshot export」でフォルダーに書き出せます。";
     TEXT_MISSING:
         "Pages lack the text that your configuration expects on them (\"expect_text\").",
         "Look at the page. If it is as it should be, its text has changed: correct \"expect_text\" and run \"katahai reload\".",

@@ -78,7 +78,8 @@ fn is_removal(attribute: &[u8]) -> bool {
 /// Whether the site leads there by itself.
 pub(super) fn is_own(case: &Case<'_>, host: &str) -> bool {
     let copy = case.known.and_then(|known| known.location).and_then(hosts::of_url);
-    let known = case.hosts.iter().chain(&case.character.hosts).map(String::as_str);
+    let known =
+        case.hosts.iter().chain(&case.policy.moved_to).chain(&case.character.hosts).map(String::as_str);
     known.chain([case.host]).chain(copy.as_deref()).any(|own| hosts::are_related(own, host))
 }
 
@@ -140,6 +141,10 @@ mod tests {
     #[test]
     fn a_page_does_not_turn_into_a_way_to_somebody_else() {
         let to = |url: &str| Given::status(302).header("location", url);
+        let moved = |mut given: Given| {
+            given.policy.moved_to = vec!["www.new.example".to_owned()];
+            given
+        };
         let linked = Character { hosts: vec!["login.partner.example".to_owned()], ..Character::default() };
         hold(vec![
             ("no copy", to("https://parked.example/"), "good"),
@@ -149,6 +154,16 @@ mod tests {
             ("a path", to("login").instead_of(PAGE), "good"),
             ("itself over TLS", to("https://www.example.jp/tea").instead_of(PAGE).key_page(), "good"),
             ("a host of the site", to("http://tea.example:81/").instead_of(PAGE), "good"),
+            (
+                "where it has moved to",
+                moved(to("https://www.new.example/tea").instead_of(PAGE).key_page()),
+                "good",
+            ),
+            (
+                "elsewhere",
+                moved(to("https://parked.example/").instead_of(PAGE).key_page()),
+                "bad foreign-redirect",
+            ),
             ("a neighbour", to("https://example.jp/").instead_of(PAGE), "good"),
             ("a neighbour", to("//shop.example.jp/").instead_of(PAGE), "good"),
             (

@@ -184,5 +184,6 @@ pub(in super::super) fn policy() -> Failover {
         expect_text: String::new(),
         reject_text: Vec::new(),
         fingerprints: None,
+        moved_to: Vec::new(),
     }
 }

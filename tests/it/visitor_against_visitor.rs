@@ -142,7 +142,7 @@ async fn one_client_has_only_so_many_requests_under_way() {
 const GET: &str = "GET / HTTP/1.1\r\nHost: www.example.test\r\nConnection: close\r\n\r\n";
 
 /// A connection of HTTP/2 on which no byte of an answer may be sent.
-async fn without_a_window(edge: &Edge) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+pub async fn without_a_window(edge: &Edge) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let io = TokioIo::new(tokio::net::TcpStream::connect(edge.http()).await.unwrap());
     let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     let (sender, driver) = client.initial_stream_window_size(0).handshake(io).await.unwrap();
@@ -158,7 +158,8 @@ async fn served(edge: &Edge) -> Option<()> {
     raw.until_end(ms(500)).await.0.starts_with("HTTP/1.1 404").then_some(())
 }
 
-fn ask(target: &str) -> http::Request<Full<Bytes>> {
+/// A request of its own, which nobody else shares.
+pub fn ask(target: &str) -> http::Request<Full<Bytes>> {
     let request = http::Request::get(format!("http://www.example.test{target}"));
     request.header("cookie", "a=b").body(Full::default()).unwrap()
 }

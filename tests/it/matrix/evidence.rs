@@ -1,10 +1,11 @@
 //! What is not an outage: one address that breaks, a scanner, dead links, long polls, a site that is slow.
 
 use super::check::{healthy, ready, shop};
-use super::sheet::{Column, IN_TIME, Sheet};
+use super::sheet::{Column, IN_TIME, Sheet, right};
 use super::{Row, row};
 use crate::support::faults::{HalfBodyThenClose, Late, ResetInHeaders};
 use crate::support::fixture::{self, MIRRORED, SEEN};
+use crate::support::raw::Raw;
 use crate::support::{Config, Edge, Page, eventually, ms, secs};
 
 pub fn rows() -> Vec<Row> {
@@ -15,7 +16,64 @@ pub fn rows() -> Vec<Row> {
         row("long polls", polls),
         row("every answer right but late", late),
         row("answers become slow (brown-out)", brown_out),
+        row("our own queue is full", queue),
+        row("our own file descriptors run out", descriptors),
     ]
+}
+
+/// Somebody's slow requests hold all seats, and longer than anybody has patience: what others wait is our own queue's.
+async fn queue(sheet: Sheet) {
+    let origin = fixture::shop().await;
+    let config =
+        Config::before(&origin.url()).set("limits.in_flight_per_origin", 4).site("failover.timeout", "30s");
+    let edge = Edge::start(config).await;
+    ready(&edge).await;
+    sheet.begin(&edge).await;
+    let lever = origin.hold("/slow");
+    let mut waiting = Vec::new();
+    for n in 0..24 {
+        let mut raw = Raw::connect(edge.http()).await;
+        raw.send(format!("GET /slow?n={n} HTTP/1.1\r\nHost: www.example.test\r\n\r\n")).await;
+        waiting.push(raw);
+    }
+    lever.wait_for(4, secs(5)).await;
+    healthy(&sheet, &edge).await;
+    lever.release();
+    fixture::stock(&origin, 2);
+    sheet.back(&edge, 2).await;
+}
+
+async fn descriptors(sheet: Sheet) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let (origin, edge) = shop().await;
+    sheet.begin(&edge).await;
+    let open = std::fs::read_dir(format!("/proc/{}/fd", edge.pid())).unwrap().count() as u64;
+    let most = Some(open + 60);
+    let limit = Rlimit { current: most, maximum: most };
+    prlimit(Pid::from_raw(edge.pid() as i32), Resource::Nofile, limit).unwrap();
+    let mut held = Vec::new();
+    for _ in 0..150 {
+        let mut raw = Raw::connect(edge.http()).await;
+        raw.send("GET / HTTP/1.1\r\nHost: www").await;
+        held.push(raw);
+    }
+    sheet.cause(&edge, &["descriptors-out"]).await;
+    drop(held);
+    eventually("room for visitors", secs(10), async || {
+        let request = edge.client().ask("GET", SEEN).body(Default::default()).unwrap();
+        edge.client().send(request).await.is_ok().then_some(())
+    })
+    .await;
+    sheet.four(&edge, &right(&[1]), IN_TIME).await;
+    let fell = edge.log().iter().any(|line| line.contains("to=\"down\"") || line.contains("damaged"));
+    sheet.must(
+        Column::Further,
+        !fell,
+        "never down, nothing damaged",
+        "it was called down, or a copy damaged",
+    );
+    fixture::stock(&origin, 2);
+    sheet.back(&edge, 2).await;
 }
 
 async fn broken_address(sheet: Sheet) {

@@ -1,6 +1,7 @@
 //! One request, read once: which site, which page, what kind. What is malformed is refused here.
 
 pub mod key;
+pub mod location;
 pub mod normal;
 
 use std::borrow::Cow;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use super::site::Site;
 use super::weigh::{Terms, Trial};
 use super::{Early, Visit};
-use crate::ask::{Ask, Kind, key};
+use crate::ask::{Ask, Kind, key, location};
 use crate::clock;
 use crate::failover::{Fall, Wait};
 use crate::failure::{Cause, Failure, Side};
@@ -152,7 +152,8 @@ pub(super) async fn direct(
         until: asked + allowance.wait,
     };
     let work = async {
-        let answered = site.origins.send(request, sending, upload.as_deref()).await?;
+        let mut answered = site.origins.send(request, sending, upload.as_deref()).await?;
+        location::correct(answered.response.headers_mut(), &site.config, ask.asked());
         let (mut answered, held) = trial.weigh(answered, terms).await?;
         *answered.response.body_mut() = held.into_body();
         Ok(answered)

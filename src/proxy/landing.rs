@@ -14,6 +14,7 @@ use super::site::Site;
 use super::tee::{Keep, tee};
 use super::weigh::{Beside, Terms, Trial};
 use crate::ask::Ask;
+use crate::ask::location;
 use crate::cache::revalidate::{Validation, revalidation_headers};
 use crate::cache::storable::{Exchange, Storable, storable};
 use crate::cache::{Entry, Key, Leader, Validated};
@@ -100,6 +101,7 @@ impl Fetch {
         let sending = fetch::sending(&self.site, &self.ask, self.allowance);
         let mut answered = self.site.origins.send(request, sending, None).await?;
         fetch::clean(answered.response.headers_mut());
+        location::correct(answered.response.headers_mut(), &self.site.config, self.ask.asked());
         Ok(answered)
     }
 

@@ -8,7 +8,7 @@ use super::visits::SHOWN;
 use super::{Answers, App, Carried, Condition, Held, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::{Broken, Rule};
-use crate::crawl::{Ended, Outcome, Reading};
+use crate::crawl::{Ended, Outcome, Reading, Report};
 use crate::failover::State;
 use crate::failure::{Cause, Text, Told};
 use crate::metrics::Metrics;
@@ -131,6 +131,11 @@ pub struct LastCrawl {
     pub snapshot: Option<SnapshotStatus>,
     /// The snapshot that did not pass the gate, on the shelf for the operator to look at and publish.
     pub held: Option<SnapshotStatus>,
+    /// What `robots.txt` meant for the copy, if it forbids the whole site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robots: Option<String>,
+    /// What was decided about whole parts of the site: what is marked as private, what is beyond a bound.
+    pub decisions: Vec<String>,
     /// Why none was published.
     pub reasons: Vec<String>,
     /// The rules of the gate that spoke, with what was measured and the limit.
@@ -169,7 +174,10 @@ impl LastCrawl {
             Err(error) => ("failed", vec![super::chain(error)]),
         };
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
-        LastCrawl { at, outcome, snapshot, held, reasons, rules, report: None }
+        let told = ended.result.as_ref().ok().map(Outcome::report);
+        let (robots, decisions) =
+            (told.and_then(Report::of_robots), told.map(Report::decisions).unwrap_or_default());
+        LastCrawl { at, outcome, snapshot, held, robots, decisions, reasons, rules, report: None }
     }
 }
 

@@ -152,21 +152,30 @@ fn conclude(last: &Value) -> u8 {
         .flatten()
         .filter_map(|reason| Some(format!("\n  {}", printable(reason.as_str()?))))
         .collect();
+    // First: whether all of this was what the site's owner wanted.
+    if let Some(robots) = last["robots"].as_str() {
+        say(&format!("{}\n", printable(robots)));
+    }
+    let decisions = last["decisions"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let decisions: String = decisions.map(|decision| format!("  {}\n", printable(decision))).collect();
     match last["outcome"].as_str() {
         Some("published") => {
             let (pages, files, bytes) =
                 (&snapshot["pages"], &snapshot["files"], snapshot["bytes"].as_u64().unwrap_or(0));
             say(&format!(
-                "snapshot {id} is in service: {pages} pages, {files} other files, {}\n",
+                "snapshot {id} is in service: {pages} pages, {files} other files, {}\n{decisions}",
                 bytesize::ByteSize(bytes)
             ))
         }
         Some("held") => say(&format!(
-            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}\n",
+            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}\n{decisions}",
             reasons.concat()
         )),
         _ => {
             let mut text = format!("no new snapshot is in service:{}", reasons.concat());
+            if !decisions.is_empty() {
+                text.push_str(&format!("\n{}", decisions.trim_end()));
+            }
             if !id.is_empty() {
                 text.push_str(&format!(
                     "\nThe new one is on the shelf: \"katahai snapshot show {id} --report\" says more, \"katahai snapshot publish {id} --anyway\" puts it in service all the same."

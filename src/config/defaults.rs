@@ -4,7 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::ready::{AdminAddr, CachePolicy, Dns, Failover, Health, Limits, Mirror, Statuses};
+use super::ready::{
+    AdminAddr, CachePolicy, Dns, Failover, Health, Limits, Mirror, MirrorPrivate, MirrorRobots, Statuses,
+};
 
 /// The folder for snapshots, beside the configuration file, when neither the file nor `$STATE_DIRECTORY` names one.
 pub const STATE_DIR: &str = "./katahai-state";
@@ -117,6 +119,8 @@ impl Default for Mirror {
             include: Vec::new(),
             exclude: Vec::new(),
             asset_hosts: Vec::new(),
+            private: MirrorPrivate::Auto,
+            robots: MirrorRobots::Auto,
         }
     }
 }

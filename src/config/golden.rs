@@ -145,11 +145,13 @@ fn shop(folder: &Path) -> Site {
             include: Vec::new(),
             exclude: Vec::new(),
             asset_hosts: Vec::new(),
+            private: MirrorPrivate::Auto,
+            robots: MirrorRobots::Auto,
         },
         routes: vec![Route {
             path: PathPattern::new("/admin/*").unwrap(),
             cache: false,
-            mirror: false,
+            mirror: Some(false),
             timeout: Some(seconds(60)),
         }],
     }

@@ -13,7 +13,7 @@ use super::asset_host::AssetHost;
 use super::keys::{Key, Siblings, Support};
 use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
 use super::pin::Pins;
-use super::ready::{AdminAddr, OriginMode, OriginUrl, PathPattern, Statuses};
+use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
 use super::value::{Age, CookieName, Delay, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
@@ -198,6 +198,8 @@ tables! {
         include: List<PathPattern>,
         exclude: List<PathPattern>,
         asset_hosts: List<AssetHost>,
+        private: MirrorPrivate,
+        robots: MirrorRobots,
     }
 
     /// `[[site.route]]`

@@ -287,6 +287,56 @@ pub struct Mirror {
     pub exclude: Vec<PathPattern>,
     /// Other hosts whose files are taken where a page needs them.
     pub asset_hosts: Vec<AssetHost>,
+    /// Pages marked `Cache-Control: private` or `no-store`.
+    pub private: MirrorPrivate,
+    /// What `robots.txt` is to this crawler, which the site's owner has sent.
+    pub robots: MirrorRobots,
+}
+
+/// What the crawler does with answers marked `private` or `no-store`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MirrorPrivate {
+    /// Taken if two anonymous visits get the same page, apart from tokens.
+    #[default]
+    Auto,
+    /// Taken.
+    Always,
+    /// Left out.
+    Never,
+}
+
+impl MirrorPrivate {
+    /// As written in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MirrorPrivate::Auto => "auto",
+            MirrorPrivate::Always => "always",
+            MirrorPrivate::Never => "never",
+        }
+    }
+}
+
+/// What the crawler does with `robots.txt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MirrorRobots {
+    /// Obeyed, but for what forbids the whole site: an unreadable file, or `Disallow: /` for robots in general.
+    #[default]
+    Auto,
+    /// Obeyed, as a search engine would (RFC 9309).
+    Obey,
+    /// Only its site maps and its delay count.
+    Ignore,
+}
+
+impl MirrorRobots {
+    /// As written in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MirrorRobots::Auto => "auto",
+            MirrorRobots::Obey => "obey",
+            MirrorRobots::Ignore => "ignore",
+        }
+    }
 }
 
 /// One `[[site.route]]`.
@@ -296,8 +346,8 @@ pub struct Route {
     pub path: PathPattern,
     /// Whether answers may be cached.
     pub cache: bool,
-    /// Whether the crawler takes them.
-    pub mirror: bool,
+    /// Whether the crawler takes them; `None`: as the rest of the site.
+    pub mirror: Option<bool>,
     /// The wait for the origin when there is no copy, and the longest silence within its answer; `None`: the site's.
     pub timeout: Option<Duration>,
 }
@@ -316,7 +366,17 @@ impl Site {
         self.routes
             .iter()
             .find(|route| route.path.matches(path))
-            .map_or((true, true), |route| (route.cache, route.mirror))
+            .map_or((true, true), |route| (route.cache, route.mirror.unwrap_or(true)))
+    }
+
+    /// What the crawler does with private answers at `path`: a route that switches the mirror on means these, too.
+    pub fn private(&self, path: &str) -> MirrorPrivate {
+        let route = self.routes.iter().find(|route| route.path.matches(path));
+        match route.and_then(|route| route.mirror) {
+            Some(true) => MirrorPrivate::Always,
+            Some(false) => MirrorPrivate::Never,
+            None => self.mirror.private,
+        }
     }
 
     /// How long the origin is waited for on `path`, if its route says so.

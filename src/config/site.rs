@@ -256,6 +256,8 @@ fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
         include: once(raw.include.or_default(), notes),
         exclude: once(raw.exclude.or_default(), notes),
         asset_hosts: once(raw.asset_hosts.or_default(), notes),
+        private: raw.private.or(default.private),
+        robots: raw.robots.or(default.robots),
     }
 }
 
@@ -264,7 +266,7 @@ fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<Route
         notes.missing(&place, "path", "write which paths are meant, as in path = \"/admin/*\"");
     }
     let path = value.path.here()?.value;
-    let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.or(Switch(true)).0);
+    let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.here().map(|at| at.value.0));
     let timeout = value.timeout.within(TIMER, notes).here().map(|timeout| timeout.value);
     Some(Route { path, cache, mirror, timeout })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::node::{Fault, Notes, Place, Value, kind, shown, text};
-use super::ready::{OriginMode, PathPattern, Statuses};
+use super::ready::{MirrorPrivate, MirrorRobots, OriginMode, PathPattern, Statuses};
 use crate::fingerprint::fold;
 
 /// Longer than anyone waits for anything, and short enough to be added to any clock.
@@ -39,6 +39,8 @@ texts! {
     Rate: "a rate such as \"5/s\"", rate;
     Switch: "\"on\" or \"off\"", switch;
     OriginMode: "\"auto\", \"drain\" or \"off\"", origin_mode;
+    MirrorPrivate: "\"auto\", \"always\" or \"never\"", mirror_private;
+    MirrorRobots: "\"auto\", \"obey\" or \"ignore\"", mirror_robots;
     Preset: "the name of a preset", preset;
     PathPattern: "a path pattern such as \"/admin/*\"", path_pattern;
     QueryName: "a parameter's name", query_name;
@@ -183,6 +185,26 @@ fn origin_mode(text: &str) -> Result<OriginMode, Fault> {
         .ok_or_else(|| {
             let help = "write \"auto\" (as its health says), \"drain\" (nothing new) or \"off\"";
             Fault::new(format!("{} is not a mode", shown(text)), help)
+        })
+}
+
+fn mirror_private(text: &str) -> Result<MirrorPrivate, Fault> {
+    [MirrorPrivate::Auto, MirrorPrivate::Always, MirrorPrivate::Never]
+        .into_iter()
+        .find(|word| word.as_str() == text)
+        .ok_or_else(|| {
+            let help = "write \"auto\" (if two anonymous visits get the same page), \"always\" or \"never\"";
+            Fault::new(format!("{} is not a way to treat private pages", shown(text)), help)
+        })
+}
+
+fn mirror_robots(text: &str) -> Result<MirrorRobots, Fault> {
+    [MirrorRobots::Auto, MirrorRobots::Obey, MirrorRobots::Ignore]
+        .into_iter()
+        .find(|word| word.as_str() == text)
+        .ok_or_else(|| {
+            let help = "write \"auto\" (obeyed, unless it forbids the whole site), \"obey\" or \"ignore\"";
+            Fault::new(format!("{} is not a way to treat robots.txt", shown(text)), help)
         })
 }
 

@@ -12,7 +12,8 @@
 //! A redirect to a login page is refused without a cookie too, unless it is a key page: a page that has moved
 //! behind a login is not in the copy, so that visitors get the holding page and not a login that cannot work.
 //!
-//! `private` and `no-store` refuse (RFC 9111 sections 5.2.2.5 and 5.2.2.7), `no-cache` does not: it asks for
+//! `private` and `no-store` (RFC 9111 sections 5.2.2.5 and 5.2.2.7) refuse an answer in an archive. The crawler, which can
+//! ask again, finds out whether everybody gets the same page (`private`). `no-cache` refuses nothing: it asks for
 //! validation, and a crawl fetches anew. One exception: PHP sends `no-store` with an expiry in 1981 by itself on
 //! each page of a site that begins a session. That is a default of the machine, not a word of the owner about the page;
 //! taken at its word, most small shops would have no copy at all.
@@ -22,6 +23,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::html::LoginForm;
 use super::links::Need;
+use crate::config::ready::MirrorPrivate;
 
 macro_rules! refusals {
     ($($name:ident: $code:literal, $sentence:literal;)+) => {
@@ -52,6 +54,7 @@ refusals! {
     TooDeep: "too-deep", "It is more links away from a start page than max_depth.";
     PageLimit: "page-limit", "The snapshot has max_pages pages.";
     FileLimit: "file-limit", "The snapshot has as many files as one may have.";
+    RequisiteLimit: "requisite-limit", "Enough files have been asked for that pages are drawn with: more than a site of so many pages has.";
     ByteLimit: "byte-limit", "The snapshot is as large as one may be.";
     TooLong: "too-long", "The address is longer than a real one.";
     Repeating: "repeating", "The address repeats itself: a link that grows.";
@@ -69,6 +72,8 @@ refusals! {
     Partial: "partial", "It is a part of a file (206).";
     Private: "private", "The site says that it is one visitor's own (Cache-Control: private).";
     NoStore: "no-store", "The site says that it must not be stored (Cache-Control: no-store).";
+    Varies: "private-varies", "The site marks it as private or no-store, and two visits without cookies got different pages. \
+        A route with mirror = \"on\" takes it all the same.";
     LoginCookie: "login-cookie", "It sets the cookie of somebody who is logged in.";
     LoginPage: "login-page", "It is a login page made for one visitor.";
     NeedsLogin: "needs-login", "It leads to a login page.";
@@ -103,11 +108,18 @@ pub enum Head {
     Refused(Refusal),
 }
 
-/// Judges status and header fields.
+/// Judges status and header fields of an answer that cannot be asked for again.
 pub fn head(status: StatusCode, headers: &HeaderMap) -> Head {
+    head_for(status, headers, MirrorPrivate::Never)
+}
+
+/// The same, where the configuration says what becomes of private answers.
+pub fn head_for(status: StatusCode, headers: &HeaderMap, private: MirrorPrivate) -> Head {
     let refusal = match status.as_u16() {
         200 | 203 => None,
-        301 | 302 | 303 | 307 | 308 => return redirect(headers),
+        301 | 302 | 303 | 307 | 308 => {
+            return personal_for(headers, private).map_or(Head::Redirect, Head::Refused);
+        }
         206 => Some(Refusal::Partial),
         404 => Some(Refusal::NotFound),
         410 => Some(Refusal::Gone),
@@ -116,14 +128,22 @@ pub fn head(status: StatusCode, headers: &HeaderMap) -> Head {
         408 | 425 | 429 | 500..=599 => return Head::Later,
         _ => Some(Refusal::Status),
     };
-    match refusal.or_else(|| personal(headers)) {
+    match refusal.or_else(|| personal_for(headers, private)) {
         Some(refusal) => Head::Refused(refusal),
         None => Head::Body,
     }
 }
 
-fn redirect(headers: &HeaderMap) -> Head {
-    personal(headers).map_or(Head::Redirect, Head::Refused)
+/// What [`personal`] says, where the configuration says what becomes of private answers.
+pub fn personal_for(headers: &HeaderMap, private: MirrorPrivate) -> Option<Refusal> {
+    let refusal = personal(headers)?;
+    let by_mark = matches!(refusal, Refusal::Private | Refusal::NoStore);
+    (private == MirrorPrivate::Never || !by_mark).then_some(refusal)
+}
+
+/// Whether the header fields mark the answer as one visitor's own, or as not to be stored.
+pub fn is_private(headers: &HeaderMap) -> bool {
+    matches!(personal(headers), Some(Refusal::Private | Refusal::NoStore))
 }
 
 /// What the header fields say about whose answer it is: the reason not to store it, if there is one.
@@ -216,6 +236,37 @@ pub fn is_login_address(address: &str) -> bool {
         ["login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "auth", "sso"];
     let path = address.split(['?', '#']).next().unwrap_or(address);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+    path.rsplit('/').filter(|step| !step.is_empty()).take(2).any(|step| {
+        let step = step.split('.').next().unwrap_or(step).to_ascii_lowercase();
+        STEPS.contains(&step.as_str())
+    })
+}
+
+/// Whether an address is that of what is each visitor's own, though it looks alike to all who have none yet: a basket, an
+/// account. By its last steps.
+pub fn is_own_address(path: &str) -> bool {
+    const STEPS: [&str; 20] = [
+        "account",
+        "accounts",
+        "admin",
+        "basket",
+        "cart",
+        "checkout",
+        "dashboard",
+        "favorites",
+        "favourites",
+        "logout",
+        "me",
+        "my-account",
+        "my_account",
+        "myaccount",
+        "mypage",
+        "orders",
+        "profile",
+        "settings",
+        "wishlist",
+        "wp-admin",
+    ];
     path.rsplit('/').filter(|step| !step.is_empty()).take(2).any(|step| {
         let step = step.split('.').next().unwrap_or(step).to_ascii_lowercase();
         STEPS.contains(&step.as_str())
@@ -344,6 +395,22 @@ mod tests {
             "/login/a/b",
         ] {
             assert!(!is_login_address(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_each_visitors_own_is_known_by_its_address() {
+        for (path, expected) in [
+            ("/cart", true),
+            ("/Cart/", true),
+            ("/cart.php", true),
+            ("/shop/my-account/edit", true),
+            ("/mypage", true),
+            ("/", false),
+            ("/carts-and-waggons", false),
+            ("/account/a/b", false),
+        ] {
+            assert_eq!(is_own_address(path), expected, "{path}");
         }
     }
 

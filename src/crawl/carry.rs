@@ -153,6 +153,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::NothingNew
         | Refusal::PageLimit
         | Refusal::FileLimit
+        | Refusal::RequisiteLimit
         | Refusal::ByteLimit
         | Refusal::QueryBound
         | Refusal::TooManyHops => Heard::Nothing,
@@ -162,6 +163,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Unauthorized | Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
         // A bot wall says so, too: never the site's word, however often it is heard.
         Refusal::Forbidden
+        | Refusal::Varies
         | Refusal::Status
         | Refusal::Partial
         | Refusal::WrongPage
@@ -262,9 +264,10 @@ mod tests {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
                 | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
                 NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
-                NothingNew | PageLimit | FileLimit | ByteLimit | QueryBound | TooManyHops | Unauthorized
-                | Forbidden | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
-                | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
+                NothingNew | PageLimit | FileLimit | RequisiteLimit | Varies | ByteLimit | QueryBound
+                | TooManyHops | Unauthorized | Forbidden | LoginPage | NeedsLogin | Status | Partial
+                | WrongPage | ForeignPage | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop
+                | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
         }

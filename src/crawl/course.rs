@@ -22,12 +22,12 @@ use super::outcome::CrawlError;
 use super::pace::Pace;
 use super::progress::Progress;
 use super::receive::Bounds;
-use super::report::Report;
+use super::report::{Forbidden, Report};
 use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
 use super::visit::{End, Visit, Visitor, Way};
-use crate::config::ready::Site;
+use crate::config::ready::{MirrorRobots, Site};
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
 use crate::verdict::{Character, Learning};
@@ -41,6 +41,11 @@ const TOTAL_BYTES: u64 = 20 * 1024 * 1024 * 1024;
 const MAPS: usize = 500;
 const MAP_DEPTH: u32 = 3;
 
+/// Files that pages are drawn with, as far as they are asked for: so many, and so many more for each page that is stored.
+/// A style sheet can name more than a crawl gets through in a day.
+const REQUISITES: u64 = 5000;
+const REQUISITES_A_PAGE: u64 = 20;
+
 /// What the report calls a `robots.txt` that could not be had.
 pub(super) const UNREADABLE: &str = "unreadable";
 /// Addresses of the snapshot in service that are offered at once.
@@ -53,6 +58,8 @@ pub(super) struct Done {
     pub(super) fates: Fates,
     pub(super) drawn: Drawn,
     pub(super) character: Character,
+    /// The key of the page that the site gives for each address that it does not know, if it is a program's.
+    pub(super) shell: Option<&'static str>,
     pub(super) cut_short: Option<String>,
 }
 
@@ -73,8 +80,11 @@ pub(super) struct Crawl<'a, F> {
     pub(super) links: Links,
     /// What its pages teach about the site.
     pub(super) learning: Learning,
+    pub(super) shell: Option<&'static str>,
     pub(super) report: Report,
     pub(super) failures_in_a_row: u32,
+    /// Files that pages are drawn with and that were asked for.
+    requisites: u64,
     pub(super) cut_short: Option<String>,
 }
 
@@ -101,7 +111,8 @@ pub(super) async fn crawl<F: Fetch>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Arc::new(Semaphore::new((cores / 2).max(1)));
     let way = Mutex::new(way);
-    let visitor = Visitor { fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
+    let visitor =
+        Visitor { site, fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
     let mut crawl = Crawl {
         site,
         visitor: &visitor,
@@ -114,21 +125,24 @@ pub(super) async fn crawl<F: Fetch>(
         drawn: Drawn::default(),
         links: Links::default(),
         learning: Learning::default(),
+        shell: None,
         report: Report::default(),
         failures_in_a_row: 0,
+        requisites: 0,
         cut_short: None,
     };
     let key_pages = crawl.seed_key_pages();
     crawl.robots().await?;
     crawl.seed_well_known();
     crawl.offer_learned();
+    crawl.offer_requisites();
     crawl.drain().await?;
     crawl.again().await?;
     crawl.strays().await;
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
-    let Crawl { report, fates, drawn, learning, cut_short, .. } = crawl;
-    Ok(Done { report, key_pages, fates, drawn, character: learning.done(), cut_short })
+    let Crawl { report, fates, drawn, learning, shell, cut_short, .. } = crawl;
+    Ok(Done { report, key_pages, fates, drawn, character: learning.done(), shell, cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {
@@ -155,14 +169,11 @@ impl<F: Fetch> Crawl<'_, F> {
             let next = match &visit.end {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
-                    self.policy.robots = findings.robots.clone().unwrap_or_default();
-                    visitor.pace.delay(self.policy.robots.delay);
-                    self.report.robots = "found".into();
+                    self.heed(findings.robots.clone().unwrap_or_default(), "found");
                     None
                 }
                 End::Failed(..) => {
-                    self.policy.robots = Robots::disallow_all();
-                    self.report.robots = UNREADABLE.into();
+                    self.heed(Robots::disallow_all(), UNREADABLE);
                     None
                 }
                 End::Refused(_) | End::Wrong(_) | End::Stage(_) | End::Ending => None,
@@ -174,6 +185,21 @@ impl<F: Fetch> Crawl<'_, F> {
             }
         }
         Ok(())
+    }
+
+    /// Goes by `robots.txt` as far as the configuration says.
+    fn heed(&mut self, robots: Robots, said: &'static str) {
+        let forbids = robots.forbids_the_site();
+        let robots = match self.site.mirror.robots {
+            MirrorRobots::Auto => robots.but_for_everything(),
+            MirrorRobots::Obey => robots,
+            MirrorRobots::Ignore => robots.without_rules(),
+        };
+        let obeyed = robots.forbids_the_site();
+        self.report.robots_forbid = forbids.then_some(Forbidden { obeyed });
+        self.report.robots = said.into();
+        self.visitor.pace.delay(robots.delay);
+        self.policy.robots = robots;
     }
 
     /// What every site may have.
@@ -274,7 +300,10 @@ impl<F: Fetch> Crawl<'_, F> {
         loop {
             let item = self.frontier.pop()?;
             match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
-                None => return Some(item),
+                None => {
+                    self.requisites += u64::from(matches!(item.need, Need::Draw | Need::Guess));
+                    return Some(item);
+                }
                 Some(refusal) => self.refuse(refusal, &item),
             }
         }
@@ -289,6 +318,12 @@ impl<F: Fetch> Crawl<'_, F> {
             Need::Key => None,
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
+            Need::Draw | Need::Guess
+                if self.requisites
+                    >= REQUISITES.saturating_add(counts.pages.saturating_mul(REQUISITES_A_PAGE)) =>
+            {
+                Some(Refusal::RequisiteLimit)
+            }
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
             Need::Site | Need::Draw | Need::Link | Need::Guess => None,
         }

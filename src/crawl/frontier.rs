@@ -378,7 +378,7 @@ mod tests {
         site.routes = vec![Route {
             path: PathPattern::new("/shop/off/*").unwrap(),
             cache: true,
-            mirror: false,
+            mirror: Some(false),
             timeout: None,
         }];
         let mut policy = Policy::new(&site);

@@ -26,7 +26,12 @@ pub(super) struct Learned {
     unlinked: HashSet<Arc<str>>,
     /// How many of those there may be.
     room: usize,
+    /// Files that pages are drawn with and that the snapshot in service lacks: only a browser computes their addresses.
+    requisites: Vec<Arc<str>>,
 }
+
+/// Files that may be learned for one snapshot: more than a program is cut into.
+const REQUISITES: usize = 2000;
 
 impl Learned {
     /// What visitors ask for and the current snapshot lacks.
@@ -50,6 +55,10 @@ impl Learned {
             let report = current.as_ref().and_then(|current| store.report(&current.id()));
             let unlinked = report.and_then(|report| report["unlinked"].as_u64()).unwrap_or(0);
             let learned = Learned::new(lacking, room(max_pages, unlinked));
+            let requisites = visits.requisites(clock::now().wall, PATHS).into_iter();
+            let requisites =
+                requisites.map(|key| Arc::from(scope.key(&key))).filter(|key: &Arc<str>| !has(key));
+            let learned = Learned { requisites: requisites.take(REQUISITES).collect(), ..learned };
             Learned { asked: popular.into_iter().collect(), ..learned }
         });
         gathered.await.unwrap_or_default()
@@ -62,6 +71,11 @@ impl Learned {
     /// How often visitors asked for an address.
     pub(super) fn visits(&self, key: &str) -> u64 {
         self.asked.get(key).copied().unwrap_or(0)
+    }
+
+    /// What only browsers find, once.
+    pub(super) fn requisites(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.requisites)
     }
 
     /// The next to be offered, as long as there is room.

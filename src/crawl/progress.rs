@@ -18,6 +18,7 @@ pub(super) struct Counters {
     pub(super) redirects: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) unchanged: AtomicU64,
+    pub(super) private: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) requests: AtomicU64,
@@ -49,6 +50,9 @@ pub struct Reading {
     pub bytes: u64,
     /// Of the pages and files, those that the site says have not changed since the current snapshot.
     pub unchanged: u64,
+    /// Answers that the site marks as `private` or `no-store`, and that were taken all the same: everybody gets them, or
+    /// the configuration says so.
+    pub private: u64,
     /// Addresses that were not fetched or not stored, for a reason.
     pub refused: u64,
     /// Files that could not be had.
@@ -95,6 +99,7 @@ impl Progress {
             redirects: c.redirects.load(Relaxed),
             bytes: c.bytes.load(Relaxed),
             unchanged: c.unchanged.load(Relaxed),
+            private: c.private.load(Relaxed),
             refused: c.refused.load(Relaxed),
             errors: c.errors.load(Relaxed),
             requests: c.requests.load(Relaxed),
@@ -115,7 +120,7 @@ impl Progress {
     /// Begins to count anew. Requests under way count on.
     pub(super) fn reset(&self) {
         let c = &*self.0;
-        let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged];
+        let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged, &c.private];
         let asked = [&c.refused, &c.errors, &c.requests, &c.queued, &c.recalled, &c.carried, &c.gone];
         let pace = [&c.at_once, &c.gap, &c.slowdowns, &c.too_many, &c.held, &c.held_until];
         for counter in stored.into_iter().chain(asked).chain(pace) {

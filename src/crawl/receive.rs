@@ -46,6 +46,11 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
+    /// Whether all of it is in `rest`.
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.held.is_empty() && self.len == self.rest.len() as u64
+    }
+
     /// The beginning, as far as it was to be held.
     pub(super) fn beginning(&self) -> &[u8] {
         let all = if self.held.is_empty() { &self.rest } else { &self.held };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::admission::Refusal;
+use super::course::UNREADABLE;
 use super::gate::Broken;
 use super::progress::Reading;
 
@@ -61,9 +62,18 @@ pub struct Report {
     pub lost_assets: Option<Vec<String>>,
     /// The slowest answers, slowest first.
     pub slowest: Vec<Slow>,
-    /// What `robots.txt` was like: `found`, `none`, or `unreadable` (then nothing but what the owner asked for
-    /// was fetched).
+    /// What `robots.txt` was like: `found`, `none`, or `unreadable`.
     pub robots: Code,
+    /// That it forbids the whole site, or cannot be read, and what that meant for this copy.
+    pub robots_forbid: Option<Forbidden>,
+}
+
+/// A `robots.txt` that forbids the whole site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Forbidden {
+    /// Whether the crawl kept to it.
+    pub obeyed: bool,
 }
 
 /// An interrupted crawl that was gone on with.
@@ -207,6 +217,48 @@ impl Report {
         }
     }
 
+    /// What `robots.txt` meant for this copy, if it forbids the whole site.
+    pub fn of_robots(&self) -> Option<String> {
+        let Forbidden { obeyed } = self.robots_forbid?;
+        let says = if self.robots == UNREADABLE { "cannot be read, which forbids" } else { "forbids" };
+        Some(match obeyed {
+            false => {
+                format!("robots.txt {says} the whole site; the copy is taken all the same (mirror.robots)")
+            }
+            true => format!(
+                "robots.txt {says} the whole site: only key pages and what they are drawn with are copied (mirror.robots)"
+            ),
+        })
+    }
+
+    /// What was decided about whole parts of the site, and why, for who runs it.
+    pub fn decisions(&self) -> Vec<String> {
+        let count = |refusal: Refusal| self.refusals.get(refusal.code()).map_or(0, |refused| refused.count);
+        let private = count(Refusal::Private) + count(Refusal::NoStore);
+        let told = [
+            (
+                self.counts.private,
+                "answers are marked private or no-store and taken: everybody gets the same (mirror.private)",
+            ),
+            (
+                count(Refusal::Varies),
+                "answers are marked private or no-store and left out: two visits without cookies got different ones; \
+                 a route with mirror = \"on\" takes them",
+            ),
+            (private, "answers are marked private or no-store and left out (mirror.private, or a route)"),
+            (
+                count(Refusal::RequisiteLimit),
+                "files that pages are drawn with are left out: they are more than a crawl asks for",
+            ),
+            (count(Refusal::PageLimit), "pages are left out: mirror.max_pages"),
+            (
+                count(Refusal::FileLimit) + count(Refusal::ByteLimit),
+                "files are left out: the snapshot is as large as one may be",
+            ),
+        ];
+        told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+
     /// Notes how long an answer took.
     pub(super) fn took(&mut self, path: &str, took: Duration) {
         let ms = took.as_millis() as u64;
@@ -255,6 +307,30 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&report.to_json()).unwrap();
         assert_eq!(json["refusals"]["robots"]["count"], 5000);
         assert_eq!(json["pages"], 0);
+    }
+
+    #[test]
+    fn what_was_decided_is_said_in_words() {
+        let mut report = Report::default();
+        assert_eq!((report.of_robots(), report.decisions()), (None, vec![]));
+        for (robots, obeyed, expected) in [
+            ("found", false, "robots.txt forbids the whole site; the copy is taken all the same"),
+            (
+                "unreadable",
+                false,
+                "robots.txt cannot be read, which forbids the whole site; the copy is taken",
+            ),
+            ("found", true, "robots.txt forbids the whole site: only key pages"),
+        ] {
+            (report.robots, report.robots_forbid) = (robots.into(), Some(Forbidden { obeyed }));
+            let said = report.of_robots().unwrap();
+            assert!(said.starts_with(expected), "{said}");
+        }
+        report.counts.private = 3;
+        report.refuse(Refusal::Varies, "/a", None, None);
+        report.refuse(Refusal::RequisiteLimit, "/b.png", None, None);
+        let said = report.decisions();
+        assert!(said.len() == 3 && said[0].starts_with("3 ") && said[1].contains("different"), "{said:?}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Robots {
     pub sitemaps: Vec<String>,
     /// The time between two requests that the site asks for (`Crawl-delay`: no standard, but common).
     pub delay: Option<Duration>,
+    /// Whether a group names us, and so is not about robots in general.
+    ours: bool,
 }
 
 /// What one group says, as far as it is about us.
@@ -95,8 +97,29 @@ impl Robots {
                 _ => {}
             }
         }
+        let is_ours = ours.is_some();
         let Group { rules, delay } = ours.unwrap_or(everyones);
-        Robots { rules, sitemaps, delay }
+        Robots { rules, sitemaps, delay, ours: is_ours }
+    }
+
+    /// Whether it forbids the front page, and so the site.
+    pub fn forbids_the_site(&self) -> bool {
+        !self.allows("/")
+    }
+
+    /// The same as far as a site's owner means it for the copy that he asked for himself. A test site's `Disallow: /`
+    /// that went live with it, or a `robots.txt` that fails, would leave the site without a copy; the lists that keep
+    /// robots out of search pages and baskets are as good for us as for others. A group that names us is obeyed whole.
+    pub fn but_for_everything(mut self) -> Robots {
+        if !self.ours {
+            self.rules.retain(|rule| rule.allow || !rule.matches("/"));
+        }
+        self
+    }
+
+    /// Only what is no rule: the site maps and the delay.
+    pub fn without_rules(self) -> Robots {
+        Robots { rules: Vec::new(), ..self }
     }
 
     /// Whether a page may be fetched, by its key. The longest rule speaks; of two equal ones the one that
@@ -258,6 +281,27 @@ mod tests {
             b"Sitemap: https://example.jp/a.xml\nUser-agent: x\nDisallow: /\nsitemap:/b.xml # b\n",
         );
         assert_eq!(robots.sitemaps, ["https://example.jp/a.xml", "/b.xml"]);
+    }
+
+    #[test]
+    fn the_owners_own_copy_is_not_forbidden_by_what_is_for_others() {
+        for (file, key, as_written, as_meant) in [
+            ("User-agent: *\nDisallow: /", "/a", false, true),
+            ("User-agent: *\nDisallow: /*", "/a", false, true),
+            ("User-agent: *\nDisallow: *\nDisallow: /search", "/search?q=a", false, false),
+            ("User-agent: *\nDisallow: /\nAllow: /public", "/a", false, true),
+            ("User-agent: *\nDisallow: /cart", "/cart", false, false),
+            ("User-agent: katahai\nDisallow: /", "/a", false, false),
+            ("User-agent: *\nDisallow: /\nUser-agent: katahai\nDisallow: /x", "/a", true, true),
+        ] {
+            let robots = Robots::parse(file.as_bytes());
+            assert_eq!(robots.allows(key), as_written, "{file}");
+            assert_eq!(robots.clone().but_for_everything().allows(key), as_meant, "{file}");
+            assert!(robots.without_rules().allows(key), "{file}");
+        }
+        assert!(Robots::disallow_all().forbids_the_site());
+        assert!(Robots::disallow_all().but_for_everything().allows("/a"));
+        assert!(!Robots::parse(b"User-agent: *\nDisallow: /a").forbids_the_site());
     }
 
     #[test]

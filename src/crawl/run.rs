@@ -20,7 +20,7 @@ use super::report::{Gate, Report, Resumed};
 use super::resume::{self, Staged};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Begun, Keep, Snapshot, Staging, Store, rfc3339};
+use crate::snapshot::{Begun, FALLBACK_PAGE, Keep, Snapshot, Staging, Store, rfc3339};
 use crate::tasks;
 use crate::visits::Visits;
 
@@ -104,7 +104,10 @@ pub(super) async fn fill<F: Fetch>(
     report.counts = progress.read();
     report.lose(evidence.lost_assets.into_iter().map(|asset| asset.path));
     report.gate = Gate { passed: broken.is_empty(), broken };
-    let character = done.character.written();
+    let mut character = done.character.written();
+    if let Some(shell) = done.shell {
+        character[FALLBACK_PAGE] = shell.into();
+    }
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, character)).await
 }

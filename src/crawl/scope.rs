@@ -13,6 +13,7 @@ use encoding_rs::{EncoderResult, Encoding};
 use url::Url;
 
 use crate::ask::key::page_key;
+use crate::ask::location::own_names;
 use crate::config::ready::{AssetHost, Failover, Site};
 
 /// The hosts of one site, and how its keys are made.
@@ -20,6 +21,10 @@ use crate::config::ready::{AssetHost, Failover, Site};
 pub(super) struct Scope {
     /// Host names, lower case, with the port only where it is not the scheme's own.
     hosts: Vec<String>,
+    /// Under these the origins name themselves: nobody but them says so, and it means the site.
+    own: Vec<String>,
+    /// Those of them that are none of the site's names without a port.
+    origins: Vec<String>,
     ignore_query: Vec<String>,
     asset_hosts: Vec<AssetHost>,
     /// What the operator says of good and wrong pages.
@@ -65,14 +70,21 @@ impl Scope {
         if hosts.is_empty() {
             hosts.push("localhost".to_owned());
         }
+        let own = own_names(site);
+        let origins = own.iter().filter(|name| !hosts.contains(name)).cloned().collect();
         let asset_hosts = site.mirror.asset_hosts.clone();
         let (ignore_query, policy) = (site.cache.ignore_query.clone(), Arc::new(site.failover.clone()));
-        Scope { hosts, ignore_query, asset_hosts, policy }
+        Scope { hosts, own, origins, ignore_query, asset_hosts, policy }
     }
 
     /// The host that is asked first.
     pub(super) fn host(&self) -> &str {
         self.hosts.first().map_or("localhost", String::as_str)
+    }
+
+    /// What only the origins call themselves, and no visitor.
+    pub(super) fn origins(&self) -> &[String] {
+        &self.origins
     }
 
     /// The address of a target ("path?query") of the site, to resolve links against.
@@ -97,6 +109,7 @@ impl Scope {
         let host =
             url.port().map_or_else(|| Cow::Borrowed(host), |port| Cow::Owned(format!("{host}:{port}")));
         self.hosts.iter().any(|ours| bare(ours) == bare(&host))
+            || self.own.binary_search_by(|own| own.as_str().cmp(&host)).is_ok()
     }
 
     /// Where a key leads that is another host's file; `None` for the site's own.
@@ -243,6 +256,8 @@ fn is_session(pair: &str) -> bool {
 pub(super) fn test_scope(hosts: &[&str]) -> Scope {
     Scope {
         hosts: hosts.iter().map(|h| (*h).to_owned()).collect(),
+        own: Vec::new(),
+        origins: Vec::new(),
         ignore_query: vec!["utm_*".into(), "fbclid".into()],
         asset_hosts: ["cdn.example.com", "*.example.net", "http://old.example.org:8080"]
             .map(|host| AssetHost::new(host).expect("a host"))

@@ -18,6 +18,21 @@ use crate::snapshot::{Class, Page};
 /// Files that fail one after the other until the site counts as gone.
 const FAILURES_IN_A_ROW: u32 = 24;
 
+/// Files that one page may need to be drawn: a gallery's pictures.
+const PAGE_NEEDS: usize = 5000;
+/// Files that one style sheet, script or list may need.
+const FILE_NEEDS: usize = 2000;
+
+/// Takes the files out of `links` that are needed beyond the first `most` ones.
+fn beyond(links: &mut Vec<(String, Need)>, most: usize) -> Vec<(String, Need)> {
+    let mut needed = 0;
+    let over = links.extract_if(.., |(_, need)| {
+        needed += usize::from(*need != Need::Link);
+        *need != Need::Link && needed > most
+    });
+    over.collect()
+}
+
 impl<F: Fetch> Crawl<'_, F> {
     /// Takes note of what became of one address. What came from the staging is in it already.
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
@@ -128,8 +143,14 @@ impl<F: Fetch> Crawl<'_, F> {
     }
 
     /// Offers what a file leads to.
-    fn follow(&mut self, item: &Item, findings: Findings) {
+    fn follow(&mut self, item: &Item, mut findings: Findings) {
         self.frontier.learn(item, &findings.sketch);
+        let most = if findings.lesson.is_some() { PAGE_NEEDS } else { FILE_NEEDS };
+        for (key, _) in beyond(&mut findings.links, most) {
+            // Not one by one among the fates: there may be more of these than the site has files.
+            self.visitor.progress.counters().refused.fetch_add(1, Relaxed);
+            self.report.refuse(Refusal::RequisiteLimit, &key, Some(&item.key), None);
+        }
         if item.need != Need::Link {
             // Another host's trouble does not keep the site's own copy back.
             let own = |key: &str| self.is_own(key);
@@ -227,6 +248,14 @@ impl<F: Fetch> Crawl<'_, F> {
                 Offered::Known => {}
                 Offered::Refused(refusal) => self.refuse(refusal, &item),
             }
+        }
+    }
+
+    /// Offers the files that only browsers find. There may be others in their places by now, so that they are wanted no
+    /// more than a guess is.
+    pub(super) fn offer_requisites(&mut self) {
+        for key in self.learned.requisites() {
+            self.offer(&key, Need::Guess, 0, 0, None);
         }
     }
 

@@ -10,10 +10,10 @@ use super::course::Crawl;
 use super::fetch::{Fetch, FetchAsk};
 use super::frontier::{Item, Priority};
 use super::links::Need;
+use super::shell::SHELL;
 use super::tempo::Kind;
 use super::visit::Visitor;
 use crate::http::{Body, coding};
-use crate::verdict::Learning;
 
 /// Random paths of one crawl: two, so that what is said of one of them alone is told from what is said of any.
 const STRAYS: [&str; 2] = ["", ".html"];
@@ -31,8 +31,15 @@ impl<F: Fetch> Crawl<'_, F> {
             let key = format!("/{}{ending}", unlikely(&self.site.name, n));
             let (need, rank) = (Need::Link, Priority::default());
             let item = Item { key: key.as_str().into(), need, depth: 0, hops: 0, found_on: None, rank };
-            if self.cut_short.is_none() && self.policy.judge(&item).is_ok() {
-                stray(self.visitor, &key, &mut self.learning).await;
+            if self.cut_short.is_none()
+                && self.policy.judge(&item).is_ok()
+                && let Some(came) = ask(self.visitor, &key).await
+            {
+                self.learning.stray(came.status, &came.body, came.content_type.as_deref());
+                // The other one has an ending, and may be answered as a file is.
+                if n == 0 && self.is_shell(&came).await {
+                    self.shell = Some(SHELL);
+                }
             }
         }
     }
@@ -43,20 +50,28 @@ fn unlikely(site: &str, n: usize) -> String {
     blake3::hash(format!("{site} {n}").as_bytes()).to_hex()[..12].to_owned()
 }
 
-async fn stray<F: Fetch>(visitor: &Visitor<'_, F>, key: &str, learning: &mut Learning) {
+/// What came of a page that was asked for.
+pub(super) struct Came {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    pub(super) content_type: Option<String>,
+}
+
+/// Asks for a page, without more ado if it does not come.
+pub(super) async fn ask<F: Fetch>(visitor: &Visitor<'_, F>, key: &str) -> Option<Came> {
     let (way, target) = visitor.way_to(key);
     let turn = visitor.pace.turn(visitor.progress).await;
     let _under_way = visitor.progress.request();
     let ask = FetchAsk::new(way.via, way.tls, &way.host, &target);
-    let Ok(Ok(answer)) = timeout(WAIT, visitor.fetch.fetch(ask)).await else { return };
+    let answer = timeout(WAIT, visitor.fetch.fetch(ask)).await.ok()?.ok()?;
     turn.good(Kind::Page);
     drop(turn);
     let (head, body) = answer.into_parts();
-    let Ok(Some(body)) = timeout(WAIT, beginning(body)).await else { return };
-    let plain = coding::plain(&head.headers, &body, MOST).filter(|plain| plain.all && !plain.broken);
-    let Some(plain) = plain else { return };
+    let body = timeout(WAIT, beginning(body)).await.ok()??;
+    let plain = coding::plain(&head.headers, &body, MOST).filter(|plain| plain.all && !plain.broken)?;
+    let body = plain.bytes.to_vec();
     let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    learning.stray(head.status.as_u16(), &plain.bytes, content_type);
+    Some(Came { status: head.status.as_u16(), body, content_type: content_type.map(str::to_owned) })
 }
 
 /// The body, if it comes to its end soon enough.

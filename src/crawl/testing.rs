@@ -13,7 +13,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::fetch::{Fetch, FetchAsk};
 use crate::config::ready::{
-    CachePolicy, Failover, Health, Mirror, Origin, OriginMode, OriginUrl, Site, Statuses,
+    CachePolicy, Failover, Health, Mirror, MirrorPrivate, MirrorRobots, Origin, OriginMode, OriginUrl, Site,
+    Statuses,
 };
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
@@ -76,6 +77,8 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             include: Vec::new(),
             exclude: Vec::new(),
             asset_hosts: Vec::new(),
+            private: MirrorPrivate::Auto,
+            robots: MirrorRobots::Auto,
         },
         routes: Vec::new(),
     }

@@ -1,32 +1,38 @@
 //! One address: asked, asked again where that may help, judged, received, read.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
 
 use super::admission::{self, Head, Refusal};
-use super::appraise::{self, Unfit, appraise};
+use super::appraise::Unfit;
+use super::coming::Coming;
 use super::fetch::{Fetch, FetchAsk, Via};
-use super::findings::{self, Findings, Reading};
+use super::findings::{Findings, Reading};
 use super::frontier::Item;
-use super::known::{Kept, Known};
+use super::known::Known;
+use super::later::{is_too_many, retry_after};
 use super::links::Need;
 use super::pace::{Asking, Pace};
+use super::private::{self, Twice};
 use super::progress::Progress;
-use super::receive::{Arrived, Bounds, Missed, discard, receive};
+use super::receive::{Bounds, Missed, discard, receive};
 use super::scope::{Elsewhere, Place, Scope};
 use super::script;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
+use crate::ask::location;
 use crate::clock;
+use crate::config::ready::{MirrorPrivate, Site};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::snapshot::{BlobId, Class, Notes, Page, Snapshot, StageError, Staging};
+use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 
 /// Times that a file is asked for before it counts as failed.
@@ -40,12 +46,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Other spellings of its own address that a page may redirect to.
 const SPELLINGS: usize = 4;
 /// The longest wait for the beginning of an answer, should whoever fetches not bound it.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
+pub(super) const MAX_SILENCE: Duration = Duration::from_secs(60);
 /// Bytes of a page or sheet that are read for links.
-const HOLD: usize = 8 * 1024 * 1024;
+pub(super) const HOLD: usize = 8 * 1024 * 1024;
 
 /// What all visits of a crawl share.
 pub(super) struct Visitor<'a, F> {
+    pub(super) site: &'a Site,
     pub(super) fetch: &'a F,
     pub(super) scope: Scope,
     pub(super) staging: &'a Staging,
@@ -103,16 +110,45 @@ impl From<Unfit> for End {
 }
 
 /// How one attempt ended.
-enum Once {
+pub(super) enum Once {
     End(End),
-    /// The same page under another spelling of its address.
-    There(Way, String),
+    /// The same page under another spelling of its address, or with the cookie that it wants to see.
+    There(Asked),
     /// Perhaps later.
     Again(Cause, String),
     /// The site is asked too often. [`Pace`] knows until when nobody may ask.
     TooMany(String),
     /// What is stored still holds, but cannot be read: without conditions, please.
     Anew,
+}
+
+/// What is asked, and of whom.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Asked {
+    pub(super) way: Way,
+    /// Path and query.
+    pub(super) target: String,
+    /// What an answer has just set: a site that wants to know whether its visitor takes cookies sets one, redirects to
+    /// the very page, and goes on in that circle for whoever has none.
+    cookie: Option<HeaderValue>,
+}
+
+impl Asked {
+    /// Adds the cookie, if there is one.
+    pub(super) fn carry(&self, headers: &mut HeaderMap) {
+        headers.extend(self.cookie.clone().map(|cookie| (COOKIE, cookie)));
+    }
+}
+
+/// Bytes of the cookies that are sent back to a page that redirects to itself.
+const COOKIES: usize = 4096;
+
+/// The cookies that an answer sets, as a browser sends them back.
+fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    let pairs = headers.get_all(SET_COOKIE).iter();
+    let pairs: Vec<&[u8]> = pairs.filter_map(|value| value.as_bytes().split(|b| *b == b';').next()).collect();
+    let cookies = pairs.join(&b"; "[..]);
+    HeaderValue::from_bytes(&cookies).ok().filter(|cookies| !cookies.is_empty() && cookies.len() <= COOKIES)
 }
 
 /// What one address is asked for.
@@ -129,19 +165,20 @@ impl<F: Fetch> Visitor<'_, F> {
     pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
         let mut errand = Errand { attempt: 1, item, reading, known };
-        let mut ask = self.way_to(&errand.item.key);
+        let (way, target) = self.way_to(&errand.item.key);
+        let mut ask = Asked { way, target, cookie: None };
         let mut asked = Vec::new();
         loop {
             let turn = self.pace.turn(self.progress).await;
             let began = clock::instant();
             let once = {
                 let _under_way = self.progress.request();
-                self.once(&errand, &ask.0, &ask.1, turn).await
+                self.once(&errand, &ask, turn).await
             };
             let took = clock::instant().saturating_duration_since(began);
             let end = match once {
-                Once::There(way, target) => {
-                    asked.push(std::mem::replace(&mut ask, (way, target)));
+                Once::There(there) => {
+                    asked.push(std::mem::replace(&mut ask, there));
                     if asked.len() <= SPELLINGS && !asked.contains(&ask) {
                         continue;
                     }
@@ -163,11 +200,26 @@ impl<F: Fetch> Visitor<'_, F> {
                 Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
             };
-            if matches!(end, End::Body(..)) && ask.0.via == Via::Origin {
-                *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.0;
+            if matches!(end, End::Body(..)) && ask.way.via == Via::Origin {
+                *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.way;
             }
             return Visit { item: errand.item, end, took };
         }
+    }
+
+    /// What becomes of private answers at this key.
+    fn private(&self, key: &str) -> MirrorPrivate {
+        let path = crate::ask::key::path_of(key);
+        match self.site.private(path) {
+            // An empty basket is alike for all, and still nobody's but its owner's.
+            MirrorPrivate::Auto if admission::is_own_address(path) => MirrorPrivate::Never,
+            private @ (MirrorPrivate::Auto | MirrorPrivate::Always | MirrorPrivate::Never) => private,
+        }
+    }
+
+    /// Counts an answer that is taken though it is marked as private.
+    fn count_private(&self, headers: &HeaderMap) {
+        self.progress.counters().private.fetch_add(u64::from(admission::is_private(headers)), Relaxed);
     }
 
     pub(super) fn way(&self) -> Way {
@@ -183,7 +235,8 @@ impl<F: Fetch> Visitor<'_, F> {
     }
 
     /// One request. `turn` is given back as soon as the site is done with it.
-    async fn once(&self, errand: &Errand, way: &Way, target: &str, turn: Asking<'_>) -> Once {
+    async fn once(&self, errand: &Errand, asked: &Asked, turn: Asking<'_>) -> Once {
+        let Asked { way, target, .. } = asked;
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Once::End(End::Refused(Refusal::TooLong));
         };
@@ -192,6 +245,7 @@ impl<F: Fetch> Visitor<'_, F> {
         if let Some(known) = &errand.known {
             known.ask_whether_changed(&mut ask.headers);
         }
+        asked.carry(&mut ask.headers);
         let kind = if errand.item.need == Need::Draw { Kind::Asset } else { Kind::Page };
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
@@ -211,7 +265,8 @@ impl<F: Fetch> Visitor<'_, F> {
             let _aside = self.pace.step_aside();
             return self.unchanged(errand, known.clone(), url, head.headers).await;
         }
-        let judged = admission::head(head.status, &head.headers);
+        let private = self.private(&errand.item.key);
+        let judged = admission::head_for(head.status, &head.headers, private);
         if judged != Head::Later {
             turn.good(kind);
         }
@@ -230,19 +285,39 @@ impl<F: Fetch> Visitor<'_, F> {
             }
             Head::Redirect => {
                 discard(body).await;
-                self.redirect(&errand.item, &url, head.status, &head.headers)
+                drop(turn);
+                let once = self.redirect(&errand.item, &url, asked, (head.status, &head.headers));
+                if !matches!(once, Once::End(End::Redirect(..))) {
+                    return once;
+                }
+                if private::is_doubted(&head.headers, private)
+                    && let Err(ended) =
+                        self.redirects_alike(asked, head.status, &head.headers).await.into_result()
+                {
+                    return *ended;
+                }
+                self.count_private(&head.headers);
+                once
             }
-            Head::Body => self.body(errand, url, Response::from_parts(head, body), turn).await,
+            Head::Body => self.body(errand, url, asked, Response::from_parts(head, body), turn).await,
         }
     }
 
-    fn redirect(&self, item: &Item, url: &Url, status: StatusCode, headers: &HeaderMap) -> Once {
+    fn redirect(
+        &self,
+        item: &Item,
+        url: &Url,
+        asked: &Asked,
+        (status, headers): (StatusCode, &HeaderMap),
+    ) -> Once {
         let location = headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let Some(to) = location.and_then(|location| url.join(location.trim()).ok()) else {
             return Once::End(End::Refused(Refusal::BadLocation));
         };
         let key = match self.scope.of_url(&to) {
-            Place::Here(key) | Place::Asset(key) if *key == *item.key => return self.respelled(item, &to),
+            Place::Here(key) | Place::Asset(key) if *key == *item.key => {
+                return self.respelled(item, &to, asked, headers);
+            }
             Place::Here(key) => Some(key),
             Place::Asset(key) if item.need == Need::Draw => Some(key),
             Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
@@ -256,10 +331,18 @@ impl<F: Fetch> Visitor<'_, F> {
         if let Err(refusal) = admission::redirect_to(to.as_str(), item.need, headers) {
             return Once::End(End::Refused(refusal));
         }
+        let mut headers = private::published(headers);
+        let host = self.scope.host();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        location::correct(
+            &mut headers,
+            self.site,
+            location::Asked { host: name, authority: host, target: &item.key },
+        );
         let page = Page {
             key: item.key.to_string(),
             status: status.as_u16(),
-            headers: kept(headers, false),
+            headers: kept(&headers, false),
             body: None,
             len: 0,
             taken_at: clock::now().wall,
@@ -271,7 +354,7 @@ impl<F: Fetch> Visitor<'_, F> {
 
     /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
     /// change the page. In the copy it would lead nowhere; what it leads to is the page.
-    fn respelled(&self, item: &Item, to: &Url) -> Once {
+    fn respelled(&self, item: &Item, to: &Url, asked: &Asked, headers: &HeaderMap) -> Once {
         let mut host = to.host_str().unwrap_or_else(|| self.scope.host()).to_owned();
         if let Some(port) = to.port() {
             host = format!("{host}:{port}");
@@ -279,15 +362,33 @@ impl<F: Fetch> Visitor<'_, F> {
         let target =
             to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
         let via = self.way_to(&item.key).0.via;
-        Once::There(Way { via, tls: to.scheme() == "https", host }, target)
+        let there = Asked {
+            way: Way { via, tls: to.scheme() == "https", host },
+            target,
+            cookie: asked.cookie.clone(),
+        };
+        // To the very page: once more with the cookie that it sets, if it sets one.
+        Once::There(if there == *asked && there.cookie.is_none() {
+            Asked { cookie: cookies(headers), ..there }
+        } else {
+            there
+        })
     }
 
-    async fn body(&self, errand: &Errand, url: Url, answer: Response<Body>, turn: Asking<'_>) -> Once {
+    async fn body(
+        &self,
+        errand: &Errand,
+        url: Url,
+        asked: &Asked,
+        answer: Response<Body>,
+        turn: Asking<'_>,
+    ) -> Once {
         let (head, body) = answer.into_parts();
-        let hold = hold(&errand.item.key, &head.headers, errand.reading);
+        let key = &*errand.item.key;
+        let doubted = private::is_doubted(&head.headers, self.private(key));
+        let hold = if doubted { HOLD } else { hold(key, &head.headers, errand.reading) };
         let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
         drop(turn);
-        let _aside = self.pace.step_aside();
         let arrived = match received {
             Ok(arrived) => arrived,
             Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
@@ -295,6 +396,16 @@ impl<F: Fetch> Visitor<'_, F> {
             Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
             Err(Missed::Ending) => return Once::End(End::Ending),
         };
+        let arrived = match doubted {
+            false => Twice::Alike(arrived),
+            true => self.alike(key, asked, arrived).await,
+        };
+        let arrived = match arrived.into_result() {
+            Ok(arrived) => arrived,
+            Err(once) => return *once,
+        };
+        let _aside = self.pace.step_aside();
+        self.count_private(&head.headers);
         let file = self.file(errand, url, head.status.as_u16(), head.headers);
         let reader = self.reader().await;
         Once::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
@@ -309,9 +420,10 @@ impl<F: Fetch> Visitor<'_, F> {
     /// The stored file still holds.
     async fn unchanged(&self, errand: &Errand, known: Known, url: Url, headers: HeaderMap) -> Once {
         // The stored fields were judged when they were stored.
-        if let Some(refusal) = admission::personal(&headers) {
+        if let Some(refusal) = admission::personal_for(&headers, self.private(&errand.item.key)) {
             return Once::End(End::Refused(refusal));
         }
+        self.count_private(&headers);
         let headers = known.headers(headers);
         let hold = hold(&errand.item.key, &headers, errand.reading);
         let file = self.file(errand, url, known.status(), headers);
@@ -336,7 +448,7 @@ impl<F: Fetch> Visitor<'_, F> {
             reading: errand.reading,
             url,
             status,
-            headers,
+            headers: private::published(&headers),
             scope: self.scope.clone(),
             taken_at: clock::now().wall,
         }
@@ -353,66 +465,6 @@ pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
     }
 }
 
-/// A file on its way into the snapshot.
-struct Coming {
-    key: String,
-    need: Need,
-    found_on: Option<Arc<str>>,
-    reading: Reading,
-    url: Url,
-    status: u16,
-    headers: HeaderMap,
-    scope: Scope,
-    taken_at: SystemTime,
-}
-
-impl Coming {
-    /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
-    fn keep(self, arrived: Arrived, reader: Option<OwnedSemaphorePermit>) -> End {
-        let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
-            Ok(read) => read,
-            Err(unfit) => return unfit.into(),
-        };
-        // Whoever is next may read while this is written.
-        drop(reader);
-        let Arrived { mut writer, rest, len, unpacked, .. } = arrived;
-        match writer.write(&rest).and_then(|()| writer.finish()) {
-            Ok(body) => self.end(class, (body, len), unpacked, findings),
-            Err(error) => End::Stage(error),
-        }
-    }
-
-    /// The same for a body that is staged, because it has not changed.
-    fn again(self, kept: &Kept) -> End {
-        match self.read(&kept.beginning, kept.len) {
-            Ok((class, findings)) => {
-                let findings = Findings { unchanged: true, ..findings };
-                self.end(class, (kept.body, kept.len), false, findings)
-            }
-            Err(unfit) => unfit.into(),
-        }
-    }
-
-    /// Reads the beginning of a body of `len` bytes.
-    fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
-        let Coming { key, need, reading, url, headers, .. } = self;
-        let media = media(key, headers, body);
-        let found_on = self.found_on.as_deref();
-        let file =
-            findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
-        let findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
-        Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
-    }
-
-    fn end(self, class: Class, (body, len): (BlobId, u64), unpacked: bool, findings: Findings) -> End {
-        let Coming { key, status, headers, taken_at, .. } = self;
-        let headers = kept(&headers, unpacked);
-        let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
-        let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
-        End::Body(Box::new(page), findings)
-    }
-}
-
 /// Nothing came. The first time that may be the site's trouble; from then on it is this address's.
 fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
     if attempt == 1 {
@@ -420,7 +472,7 @@ fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
     }
 }
 
-fn failed(failure: &Failure) -> Once {
+pub(super) fn failed(failure: &Failure) -> Once {
     let detail = beyond_its_cause(failure);
     match failure.cause.retry() {
         Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail),
@@ -443,41 +495,4 @@ fn beyond_its_cause(failure: &Failure) -> String {
 async fn pause(attempt: &mut u32) {
     tokio::time::sleep((PAUSE * 2u32.pow(*attempt - 1)).min(MAX_PAUSE)).await;
     *attempt += 1;
-}
-
-/// Whether an answer is about us, not about the page: 429 (RFC 6585 section 4), or 503 with the time when to come
-/// back. A 503 without it may be one page's.
-fn is_too_many(status: StatusCode, after: Option<Duration>) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE && after.is_some()
-}
-
-/// How long the site asks us to wait (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).ok(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_site_may_ask_for_patience_in_seconds_or_by_date() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        for (value, expected) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", None),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, value.parse().unwrap());
-            assert_eq!(retry_after(&headers, now).map(|d| d.as_secs()), expected, "{value}");
-        }
-    }
 }

@@ -18,6 +18,8 @@ pub enum CacheStatus {
     HitStale,
     /// A page of the snapshot.
     HitSnapshot,
+    /// The page of the snapshot that a program which runs in the browser answers any address with.
+    HitShell,
     /// The origin's answer.
     Forwarded {
         /// Why the cache did not answer.
@@ -76,6 +78,7 @@ impl CacheStatus {
         match self {
             CacheStatus::HitStale => HeaderValue::from_static("katahai; hit; detail=stale"),
             CacheStatus::HitSnapshot => HeaderValue::from_static("katahai; hit; detail=snapshot"),
+            CacheStatus::HitShell => HeaderValue::from_static("katahai; hit; detail=fallback-page"),
             CacheStatus::Hit { ttl } => {
                 let mut digits = [0; 10];
                 built(&[b"katahai; hit; ttl=", decimal(ttl, &mut digits)])
@@ -171,6 +174,7 @@ mod tests {
             (CacheStatus::Hit { ttl: u32::MAX }, "katahai; hit; ttl=4294967295"),
             (CacheStatus::HitStale, "katahai; hit; detail=stale"),
             (CacheStatus::HitSnapshot, "katahai; hit; detail=snapshot"),
+            (CacheStatus::HitShell, "katahai; hit; detail=fallback-page"),
             (CacheStatus::Miss { detail: "refused" }, "katahai; fwd=miss; detail=refused"),
             (forwarded(Forward::UriMiss, 200, true, false), "katahai; fwd=uri-miss; fwd-status=200; stored"),
             (forwarded(Forward::UriMiss, 404, false, false), "katahai; fwd=uri-miss; fwd-status=404"),

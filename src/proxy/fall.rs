@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::mirror::{self, Ready};
 use super::site::Site;
-use super::{Copies, Outcome, RETRY_AFTER, noticed, render};
+use super::{Copies, Outcome, RETRY_AFTER, noticed, render, shell};
 use crate::ask::Ask;
 use crate::cache::Entry;
 use crate::clock::Now;
@@ -88,6 +88,11 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
         // No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember
         // it (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
         return bare(StatusCode::NOT_FOUND, cause);
+    }
+    if answer == Answer::Holding
+        && let Some(outcome) = shell::answer(site, ask, cause).await
+    {
+        return outcome;
     }
     if answer == Answer::Holding && cause.side() != Side::Visitor {
         site.visits.lacking.note(ask.key(), crate::clock::now().wall);

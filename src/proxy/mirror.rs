@@ -13,7 +13,7 @@ use super::render::Source;
 use crate::ask::key;
 use crate::descriptors;
 use crate::notice::{Language, Link};
-use crate::snapshot::{Class, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
+use crate::snapshot::{Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
 use crate::verdict::{Character, Look};
 
@@ -160,6 +160,8 @@ pub struct Mirror {
 struct Learned {
     of: Option<SnapshotId>,
     character: Arc<Character>,
+    /// The key of the page that answers each address that nobody knows, if the site is a program that runs in the browser.
+    shell: Option<Arc<str>>,
 }
 
 /// What the current snapshot tells of the site.
@@ -269,6 +271,11 @@ impl Mirror {
         self.learned.load().character.clone()
     }
 
+    /// The key of the page that answers addresses of pages which the snapshot lacks, if the site has one.
+    pub(super) fn shell(&self) -> Option<Arc<str>> {
+        self.learned.load().shell.clone()
+    }
+
     /// Reads what the snapshot in service has to teach, if that was not done.
     pub(super) async fn learn(&self) {
         let (Some(current), Some(store)) = (self.current(), self.store.clone()) else { return };
@@ -276,8 +283,13 @@ impl Mirror {
         if self.learned.load().of == Some(of) {
             return;
         }
-        let read = tasks::blocking(move || Character::read(store.character(&of))).await;
-        let learned = Learned { of: Some(of), character: Arc::new(read.unwrap_or_default()) };
+        let read = tasks::blocking(move || {
+            let record = store.character(&of);
+            let shell = record.as_ref().and_then(|record| record[FALLBACK_PAGE].as_str()).map(Arc::from);
+            (Character::read(record), shell)
+        });
+        let (character, shell) = read.await.unwrap_or_default();
+        let learned = Learned { of: Some(of), character: Arc::new(character), shell };
         self.learned.store(Arc::new(learned));
     }
 

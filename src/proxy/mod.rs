@@ -13,6 +13,7 @@ mod judge;
 mod landing;
 mod mirror;
 mod render;
+mod shell;
 mod site;
 mod spool;
 mod tee;

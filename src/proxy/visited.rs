@@ -7,7 +7,9 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::Outcome;
 use super::site::Site;
+use crate::ask::key::path_of;
 use crate::ask::{Ask, Visitor};
+use crate::config::ready::MirrorPrivate;
 use crate::crawl::admission;
 use crate::metrics::Answer;
 use crate::visits::Got;
@@ -26,6 +28,17 @@ const DOCUMENTS: [&str; 10] = [
     "application/vnd.",
 ];
 
+/// What pages are drawn with. Most of it is found in pages and sheets; some addresses only a script knows, in a browser.
+const REQUISITES: [&str; 7] = [
+    "text/css",
+    "text/javascript",
+    "application/javascript",
+    "application/x-javascript",
+    "application/wasm",
+    "font/",
+    "image/",
+];
+
 /// Whether the answer to this request can count: an anonymous visitor reads what may be mirrored.
 pub(super) fn is_watched(ask: &Ask, asked: &HeaderMap) -> bool {
     ask.method == Method::GET && ask.visitor == Visitor::Anonymous && ask.mirrored && !is_ours(asked)
@@ -41,13 +54,24 @@ fn is_ours(asked: &HeaderMap) -> bool {
 /// Counts the answer to a watched request, if it was good and public.
 pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome, now: SystemTime) {
     let response = &outcome.response;
-    if let Some(got) = got(outcome.answer, response.status(), response.headers()) {
+    // A page that is marked as private is learned only where the operator says that it is everybody's: what the crawler
+    // could not tell by asking twice, a path that one person knows, must not come onto the list.
+    let private = match site.config.private(path_of(ask.key())) {
+        MirrorPrivate::Always => MirrorPrivate::Always,
+        MirrorPrivate::Auto | MirrorPrivate::Never => MirrorPrivate::Never,
+    };
+    if let Some(got) = got(outcome.answer, response.status(), response.headers(), private) {
+        // What pages are drawn with is found by reading them; only what is not found that way has to be learned.
+        let is_file = matches!(got, Got::Requisite | Got::Data);
+        if is_file && site.mirror.current().is_some_and(|copy| matches!(copy.find(ask.key()), Ok(Some(_)))) {
+            return;
+        }
         site.visits.observe_from(ask.key(), got, ask.client, now);
     }
 }
 
 /// What the visitor got, if it counts.
-fn got(answer: Answer, status: StatusCode, headers: &HeaderMap) -> Option<Got> {
+fn got(answer: Answer, status: StatusCode, headers: &HeaderMap, private: MirrorPrivate) -> Option<Got> {
     match answer {
         Answer::Cache | Answer::Origin | Answer::Stale | Answer::Snapshot => {}
         Answer::Holding | Answer::Refused | Answer::Error => return None,
@@ -58,7 +82,7 @@ fn got(answer: Answer, status: StatusCode, headers: &HeaderMap) -> Option<Got> {
         _ => return None,
     };
     // The rule by which the crawler stores: what it would not keep need not be learned.
-    admission::personal(headers).is_none().then_some(got)
+    admission::personal_for(headers, private).is_none().then_some(got)
 }
 
 /// What an answer with these header fields is, if it is opened by itself.
@@ -72,10 +96,16 @@ pub(super) fn kind(headers: &HeaderMap) -> Option<Got> {
     let begins = |with: &str| {
         essence.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
     };
-    DOCUMENTS
-        .iter()
-        .any(|kind| if kind.ends_with('.') { begins(kind) } else { is(kind) })
-        .then_some(Got::Document)
+    let any = |kinds: &[&str]| {
+        kinds.iter().any(|kind| if kind.ends_with(['.', '/']) { begins(kind) } else { is(kind) })
+    };
+    if any(&DOCUMENTS) {
+        return Some(Got::Document);
+    }
+    if any(&REQUISITES) {
+        return Some(Got::Requisite);
+    }
+    (is("application/json") || is("application/manifest+json")).then_some(Got::Data)
 }
 
 #[cfg(test)]
@@ -107,9 +137,9 @@ mod tests {
                 vec![("content-type", "application/vnd.oasis.opendocument.text")],
                 Some(Got::Document),
             ),
-            (Answer::Origin, 200, vec![("content-type", "text/css")], None),
-            (Answer::Origin, 200, vec![("content-type", "image/png")], None),
-            (Answer::Origin, 200, vec![("content-type", "application/json")], None),
+            (Answer::Origin, 200, vec![("content-type", "text/css")], Some(Got::Requisite)),
+            (Answer::Origin, 200, vec![("content-type", "image/png")], Some(Got::Requisite)),
+            (Answer::Origin, 200, vec![("content-type", "application/json")], Some(Got::Data)),
             (Answer::Origin, 200, vec![("content-type", "")], None),
             (Answer::Origin, 200, vec![], None),
             (Answer::Origin, 404, vec![html], None),
@@ -123,7 +153,11 @@ mod tests {
             (Answer::Origin, 200, vec![html, ("set-cookie", "wordpress_logged_in_x=1")], None),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(got(answer, status, &headers(&lines)), expected, "{answer:?} {status} {lines:?}");
+            assert_eq!(
+                got(answer, status, &headers(&lines), MirrorPrivate::Never),
+                expected,
+                "{answer:?} {status} {lines:?}"
+            );
         }
     }
 

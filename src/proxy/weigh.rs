@@ -147,7 +147,7 @@ fn shape(status: StatusCode, headers: &HeaderMap) -> Shape {
         _ if status.is_redirection() => Shape::Redirect,
         Some(Got::Page | Got::Unchanged) => Shape::Page,
         Some(Got::Document) => Shape::Document,
-        None => Shape::Asset,
+        Some(Got::Requisite | Got::Data) | None => Shape::Asset,
     }
 }
 

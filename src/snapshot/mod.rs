@@ -80,6 +80,8 @@ const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";
 const REPORT: &str = "report.json";
 const CHARACTER: &str = "character.json";
+/// In what [`Store::character`] says: the key of the page that answers addresses which the snapshot lacks.
+pub const FALLBACK_PAGE: &str = "fallback_page";
 const STAGING: &str = ".staging-";
 const GONE: &str = ".gone-";
 

@@ -1,16 +1,17 @@
 //! The list on the disk.
 //!
 //! ```text
-//! katahai visits 1
+//! katahai visits 2
 //! newest 20778
 //! others 3 0 0 12 0 0 0
 //! page 17 20 0 0 0 3 1 /opening-hours
 //! document 2 0 0 0 0 0 0 /files/menu.pdf
+//! requisite 9 4 0 0 0 0 0 /assets/chunk.3f2a9c.js
 //! check 0123456789abcdef0123456789abcdef
 //! ```
 //!
 //! Visits stand by day, the newest first, and `newest` is that day's number since 1970-01-01. `check` is the BLAKE3
-//! hash, cut, of the lines before it.
+//! hash, cut, of the lines before it. Version 1 is the same without requisites, and is still read.
 
 use std::fmt::Write as _;
 
@@ -19,7 +20,9 @@ use super::public::LONGEST;
 use super::shard::{Counted, Kind};
 use super::week::Week;
 
-const FIRST_LINE: &str = "katahai visits 1";
+const FIRST_LINE: &str = "katahai visits 2";
+/// Of version 1.
+const FIRST_LINE_1: &str = "katahai visits 1";
 const CHECK: &str = "check ";
 /// A path's line is at most so long, in bytes.
 const LINE: usize = LONGEST + DAYS * 11 + 10;
@@ -66,7 +69,8 @@ pub(super) fn encode(week: &Week) -> String {
 /// When it is not exactly what was written.
 pub(super) fn decode(bytes: &[u8]) -> Result<Week, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::Damaged)?;
-    if text.starts_with("katahai visits ") && !text.starts_with(&format!("{FIRST_LINE}\n")) {
+    let first = text.lines().next().unwrap_or("");
+    if first.starts_with("katahai visits ") && ![FIRST_LINE, FIRST_LINE_1].contains(&first) {
         return Err(Unreadable::Version);
     }
     let last = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
@@ -106,11 +110,12 @@ fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Page => "page",
         Kind::Document => "document",
+        Kind::Requisite => "requisite",
     }
 }
 
 fn kind_of(word: &str) -> Option<Kind> {
-    [Kind::Page, Kind::Document].into_iter().find(|kind| self::word(*kind) == word)
+    [Kind::Page, Kind::Document, Kind::Requisite].into_iter().find(|kind| self::word(*kind) == word)
 }
 
 fn check_of(lines: &str) -> String {
@@ -129,6 +134,11 @@ mod tests {
             paths: vec![
                 Counted { key: "/opening-hours".into(), kind: Kind::Page, days: [17, 20, 0, 0, 0, 3, 1] },
                 Counted { key: "/files/menu.pdf".into(), kind: Kind::Document, days: [2, 0, 0, 0, 0, 0, 0] },
+                Counted {
+                    key: "/assets/chunk.3f2a9c.js".into(),
+                    kind: Kind::Requisite,
+                    days: [9, 4, 0, 0, 0, 0, 0],
+                },
             ],
         }
     }
@@ -138,6 +148,16 @@ mod tests {
         let text = "katahai visits 1\nnewest 20778\nothers 3 0 0 12 0 0 0\n\
             page 17 20 0 0 0 3 1 /opening-hours\ndocument 2 0 0 0 0 0 0 /files/menu.pdf\n\
             check 9ca29b627b0e7b88ded198efc8a5de22\n";
+        let mut known = sample();
+        known.paths.retain(|path| path.kind != Kind::Requisite);
+        assert_eq!(decode(text.as_bytes()), Ok(known));
+    }
+
+    #[test]
+    fn a_kept_sample_of_version_2_is_read() {
+        let text = "katahai visits 2\nnewest 20778\nothers 3 0 0 12 0 0 0\n\
+            page 17 20 0 0 0 3 1 /opening-hours\ndocument 2 0 0 0 0 0 0 /files/menu.pdf\n\
+            requisite 9 4 0 0 0 0 0 /assets/chunk.3f2a9c.js\ncheck 76e08ff157edb7f247c0e2089001cfc7\n";
         assert_eq!(encode(&sample()), text);
         assert_eq!(decode(text.as_bytes()), Ok(sample()));
     }
@@ -153,7 +173,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&flipped).is_err(), "bit {bit}");
         }
-        let later = text.replacen("visits 1", "visits 2", 1);
+        let later = text.replacen("visits 2", "visits 3", 1);
         assert_eq!(decode(later.as_bytes()), Err(Unreadable::Version));
     }
 

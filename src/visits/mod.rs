@@ -33,8 +33,8 @@ use crate::ask::key::path_of;
 use crate::{clock, disk};
 use calendar::day_of;
 use door::Sight;
-use public::{is_public, query_of};
-use shard::{Entrance, Met, Shard, network};
+use public::{is_public, is_public_file, query_of};
+use shard::{Entrance, Kind, Met, Shard, network};
 use week::Week;
 
 pub use lacking::{Lacked, Lacking};
@@ -120,21 +120,26 @@ impl Visits {
             (Met::Counted, _) => self.touch(),
             (Met::Stranger, Got::Unchanged) => {}
             (Met::Stranger | Met::NewDay, _) => {
-                let entrance = self.entrance(key, hash, visitor, now);
+                let entrance = self.entrance((key, got), hash, visitor, now);
                 self.meet(key, got, hash, entrance, now);
             }
         }
     }
 
-    fn entrance(&self, key: &str, path: u64, visitor: IpAddr, now: SystemTime) -> Entrance {
+    fn entrance(&self, (key, got): (&str, Got), path: u64, visitor: IpAddr, now: SystemTime) -> Entrance {
         let known = |shape| {
             self.queried.store(true, Relaxed);
             self.queries.load().contains(&shape)
         };
-        if !is_public(key) || !self.shape(key).is_none_or(known) {
+        let may_be_kept = match got {
+            Got::Requisite => is_public_file(key),
+            Got::Page | Got::Document | Got::Data | Got::Unchanged => is_public(key),
+        };
+        // A script's query is a version, not a question.
+        if !may_be_kept || got != Got::Requisite && !self.shape(key).is_none_or(known) {
             return Entrance::Closed;
         }
-        let visitor = self.hasher.hash_one((network(visitor), day_of(now))) as u32;
+        let visitor = self.hasher.hash_one(network(visitor)) as u32;
         let minute = u32::try_from(clock::unix(now) / 60).unwrap_or(u32::MAX);
         Entrance::Watched(Sight { path: path.max(1), visitor, minute })
     }
@@ -146,14 +151,21 @@ impl Visits {
         }
     }
 
+    /// Files that pages are drawn with and that visitors' browsers asked for, the most wanted first. A script may have
+    /// computed their addresses, so that nobody finds them who only reads. Blocks as all below.
+    pub fn requisites(&self, now: SystemTime, most: usize) -> Vec<String> {
+        let requisites = self.week(now, 0).only(Kind::Requisite).popular(most);
+        requisites.into_iter().map(|(key, _)| key).collect()
+    }
+
     /// What is visited most in the last days, the most visited first. Blocks for some milliseconds, as all below.
     pub fn popular(&self, now: SystemTime, most: usize) -> Vec<(String, u64)> {
-        self.week(now, 0).popular(most)
+        self.week(now, 0).opened().popular(most)
     }
 
     /// The same, of what came onto the list after [`Visits::learned`] was `mark`.
     pub fn popular_since(&self, mark: u64, now: SystemTime) -> Vec<(String, u64)> {
-        self.week(now, mark).popular(usize::MAX)
+        self.week(now, mark).opened().popular(usize::MAX)
     }
 
     /// How much of what was visited in the last days a copy could answer that `has` some keys and others not.

@@ -14,8 +14,108 @@ const VALUE: usize = 64;
 
 /// Whether this key may be remembered, but for the names of its parameters.
 pub(super) fn is_public(key: &str) -> bool {
+    is_plain(key) && !has_secret(key)
+}
+
+/// The same for a file that pages are drawn with. Build tools write a hash into its name, which looks like a secret; an
+/// address that was signed for one person says so in its query.
+pub(super) fn is_public_file(key: &str) -> bool {
+    is_plain(key)
+}
+
+fn is_plain(key: &str) -> bool {
     let plain = key.starts_with('/') && key.len() <= LONGEST && key.bytes().all(|b| b.is_ascii_graphic());
-    plain && !key.contains('@') && !key.contains("%40") && fits(query_of(key)) && !has_secret(key)
+    plain && !key.contains('@') && !key.contains("%40") && fits(query_of(key)) && !is_for_one(key)
+}
+
+/// Words of paths behind which something stands that is for one person, or that works once: links in mails.
+const STEPS: [&str; 35] = [
+    "accept",
+    "account",
+    "activate",
+    "activation",
+    "approve",
+    "booking",
+    "bookings",
+    "cancel",
+    "checkin",
+    "confirm",
+    "confirmation",
+    "decline",
+    "invitation",
+    "invitations",
+    "invite",
+    "invites",
+    "invoice",
+    "invoices",
+    "magic",
+    "optin",
+    "optout",
+    "order",
+    "orders",
+    "password",
+    "receipt",
+    "recover",
+    "reset",
+    "rsvp",
+    "ticket",
+    "tickets",
+    "token",
+    "unlock",
+    "unsubscribe",
+    "verification",
+    "verify",
+];
+
+/// Names of parameters whose values are for one person.
+const NAMES: [&str; 24] = [
+    "activate",
+    "auth",
+    "code",
+    "confirm",
+    "email",
+    "expires",
+    "hash",
+    "invite",
+    "jwt",
+    "key",
+    "mail",
+    "nonce",
+    "otp",
+    "password",
+    "reset",
+    "session",
+    "sid",
+    "sig",
+    "signature",
+    "ticket",
+    "token",
+    "uid",
+    "unsubscribe",
+    "verify",
+];
+
+/// Whether an address is one of those that are sent to one person: to confirm, to unsubscribe, to see an order. The
+/// page of that name itself, with nothing behind it, is everybody's.
+fn is_for_one(key: &str) -> bool {
+    let path = path_of(key).to_ascii_lowercase();
+    let mut steps = path.split('/').filter(|step| !step.is_empty()).peekable();
+    let (mut found, mut last) = (false, false);
+    while let Some(step) = steps.next() {
+        let mut words: Vec<&str> = step.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        words.pop_if(|word| matches!(*word, "html" | "htm" | "php" | "asp" | "aspx" | "jsp"));
+        let is = |word: Option<&&str>| word.is_some_and(|word| STEPS.contains(word));
+        let both = words.windows(2).any(|two| matches!(two, ["opt", "in" | "out"] | ["one", "click"]));
+        last = both || is(words.first()) || is(words.last());
+        found |= last && steps.peek().is_some() || is(words.first()) && words.len() > 1;
+    }
+    let is_name = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NAMES.contains(&word))
+            || name.ends_with("token")
+    };
+    // `/confirm?id=5` is one as well.
+    found || query_of(key).is_some_and(|query| last || names(query).any(is_name))
 }
 
 /// The query of a key, if it has one.
@@ -42,11 +142,16 @@ fn has_secret(key: &str) -> bool {
         || key.split(|c: char| !c.is_ascii_alphanumeric()).any(is_secret)
 }
 
-/// Twenty letters and digits mixed, or sixteen hexadecimal ones: more than a number, a date or a name has.
+/// Letters and digits mixed as in no word: twenty of them, sixteen hexadecimal ones, or fewer that turn from the ones
+/// to the others again and again. A number, a date or a name has less.
 fn is_secret(piece: &str) -> bool {
     let hex = piece.bytes().all(|b| b.is_ascii_hexdigit());
     let long = piece.len() >= 20 || hex && piece.len() >= 16;
-    long && piece.bytes().any(|b| b.is_ascii_alphabetic()) && piece.bytes().any(|b| b.is_ascii_digit())
+    let pairs = || piece.as_bytes().windows(2);
+    let turns = pairs().filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit()).count();
+    let capitals =
+        pairs().filter(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()).count();
+    long && turns >= 1 || piece.len() >= 8 && turns >= 4 || piece.len() >= 16 && capitals >= 4
 }
 
 /// RFC 9562 section 4.
@@ -75,6 +180,15 @@ mod tests {
             "/list?page=2&sort=price",
             "/files/Jahresbericht2025.pdf",
             "/donaudampfschifffahrtsgesellschaft",
+            "/order",
+            "/orders/",
+            "/account.php",
+            "/tickets",
+            "/products/x100v2",
+            "/news/JavaScriptFrameworksCompared",
+            "/how-we-confirm",
+            "/how-to-order-tea",
+            "/downloads/menu.pdf",
         ] {
             assert!(is_public(key), "{key}");
         }
@@ -92,12 +206,42 @@ mod tests {
             "/mail/someone@example.jp",
             "/newsletter?address=someone%40example.jp",
             "/x?a&b&c&d&e&f&g&h&i",
+            "/confirm/7f3k",
+            "/confirm/5",
+            "/confirm?id=5",
+            "/users/verify-email/42",
+            "/email-verification/anna",
+            "/Unsubscribe/list-3/anna",
+            "/newsletter/opt-out/42",
+            "/reset-password/anna",
+            "/wp-login.php?action=rp&key=abc",
+            "/i?sig=abc",
+            "/files?X-Amz-Signature=abc",
+            "/x?accessToken=abc",
+            "/order/4711",
+            "/c/a8F3kQ9z1",
+            "/s/dQw4W9WgXcQaBcDe",
             "relative",
             "/with blank",
             &long,
             &value,
         ] {
             assert!(!is_public(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn files_of_a_build_are_public_and_signed_ones_are_not() {
+        for (key, expected) in [
+            ("/assets/app.3f2a9c41d8e7b6f0.js", true),
+            ("/_next/static/chunks/550e8400-e29b-41d4-a716-446655440000.js", true),
+            ("/app.js?v=0123456789abcdef0123456789abcdef", true),
+            ("/avatar.png?token=abc", false),
+            ("/unsubscribe/pixel.gif", false),
+            ("/orders/4711/label.png", false),
+            ("/mail/someone@example.jp/photo.jpg", false),
+        ] {
+            assert_eq!(is_public_file(key), expected, "{key}");
         }
     }
 

@@ -20,6 +20,10 @@ pub enum Got {
     Page,
     /// A document that is opened by itself, such as a PDF: to be mirrored, but no page.
     Document,
+    /// A file that pages are drawn with: a style sheet, a script, a font, an image.
+    Requisite,
+    /// Data that scripts load.
+    Data,
     /// Word that what the browser has is still good; of what, only the list knows.
     Unchanged,
 }
@@ -29,6 +33,8 @@ pub enum Got {
 pub(super) enum Kind {
     Page,
     Document,
+    /// What pages are drawn with, or load.
+    Requisite,
 }
 
 /// The visits of one path, the newest day first.
@@ -88,7 +94,7 @@ impl Shard {
             calendar: Calendar::default(),
             known: HashMap::new(),
             others: Default::default(),
-            door: Door::new(),
+            door: Door::default(),
             places,
         }
     }
@@ -114,21 +120,21 @@ impl Shard {
             (Met::Counted, _) | (_, Got::Unchanged) => return,
             (Met::Stranger | Met::NewDay, Got::Page) => Kind::Page,
             (Met::Stranger | Met::NewDay, Got::Document) => Kind::Document,
+            (Met::Stranger | Met::NewDay, Got::Requisite | Got::Data) => Kind::Requisite,
         };
         match entrance {
             Entrance::Open => self.enter(key, kind, 1, number),
             Entrance::Closed => self.pass_by(kind, 1),
             Entrance::Watched(sight) => match self.door.opens(sight) {
                 None => self.pass_by(kind, 1),
-                Some(before) if before.day() == sight.day() => {
-                    // The first visit stands among the others.
+                Some(before) => {
+                    // The visits before stand among the others.
                     if kind == Kind::Page {
                         let others = self.others[0].get_mut();
-                        *others = others.saturating_sub(1);
+                        *others = others.saturating_sub(u64::from(before));
                     }
-                    self.enter(key, kind, 2, number)
+                    self.enter(key, kind, before.saturating_add(1), number)
                 }
-                Some(_) => self.enter(key, kind, 1, number),
             },
         }
     }
@@ -328,14 +334,16 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_visits_counts_once_the_path_is_let_in() {
+    fn the_first_visits_count_once_the_path_is_let_in() {
         let mut shard = Shard::new(8);
         let by = |visitor| Entrance::Watched(Sight { path: 7, visitor, minute: 20_000 * 1440 });
         let number = AtomicU64::new(0);
-        shard.meet("/a", Got::Page, by(1), &number, TODAY);
-        assert_eq!((shard.list_after(0).count(), shard.others()[0]), (0, 1));
-        shard.meet("/a", Got::Page, by(2), &number, TODAY);
-        assert_eq!((totals(&shard)["/a"], shard.others()[0]), (2, 0));
+        for visitor in 1..5 {
+            shard.meet("/a", Got::Page, by(visitor), &number, TODAY);
+        }
+        assert_eq!((shard.list_after(0).count(), shard.others()[0]), (0, 4));
+        shard.meet("/a", Got::Page, by(5), &number, TODAY);
+        assert_eq!((totals(&shard)["/a"], shard.others()[0]), (5, 0));
         assert_eq!(shard.count("/a", TODAY), Met::Counted);
     }
 

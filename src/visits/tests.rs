@@ -21,19 +21,20 @@ fn open(dir: &tempfile::TempDir) -> Visits {
 }
 
 #[test]
-fn what_two_visitors_asked_for_is_remembered_and_one_visitors_hurry_is_not() {
+fn what_several_visitors_asked_for_is_remembered_and_one_visitors_hurry_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let visits = open(&dir);
     for _ in 0..5 {
         visits.observe_from("/once", Got::Page, address(1), noon());
         visits.observe_from("/tried", Got::Unchanged, address(2), noon());
     }
-    visits.observe_from("/flyer", Got::Page, address(1), noon());
-    visits.observe_from("/flyer", Got::Page, address(2), noon());
+    for n in 1..=5 {
+        visits.observe_from("/flyer", Got::Page, address(n), noon());
+    }
     visits.observe_from("/flyer", Got::Unchanged, address(2), noon());
-    assert_eq!(list(&visits, noon()), [("/flyer".to_owned(), 3)]);
+    assert_eq!(list(&visits, noon()), [("/flyer".to_owned(), 6)]);
     let coverage = visits.coverage(|_| false, noon());
-    assert_eq!((coverage.requests, coverage.others, coverage.share), (3, 5, Some(0.0)));
+    assert_eq!((coverage.requests, coverage.others, coverage.share), (6, 5, Some(0.0)));
 }
 
 #[test]
@@ -59,8 +60,7 @@ fn only_queries_that_the_snapshot_has_are_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let visits = open(&dir);
     let ask = |key: &str| {
-        visits.observe_from(key, Got::Page, address(1), noon());
-        visits.observe_from(key, Got::Page, address(2), noon());
+        (1..=5).for_each(|n| visits.observe_from(key, Got::Page, address(n), noon()));
     };
     ask("/list");
     assert!(!visits.wants_queries());
@@ -127,7 +127,7 @@ fn a_list_that_cannot_be_read_is_begun_anew() {
     visits.observe("/a", noon());
     visits.save(noon()).unwrap();
     let good = std::fs::read(&file).unwrap();
-    for bad in [&b""[..], b"katahai visits 2\nanything", &good[..good.len() / 2], &[0xFF; 64]] {
+    for bad in [&b""[..], b"katahai visits 3\nanything", &good[..good.len() / 2], &[0xFF; 64]] {
         disk::write_atomic(&file, bad).unwrap();
         let visits = open(&dir);
         assert!(list(&visits, noon()).is_empty());
@@ -181,4 +181,29 @@ fn many_at_once_never_count_above_the_truth() {
     let coverage = visits.coverage(|_| true, noon());
     assert!(coverage.requests + coverage.others <= 20_000, "{coverage:?}");
     assert!(list(&visits, noon()).iter().all(|(_, n)| *n <= 200));
+}
+
+#[test]
+fn links_in_one_persons_mail_are_not_learned_and_files_of_a_build_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let visits = open(&dir);
+    let (page, chunk) = ("/confirm/7f3k", "/assets/cart.550e8400-e29b-41d4-a716-446655440000.js");
+    let data = "/api/users/550e8400-e29b-41d4-a716-446655440000.json";
+    for n in 1..=9 {
+        visits.observe_from(page, Got::Page, address(n), noon());
+        visits.observe_from(chunk, Got::Requisite, address(n), noon());
+        visits.observe_from(data, Got::Data, address(n), noon());
+        visits.observe_from("/api/menu.json", Got::Data, address(n), noon());
+    }
+    // Opened by a person and by the scanner of the mail, today and tomorrow.
+    for hours in 0..30 {
+        let now = noon() + Duration::from_secs(hours * 3600);
+        visits.observe_from("/hello-dear-anna", Got::Page, address(1 + (hours % 2) as u8), now);
+    }
+    let later = noon() + Duration::from_secs(30 * 3600);
+    assert_eq!(visits.requisites(later, 9), ["/api/menu.json", chunk]);
+    assert_eq!((list(&visits, later), visits.popular_since(0, later)), (Vec::new(), Vec::new()));
+    assert_eq!(visits.coverage(|_| false, later).requests, 0, "files are no pages");
+    visits.save(later).unwrap();
+    assert_eq!(open(&dir).requisites(later, 1), ["/api/menu.json"]);
 }

@@ -53,6 +53,18 @@ impl Coverage {
 }
 
 impl Week {
+    /// Only what is of this kind.
+    pub(super) fn only(mut self, kind: Kind) -> Week {
+        self.paths.retain(|path| path.kind == kind);
+        self
+    }
+
+    /// Only what is opened by itself: pages and documents.
+    pub(super) fn opened(mut self) -> Week {
+        self.paths.retain(|path| path.kind != Kind::Requisite);
+        self
+    }
+
     /// The most visited paths, the most visited first.
     pub(super) fn popular(self, most: usize) -> Vec<(String, u64)> {
         let mut paths: Vec<(String, u64)> = self
@@ -69,8 +81,7 @@ impl Week {
     /// How much of it `has` what it takes.
     pub(super) fn coverage(self, has: impl Fn(&str) -> bool) -> Coverage {
         let others = self.others.iter().sum();
-        let pages =
-            Week { paths: self.paths.into_iter().filter(|path| path.kind == Kind::Page).collect(), ..self };
+        let pages = self.only(Kind::Page);
         let mut coverage = Coverage { days: DAYS, others, ..Coverage::default() };
         for (path, requests) in pages.popular(usize::MAX) {
             coverage.requests += requests;

@@ -42,7 +42,7 @@ async fn it_obeys_robots_txt_for_what_it_finds() {
 async fn key_pages_and_what_pages_need_are_taken_regardless() {
     let origin = fixture::shop().await;
     origin.page("/robots.txt", Page::new("text/plain", "User-agent: *\nDisallow: /\n"));
-    let edge = Edge::start(Config::before(&origin.url())).await;
+    let edge = Edge::start(Config::before(&origin.url()).site("mirror.robots", "obey")).await;
     edge.until_snapshot().await;
     assert_eq!(origin.count("/about"), 0, "found by itself: left alone");
     down(&origin, &edge).await;

@@ -73,7 +73,15 @@ fn numbers(report: &Value) -> String {
         rows.push(vec!["Resumed".to_owned(), format!("with {files} files of an interrupted one")]);
     }
     rows.push(vec!["Fetched".to_owned(), size_of(&report["bytes"])]);
-    rows.push(vec!["robots.txt".to_owned(), plain(&report["robots"])]);
+    if let Some(private) = report["private"].as_u64().filter(|private| *private > 0) {
+        rows.push(vec!["Private".to_owned(), format!("{private} taken, because everybody gets the same")]);
+    }
+    let robots = match report["robots_forbid"]["obeyed"].as_bool() {
+        Some(true) => ", and forbids the whole site: obeyed",
+        Some(false) => ", and forbids the whole site: copied all the same",
+        None => "",
+    };
+    rows.push(vec!["robots.txt".to_owned(), format!("{}{robots}", plain(&report["robots"]))]);
     format!("\nCRAWL\n{}", tables::table(&[], &[], rows))
 }
 

@@ -46,7 +46,13 @@ fn plain(status: &Value, language: Language) -> String {
     let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
     let head = format!("katahai {}, up {up}\n", text(&status["version"]));
     let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n") };
-    format!("{head}{}\n{notes}", table(&["site", "state", "mode", "origins", "snapshot"], rows))
+    // Before everything else: whether the copy is what the site's owner wanted.
+    let robots = each(&status["sites"]).filter_map(|site| {
+        let said = site["crawl"]["last"]["robots"].as_str()?;
+        Some(format!("{}: {}\n", text(&site["name"]), printable(said)))
+    });
+    let robots: String = robots.collect();
+    format!("{robots}{head}{}\n{notes}", table(&["site", "state", "mode", "origins", "snapshot"], rows))
 }
 
 fn text(value: &Value) -> String {
@@ -128,6 +134,7 @@ fn remarks(site: &Value) -> Vec<String> {
             found.push(format!("{what}: {}", reasons.join("; ")));
         }
     }
+    found.extend(each(&last["decisions"]).map(|decision| format!("the last crawl: {}", text(decision))));
     let running = &site["crawl"]["running"];
     if !running.is_null() {
         let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);

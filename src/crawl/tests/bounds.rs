@@ -125,3 +125,27 @@ async fn only_one_crawl_runs() {
     let ended = take(&site(&["/"]), &MemorySite::of(&[]), &store, None, &Progress::new(), clock::now()).await;
     assert!(matches!(ended, Err(CrawlError::AlreadyRunning)), "{ended:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_style_sheet_with_more_addresses_than_a_site_has_files_is_read_to_a_bound() {
+    let sheet = |of: &str, n: usize| {
+        (0..n).map(|i| format!("a{i}{{background:url({of}{i}.png)}}")).collect::<String>()
+    };
+    let fetch = MemorySite::new(move |ask| match ask.target.as_str() {
+        "/" => html("<link rel=stylesheet href=/huge.css><img src=/logo.png><a href=/a>"),
+        "/a" => html("<img src=/a.png>"),
+        "/huge.css" => file("text/css", sheet("/i", 30_000)),
+        // Sheets that lead to sheets, each with as many files as one may have.
+        target if target.starts_with("/i") && target.len() < 6 => {
+            file("text/css", sheet(&target[..target.len() - 4], 3000))
+        }
+        _ => file("image/png", "x"),
+    });
+    let crawled = crawl(&site(&["/"]), &fetch).await;
+    assert_eq!(crawled.broken(), [""; 0]);
+    for key in ["/a", "/a.png", "/huge.css", "/logo.png"] {
+        assert!(crawled.has(key), "{key}");
+    }
+    assert!(fetch.asked().len() < 5200, "{}", fetch.asked().len());
+    assert!(crawled.refused("requisite-limit") >= 28_000, "{}", crawled.refused("requisite-limit"));
+}

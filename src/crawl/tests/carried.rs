@@ -85,6 +85,7 @@ async fn pages_that_turn_into_a_login_or_lead_away_keep_their_good_copy() {
 #[tokio::test(start_paused = true)]
 async fn what_the_owner_excludes_or_calls_private_goes_at_once() {
     let mut site = Changing::new().await;
+    site.site.mirror.private = crate::config::ready::MirrorPrivate::Never;
     site.says("/1", || html(&words("one")).with("cache-control", "private"));
     site.says("/2", || html(&words("two")).with("set-cookie", "wordpress_logged_in_1=a"));
     site.site.mirror.exclude = vec![crate::config::ready::PathPattern::new("/3").expect("a pattern")];
@@ -114,6 +115,7 @@ async fn a_page_without_links_to_it_is_asked_for_and_stays() {
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_robots_txt_loses_nothing_and_a_new_one_is_obeyed() {
     let mut site = Changing::new().await;
+    site.site.mirror.robots = crate::config::ready::MirrorRobots::Obey;
     site.says("/robots.txt", || status(500));
     assert_eq!(site.again().await.broken(), ["shrunk"]);
     let held = held(&site.crawled);

@@ -68,7 +68,9 @@ async fn who_forbids_it_is_not_asked_for_random_paths() {
         "/" => html("<p>home"),
         _ => status(404),
     });
-    let crawled = crawl(&site(&["/"]), &fetch).await;
+    let mut site = site(&["/"]);
+    site.mirror.robots = crate::config::ready::MirrorRobots::Obey;
+    let crawled = crawl(&site, &fetch).await;
     let character = Character::read(crawled.store.character(&crawled.snapshot().id()));
     assert_eq!((character.pages, character.missing), (1, None));
 }

@@ -49,7 +49,7 @@ async fn without_a_key_page_the_old_one_stays() {
         (|| status(404), "There is no such page (404)."),
         (|| Answer::Fails(Cause::TlsRefused), "/signup: tls-refused"),
         (|| status(500), "bad-status: status 500"),
-        (|| html("mine").with("cache-control", "private"), "one visitor's own"),
+        (|| html("mine").with("set-cookie", "auth_token=1"), "somebody who is logged in"),
         (|| redirect(302, "https://parking.example/"), "redirects to another site"),
         (|| redirect(302, "/gone"), "it redirects to /gone: There is no such page"),
         (|| html("  "), "without a single character"),

@@ -50,8 +50,13 @@ async fn the_owners_word_and_the_crawlers_judgement_hold_for_what_is_learned() {
     let (_dir, store) = testing::store();
     let mut site = site(&["/"]);
     site.mirror.exclude = vec![PathPattern::new("/excluded*").unwrap()];
-    site.routes =
-        vec![Route { path: PathPattern::new("/route*").unwrap(), cache: true, mirror: false, timeout: None }];
+    site.mirror.private = crate::config::ready::MirrorPrivate::Never;
+    site.routes = vec![Route {
+        path: PathPattern::new("/route*").unwrap(),
+        cache: true,
+        mirror: Some(false),
+        timeout: None,
+    }];
     let fetch = MemorySite::new(|ask| match ask.target.as_str() {
         "/robots.txt" => testing::file("text/plain", "User-agent: *\nDisallow: /robots/"),
         "/private" => html("<p>yours").with("cache-control", "private"),

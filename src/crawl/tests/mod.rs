@@ -6,6 +6,7 @@ mod carried;
 mod changing;
 mod character;
 mod complete;
+mod everybodys;
 mod gated;
 mod judged;
 mod learned;

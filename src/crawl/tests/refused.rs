@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::ready::{PathPattern, Route};
+use crate::config::ready::{MirrorPrivate, MirrorRobots, PathPattern, Route};
+use crate::crawl::Forbidden;
 use crate::crawl::testing::{Answer, cut, file, html, redirect, site, status};
 use crate::failure::Cause;
 
@@ -32,7 +33,9 @@ async fn what_is_personal_is_not_stored() {
             _ => status(404),
         }
     });
-    let crawled = crawl(&site(&["/"]), &fetch).await;
+    let mut strict = site(&["/"]);
+    strict.mirror.private = MirrorPrivate::Never;
+    let crawled = crawl(&strict, &fetch).await;
     assert_eq!(crawled.keys(), ["/", "/php", "/shop", "/signup"]);
     let reasons: Vec<_> = crawled.outcome.report().refusals.keys().map(|code| &**code).collect();
     let expected =
@@ -99,7 +102,9 @@ async fn robots_are_obeyed_for_what_the_crawler_finds_by_itself() {
         "/closed.css" => file("text/css", "a{b:url(/closed.png)}"),
         _ => html("x"),
     });
-    let crawled = crawl(&site(&["/key"]), &fetch).await;
+    let mut obeying = site(&["/key"]);
+    obeying.mirror.robots = MirrorRobots::Obey;
+    let crawled = crawl(&obeying, &fetch).await;
     assert_eq!(
         crawled.keys(),
         ["/", "/closed.css", "/closed.png", "/key", "/key.png", "/open", "/robots.txt"]
@@ -108,16 +113,47 @@ async fn robots_are_obeyed_for_what_the_crawler_finds_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn robots_that_cannot_be_read_forbid_all_but_what_the_owner_asked_for() {
+async fn robots_that_cannot_be_read_or_forbid_everything_leave_the_owner_his_copy() {
     let fetch = MemorySite::new(|ask| match ask.target.as_str() {
         "/robots.txt" => status(500),
         "/" => html("<a href=/a><img src=/i.png>"),
         _ => file("image/png", "x"),
     });
-    let crawled = crawl(&site(&["/"]), &fetch).await;
-    assert_eq!(crawled.outcome.report().robots, "unreadable");
-    assert!(crawled.has("/") && crawled.has("/i.png") && !crawled.has("/a"));
-    assert_eq!(fetch.count("/robots.txt"), 3);
+    let mut site = site(&["/"]);
+    for (robots, taken) in
+        [(MirrorRobots::Auto, true), (MirrorRobots::Ignore, true), (MirrorRobots::Obey, false)]
+    {
+        site.mirror.robots = robots;
+        let crawled = crawl(&site, &fetch).await;
+        let report = crawled.outcome.report();
+        assert_eq!(
+            (&*report.robots, report.robots_forbid),
+            ("unreadable", Some(Forbidden { obeyed: !taken }))
+        );
+        assert!(crawled.has("/") && crawled.has("/i.png") && crawled.has("/a") == taken, "{robots:?}");
+    }
+    assert_eq!(fetch.count("/robots.txt"), 9);
+
+    let fetch = MemorySite::new(|ask| match ask.target.as_str() {
+        "/robots.txt" => file("text/plain", "User-agent: *\nDisallow: /\nDisallow: /search\n"),
+        "/" => html("<a href=/a><a href=/search>"),
+        _ => html("x"),
+    });
+    for (robots, keys) in [
+        (MirrorRobots::Auto, &["/", "/a", "/robots.txt"][..]),
+        (MirrorRobots::Ignore, &["/", "/a", "/robots.txt", "/search"]),
+        (MirrorRobots::Obey, &["/", "/robots.txt"]),
+    ] {
+        site.mirror.robots = robots;
+        let crawled = crawl(&site, &fetch).await;
+        let keys_there: Vec<String> =
+            crawled.keys().into_iter().filter(|key| !key.contains('.') || key == "/robots.txt").collect();
+        assert_eq!(keys_there, keys, "{robots:?}");
+        assert_eq!(
+            crawled.outcome.report().robots_forbid.map(|f| f.obeyed),
+            Some(robots == MirrorRobots::Obey)
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +186,7 @@ async fn the_owners_routes_and_patterns_hold() {
     });
     let mut site = site(&["/"]);
     let pattern = |p| PathPattern::new(p).expect("a pattern");
-    site.routes = vec![Route { path: pattern("/admin/*"), cache: false, mirror: false, timeout: None }];
+    site.routes = vec![Route { path: pattern("/admin/*"), cache: false, mirror: Some(false), timeout: None }];
     site.mirror.exclude = vec![pattern("/tmp/*")];
     site.mirror.include = vec![pattern("/shop/*")];
     let crawled = crawl(&site, &fetch).await;

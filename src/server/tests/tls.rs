@@ -114,6 +114,8 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             include: Vec::new(),
             exclude: Vec::new(),
             asset_hosts: Vec::new(),
+            private: ready::MirrorPrivate::Auto,
+            robots: ready::MirrorRobots::Auto,
         },
         routes: Vec::new(),
     })

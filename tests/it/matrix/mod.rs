@@ -6,6 +6,7 @@ mod check;
 mod copies;
 mod evidence;
 mod forms;
+mod habits;
 mod hard_to_see;
 mod load;
 mod name;

@@ -1,7 +1,7 @@
 //! Sites that are as they are: odd habits that must not leave them without protection.
 
-use super::Row;
+use super::{Row, habits};
 
 pub fn rows() -> Vec<Row> {
-    Vec::new()
+    habits::rows()
 }

@@ -1,0 +1,37 @@
+//! The page of a program that runs in the browser, for addresses that the snapshot lacks: what the site gives for each of
+//! them when all is well (`crawl::shell` finds it out).
+
+use http::{Method, header};
+
+use super::Outcome;
+use super::render;
+use super::site::Site;
+use crate::ask::{Ask, Kind, key};
+use crate::failure::{Cause, Side};
+use crate::http::cache_status::CacheStatus;
+use crate::metrics::Answer;
+
+/// The shell, if this request is one that a browser makes for a page, and the site has one.
+pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outcome> {
+    let wanted =
+        ask.kind == Kind::Read && ask.mirrored && cause.side() != Side::Visitor && is_navigation(ask);
+    if !wanted {
+        return None;
+    }
+    // The snapshot may have come a moment ago.
+    site.mirror.learn().await;
+    let shell = site.mirror.shell()?;
+    let page = site.mirror.look_up(&site.mirror.current()?, &shell)?;
+    let (page, source) = site.mirror.open(page).await.ok()?;
+    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    CacheStatus::HitShell.add_to(response.headers_mut());
+    Some(Outcome { response, answer: Answer::Snapshot, cause: Some(cause), origin: None })
+}
+
+/// Whether somebody opens a page, by its name and by what is accepted: not a file, not data.
+fn is_navigation(ask: &Ask) -> bool {
+    let accepts = ask.wishes.get_all(header::ACCEPT).iter();
+    let html = accepts.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));
+    let last = key::path_of(ask.key()).rsplit('/').next().unwrap_or("");
+    matches!(ask.method, Method::GET | Method::HEAD) && html && !last.contains('.')
+}

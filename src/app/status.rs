@@ -132,9 +132,8 @@ pub struct LastCrawl {
     /// The snapshot that did not pass the gate, on the shelf for the operator to look at and publish.
     pub held: Option<SnapshotStatus>,
     /// What `robots.txt` meant for the copy, if it forbids the whole site.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub robots: Option<String>,
-    /// What was decided about whole parts of the site: what is marked as private, what is beyond a bound.
+    /// What was decided about parts of the site: what is private, what is beyond a bound.
     pub decisions: Vec<String>,
     /// Why none was published.
     pub reasons: Vec<String>,
@@ -175,8 +174,8 @@ impl LastCrawl {
         };
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
         let told = ended.result.as_ref().ok().map(Outcome::report);
-        let (robots, decisions) =
-            (told.and_then(Report::of_robots), told.map(Report::decisions).unwrap_or_default());
+        let decisions = told.map(Report::decisions).unwrap_or_default();
+        let robots = told.and_then(Report::of_robots);
         LastCrawl { at, outcome, snapshot, held, robots, decisions, reasons, rules, report: None }
     }
 }

@@ -39,6 +39,7 @@ mod pages;
 mod polite;
 mod portable;
 mod protocols;
+mod real;
 mod reload;
 mod returning;
 mod serve;

@@ -9,11 +9,13 @@ use crate::support::{Config, Edge, Origin, Page};
 use crate::visitor_against_visitor::{ask, without_a_window};
 
 pub fn rows() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         row("slow POSTs of one address", slow_posts),
         row("windows that never open", closed_windows),
         row("readers who do not read", idle_readers),
-    ]
+    ];
+    rows.extend(super::sent::rows());
+    rows
 }
 
 /// Seats at the origin.

@@ -256,7 +256,8 @@ impl Client {
             tokio::spawn(connection);
             Ok(Session::H2(sender))
         } else {
-            let (sender, connection) = http1::handshake(io).await.map_err(|e| chain(&e))?;
+            let (sender, connection) =
+                http1::Builder::new().max_headers(500).handshake(io).await.map_err(|e| chain(&e))?;
             tokio::spawn(connection);
             Ok(Session::H1(sender))
         }

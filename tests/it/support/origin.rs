@@ -128,7 +128,12 @@ impl Origin {
         self.shared.pages.write().unwrap().insert(target.to_owned(), page);
     }
 
-    /// Asked for everything that has no page of its own.
+    /// Has the page for a path no more; what was said to [`Origin::make`] is asked for it.
+    pub fn hide(&self, target: &str) {
+        self.shared.pages.write().unwrap().remove(target);
+    }
+
+    /// Asked for everything that has no page of its own; the newest first.
     pub fn make(&self, make: impl Fn(&Asked) -> Option<Page> + Send + Sync + 'static) {
         self.shared.made.write().unwrap().push(Arc::new(make));
     }
@@ -367,7 +372,7 @@ fn page_for(shared: &Shared, asked: &Asked) -> Page {
     }
     drop(pages);
     let made = shared.made.read().unwrap().clone();
-    let page = made.iter().find_map(|make| make(asked));
+    let page = made.iter().rev().find_map(|make| make(asked));
     page.unwrap_or_else(|| {
         if asked.path() == "/health" { Page::new("text/plain", "ok") } else { Page::not_found() }
     })

@@ -50,7 +50,8 @@ fn no_notice_is_cacheable_or_a_success() {
         let (headers, body) = render(&notice);
         assert_eq!(headers["cache-control"], "no-store");
         assert!(notice.status().is_client_error() || notice.status().is_server_error());
-        assert_eq!(headers.contains_key("retry-after"), notice.status() == 503, "{notice:?}");
+        let may_wait = [429, 503].contains(&notice.status().as_u16()); // RFC 6585 section 4
+        assert_eq!(headers.contains_key("retry-after"), may_wait, "{notice:?}");
         assert_eq!(headers["content-language"], notice.language.tag());
         assert!(!body.is_empty());
         for leftover in ["ETag", "Last-Modified", "Expires"] {

@@ -176,8 +176,8 @@ impl Origin {
 
     /// Takes note of what was seen of it.
     pub fn observe(&self, evidence: Evidence, seen: Seen) {
-        // What we ourselves lack, or what a visitor does, is no evidence.
-        if matches!(seen, Seen::Bad(cause) if cause.side() != Side::Origin) {
+        // What we ourselves lack, or what a visitor does, is no evidence. What leads back here is no origin, whoever has to act.
+        if matches!(seen, Seen::Bad(cause) if cause.side() != Side::Origin && cause != Cause::Loop) {
             return;
         }
         let well = self.standing() == Standing::Up && self.bad_in_a_row.load(Ordering::Relaxed) == 0;

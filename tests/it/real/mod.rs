@@ -7,6 +7,7 @@ mod browser;
 mod daemon;
 mod database;
 mod django;
+mod rails;
 mod trial;
 mod visitors;
 mod vite;
@@ -139,6 +140,11 @@ async fn outlives<A: Application>(start: fn() -> A) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wordpress_outlives_its_failures() {
     outlives(wordpress::Wordpress::start).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rails_outlives_its_failures() {
+    outlives(rails::Rails::start).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

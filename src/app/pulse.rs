@@ -8,6 +8,9 @@ use super::answers::{Answers, Ring};
 use super::seen::Trouble;
 use super::{App, status};
 use crate::clock::{self, Now};
+use crate::crawl::Outcome;
+use crate::crawl::gate::Rule;
+use crate::failure::Cause;
 use crate::proxy::Site;
 
 /// How often.
@@ -32,12 +35,26 @@ impl App {
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.retain(|name, _| table.named(name).is_some());
         for site in &table.sites {
+            self.hear(site, now);
             let totals = site.metrics.totals();
             let ring = rings.entry(site.config.name.clone());
             ring.or_insert_with(|| Ring::new(now.mono, totals)).note(now.mono, totals);
         }
         drop(rings);
         self.look_at_conditions(now);
+    }
+
+    /// What the last crawl has found, the site's state knows at once: that many addresses show the same is held against the
+    /// site until it is proven.
+    fn hear(&self, site: &Site, now: Now) {
+        let Some(ended) = self.crawler(&site.config.name).and_then(|crawler| crawler.last_outcome()) else {
+            return;
+        };
+        let is_new = site.watch.hear(ended.at);
+        let Ok(Outcome::Kept { broken, .. }) = &ended.result else { return };
+        if is_new && broken.iter().any(|broken| broken.rule == Rule::Uniform) {
+            site.watch.raise(Cause::Uniform, now);
+        }
     }
 
     /// Which rungs the visitors of a site got.

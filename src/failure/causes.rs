@@ -55,6 +55,11 @@ impl Cause {
         }
     }
 
+    /// Whether it says what is wrong, and not only that something is: known by what a page shows.
+    pub fn is_telling(self) -> bool {
+        (Cause::DatabaseError..=Cause::Defaced).contains(&self) && self != Cause::EmptyPage
+    }
+
     /// The cause of this code.
     pub fn of(code: &str) -> Option<Cause> {
         Cause::ALL.iter().copied().find(|cause| cause.code() == code)

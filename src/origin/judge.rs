@@ -23,6 +23,12 @@ pub trait Judge: Send + Sync {
         whole: bool,
     ) -> Result<(), Failure>;
 
+    /// Whether pages have come to look alike that did not before: then a path that does not exist is asked for, too.
+    fn is_uneasy(&self) -> bool;
+
+    /// What an answer with a bad status is, if its body says so more exactly.
+    fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure>;
+
     /// Told what became of each key page that a check asked for.
     fn seen(&self, path: &str, verdict: &Result<(), Failure>);
 }
@@ -37,6 +43,14 @@ impl Judge for Trusting {
 
     fn judge(&self, _: &str, _: StatusCode, _: &HeaderMap, _: &[u8], _: bool) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn is_uneasy(&self) -> bool {
+        false
+    }
+
+    fn name(&self, _: StatusCode, _: &HeaderMap, _: &[u8], _: bool) -> Option<Failure> {
+        None
     }
 
     fn seen(&self, _: &str, _: &Result<(), Failure>) {}

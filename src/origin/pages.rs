@@ -20,10 +20,11 @@ impl Pages {
         }
     }
 
-    /// Whether more than half of them are bad: then the site is not there. The cause is that of the first bad one.
+    /// Whether more than half of them are bad: then the site is not there. The cause is the most telling of them, or the first.
     pub(super) fn mostly_bad(&self) -> Option<Cause> {
         let bad = || self.0.iter().filter_map(|(_, bad)| *bad);
-        (bad().count() * 2 > self.0.len()).then(|| bad().next()).flatten()
+        let told = || bad().find(|cause| cause.is_telling()).or_else(|| bad().next());
+        (bad().count() * 2 > self.0.len()).then(told).flatten()
     }
 }
 

@@ -67,7 +67,8 @@ impl Probe<'_> {
         if let Some(cause) = mostly {
             return Err(Failure::new(cause).detail("key pages are not the site's"));
         }
-        if extent == Extent::Whole && !pages.is_empty() {
+        let is_uneasy = extent == Extent::Whole || self.settings.judge.is_uneasy();
+        if is_uneasy && !pages.is_empty() {
             self.nowhere().await?;
         }
         Ok(())
@@ -95,7 +96,8 @@ impl Probe<'_> {
         if !health.expect_status.contains(page.status) {
             let by_status = || Failure::new(Cause::of_status(page.status)).detail(page.status.to_string());
             // The page may say better than its status what has happened: that the database is gone, for example.
-            return Err(self.judge(&health.path, &page).err().unwrap_or_else(by_status));
+            let named = || self.settings.judge.name(page.status, &page.headers, &page.body, page.whole);
+            return Err(self.judge(&health.path, &page).err().or_else(named).unwrap_or_else(by_status));
         }
         let text = health.expect_text.as_bytes();
         if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {

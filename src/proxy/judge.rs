@@ -1,8 +1,9 @@
 //! Who judges for the checks: the site's key pages, beside the snapshot's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 
 use super::mirror::{Mirror, Ready};
 use super::weigh::{Beside, ReadCopy};
@@ -10,10 +11,13 @@ use crate::ask::key;
 use crate::clock;
 use crate::config::ready;
 use crate::failure::{Cause, Failure};
+use crate::fingerprint::content_type;
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
 use crate::tasks;
-use crate::verdict::{Answer, Asked, Case, Look, Verdict, Wishes, judge, stray};
+use crate::verdict::{
+    Answer, Asked, Case, ENOUGH, Finding, Kind, Look, Verdict, Wishes, judge, stray, wrong_page,
+};
 use crate::watch::{Watch, Weight};
 
 /// Key pages that a check asks for.
@@ -28,6 +32,8 @@ pub struct SiteJudge {
     copies: Mutex<Copies>,
     /// What the start page showed when it was last checked.
     home: Mutex<Option<Look>>,
+    /// Whether that was not what its copy shows.
+    is_home_changed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -39,7 +45,14 @@ struct Copies {
 impl SiteJudge {
     /// The judge of a site.
     pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, watch: Arc<Watch>) -> SiteJudge {
-        SiteJudge { config, mirror, watch, copies: Mutex::default(), home: Mutex::default() }
+        SiteJudge {
+            config,
+            mirror,
+            watch,
+            copies: Mutex::default(),
+            home: Mutex::default(),
+            is_home_changed: AtomicBool::new(false),
+        }
     }
 
     fn key<'a>(&self, path: &'a str) -> std::borrow::Cow<'a, str> {
@@ -74,8 +87,50 @@ impl SiteJudge {
         let as_page = if says_so { judge(case) } else { Verdict::Good };
         match as_page {
             bad @ Verdict::Bad(_) => bad,
-            Verdict::Good | Verdict::Doubtful(_) => stray(case, self.home().as_ref()),
+            Verdict::Good | Verdict::Doubtful(_) if self.is_everywhere(case) => {
+                Verdict::Bad(Finding::new(Cause::Uniform, "a random path shows what several pages show now"))
+            }
+            Verdict::Good | Verdict::Doubtful(_) => {
+                let verdict = stray(case, self.home().as_ref());
+                if matches!(verdict, Verdict::Bad(_)) {
+                    self.mirror.uniform().condemn("/");
+                }
+                verdict
+            }
         }
+    }
+
+    /// The verdict on a key page that is good by itself: where several addresses show what it shows, it is not.
+    fn beside_others(&self, key: &str, body: &[u8], headers: &HeaderMap, copy: &Arc<Look>) -> Verdict {
+        let look = Look::seen(body, content_type(headers));
+        let is_home = key == "/";
+        if is_home {
+            self.is_home_changed.store(!look.is_like(copy), Ordering::Relaxed);
+        }
+        let url = self.url(key);
+        let same = self.mirror.uniform().note((key, &url), &look, copy, clock::instant());
+        if same < ENOUGH {
+            return Verdict::Good;
+        }
+        self.mirror.uniform().condemn(key);
+        let why = format!("{same} addresses with different copies show the same: {}", look.title);
+        Verdict::Bad(Finding::new(Cause::Uniform, why))
+    }
+
+    /// The verdict on a path that does not exist: where the site says so when it is well, what several pages show now is
+    /// what is shown for everything.
+    fn is_everywhere(&self, case: &Case<'_>) -> bool {
+        let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
+        let answer = &case.answer;
+        says_so && answer.whole && {
+            let look = Look::seen(answer.body, content_type(answer.headers));
+            self.mirror.uniform().like(&look, clock::instant()) >= ENOUGH
+        }
+    }
+
+    fn url(&self, key: &str) -> String {
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{key}", self.config.canonical_host().unwrap_or("localhost"))
     }
 
     fn home(&self) -> MutexGuard<'_, Option<Look>> {
@@ -133,10 +188,17 @@ impl Judge for SiteJudge {
             character: &character,
             policy: &self.config.failover,
         };
-        let verdict = if is_key_page { judge(&case) } else { self.stray(&case) };
+        let mut verdict = if is_key_page { judge(&case) } else { self.stray(&case) };
+        if is_key_page
+            && verdict == Verdict::Good
+            && whole
+            && status == StatusCode::OK
+            && let Some(copy) = &read.look
+        {
+            verdict = self.beside_others(&key, body, headers, copy);
+        }
         if path == "/" {
-            let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            *self.home() = (whole && status.is_success()).then(|| Look::read(body, content_type));
+            *self.home() = (whole && status.is_success()).then(|| Look::seen(body, content_type(headers)));
         }
         match verdict {
             // Nobody is asked further: it is by the key pages that other pages are cleared.
@@ -145,6 +207,35 @@ impl Judge for SiteJudge {
             }
             Verdict::Good => Ok(()),
         }
+    }
+
+    fn is_uneasy(&self) -> bool {
+        self.is_home_changed.load(Ordering::Relaxed) || self.mirror.uniform().is_uneasy(clock::instant())
+    }
+
+    fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure> {
+        let answer = Answer { status: status.as_u16(), headers, body, whole };
+        let own = self.config.failover.fingerprints.as_deref().and_then(|own| own.find(&answer));
+        let wrong = own.or_else(|| wrong_page(&answer))?;
+        // a status of its own says more than that some gateway sent it
+        let says_more = match wrong.kind {
+            Kind::Empty | Kind::DirectoryListing => false,
+            Kind::GatewayError => status == StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::DatabaseError
+            | Kind::PhpError
+            | Kind::ApplicationError
+            | Kind::Suspended
+            | Kind::QuotaExceeded
+            | Kind::DefaultPage
+            | Kind::Parking
+            | Kind::BotWall
+            | Kind::UnknownToHost
+            | Kind::Maintenance
+            | Kind::Defaced
+            | Kind::Other => true,
+        };
+        says_more
+            .then(|| Failure::new(wrong.kind.cause()).detail(format!("fingerprint {}", wrong.fingerprint)))
     }
 
     fn seen(&self, path: &str, verdict: &Result<(), Failure>) {
@@ -163,8 +254,7 @@ impl Judge for SiteJudge {
         if !is_of_the_answer(failure.cause) || self.copy(&key).is_none() {
             return;
         }
-        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}{key}", self.config.canonical_host().unwrap_or("localhost"));
+        let url = self.url(&key);
         self.watch.bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
     }
 }

@@ -1,7 +1,7 @@
 //! Pages of the snapshot, ready to be given: found in the manifest, read from disk once, verified, and kept in memory
 //! while they are wanted.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -15,7 +15,7 @@ use crate::descriptors;
 use crate::notice::{Language, Link};
 use crate::snapshot::{Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
-use crate::verdict::{Character, Look};
+use crate::verdict::{Character, Look, Uniform};
 
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
@@ -153,6 +153,8 @@ pub struct Mirror {
     hot: Hot,
     about: ArcSwapOption<About>,
     learned: ArcSwap<Learned>,
+    /// Pages that no longer look as their copies do.
+    uniform: Mutex<Uniform>,
 }
 
 /// What good crawls have taught about the site, and beside which snapshot it lies.
@@ -178,7 +180,14 @@ pub struct About {
 impl Mirror {
     /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
     pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
-        Mirror { site, store, hot, about: ArcSwapOption::empty(), learned: ArcSwap::default() }
+        Mirror {
+            site,
+            store,
+            hot,
+            about: ArcSwapOption::empty(),
+            learned: ArcSwap::default(),
+            uniform: Mutex::default(),
+        }
     }
 
     /// The store, if the state directory can be used.
@@ -274,6 +283,11 @@ impl Mirror {
     /// The key of the page that answers addresses of pages which the snapshot lacks, if the site has one.
     pub(super) fn shell(&self) -> Option<Arc<str>> {
         self.learned.load().shell.clone()
+    }
+
+    /// Pages that no longer look as their copies do. The lock is never held while waiting.
+    pub(super) fn uniform(&self) -> MutexGuard<'_, Uniform> {
+        self.uniform.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what the snapshot in service has to teach, if that was not done.

@@ -13,12 +13,14 @@ mod judge;
 mod landing;
 mod mirror;
 mod render;
+mod requisites;
 mod shell;
 mod site;
 mod spool;
 mod tee;
 mod tend;
 mod trusted;
+mod uniform;
 mod visited;
 mod weigh;
 
@@ -155,6 +157,7 @@ impl Proxy {
         }
         let watched = visited::is_watched(&ask, request.headers());
         let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        requisites::note(&site, &ask, &outcome);
         if watched {
             visited::note(&site, &ask, &outcome, now.wall);
         }

@@ -9,7 +9,9 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Request, header};
 
 use super::fetch::{Allowance, direct, outgoing};
+use super::requisites;
 use super::site::Site;
+use super::uniform;
 use super::weigh::{Beside, Trial};
 use super::{Copies, Visit, look_up};
 use crate::ask::{Ask, Load};
@@ -52,6 +54,7 @@ async fn run(site: Weak<Site>) {
 /// Asks for what is due. Returns how long there is nothing to do.
 async fn round(site: &Arc<Site>) -> Duration {
     let now = clock::now();
+    uniform::drop_condemned(site);
     site.observe(now);
     if site.origins.outlook() != Outlook::Up {
         return REST;
@@ -60,6 +63,7 @@ async fn round(site: &Arc<Site>) -> Duration {
         prove(site, now).await;
         return Duration::ZERO;
     }
+    requisites::look_into(site).await;
     let due = site.watch.due(AT_ONCE, now.mono);
     if due.is_empty() {
         let next = site.watch.next().map(|next| next.saturating_duration_since(now.mono));
@@ -132,6 +136,16 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
         site.watch.good(&due.key, Weight::Part, now.mono);
         return Ok(());
     }
+    if let Some(file) = site.watch.lacking(&due.key) {
+        if requisites::lacks(site, &due.key, &file).await {
+            let (cause, now) = (Cause::AssetMissing, clock::now());
+            // a fetch that was under way may have kept it again
+            uniform::drop_kept(site, &due.key, &due.url);
+            site.watch.bad((&due.key, &due.url), Weight::Part, cause, now, fastrand::f64());
+            return Err(Failure::new(cause).detail(file));
+        }
+        site.watch.whole(&due.key);
+    }
     let port = if tls { 443 } else { 80 };
     let visit = Visit { peer: nobody, port, tls, early: &|| None };
     request = outgoing(&asks, request, &visit, &[])?;
@@ -141,4 +155,4 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
 }
 
 /// How these requests name themselves: as the crawler and the checks do.
-const USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)");
+pub(super) const USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)");

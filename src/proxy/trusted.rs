@@ -50,6 +50,11 @@ impl Trusted {
         let places = self.places.get_or_init(|| (0..PLACES).map(|_| AtomicU64::new(0)).collect());
         place(places, print).store(print.0, Ordering::Relaxed);
     }
+
+    /// Forgets everything: what was judged good may not have been.
+    pub(super) fn forget(&self) {
+        self.places.get().into_iter().flatten().for_each(|place| place.store(0, Ordering::Relaxed));
+    }
 }
 
 fn place(places: &[AtomicU64], print: Print) -> &AtomicU64 {
@@ -89,5 +94,7 @@ mod tests {
         trusted.add(old);
         trusted.add(new);
         assert!(trusted.knows(new) && !trusted.knows(old));
+        trusted.forget();
+        assert!(!trusted.knows(new));
     }
 }

@@ -13,6 +13,7 @@ use super::Copies;
 use super::fetch::{class_of, hold_against, is_endless};
 use super::hold::{Held, beginning, hold};
 use super::mirror::Ready;
+use super::requisites;
 use super::site::Site;
 use super::trusted::Print;
 use super::visited;
@@ -75,7 +76,7 @@ impl Beside {
         matches!(self, Beside::Nothing)
     }
 
-    fn head(&self) -> Option<(StatusCode, &HeaderMap)> {
+    pub(super) fn head(&self) -> Option<(StatusCode, &HeaderMap)> {
         match self {
             Beside::Nothing => None,
             Beside::Entry(entry) => Some((entry.status(), entry.headers())),
@@ -195,6 +196,11 @@ impl Trial<'_> {
         let open = wanted != Wanted::Head && parts.status.is_success();
         let head = if open { Verdict::Good } else { by_head() };
         if let Verdict::Bad(finding) = head {
+            if self.is_a_programs(&parts) {
+                origin.nudge();
+                let response = Response::from_parts(parts, Body::Empty);
+                return Ok((Answered { response, origin, took }, Held::unread(body)));
+            }
             let finding = self.closer(&parts, body, finding, &character).await;
             origin.nudge();
             return Err(self.bad(finding));
@@ -349,7 +355,13 @@ impl Trial<'_> {
                 Cause::TruncatedPage,
                 "it is packed wrongly, or ends before it is unpacked",
             )),
-            Some(plain) => judge(&self.case(parts, (&plain.bytes, whole && plain.all), &copy, character)),
+            Some(plain) => {
+                let whole = whole && plain.all;
+                match judge(&self.case(parts, (&plain.bytes, whole), &copy, character)) {
+                    Verdict::Good if whole => self.beside_others(parts, &plain.bytes, &copy),
+                    verdict @ (Verdict::Good | Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,
+                }
+            }
             // nothing can be read of it: its head has to do
             None => judge(&self.case(parts, (&[], false), &copy, character)),
         };
@@ -432,12 +444,24 @@ impl Trial<'_> {
     /// Notes that it is not, and what it is.
     fn bad(&self, finding: Finding) -> Failure {
         self.tell_bad(finding.cause);
+        if finding.cause == Cause::Uniform {
+            self.tell_uniform();
+        }
         Failure::new(finding.cause).detail(finding.why)
     }
 
     fn tell_bad(&self, cause: Cause) {
         // Without a copy there is nothing to spare the next visitor from waiting with.
         let Some(shape) = self.beside.shape().filter(|_| self.speaks()) else { return };
+        // an older page's file is no fault: whether a page names it today is looked into
+        let is_marked = || matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
+        if cause == Cause::AssetMissing
+            && shape == Shape::Asset
+            && requisites::is_code(self.ask.key())
+            && !is_marked()
+        {
+            return;
+        }
         let weight = if shape == Shape::Page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
         self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
@@ -454,7 +478,7 @@ impl Trial<'_> {
     }
 
     /// Whether the answer is one that anybody would get.
-    fn speaks(&self) -> bool {
+    pub(super) fn speaks(&self) -> bool {
         self.ask.kind == Kind::Read && self.ask.visitor == Visitor::Anonymous
     }
 }

@@ -43,6 +43,12 @@ impl Look {
         Look { kind: kind.map(|wrong| wrong.kind), ..Look::of(&html, &Structure::read(&html)) }
     }
 
+    /// The same, but for what it would be taken for.
+    pub fn seen(body: &[u8], content_type: Option<&str>) -> Look {
+        let (html, _) = charset::html(body, content_type);
+        Look::of(&html, &Structure::read(&html))
+    }
+
     /// Of a page's markup; what it would be taken for is left out.
     pub(super) fn of(html: &str, structure: &Structure) -> Look {
         let page = Page::read(html, u32::MAX);

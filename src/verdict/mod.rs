@@ -9,6 +9,7 @@ mod character;
 mod hosts;
 mod look;
 mod rules;
+mod uniform;
 
 pub use crate::fingerprint::{
     Answer, Fingerprints, FingerprintsError, Kind, LOOKED_AT, READ, WrongPage, prepare, wrong_page,
@@ -17,3 +18,4 @@ pub use case::{Asked, Case, Finding, Known, Shape, Verdict, Wanted, Wishes};
 pub use character::{Character, Learning, Lesson, Missing};
 pub use look::Look;
 pub use rules::{judge, stray, wanted};
+pub use uniform::{ENOUGH, Uniform};

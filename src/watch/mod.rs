@@ -2,6 +2,7 @@
 //! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`Watch`] holds them together
 //! for all who ask and tell at once.
 
+mod lacking;
 mod late;
 mod memo;
 mod state;
@@ -10,12 +11,13 @@ mod window;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
 
 use crate::clock::Now;
 use crate::failure::Cause;
+pub use lacking::Suspect;
 use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
 pub use state::{Change, Origins, Pages, Reported, State, state};
@@ -56,6 +58,9 @@ struct Inner {
     window: Window,
     /// Since when most answers are bad, and what they are.
     flood: Option<(Now, Cause)>,
+    lacking: lacking::Lacking,
+    /// When the crawl ended that was heard of last.
+    heard: Option<SystemTime>,
     reported: Reported,
 }
 
@@ -96,7 +101,8 @@ impl Watch {
         if weight == Weight::Page {
             inner.window.note(hash(key), None, now);
         }
-        if marked {
+        // a page that lacks what it names is whole itself
+        if marked && inner.lacking.of(key).is_none() {
             inner.memo.good(key, now);
             self.count(&inner);
         }
@@ -150,6 +156,47 @@ impl Watch {
     pub fn beside(self: &Arc<Self>, key: &str, now: Instant) -> Option<Leave> {
         let page = hash(key);
         self.lateness().begins(page, now).then(|| Leave { watch: self.clone(), page })
+    }
+
+    /// A visitor missed a script or a style.
+    pub fn suspect(&self, suspect: Suspect, now: Instant) {
+        if self.inner().lacking.suspect(suspect, now) {
+            self.woken.notify_one();
+        }
+    }
+
+    /// What visitors missed and nobody has looked into.
+    pub fn suspects(&self) -> Vec<Suspect> {
+        self.inner().lacking.take()
+    }
+
+    /// The page names a file that is not there: until it is [`Watch::whole`], no good answer of it counts.
+    pub fn lacks(&self, page: &str, file: &str) {
+        self.inner().lacking.lacks(page, file);
+    }
+
+    /// What the page names that is not there.
+    pub fn lacking(&self, page: &str) -> Option<String> {
+        self.inner().lacking.of(page).map(str::to_owned)
+    }
+
+    /// The page has all that it names.
+    pub fn whole(&self, page: &str) {
+        self.inner().lacking.whole(page);
+    }
+
+    /// Whether a crawl that ended at this time is news; from now on it is not.
+    pub fn hear(&self, ended: SystemTime) -> bool {
+        self.inner().heard.replace(ended) != Some(ended)
+    }
+
+    /// Something else than visitors' answers says that the site is not there: it is not until it is proven.
+    pub fn raise(&self, cause: Cause, now: Now) {
+        let mut inner = self.inner();
+        inner.flood = inner.flood.or(Some((now, cause)));
+        self.count(&inner);
+        drop(inner);
+        self.woken.notify_one();
     }
 
     /// Pages to be asked for again, see [`Memo::due`].
@@ -210,7 +257,10 @@ impl Watch {
             State::Unproven | State::Up => None,
         };
         self.last.store(state as u8, Ordering::Relaxed);
-        inner.reported.observe(state, cause.or(of_pages), now)
+        // a status only says that something is wrong
+        let is_status = cause.is_some_and(|cause| (Cause::ServerError..=Cause::BadStatus).contains(&cause));
+        let telling = inner.memo.cause().filter(|cause| is_status && cause.is_telling());
+        inner.reported.observe(state, telling.or(cause).or(of_pages), now)
     }
 
     /// The state that was taken note of last.

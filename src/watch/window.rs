@@ -57,11 +57,15 @@ impl Window {
     }
 }
 
-/// The commonest of them; of several the first in the table of causes.
+/// The most telling of them that is at least a quarter of all; of several the commonest, and then the first in the table of
+/// causes. A dead database is that, however many pages only say 500.
 pub(super) fn commonest(mut causes: Vec<Cause>) -> Option<Cause> {
     causes.sort_unstable();
-    let runs = causes.chunk_by(|a, b| a == b);
-    runs.rev().max_by_key(|run| run.len()).map(|run| run[0])
+    let all = causes.len();
+    let runs = causes.chunk_by(|a, b| a == b).filter(|run| run.len() * 4 >= all);
+    let told = runs.rev().max_by_key(|run| (run[0].is_telling(), run.len())).map(|run| run[0]);
+    // where there are many, each of which is rare, the commonest has to do
+    told.or_else(|| causes.chunk_by(|a, b| a == b).rev().max_by_key(|run| run.len()).map(|run| run[0]))
 }
 
 #[cfg(test)]
@@ -107,8 +111,14 @@ mod tests {
         window.clear();
         assert_eq!(window.mostly_bad(now), None);
         let causes = vec![Cause::Parking, Cause::Silent, Cause::Parking, Cause::Silent];
-        assert_eq!(commonest(causes), Some(Cause::Silent));
+        assert_eq!(commonest(causes), Some(Cause::Parking), "it tells what is wrong");
+        let causes = vec![Cause::Silent, Cause::ServerError, Cause::Silent, Cause::ServerError];
+        assert_eq!(commonest(causes), Some(Cause::Silent), "the first in the table");
         assert_eq!(commonest(vec![Cause::Parking, Cause::Silent, Cause::Parking]), Some(Cause::Parking));
+        let many = [vec![Cause::ServerError; 3], vec![Cause::DatabaseError]].concat();
+        assert_eq!(commonest(many), Some(Cause::DatabaseError), "the most telling");
+        let few = [vec![Cause::ServerError; 4], vec![Cause::DatabaseError]].concat();
+        assert_eq!(commonest(few), Some(Cause::ServerError), "one page's fault");
         assert_eq!(commonest(Vec::new()), None);
     }
 }

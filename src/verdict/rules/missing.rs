@@ -27,7 +27,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     ))
 }
 
-/// Judges the answer to a random path: a parked name answers every path with the same page. `home` is what the site's
+/// Judges the answer to a random path: a parked name, or a server without the site, answers every path with the same page. `home` is what the site's
 /// start page shows now.
 pub fn stray(case: &Case<'_>, home: Option<&Look>) -> Verdict {
     let seen = Seen::new(case);
@@ -41,7 +41,7 @@ pub fn stray(case: &Case<'_>, home: Option<&Look>) -> Verdict {
     if as_ever || !look.is_like(home) || is_of_site(case, look) {
         return Verdict::Good;
     }
-    Verdict::Bad(Finding::new(Cause::Parking, "a random path is answered with the start page"))
+    Verdict::Bad(Finding::new(Cause::Uniform, "a random path is answered with the start page"))
 }
 
 #[cfg(test)]

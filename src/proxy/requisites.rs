@@ -1,0 +1,143 @@
+//! Scripts and styles that visitors miss. One that a page names as it is now is a release published by half: where there is a
+//! copy of the file that is given, else the page itself comes from its copy until it is whole. One that only an older
+//! page names is no fault of anybody.
+
+use http::response::Parts;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+
+use super::Outcome;
+use super::site::Site;
+use super::weigh::Trial;
+use crate::ask::{Ask, key};
+use crate::clock;
+use crate::failure::Cause;
+use crate::fingerprint::{content_type, is_html, media};
+use crate::http::Body;
+use crate::http::client::ClientKey;
+use crate::http::coding::plain;
+use crate::metrics::Answer;
+use crate::origin::health::Evidence;
+use crate::origin::{Sending, Whom};
+use crate::watch::{Suspect, Weight};
+
+/// Bytes of a page that are looked into for the file's name.
+const READ: usize = 1024 * 1024;
+
+/// Records that a visitor missed a script or a style.
+pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
+    if !is_code(ask.key()) || ask.method != http::Method::GET {
+        return;
+    }
+    let (status, headers) = (outcome.response.status(), outcome.response.headers());
+    let is_missed = match outcome.answer {
+        Answer::Origin => is_missing(status, content_type(headers)),
+        Answer::Snapshot | Answer::Stale => outcome.cause == Some(Cause::AssetMissing),
+        Answer::Cache | Answer::Holding | Answer::Refused | Answer::Error => false,
+    };
+    if !is_missed {
+        return;
+    }
+    let referer = ask.wishes.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let page = referer.and_then(|referer| url::Url::parse(referer).ok()).filter(|url| {
+        url.host_str()
+            .is_some_and(|host| host == ask.host() || site.config.hosts.iter().any(|own| own == host))
+    });
+    let page = page.map(|url| key::page_key(url.path(), url.query(), &site.config.cache.ignore_query).into());
+    site.watch.suspect(Suspect { page, file: ask.key().into() }, clock::instant());
+}
+
+/// Looks into what visitors missed.
+pub(super) async fn look_into(site: &Site) {
+    for suspect in site.watch.suspects() {
+        let pages = suspect.page.iter().map(|page| &**page);
+        let pages = pages.chain(site.config.key_pages.iter().map(String::as_str)).take(4);
+        for page in pages.map(str::to_owned).collect::<Vec<_>>() {
+            if lacks(site, &page, &suspect.file).await {
+                tell(site, &page, &suspect.file);
+                break;
+            }
+        }
+    }
+}
+
+/// Whether a page names the file as it is now, and the file is not there.
+pub(super) async fn lacks(site: &Site, page: &str, file: &str) -> bool {
+    let name = key::path_of(file).rsplit('/').next().unwrap_or_default();
+    let Some((StatusCode::OK, kind, html)) = get(site, page).await else { return false };
+    if name.is_empty()
+        || !is_html(kind.as_deref())
+        || !html.windows(name.len()).any(|at| at == name.as_bytes())
+    {
+        return false;
+    }
+    let Some((status, kind, _)) = get(site, file).await else { return false };
+    is_missing(status, kind.as_deref())
+}
+
+/// With a copy of the file visitors need no more; else the page is theirs from its copy, if there is one.
+fn tell(site: &Site, page: &str, file: &str) {
+    let now = clock::now();
+    let scheme = if site.config.tls.is_some() { "https" } else { "http" };
+    let url = |key: &str| format!("{scheme}://{}{key}", site.config.canonical_host().unwrap_or("localhost"));
+    let has_copy = |key: &str| site.mirror.find(key).is_some();
+    tracing::warn!(site = %site.config.name, page, file, "a page names a file that is not there");
+    if has_copy(file) {
+        site.watch.bad((file, &url(file)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+    } else if has_copy(page) {
+        site.watch.lacks(page, file);
+        super::uniform::drop_kept(site, page, &url(page));
+        site.watch.bad((page, &url(page)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+    }
+}
+
+/// What the origin gives to anybody.
+async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<u8>)> {
+    let host = site.config.canonical_host().unwrap_or("localhost");
+    let mut request = Request::get(key).body(Body::Empty).ok()?;
+    let headers = request.headers_mut();
+    let scheme = if site.config.tls.is_some() { "https" } else { "http" };
+    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+    headers.insert("x-forwarded-host", HeaderValue::from_str(host).ok()?);
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(super::tend::USER_AGENT));
+    let timeout = site.config.failover.timeout;
+    let sending = Sending {
+        host,
+        client: ClientKey::OURSELVES,
+        wait: timeout,
+        longest: timeout,
+        stall: timeout,
+        upgrade: false,
+        by: Evidence::Own,
+        whom: Whom::Usable,
+    };
+    let answered = site.origins.send(request, sending, None).await.ok()?;
+    let (parts, body) = answered.response.into_parts();
+    let read = tokio::time::timeout(timeout, Limited::new(body, READ).collect()).await.ok()?.ok()?;
+    let body = plain(&parts.headers, &read.to_bytes(), READ)?.bytes.into_owned();
+    Some((parts.status, content_type(&parts.headers).map(str::to_owned), body))
+}
+
+impl Trial<'_> {
+    /// Whether a bad status is the word of a program to programs, which says when to come back: where there is no copy, there
+    /// is nothing better to say (RFC 9110 section 10.2.3).
+    pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {
+        let kind = content_type(&parts.headers).map(media).unwrap_or_default();
+        let is_json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
+        let has_copy = self.beside.head().is_some();
+        !has_copy && is_json && parts.headers.contains_key(header::RETRY_AFTER)
+    }
+}
+
+/// Whether an answer says that there is no such script or style: in a word, or by a page in its place.
+fn is_missing(status: StatusCode, content_type: Option<&str>) -> bool {
+    let is_page = status == StatusCode::OK && content_type.is_some() && is_html(content_type);
+    is_page || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+pub(super) fn is_code(key: &str) -> bool {
+    let path = key::path_of(key).to_ascii_lowercase();
+    [".css", ".js", ".mjs"].iter().any(|ending| path.ends_with(ending))
+}

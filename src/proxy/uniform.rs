@@ -1,0 +1,59 @@
+//! An answer beside those of other addresses: where several have come to show the same, none of them is the site's until its
+//! key pages are proven.
+
+use http::response::Parts;
+use http::{StatusCode, header};
+
+use super::site::Site;
+use super::weigh::{ReadCopy, Trial};
+use crate::clock;
+use crate::failure::Cause;
+use crate::verdict::{ENOUGH, Finding, Look, Verdict};
+use crate::watch::Weight;
+
+impl Trial<'_> {
+    /// The verdict on a page that is good by itself.
+    pub(super) fn beside_others(&self, parts: &Parts, body: &[u8], copy: &ReadCopy) -> Verdict {
+        let Some(copy) = copy.look.as_ref().filter(|_| self.speaks() && parts.status == StatusCode::OK)
+        else {
+            return Verdict::Good;
+        };
+        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let look = Look::seen(body, content_type);
+        let url = self.ask.url();
+        let mut uniform = self.site.mirror.uniform();
+        let same = uniform.note((self.ask.key(), url), &look, copy, clock::instant());
+        if same < ENOUGH {
+            return Verdict::Good;
+        }
+        let why = format!("{same} addresses with different copies show the same: {}", look.title);
+        Verdict::Doubtful(Finding::new(Cause::Uniform, why))
+    }
+
+    /// Records what that means for the pages that were let through before.
+    pub(super) fn tell_uniform(&self) {
+        self.site.mirror.uniform().condemn(self.ask.key());
+        drop_condemned(self.site);
+    }
+}
+
+/// Records that pages which were let through are not the site's, and drops what was kept of them.
+pub(super) fn drop_condemned(site: &Site) {
+    let condemned = site.mirror.uniform().condemned();
+    if condemned.is_empty() {
+        return;
+    }
+    let now = clock::now();
+    for (key, url) in condemned {
+        site.watch.bad((&key, &url), Weight::Page, Cause::Uniform, now, fastrand::f64());
+        drop_kept(site, &key, &url);
+    }
+    site.trusted.forget();
+}
+
+/// Drops what the cache has of a page that was asked for at this address.
+pub(super) fn drop_kept(site: &Site, key: &str, url: &str) {
+    let Ok(url) = url::Url::parse(url) else { return };
+    let host = url.host_str().unwrap_or_default();
+    site.cache.invalidate(&site.cache.key(url.scheme() == "https", host, key));
+}

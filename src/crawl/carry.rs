@@ -3,7 +3,8 @@
 //!
 //! A page that the site could not give today is as good as it was yesterday. One that the site says does not exist may
 //! be a slip: it goes when the next good crawl hears the same. One that has turned into a login or a redirect
-//! to another site is carried, too, until so many good crawls have heard the same that it is the site's word.
+//! to another site is carried, too, until so many good crawls have heard the same that it is the site's word. One that is
+//! refused by its status (401, 403) is taken back: it goes, as a missing one does, when two good crawls have heard so.
 //! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
 
 use super::admission::{self, Refusal};
@@ -12,7 +13,7 @@ use crate::snapshot::{Class, Notes, Page};
 
 /// Good crawls in a row that have heard of a login, or of another site, until that is believed.
 const BELIEVED: u16 = 10;
-/// Good crawls in a row that have heard that there is no such page, until it goes.
+/// Good crawls in a row that have heard that there is no such page, or none for everybody, until it goes.
 const MISSED: u8 = 2;
 
 /// What a crawl has heard about a page that the snapshot in service has.
@@ -43,6 +44,10 @@ pub(super) enum Turn {
     Elsewhere,
     /// A login.
     Login,
+    /// 401: it is there, for those who have a password.
+    Unauthorized,
+    /// 403. A wall may say so, too; but a wall stands before more than the few pages that a good crawl may lose.
+    Forbidden,
     /// An answer that is not stored, or a page that is not the site's: the code of the reason.
     Other(&'static str),
 }
@@ -52,7 +57,8 @@ impl Turn {
     pub(super) fn code(self) -> &'static str {
         match self {
             Turn::Elsewhere => "elsewhere",
-            Turn::Login => "login",
+            Turn::Login | Turn::Unauthorized => "login",
+            Turn::Forbidden => Refusal::Forbidden.code(),
             Turn::Other(code) => code,
         }
     }
@@ -60,13 +66,30 @@ impl Turn {
     fn sentence(self) -> &'static str {
         match self {
             Turn::Elsewhere => "It redirects to another site.",
-            Turn::Login => "It needs a login.",
+            Turn::Login | Turn::Unauthorized => "It needs a login.",
+            Turn::Forbidden => Refusal::Forbidden.sentence(),
             Turn::Other(_) => "The site gave something else in its place, or nothing.",
         }
     }
 }
 
 impl Heard {
+    /// The status by which the site has taken the page away, if it has.
+    pub(super) fn removal(self) -> Option<u16> {
+        match self {
+            Heard::Missing => Some(404),
+            Heard::Gone => Some(410),
+            Heard::Turned(Turn::Unauthorized) => Some(401),
+            Heard::Turned(Turn::Forbidden) => Some(403),
+            Heard::Anew
+            | Heard::Nothing
+            | Heard::Unwanted(_)
+            | Heard::Unasked(_)
+            | Heard::Private(_)
+            | Heard::Turned(Turn::Elsewhere | Turn::Login | Turn::Other(_)) => None,
+        }
+    }
+
     /// The stable code of what was heard, and what it means.
     pub(super) fn reason(self) -> (&'static str, &'static str) {
         match self {
@@ -160,10 +183,11 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Private | Refusal::NoStore | Refusal::LoginCookie => Heard::Private(refusal),
         Refusal::NotFound => Heard::Missing,
         Refusal::Gone => Heard::Gone,
-        Refusal::Unauthorized | Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
-        // A bot wall says so, too: never the site's word, however often it is heard.
-        Refusal::Forbidden
-        | Refusal::Varies
+        Refusal::Unauthorized => Heard::Turned(Turn::Unauthorized),
+        Refusal::Forbidden => Heard::Turned(Turn::Forbidden),
+        Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
+        // Never the site's word, however often it is heard.
+        Refusal::Varies
         | Refusal::Status
         | Refusal::Partial
         | Refusal::WrongPage
@@ -188,8 +212,10 @@ pub(super) fn fortune(old: &Page, heard: Heard) -> Fortune {
         Heard::Anew => Fortune::Replaced,
         Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fortune::Gone,
         _ if is_private(old) => Fortune::Gone,
-        Heard::Missing if old.notes.missed + 1 >= MISSED => Fortune::Gone,
-        Heard::Missing => carried(old.notes.missed + 1),
+        Heard::Missing | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) => {
+            let missed = old.notes.missed.saturating_add(1);
+            if missed >= MISSED { Fortune::Gone } else { carried(missed) }
+        }
         Heard::Turned(Turn::Elsewhere) if believed => Fortune::Replaced,
         Heard::Turned(Turn::Login) if believed => Fortune::Gone,
         Heard::Turned(_) | Heard::Nothing => carried(0),
@@ -263,11 +289,12 @@ mod tests {
             let expected = match refusal {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
                 | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
-                NotFound => Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW }),
+                NotFound | Unauthorized | Forbidden => {
+                    Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW })
+                }
                 NothingNew | PageLimit | FileLimit | RequisiteLimit | Varies | ByteLimit | QueryBound
-                | TooManyHops | Unauthorized | Forbidden | LoginPage | NeedsLogin | Status | Partial
-                | WrongPage | ForeignPage | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop
-                | BadLocation => ONCE,
+                | TooManyHops | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
+                | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
         }
@@ -281,6 +308,18 @@ mod tests {
         // Between the two the site failed: then it was not heard twice in a row.
         let failed = [("/a", Fate::Failed("silent", "".into()))];
         assert_eq!(became(once, &failed), Fortune::Carried(Notes { missed: 0, carried: 2, ..NEW }));
+    }
+
+    #[test]
+    fn what_is_taken_back_goes_when_two_good_crawls_have_heard_so() {
+        let once = Notes { missed: 1, carried: 1, ..NEW };
+        for refusal in [Refusal::Unauthorized, Refusal::Forbidden] {
+            assert_eq!(became(once, &[("/a", Fate::Refused(refusal))]), Fortune::Gone);
+        }
+        // A page with a form, or a wall that is known as one, may be anything.
+        for fate in [Fate::Refused(Refusal::LoginPage), Fate::Wrong("bot-wall")] {
+            assert_eq!(became(once, &[("/a", fate)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::addresses::Register;
 use super::admission::Refusal;
 use super::broken::Links;
 use super::drawn::Drawn;
@@ -60,6 +61,7 @@ pub(super) struct Done {
     pub(super) character: Character,
     /// The key of the page that the site gives for each address that it does not know, if it is a program's.
     pub(super) shell: Option<&'static str>,
+    pub(super) addresses: Register,
     pub(super) cut_short: Option<String>,
 }
 
@@ -81,6 +83,8 @@ pub(super) struct Crawl<'a, F> {
     /// What its pages teach about the site.
     pub(super) learning: Learning,
     pub(super) shell: Option<&'static str>,
+    /// What it learns about the site's addresses.
+    pub(super) addresses: Register,
     pub(super) report: Report,
     pub(super) failures_in_a_row: u32,
     /// Files that pages are drawn with and that were asked for.
@@ -126,6 +130,7 @@ pub(super) async fn crawl<F: Fetch>(
         links: Links::default(),
         learning: Learning::default(),
         shell: None,
+        addresses: Register::default(),
         report: Report::default(),
         failures_in_a_row: 0,
         requisites: 0,
@@ -139,10 +144,12 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.drain().await?;
     crawl.again().await?;
     crawl.strays().await;
+    crawl.unknown_parameters(&key_pages).await;
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
-    let Crawl { report, fates, drawn, learning, shell, cut_short, .. } = crawl;
-    Ok(Done { report, key_pages, fates, drawn, character: learning.done(), shell, cut_short })
+    let Crawl { report, fates, drawn, learning, addresses, shell, cut_short, .. } = crawl;
+    let character = learning.done();
+    Ok(Done { report, key_pages, fates, drawn, character, addresses, shell, cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {

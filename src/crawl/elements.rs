@@ -28,6 +28,7 @@ pub(super) type Attributes = [(String, String)];
 /// Whether an attribute can lead anywhere: most cannot, and are not even decoded.
 pub(super) fn matters(name: &str) -> bool {
     const PLAIN: &[&str] = &[
+        "action",
         "archive",
         "as",
         "autocomplete",
@@ -45,6 +46,7 @@ pub(super) fn matters(name: &str) -> bool {
         "longdesc",
         "lowsrc",
         "manifest",
+        "method",
         "name",
         "poster",
         "property",
@@ -86,7 +88,12 @@ pub(super) fn read(found: &mut Found, tag: &str, attributes: &Attributes, deeper
         "param" if is_file_parameter(attribute("name").unwrap_or("")) => {
             take(found, Value::Late(Need::Draw), attribute("value").unwrap_or(""));
         }
-        "input" => input(found, &attribute),
+        "input" => {
+            found.field(attribute("name"));
+            input(found, &attribute);
+        }
+        "select" | "button" | "textarea" => found.field(attribute("name")),
+        "form" => found.form(attribute("action"), attribute("method")),
         "base" => found.base(attribute("href")),
         _ => {}
     }
@@ -203,6 +210,9 @@ const LATE: &[(&str, Value)] = &[
 /// `<link>`: by what it says that it is.
 fn link<'a>(found: &mut Found, attribute: &dyn Fn(&str) -> Option<&'a str>) {
     let rel = attribute("rel").unwrap_or_default();
+    if let Some(url) = attribute("href").filter(|_| names_the_page(rel)) {
+        found.alias(url);
+    }
     let Some(need) = need_of_rels(rel, attribute("as")) else { return };
     if let Some(url) = attribute("href") {
         found.push(url, need);
@@ -210,6 +220,12 @@ fn link<'a>(found: &mut Found, attribute: &dyn Fn(&str) -> Option<&'a str>) {
     if need == Need::Draw {
         found.srcset(attribute("imagesrcset").unwrap_or_default());
     }
+}
+
+/// Whether a link's relations say that it is another name of the page.
+pub(super) fn names_the_page(rels: &str) -> bool {
+    let is = |rel: &str| rel.eq_ignore_ascii_case("shortlink") || rel.eq_ignore_ascii_case("canonical");
+    rels.split_ascii_whitespace().any(is)
 }
 
 /// What a link is for, by its relations (HTML section 4.6.7) and the kind of file that it says it leads to.

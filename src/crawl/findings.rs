@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, LINK, REFRESH};
 use url::Url;
 
 use super::admission::{self, Refusal};
-use super::html::{self, LoginForm};
+use super::html;
 use super::links::{Link, Need};
 use super::robots::Robots;
 use super::scope::{Place, Scope, resolve};
@@ -23,6 +23,10 @@ use crate::verdict::Lesson;
 pub(super) struct Findings {
     /// Keys of the site's own files, each once, with the strongest need, in the order of their first mention.
     pub(super) links: Vec<(String, Need)>,
+    /// Other names of the page, as it says itself: its short link, and the address that it calls its own.
+    pub(super) aliases: Vec<String>,
+    /// What its forms ask for in addresses: the path, and the parameter's name.
+    pub(super) fields: Vec<(String, String)>,
     /// Keys of further site maps.
     pub(super) maps: Vec<String>,
     /// When pages changed last, in seconds since the epoch, by their keys: what a site map says.
@@ -99,10 +103,11 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
         (Reading::ByType, Media::Html | Media::Xhtml) => {
-            let login = found.html(file, content_type)?;
-            admission::page(file.key, file.need, file.headers, login)?;
-            let asks = login.passwords == 1 && !login.new_password;
-            return Ok(Findings { links: found.keys, login: asks, ..Findings::default() });
+            let page = found.html(file, content_type)?;
+            admission::page(file.key, file.need, file.headers, page.login)?;
+            let asks = page.login.passwords == 1 && !page.login.new_password;
+            let (aliases, fields) = (found.aliases(file, &page), found.fields(file, &page));
+            return Ok(Findings { links: found.keys, login: asks, aliases, fields, ..Findings::default() });
         }
         (Reading::ByType, Media::Css) => {
             let sheet = charset::css(file.body, content_type);
@@ -154,21 +159,42 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn html(&mut self, file: &File<'_>, content_type: Option<&str>) -> Result<LoginForm, Refusal> {
+    fn html(&mut self, file: &File<'_>, content_type: Option<&str>) -> Result<html::Page, Refusal> {
         if file.body.trim_ascii().is_empty() {
             return Err(Refusal::EmptyPage);
         }
         let (text, encoding) = charset::html(file.body, content_type);
         self.encoding = encoding;
-        let page = html::read(&text);
+        let mut page = html::read(&text);
         // `<script/>` ends at once in XML, and in HTML never: what the one reader misses, the other finds.
         let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::Page::default() };
         let refresh = file.headers.get(REFRESH).and_then(|value| value.to_str().ok()).and_then(html::refresh);
         self.all(refresh.map(|url| Link::new(url, Need::Link)));
-        self.rebase(page.base.or(strict.base));
-        self.all(page.links);
+        self.rebase(page.base.take().or(strict.base));
+        self.all(std::mem::take(&mut page.links));
         self.all(strict.links);
-        Ok(page.login)
+        Ok(page)
+    }
+
+    /// The other names that a page says it has.
+    fn aliases(&self, file: &File<'_>, page: &html::Page) -> Vec<String> {
+        let fields = file.headers.get_all(LINK).iter();
+        let said = fields.flat_map(|value| link_header::aliases(&String::from_utf8_lossy(value.as_bytes())));
+        let named = page.aliases.iter().cloned().chain(said);
+        named.filter_map(|url| self.key(&url)).collect()
+    }
+
+    /// What the forms of a page put into addresses.
+    fn fields(&self, file: &File<'_>, page: &html::Page) -> Vec<(String, String)> {
+        let of = |form: &html::Form| {
+            let key = match form.action.trim() {
+                "" => file.key.to_owned(),
+                action => self.key(action)?,
+            };
+            let path = crate::ask::key::path_of(&key).to_owned();
+            Some(form.names.iter().map(move |name| (path.clone(), name.clone())).collect::<Vec<_>>())
+        };
+        page.forms.iter().filter_map(of).flatten().collect()
     }
 
     /// Resolves what follows against a document's own word.

@@ -1,12 +1,16 @@
 //! What a document leads to, as it comes to light: one notebook for the readers of HTML and of XML.
 
-use super::html::{LoginForm, Page, nested};
+use super::html::{Form, LoginForm, Page, nested};
 use super::links::{Link, Need};
 use super::script::{self, Kind};
 use super::{css, data_block, srcset};
 
 /// Links of one page. A page with more is a machine's.
 pub(super) const MAX_LINKS: usize = 20_000;
+/// Other names, forms, and fields of a form, of one page.
+const MAX_ALIASES: usize = 8;
+const MAX_FORMS: usize = 64;
+const MAX_FIELDS: usize = 64;
 /// Bytes of one script, style or data block in a page.
 const MAX_BLOCK: usize = 4 * 1024 * 1024;
 
@@ -18,6 +22,8 @@ pub(super) struct Found {
     text: String,
     /// The `type` of the `<script>` that is being read.
     script_type: String,
+    /// Whether fields belong to the last of the forms.
+    in_form: bool,
 }
 
 impl Found {
@@ -31,6 +37,30 @@ impl Found {
         let url = url.trim();
         if !url.is_empty() && self.page.links.len() < MAX_LINKS {
             self.page.links.push(Link::new(url, need));
+        }
+    }
+
+    /// Takes note of another name of the page.
+    pub(super) fn alias(&mut self, url: &str) {
+        if self.page.aliases.len() < MAX_ALIASES {
+            self.page.aliases.push(url.trim().to_owned());
+        }
+    }
+
+    /// Takes note of a form, which the fields that follow belong to.
+    pub(super) fn form(&mut self, action: Option<&str>, method: Option<&str>) {
+        let is_get = method.is_none_or(|method| !method.trim().eq_ignore_ascii_case("post"));
+        self.in_form = is_get && self.page.forms.len() < MAX_FORMS;
+        if self.in_form {
+            self.page.forms.push(Form { action: action.unwrap_or_default().to_owned(), names: Vec::new() });
+        }
+    }
+
+    /// Takes note of a field of the form.
+    pub(super) fn field(&mut self, name: Option<&str>) {
+        let form = self.page.forms.last_mut().filter(|form| self.in_form && form.names.len() < MAX_FIELDS);
+        if let (Some(form), Some(name)) = (form, name.filter(|name| !name.is_empty())) {
+            form.names.push(name.to_owned());
         }
     }
 

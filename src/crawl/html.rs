@@ -27,6 +27,19 @@ pub struct Page {
     pub links: Vec<Link>,
     /// What it asks its visitor for.
     pub login: LoginForm,
+    /// Its short link, and the address that it calls its own.
+    pub aliases: Vec<String>,
+    /// Forms that put what is filled in into the address.
+    pub forms: Vec<Form>,
+}
+
+/// A form that is sent by GET.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Where to; empty: to the page itself.
+    pub action: String,
+    /// The names of its fields.
+    pub names: Vec<String>,
 }
 
 /// How much a page looks like a login: see [`super::admission`].
@@ -95,7 +108,9 @@ fn element(found: &mut Found, el: &Element<'_, '_>, deeper: usize) {
     if tag == "script" {
         found.script_begins(el.get_attribute("type").as_deref());
     }
-    if el.attributes().is_empty() {
+    // A form without attributes is one all the same.
+    let is_form = tag == "form";
+    if el.attributes().is_empty() && !is_form {
         return;
     }
     let decoded = el.attributes().iter().filter_map(|attribute| {
@@ -103,7 +118,7 @@ fn element(found: &mut Found, el: &Element<'_, '_>, deeper: usize) {
         elements::matters(&name).then(|| (name, entity::decode(&attribute.value()).into_owned()))
     });
     let attributes: Vec<(String, String)> = decoded.collect();
-    if !attributes.is_empty() {
+    if !attributes.is_empty() || is_form {
         elements::read(found, &tag, &attributes, deeper);
     }
 }

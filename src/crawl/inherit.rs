@@ -57,6 +57,9 @@ pub(super) fn inherit(
             done.report.carry(code.into(), meaning.into(), &key);
         } else {
             counters.gone.fetch_add(1, Relaxed);
+            if let Some(status) = heard.removal().filter(|_| notes.is_none()) {
+                done.addresses.removed(&key, status);
+            }
             let (code, meaning) = if notes.is_some() { NO_COPY } else { (code, meaning) };
             done.report.remove(code.into(), meaning.into(), &key);
         }

@@ -1,6 +1,6 @@
 //! The `Link` header field (RFC 8288): what an answer needs or leads to, said before its body.
 
-use super::elements::need_of_rels;
+use super::elements::{names_the_page, need_of_rels};
 use super::links::{Link, Need};
 use super::srcset;
 
@@ -11,33 +11,55 @@ const MAX_LINKS: usize = 200;
 /// about this one.
 pub fn read(field: &str) -> Vec<Link> {
     let mut links = Vec::new();
+    each(field, &mut |url, said| {
+        let Some(need) = need_of_rels(said.of("rel").unwrap_or_default(), said.of("as")) else { return };
+        if !url.is_empty() {
+            links.push(Link::new(url, need));
+        }
+        if need == Need::Draw {
+            let pictures = srcset::urls(said.of("imagesrcset").unwrap_or_default());
+            links.extend(pictures.into_iter().map(|url| Link::new(url, need)));
+        }
+    });
+    links.truncate(MAX_LINKS);
+    links
+}
+
+/// Other names of the page that one field gives: its short link, and the address that it calls its own.
+pub fn aliases(field: &str) -> Vec<String> {
+    let mut aliases = Vec::new();
+    each(field, &mut |url, said| {
+        if !url.is_empty() && names_the_page(said.of("rel").unwrap_or_default()) {
+            aliases.push(url.to_owned());
+        }
+    });
+    aliases
+}
+
+/// The parameters of a link.
+struct Said<'a>(Vec<(&'a str, String)>);
+
+impl Said<'_> {
+    fn of(&self, wanted: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Shows each link of a field that is about this page: the address, and its parameters.
+fn each(field: &str, show: &mut dyn FnMut(&str, &Said<'_>)) {
     let mut rest = field;
-    while links.len() < MAX_LINKS {
+    for _ in 0..MAX_LINKS {
         let Some(start) = rest.find('<') else { break };
         let Some(end) = rest[start..].find('>') else { break };
         let url = &rest[start + 1..start + end];
         let (parameters, after) = parameters(&rest[start + end + 1..]);
         rest = after;
-        let of = |wanted: &str| {
-            parameters
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                .map(|(_, value)| value.as_str())
-        };
-        if of("anchor").is_some_and(|anchor| !anchor.is_empty()) {
-            continue;
-        }
-        let Some(need) = need_of_rels(of("rel").unwrap_or_default(), of("as")) else { continue };
-        if !url.trim().is_empty() {
-            links.push(Link::new(url.trim(), need));
-        }
-        if need == Need::Draw {
-            let pictures = srcset::urls(of("imagesrcset").unwrap_or_default());
-            links.extend(pictures.into_iter().map(|url| Link::new(url, need)));
+        let said = Said(parameters);
+        if said.of("anchor").is_none_or(str::is_empty) {
+            show(url.trim(), &said);
         }
     }
-    links.truncate(MAX_LINKS);
-    links
 }
 
 /// Parameters up to the comma that ends the link, and what follows it (RFC 8288 section B.3).

@@ -7,6 +7,7 @@
 //! what may become current (`gate`). One address on its way from the origin to the disk is a `visit`; the order of
 //! them all is the `course`.
 
+pub mod addresses;
 pub mod admission;
 mod appraise;
 mod broken;

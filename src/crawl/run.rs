@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::addresses::Addresses;
 use super::course::{Done, crawl};
 use super::evidence::{Last, gather};
 use super::fetch::Fetch;
@@ -20,7 +21,7 @@ use super::report::{Gate, Report, Resumed};
 use super::resume::{self, Staged};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Begun, FALLBACK_PAGE, Keep, Snapshot, Staging, Store, rfc3339};
+use crate::snapshot::{Begun, FALLBACK_PAGE, Keep, Snapshot, SnapshotId, Staging, Store, rfc3339};
 use crate::tasks;
 use crate::visits::Visits;
 
@@ -98,6 +99,9 @@ pub(super) async fn fill<F: Fetch>(
     done.report.counts = progress.read();
     done.report.resumed = resumed;
     let max_pages = site.mirror.max_pages as u64;
+    // What is in service now, and not when the crawl began: another process may have taken a snapshot since.
+    let current = in_service(store).await;
+    let beside = current.as_ref().map(|current| current.id());
     let (done, evidence) = measure(done, &staging, current, store, progress, max_pages).await?;
     let broken = gate::judge(&evidence);
     let mut report = done.report;
@@ -108,8 +112,26 @@ pub(super) async fn fill<F: Fetch>(
     if let Some(shell) = done.shell {
         character[FALLBACK_PAGE] = shell.into();
     }
+    let learned = Lessons { character, addresses: done.addresses.done(), beside };
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
-    end(staging, site, store, progress, (report, character)).await
+    end(staging, site, store, progress, (report, learned)).await
+}
+
+/// What a crawl leaves beside its pages.
+struct Lessons {
+    character: serde_json::Value,
+    addresses: Addresses,
+    /// The snapshot that it was compared with.
+    beside: Option<SnapshotId>,
+}
+
+/// The snapshot in service, whoever put it there.
+async fn in_service(store: &Store) -> Option<Arc<Snapshot>> {
+    let fresh = store.clone();
+    if let Some(Err(error)) = tasks::blocking(move || fresh.refresh()).await {
+        tracing::warn!(site = store.site(), %error, "what other processes have published cannot be seen");
+    }
+    store.current()
 }
 
 /// Tells the thread that works for a future that nobody waits for it any more.
@@ -158,7 +180,7 @@ async fn end(
     site: &Site,
     store: &Store,
     progress: &Progress,
-    (report, character): (Report, serde_json::Value),
+    (report, lessons): (Report, Lessons),
 ) -> Result<Outcome, CrawlError> {
     let name = &*site.name;
     let mut broken = report.gate.broken.clone();
@@ -185,14 +207,14 @@ async fn end(
         return Ok(Outcome::Kept { broken, held: None, report });
     }
     progress.counters().publishing.store(true, Relaxed);
-    let summary = settle(staging, site, store, (&report, character)).await?.summary();
+    let summary = settle(staging, site, store, (&report, lessons)).await?.summary();
     let (id, pages, files, bytes) = (summary.id.to_string(), summary.pages, summary.files, summary.bytes);
     let Some(reasons) = &summary.held else {
         tracing::info!(site = name, id, pages, files, bytes, "a new snapshot is in service");
         return Ok(Outcome::Published { summary, report });
     };
     if broken.is_empty() {
-        // Somebody went back by hand in the meantime.
+        // Somebody went back by hand in the meantime, or put another snapshot in service.
         broken.push(Broken { rule: Rule::ByHand, detail: reasons.join("; "), measured: None, limit: None });
     }
     tracing::warn!(site = name, id, pages, files, bytes, "the new snapshot is held, the old one stays");
@@ -204,16 +226,17 @@ async fn settle(
     staging: Staging,
     site: &Site,
     store: &Store,
-    (report, character): (&Report, serde_json::Value),
+    (report, lessons): (&Report, Lessons),
 ) -> Result<Arc<Snapshot>, CrawlError> {
     let (count, age) = (site.mirror.keep, site.mirror.keep_for);
     let reasons: Vec<String> = report.gate.broken.iter().map(Broken::line).collect();
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
     let settled = tasks::blocking(move || {
         let now = clock::now();
-        staging.describe(&character);
+        staging.describe(&lessons.character);
+        staging.note_addresses(&serde_json::to_value(&lessons.addresses).unwrap_or_default());
         let snapshot = match reasons.is_empty() {
-            true => staging.publish(now, &report)?,
+            true => staging.publish_beside(lessons.beside, now, &report)?,
             false => staging.hold(now, &report, &reasons)?,
         };
         if let Err(error) = store.retain(&Keep { count, age, now: now.wall }) {

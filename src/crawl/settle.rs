@@ -135,6 +135,7 @@ impl<F: Fetch> Crawl<'_, F> {
             self.visitor.staging.add(page)?;
         }
         self.report.text += u64::from(text.unwrap_or(0));
+        self.addresses.note(&item.key, &findings);
         self.end(&item.key, Fate::Stored(Stored { is_page, text, likeness, login }));
         if follow {
             self.follow(item, findings);

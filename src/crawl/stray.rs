@@ -6,17 +6,23 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
+use super::charset;
 use super::course::Crawl;
+use super::fates::Leads;
 use super::fetch::{Fetch, FetchAsk};
 use super::frontier::{Item, Priority};
 use super::links::Need;
 use super::shell::SHELL;
 use super::tempo::Kind;
+use super::text::visible;
 use super::visit::Visitor;
 use crate::http::{Body, coding};
 
 /// Random paths of one crawl: two, so that what is said of one of them alone is told from what is said of any.
 const STRAYS: [&str; 2] = ["", ".html"];
+
+/// Key pages that are asked for with a parameter that nobody knows.
+const TRIED: usize = 3;
 
 /// The wait for such an answer.
 const WAIT: Duration = Duration::from_secs(15);
@@ -41,6 +47,28 @@ impl<F: Fetch> Crawl<'_, F> {
                     self.shell = Some(SHELL);
                 }
             }
+        }
+    }
+}
+
+impl<F: Fetch> Crawl<'_, F> {
+    /// Asks for key pages with a parameter that nobody knows: whether the site heeds such.
+    pub(super) async fn unknown_parameters(&mut self, key_pages: &[String]) {
+        let name = unlikely(&self.site.name, 2);
+        for page in key_pages.iter().take(TRIED).filter(|page| !page.contains('?')) {
+            let Leads::To(at, stored) = self.fates.follow(page) else { continue };
+            let (key, wanted) = (format!("{page}?{name}={name}"), stored.likeness);
+            let (need, rank) = (Need::Link, Priority::default());
+            let item = Item { key: key.as_str().into(), need, depth: 0, hops: 0, found_on: None, rank };
+            let is_tried = at == page && stored.is_page && wanted != 0;
+            if !is_tried || self.cut_short.is_some() || self.policy.judge(&item).is_err() {
+                continue;
+            }
+            let Some(came) = ask(self.visitor, &key).await else { continue };
+            let html = charset::html(&came.body, came.content_type.as_deref()).0;
+            // A page that shows its own address, or puts it into its links, is the same page.
+            let html = html.replace(&format!("{name}={name}"), "").replace(&name, "");
+            self.addresses.tried(came.status == 200 && visible(&html).likeness == wanted);
         }
     }
 }

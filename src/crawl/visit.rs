@@ -310,7 +310,7 @@ impl<F: Fetch> Visitor<'_, F> {
         asked: &Asked,
         (status, headers): (StatusCode, &HeaderMap),
     ) -> Once {
-        let location = headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let location = headers.get(LOCATION).map(crate::http::headers::as_ascii);
         let Some(to) = location.and_then(|location| url.join(location.trim()).ok()) else {
             return Once::End(End::Refused(Refusal::BadLocation));
         };

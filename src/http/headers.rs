@@ -200,8 +200,29 @@ fn is_credential(name: &HeaderName) -> bool {
         || name.starts_with("x-amz-security")
 }
 
+/// A field's value as an address: bytes that are not ASCII, as some servers send them in `Location`, in the one spelling
+/// that browsers give them, whichever encoding they are of.
+pub fn as_ascii(value: &HeaderValue) -> String {
+    let spelled = value.as_bytes().iter().map(|&b| match b.is_ascii() {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    });
+    spelled.collect()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_not_ascii_is_spelled_as_browsers_spell_it() {
+        for (sent, spelled) in [
+            (&b"/a?b=%28"[..], "/a?b=%28"),
+            ("/caf\u{e9}".as_bytes(), "/caf%C3%A9"),
+            (b"/caf\xe9", "/caf%E9"),
+        ] {
+            assert_eq!(super::as_ascii(&http::HeaderValue::from_bytes(sent).unwrap()), spelled);
+        }
+    }
+
     use super::*;
     use proptest::prelude::*;
 

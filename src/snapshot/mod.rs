@@ -69,7 +69,7 @@ pub use retain::{Keep, RetainError, Retained};
 pub use scrub::{Scrubbed, piece};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};
-pub use store::{OpenError, Store, sites};
+pub use store::{Newer, OpenError, Store, sites};
 pub use trouble::Trouble;
 pub use verify::{Checked, Finding, VerifyReport};
 
@@ -82,6 +82,8 @@ const REPORT: &str = "report.json";
 const CHARACTER: &str = "character.json";
 /// In what [`Store::character`] says: the key of the page that answers addresses which the snapshot lacks.
 pub const FALLBACK_PAGE: &str = "fallback_page";
+/// What is known of the site's addresses.
+const ADDRESSES: &str = "addresses.json";
 const STAGING: &str = ".staging-";
 const GONE: &str = ".gone-";
 

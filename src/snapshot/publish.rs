@@ -17,7 +17,7 @@ use super::resume::COURSE;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
 use super::writer::{PAGES, Writer};
-use super::{CHARACTER, CURRENT, REPORT};
+use super::{ADDRESSES, CHARACTER, CURRENT, REPORT};
 use crate::clock::Now;
 use crate::disk;
 
@@ -39,6 +39,8 @@ pub enum PublishError {
 pub(super) enum Place<'a> {
     /// In service, unless an operator has the word.
     Service,
+    /// In service, unless an operator has the word, or another one is in service than the one that it was compared with.
+    Beside(Option<SnapshotId>),
     /// On the shelf, for these reasons.
     Shelf(&'a [String]),
     /// In service if the first is meant to be, as the pointer says, or, without a pointer, if the second, which serves,
@@ -66,6 +68,11 @@ impl Place<'_> {
                 }
             },
             Place::Shelf(reasons) => Decision::Hold(reasons.to_vec()),
+            Place::Beside(_) if by_hand.is_some() => Decision::Hold(vec![BY_HAND.to_owned()]),
+            Place::Beside(known) if pointed.is_some_and(|pointed| Some(pointed) != *known) => {
+                Decision::Hold(vec![OVERTAKEN.to_owned()])
+            }
+            Place::Beside(_) => Decision::Serve { by_hand: None },
             Place::Service if by_hand.is_some() => Decision::Hold(vec![BY_HAND.to_owned()]),
             Place::Service => Decision::Serve { by_hand: None },
         }
@@ -75,6 +82,10 @@ impl Place<'_> {
 /// Why a snapshot that passed the gate is held.
 pub const BY_HAND: &str =
     "the operator went back to an older snapshot by hand, so new ones wait to be published by hand";
+
+/// Why a snapshot is held that was compared with what is no longer in service.
+const OVERTAKEN: &str =
+    "another snapshot came into service while this one was finished, and it was not compared with that";
 
 /// A snapshot being taken. See the functions for what may be called at once from several threads: all of them.
 pub struct Staging {
@@ -123,6 +134,14 @@ impl Staging {
         let place = self.shared.dir().join(CHARACTER);
         if let Err(error) = disk::write_atomic(&place, character.to_string().as_bytes()) {
             tracing::warn!(site = self.store.site(), %error, "could not keep what a crawl has learned");
+        }
+    }
+
+    /// The same for what is known of the site's addresses: [`Store::addresses`].
+    pub fn note_addresses(&self, addresses: &serde_json::Value) {
+        let place = self.shared.dir().join(ADDRESSES);
+        if let Err(error) = disk::write_atomic(&place, addresses.to_string().as_bytes()) {
+            tracing::warn!(site = self.store.site(), %error, "could not keep what a crawl has learned of addresses");
         }
     }
 
@@ -184,6 +203,20 @@ impl Staging {
     /// When it is empty, or the disk is full or failing.
     pub fn publish(self, now: Now, report: &serde_json::Value) -> Result<Arc<Snapshot>, PublishError> {
         self.settle(now, report, &Place::Service)
+    }
+
+    /// The same for one that was found to be good beside the snapshot `known`, in service then: if another one is by now,
+    /// it is held.
+    ///
+    /// # Errors
+    /// As for [`Staging::publish`].
+    pub fn publish_beside(
+        self,
+        known: Option<SnapshotId>,
+        now: Now,
+        report: &serde_json::Value,
+    ) -> Result<Arc<Snapshot>, PublishError> {
+        self.settle(now, report, &Place::Beside(known))
     }
 
     /// Puts it on the shelf, whole and durably, but not in service: it did not pass the gate. An operator may still

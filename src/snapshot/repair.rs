@@ -102,6 +102,9 @@ impl Store {
             Some(_) | None => serde_json::Map::new(),
         };
         report.insert("repair".to_owned(), serde_json::json!({ "of": id, "account": account }));
+        if let Some(addresses) = self.addresses(id) {
+            staging.note_addresses(&addresses);
+        }
         if let Some(character) = self.character(id) {
             staging.describe(&character);
         }

@@ -148,6 +148,7 @@ impl Store {
     pub(super) fn admit(&self, snapshot: &Arc<Snapshot>) {
         let slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(snapshot) };
         locked(&self.inner.shelf).insert(snapshot.id(), slot);
+        self.inner.moved.notify_one();
     }
 
     /// From now on, in this process.
@@ -157,6 +158,7 @@ impl Store {
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &snapshot)) {
             before.put_in_service(false);
         }
+        self.inner.moved.notify_one();
     }
 
     /// Puts a snapshot in service by the operator's word, atomically, be it older or held; it is no longer held then.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
 
 use super::blobs::Blobs;
 use super::damage::ManifestError;
@@ -15,7 +17,7 @@ use super::marks::Marks;
 use super::page::Page;
 use super::pointer::{self, Pointer};
 use super::reader::{Snapshot, Summary};
-use super::{BLOBS, CHARACTER, CURRENT, REPORT, SNAPSHOTS, locked};
+use super::{ADDRESSES, BLOBS, CHARACTER, CURRENT, REPORT, SNAPSHOTS, locked};
 use crate::descriptors;
 use crate::disk;
 
@@ -33,10 +35,21 @@ pub(super) struct Inner {
     pub(super) blobs: Arc<Blobs>,
     pub(super) current: ArcSwapOption<Snapshot>,
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
+    /// Wakes whoever waits for another snapshot in service, or on the shelf.
+    pub(super) moved: Notify,
     /// Where the verification of the snapshot in service goes on.
     pub(super) scrub: Mutex<Option<u128>>,
     /// Held while what is in service is chosen or changed.
     pub(super) moving: Mutex<()>,
+}
+
+/// A snapshot that is newer than the one in service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newer {
+    /// Its name.
+    pub id: SnapshotId,
+    /// Why it is held; `None`: it was in service once.
+    pub held: Option<Vec<String>>,
 }
 
 /// What is known of a snapshot on the disk.
@@ -114,6 +127,7 @@ impl Store {
             blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
+            moved: Notify::new(),
             scrub: Mutex::default(),
             moving: Mutex::default(),
         };
@@ -130,12 +144,30 @@ impl Store {
         self.inner.current.load_full()
     }
 
+    /// Waits until another snapshot is in service, or on the shelf. For one who waits.
+    pub async fn moved(&self) {
+        self.inner.moved.notified().await;
+    }
+
     /// All snapshots that can be read, newest first.
     pub fn list(&self) -> Vec<Summary> {
         let current = self.current().map(|snapshot| snapshot.id());
         let shelf = locked(&self.inner.shelf);
         let good = shelf.iter().rev().filter_map(|(id, slot)| match slot {
             Slot::Good { summary, .. } => Some(Summary { current: Some(*id) == current, ..summary.clone() }),
+            Slot::Damaged(_) | Slot::Unknown(_) => None,
+        });
+        good.collect()
+    }
+
+    /// The snapshots that are newer than the one in service, newest first. None of them serves: each is held, or somebody
+    /// has gone back behind it.
+    pub fn newer(&self) -> Vec<Newer> {
+        let Some(current) = self.current().map(|snapshot| snapshot.id()) else { return Vec::new() };
+        let shelf = locked(&self.inner.shelf);
+        let newer = shelf.range((Bound::Excluded(current), Bound::Unbounded)).rev();
+        let good = newer.filter_map(|(id, slot)| match slot {
+            Slot::Good { summary, .. } => Some(Newer { id: *id, held: summary.held.clone() }),
             Slot::Damaged(_) | Slot::Unknown(_) => None,
         });
         good.collect()
@@ -203,6 +235,11 @@ impl Store {
     /// `None` when there is nothing, or it cannot be read. Blocks.
     pub fn character(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(CHARACTER)).ok()?).ok()
+    }
+
+    /// The same for what it has learned about the site's addresses.
+    pub fn addresses(&self, id: &SnapshotId) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(ADDRESSES)).ok()?).ok()
     }
 }
 

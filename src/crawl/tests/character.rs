@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::addresses::Addresses;
 use super::super::testing::{MemorySite, html, site, status};
 use super::crawl;
 use crate::fingerprint::Fingerprints;
@@ -45,9 +46,37 @@ async fn a_crawl_learns_what_pages_have_in_common_and_how_missing_ones_look() {
     let strays: Vec<_> = fetch
         .asked()
         .into_iter()
-        .filter(|ask| ask.target.len() >= 13 && !ask.target.contains("site"))
+        .filter(|ask| ask.target.len() >= 13 && !ask.target.contains("site") && !ask.target.contains('?'))
         .collect();
     assert_eq!(strays.len(), 2, "{strays:?}");
+    let tried = fetch.asked().into_iter().filter(|ask| ask.target.starts_with("/?")).count();
+    assert_eq!(tried, 1, "a parameter that nobody knows, on the one key page");
+    let addresses = Addresses::read(crawled.store.addresses(&snapshot.id()));
+    assert!(!addresses.may_ignore("/?print"), "it is answered otherwise");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_site_uses_in_addresses_and_what_its_pages_are_called_is_learned() {
+    let fetch = MemorySite::new(|ask| match ask.target.split('?').next().unwrap_or_default() {
+        "/" if ask.target.starts_with("/?p=") => status(404),
+        "/" => html(&format!(
+            "<p>home <a href='/list?page=2'>2</a><a href=/post/>a post</a><form><input name=s></form>\
+             <form method=POST action=/buy><input name=cup></form> you are at {}",
+            ask.target.split_once('?').map_or("", |(_, query)| query)
+        )),
+        "/list" => html("<p>the list, as long as it is"),
+        "/post/" => html("<link rel='shortlink' href='/?p=168'><link rel=canonical href=/post/><p>a post")
+            .with("link", "</posts/1>; rel=canonical, <http://other.example/?x>; rel=shortlink"),
+        _ => status(404),
+    });
+    let crawled = crawl(&site(&["/"]), &fetch).await;
+    let known = Addresses::read(crawled.store.addresses(&crawled.snapshot().id()));
+    for (key, ignored) in [("/?s=x", false), ("/?p=9", false), ("/list?page=7", false), ("/list?cup=1", true)]
+    {
+        assert_eq!(known.may_ignore(key), ignored, "{key}");
+    }
+    assert_eq!((known.alias("/?p=168"), known.alias("/posts/1")), (Some("/post/"), Some("/post/")));
+    assert_eq!(known.alias("/post/"), None);
 }
 
 #[tokio::test(start_paused = true)]

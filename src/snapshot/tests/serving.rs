@@ -51,6 +51,26 @@ fn a_held_snapshot_is_whole_and_never_serves_by_itself() {
 }
 
 #[test]
+fn what_was_compared_with_another_snapshot_than_the_one_in_service_is_held() {
+    let place = Place::new();
+    let beside =
+        |staging: Staging, known| staging.publish_beside(known, at(9), &serde_json::Value::Null).unwrap();
+    // another process publishes, and this one does not know
+    let good = take(&place.reopened(), 2, &[("/", "good")]);
+    let late = beside(stage(&place.store, 3, &[("/", "spam")]), None);
+    assert_eq!(in_service(&place.store), good.id().sequence());
+    assert!(late.summary().held.is_some_and(|reasons| reasons[0].contains("not compared")));
+    let newer = place.store.newer();
+    assert_eq!((newer.len(), newer[0].id, newer[0].held.is_some()), (1, late.id(), true));
+    let next = beside(stage(&place.store, 4, &[("/", "better")]), Some(good.id()));
+    assert_eq!((in_service(&place.store), next.summary().held), (next.id().sequence(), None));
+    assert!(place.store.newer().is_empty());
+    let first = Place::new();
+    let alone = beside(stage(&first.store, 1, &[("/", "first")]), None);
+    assert_eq!(in_service(&first.store), alone.id().sequence());
+}
+
+#[test]
 fn a_mark_that_cannot_be_read_holds_and_pins_all_the_same() {
     let place = Place::new();
     take(&place.store, 1, &[("/", "good")]);

@@ -35,6 +35,8 @@ pub enum Found {
     Fresh,
     /// An entry that may be given if the origin cannot.
     Stale,
+    /// The same, and nothing vouches for it: since it came, nobody has found the site to be itself.
+    Unconfirmed,
 }
 
 /// What the snapshot has for the request.
@@ -42,9 +44,9 @@ pub enum Found {
 pub enum Mirrored {
     /// Nothing.
     Nothing,
-    /// A page older than the cache's entry.
+    /// A page that a crawl has accepted, older than the cache's entry.
     Older,
-    /// A page newer than the cache's entry, or the cache has none.
+    /// A page that a crawl has accepted, newer than the cache's entry, or the cache has none.
     Newer,
     /// Only the page of the same path without the query: right for a campaign's unknown parameter, not for a search.
     /// Better than a holding page, but nothing that shortens the wait for the real one.
@@ -204,14 +206,17 @@ fn near(state: State) -> Plan {
     if state == State::Down { Plan::Give(fall) } else { Plan::Ask { wait: Wait::Timeout, fall } }
 }
 
-/// The newest good copy.
+/// The newest good copy: what a crawl has accepted, or what came later if that is vouched for. The last page that
+/// visitors saw before a site went down may be the one for which its owner has pulled the plug.
 fn newest(found: Found, mirrored: Mirrored) -> Option<Copy> {
     match (found, mirrored) {
         (Found::Nothing, Mirrored::Nothing) => None,
         // A fresh entry that a session does not take at once is still the newest to fall to.
         (Found::Fresh, _) => Some(Copy::Fresh),
-        (Found::Stale, Mirrored::Nothing | Mirrored::Older | Mirrored::Near) => Some(Copy::Stale),
+        (Found::Stale, Mirrored::Nothing | Mirrored::Older | Mirrored::Near)
+        | (Found::Unconfirmed, Mirrored::Nothing | Mirrored::Near) => Some(Copy::Stale),
         (Found::Stale, Mirrored::Newer)
+        | (Found::Unconfirmed, Mirrored::Older | Mirrored::Newer)
         | (Found::Nothing, Mirrored::Older | Mirrored::Newer | Mirrored::Near) => Some(Copy::Snapshot),
     }
 }
@@ -226,7 +231,7 @@ mod tests {
     const MODES: [Mode; 3] = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
     const PAGES: [Page; 4] = [Page::Fine, Page::Late, Page::Bad, Page::Gone];
     const TURNS: [Turn; 2] = [Turn::In, Turn::Out];
-    const FOUND: [Found; 3] = [Found::Nothing, Found::Fresh, Found::Stale];
+    const FOUND: [Found; 4] = [Found::Nothing, Found::Fresh, Found::Stale, Found::Unconfirmed];
     const MIRRORED: [Mirrored; 4] = [Mirrored::Nothing, Mirrored::Older, Mirrored::Newer, Mirrored::Near];
 
     /// All situations, those of one page and turn together.
@@ -320,6 +325,18 @@ mod tests {
             let aside = matches!(page, Page::Bad | Page::Late) || turn == Turn::Out;
             if anybody && aside && mirrored != Mirrored::Near && is_copy(plan) {
                 assert!(matches!(plan, Plan::Give(_)), "{situation:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_nothing_vouches_for_is_never_given_where_a_crawl_has_accepted_a_page() {
+        for_all(|situation, plan| {
+            let accepted = matches!(situation.mirrored, Mirrored::Older | Mirrored::Newer);
+            if situation.found == Found::Unconfirmed && accepted && situation.page != Page::Gone {
+                let stale = Fall::Copy(Copy::Stale);
+                let given = matches!(plan, Plan::Give(fall) | Plan::Ask { fall, .. } if fall == stale);
+                assert!(!given, "{situation:?}");
             }
         });
     }

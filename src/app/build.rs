@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::Parts;
+use crate::clock;
 use crate::config::Config;
 use crate::config::ready;
 use crate::http::hops::Instance;
@@ -71,7 +72,10 @@ pub(super) async fn sites(
             continue;
         }
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
-        let watch: Arc<Watch> = old.map_or_else(Arc::default, |(old, _)| old.watch.clone());
+        let watch = match old {
+            Some((old, _)) => old.watch.clone(),
+            None => Arc::new(watch(&config.state_dir, wanted).await),
+        };
         let judge = SiteJudge::new(wanted.clone(), mirror.clone(), watch.clone());
         let judge: Arc<dyn Judge> = Arc::new(judge);
         sites.push(Arc::new(Site {
@@ -81,6 +85,7 @@ pub(super) async fn sites(
             mirror,
             visits,
             watch,
+            vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
             trusted: Trusted::default(),
             tender: Tender::default(),
             metrics: old
@@ -114,6 +119,13 @@ async fn visits(state_dir: &Path, site: &ready::Site) -> Visits {
     let (dir, name) = (state_dir.to_owned(), site.name.clone());
     let opened = tasks::blocking(move || Visits::open(&dir, &name)).await;
     opened.unwrap_or_else(|| Visits::new(state_dir, &site.name))
+}
+
+/// What is known of a site's pages: those that it has removed.
+async fn watch(state_dir: &Path, site: &ready::Site) -> Watch {
+    let (dir, name) = (state_dir.to_owned(), site.name.clone());
+    let opened = tasks::blocking(move || Watch::open(&dir, &name, clock::now())).await;
+    opened.unwrap_or_default()
 }
 
 /// A site's snapshots. A state directory that cannot be used costs the copies, not the site.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{CACHE_CONTROL, HeaderMap, PRAGMA};
 
 use super::entry::{Entry, Freshness};
 use super::key::Key;
 use super::revalidate::{self, Freshened, Validation};
-use super::storable::{Exchange, Reason, Storable, is_complete, storable};
+use super::storable::{Exchange, Reason, Storable, is_complete, is_empty_page, storable};
 use super::store::Inner;
 use crate::clock::Now;
 use crate::http::cache_status::Forward;
@@ -121,6 +121,9 @@ impl SiteCache {
         if !is_complete(x.answer, fill.body.len()) {
             return Err(Reason::Incomplete);
         }
+        if is_empty_page(x.status, x.answer, fill.body) {
+            return Err(Reason::Empty);
+        }
         if fill.body.len() as u64 > self.inner.max_entry {
             return Err(Reason::TooLarge);
         }
@@ -156,6 +159,11 @@ impl SiteCache {
         // from here on, no key finds what was stored under the old number
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.inner.forget_site(&self.site);
+    }
+
+    /// Forgets what came at `since` or later. Returns how many pages these were.
+    pub fn forget_since(&self, since: SystemTime) -> usize {
+        self.inner.forget_since(&self.site, since)
     }
 
     fn put(&self, key: &Key<'_>, entry: Entry) -> Result<Arc<Entry>, Reason> {
@@ -295,6 +303,8 @@ pub(super) mod tests {
         }
         let cookie = [("cache-control", "max-age=60"), ("set-cookie", "a=b")];
         assert_eq!(store(&site, &key, &[], &cookie, b"bad", t).unwrap_err(), Reason::SetCookie);
+        let page = [("cache-control", "max-age=60"), ("content-type", "Text/HTML; charset=utf-8")];
+        assert_eq!(store(&site, &key, &[], &page, b" \n", t).unwrap_err(), Reason::Empty);
         assert_eq!(look(&site, &key, &[], t), found("fresh", "good"));
     }
 
@@ -333,6 +343,20 @@ pub(super) mod tests {
         // a fetch from before lands where nobody looks
         let _ = store(&shop, &before, &[], FRESH, b"x", t);
         assert_eq!(look(&shop, &home(&shop), &[], t).0, "uri-miss");
+    }
+
+    #[test]
+    fn what_came_since_a_moment_is_forgotten_and_what_came_before_stays() {
+        let (cache, t) = (Cache::new(8 << 20), now());
+        let (shop, club) = (cache.site("shop"), cache.site("club"));
+        let later = t.plus(Duration::from_secs(10));
+        for (site, page, at) in [(&shop, "/old", t), (&shop, "/new", later), (&club, "/new", later)] {
+            store(site, &site.key(true, "h", page), &[], FRESH, b"x", at).unwrap();
+        }
+        assert_eq!(shop.forget_since(later.wall), 1);
+        assert_eq!(look(&shop, &shop.key(true, "h", "/old"), &[], t).0, "fresh");
+        assert_eq!(look(&shop, &shop.key(true, "h", "/new"), &[], t).0, "uri-miss");
+        assert_eq!(look(&club, &club.key(true, "h", "/new"), &[], t).0, "fresh");
     }
 
     #[test]

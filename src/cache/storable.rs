@@ -83,6 +83,8 @@ reasons! {
     Useless: "useless", "It could neither be used nor validated.";
     TooLarge: "too-large", "It is larger than one entry may be.";
     Incomplete: "incomplete", "Its body is not as long as announced.";
+    Empty: "empty", "It is a page, and there is nothing in it.";
+    Doubtful: "doubtful", "It may not be the site's.";
     Overtaken: "overtaken", "The page was changed or purged while it was on its way.";
 }
 
@@ -182,6 +184,17 @@ fn is_useless(terms: &Terms, answer: &HeaderMap) -> bool {
 pub(super) fn may_be_stale(c: &ResponseControl) -> bool {
     let allowed = c.stale_if_error.is_some() || c.stale_while_revalidate.is_some();
     !c.no_cache && !c.must_revalidate && !c.proxy_revalidate && (c.s_maxage.is_none() || allowed)
+}
+
+/// Whether an answer is a page without anything in it: nobody makes such a page on purpose.
+pub(super) fn is_empty_page(status: StatusCode, answer: &HeaderMap, body: &[u8]) -> bool {
+    let html = |value: &http::HeaderValue| {
+        let kind = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
+        kind.eq_ignore_ascii_case(b"text/html") || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
+    };
+    status == StatusCode::OK
+        && body.trim_ascii().is_empty()
+        && answer.get(http::header::CONTENT_TYPE).is_some_and(html)
 }
 
 /// Whether the body is as long as its headers announced, as far as they did.

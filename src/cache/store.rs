@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use http::header::HeaderMap;
 use moka::ops::compute::Op;
@@ -190,6 +191,20 @@ impl Inner {
             }
         }
         self.pages.run_pending_tasks();
+    }
+
+    /// Frees the room of those pages of a site of which something came at `since` or later. Returns how many these were.
+    pub(super) fn forget_since(&self, site: &str, since: SystemTime) -> usize {
+        let came_since = |page: &Page| page.variants.iter().any(|entry| entry.received().wall >= since);
+        let mut forgotten = 0;
+        for (hash, page) in &self.pages {
+            if *page.site == *site && came_since(&page) {
+                self.pages.invalidate(&*hash);
+                forgotten += 1;
+            }
+        }
+        self.pages.run_pending_tasks();
+        forgotten
     }
 
     /// moka evicts in its own time, on later calls; a burst of large answers must not outrun it.

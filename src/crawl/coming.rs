@@ -91,6 +91,6 @@ impl Coming {
         let headers = kept(&headers, unpacked);
         let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
         let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };
-        End::Body(Box::new(page), findings)
+        End::Body(Box::new(page), Box::new(findings))
     }
 }

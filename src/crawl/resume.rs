@@ -99,7 +99,7 @@ impl<F: Fetch> Visitor<'_, F> {
             let (key, found_on, body) = (&page.key, found_on.as_deref(), &body);
             let file = File { key, need, found_on, url: &url, headers: &headers, media, reading, body };
             let findings = appraise(&file, page.status, whole, &scope).ok()?;
-            Some(End::Body(Box::new(page), findings))
+            Some(End::Body(Box::new(page), Box::new(findings)))
         });
         read.await.unwrap_or(Some(End::Ending))
     }

@@ -53,7 +53,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 if findings.unchanged {
                     counters.unchanged.fetch_add(1, Relaxed);
                 }
-                self.store(&item, *page, came, findings, follow)?;
+                self.store(&item, *page, came, *findings, follow)?;
             }
             End::Redirect(page, to) => {
                 if came == Came::FromSite {

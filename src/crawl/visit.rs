@@ -85,7 +85,7 @@ pub(super) struct Visit {
 /// How a visit ended.
 pub(super) enum End {
     /// The body is staged; the page is not added yet.
-    Body(Box<Page>, Findings),
+    Body(Box<Page>, Box<Findings>),
     /// A redirect, and the key that it leads to if that is the site's.
     Redirect(Box<Page>, Option<String>),
     /// Not wanted.

@@ -20,6 +20,10 @@ pub enum CacheStatus {
     HitSnapshot,
     /// The page of the snapshot that a program which runs in the browser answers any address with.
     HitShell,
+    /// The snapshot's page of the same path, without the query.
+    HitNear,
+    /// A redirect to the spelling of the address of which the snapshot has the page.
+    HitSpelling,
     /// The origin's answer.
     Forwarded {
         /// Why the cache did not answer.
@@ -79,6 +83,10 @@ impl CacheStatus {
             CacheStatus::HitStale => HeaderValue::from_static("katahai; hit; detail=stale"),
             CacheStatus::HitSnapshot => HeaderValue::from_static("katahai; hit; detail=snapshot"),
             CacheStatus::HitShell => HeaderValue::from_static("katahai; hit; detail=fallback-page"),
+            CacheStatus::HitNear => HeaderValue::from_static("katahai; hit; detail=snapshot; without-query"),
+            CacheStatus::HitSpelling => {
+                HeaderValue::from_static("katahai; hit; detail=snapshot; other-spelling")
+            }
             CacheStatus::Hit { ttl } => {
                 let mut digits = [0; 10];
                 built(&[b"katahai; hit; ttl=", decimal(ttl, &mut digits)])
@@ -175,6 +183,8 @@ mod tests {
             (CacheStatus::HitStale, "katahai; hit; detail=stale"),
             (CacheStatus::HitSnapshot, "katahai; hit; detail=snapshot"),
             (CacheStatus::HitShell, "katahai; hit; detail=fallback-page"),
+            (CacheStatus::HitNear, "katahai; hit; detail=snapshot; without-query"),
+            (CacheStatus::HitSpelling, "katahai; hit; detail=snapshot; other-spelling"),
             (CacheStatus::Miss { detail: "refused" }, "katahai; fwd=miss; detail=refused"),
             (forwarded(Forward::UriMiss, 200, true, false), "katahai; fwd=uri-miss; fwd-status=200; stored"),
             (forwarded(Forward::UriMiss, 404, false, false), "katahai; fwd=uri-miss; fwd-status=404"),

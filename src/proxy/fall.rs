@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::mirror::{self, Ready};
+use super::mirror::{self, Nearness, Ready};
 use super::site::Site;
 use super::{Copies, Outcome, RETRY_AFTER, noticed, render, shell};
-use crate::ask::Ask;
+use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;
 use crate::descriptors;
@@ -16,8 +16,11 @@ use crate::failure::{Cause, Side};
 use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::metrics::Answer;
-use crate::notice::{self, Fate, Format, Notice};
+use crate::notice::{self, Fate, Format, Link, Notice};
 use crate::watch::Mark;
+
+/// Tells search engines what not to show.
+const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// What is given when the origin does not, or is not to, answer.
 pub(super) async fn fall(
@@ -42,8 +45,8 @@ fn at_hand(ask: &Ask, fall: Fall, copies: &Copies, cause: Option<Cause>, now: No
             Some(from_entry(ask, entry, now, entry.hit(now), (Answer::Cache, None)))
         }
         (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => Some(stale(ask, entry, now, cause)),
-        (Fall::Copy(Copy::Snapshot), Copies { page: Some((page, _)), .. }) => {
-            page.at_hand().map(|source| from_page(ask, page, source, cause))
+        (Fall::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {
+            page.at_hand().map(|source| from_page(ask, (page, *nearness), source, cause))
         }
         (Fall::Copy(_) | Fall::Holding | Fall::Refusal | Fall::Gone, _) => None,
     }
@@ -58,26 +61,35 @@ async fn from_disk(
     now: Now,
 ) -> Outcome {
     match (fall, copies) {
-        (Fall::Copy(_), Copies { page: Some((page, _)), entry }) => match site.mirror.open(page).await {
-            Ok((page, source)) => from_page(ask, &page, source, cause),
-            // Damaged in every snapshot: whatever the cache has is better than nothing.
-            Err(error) => {
-                let cause = if descriptors::is_want_behind(&error) {
-                    tracing::warn!(site = %site.config.name, key = ask.key(), "no file descriptor is left to read a copy with");
-                    Some(Cause::DescriptorsOut)
-                } else {
-                    tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
-                    cause
-                };
-                match entry {
-                    Some(entry) => stale(ask, &entry, now, cause),
-                    None => notice(site, ask, Answer::Holding, cause).await,
+        (Fall::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
+            match site.mirror.open(page).await {
+                Ok((page, source)) => from_page(ask, (&page, nearness), source, cause),
+                // Damaged in every snapshot: whatever the cache has is better than nothing.
+                Err(error) => {
+                    let cause = if descriptors::is_want_behind(&error) {
+                        tracing::warn!(site = %site.config.name, key = ask.key(), "no file descriptor is left to read a copy with");
+                        Some(Cause::DescriptorsOut)
+                    } else {
+                        tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                        cause
+                    };
+                    match entry {
+                        Some(entry) => stale(ask, &entry, now, cause),
+                        None => notice(site, ask, Answer::Holding, cause).await,
+                    }
                 }
             }
-        },
+        }
         (Fall::Refusal, _) => notice(site, ask, Answer::Refused, cause).await,
-        (Fall::Gone, _) => gone(site, ask, cause),
-        (Fall::Holding | Fall::Copy(_), _) => notice(site, ask, Answer::Holding, cause).await,
+        (Fall::Gone, _) if is_told(site.watch.mark(ask.key())) => gone(site, ask, cause),
+        (Fall::Gone, _) => notice(site, ask, Answer::Holding, cause).await,
+        (Fall::Holding | Fall::Copy(_), _) => {
+            let meant = if ask.kind == Kind::Read { site.mirror.meant(ask.key()).await } else { None };
+            match meant.and_then(|page| HeaderValue::from_str(&page).ok()) {
+                Some(page) => spelled(page, cause),
+                None => notice(site, ask, Answer::Holding, cause).await,
+            }
+        }
     }
 }
 
@@ -99,6 +111,13 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
     }
     let about = site.mirror.about(&site.config.key_pages).await;
     let about = about.as_deref();
+    let mut links = about.map_or_else(Vec::new, |about| about.links.clone());
+    if let Some(page) = without_query(site, ask) {
+        match links.iter().position(|link| link.href == page.href) {
+            Some(at) => links.swap(0, at),
+            None => links.insert(0, page),
+        }
+    }
     let refused = answer == Answer::Refused;
     let notice = Notice {
         kind: if refused { notice::Kind::Form(Fate::of(cause)) } else { notice::Kind::Page },
@@ -108,10 +127,19 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
         format: Format::of(&ask.wishes),
         down_for: site.down_for(crate::clock::now()),
         retry_after: RETRY_AFTER,
-        links: about.map_or(&[], |about| &about.links),
+        links: &links,
     };
     let answer = if cause.side() == Side::Visitor { Answer::Error } else { answer };
     noticed(&notice, answer, ask.method == http::Method::HEAD)
+}
+
+/// The page without the query: it may not be what was wanted, but it is there.
+fn without_query(site: &Site, ask: &Ask) -> Option<Link> {
+    let path = key::path_of(ask.key());
+    let (page, _) =
+        site.mirror.find(path).filter(|_| ask.kind == Kind::Read && path.len() < ask.key().len())?;
+    let is_page = page.status == StatusCode::OK && !matches!(site.watch.mark(path), Mark::Gone { .. });
+    is_page.then(|| Link { title: path.to_owned(), href: path.to_owned() })
 }
 
 /// The answer that an entry of the cache gives.
@@ -131,10 +159,45 @@ fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outco
     from_entry(ask, entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
 }
 
-fn from_page(ask: &Ask, page: &Ready, source: render::Source, cause: Option<Cause>) -> Outcome {
+fn from_page(
+    ask: &Ask,
+    (page, nearness): (&Ready, Nearness),
+    source: render::Source,
+    cause: Option<Cause>,
+) -> Outcome {
     let mut response = render::copy(ask, page.status, page.headers.clone(), source);
-    CacheStatus::HitSnapshot.add_to(response.headers_mut());
+    let headers = response.headers_mut();
+    match nearness {
+        Nearness::Exact => CacheStatus::HitSnapshot.add_to(headers),
+        Nearness::Near => {
+            CacheStatus::HitNear.add_to(headers);
+            // It says itself which page it is, and search engines are not to know it by this address.
+            headers.extend(HeaderValue::from_str(page.key()).ok().map(|key| (header::CONTENT_LOCATION, key)));
+            headers.insert(ROBOTS_TAG, HeaderValue::from_static("noindex"));
+        }
+    }
     Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+}
+
+/// Leads to the spelling of the address that there is a copy of: for now, since the live site may have it otherwise.
+fn spelled(page: HeaderValue, cause: Option<Cause>) -> Outcome {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, page);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    CacheStatus::HitSpelling.add_to(headers);
+    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+}
+
+/// Whether visitors are told that a page is removed. One that asks for a password now is there for those who have it, but
+/// nobody can look at passwords now.
+pub(super) fn is_told(mark: Mark) -> bool {
+    match mark {
+        Mark::Gone { status, .. } => !matches!(status, 401 | 403),
+        Mark::None | Mark::Bad(_) => true,
+    }
 }
 
 /// The page that the site itself has removed, while nobody can be asked: it is removed still.

@@ -17,6 +17,9 @@ use crate::origin::health::{Evidence, Seen};
 use crate::origin::upload::Upload;
 use crate::origin::{Answered, Class, Origin, Sending, Whom};
 
+/// So much of its wait a visitor spends on what may not come in time, so that something can be given for it.
+pub(super) const NEARLY: f64 = 0.8;
+
 /// What the plan allows.
 #[derive(Clone, Copy)]
 pub(super) struct Allowance {
@@ -150,6 +153,7 @@ pub(super) async fn direct(
         hold: allowance.hold_back,
         stall: allowance.longest.max(Duration::from_secs(1)),
         until: asked + allowance.wait,
+        waits: asked + allowance.wait.mul_f64(NEARLY),
     };
     let work = async {
         let mut answered = site.origins.send(request, sending, upload.as_deref()).await?;

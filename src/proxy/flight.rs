@@ -6,7 +6,7 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::fall::from_entry;
-use super::fetch::{Allowance, outgoing, pass_early};
+use super::fetch::{Allowance, NEARLY, outgoing, pass_early};
 use super::landing::{Fetch, Given};
 use super::site::{Site, Table};
 use super::weigh::Beside;
@@ -78,6 +78,7 @@ impl Proxy {
             entry: entry.filter(|entry| entry.has_validator()).cloned(),
             why,
             allowance,
+            waits: now.mono + allowance.wait.mul_f64(NEARLY),
             beside: beside.clone(),
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;

@@ -45,19 +45,27 @@ struct Copies {
 impl SiteJudge {
     /// The judge of a site.
     pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, watch: Arc<Watch>) -> SiteJudge {
-        SiteJudge {
+        let judge = SiteJudge {
             config,
             mirror,
             watch,
             copies: Mutex::default(),
             home: Mutex::default(),
             is_home_changed: AtomicBool::new(false),
-        }
+        };
+        // Until the first check has told those that the snapshot knows.
+        judge.tell(&judge.config.key_pages[..judge.config.key_pages.len().min(MOST)]);
+        judge
     }
 
     fn key<'a>(&self, path: &'a str) -> std::borrow::Cow<'a, str> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         key::page_key(path, query, &self.config.cache.ignore_query)
+    }
+
+    /// Says by which pages the site is proven.
+    fn tell(&self, paths: &[String]) {
+        self.watch.key_pages(&paths.iter().map(|path| self.key(path)).collect::<Vec<_>>());
     }
 
     /// The snapshot's copy of a page. Those of key pages are kept here, and not among the hot pages: they would keep each
@@ -142,7 +150,11 @@ impl Judge for SiteJudge {
     /// Those that the snapshot knows: of others nobody can say what they should be.
     fn pages(&self) -> Vec<String> {
         let known = |path: &&String| self.copy(&self.key(path)).is_some();
-        self.config.key_pages.iter().filter(known).take(MOST).cloned().collect()
+        let pages: Vec<String> = self.config.key_pages.iter().filter(known).take(MOST).cloned().collect();
+        if !pages.is_empty() {
+            self.tell(&pages);
+        }
+        pages
     }
 
     fn judge(

@@ -3,7 +3,7 @@
 //! gets.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
@@ -49,6 +49,8 @@ pub(super) struct Fetch {
     pub(super) entry: Option<Arc<Entry>>,
     pub(super) why: Forward,
     pub(super) allowance: Allowance,
+    /// Until when the visitor who began it waits.
+    pub(super) waits: Instant,
     /// What the answer is judged beside.
     pub(super) beside: Beside,
 }
@@ -181,7 +183,13 @@ impl Fetch {
         (asked, _): Times,
     ) -> Result<(Answered, Held), Failure> {
         let timeout = self.allowance.longest.max(Duration::from_secs(1));
-        let terms = Terms { asked: asked.mono, hold, stall: timeout, until: clock::instant() + timeout };
+        let terms = Terms {
+            asked: asked.mono,
+            hold,
+            stall: timeout,
+            until: clock::instant() + timeout,
+            waits: self.waits,
+        };
         self.trial().weigh(answered, terms).await.inspect_err(|failure| self.trial().note(failure))
     }
 

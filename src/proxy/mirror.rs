@@ -8,11 +8,15 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use super::fetch::class_of;
 use super::hints;
 use super::render::Source;
+use super::spelling::{Loose, spellings};
 use crate::ask::key;
+use crate::crawl::addresses::Addresses;
 use crate::descriptors;
 use crate::notice::{Language, Link};
+use crate::origin;
 use crate::snapshot::{Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
 use crate::tasks;
 use crate::verdict::{Character, Look, Uniform};
@@ -130,6 +134,11 @@ impl Ready {
         self.snapshot.id()
     }
 
+    /// Its key.
+    pub(super) fn key(&self) -> &str {
+        &self.page.key
+    }
+
     /// When the origin gave it.
     pub fn taken_at(&self) -> SystemTime {
         self.page.taken_at
@@ -155,15 +164,40 @@ pub struct Mirror {
     learned: ArcSwap<Learned>,
     /// Pages that no longer look as their copies do.
     uniform: Mutex<Uniform>,
+    /// The pages of a snapshot by what they have in common with other spellings, once somebody has asked for one.
+    loose: ArcSwapOption<(SnapshotId, Loose)>,
 }
 
 /// What good crawls have taught about the site, and beside which snapshot it lies.
-#[derive(Default)]
 struct Learned {
     of: Option<SnapshotId>,
+    taken_at: SystemTime,
     character: Arc<Character>,
     /// The key of the page that answers each address that nobody knows, if the site is a program that runs in the browser.
     shell: Option<Arc<str>>,
+    addresses: Arc<Addresses>,
+}
+
+impl Default for Learned {
+    fn default() -> Learned {
+        let (character, addresses) = (Arc::default(), Arc::default());
+        Learned { of: None, taken_at: SystemTime::UNIX_EPOCH, character, shell: None, addresses }
+    }
+}
+
+impl Learned {
+    /// Blocks.
+    fn read(store: &Store, snapshot: &Snapshot) -> Learned {
+        let of = snapshot.id();
+        let record = store.character(&of);
+        Learned {
+            of: Some(of),
+            taken_at: snapshot.summary().taken_at,
+            shell: record.as_ref().and_then(|record| record[FALLBACK_PAGE].as_str()).map(Arc::from),
+            character: Arc::new(Character::read(record)),
+            addresses: Arc::new(Addresses::read(store.addresses(&of))),
+        }
+    }
 }
 
 /// What the current snapshot tells of the site.
@@ -187,6 +221,7 @@ impl Mirror {
             about: ArcSwapOption::empty(),
             learned: ArcSwap::default(),
             uniform: Mutex::default(),
+            loose: ArcSwapOption::empty(),
         }
     }
 
@@ -200,8 +235,8 @@ impl Mirror {
         self.store.as_ref()?.current()
     }
 
-    /// The current snapshot's page for `key`; for a query that the snapshot does not know, the path's page, and that it
-    /// is only near.
+    /// The current snapshot's page for `key`; for a query that the snapshot does not know and that cannot matter, the
+    /// path's page, and that it is only near.
     pub fn find(&self, wanted: &str) -> Option<(Arc<Ready>, Nearness)> {
         let snapshot = self.current()?;
         if let Some(ready) = self.find_exactly(&snapshot, wanted) {
@@ -209,7 +244,53 @@ impl Mirror {
         }
         let path = key::path_of(wanted);
         let near = (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()?;
-        Some((near, Nearness::Near))
+        let may = match near.page.class {
+            // A file is a file, whatever stands behind its name.
+            Class::Asset if class_of(path) == origin::Class::Asset => true,
+            Class::Page | Class::Asset => self.known_addresses(&snapshot).may_ignore(wanted),
+            // It led to somewhere else with its query.
+            Class::Redirect => false,
+        };
+        may.then_some((near, Nearness::Near))
+    }
+
+    /// The key of the page that is meant by an address that the snapshot does not have: the page of a short link, or the
+    /// spelling that there is.
+    pub(super) async fn meant(&self, wanted: &str) -> Option<String> {
+        let snapshot = self.current()?;
+        self.learn().await;
+        let addresses = self.known_addresses(&snapshot);
+        let is_there = |key: &str| {
+            let page = snapshot.find(key).ok().flatten();
+            !key.starts_with("//") && page.is_some_and(|page| page.class != Class::Redirect)
+        };
+        if let Some(page) = addresses.alias(wanted).filter(|page| is_there(page)) {
+            return Some(page.to_owned());
+        }
+        let path = key::path_of(wanted);
+        let bare = (path.len() < wanted.len() && addresses.may_ignore(wanted)).then_some(path);
+        let mut all = [Some(wanted), bare].into_iter().flatten().flat_map(spellings);
+        if let Some(found) = all.find(|key| is_there(key)) {
+            return Some(found);
+        }
+        let loose = self.loose(&snapshot).await?;
+        let found = |key: &str| {
+            loose.1.find(key).map(str::to_owned).or_else(|| loose.1.plainest(key)).filter(|key| is_there(key))
+        };
+        found(wanted).or_else(|| bare.and_then(found))
+    }
+
+    /// The pages that may be written otherwise; gathered once for each snapshot.
+    async fn loose(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<(SnapshotId, Loose)>> {
+        let id = snapshot.id();
+        if let Some(loose) = self.loose.load_full().filter(|loose| loose.0 == id) {
+            return Some(loose);
+        }
+        let snapshot = snapshot.clone();
+        let keys = move || Loose::of(snapshot.pages().filter_map(|page| page.ok().map(|page| page.key)));
+        let loose = Arc::new((id, tasks::blocking(keys).await?));
+        self.loose.store(Some(loose.clone()));
+        Some(loose)
     }
 
     fn find_exactly(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
@@ -293,18 +374,29 @@ impl Mirror {
     /// Reads what the snapshot in service has to teach, if that was not done.
     pub(super) async fn learn(&self) {
         let (Some(current), Some(store)) = (self.current(), self.store.clone()) else { return };
-        let of = current.id();
-        if self.learned.load().of == Some(of) {
+        if self.learned.load().of == Some(current.id()) {
             return;
         }
-        let read = tasks::blocking(move || {
-            let record = store.character(&of);
-            let shell = record.as_ref().and_then(|record| record[FALLBACK_PAGE].as_str()).map(Arc::from);
-            (Character::read(record), shell)
-        });
-        let (character, shell) = read.await.unwrap_or_default();
-        let learned = Learned { of: Some(of), character: Arc::new(character), shell };
-        self.learned.store(Arc::new(learned));
+        let read = tasks::blocking(move || Learned::read(&store, &current)).await;
+        self.learned.store(Arc::new(read.unwrap_or_default()));
+    }
+
+    /// What this snapshot teaches about the site's addresses. Blocks for the reading of a small file, if nobody has done
+    /// that.
+    fn known_addresses(&self, current: &Snapshot) -> Arc<Addresses> {
+        let learned = self.learned.load_full();
+        let (Some(store), true) = (&self.store, learned.of != Some(current.id())) else {
+            return learned.addresses.clone();
+        };
+        let read = Arc::new(Learned::read(store, current));
+        self.learned.store(read.clone());
+        read.addresses.clone()
+    }
+
+    /// What is known of the site's addresses, by which snapshot, and when that was taken.
+    pub(super) fn addresses(&self) -> Option<(SnapshotId, SystemTime, Arc<Addresses>)> {
+        let learned = self.learned.load();
+        Some((learned.of?, learned.taken_at, learned.addresses.clone()))
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {
@@ -368,8 +460,8 @@ fn leads_to_itself(page: &Page) -> bool {
         return false;
     }
     let location = page.headers.iter().find(|(name, _)| name == header::LOCATION);
-    let Some(target) = location.and_then(|(_, value)| value.to_str().ok()) else { return true };
+    let Some(target) = location.map(|(_, value)| crate::http::headers::as_ascii(value)) else { return true };
     let base = url::Url::parse("http://site.invalid").and_then(|base| base.join(&page.key));
-    base.and_then(|base| base.join(target))
+    base.and_then(|base| base.join(&target))
         .is_ok_and(|url| key::page_key(url.path(), url.query(), &[]) == page.key.as_str())
 }

@@ -12,16 +12,20 @@ mod hold;
 mod judge;
 mod landing;
 mod mirror;
+mod noted;
+mod removal;
 mod render;
 mod requisites;
 mod shell;
 mod site;
+mod spelling;
 mod spool;
 mod tee;
 mod tend;
 mod trusted;
 mod uniform;
 mod visited;
+mod vouch;
 mod weigh;
 
 use std::net::IpAddr;
@@ -55,6 +59,8 @@ use mirror::{Nearness, Ready};
 pub use site::{Condition, Site, Switch, Table, Tender};
 pub use spool::Spool;
 pub use trusted::Trusted;
+pub use vouch::Vouch;
+use vouch::found;
 use weigh::{Beside, Trial};
 
 /// When to come again, on the holding page.
@@ -104,9 +110,10 @@ struct Way {
 }
 
 /// The copies that were found.
-#[derive(Default)]
 struct Copies {
     entry: Option<Arc<Entry>>,
+    /// What the entry is worth.
+    found: Found,
     page: Option<(Arc<Ready>, Nearness)>,
 }
 
@@ -176,23 +183,17 @@ impl Proxy {
     ) -> Outcome {
         // 2. look up: what the cache has, what the snapshot has.
         let lookup = look_up(site, ask, request.headers(), now);
-        let (found, entry) = match &lookup {
-            Some(Lookup::Fresh(entry)) => (Found::Fresh, Some(entry.clone())),
-            Some(Lookup::Stale(entry) | Lookup::Revalidate(entry)) if entry.usable_stale(now) => {
-                (Found::Stale, Some(entry.clone()))
-            }
-            Some(Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable)
-            | None => (Found::Nothing, None),
-        };
+        let mark = if ask.kind == Kind::Read { site.watch.mark(ask.key()) } else { Mark::None };
+        let (found, entry) = found(site, lookup.as_ref(), mark, now);
         let mode = site.switch.mode(now.mono);
         let at_once =
             found == Found::Fresh && ask.visitor == Visitor::Anonymous && mode != Mode::HoldSnapshot;
-        let page = if at_once || ask.kind != Kind::Read { None } else { site.mirror.find(ask.key()) };
-        let copies = Copies { entry, page };
+        let page = if at_once || ask.kind != Kind::Read { None } else { copy_of(site, ask) };
+        let copies = Copies { entry, page, found };
 
         // 3. decide: the fallback is chosen before the origin is asked.
         let state = site.observe(now);
-        let (page, mark) = remembered(site, ask, copies.page.as_ref(), now);
+        let page = remembered(site, ask, mark, copies.page.as_ref(), now);
         let situation = Situation {
             kind: ask.kind,
             visitor: ask.visitor,
@@ -403,16 +404,27 @@ fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
 }
 
 /// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
-fn remembered(site: &Site, ask: &Ask, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> (Page, Mark) {
-    let mark = if ask.kind == Kind::Read { site.watch.mark(ask.key()) } else { Mark::None };
-    let page = match mark {
+fn remembered(site: &Site, ask: &Ask, mark: Mark, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> Page {
+    match mark {
         Mark::None if ask.kind == Kind::Read && site.watch.is_late(ask.key(), now.mono) => Page::Late,
         Mark::None => Page::Fine,
         Mark::Bad(_) => Page::Bad,
         Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
         Mark::Gone { .. } => Page::Gone,
+    }
+}
+
+/// The snapshot's page for a request. One that is only near is none if the site has removed it.
+fn copy_of(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
+    let found = site.mirror.find(ask.key())?;
+    let is_gone = match found.1 {
+        Nearness::Exact => false,
+        Nearness::Near => match site.watch.mark(found.0.key()) {
+            Mark::Gone { since, .. } => found.0.taken_at() <= since.wall,
+            Mark::None | Mark::Bad(_) => false,
+        },
     };
-    (page, mark)
+    (!is_gone).then_some(found)
 }
 
 /// Whether this visitor is among those who get the live site.

@@ -11,6 +11,7 @@ use super::fetch::class_of;
 use super::mirror::Mirror;
 use super::tend;
 use super::trusted::Trusted;
+use super::vouch::Vouch;
 use crate::ask::Ask;
 use crate::cache::SiteCache;
 use crate::clock::{self, Now};
@@ -43,6 +44,8 @@ pub struct Site {
     pub watch: Arc<Watch>,
     /// Answers that were judged to be the site's.
     pub trusted: Trusted,
+    /// Which of the cache's entries are vouched for.
+    pub vouch: Arc<Vouch>,
     /// Who looks after its bad pages.
     pub tender: Tender,
     /// Its counters.

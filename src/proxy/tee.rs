@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::hold::broken;
 use super::landing::Fetch;
 use super::site::Site;
-use super::weigh::{Beside, Trial};
+use super::weigh::{Beside, Doubtful, Trial};
 use crate::ask::Ask;
 use crate::cache::storable::Exchange;
 use crate::cache::{Entry, Fill, Key, Leader, Reason};
@@ -30,6 +30,8 @@ pub(super) struct Keep {
     status: StatusCode,
     headers: HeaderMap,
     times: (Now, Now),
+    /// Whether it may not be the site's.
+    doubtful: Option<Doubtful>,
 }
 
 impl Keep {
@@ -44,6 +46,7 @@ impl Keep {
             status: response.status(),
             headers: response.headers().clone(),
             times,
+            doubtful: response.extensions().get().copied(),
         }
     }
 
@@ -59,6 +62,9 @@ impl Keep {
     /// # Errors
     /// Why it is not kept.
     fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
+        if let Some(Doubtful) = self.doubtful {
+            return Err(Reason::Doubtful);
+        }
         let exchange =
             Exchange { method: &Method::GET, ask: &self.asked, status: self.status, answer: &self.headers };
         let (asked, answered) = self.times;

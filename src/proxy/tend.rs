@@ -12,16 +12,18 @@ use super::fetch::{Allowance, direct, outgoing};
 use super::requisites;
 use super::site::Site;
 use super::uniform;
+use super::vouch::Standing;
 use super::weigh::{Beside, Trial};
 use super::{Copies, Visit, look_up};
 use crate::ask::{Ask, Load};
 use crate::cache::Lookup;
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
-use crate::failover::{Copy, Fall, Page, Wait};
+use crate::failover::{Copy, Fall, Found, Page, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
-use crate::origin::{Outlook, Standing};
+use crate::origin::{self, Outlook};
+use crate::snapshot::SnapshotId;
 use crate::tasks;
 use crate::verdict::Wishes;
 use crate::watch::{Due, Weight};
@@ -41,14 +43,50 @@ pub(super) fn start(site: &Arc<Site>) -> tasks::Guard {
 }
 
 async fn run(site: Weak<Site>) {
+    let mut known = None;
     loop {
         let Some(current) = site.upgrade() else { return };
         current.mirror.learn().await;
+        taken_out(&current, &mut known);
+        save(&current).await;
         let rest = round(&current).await;
-        let watch = current.watch.clone();
+        let (watch, store) = (current.watch.clone(), current.mirror.store().cloned());
         drop(current);
-        _ = tokio::time::timeout(rest, watch.woken.notified()).await;
+        let moved = async {
+            match store {
+                Some(store) => store.moved().await,
+                None => std::future::pending().await,
+            }
+        };
+        let woken = async {
+            tokio::select! {
+                () = watch.woken.notified() => {}
+                () = moved => {}
+            }
+        };
+        _ = tokio::time::timeout(rest, woken).await;
     }
+}
+
+/// Takes note of the pages that the crawl of a new snapshot has found to be removed.
+fn taken_out(site: &Site, known: &mut Option<SnapshotId>) {
+    let Some((of, at, addresses)) = site.mirror.addresses() else { return };
+    if known.replace(of) == Some(of) {
+        return;
+    }
+    let since = Now { wall: at, ..clock::now() };
+    for (key, status) in addresses.removed() {
+        site.watch.gone(key, status, since);
+    }
+}
+
+/// Writes down which pages the site has removed, if that has changed.
+async fn save(site: &Arc<Site>) {
+    if !site.watch.is_unsaved() {
+        return;
+    }
+    let watch = site.watch.clone();
+    _ = tasks::blocking(move || watch.save()).await;
 }
 
 /// Asks for what is due. Returns how long there is nothing to do.
@@ -56,6 +94,7 @@ async fn round(site: &Arc<Site>) -> Duration {
     let now = clock::now();
     uniform::drop_condemned(site);
     site.observe(now);
+    site.vouch.look(site, now);
     if site.origins.outlook() != Outlook::Up {
         return REST;
     }
@@ -78,7 +117,7 @@ async fn round(site: &Arc<Site>) -> Duration {
 /// Whether the site is there again: its key pages, proven now, and most of the pages that were bad.
 async fn prove(site: &Arc<Site>, now: Now) {
     let is_asked = |member: &&crate::origin::Member| {
-        member.mode == OriginMode::Auto && member.origin.standing() == Standing::Up
+        member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
     };
     let origin = site.origins.members().iter().find(is_asked).map(|member| member.origin.clone());
     let proven = match origin {
@@ -129,7 +168,13 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
         Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),
         Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
     };
-    let copies = Copies { entry, page: site.mirror.find(asks.key()) };
+    let standing = entry.as_ref().map(|entry| site.vouch.standing(site, entry));
+    let found = match standing {
+        Some(Standing::Confirmed) => Found::Stale,
+        Some(Standing::Unconfirmed) => Found::Unconfirmed,
+        None => Found::Nothing,
+    };
+    let copies = Copies { entry, found, page: site.mirror.find(asks.key()) };
     let beside = Beside::of(&asks, &copies, Page::Bad);
     if matches!(beside, Beside::Nothing) || asks.key() != &*due.key {
         // Nobody is spared anything by a page without a copy: whoever wants it finds out.

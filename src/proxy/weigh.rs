@@ -13,14 +13,14 @@ use super::Copies;
 use super::fetch::{class_of, hold_against, is_endless};
 use super::hold::{Held, beginning, hold};
 use super::mirror::Ready;
-use super::requisites;
+use super::removal::is_removal;
 use super::site::Site;
 use super::trusted::Print;
 use super::visited;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::Entry;
 use crate::clock;
-use crate::failover::{Mirrored, Page};
+use crate::failover::{Found, Mirrored, Page};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::coding::plain;
@@ -31,7 +31,7 @@ use crate::verdict::{
     judge,
 };
 use crate::visits::Got;
-use crate::watch::{Mark, Weight};
+use crate::watch::Weight;
 
 /// The beginning of a page without a copy is waited for so long, once its first bytes have come.
 const SHORT: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ pub(super) enum Beside {
 }
 
 impl Beside {
-    /// The newest copy of this very page; none of one that the site has removed.
+    /// The newest copy of this very page that is vouched for; none of one that the site has removed.
     pub(super) fn of(ask: &Ask, copies: &Copies, page: Page) -> Beside {
         if ask.kind != Kind::Read || page == Page::Gone {
             return Beside::Nothing;
@@ -65,6 +65,9 @@ impl Beside {
         let entry = copies.entry.as_ref().filter(|entry| entry.status().as_u16() < 400);
         match (copies.mirrored(), &copies.page, entry) {
             (Mirrored::Newer, Some((page, _)), _) | (Mirrored::Older, Some((page, _)), None) => {
+                Beside::Page(page.clone())
+            }
+            (Mirrored::Older, Some((page, _)), _) if copies.found == Found::Unconfirmed => {
                 Beside::Page(page.clone())
             }
             (_, _, Some(entry)) => Beside::Entry(entry.clone()),
@@ -94,7 +97,7 @@ impl Beside {
         Some(Known { shape, status: status.as_u16(), content_type, location, look, body })
     }
 
-    fn shape(&self) -> Option<Shape> {
+    pub(super) fn shape(&self) -> Option<Shape> {
         self.head().map(|(status, headers)| shape(status, headers))
     }
 
@@ -173,7 +176,13 @@ pub(super) struct Terms {
     pub(super) stall: Duration,
     /// Until when a suspicion must be cleared.
     pub(super) until: Instant,
+    /// Until when the visitor waits: that the site has removed a page is then believed on an earlier proof.
+    pub(super) waits: Instant,
 }
+
+/// Marks an answer that passed though it may not be the site's: there was nothing else to give. It is not kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubtful;
 
 impl Trial<'_> {
     /// Judges the answer: it passes, with its body as far as that was read.
@@ -182,7 +191,7 @@ impl Trial<'_> {
     /// When it is not the site's, or breaks off.
     pub(super) async fn weigh(&self, answered: Answered, terms: Terms) -> Result<(Answered, Held), Failure> {
         let Answered { response, origin, took } = answered;
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         if self.site.is_held_live() {
             // The operator's word: this is the site.
             let response = Response::from_parts(parts, Body::Empty);
@@ -220,7 +229,12 @@ impl Trial<'_> {
         };
         match verdict {
             Verdict::Good => self.good(&parts),
-            Verdict::Doubtful(finding) => self.cleared(&parts, &origin, finding, terms).await?,
+            Verdict::Doubtful(finding) => {
+                self.cleared(&parts, &origin, finding, terms).await?;
+                if self.beside.is_nothing() {
+                    parts.extensions.insert(Doubtful);
+                }
+            }
             Verdict::Bad(finding) => {
                 origin.nudge();
                 return Err(self.bad(finding));
@@ -257,17 +271,6 @@ impl Trial<'_> {
 
     fn by(&self) -> Evidence {
         Evidence::by(self.ask.key(), self.ask.client)
-    }
-
-    /// Notes a failure that is of this page, and not of its server.
-    pub(super) fn note(&self, failure: &Failure) {
-        // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
-        let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
-        let of_bad_page = matches!(failure.cause, Cause::Reset | Cause::NotHttp)
-            && matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
-        if of_page || of_bad_page {
-            self.tell_bad(failure.cause);
-        }
     }
 
     fn case_of<'a>(&'a self, answer: Answer<'a>, copy: &'a ReadCopy, character: &'a Character) -> Case<'a> {
@@ -401,8 +404,14 @@ impl Trial<'_> {
         let now = clock::now();
         let print = self.print(parts, &(now.unix() / CLEARED).to_le_bytes());
         if !self.site.trusted.knows(print) {
-            let left = terms.until.saturating_duration_since(now.mono);
-            if let Err(failure) = origin.prove(terms.asked, left).await {
+            let early = is_removal(parts.status) && self.site.watch.is_proven_recently(now.mono);
+            let until = if early { terms.waits } else { terms.until };
+            let proof = origin.prove(terms.asked, until.saturating_duration_since(now.mono)).await;
+            if early && proof.as_ref().is_err_and(|failure| failure.cause == Cause::Slow) {
+                self.believe(parts.status, origin, terms);
+                return Ok(());
+            }
+            if let Err(failure) = proof {
                 tracing::debug!(site = %self.site.config.name, key = self.ask.key(), error = %failure, "the site is not proven");
                 return Err(self.bad(finding));
             }
@@ -422,14 +431,13 @@ impl Trial<'_> {
     fn good(&self, parts: &Parts) {
         let status = parts.status;
         let key = self.ask.key();
-        let is_removed = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
         // Parts, and answers to those who ask for no body, do not tell whether the page is well.
         if !self.speaks() || is_part(status) || self.ask.method == Method::HEAD {
             return;
         }
         let now = clock::now();
         match self.beside {
-            Beside::Entry(_) | Beside::Page(_) if is_removed => {
+            Beside::Entry(_) | Beside::Page(_) if is_removal(status) => {
                 tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
                 self.site.watch.gone(key, status.as_u16(), now);
                 self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
@@ -448,23 +456,6 @@ impl Trial<'_> {
             self.tell_uniform();
         }
         Failure::new(finding.cause).detail(finding.why)
-    }
-
-    fn tell_bad(&self, cause: Cause) {
-        // Without a copy there is nothing to spare the next visitor from waiting with.
-        let Some(shape) = self.beside.shape().filter(|_| self.speaks()) else { return };
-        // an older page's file is no fault: whether a page names it today is looked into
-        let is_marked = || matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
-        if cause == Cause::AssetMissing
-            && shape == Shape::Asset
-            && requisites::is_code(self.ask.key())
-            && !is_marked()
-        {
-            return;
-        }
-        let weight = if shape == Shape::Page { Weight::Page } else { Weight::Part };
-        let url = self.ask.url();
-        self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }
 
     /// Whether the address is one that visitors open: its copy is a page, or without one the answer.

@@ -8,7 +8,7 @@ use super::window::commonest;
 use crate::clock::Now;
 use crate::failure::Cause;
 
-/// Pages remembered; for one more, the one that was marked first is forgotten.
+/// Pages remembered; for one more, the one that was marked first is forgotten, bad ones before those that are removed.
 const MOST: usize = 4096;
 /// The wait before a bad page is asked for again, first; each further bad answer doubles it,
 const FIRST: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub enum Mark {
     Bad(Cause),
     /// The site has removed it.
     Gone {
-        /// By this status: 404 or 410.
+        /// By this status: 404, 410, or, as crawls have heard it, 401 or 403.
         status: u16,
         /// When that was seen.
         since: Now,
@@ -73,6 +73,8 @@ struct Entry {
 pub struct Memo {
     pages: HashMap<Box<str>, Entry>,
     bad: usize,
+    /// Changes of what is removed, counted.
+    removals: u64,
 }
 
 impl Memo {
@@ -129,9 +131,23 @@ impl Memo {
         self.put(key, entry);
     }
 
+    /// The pages that the site has removed, by their keys: with which status, and since when.
+    pub fn removed(&self) -> impl Iterator<Item = (&str, u16, Now)> {
+        self.pages.iter().filter_map(|(key, entry)| match entry.mark {
+            Mark::Gone { status, since } => Some((&**key, status, since)),
+            Mark::None | Mark::Bad(_) => None,
+        })
+    }
+
+    /// How often that has changed.
+    pub fn removals(&self) -> u64 {
+        self.removals
+    }
+
     /// The page's answer was good. Its neighbours are asked for at once: what mended one has mended them, most likely.
     pub fn good(&mut self, key: &str, now: Instant) {
         let Some(entry) = self.pages.remove(key) else { return };
+        self.removals += u64::from(is_gone(&entry));
         if let Mark::Bad(_) = entry.mark {
             self.bad -= 1;
             let own = branch(key);
@@ -219,14 +235,26 @@ impl Memo {
     fn put(&mut self, key: &str, entry: Entry) {
         let is_bad = |entry: &Entry| usize::from(matches!(entry.mark, Mark::Bad(_)));
         if self.pages.len() >= MOST && !self.pages.contains_key(key) {
-            let first = self.pages.iter().min_by_key(|(_, entry)| entry.since.mono);
-            if let Some(first) = first.map(|(key, _)| key.clone()) {
-                self.bad -= self.pages.remove(&first).as_ref().map_or(0, is_bad);
+            // a bad page is found to be bad again; what is removed would come back
+            let first = self.pages.iter().min_by_key(|(_, entry)| (is_gone(entry), entry.since.mono));
+            if let Some(first) = first.map(|(key, _)| key.clone())
+                && let Some(entry) = self.pages.remove(&first)
+            {
+                self.bad -= is_bad(&entry);
+                self.removals += u64::from(is_gone(&entry));
             }
         }
         self.bad += is_bad(&entry);
-        self.bad -= self.pages.insert(key.into(), entry).as_ref().map_or(0, is_bad);
+        self.removals += u64::from(is_gone(&entry));
+        if let Some(before) = self.pages.insert(key.into(), entry) {
+            self.bad -= is_bad(&before);
+            self.removals += u64::from(is_gone(&before));
+        }
     }
+}
+
+fn is_gone(entry: &Entry) -> bool {
+    matches!(entry.mark, Mark::Gone { .. })
 }
 
 /// How long a bad page is left alone; a fifth less or more, so that pages do not march in step.
@@ -356,6 +384,21 @@ mod tests {
         }
         assert_eq!((memo.len(), memo.bad_pages()), (MOST, MOST));
         assert_eq!((memo.mark("/0"), memo.mark("/1")), (Mark::None, Mark::Bad(CAUSE)));
+    }
+
+    #[test]
+    fn what_is_removed_outlives_any_number_of_bad_pages() {
+        let begin = crate::clock::now();
+        let mut memo = Memo::default();
+        memo.gone("/secret", 404, begin);
+        assert_eq!(memo.removals(), 1);
+        for n in 0..=MOST as u64 {
+            memo.bad(&format!("/{n}"), "", CAUSE, begin.plus(seconds(n)), 0.5);
+        }
+        assert_eq!((memo.len(), memo.bad_pages(), memo.removals()), (MOST, MOST - 1, 1));
+        assert_eq!(memo.removed().collect::<Vec<_>>(), [("/secret", 404, begin)]);
+        memo.good("/secret", begin.mono);
+        assert_eq!((memo.removed().count(), memo.removals()), (0, 2));
     }
 
     #[test]

@@ -5,11 +5,14 @@
 mod lacking;
 mod late;
 mod memo;
+mod proof;
+mod removed;
 mod state;
 mod window;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -20,6 +23,7 @@ use crate::failure::Cause;
 pub use lacking::Suspect;
 use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
+pub use proof::Proofs;
 pub use state::{Change, Origins, Pages, Reported, State, state};
 pub use window::Window;
 
@@ -48,6 +52,11 @@ pub struct Watch {
     last: AtomicU8,
     /// Where pages lead that lead to a stranger, in words.
     led: Mutex<Option<Box<str>>>,
+    /// Where the pages that the site has removed are kept, and which of their changes was written last.
+    file: Option<PathBuf>,
+    saved: AtomicU64,
+    /// Whether the last writing failed: it is told once.
+    unwritable: AtomicBool,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }
@@ -56,6 +65,7 @@ pub struct Watch {
 struct Inner {
     memo: Memo,
     window: Window,
+    proofs: Proofs,
     /// Since when most answers are bad, and what they are.
     flood: Option<(Now, Cause)>,
     lacking: lacking::Lacking,
@@ -65,6 +75,51 @@ struct Inner {
 }
 
 impl Watch {
+    /// Begins with the pages of which the state directory knows that the site has removed them. Blocks.
+    pub fn open(state_dir: &Path, site: &str, now: Now) -> Watch {
+        let file = state_dir.join(removed::FOLDER).join(site);
+        let pages = removed::read(&file).unwrap_or_else(|error| {
+            tracing::warn!(site, file = %file.display(), %error, "the list of removed pages cannot be read");
+            Vec::new()
+        });
+        let watch = Watch { file: Some(file), ..Watch::default() };
+        let mut inner = watch.inner();
+        for page in pages {
+            inner.memo.gone(&page.key, page.status, Now { mono: now.mono, wall: page.since() });
+        }
+        watch.saved.store(inner.memo.removals(), Ordering::Relaxed);
+        watch.count(&inner);
+        drop(inner);
+        watch
+    }
+
+    /// Writes down what the site has removed. Blocks. What cannot be written is tried again the next time.
+    pub fn save(&self) {
+        let Some(file) = &self.file else { return };
+        let (pages, removals) = {
+            let inner = self.inner();
+            let removed = inner.memo.removed();
+            let pages = removed.map(|(key, status, since)| removed::Removed::new(key, status, since.wall));
+            (pages.collect(), inner.memo.removals())
+        };
+        match removed::write(file, pages) {
+            Ok(()) => {
+                self.saved.store(removals, Ordering::Relaxed);
+                self.unwritable.store(false, Ordering::Relaxed);
+            }
+            Err(error) if !self.unwritable.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(file = %file.display(), %error, "the list of removed pages could not be written");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Whether there is something to be saved.
+    pub fn is_unsaved(&self) -> bool {
+        let quiet = self.marked.load(Ordering::Relaxed) == 0 && self.saved.load(Ordering::Relaxed) == 0;
+        self.file.is_some() && !quiet && self.inner().memo.removals() != self.saved.load(Ordering::Relaxed)
+    }
+
     /// What is remembered of a page.
     pub fn mark(&self, key: &str) -> Mark {
         if self.marked.load(Ordering::Relaxed) == 0 { Mark::None } else { self.inner().memo.mark(key) }
@@ -91,6 +146,24 @@ impl Watch {
         self.led.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
     }
 
+    /// Key pages, by their keys, that a copy shows what they should be.
+    pub fn key_pages(&self, keys: &[impl AsRef<str>]) {
+        let mut inner = self.inner();
+        if !inner.proofs.are(keys) {
+            inner.proofs.set(keys.iter().map(AsRef::as_ref));
+        }
+    }
+
+    /// The moment up to which the site is proven: each key page was good then, or later.
+    pub fn proven(&self) -> Option<Instant> {
+        self.inner().proofs.all_since()
+    }
+
+    /// Whether the key pages were good a moment ago.
+    pub fn is_proven_recently(&self, now: Instant) -> bool {
+        self.inner().proofs.are_recent(now)
+    }
+
     /// A page's answer was the site's.
     pub fn good(&self, key: &str, weight: Weight, now: Instant) {
         let marked = self.marked.load(Ordering::Relaxed) > 0;
@@ -100,6 +173,7 @@ impl Watch {
         let mut inner = self.inner();
         if weight == Weight::Page {
             inner.window.note(hash(key), None, now);
+            inner.proofs.note(key, Some(now));
         }
         // a page that lacks what it names is whole itself
         if marked && inner.lacking.of(key).is_none() {
@@ -115,6 +189,7 @@ impl Watch {
             inner.window.note(hash(key), Some(cause), now.mono);
         }
         inner.memo.bad(key, url, cause, now, random);
+        inner.proofs.note(key, None);
         if inner.flood.is_none() {
             inner.flood = inner.window.mostly_bad(now.mono).map(|cause| (now, cause));
         }
@@ -128,7 +203,11 @@ impl Watch {
         let mut inner = self.inner();
         inner.window.note(hash(key), None, now.mono);
         inner.memo.gone(key, status, now);
+        inner.proofs.note(key, None);
         self.count(&inner);
+        drop(inner);
+        // it is to be written down
+        self.woken.notify_one();
     }
 
     /// A page's answer came too late for its visitor.
@@ -358,6 +437,27 @@ mod tests {
         let (watch, now) = (Watch::default(), crate::clock::now());
         watch.gone("/a", 404, now);
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::Gone { status: 404, since: now }, Pages::Fine));
+    }
+
+    #[test]
+    fn a_restart_brings_no_removed_page_back() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), crate::clock::now());
+        let open = || Watch::open(dir.path(), "shop", now);
+        let watch = open();
+        assert!(!watch.is_unsaved());
+        watch.gone("/a", 410, now);
+        bad(&watch, "/b", now);
+        assert!(watch.is_unsaved());
+        watch.save();
+        assert!(!watch.is_unsaved());
+        let again = open();
+        let Mark::Gone { status: 410, since } = again.mark("/a") else { panic!("{:?}", again.mark("/a")) };
+        assert!(since.wall >= now.wall && !again.is_unsaved());
+        assert_eq!(again.mark("/b"), Mark::None);
+        again.good("/a", Weight::Page, now.mono);
+        assert!(again.is_unsaved());
+        again.save();
+        assert_eq!(open().mark("/a"), Mark::None);
     }
 
     #[test]

@@ -218,7 +218,9 @@ async fn a_tier_dead() {
         edge.get(SEEN).await.must_be(&origins[1].content(SEEN).body);
     }
     origins[1].fail(Refuse).await;
-    edge.get(SEEN).await.must_be(&origins[1].content(SEEN).body); // the newest copy
+    // what a crawl has accepted, or, if the key pages were found good since it came, the newest copy
+    let copies = [origins[0].content(SEEN).body, origins[1].content(SEEN).body];
+    assert!(copies.contains(&edge.get(SEEN).await.body));
     origins[0].heal().await;
     fixture::stock(&origins[0], 4);
     eventually("the first tier again", secs(15), async || {

@@ -197,7 +197,8 @@ async fn ordinary_change_is_published() {
     edge.until("down").await;
     assert!(edge.get("/a/9").await.text().contains("Article 9, rewritten has"));
     assert!(edge.get("/a/2").await.text().contains("Article 2 has"), "carried over");
-    edge.get("/a/4").await.must_be_holding_page();
+    let gone = edge.get("/a/4").await;
+    assert_eq!((gone.status, gone.body.len()), (410, 0), "the site has removed it, and says so no more");
 }
 
 /// Interrupts a crawl in the middle and starts the process again; how many articles were asked for twice.

@@ -10,10 +10,11 @@ use http::{HeaderValue, Request, header};
 use serde::Serialize;
 use url::Url;
 
+use super::fall;
 use super::fetch::Allowance;
 use super::mirror::{Nearness, Ready};
 use super::site::{Site, Table};
-use super::{Copies, Proxy, cause_of, forward_reason, look_up, remembered};
+use super::{Copies, Proxy, cause_of, copy_of, forward_reason, found, look_up, remembered};
 use crate::ask::{Ask, Kind, Load, Visitor};
 use crate::cache::{Entry, Lookup};
 use crate::clock::Now;
@@ -62,7 +63,7 @@ pub struct Step {
 /// An answer that a visitor may get.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `holding` or `gone`.
+    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `holding` or `gone`.
     pub from: &'static str,
     /// What its `Cache-Status` says; of the origin's own answers, for the status 200.
     pub cache_status: String,
@@ -141,7 +142,11 @@ impl Proxy {
             }
             None => Vec::new(),
         };
-        Ok(Sight::of(site, &ask, &request, now).explain(&host, &older))
+        let mut sight = Sight::of(site, &ask, &request, now);
+        if sight.is_lost() {
+            sight.meant = site.mirror.meant(ask.key()).await;
+        }
+        Ok(sight.explain(&host, &older))
     }
 }
 
@@ -172,27 +177,19 @@ struct Sight<'a> {
     plan: Plan,
     cause: Option<Cause>,
     share: f32,
+    /// The page that is meant, if the address is only another spelling of one.
+    meant: Option<String>,
     now: Now,
 }
 
 impl<'a> Sight<'a> {
     fn of(site: &'a Site, ask: &'a Ask, request: &Request<()>, now: Now) -> Sight<'a> {
         let lookup = look_up(site, ask, request.headers(), now);
-        let entry = match &lookup {
-            Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => {
-                Some(entry.clone())
-            }
-            Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
-        };
-        let found = match (&lookup, &entry) {
-            (Some(Lookup::Fresh(_)), _) => Found::Fresh,
-            (_, Some(entry)) if entry.usable_stale(now) => Found::Stale,
-            _ => Found::Nothing,
-        };
-        let usable = entry.clone().filter(|_| found != Found::Nothing);
-        let copies = Copies { entry: usable, page: site.mirror.find(ask.key()) };
+        let mark = site.watch.mark(ask.key());
+        let (found, entry) = found(site, lookup.as_ref(), mark, now);
+        let copies = Copies { entry, found, page: copy_of(site, ask) };
         let state = site.state(now);
-        let (page, mark) = remembered(site, ask, copies.page.as_ref(), now);
+        let page = remembered(site, ask, mark, copies.page.as_ref(), now);
         let situation = Situation {
             kind: Kind::Read,
             visitor: ask.visitor,
@@ -206,7 +203,25 @@ impl<'a> Sight<'a> {
         let plan = failover::decide(situation);
         let cause = cause_of(site, situation, mark);
         let share = if state == State::Recovering { site.share(now) } else { 1.0 };
-        Sight { site, ask, lookup, entry, page: copies.page, mark, situation, plan, cause, share, now }
+        Sight {
+            site,
+            ask,
+            lookup,
+            entry: copies.entry,
+            page: copies.page,
+            mark,
+            situation,
+            plan,
+            cause,
+            share,
+            meant: None,
+            now,
+        }
+    }
+
+    /// Whether there is nothing to fall to but the holding page.
+    fn is_lost(&self) -> bool {
+        matches!(self.plan, Plan::Give(Fall::Holding) | Plan::Ask { fall: Fall::Holding, .. })
     }
 
     fn explain(&self, host: &str, older: &[(SnapshotId, SystemTime)]) -> Explained {
@@ -271,7 +286,12 @@ impl<'a> Sight<'a> {
                 ("cache", self.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)))
             }
             Fall::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
-            Fall::Copy(Copy::Snapshot) => ("snapshot", CacheStatus::HitSnapshot),
+            Fall::Copy(Copy::Snapshot) => match self.page {
+                Some((_, Nearness::Near)) => ("snapshot", CacheStatus::HitNear),
+                Some((_, Nearness::Exact)) | None => ("snapshot", CacheStatus::HitSnapshot),
+            },
+            Fall::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
+            Fall::Gone if !fall::is_told(self.mark) => ("holding", nothing),
             Fall::Holding | Fall::Refusal => ("holding", nothing),
             Fall::Gone => ("gone", nothing),
         };

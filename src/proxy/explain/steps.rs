@@ -113,7 +113,7 @@ impl Sight<'_> {
                 let (id, at, status) = of(page);
                 (
                     format!(
-                        "Snapshot {id} has only the page without its query, taken at {at}, with the status {status}: better than nothing."
+                        "Snapshot {id} has only the page without its query, taken at {at}, with the status {status}; nothing on the site uses that query."
                     ),
                     format!(
                         "スナップショット {id} には、クエリーを除いたページだけがあります（{at} 取得、ステータス {status}）。"
@@ -121,6 +121,10 @@ impl Sight<'_> {
                 )
             }
         };
+        if let Some(meant) = &self.meant {
+            en.push_str(&format!(" It has {meant}, which is the same page in another spelling."));
+            ja.push_str(&format!("同じページが、別の書き方（{meant}）であります。"));
+        }
         if let [(id, at), rest @ ..] = older {
             let at = rfc3339(*at);
             en.push_str(&format!(" {} others have it, {id} of {at} for one.", rest.len() + 1));
@@ -236,6 +240,9 @@ fn words(from: &str) -> (&'static str, &'static str) {
         "cache" => ("the fresh copy of the cache", "キャッシュの新しい控え"),
         "stale" => ("the last copy of the cache", "キャッシュの最後の控え"),
         "snapshot" => ("the page of the snapshot", "スナップショットのページ"),
+        "spelling" => {
+            ("a redirect to the spelling that there is a copy of", "控えのある書き方へのリダイレクト")
+        }
         "gone" => ("that the page was removed", "ページが削除されたという応答"),
         _ => ("the holding page", "お知らせのページ"),
     }

@@ -26,7 +26,7 @@ pub fn rows() -> Vec<Row> {
 }
 
 /// Has the site crawled; how that ended.
-async fn crawl(edge: &Edge) -> String {
+pub async fn crawl(edge: &Edge) -> String {
     eventually("the end of the last crawl", secs(30), async || {
         edge.crawl().await["running"].is_null().then_some(())
     })

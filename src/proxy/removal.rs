@@ -1,0 +1,36 @@
+//! Believing a site that says that one of its pages is gone.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use super::weigh::{Terms, Trial};
+use crate::clock;
+use crate::origin::Origin;
+use crate::tasks;
+
+impl Trial<'_> {
+    /// Believes that a page was removed, on a proof of a moment ago: its first visitor shall not read what somebody wants
+    /// read no more. It is remembered only when the proof that was begun since has come to its end.
+    pub(super) fn believe(&self, status: StatusCode, origin: &Arc<Origin>, terms: Terms) {
+        let left = terms.until.saturating_duration_since(clock::instant());
+        let (site, key) = (self.site, self.ask.key().to_owned());
+        tracing::info!(site = %site.config.name, key, status = status.as_u16(), "a page is gone, and the site was well a moment ago");
+        if !self.speaks() || self.ask.method == Method::HEAD {
+            return;
+        }
+        let (watch, cache, origin) = (site.watch.clone(), site.cache.clone(), origin.clone());
+        let (tls, host) = (self.ask.tls(), self.ask.host().to_owned());
+        tasks::detached(async move {
+            if origin.prove(terms.asked, left).await.is_ok() {
+                watch.gone(&key, status.as_u16(), clock::now());
+                cache.invalidate(&cache.key(tls, &host, &key));
+            }
+        });
+    }
+}
+
+/// Whether a status says that the page is gone.
+pub(super) fn is_removal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}

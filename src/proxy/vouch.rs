@@ -1,0 +1,178 @@
+//! Which entries of the cache are vouched for. What a crawl has accepted is the site; an entry that came after that may be
+//! what visitors met on the day on which the site was taken over. It goes before the snapshot's page only if the key
+//! pages were found good since it came, and never while the last word about the site is that it is not itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::site::Site;
+use crate::cache::{Entry, Lookup};
+use crate::clock::Now;
+use crate::crawl::gate::Rule;
+use crate::failover::{Found, State};
+use crate::snapshot::{Newer, SnapshotId};
+use crate::watch::Mark;
+
+/// Whether anything speaks for an entry besides its having come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The key pages were good after it came.
+    Confirmed,
+    /// Nothing does.
+    Unconfirmed,
+}
+
+/// What the shelf says of the site since the snapshot in service was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Nothing against it.
+    Fine,
+    /// A crawl found something else in its place, or somebody has gone back by hand.
+    Doubted,
+}
+
+/// What is known of a site's entries.
+#[derive(Debug, Default)]
+pub struct Vouch {
+    doubted: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+/// What the shelf looked like last.
+#[derive(Debug, Default)]
+struct Seen {
+    current: Option<SnapshotId>,
+    newest: Option<SnapshotId>,
+    /// Since when the site is doubted.
+    since: Option<SystemTime>,
+}
+
+/// What the snapshots that are newer than the one in service say, newest first. The newest crawl that speaks of what the
+/// site is has the word; one that was cut short, or that waits for the operator and is well, says nothing against it.
+pub(super) fn word(newer: &[Newer]) -> Word {
+    const AGAINST: [Rule; 4] = [Rule::Uniform, Rule::Turned, Rule::KeyPage, Rule::LessText];
+    for aside in newer {
+        // It was in service, and somebody has taken it out.
+        let Some(reasons) = &aside.held else { return Word::Doubted };
+        let names = |rule: &Rule| reasons.iter().any(|reason| reason.split(':').next() == Some(rule.code()));
+        if AGAINST.iter().any(names) {
+            return Word::Doubted;
+        }
+        if !Rule::ALL.iter().filter(|rule| **rule != Rule::ByHand).any(names) {
+            return Word::Fine;
+        }
+    }
+    Word::Fine
+}
+
+impl Vouch {
+    /// Whether the site is doubted: then nothing vouches for what comes.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the shelf, and has the cache forget what nothing vouches for any more: what came since the last good
+    /// crawl when one is held against it, or the operator puts another snapshot in service.
+    pub(super) fn look(&self, site: &Site, now: Now) {
+        let Some(store) = site.mirror.store() else { return };
+        let Some(current) = store.current() else { return };
+        let (id, newer) = (current.id(), store.newer());
+        let newest = newer.first().map_or(id, |newest| newest.id);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.current == Some(id) && seen.newest == Some(newest) {
+            return;
+        }
+        let (before, known) = (seen.current.replace(id), seen.newest.replace(newest));
+        let word = word(&newer);
+        self.doubted.store(word == Word::Doubted, Ordering::Relaxed);
+        let doubted = std::mem::take(&mut seen.since);
+        if word == Word::Doubted {
+            seen.since = Some(doubted.unwrap_or(now.wall));
+        }
+        // A crawl that was not known before put itself in service; everything else is somebody's word.
+        let by_hand = before.is_some_and(|before| before != id) && known.is_some_and(|known| id <= known);
+        let since = match word {
+            Word::Doubted => Some(current.summary().started_at),
+            Word::Fine if by_hand => Some(current.summary().started_at),
+            // What came while the site was doubted, nobody has looked at.
+            Word::Fine => doubted,
+        };
+        drop(seen);
+        if let Some(since) = since.filter(|_| before.is_some()) {
+            let pages = site.cache.forget_since(since);
+            if pages > 0 {
+                tracing::info!(site = %site.config.name, snapshot = %id, pages, "cached pages are dropped: they came after what is known to be the site");
+            }
+        }
+    }
+
+    /// What speaks for an entry.
+    pub(super) fn standing(&self, site: &Site, entry: &Entry) -> Standing {
+        let proven = || site.watch.proven().is_some_and(|proven| proven >= entry.received().mono);
+        if !self.is_doubted() && proven() { Standing::Confirmed } else { Standing::Unconfirmed }
+    }
+}
+
+/// What the cache has for the decision. A fresh entry is what the origin would give; where there is no origin and the site
+/// is in doubt, it is no more than any other.
+/// What came before the site removed the page is no copy of it any more.
+pub(super) fn found(
+    site: &Site,
+    lookup: Option<&Lookup>,
+    mark: Mark,
+    now: Now,
+) -> (Found, Option<Arc<Entry>>) {
+    if let (
+        Mark::Gone { since, .. },
+        Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)),
+    ) = (mark, lookup)
+        && entry.received().wall <= since.wall
+    {
+        return (Found::Nothing, None);
+    }
+    let stale = |entry: &Arc<Entry>| match site.vouch.standing(site, entry) {
+        Standing::Confirmed => (Found::Stale, Some(entry.clone())),
+        Standing::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
+    };
+    match lookup {
+        Some(Lookup::Fresh(entry)) if site.vouch.is_doubted() && site.state(now) == State::Down => {
+            stale(entry)
+        }
+        Some(Lookup::Fresh(entry)) => (Found::Fresh, Some(entry.clone())),
+        Some(Lookup::Stale(entry) | Lookup::Revalidate(entry)) if entry.usable_stale(now) => stale(entry),
+        Some(Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable) | None => {
+            (Found::Nothing, None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_crawl_that_speaks_of_the_site_has_the_word() {
+        let aside = |held: Option<&[&str]>| Newer {
+            id: SnapshotId::new(SystemTime::UNIX_EPOCH, 1),
+            held: held.map(|reasons| reasons.iter().map(|&reason| reason.to_owned()).collect()),
+        };
+        let by_hand: &[&str] = &[crate::snapshot::BY_HAND];
+        for (newer, expected) in [
+            (vec![], Word::Fine),
+            (vec![None], Word::Doubted),
+            (vec![Some(&["uniform: 40 of 41"][..])], Word::Doubted),
+            (vec![Some(&["shrunk: 3 of 41", "turned: 20 of 41"][..])], Word::Doubted),
+            (vec![Some(&["key-page: /"][..])], Word::Doubted),
+            (vec![Some(&["less-text: 10%"][..])], Word::Doubted),
+            (vec![Some(&["cut-short: 24 requests failed"][..])], Word::Fine),
+            (vec![Some(&["cut-short: x"][..]), Some(&["uniform: x"][..])], Word::Doubted),
+            (vec![Some(by_hand), None], Word::Fine),
+            (vec![Some(&["by-hand: since yesterday"][..]), None], Word::Fine),
+            (vec![Some(&["by-hand: x", "turned: y"][..])], Word::Doubted),
+        ] {
+            let newer: Vec<Newer> = newer.into_iter().map(aside).collect();
+            assert_eq!(word(&newer), expected, "{newer:?}");
+        }
+    }
+}

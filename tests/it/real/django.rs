@@ -11,10 +11,11 @@ use crate::support::nginx::Nginx;
 
 /// A list of evenings, a form, members' pages.
 pub struct Django {
-    folder: tempfile::TempDir,
     database: Database,
     gunicorn: Option<Daemon>,
     nginx: Nginx,
+    /// Removed when nothing runs in it any more.
+    folder: tempfile::TempDir,
 }
 
 impl Django {

@@ -12,10 +12,11 @@ use crate::support::nginx::free_port;
 
 /// A list of evenings, a form, a cart.
 pub struct Rails {
-    folder: tempfile::TempDir,
     database: Database,
     addr: std::net::SocketAddr,
     puma: Option<Daemon>,
+    /// Removed when nothing runs in it any more.
+    folder: tempfile::TempDir,
 }
 
 impl Rails {

@@ -13,12 +13,13 @@ use crate::support::nginx::{Nginx, free_port};
 
 /// A list of evenings out of an API, a form in a script of its own, a login.
 pub struct Vite {
-    folder: tempfile::TempDir,
     database: Database,
     port: u16,
     api: Option<Daemon>,
     nginx: Nginx,
     assets: Vec<String>,
+    /// Removed when nothing runs in it any more.
+    folder: tempfile::TempDir,
 }
 
 impl Vite {

@@ -13,11 +13,12 @@ const THEME: &str = "wp-content/themes/twentytwentyone";
 
 /// A blog with some posts and a page where visitors sign up by a comment.
 pub struct Wordpress {
-    folder: tempfile::TempDir,
     database: Database,
     php: Option<Daemon>,
     nginx: Nginx,
     style: String,
+    /// Removed when nothing runs in it any more.
+    folder: tempfile::TempDir,
 }
 
 impl Wordpress {

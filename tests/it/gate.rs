@@ -102,8 +102,12 @@ async fn ill(say: impl Fn(&str) -> Option<Page> + Send + Sync + 'static, expecte
     assert_eq!(rules(&last), expected, "{last}");
     assert_eq!(last["held"].is_object(), held, "{last}");
     for rule in expected {
-        let log = edge.log();
-        assert!(log.iter().any(|line| line.contains("WARN") && line.contains(rule)), "{rule}: {log:#?}");
+        // what is printed arrives a moment after what the API says
+        let is_warning = |line: &String| line.contains("WARN") && line.contains(rule);
+        eventually("a line about the rule", secs(5), async || {
+            edge.log().iter().any(is_warning).then_some(())
+        })
+        .await;
         let metrics = edge.admin().get("/metrics").await.text();
         let counter = format!("katahai_gate_refusals_total{{rule=\"{rule}\",site=\"shop\"}} ");
         let count = metrics.lines().find_map(|line| line.strip_prefix(&counter));

@@ -136,11 +136,12 @@ async fn a_refused_configuration_is_told_until_one_is_accepted() {
     edge.write_text(&good.toml());
     assert_eq!(edge.reload().await.status, 200);
     assert_eq!(condition(&edge, "configuration-refused").await, None);
-    let log = edge.log();
-    for line in ["condition begins", "condition ends"] {
-        let lines = log.iter().filter(|l| l.contains(line) && l.contains("configuration-refused")).count();
-        assert_eq!(lines, 1, "{line}: {log:#?}");
-    }
+    let lines = |what: &str| {
+        edge.log().iter().filter(|l| l.contains(what) && l.contains("configuration-refused")).count()
+    };
+    let ended = async || (lines("condition ends") == 1).then_some(());
+    eventually("the line about the end", secs(5), ended).await;
+    assert_eq!(lines("condition begins"), 1, "{:#?}", edge.log());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Only checks bring an origin down. What visitors meet with has it checked at once, and, if it comes from several pages and
-//! several visitors ([`Complaints`]), makes fewer bad checks do. Nothing is assumed at the start: the first check decides, or
+//! several visitors (`complaints`), makes fewer bad checks do. Nothing is assumed at the start: the first check decides, or
 //! the first good answer. An origin that falls again and again has to prove itself
 //! longer; and one that is back gets its visitors back little by little ([`Health::share`]), anew after each fall.
 

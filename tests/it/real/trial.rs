@@ -23,6 +23,8 @@ fn site(origin: &str, form: &str) -> Site {
         .set("health.timeout", "1s")
         .set("failover.patience", "500ms")
         .set("failover.patience_max", "2s")
+        // who is silent is down within two waits of a check, each up to two thirds of this
+        .set("failover.timeout", "8s")
         .set("failover.recovery_ramp", "0s")
         .set("mirror.rate", "off")
         .origin(origin)

@@ -54,6 +54,7 @@ pub(super) fn drop_condemned(site: &Site) {
 /// Drops what the cache has of a page that was asked for at this address.
 pub(super) fn drop_kept(site: &Site, key: &str, url: &str) {
     let Ok(url) = url::Url::parse(url) else { return };
-    let host = url.host_str().unwrap_or_default();
-    site.cache.invalidate(&site.cache.key(url.scheme() == "https", host, key));
+    // with the port, as visitors' requests are kept
+    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    site.cache.invalidate(&site.cache.key(url.scheme() == "https", authority, key));
 }

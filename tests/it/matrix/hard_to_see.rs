@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use super::Row;
-use super::check::{Failing, everything, failing};
+use super::check::{Failing, everything, failing, shop};
+use super::sheet::{Column, IN_TIME, Sheet, right};
 use super::wrong::sample;
+use super::{Row, row};
 use crate::support::Page;
-use crate::support::faults::Instead;
+use crate::support::faults::{Instead, PagesInstead};
+use crate::support::fixture::{self, MIRRORED};
 
 const SUSPENDED: &str = "suspended/cpanel-suspended.html";
 
@@ -33,7 +35,56 @@ pub fn rows() -> Vec<Row> {
                 causes: &["php-error", "asset-missing", "wrong-page"],
             },
         ),
+        failing(
+            "a style sheet that is a page",
+            Failing {
+                under: "/style.css",
+                fault: Arc::new(Instead(Page::html("<!doctype html><title>Shop</title><p>Tea</p>"))),
+                states: &["degraded"],
+                causes: &["wrong-page", "asset-missing"],
+            },
+        ),
+        pages("no content where pages were", &["odd-answer"], Page::new("text/html", "").status(204)),
+        pages("a PDF where pages were", &["odd-answer"], Page::new("application/pdf", "%PDF-1.7 and so on")),
+        pages("octets where pages were", &["odd-answer"], Page::html(fixture::noise(4_000, 7))),
+        pages("pages that lead to a stranger by themselves", &["foreign-redirect"], Page::html(REFRESH)),
+        row("all addresses alike", |sheet| alike(sheet, SET_UP)),
+        row("another customer's site", |sheet| alike(sheet, ANOTHER)),
     ]
+}
+
+const REFRESH: &str = "<!doctype html><html><head><title>Moved</title><meta http-equiv=\"refresh\" \
+                       content=\"0; url=http://elsewhere.test/\"></head><body></body></html>";
+
+/// A page that no list knows: the folder with the site's data is not there.
+const SET_UP: &str = "<!doctype html><html lang=\"en\"><head><title>Quiet morning</title></head><body><h1>Quiet \
+                      morning</h1><p>The folder with the articles is not where the program looks for it. It was \
+                      there yesterday. Please bring it back, or tell the program where it is now.</p></body></html>";
+
+/// What a host shows for a name that it has given to somebody else.
+const ANOTHER: &str = "<!doctype html><html lang=\"en\"><head><title>Bicycles of the north</title></head><body>\
+                       <h1>Bicycles of the north</h1><p>We mend wheels, chains and brakes, on weekdays from nine to \
+                       six. Bring your bicycle in the morning, and ride it home in the evening.</p></body></html>";
+
+fn pages(name: &'static str, causes: &'static [&'static str], page: Page) -> Row {
+    everything(name, causes, PagesInstead(page))
+}
+
+/// Each page taken alone could be new. That they are one is seen when a few have been opened; from then on copies are given.
+async fn alike(sheet: Sheet, page: &'static str) {
+    let (origin, edge) = shop().await;
+    sheet.begin(&edge).await;
+    origin.fail(Instead(Page::html(page))).await;
+    for path in MIRRORED.iter().take(6) {
+        edge.get(path).await;
+    }
+    sheet.until(&edge, &["down"], Column::Cause).await;
+    sheet.four(&edge, &right(&[1]), IN_TIME).await;
+    sheet.cause(&edge, &["uniform"]).await;
+    sheet.four(&edge, &right(&[1]), IN_TIME).await;
+    origin.heal().await;
+    fixture::stock(&origin, 2);
+    sheet.back(&edge, 2).await;
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {

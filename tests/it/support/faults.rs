@@ -194,6 +194,18 @@ impl Fault for Instead {
     }
 }
 
+/// Another answer in place of each page; what pages need to be drawn is as it should be.
+pub struct PagesInstead(pub Page);
+impl Fault for PagesInstead {
+    fn answer<'a>(&'a self, wire: &'a mut Wire, good: Good) -> Doing<'a> {
+        if find(&good.head, b"content-type: text/html").is_none() {
+            return Box::pin(async move { good.send(wire).await });
+        }
+        let page = self.0.clone().render(&Asked { method: "GET".into(), ..Asked::default() });
+        Box::pin(async move { page.send(wire).await })
+    }
+}
+
 /// Pages are as they should be, and what they need to be drawn is not there: a release that went wrong.
 pub struct AssetsMissing;
 impl Fault for AssetsMissing {

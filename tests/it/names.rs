@@ -150,7 +150,10 @@ async fn a_name_that_moves_to_a_parking_host_is_not_followed() {
     origin.fail(Refuse).await;
     edge.until("down").await;
     for path in FOUR {
-        edge.get(path).await.must_be(&origin.content(path).body);
+        // what the crawl has accepted, or, if the key pages were found good since it came, what came later
+        let copies = [fixture::pages(1)[path].body.clone(), origin.content(path).body];
+        let answer = edge.get(path).await;
+        assert!(answer.status == 200 && copies.contains(&answer.body), "{path}: {}", answer.text());
     }
     let cause = edge.site().await["origins"][0]["cause"].clone();
     assert_eq!(cause, "name-moved");

@@ -79,11 +79,14 @@ async fn the_target_reaches_the_origin_in_its_normal_form() {
     }
 }
 
+/// No crawl and no check asks for it: the last request for it is the visitor's.
+const UNLINKED: &str = "/who-asks";
+
 #[tokio::test]
 async fn the_origin_learns_who_asks_and_how() {
     let (origin, edge) = shop().await;
-    edge.client().get_with(SEEN, &[("cookie", "a=1"), ("accept-language", "ja")]).await;
-    let asked = origin.last(SEEN).await;
+    edge.client().get_with(UNLINKED, &[("cookie", "a=1"), ("accept-language", "ja")]).await;
+    let asked = origin.last(UNLINKED).await;
     assert_eq!(asked.header("host").as_deref(), Some("www.example.test"));
     assert_eq!(asked.header("x-forwarded-for").as_deref(), Some("127.0.0.1"));
     assert_eq!(asked.header("x-forwarded-proto").as_deref(), Some("http"));
@@ -102,8 +105,8 @@ async fn strangers_are_not_believed_who_they_forward_for() {
     let (origin, edge) = shop().await;
     let lies =
         [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1"), ("x-forwarded-proto", "https")];
-    edge.client().get_with(SEEN, &lies).await;
-    let asked = origin.last(SEEN).await;
+    edge.client().get_with(UNLINKED, &lies).await;
+    let asked = origin.last(UNLINKED).await;
     assert_eq!(asked.header("x-forwarded-for").as_deref(), Some("127.0.0.1"));
     assert_eq!(asked.header("x-forwarded-proto").as_deref(), Some("http"));
     assert!(!asked.header("forwarded").unwrap().contains("192.0.2.1"));
@@ -114,8 +117,10 @@ async fn trusted_proxies_are_believed_who_they_forward_for() {
     let origin = fixture::shop().await;
     let config = Config::before(&origin.url()).set("listen.trusted_proxies", ["127.0.0.0/8"]);
     let edge = Edge::start(config).await;
-    edge.client().get_with(SEEN, &[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https")]).await;
-    let asked = origin.last(SEEN).await;
+    edge.client()
+        .get_with(UNLINKED, &[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https")])
+        .await;
+    let asked = origin.last(UNLINKED).await;
     assert_eq!(asked.header("x-forwarded-for").as_deref(), Some("192.0.2.1, 127.0.0.1"));
     assert_eq!(asked.header("x-forwarded-proto").as_deref(), Some("https"));
 }

@@ -65,7 +65,7 @@ impl Database {
         server
             .env("TMPDIR", &self.place)
             .args(["--no-defaults", "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=16M"])
-            .args(["--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"])
+            .args(["--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve"])
             .arg(format!("--user={}", user()))
             .arg(format!("--datadir={}", self.folder.display()))
             .arg(format!("--socket={}", self.socket().display()))

@@ -2,7 +2,7 @@
 //! the copy at once, and the page is fetched beside it (as RFC 5861 does with stale-while-revalidate). If most pages are late, the
 //! whole site is (a brown-out).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Pages remembered.
@@ -19,6 +19,9 @@ const LAST: usize = 10;
 const LATE: usize = 8;
 /// if they are not older than this.
 const SPAN: Duration = Duration::from_secs(60);
+/// So many answers in time in a row of pages that were late, and it is over: where one page is asked for, the others would say so
+/// only when they are too old to count.
+const MENDED: u32 = 3;
 
 /// How late a site's pages are.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Late {
     pages: HashMap<u64, Instant>,
     /// The last pages that were asked for since one was late, each once: whether it was late, and when.
     last: VecDeque<(u64, bool, Instant)>,
+    /// The pages that were late in this brown-out and came in time since, and how many such answers there were in a row.
+    mended: (HashSet<u64>, u32),
     /// Fetches under way, and since when.
     under_way: HashMap<u64, Instant>,
 }
@@ -45,13 +50,18 @@ impl Late {
         if self.pages.len() < MOST {
             self.pages.insert(page, now);
         }
+        self.mended.1 = 0;
         self.note(page, true, now);
     }
 
     /// An answer came in time. If it was late before, what has mended it has mended the others, most likely: they are tried again,
     /// unless most of them are late.
     pub(super) fn in_time(&mut self, page: u64, now: Instant) {
-        let was_late = self.pages.remove(&page).is_some() || self.is_brown_out(now);
+        let is_brown_out = self.is_brown_out(now);
+        if is_brown_out && self.is_mended(page) {
+            return self.clear();
+        }
+        let was_late = self.pages.remove(&page).is_some() || is_brown_out;
         self.note(page, false, now);
         if was_late && !self.is_brown_out(now) {
             self.pages.clear();
@@ -65,6 +75,19 @@ impl Late {
     pub(super) fn clear(&mut self) {
         self.pages.clear();
         self.last.clear();
+        self.mended = Default::default();
+    }
+
+    /// Counts an answer in time; says whether there were enough of pages that had been late.
+    fn is_mended(&mut self, page: u64) -> bool {
+        let (pages, answers) = &mut self.mended;
+        let is_known = self.last.iter().any(|(known, late, _)| *known == page && *late);
+        // at most as many as were late at once
+        if is_known && pages.len() < LAST {
+            pages.insert(page);
+        }
+        *answers += u32::from(pages.contains(&page));
+        *answers >= MENDED
     }
 
     /// Whether its visitors are to get the copy at once.
@@ -143,6 +166,18 @@ mod tests {
         let mut few = after(3, 0);
         few.in_time(0, begin);
         assert!(!few.is_late(1, begin), "the others are tried again");
+        let mut mended = after(12, 0);
+        mended.in_time(5, begin);
+        mended.in_time(5, begin);
+        assert!(mended.is_late(999, begin), "twice may be luck");
+        mended.late(6, begin);
+        (0..2).for_each(|_| mended.in_time(5, begin));
+        assert!(mended.is_late(999, begin), "another page was late meanwhile");
+        (0..2).for_each(|_| mended.in_time(5, begin));
+        assert!(
+            !mended.is_late(999, begin) && mended.is_empty(),
+            "who asks for one page only has it back, too"
+        );
         let mut one = Late::default();
         (0..20).for_each(|n| one.late(1, seconds(begin, n)));
         assert!(!one.is_late(2, seconds(begin, 20)), "one page is not the site");

@@ -10,6 +10,7 @@
 //! the first good answer. An origin that falls again and again has to prove itself
 //! longer; and one that is back gets its visitors back little by little ([`Health::share`]), anew after each fall.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,10 @@ const CONFIRMED: u32 = 2;
 /// Relapses that count: at eight times the good checks, each half a second after the other, a site that is well again is
 /// still back within seconds.
 const RELAPSES: u32 = 3;
+/// Checks that failed after good ones, within so long,
+const DIPS_WITHIN: Duration = Duration::from_secs(60);
+/// and so many: it comes and goes, though it never failed often enough in a row to be called down.
+const DIPS: usize = 3;
 /// The share of its visitors that an origin is given first when it is back.
 const FIRST_SHARE: f32 = 0.05;
 
@@ -124,6 +129,8 @@ pub struct Health {
     /// When it went down last.
     fell: Option<Instant>,
     relapses: u32,
+    /// When checks last turned from good to bad; the oldest makes room.
+    dips: VecDeque<Instant>,
     /// When it came back, if it ever was down.
     back: Option<Instant>,
     /// What visitors met with since the last good check.
@@ -143,6 +150,7 @@ impl Health {
             by,
             fell: None,
             relapses: 0,
+            dips: VecDeque::new(),
             back: None,
             complaints,
             wrong: false,
@@ -165,10 +173,11 @@ impl Health {
         self.bad
     }
 
-    /// Whether it falls again as often as it comes back.
+    /// Whether it falls again as often as it comes back, or its checks fail as often as they get better.
     pub fn is_flapping(&self, now: Instant) -> bool {
         let lately = self.fell.is_some_and(|fell| now.saturating_duration_since(fell) < RELAPSE);
-        lately && self.relapses >= 2
+        let dips = self.dips.iter().filter(|at| now.saturating_duration_since(**at) < DIPS_WITHIN).count();
+        lately && self.relapses >= 2 || dips >= DIPS
     }
 
     /// The share of its visitors that it may be given: it grows along the ramp when it is back. An origin that never was
@@ -207,6 +216,9 @@ impl Health {
             }
             (State::Unproven, Seen::Bad(cause)) => self.fall(cause, now),
             (State::Up, Seen::Bad(cause)) => {
+                if self.bad == 0 {
+                    self.dip(now.mono);
+                }
                 self.bad = self.bad.saturating_add(worth.max(1));
                 let wide = self.complaints.are_wide(now.mono);
                 let fall = if wide { self.by.fall.min(CONFIRMED) } else { self.by.fall };
@@ -239,6 +251,13 @@ impl Health {
                 state
             }
         }
+    }
+
+    fn dip(&mut self, now: Instant) {
+        if self.dips.len() >= DIPS {
+            self.dips.pop_front();
+        }
+        self.dips.push_back(now);
     }
 
     fn fall(&mut self, cause: Cause, now: Now) -> State {
@@ -390,6 +409,21 @@ mod tests {
             assert_eq!(once_down(&mut health, seconds(at)), checks, "{at} s");
             assert_eq!(health.is_flapping(seconds(at).mono), flapping, "{at} s");
         }
+    }
+
+    #[test]
+    fn who_comes_and_goes_between_checks_is_flapping_though_never_down() {
+        let begin = crate::clock::now();
+        let seconds = |n| begin.plus(Duration::from_secs(n));
+        let mut health = walk(&[(CHECK, Seen::Good)]);
+        for (at, flapping) in [(0, false), (5, false), (10, true), (71, false)] {
+            health.observe(CHECK, BAD, seconds(at));
+            health.observe(CHECK, BAD, seconds(at));
+            health.observe(CHECK, Seen::Good, seconds(at));
+            assert_eq!(health.state(), State::Up);
+            assert_eq!(health.is_flapping(seconds(at).mono), flapping, "{at} s");
+        }
+        assert!(!health.is_flapping(seconds(140).mono));
     }
 
     #[test]

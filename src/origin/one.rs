@@ -320,7 +320,10 @@ impl Origin {
             conditions.extend((trust.odd)());
         }
         if self.is_flapping(clock::instant()) {
-            conditions.push((Cause::Flapping, "it fell three times and more within minutes".to_owned()));
+            conditions.push((
+                Cause::Flapping,
+                "it failed three times and more within minutes, and came back each time".to_owned(),
+            ));
         }
         conditions
     }

@@ -17,6 +17,7 @@ use http::header::{
 use http::{StatusCode, Version};
 
 use super::ask;
+use super::sight::{Resemblance, Sight};
 use super::storable::{Terms, may_be_stale};
 use crate::clock::Now;
 use crate::http::cache_status::CacheStatus;
@@ -43,6 +44,7 @@ pub struct Entry {
     /// How old the answer was when it came (section 4.2.3, `corrected_initial_age`).
     initial_age: Duration,
     received: Now,
+    sight: Sight,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,11 @@ impl Entry {
         Entry::assemble(self.status, answer, self.body.clone(), terms, asked, answered)
     }
 
+    /// The same entry, met like this.
+    pub(super) fn seen(self, sight: Sight) -> Entry {
+        Entry { sight, ..self }
+    }
+
     fn assemble(
         status: StatusCode,
         answer: &HeaderMap,
@@ -101,7 +108,8 @@ impl Entry {
         let headers = template(status, answer, body.len(), answered);
         let ready = ArcSwapOption::empty();
         let asked_at = AtomicU64::new(u64::MAX);
-        Entry { status, headers, ready, asked_at, body, terms, initial_age: age + delay, received: answered }
+        let (initial_age, sight) = (age + delay, Sight::new(answered.mono, Resemblance::default()));
+        Entry { status, headers, ready, asked_at, body, terms, initial_age, received: answered, sight }
     }
 
     /// The status.
@@ -127,6 +135,11 @@ impl Entry {
     /// When it came, or was validated last.
     pub fn received(&self) -> Now {
         self.received
+    }
+
+    /// What speaks for it besides its having come.
+    pub fn sight(&self) -> Sight {
+        self.sight
     }
 
     /// The header fields of an answer from this entry: those of the origin with `Age`, `Content-Length`, `Via` and

@@ -1,6 +1,6 @@
 //! Validation (RFC 9111 section 4.3): asking the origin whether an entry is still good, and taking its "yes".
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method;
 use http::header::{
@@ -10,6 +10,7 @@ use http::header::{
 
 use super::ask::make_whole;
 use super::entry::{Entry, is_own};
+use super::sight::Resemblance;
 use super::storable::{Exchange, Reason, Storable, Terms, storable};
 use super::vary::Selection;
 use crate::clock::Now;
@@ -51,6 +52,8 @@ pub struct Validation<'a> {
     pub asked: Now,
     /// When the 304 came.
     pub answered: Now,
+    /// Up to when the site is proven (see [`Sight`](super::Sight)).
+    pub proven: Option<Instant>,
 }
 
 /// Takes a 304 to a request made by [`revalidation_headers`] (section 4.3.4). A `Set-Cookie` in it is not taken over:
@@ -73,12 +76,11 @@ pub fn freshen(entry: &Entry, v: &Validation<'_>) -> Freshened {
         },
         Storable::No(reason) => Err(reason),
     };
+    let sight = entry.sight().once_more(Resemblance::Other, v.proven);
+    let renewed = |terms| entry.renewed(&merged, terms, v.asked, v.answered).seen(sight);
     match judged {
-        Ok(terms) => Freshened::Renewed(entry.renewed(&merged, terms, v.asked, v.answered)),
-        Err(reason) => {
-            let terms = entry.terms().clone();
-            Freshened::Once(entry.renewed(&merged, terms, v.asked, v.answered), reason)
-        }
+        Ok(terms) => Freshened::Renewed(renewed(terms)),
+        Err(reason) => Freshened::Once(renewed(entry.terms().clone()), reason),
     }
 }
 
@@ -126,7 +128,7 @@ mod tests {
     use crate::http::cache_status::CacheStatus;
 
     fn validation<'a>(ask: &'a HeaderMap, answer: &'a HeaderMap, at: Now) -> Validation<'a> {
-        Validation { ask, answer, default_ttl: Duration::ZERO, asked: at, answered: at }
+        Validation { ask, answer, default_ttl: Duration::ZERO, asked: at, answered: at, proven: None }
     }
 
     fn run(stored: Fields<'_>, answer: Fields<'_>) -> Freshened {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CACHE_CONTROL, HeaderMap, PRAGMA};
 
 use super::entry::{Entry, Freshness};
 use super::key::Key;
 use super::revalidate::{self, Freshened, Validation};
+use super::sight::{Resemblance, Sight};
 use super::storable::{Exchange, Reason, Storable, is_complete, is_empty_page, storable};
 use super::store::Inner;
 use crate::clock::Now;
@@ -55,6 +56,10 @@ pub struct Fill<'a> {
     pub asked: Now,
     /// When the answer's headers came.
     pub answered: Now,
+    /// How it looks beside the copy that there is.
+    pub resemblance: Resemblance,
+    /// Up to when the site is proven.
+    pub proven: Option<Instant>,
 }
 
 /// What came of a validation.
@@ -127,7 +132,18 @@ impl SiteCache {
         if fill.body.len() as u64 > self.inner.max_entry {
             return Err(Reason::TooLarge);
         }
-        self.put(key, Entry::new(x.status, x.answer, fill.body, terms, fill.asked, fill.answered))
+        let sight = self.sight(key, fill);
+        self.put(key, Entry::new(x.status, x.answer, fill.body, terms, fill.asked, fill.answered).seen(sight))
+    }
+
+    /// Whether this content was here before.
+    fn sight(&self, key: &Key<'_>, fill: &Fill<'_>) -> Sight {
+        let page = self.inner.page(&self.site, key);
+        let before = page.as_ref().and_then(|page| page.variant(fill.exchange.ask));
+        match before.filter(|entry| entry.status() == fill.exchange.status && entry.body() == fill.body) {
+            Some(entry) => entry.sight().once_more(fill.resemblance, fill.proven),
+            None => Sight::new(fill.answered.mono, fill.resemblance),
+        }
     }
 
     /// Takes a 304 for an entry, and keeps what it makes of it.
@@ -222,7 +238,8 @@ pub(super) mod tests {
         let (ask, answer) = (map(ask), map(answer));
         let status = StatusCode::from_u16(status).unwrap();
         let exchange = Exchange { method: &Method::GET, ask: &ask, status, answer: &answer };
-        site.store(key, &Fill { exchange, body, default_ttl: Duration::ZERO, asked: at, answered: at })
+        let (default_ttl, resemblance, proven) = (Duration::ZERO, Resemblance::Other, Some(at.mono));
+        site.store(key, &Fill { exchange, body, default_ttl, asked: at, answered: at, resemblance, proven })
     }
 
     /// What a lookup says, in a word, and the body that it found.
@@ -360,6 +377,34 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_same_content_again_is_known_again() {
+        let (site, t) = (shop(), now());
+        let key = home(&site);
+        let store = |body: &[u8], at: u64| {
+            store(&site, &key, &[], FRESH, body, t.plus(Duration::from_secs(at))).unwrap().sight()
+        };
+        let is_confirmed = |sight: Sight| sight.is_confirmed(None);
+        assert!(!is_confirmed(store(b"one", 0)));
+        assert!(!is_confirmed(store(b"two", 1)), "other content is new");
+        assert!(is_confirmed(store(b"two", 2)), "and was proven when it came again");
+        assert!(!is_confirmed(store(b"one", 3)), "it was gone in between");
+        let entry = store(b"six", 4);
+        assert!(!is_confirmed(entry));
+        let Lookup::Fresh(entry) = site.lookup(&key, &HeaderMap::new(), t.plus(Duration::from_secs(5)))
+        else {
+            panic!("nothing fresh")
+        };
+        let (ask, answer, at) = (HeaderMap::new(), HeaderMap::new(), t.plus(Duration::from_secs(5)));
+        let default_ttl = Duration::ZERO;
+        for (proven, expected) in [(None, false), (Some(at.mono), true)] {
+            let validation =
+                Validation { ask: &ask, answer: &answer, default_ttl, asked: at, answered: at, proven };
+            let Validated::Kept(entry) = site.freshen(&key, &entry, &validation) else { panic!("not kept") };
+            assert_eq!(is_confirmed(entry.sight()), expected, "{proven:?}");
+        }
+    }
+
+    #[test]
     fn a_validation_makes_the_page_fresh_again() {
         // RFC 9111 section 4.3.4
         let (site, t) = (shop(), now());
@@ -374,6 +419,7 @@ pub(super) mod tests {
                 default_ttl: Duration::ZERO,
                 asked: later,
                 answered: later,
+                proven: None,
             };
             site.freshen(&key, &entry, &validation)
         };

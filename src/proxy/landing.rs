@@ -115,7 +115,8 @@ impl Fetch {
         (asked, answered): Times,
     ) -> Option<(Arc<Entry>, bool)> {
         let default_ttl = self.site.config.cache.default_ttl;
-        let validation = Validation { ask: &self.asked, answer, default_ttl, asked, answered };
+        let proven = self.site.watch.proven();
+        let validation = Validation { ask: &self.asked, answer, default_ttl, asked, answered, proven };
         match self.site.cache.freshen(&self.key, entry, &validation) {
             Validated::Kept(entry) => Some((entry, true)),
             Validated::Once(entry, _) => Some((entry, false)),

@@ -14,7 +14,7 @@ use super::site::Site;
 use super::weigh::{Beside, Doubtful, Trial};
 use crate::ask::Ask;
 use crate::cache::storable::Exchange;
-use crate::cache::{Entry, Fill, Key, Leader, Reason};
+use crate::cache::{Entry, Fill, Key, Leader, Reason, Resemblance};
 use crate::clock::{self, Now};
 use crate::failure::Failure;
 use crate::http::{Body, body};
@@ -32,6 +32,8 @@ pub(super) struct Keep {
     times: (Now, Now),
     /// Whether it may not be the site's.
     doubtful: Option<Doubtful>,
+    /// How it looks beside the copy.
+    resemblance: Resemblance,
 }
 
 impl Keep {
@@ -47,6 +49,7 @@ impl Keep {
             headers: response.headers().clone(),
             times,
             doubtful: response.extensions().get().copied(),
+            resemblance: response.extensions().get().copied().unwrap_or_default(),
         }
     }
 
@@ -69,7 +72,9 @@ impl Keep {
             Exchange { method: &Method::GET, ask: &self.asked, status: self.status, answer: &self.headers };
         let (asked, answered) = self.times;
         let default_ttl = self.site.config.cache.default_ttl;
-        self.site.cache.store(&self.key, &Fill { exchange, body, default_ttl, asked, answered })
+        let (resemblance, proven) = (self.resemblance, self.site.watch.proven());
+        let fill = Fill { exchange, body, default_ttl, asked, answered, resemblance, proven };
+        self.site.cache.store(&self.key, &fill)
     }
 
     /// Keeps it, and tells those who wait behind the leader.

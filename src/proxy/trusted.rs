@@ -8,12 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::cache::Resemblance;
+
 /// Hashes remembered: 32 KiB for a site that anything was judged of.
 const PLACES: usize = 4096;
 
 /// A hash of all that a verdict hangs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Print(u64);
+
+impl Print {
+    /// By which is remembered that the answer is also a later edition of the copy beside which it was judged.
+    fn of_edition(self) -> Print {
+        Print(self.0.rotate_left(32).max(1))
+    }
+}
 
 /// What was judged good.
 #[derive(Default)]
@@ -43,6 +52,21 @@ impl Trusted {
     /// Whether it was judged good, and is remembered.
     pub(super) fn knows(&self, print: Print) -> bool {
         self.places.get().is_some_and(|places| place(places, print).load(Ordering::Relaxed) == print.0)
+    }
+
+    /// The same, and how it looked beside its copy; where that is forgotten, as something else.
+    pub(super) fn knows_as(&self, print: Print) -> Option<Resemblance> {
+        let is_edition = || self.knows(print.of_edition());
+        self.knows(print).then(|| if is_edition() { Resemblance::Edition } else { Resemblance::Other })
+    }
+
+    /// Remembers it, and how it looked beside its copy.
+    pub(super) fn add_as(&self, print: Print, resemblance: Resemblance) {
+        self.add(print);
+        match resemblance {
+            Resemblance::Edition => self.add(print.of_edition()),
+            Resemblance::Other => {}
+        }
     }
 
     /// Remembers it.
@@ -85,6 +109,15 @@ mod tests {
         ] {
             assert!(!trusted.knows(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn how_it_looked_is_remembered_too() {
+        let trusted = Trusted::default();
+        trusted.add_as(Print(7), Resemblance::Edition);
+        trusted.add_as(Print(8), Resemblance::Other);
+        let known = [7, 8, 9].map(|print| trusted.knows_as(Print(print)));
+        assert_eq!(known, [Some(Resemblance::Edition), Some(Resemblance::Other), None]);
     }
 
     #[test]

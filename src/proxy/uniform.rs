@@ -2,32 +2,53 @@
 //! key pages are proven.
 
 use http::response::Parts;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use super::site::Site;
-use super::weigh::{ReadCopy, Trial};
+use super::weigh::{ReadCopy, Trial, shape};
+use crate::cache::Resemblance;
 use crate::clock;
 use crate::failure::Cause;
-use crate::verdict::{ENOUGH, Finding, Look, Verdict};
+use crate::verdict::{ENOUGH, Finding, Look, Shape, Verdict};
 use crate::watch::Weight;
 
 impl Trial<'_> {
-    /// The verdict on a page that is good by itself.
-    pub(super) fn beside_others(&self, parts: &Parts, body: &[u8], copy: &ReadCopy) -> Verdict {
+    /// The verdict on a page that is good by itself, and how it looks beside its copy.
+    pub(super) fn beside_others(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        copy: &ReadCopy,
+    ) -> (Verdict, Resemblance) {
         let Some(copy) = copy.look.as_ref().filter(|_| self.speaks() && parts.status == StatusCode::OK)
         else {
-            return Verdict::Good;
+            return (Verdict::Good, self.by_kind(parts));
         };
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let look = Look::seen(body, content_type);
         let url = self.ask.url();
+        let resemblance = if look.is_edition_of(copy) { Resemblance::Edition } else { Resemblance::Other };
         let mut uniform = self.site.mirror.uniform();
         let same = uniform.note((self.ask.key(), url), &look, copy, clock::instant());
         if same < ENOUGH {
-            return Verdict::Good;
+            return (Verdict::Good, resemblance);
         }
         let why = format!("{same} addresses with different copies show the same: {}", look.title);
-        Verdict::Doubtful(Finding::new(Cause::Uniform, why))
+        (Verdict::Doubtful(Finding::new(Cause::Uniform, why)), Resemblance::Other)
+    }
+
+    /// How a good answer that no words of a page can be compared in looks beside its copy: a file is a file, a redirect
+    /// leads where it led.
+    pub(super) fn by_kind(&self, parts: &Parts) -> Resemblance {
+        let Some((status, headers)) = self.beside.head() else { return Resemblance::Other };
+        let (was, is) = (shape(status, headers), shape(parts.status, &parts.headers));
+        let to = |headers: &HeaderMap| headers.get(header::LOCATION).cloned();
+        let is_same = match was {
+            Shape::Page => false,
+            Shape::Redirect => to(headers) == to(&parts.headers),
+            Shape::Document | Shape::Asset => true,
+        };
+        if was == is && is_same { Resemblance::Edition } else { Resemblance::Other }
     }
 
     /// Records what that means for the pages that were let through before.

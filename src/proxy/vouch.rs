@@ -1,6 +1,7 @@
 //! Which entries of the cache are vouched for. What a crawl has accepted is the site; an entry that came after that may be
-//! what visitors met on the day on which the site was taken over. It goes before the snapshot's page only if the key
-//! pages were found good since it came, and never while the last word about the site is that it is not itself.
+//! what visitors met on the day on which the site was taken over, or what went wrong at its address alone. It goes before
+//! the snapshot's page only if the key pages were found good since it came, and if it is a later edition of its copy or was
+//! there again after that; and never while the last word about the site is that it is not itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::watch::Mark;
 /// Whether anything speaks for an entry besides its having come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The key pages were good after it came.
+    /// The key pages were good after it came, and it is like its copy, or was there again.
     Confirmed,
     /// Nothing does.
     Unconfirmed,
@@ -109,8 +110,8 @@ impl Vouch {
 
     /// What speaks for an entry.
     pub(super) fn standing(&self, site: &Site, entry: &Entry) -> Standing {
-        let proven = || site.watch.proven().is_some_and(|proven| proven >= entry.received().mono);
-        if !self.is_doubted() && proven() { Standing::Confirmed } else { Standing::Unconfirmed }
+        let is_confirmed = !self.is_doubted() && entry.sight().is_confirmed(site.watch.proven());
+        if is_confirmed { Standing::Confirmed } else { Standing::Unconfirmed }
     }
 }
 

@@ -18,7 +18,7 @@ use super::site::Site;
 use super::trusted::Print;
 use super::visited;
 use crate::ask::{Ask, Kind, Visitor};
-use crate::cache::Entry;
+use crate::cache::{Entry, Resemblance};
 use crate::clock;
 use crate::failover::{Found, Mirrored, Page};
 use crate::failure::{Cause, Failure};
@@ -146,7 +146,7 @@ pub(super) struct ReadCopy {
 }
 
 /// What an address is for, by the answer that it gave.
-fn shape(status: StatusCode, headers: &HeaderMap) -> Shape {
+pub(super) fn shape(status: StatusCode, headers: &HeaderMap) -> Shape {
     match visited::kind(headers) {
         _ if status.is_redirection() => Shape::Redirect,
         Some(Got::Page | Got::Unchanged) => Shape::Page,
@@ -221,14 +221,17 @@ impl Trial<'_> {
                 return Err(failure);
             }
         };
-        let verdict = match wanted {
-            Wanted::Head => head,
+        let (verdict, resemblance) = match wanted {
+            Wanted::Head => (head, self.by_kind(&parts)),
             Wanted::Beginning | Wanted::Whole => {
                 self.by_body(&parts, (held.read.clone(), held.is_whole()), &character).await
             }
         };
         match verdict {
-            Verdict::Good => self.good(&parts),
+            Verdict::Good => {
+                self.good(&parts);
+                parts.extensions.insert(resemblance);
+            }
             Verdict::Doubtful(finding) => {
                 self.cleared(&parts, &origin, finding, terms).await?;
                 if self.beside.is_nothing() {
@@ -345,13 +348,19 @@ impl Trial<'_> {
         held.unwrap_or_else(|_| Err(Cause::BodyStalled.into()))
     }
 
-    /// The verdict on the body as far as it was read.
-    async fn by_body(&self, parts: &Parts, (read, whole): (Bytes, bool), character: &Character) -> Verdict {
-        let print = self.print(parts, &read);
-        if self.site.trusted.knows(print) {
-            return Verdict::Good;
+    /// The verdict on the body as far as it was read, and how it looks beside the copy.
+    async fn by_body(
+        &self,
+        parts: &Parts,
+        (read, whole): (Bytes, bool),
+        character: &Character,
+    ) -> (Verdict, Resemblance) {
+        let (print, trusted) = (self.print(parts, &read), &self.site.trusted);
+        if let Some(resemblance) = trusted.knows_as(print) {
+            return (Verdict::Good, resemblance);
         }
         let copy = self.beside.read().await;
+        let mut resemblance = self.by_kind(parts);
         let verdict = match plain(&parts.headers, &read, READ) {
             // browsers show a part of it, or nothing
             Some(plain) if whole && plain.broken && parts.status.is_success() => Verdict::Bad(Finding::new(
@@ -361,7 +370,11 @@ impl Trial<'_> {
             Some(plain) => {
                 let whole = whole && plain.all;
                 match judge(&self.case(parts, (&plain.bytes, whole), &copy, character)) {
-                    Verdict::Good if whole => self.beside_others(parts, &plain.bytes, &copy),
+                    Verdict::Good if whole => {
+                        let (verdict, looks) = self.beside_others(parts, &plain.bytes, &copy);
+                        resemblance = looks;
+                        verdict
+                    }
                     verdict @ (Verdict::Good | Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,
                 }
             }
@@ -369,9 +382,9 @@ impl Trial<'_> {
             None => judge(&self.case(parts, (&[], false), &copy, character)),
         };
         if verdict == Verdict::Good && parts.status.is_success() {
-            self.site.trusted.add(print);
+            trusted.add_as(print, resemblance);
         }
-        verdict
+        (verdict, resemblance)
     }
 
     /// What is bad by its head may say more exactly what it is, if that comes at once.

@@ -93,6 +93,16 @@ impl Look {
             && (self.similarity(other) >= 0.75 || (self.words.is_empty() && other.words.is_empty()))
     }
 
+    /// Whether it can be a later edition of that page: some of its words under its title, or most of them, and no less than
+    /// half its text.
+    pub fn is_edition_of(&self, copy: &Look) -> bool {
+        let is_titled = !copy.title.is_empty() && self.title == copy.title;
+        let common = self.similarity(copy);
+        let is_bare = self.words.is_empty() && copy.words.is_empty();
+        let is_kin = common >= 0.5 || (is_titled && (common >= 0.2 || is_bare));
+        is_kin && self.text.saturating_mul(2) >= copy.text
+    }
+
     /// Up to which hash all its words are kept.
     fn limit(&self) -> u32 {
         if self.words.len() < WORDS { u32::MAX } else { self.words.last().copied().unwrap_or(u32::MAX) }
@@ -205,6 +215,29 @@ mod tests {
         assert!(close(of(0, 400).contained(&of(200, 600)), 0.5));
         assert_eq!(look("").similarity(&look("")), 0.0);
         assert_eq!(look("").contained(&of(0, 10)), 1.0);
+    }
+
+    #[test]
+    fn a_later_edition_has_words_of_the_page_under_its_title() {
+        let page = |title: &str, from: u32, to: u32| {
+            let words: String = (from..to).map(|n| format!("word{n} ")).collect();
+            look(&format!("<title>{title}</title><p>{words}"))
+        };
+        let copy = page("News", 0, 100);
+        for (name, now, expected) in [
+            ("the same", page("News", 0, 100), true),
+            ("half of it is new", page("News", 50, 150), true),
+            ("all of it is new", page("News", 200, 300), false),
+            ("a day's title, and much is new", page("News of Friday", 50, 150), false),
+            ("a day's title, and a little is new", page("News of Friday", 10, 110), true),
+            ("little is left", page("News", 0, 30), false),
+            ("more than before", page("News", 0, 180), true),
+            ("another page", page("Cheap pills", 300, 400), false),
+        ] {
+            assert_eq!(now.is_edition_of(&copy), expected, "{name}");
+        }
+        assert!(look("<title>Map</title>").is_edition_of(&look("<title>Map</title><!-- -->")));
+        assert!(!look("").is_edition_of(&look("")), "nothing says so");
     }
 
     #[test]

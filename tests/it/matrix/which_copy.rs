@@ -6,7 +6,7 @@ use super::copies::crawl;
 use super::sheet::{Column, Sheet};
 use super::{Row, row};
 use crate::support::faults::Refuse;
-use crate::support::fixture::{self, SEEN};
+use crate::support::fixture::{self, SEEN, SIGNUP};
 use crate::support::{Answer, Config, Edge, Origin, Page, eventually, secs};
 
 /// A page that nobody needs but those who look for it.
@@ -16,6 +16,8 @@ pub fn rows() -> Vec<Row> {
     vec![
         row("wrong pages were let through, a crawl is held for them, and then nothing", held),
         row("a wrong page was let through, somebody goes back, and then nothing", went_back),
+        row("a wrong page was let through at one address, and then nothing", let_through),
+        row("a page has changed for good, and then nothing", changed),
         row("a page was removed, and then nothing, and a restart", removed),
         row("a page was taken back behind a password, and then nothing", taken_back),
         row("an address with a query that nobody knows, and nothing", unknown_query),
@@ -94,6 +96,47 @@ async fn went_back(sheet: Sheet) {
     edge.get(PAGE).await;
     dies(&sheet, &origin, &edge).await;
     gives(&sheet, &edge, PAGE, |answer| answer.body == fixture::pages(1)[PAGE].body).await;
+    lives(&sheet, &origin, &edge).await;
+}
+
+/// Waits until checks that began after this have found both key pages good.
+async fn proven(origin: &Origin) {
+    let asked = || ["/", SIGNUP].map(|page| origin.count(page));
+    let before = asked();
+    // the second one begins when the first has ended
+    eventually("two checks of each key page", secs(20), async || {
+        asked().iter().zip(before).all(|(now, before)| *now >= before + 2).then_some(())
+    })
+    .await;
+}
+
+/// The site stands, and what one address shows is nobody's page: seen once, it does not take the accepted one's place.
+async fn let_through(sheet: Sheet) {
+    let (origin, edge) = shop().await;
+    sheet.begin(&edge).await;
+    origin.page(PAGE, pills(1));
+    gives(&sheet, &edge, PAGE, |answer| answer.body == pills(1).body).await;
+    proven(&origin).await;
+    dies(&sheet, &origin, &edge).await;
+    gives(&sheet, &edge, PAGE, |answer| answer.body == fixture::pages(1)[PAGE].body).await;
+    lives(&sheet, &origin, &edge).await;
+}
+
+/// A new edition is believed once the site is proven; quite another page, when it is still there after that.
+async fn changed(sheet: Sheet) {
+    let (origin, edge) = shop().await;
+    sheet.begin(&edge).await;
+    const EDITION: &str = "/long";
+    origin.page(EDITION, fixture::pages(2)[EDITION].clone());
+    origin.page(PAGE, pills(1));
+    for target in [EDITION, PAGE] {
+        edge.get(target).await;
+    }
+    proven(&origin).await;
+    edge.get(PAGE).await;
+    dies(&sheet, &origin, &edge).await;
+    gives(&sheet, &edge, EDITION, |answer| answer.body == fixture::pages(2)[EDITION].body).await;
+    gives(&sheet, &edge, PAGE, |answer| answer.body == pills(1).body).await;
     lives(&sheet, &origin, &edge).await;
 }
 

@@ -22,6 +22,7 @@ mod demo;
 mod docs_site;
 mod evidence;
 mod failover;
+mod first_site;
 mod framing;
 mod gate;
 mod harness;

@@ -65,9 +65,9 @@ impl Conn {
         Conn { peer, local, unix: addresses.is_none(), tls, opened, life }
     }
 
-    /// A way to send 1xx answers ahead of the answer to the call that runs now.
+    /// A way to send 1xx answers ahead of the answer to the call that runs now. To be asked in the call's own task.
     ///
-    /// `None` where they cannot go out: HTTP/1.0 knows none, and hyper has no way to send them over HTTP/2.
+    /// `None` where they cannot go out: HTTP/1.0 knows none.
     pub fn interim(&self) -> Option<Interim> {
         Interim::of(&self.life)
     }

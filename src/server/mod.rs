@@ -11,6 +11,7 @@
 mod conn;
 mod counters;
 mod drain;
+mod http2;
 mod interim;
 mod io;
 mod life;

@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio_rustls::TlsAcceptor;
 
@@ -31,13 +31,6 @@ use crate::http::{Body, body};
 
 /// Bytes of a request's body that one HTTP/1 connection may hold, and of an answer's that it may queue.
 const BUFFER: usize = 64 << 10;
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 128;
-/// What a client may send ahead on one HTTP/2 stream, and on all of a connection's together.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
-/// Bytes of one HTTP/2 answer that may be queued.
-const SEND_BUFFER: usize = 32 << 10;
 
 /// An accepted connection with everything that it holds.
 pub(super) struct Arrival {
@@ -125,11 +118,11 @@ async fn open<S: Service>(
     let terms = shared.terms.load_full();
     let outcome = if http2 {
         shared.counters.http2.add();
-        serve_http2(io, session, &terms).await
+        super::http2::serve(io, session, &terms).await.map_err(body::Error::from)
     } else {
         shared.counters.http1.add();
         life.speaks_http1();
-        serve_http1(io, session, &terms).await
+        serve_http1(io, session, &terms).await.map_err(body::Error::from)
     };
     if let Err(error) = outcome {
         tracing::debug!(?peer, %error, "connection ended with an error");
@@ -171,69 +164,35 @@ async fn serve_http1<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &
     .await
 }
 
-async fn serve_http2<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &Terms) -> hyper::Result<()> {
-    let life = Arc::clone(&session.life);
-    // No pings: a peer that is gone is found by TCP, and one that only answers pings is not worth its seat.
-    let conn = http2::Builder::new(Spawner)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(terms.header_size).unwrap_or(u32::MAX))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .serve_connection(
-            TokioIo::new(io),
-            hyper::service::service_fn(move |request| session.answer(request)),
-        );
-    let mut conn = pin!(conn);
-    let mut told = false;
-    poll_fn(|cx| {
-        if !told && life.is_dismissed() {
-            told = true;
-            conn.as_mut().graceful_shutdown();
-        }
-        conn.as_mut().poll(cx)
-    })
-    .await
-}
-
-/// Runs HTTP/2's streams: each ends with its connection.
-#[derive(Clone, Copy, Debug)]
-struct Spawner;
-
-impl<F> hyper::rt::Executor<F> for Spawner
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, work: F) {
-        H2Stream::run(work);
-    }
-}
-
 /// What all requests of a connection share.
-struct Session<S> {
+pub(super) struct Session<S> {
     service: S,
     conn: Arc<Conn>,
     http2: bool,
-    life: Arc<Life>,
+    pub(super) life: Arc<Life>,
     shared: Arc<Shared>,
 }
 
 impl<S: Service> Session<S> {
+    /// HTTP/1's.
     fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
         let session = Arc::clone(self);
-        async move { Ok(session.carry_out(request).await) }
+        async move {
+            let request =
+                request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) });
+            let (response, call) = session.carry_out(request).await;
+            Ok(response.map(|body| Answer { body, _call: call }))
+        }
     }
 
-    async fn carry_out(self: Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+    /// Has a request answered. The call lasts until the end of the answer.
+    pub(super) async fn carry_out(&self, request: Request<Body>) -> (Response<Body>, Call) {
         let interim = !self.http2 && request.version() == Version::HTTP_11;
         let mut call =
             Call::begin(Arc::clone(&self.life), self.http2.then(|| Arc::clone(&self.shared)), interim);
-        let head_only = *request.method() == Method::HEAD;
-        let request =
-            request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) });
         let work = async { self.service.call(request, &self.conn).await };
         let mut response = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(response) => response,
@@ -253,13 +212,7 @@ impl<S: Service> Session<S> {
             // this request came after the word to finish was given, when hyper was not yet told of it
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.http2 {
-            strip_http2_body(head_only, &mut response);
-        }
-        if !response.body().is_end_stream() {
-            call.give();
-        }
-        response.map(|body| Answer { body, streams: Streams::NotYet, call })
+        (response, call)
     }
 }
 
@@ -291,21 +244,8 @@ fn broken() -> Response<Body> {
     response
 }
 
-/// hyper leaves the body out where HTTP forbids one only over HTTP/1; over HTTP/2 it would send it.
-fn strip_http2_body(head_only: bool, response: &mut Response<Body>) {
-    let status = response.status();
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    if !head_only && !bodiless {
-        return;
-    }
-    let body = std::mem::replace(response.body_mut(), Body::Empty);
-    if let (true, false, Some(length @ 1..)) = (head_only, bodiless, body.size_hint().exact()) {
-        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
-    }
-}
-
 /// One request from its call to the end of its answer, wherever that is.
-struct Call {
+pub(super) struct Call {
     life: Arc<Life>,
     /// Where a flood of cancelled requests is reported; only HTTP/2 can make one.
     flood: Option<Arc<Shared>>,
@@ -322,13 +262,6 @@ impl Call {
             life.enter_stream(stream);
         }
         Call { life, flood, stream, answered: false }
-    }
-
-    /// Something of the answer is there for the visitor.
-    fn give(&self) {
-        if let Some(stream) = &self.stream {
-            stream.give();
-        }
     }
 
     fn answered(&mut self) {
@@ -351,19 +284,23 @@ impl Drop for Call {
     }
 }
 
-/// An answer's body, with the call that it belongs to.
-struct Answer {
-    body: Body,
-    streams: Streams,
-    call: Call,
+/// The next of a body. One that panics breaks its own answer off, visibly, and not the others of its connection.
+pub(super) fn poll_body(
+    body: &mut Body,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+    let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *body).poll_frame(cx)));
+    polled.unwrap_or_else(|_| {
+        tracing::error!("an answer's body panicked, it was broken off");
+        *body = Body::Empty;
+        Poll::Ready(Some(Err("the body panicked".into())))
+    })
 }
 
-/// How far a body has streamed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Streams {
-    NotYet,
-    Now,
-    Over,
+/// An answer's body over HTTP/1, with the call that it belongs to.
+struct Answer {
+    body: Body,
+    _call: Call,
 }
 
 impl http_body::Body for Answer {
@@ -374,36 +311,11 @@ impl http_body::Body for Answer {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
-        let this = self.get_mut();
-        if let Some(stream) = &this.call.stream {
-            stream.ask();
-        }
-        // a body that panics breaks its own answer off, visibly, and not the others of its connection
-        let is_streamed = matches!(this.body, Body::Stream(_) | Body::Incoming(_));
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
-        let polled = polled.unwrap_or_else(|_| {
-            tracing::error!("an answer's body panicked, it was broken off");
-            this.body = Body::Empty;
-            Poll::Ready(Some(Err("the body panicked".into())))
-        });
-        match &polled {
-            Poll::Ready(Some(Ok(_))) => {
-                this.call.give();
-                if is_streamed {
-                    this.streams = Streams::Now;
-                }
-            }
-            Poll::Ready(None | Some(Err(_))) => this.streams = Streams::Over,
-            Poll::Pending => {}
-        }
-        polled
+        poll_body(&mut self.get_mut().body, cx)
     }
 
-    /// A stream of HTTP/2 that has given something is over only when it is asked for more: then what was given is on its
-    /// way, and until then somebody has to look after it.
     fn is_end_stream(&self) -> bool {
-        let is_watched = self.call.stream.is_some() && self.streams == Streams::Now;
-        !is_watched && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,80 +1,87 @@
-//! One HTTP/2 stream's answer: whether its visitor takes what he is given. A window that never opens stops nothing but
-//! its own stream, so nothing else on the connection tells it.
+//! One HTTP/2 stream as others see it: whether its visitor takes what he is given, the word that it has to end, and the
+//! interim answers that wait for its task. A window that never opens stops nothing but its own stream, so nothing else on
+//! the connection tells it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes};
 use futures_util::task::AtomicWaker;
-
-use crate::tasks;
+use http::{HeaderMap, StatusCode};
 
 tokio::task_local! {
     /// The stream whose task this is.
-    static OWN: Arc<H2Stream>;
+    pub(super) static OWN: Arc<H2Stream>;
 }
 
-/// See the module. Written by the stream's task, read by the reaper; nothing here reads a clock.
+/// See the module. Written by the stream's task and its connection's, read by the reaper; nothing here reads a clock.
 #[derive(Debug, Default)]
 pub(super) struct H2Stream {
-    /// Whether something was given that nobody has asked beyond.
+    /// Whether the answer waits for room at the visitor's.
     waiting: AtomicBool,
-    /// How often something was given.
-    given: AtomicU64,
+    /// Bytes of the answer that were handed over and have not been written.
+    queued: AtomicUsize,
+    /// Whether its task waits for these bytes to be written.
+    flushing: AtomicBool,
+    /// How often something moved towards the visitor.
+    moved: AtomicU64,
     cut: AtomicBool,
     task: AtomicWaker,
-    /// What the reaper saw waiting, and since when.
+    /// What the reaper saw standing still, and since when.
     seen: Mutex<Option<(u64, Instant)>>,
+    /// Whether it is too late for interim answers.
+    answered: AtomicBool,
+    has_interim: AtomicBool,
+    interim: Mutex<Vec<(StatusCode, HeaderMap)>>,
 }
 
 impl H2Stream {
-    /// Runs a stream's work, until it is done or cut.
-    pub(super) fn run(work: impl Future<Output = ()> + Send + 'static) {
-        let own = Arc::new(H2Stream::default());
-        let this = Arc::clone(&own);
-        tasks::detached(OWN.scope(own, async move {
-            let mut work = std::pin::pin!(work);
-            std::future::poll_fn(|cx| {
-                if this.is_cut(cx.waker()) { Poll::Ready(()) } else { work.as_mut().poll(cx) }
-            })
-            .await;
-        }));
-    }
-
     /// The stream whose task this is; `None` if it is not one.
     pub(super) fn own() -> Option<Arc<H2Stream>> {
         OWN.try_with(Arc::clone).ok()
     }
 
-    fn is_cut(&self, waker: &Waker) -> bool {
+    /// Whether it has to end. Leaves word how to wake its task.
+    pub(super) fn is_cut(&self, waker: &Waker) -> bool {
         self.task.register(waker);
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Something is there for the visitor.
-    pub(super) fn give(&self) {
-        self.given.fetch_add(1, Ordering::Relaxed);
+    /// The answer waits for room.
+    pub(super) fn wait(&self) {
         self.waiting.store(true, Ordering::Release);
     }
 
-    /// There is room for more.
-    pub(super) fn ask(&self) {
+    /// There is room.
+    pub(super) fn go_on(&self) {
+        self.moved.fetch_add(1, Ordering::Relaxed);
         self.waiting.store(false, Ordering::Release);
+    }
+
+    /// Whether everything that was handed over has been written. The task is woken when it has.
+    pub(super) fn flush(&self) -> bool {
+        self.flushing.store(true, Ordering::SeqCst);
+        self.is_flushed()
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) == 0
     }
 
     /// Whether the visitor has taken nothing for `still`.
     pub(super) fn is_stalled(&self, still: Duration, now: Instant) -> bool {
-        let given = self.given.load(Ordering::Relaxed);
+        let moved = self.moved.load(Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.waiting.load(Ordering::Acquire) {
+        if !self.waiting.load(Ordering::Acquire) && self.is_flushed() {
             *seen = None;
             return false;
         }
         match *seen {
-            Some((before, since)) if before == given => now.saturating_duration_since(since) >= still,
+            Some((before, since)) if before == moved => now.saturating_duration_since(since) >= still,
             Some(_) | None => {
-                *seen = Some((given, now));
+                *seen = Some((moved, now));
                 false
             }
         }
@@ -86,6 +93,86 @@ impl H2Stream {
         self.task.wake();
         first
     }
+
+    // ---- interim answers
+
+    /// Leaves an interim answer for the stream's task, unless the answer has begun or `room` of them would be passed.
+    pub(super) fn queue_interim(&self, status: StatusCode, headers: &HeaderMap, room: usize) {
+        if self.answered.load(Ordering::Acquire) {
+            return;
+        }
+        let mut queue = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken: usize = queue.iter().map(|(_, headers)| size(headers)).sum();
+        if taken + size(headers) <= room {
+            queue.push((status, headers.clone()));
+            self.has_interim.store(true, Ordering::Release);
+            drop(queue);
+            self.task.wake();
+        }
+    }
+
+    pub(super) fn take_interim(&self) -> Vec<(StatusCode, HeaderMap)> {
+        if !self.has_interim.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.interim.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The answer begins: interim ones come too late.
+    pub(super) fn answer(&self) {
+        self.answered.store(true, Ordering::Release);
+    }
+}
+
+/// What header fields take in memory, about.
+fn size(headers: &HeaderMap) -> usize {
+    32 + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum::<usize>()
+}
+
+/// Bytes of an answer that are on their way: their stream knows of each whether it has been written.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: Bytes,
+    stream: Arc<H2Stream>,
+}
+
+impl Piece {
+    pub(super) fn new(bytes: Bytes, stream: &Arc<H2Stream>) -> Piece {
+        stream.queued.fetch_add(bytes.len(), Ordering::SeqCst);
+        Piece { bytes, stream: Arc::clone(stream) }
+    }
+
+    fn leave(&self, count: usize) {
+        let before = self.stream.queued.fetch_sub(count, Ordering::SeqCst);
+        if before == count && self.stream.flushing.load(Ordering::SeqCst) {
+            self.stream.task.wake();
+        }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.stream.moved.fetch_add(1, Ordering::Relaxed);
+        self.leave(count);
+    }
+}
+
+impl Drop for Piece {
+    /// What is thrown away is not on its way any more either.
+    fn drop(&mut self) {
+        if !self.bytes.is_empty() {
+            self.leave(self.bytes.len());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,17 +183,38 @@ mod tests {
     fn only_a_visitor_who_takes_nothing_is_stalled() {
         let start = crate::clock::instant();
         let still = Duration::from_secs(60);
-        let stream = H2Stream::default();
+        let stream = Arc::new(H2Stream::default());
         let stalled = |second: u64| stream.is_stalled(still, start + Duration::from_secs(second));
         assert!(!stalled(0) && !stalled(1000), "it is the origin that is waited for");
-        stream.give();
+        stream.wait();
         assert!(!stalled(1000) && !stalled(1059));
-        stream.ask();
-        stream.give();
+        stream.go_on();
+        stream.wait();
         assert!(!stalled(1060), "he took the first");
         assert!(!stalled(1119) && stalled(1120));
-        stream.ask();
+        stream.go_on();
         assert!(!stalled(2000));
+        let mut piece = Piece::new(Bytes::from_static(b"abcdef"), &stream);
+        assert!(!stalled(2000) && stalled(2060), "what was handed over is not taken");
+        piece.advance(1);
+        assert!(!stalled(2061) && stalled(2121), "a part was");
+        drop(piece);
+        assert!(!stalled(3000) && stream.is_flushed());
         assert!(stream.end() && !stream.end());
+    }
+
+    #[test]
+    fn interim_answers_have_a_bound_and_an_end() {
+        let stream = H2Stream::default();
+        let headers =
+            HeaderMap::from_iter([(http::header::LINK, http::HeaderValue::from_static("</a.css>"))]);
+        for _ in 0..100 {
+            stream.queue_interim(StatusCode::EARLY_HINTS, &headers, 1000);
+        }
+        assert_eq!(stream.take_interim().len(), 1000 / size(&headers));
+        assert!(stream.take_interim().is_empty());
+        stream.answer();
+        stream.queue_interim(StatusCode::EARLY_HINTS, &headers, 1000);
+        assert!(stream.take_interim().is_empty());
     }
 }

@@ -156,8 +156,25 @@ async fn interim_answers_pass_ahead_of_the_final_one() {
         assert_eq!(heads.each_ref().map(|head| status(head)), [103, 102], "{method}: {heads:?}");
         assert_eq!(status(&raw.head(secs(5)).await), 200, "{method}");
     }
-    seen.add_permits(1);
-    edge.client().h2().get("/hints").await.must_be(b"the page");
+    // browsers heed them over HTTP/2 only
+    let tcp = tokio::net::TcpStream::connect(edge.http()).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    for method in ["GET", "POST"] {
+        let request = http::Request::builder().method(method).uri("http://www.example.test/hints");
+        let mut client = client.clone().ready().await.unwrap();
+        let (mut answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
+        for (status, link) in [(103, Some("</style.css>; rel=preload")), (102, None)] {
+            let interim = std::future::poll_fn(|cx| answer.poll_informational(cx));
+            let interim = tokio::time::timeout(secs(5), interim).await.unwrap().unwrap().unwrap();
+            let said = interim.headers().get("link").map(|link| link.to_str().unwrap());
+            assert_eq!((interim.status().as_u16(), said), (status, link), "{method}");
+        }
+        seen.add_permits(1);
+        let mut answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.body_mut().data().await.unwrap().unwrap(), "the page");
+    }
 }
 
 #[tokio::test]
@@ -184,6 +201,18 @@ async fn trailers_pass_both_ways() {
     let answer = edge.client().h2().get_with("/t", &[("te", "trailers")]).await;
     answer.must_be(b"body");
     assert_eq!(answer.trailers.expect("trailers by HTTP/2")["x-sum"], "42");
+    let tcp = tokio::net::TcpStream::connect(edge.http()).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let request =
+        http::Request::post("http://www.example.test/t").header("trailer", "x-mine").body(()).unwrap();
+    let (answer, mut body) = client.ready().await.unwrap().send_request(request, false).unwrap();
+    body.send_data("abc".into(), false).unwrap();
+    body.send_trailers(http::HeaderMap::from_iter([("x-mine".parse().unwrap(), "6".parse().unwrap())]))
+        .unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    assert_eq!(origin.posted("/t").await.trailers, vec![("x-mine".into(), "6".into())]);
+    origin.forget();
     let answer = edge.client().get_with("/t", &[("te", "trailers"), ("connection", "te")]).await;
     assert_eq!(answer.trailers.expect("trailers by HTTP/1.1")["x-sum"], "42");
     let mut raw = Raw::connect(edge.http()).await;

@@ -27,6 +27,43 @@ async fn sigterm_lets_a_running_download_end() {
     assert_eq!(edge.exit_code(secs(15)).await, Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_lets_running_streams_end() {
+    let origin = Origin::start().await;
+    let len = 16 << 20;
+    origin.page("/big", Page::streamed(len));
+    let lever = origin.hold("/held");
+    origin.page("/held", Page::html("at last"));
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    let tcp = tokio::net::TcpStream::connect(edge.http()).await.unwrap();
+    // the one that is not read leaves room for the other
+    let mut client = h2::client::Builder::new();
+    let (client, connection) =
+        client.initial_connection_window_size(1 << 20).handshake::<_, bytes::Bytes>(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let ask = |path: &str| http::Request::get(format!("http://www.example.test{path}")).body(()).unwrap();
+    let mut client = client.ready().await.unwrap();
+    let big = client.send_request(ask("/big"), true).unwrap().0.await.unwrap();
+    let held = client.send_request(ask("/held"), true).unwrap().0;
+    lever.wait_for(1, secs(5)).await;
+    edge.sigterm();
+    eventually("closed doors", secs(5), async || {
+        tokio::net::TcpStream::connect(edge.http()).await.is_err().then_some(())
+    })
+    .await;
+    lever.release();
+    assert_eq!(held.await.unwrap().into_body().data().await.unwrap().unwrap(), "at last");
+    let (mut big, mut got) = (big.into_body(), 0);
+    while let Some(bytes) = big.data().await {
+        let bytes = bytes.expect("all of it");
+        big.flow_control().release_capacity(bytes.len()).unwrap();
+        got += bytes.len();
+    }
+    assert_eq!(got as u64, len);
+    assert!(client.ready().await.is_err(), "nothing new");
+    assert_eq!(edge.exit_code(secs(15)).await, Some(0));
+}
+
 #[tokio::test]
 async fn sigterm_without_visitors_ends_at_once() {
     let origin = fixture::shop().await;

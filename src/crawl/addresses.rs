@@ -74,7 +74,7 @@ fn names_in(query: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Gathers it, page by page.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Register {
     known: Addresses,
     /// Other names, with `None` for one that two pages claim.

@@ -129,6 +129,12 @@ impl Progress {
         c.publishing.store(false, Relaxed);
     }
 
+    /// Nothing was carried over yet.
+    pub(super) fn forget_carried(&self) {
+        self.0.carried.store(0, Relaxed);
+        self.0.gone.store(0, Relaxed);
+    }
+
     /// Whether all is fetched and the snapshot is being put in service: from here it goes on by itself.
     pub fn is_publishing(&self) -> bool {
         self.0.publishing.load(Relaxed)

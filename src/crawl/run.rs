@@ -4,6 +4,7 @@
 //! Everything runs in the future that [`take`] returns: when it is dropped, requests end, and what was staged stays
 //! on the disk for the next one to go on with.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -87,22 +88,10 @@ pub(super) async fn fill<F: Fetch>(
     visits: Option<&Arc<Visits>>,
     progress: &Progress,
 ) -> Result<Outcome, CrawlError> {
-    let Started { staging, staged, resumed, now } = started;
-    let current = store.current();
-    let staging = Arc::new(staging);
-    let learned = Learned::gather(site, visits, store, current.as_ref()).await;
-    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
-    let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
-    done.report.site = site.name.to_string();
-    done.report.started_at = now.unix();
-    done.report.seconds = (took * 1000.0).round() / 1000.0;
-    done.report.counts = progress.read();
-    done.report.resumed = resumed;
+    let (staging, done) = walk(started, site, fetch, (store, visits), progress).await?;
     let max_pages = site.mirror.max_pages as u64;
-    // What is in service now, and not when the crawl began: another process may have taken a snapshot since.
-    let current = in_service(store).await;
-    let beside = current.as_ref().map(|current| current.id());
-    let (done, evidence) = measure(done, &staging, current, store, progress, max_pages).await?;
+    let in_service = || in_service(store);
+    let (done, evidence, beside) = weigh(done, &staging, store, (progress, max_pages), in_service).await?;
     let broken = gate::judge(&evidence);
     let mut report = done.report;
     report.counts = progress.read();
@@ -116,6 +105,62 @@ pub(super) async fn fill<F: Fetch>(
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, learned)).await
 }
+
+/// Asks for everything.
+pub(super) async fn walk<F: Fetch>(
+    started: Started,
+    site: &Site,
+    fetch: &F,
+    (store, visits): (&Store, Option<&Arc<Visits>>),
+    progress: &Progress,
+) -> Result<(Arc<Staging>, Done), CrawlError> {
+    let Started { staging, staged, resumed, now } = started;
+    let current = store.current();
+    let staging = Arc::new(staging);
+    let learned = Learned::gather(site, visits, store, current.as_ref()).await;
+    let mut done = crawl(site, fetch, (&staging, current.as_ref()), (staged, learned), progress).await?;
+    let took = clock::instant().saturating_duration_since(now.mono).as_secs_f64();
+    done.report.site = site.name.to_string();
+    done.report.started_at = now.unix();
+    done.report.seconds = (took * 1000.0).round() / 1000.0;
+    done.report.counts = progress.read();
+    done.report.resumed = resumed;
+    Ok((staging, done))
+}
+
+/// Measures the crawl beside what is in service, and again if that has changed by the end: another process may have taken a
+/// snapshot since the crawl began, or the operator may have put one in service. Says beside which it was measured last.
+pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
+    mut done: Done,
+    staging: &Arc<Staging>,
+    store: &Store,
+    (progress, max_pages): (&Progress, u64),
+    in_service: impl Fn() -> Found,
+) -> Result<(Done, Evidence, Option<SnapshotId>), CrawlError> {
+    let mark = staging.mark();
+    let mut current = in_service().await;
+    for left in (0..MEASURED).rev() {
+        let beside = current.as_ref().map(|current| current.id());
+        let (report, addresses) = (done.report.clone(), done.addresses.clone());
+        let (measured, evidence) = measure(done, staging, current, store, progress, max_pages).await?;
+        current = in_service().await;
+        if left == 0 || current.as_ref().map(|current| current.id()) == beside {
+            return Ok((measured, evidence, beside));
+        }
+        tracing::info!(
+            site = store.site(),
+            "another snapshot has come into service, the crawl is held against that"
+        );
+        // What was carried over, and what that says, was the other one's.
+        staging.rewind(mark);
+        progress.forget_carried();
+        done = Done { report, addresses, ..measured };
+    }
+    Err(CrawlError::Ending)
+}
+
+/// How often a crawl is measured while other snapshots come into service; then it is held.
+const MEASURED: usize = 3;
 
 /// What a crawl leaves beside its pages.
 struct Lessons {

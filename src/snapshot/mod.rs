@@ -72,6 +72,7 @@ pub use staging::{BlobWriter, StageError};
 pub use store::{Newer, OpenError, Store, sites};
 pub use trouble::Trouble;
 pub use verify::{Checked, Finding, VerifyReport};
+pub use writer::Mark;
 
 const BLOBS: &str = "blobs";
 const SNAPSHOTS: &str = "snapshots";

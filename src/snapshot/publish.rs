@@ -16,7 +16,7 @@ use super::reader::{Snapshot, to_millis};
 use super::resume::COURSE;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
-use super::writer::{PAGES, Writer};
+use super::writer::{Mark, PAGES, Writer};
 use super::{ADDRESSES, CHARACTER, CURRENT, REPORT};
 use crate::clock::Now;
 use crate::disk;
@@ -181,6 +181,16 @@ impl Staging {
     /// the place of an earlier one. Constant memory.
     pub fn staged(&self) -> impl Iterator<Item = Page> {
         (0..self.resumed).filter_map(|n| self.shared.staged(n))
+    }
+
+    /// What was added so far.
+    pub fn mark(&self) -> Mark {
+        self.shared.mark()
+    }
+
+    /// Leaves out what was added after `mark`. One that is taken up again after a restart has it.
+    pub fn rewind(&self, mark: Mark) {
+        self.shared.rewind(mark);
     }
 
     /// Keeps what is staged on the disk, for [`Store::begin_or_resume`] after a restart. One that was begun with

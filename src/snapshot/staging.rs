@@ -22,7 +22,7 @@ use super::locked;
 use super::page::{BlobId, Page};
 use super::record::Oversize;
 use super::resume::Course;
-use super::writer::{AddError, Writer};
+use super::writer::{AddError, Mark, Writer};
 use crate::disk::{self, Journal, StagedFile, Syncer};
 
 /// Bytes that a crawl leaves free on the disk, for what matters more than a newer copy.
@@ -138,6 +138,18 @@ impl Shared {
     /// Pages added so far, replaced ones included.
     pub(super) fn added(&self) -> usize {
         locked(&self.manifest).as_ref().map_or(0, Writer::added)
+    }
+
+    /// What was added so far.
+    pub(super) fn mark(&self) -> Mark {
+        locked(&self.manifest).as_ref().map(Writer::mark).unwrap_or_default()
+    }
+
+    /// Leaves out what was added after `mark`.
+    pub(super) fn rewind(&self, mark: Mark) {
+        if let Some(writer) = locked(&self.manifest).as_mut() {
+            writer.rewind(mark);
+        }
     }
 
     /// The page that was added as number `n` of those that were resumed.

@@ -38,6 +38,13 @@ pub(super) struct Writer {
     broken: bool,
 }
 
+/// How far the adding of pages had come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    pages: usize,
+    blobs: usize,
+}
+
 /// The journal of a manifest.
 struct Lines {
     file: Journal,
@@ -113,6 +120,17 @@ impl Writer {
     /// Pages added so far, replaced ones included.
     pub(super) fn added(&self) -> usize {
         self.entries.len()
+    }
+
+    /// What was added so far.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { pages: self.entries.len(), blobs: self.blobs.len() }
+    }
+
+    /// Leaves out what was added after `mark`. Its records stay in the file, as those of replaced pages do.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        self.entries.truncate(mark.pages);
+        self.blobs.truncate(mark.blobs);
     }
 
     /// Writes what is gathered: records before their entries in the journal.

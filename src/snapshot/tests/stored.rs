@@ -52,6 +52,25 @@ fn a_summary_says_its_times_as_people_write_them() {
 }
 
 #[test]
+fn what_was_added_after_a_mark_can_be_left_out() {
+    let place = Place::new();
+    let staging = stage(&place.store, 1, &[("/", "first"), ("/a", "a")]);
+    let mark = staging.mark();
+    for (key, body) in [("/", "second"), ("/b", "b")] {
+        let body = put(&staging, body.as_bytes());
+        staging.add(page(key, Some(body))).unwrap();
+    }
+    staging.rewind(mark);
+    let body = put(&staging, b"c");
+    staging.add(page("/c", Some(body))).unwrap();
+    let snapshot = staging.publish(at(2), &serde_json::Value::Null).unwrap();
+    let pages = ["/", "/a", "/b", "/c"].map(|key| snapshot.find(key).unwrap().is_some());
+    assert_eq!((body_of(&snapshot, "/").as_str(), pages), ("first", [true, true, false, true]));
+    assert_eq!((body_of(&snapshot, "/c").as_str(), snapshot.summary().pages), ("c", 3));
+    assert!(place.store.verify(&snapshot.id()).unwrap().is_whole());
+}
+
+#[test]
 fn a_page_added_twice_is_there_once_as_it_was_last() {
     let place = Place::new();
     let snapshot = take(&place.store, 1, &[("/", "first"), ("/b", "b"), ("/", "second")]);

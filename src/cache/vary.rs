@@ -3,7 +3,9 @@
 
 use std::hash::{Hash as _, Hasher};
 
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, VARY};
+use http::header::{
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, HeaderMap, HeaderName, ORIGIN, VARY,
+};
 
 use crate::http::headers::tokens;
 
@@ -35,7 +37,9 @@ pub enum Unselectable {
 
 impl Selection {
     /// What `answer` was chosen by among the fields of `ask`. An encoded answer counts as chosen by
-    /// `Accept-Encoding`, also where its origin forgot to say so: the next visitor may not understand the coding.
+    /// `Accept-Encoding`, also where its origin forgot to say so: the next visitor may not understand the coding. One that
+    /// allows the very site that asked counts as chosen by `Origin` likewise: other sites' scripts are refused it (Fetch,
+    /// "CORS protocol and HTTP caches").
     ///
     /// # Errors
     /// If that cannot be said.
@@ -57,6 +61,11 @@ impl Selection {
         let encoded = answer.contains_key(CONTENT_ENCODING);
         if encoded && !fields.iter().any(|(name, _)| *name == ACCEPT_ENCODING) {
             fields.push((ACCEPT_ENCODING, Value::of(&ACCEPT_ENCODING, ask)));
+        }
+        if allows_who_asked(answer, ask) && !fields.iter().any(|(name, _)| *name == ORIGIN) {
+            let value = Value::of(&ORIGIN, ask);
+            bytes += value.len();
+            fields.push((ORIGIN, value));
         }
         if fields.len() > MAX_FIELDS || bytes > MAX_VALUES {
             return Err(Unselectable::TooWide);
@@ -100,6 +109,12 @@ impl Selection {
     pub fn len(&self) -> usize {
         self.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum()
     }
+}
+
+/// Whether an answer names the site of whose page the request came.
+fn allows_who_asked(answer: &HeaderMap, ask: &HeaderMap) -> bool {
+    let allowed = answer.get(ACCESS_CONTROL_ALLOW_ORIGIN);
+    allowed.is_some_and(|allowed| ask.get(ORIGIN).is_some_and(|origin| allowed == origin))
 }
 
 impl Value {

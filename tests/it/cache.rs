@@ -315,3 +315,27 @@ async fn the_cache_is_bounded_by_bytes() {
     }
     assert!(origin.count("/wanted.png") < 6, "{} fetches", origin.count("/wanted.png"));
 }
+
+#[tokio::test]
+async fn an_answer_that_names_who_asked_is_for_those_alone() {
+    let origin = Origin::start().await;
+    origin.make(|asked| {
+        let from = asked.header("origin").unwrap_or_default();
+        (asked.path() == "/page").then(|| kept("kept").header("access-control-allow-origin", &from))
+    });
+    let edge = before(&origin).await;
+    let (one, other) = ([("origin", "https://one.example")], [("origin", "https://other.example")]);
+    assert!(hits(&origin, &edge, &one).await);
+    assert!(hits(&origin, &edge, &other).await);
+    let allowed = async |headers: &[(&str, &str)]| {
+        let answer = edge.client().get_with("/page", headers).await;
+        (answer.status, answer.header("access-control-allow-origin").map(str::to_owned))
+    };
+    assert_eq!(origin.count("/page"), 2);
+    assert_eq!(allowed(&one).await, (200, Some("https://one.example".to_owned())));
+    assert_eq!(allowed(&other).await, (200, Some("https://other.example".to_owned())));
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    assert_eq!(allowed(&one).await, (200, Some("https://one.example".to_owned())));
+    assert_eq!(allowed(&[("origin", "https://third.example")]).await, (503, None));
+}

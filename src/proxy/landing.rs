@@ -12,6 +12,7 @@ use super::fetch::{self, Allowance};
 use super::hold::Held;
 use super::site::Site;
 use super::tee::{Keep, tee};
+use super::visited;
 use super::weigh::{Beside, Terms, Trial};
 use crate::ask::Ask;
 use crate::ask::location;
@@ -25,6 +26,7 @@ use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
 use crate::origin::Answered;
 use crate::verdict::Wishes;
+use crate::visits::{self, Got};
 
 /// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
 /// who wait for it get it sooner.
@@ -219,7 +221,22 @@ impl Fetch {
             status: response.status(),
             answer: response.headers(),
         };
-        matches!(storable(&exchange, self.site.config.cache.default_ttl, came.wall), Storable::Yes(_))
+        match storable(&exchange, self.site.config.cache.default_ttl, came.wall) {
+            Storable::Yes(terms) => terms.for_all || !self.is_for_one(response.headers()),
+            Storable::No(_) => false,
+        }
+    }
+
+    /// Whether the address looks like one that was made for one person, and no crawl has found that anybody gets it: whoever
+    /// opens it has it from a mail. Where its origin does not say that it is for all, it is nobody else's, also in an outage.
+    fn is_for_one(&self, headers: &HeaderMap) -> bool {
+        let key = self.ask.key();
+        let is_everybodys = match visited::kind(headers) {
+            Some(Got::Requisite) => visits::is_public_file(key),
+            Some(Got::Page | Got::Document | Got::Data | Got::Unchanged) | None => visits::is_public(key),
+        };
+        !is_everybodys
+            && !self.site.mirror.current().is_some_and(|copy| matches!(copy.find(key), Ok(Some(_))))
     }
 
     /// Gives the origin's own answer to the visitor.

@@ -33,7 +33,8 @@ use crate::ask::key::path_of;
 use crate::{clock, disk};
 use calendar::day_of;
 use door::Sight;
-use public::{is_public, is_public_file, query_of};
+use public::query_of;
+pub use public::{is_public, is_public_file};
 use shard::{Entrance, Kind, Met, Shard, network};
 use week::Week;
 

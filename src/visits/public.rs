@@ -13,13 +13,13 @@ const PARAMETERS: usize = 8;
 const VALUE: usize = 64;
 
 /// Whether this key may be remembered, but for the names of its parameters.
-pub(super) fn is_public(key: &str) -> bool {
+pub fn is_public(key: &str) -> bool {
     is_plain(key) && !has_secret(key)
 }
 
 /// The same for a file that pages are drawn with. Build tools write a hash into its name, which looks like a secret; an
 /// address that was signed for one person says so in its query.
-pub(super) fn is_public_file(key: &str) -> bool {
+pub fn is_public_file(key: &str) -> bool {
     is_plain(key)
 }
 

@@ -339,3 +339,26 @@ async fn an_answer_that_names_who_asked_is_for_those_alone() {
     assert_eq!(allowed(&one).await, (200, Some("https://one.example".to_owned())));
     assert_eq!(allowed(&[("origin", "https://third.example")]).await, (503, None));
 }
+
+#[tokio::test]
+async fn what_was_made_for_one_person_is_nobody_elses_in_the_fall() {
+    let (origin, edge) = with(Page::html("everybody's").header("etag", "\"one\"")).await;
+    const OWN: [&str; 3] = ["/confirm/5f2a9c", "/order/2026-1?mail=a", "/l/8d7e6b5f4a3c2b1d0e9f"];
+    const TOLD: &str = "/invite/spring";
+    for target in OWN {
+        origin.page(target, Page::html("Mrs Sato's").header("etag", "\"one\""));
+    }
+    origin.page(TOLD, Page::html("for all").header("cache-control", "public, max-age=1"));
+    let all = || OWN.into_iter().chain(["/page", TOLD]);
+    for target in all() {
+        for _ in 0..2 {
+            assert_eq!(edge.get(target).await.status, 200);
+        }
+    }
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    for target in all() {
+        let expected = if OWN.contains(&target) { 503 } else { 200 };
+        assert_eq!(edge.get(target).await.status, expected, "{target}");
+    }
+}

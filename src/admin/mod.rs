@@ -104,9 +104,9 @@ impl Api {
 
     async fn metrics(&self) -> Response<Body> {
         self.app.look_again().await;
-        match self.app.metrics().await.text() {
+        match self.app.metrics().await {
             Ok(metrics) => text(StatusCode::OK, metrics),
-            Err(e) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &e.to_string()),
+            Err(message) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &message),
         }
     }
 

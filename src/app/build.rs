@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::ready;
 use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
-use crate::origin::{Judge, Origins, Tools, Trust};
+use crate::origin::{FirstChecks, Judge, Origins, Tools, Trust};
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::Store;
 use crate::tasks;
@@ -33,6 +33,7 @@ pub(super) fn tools(config: &Config) -> Tools {
         header_size: config.limits.header_size,
         in_flight: config.limits.in_flight_per_origin,
         instance: Instance::new(),
+        first: FirstChecks::default(),
     }
 }
 
@@ -41,7 +42,10 @@ pub(super) fn same_tools(old: &Tools, config: &Config) -> Tools {
     let same = old.resolver.settings() == &config.dns
         && old.header_size == config.limits.header_size
         && old.in_flight == config.limits.in_flight_per_origin;
-    if same { old.clone() } else { Tools { instance: old.instance.clone(), ..tools(config) } }
+    if same {
+        return old.clone();
+    }
+    Tools { instance: old.instance.clone(), first: old.first.clone(), ..tools(config) }
 }
 
 /// The sites of this configuration. What `before` has of them goes on: a site that did not change as it is, a changed
@@ -61,7 +65,7 @@ pub(super) async fn sites(
         opened.extend(join_all(each).await);
     }
     let mut sites = Vec::with_capacity(config.sites.len());
-    for (wanted, (mirror, visits)) in config.sites.iter().zip(opened) {
+    for (wanted, opened) in config.sites.iter().zip(opened) {
         let old = old(wanted);
         if let Some((old, true)) = old
             && *old.config == **wanted
@@ -72,10 +76,7 @@ pub(super) async fn sites(
             continue;
         }
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
-        let watch = match old {
-            Some((old, _)) => old.watch.clone(),
-            None => Arc::new(watch(&config.state_dir, wanted).await),
-        };
+        let Opened { mirror, visits, watch } = opened;
         let judge = SiteJudge::new(wanted.clone(), mirror.clone(), watch.clone());
         let judge: Arc<dyn Judge> = Arc::new(judge);
         sites.push(Arc::new(Site {
@@ -96,48 +97,36 @@ pub(super) async fn sites(
     sites
 }
 
-/// What a site has on the disk. Opening it waits for that, and there may be thousands of sites: so several at once.
-async fn open(
-    state_dir: &Path,
-    wanted: &ready::Site,
-    parts: &Parts,
-    old: Option<&Arc<Site>>,
-) -> (Arc<Mirror>, Arc<Visits>) {
-    let visits = match old {
-        Some(old) => old.visits.clone(),
-        None => Arc::new(visits(state_dir, wanted).await),
-    };
-    let mirror = match old {
-        Some(old) if old.mirror.store().is_some() => old.mirror.clone(),
-        Some(_) | None => Arc::new(mirror(state_dir, wanted, parts).await),
-    };
-    (mirror, visits)
+/// What a site has on the disk.
+struct Opened {
+    mirror: Arc<Mirror>,
+    visits: Arc<Visits>,
+    watch: Arc<Watch>,
 }
 
-/// What a site's visitors ask for, as far as it is remembered.
-async fn visits(state_dir: &Path, site: &ready::Site) -> Visits {
-    let (dir, name) = (state_dir.to_owned(), site.name.clone());
-    let opened = tasks::blocking(move || Visits::open(&dir, &name)).await;
-    opened.unwrap_or_else(|| Visits::new(state_dir, &site.name))
+/// Opens it. That waits for the disk, and there may be thousands of sites: so several at once, each with one change of threads.
+async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option<&Arc<Site>>) -> Opened {
+    if let Some(old) = old.filter(|old| old.mirror.store().is_some()) {
+        return Opened { mirror: old.mirror.clone(), visits: old.visits.clone(), watch: old.watch.clone() };
+    }
+    let known = old.map(|old| (old.visits.clone(), old.watch.clone()));
+    let (dir, name) = (state_dir.to_owned(), wanted.name.clone());
+    let opened = tasks::blocking(move || {
+        let (visits, watch) = known.unwrap_or_else(|| {
+            (Arc::new(Visits::open(&dir, &name)), Arc::new(Watch::open(&dir, &name, clock::now())))
+        });
+        (store(&dir, &name), visits, watch)
+    });
+    let (store, visits, watch) = opened
+        .await
+        .unwrap_or_else(|| (None, Arc::new(Visits::new(state_dir, &wanted.name)), Arc::default()));
+    Opened { mirror: Arc::new(Mirror::new(wanted.name.clone(), store, parts.hot.clone())), visits, watch }
 }
 
-/// What is known of a site's pages: those that it has removed.
-async fn watch(state_dir: &Path, site: &ready::Site) -> Watch {
-    let (dir, name) = (state_dir.to_owned(), site.name.clone());
-    let opened = tasks::blocking(move || Watch::open(&dir, &name, clock::now())).await;
-    opened.unwrap_or_default()
-}
-
-/// A site's snapshots. A state directory that cannot be used costs the copies, not the site.
-async fn mirror(state_dir: &Path, site: &ready::Site, parts: &Parts) -> Mirror {
-    let (dir, name) = (state_dir.to_owned(), site.name.clone());
-    let store = match tasks::blocking(move || Store::open(&dir, &name)).await {
-        Some(Ok(store)) => Some(store),
-        Some(Err(error)) => {
-            tracing::error!(site = %site.name, dir = %state_dir.display(), error = super::chain(&error), "state directory cannot be used, there are no snapshots");
-            None
-        }
-        None => None,
-    };
-    Mirror::new(site.name.clone(), store, parts.hot.clone())
+/// A site's snapshots. A state directory that cannot be used costs the copies, not the site. Blocks.
+fn store(state_dir: &Path, site: &str) -> Option<Store> {
+    let opened = Store::open(state_dir, site);
+    opened.inspect_err(|error| {
+        tracing::error!(site, dir = %state_dir.display(), error = super::chain(error), "state directory cannot be used, there are no snapshots");
+    }).ok()
 }

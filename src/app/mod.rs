@@ -9,6 +9,7 @@ mod edge;
 mod mirror;
 mod pulse;
 mod reload;
+mod rounds;
 mod running;
 mod seen;
 pub mod shelf;
@@ -89,9 +90,12 @@ pub struct App {
     running: Mutex<Running>,
     fixed: reload::Fixed,
     reloading: tokio::sync::Mutex<()>,
-    seen: Mutex<HashMap<Arc<str>, Arc<seen::Seen>>>,
+    shelves: Arc<seen::Shelves>,
+    looks: rounds::Rounds,
     addresses: Addresses,
-    coverages: visits::Coverages,
+    coverages: Arc<visits::Coverages>,
+    counts: rounds::Rounds,
+    scrape: tokio::sync::Mutex<()>,
     conditions: conditions::Conditions,
     rings: pulse::Rings,
     mark: Mutex<Option<running::Running>>,
@@ -186,9 +190,12 @@ impl App {
             fixed: reload::Fixed::of(&config),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
-            seen: Mutex::default(),
+            shelves: Arc::default(),
+            looks: rounds::Rounds::default(),
             addresses,
-            coverages: visits::Coverages::default(),
+            coverages: Arc::default(),
+            counts: rounds::Rounds::default(),
+            scrape: tokio::sync::Mutex::default(),
             conditions,
             rings: pulse::Rings::default(),
             mark: Mutex::new(begun.mark),
@@ -224,11 +231,20 @@ impl App {
         self.proxy.explain(url, cookie, clock::now()).await
     }
 
-    /// The metrics, with what is read off the parts brought up to date.
-    pub async fn metrics(&self) -> &Arc<Metrics> {
-        status::gauge(self);
-        self.gauge_coverage().await;
-        &self.parts.metrics
+    /// The metrics in the text format, with what is read off the parts brought up to date: for one reader at a time, and off the
+    /// event loop, because of thousands of sites it is a text of megabytes.
+    ///
+    /// # Errors
+    /// In words: a metric cannot be written as text.
+    pub async fn metrics(self: &Arc<Self>) -> Result<String, String> {
+        self.look_at_coverage().await;
+        let _one = self.scrape.lock().await;
+        let app = self.clone();
+        let written = tasks::blocking(move || {
+            status::gauge(&app);
+            app.parts.metrics.text()
+        });
+        written.await.ok_or("the process is stopping")?.map_err(|error| error.to_string())
     }
 
     /// Has the access log's file opened anew: it was renamed, to be rotated.
@@ -260,10 +276,6 @@ impl App {
             tasks::blocking(move || mark.end()).await;
         }
         drained
-    }
-
-    fn shelves(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<seen::Seen>>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {

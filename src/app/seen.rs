@@ -1,7 +1,8 @@
 //! What was last seen of each site's snapshots on the disk. Reading it blocks, so the status tells from here; and what
 //! another process did on the same state directory is noticed.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::running::Running;
 use super::shelf::is_gated;
 use super::{App, chain};
 use crate::clock;
+use crate::proxy::Site;
 use crate::snapshot::{SnapshotId, Store, rfc3339};
 use crate::tasks;
 
@@ -106,23 +108,57 @@ fn carried(report: &Value) -> Option<Carried> {
     Some(Carried { count: reasons.values().filter_map(|reason| reason["count"].as_u64()).sum() })
 }
 
+/// What was last seen of each site.
+#[derive(Debug, Default)]
+pub(super) struct Shelves(Mutex<HashMap<Arc<str>, Arc<Seen>>>);
+
+impl Shelves {
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Seen>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, site: &str) -> Arc<Seen> {
+        self.all().get(site).cloned().unwrap_or_default()
+    }
+}
+
+/// A look that is due.
+struct Look {
+    site: Arc<str>,
+    store: Store,
+    before: Arc<Seen>,
+    ended: u64,
+}
+
 impl App {
     /// Takes note of what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
-    /// pinned or removed, and of what is damaged.
+    /// pinned or removed, and of what is damaged. Where that takes long it goes on beside, and the status tells what was seen before.
     pub async fn look_again(&self) {
         self.claim().await;
-        for site in &self.table().sites {
-            let Some(store) = site.mirror.store().cloned() else { continue };
-            let before = self.seen(&site.config.name);
-            let ended = self.crawls_ended(&site.config.name);
-            let fresh = |at| clock::instant().saturating_duration_since(at) < FRESH;
-            if before.ended == ended && before.at.is_some_and(fresh) {
-                continue;
-            }
-            if let Some(seen) = tasks::blocking(move || Seen::look(&store, &before, ended)).await {
-                self.shelves().insert(site.config.name.clone(), Arc::new(seen));
-            }
-        }
+        let shelves = self.shelves.clone();
+        let look = move |due: Look| {
+            let seen = Seen::look(&due.store, &due.before, due.ended);
+            shelves.all().insert(due.site, Arc::new(seen));
+        };
+        self.looks.run(|| self.looks_due(), look).await;
+    }
+
+    /// What is to be looked at, that which has waited longest first.
+    fn looks_due(&self) -> Vec<Look> {
+        let now = clock::instant();
+        let table = self.table();
+        self.shelves.all().retain(|name, _| table.named(name).is_some());
+        let look = |site: &Arc<Site>| {
+            let store = site.mirror.store()?.clone();
+            let site = site.config.name.clone();
+            let (before, ended) = (self.seen(&site), self.crawls_ended(&site));
+            let fresh = |at| now.saturating_duration_since(at) < FRESH;
+            let is_due = before.ended != ended || !before.at.is_some_and(fresh);
+            is_due.then_some(Look { site, store, before, ended })
+        };
+        let mut due: Vec<Look> = table.sites.iter().filter_map(look).collect();
+        due.sort_by_key(|look| (look.before.ended == look.ended, look.before.at));
+        due
     }
 
     /// Takes over the state directory when the other process that ran on it is gone.
@@ -140,13 +176,13 @@ impl App {
 
     /// Has the next [`App::look_again`] really look at this site.
     pub fn forget_seen(&self, site: &str) {
-        if let Some(seen) = self.shelves().get_mut(site) {
+        if let Some(seen) = self.shelves.all().get_mut(site) {
             Arc::make_mut(seen).at = None;
         }
     }
 
     pub(super) fn seen(&self, site: &str) -> Arc<Seen> {
-        self.shelves().get(site).cloned().unwrap_or_default()
+        self.shelves.of(site)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::seen::Seen;
 use super::visits::SHOWN;
 use super::{Answers, App, Carried, Condition, Held, Trouble};
-use crate::clock::{self, unix};
+use crate::clock::{self, Now, unix};
 use crate::crawl::gate::{Broken, Rule};
 use crate::crawl::{Ended, Outcome, Reading, Report};
 use crate::failover::State;
@@ -233,17 +233,15 @@ impl App {
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
         self.look_at_conditions(clock::now());
-        let mut sites = Vec::with_capacity(table.sites.len());
-        for site in &table.sites {
-            sites.push(self.site_status(site, &*self.coverage(site).await));
-        }
+        self.look_at_coverage().await;
+        let sites = table.sites.iter().map(|site| self.site_status(site, &self.known_coverage(site)));
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
             listen: http.chain(https).collect(),
             state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions.of(""),
-            sites,
+            sites: sites.collect(),
         }
     }
 
@@ -388,7 +386,7 @@ fn origin_status(member: &crate::origin::Member) -> OriginStatus {
     }
 }
 
-/// Sets the gauges to what the parts say now.
+/// Sets the gauges to what the parts say now. With thousands of sites not for the event loop.
 pub(super) fn gauge(app: &App) {
     let metrics = &app.parts.metrics;
     let now = clock::now();
@@ -422,15 +420,17 @@ pub(super) fn gauge(app: &App) {
         metrics.conditions.with_label_values(&[&*site, cause.code()]).set(count);
     }
     for site in &app.table().sites {
-        gauge_origins(metrics, site);
+        gauge_origins(metrics, site, now);
         gauge_snapshots(app, site, now.unix());
     }
+    app.gauge_coverage();
 }
 
-fn gauge_origins(metrics: &Metrics, site: &Site) {
+fn gauge_origins(metrics: &Metrics, site: &Site, now: Now) {
     let name = &*site.config.name;
+    let is_now = site.state(now);
     for state in [State::Unproven, State::Up, State::Degraded, State::Down, State::Recovering] {
-        let is = i64::from(state == site.state(clock::now()));
+        let is = i64::from(state == is_now);
         metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
     }
     for member in site.origins.members() {

@@ -2,7 +2,7 @@
 //! snapshot in service has, and held against that snapshot when somebody wants to know the coverage.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::App;
@@ -95,42 +95,71 @@ struct Held {
     coverage: Arc<Coverage>,
 }
 
+/// A coverage that is to be worked out.
+struct Due {
+    visits: Arc<Visits>,
+    current: Option<Arc<Snapshot>>,
+    name: Arc<str>,
+}
+
+impl Due {
+    /// Works it out. Blocks.
+    fn work_out(self, coverages: &Coverages) -> Arc<Coverage> {
+        let (begun, of) = (clock::instant(), self.current.as_ref().map(|current| current.id()));
+        let has =
+            |key: &str| self.current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
+        let coverage = Arc::new(self.visits.coverage(has, clock::now().wall).in_short(LISTED));
+        let ended = clock::instant();
+        let until = ended + HOLDS.max((ended - begun) * SPARED);
+        coverages.put(&self.name, Held { until, of, coverage: coverage.clone() });
+        coverage
+    }
+}
+
 impl App {
     /// How much of what a site's visitors ask for the snapshot in service could answer. May be some seconds old.
     pub async fn coverage(&self, site: &Site) -> Arc<Coverage> {
+        let Some(due) = self.coverage_due(site, clock::instant()) else { return self.known_coverage(site) };
+        let coverages = self.coverages.clone();
+        tasks::blocking(move || due.work_out(&coverages)).await.unwrap_or_default()
+    }
+
+    fn coverage_due(&self, site: &Site, now: Instant) -> Option<Due> {
         let current = site.mirror.current();
-        let (begun, of) = (clock::instant(), current.as_ref().map(|current| current.id()));
         let name = &site.config.name;
-        if let Some(coverage) = self.coverages.get(name, of, begun) {
-            return coverage;
-        }
-        let visits = site.visits.clone();
-        let has =
-            move |key: &str| current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));
-        let coverage = tasks::blocking(move || visits.coverage(has, clock::now().wall).in_short(LISTED));
-        let coverage = Arc::new(coverage.await.unwrap_or_default());
-        let ended = clock::instant();
-        let until = ended + HOLDS.max((ended - begun) * SPARED);
-        self.coverages.put(name, Held { until, of, coverage: coverage.clone() });
-        coverage
+        let is_due = !self.coverages.holds(name, current.as_ref().map(|current| current.id()), now);
+        is_due.then(|| Due { visits: site.visits.clone(), current, name: name.clone() })
+    }
+
+    /// As it was worked out last.
+    pub(super) fn known_coverage(&self, site: &Site) -> Arc<Coverage> {
+        self.coverages.get(&site.config.name).unwrap_or_default()
+    }
+
+    /// Works out the coverage of all sites of which it is not known. Where that takes long it goes on beside.
+    pub(super) async fn look_at_coverage(&self) {
+        let due = || {
+            let (table, now) = (self.table(), clock::instant());
+            self.coverages.forget_but(|name| table.named(name).is_some());
+            let mut due: Vec<Due> =
+                table.sites.iter().filter_map(|site| self.coverage_due(site, now)).collect();
+            due.sort_by_cached_key(|due| self.coverages.until(&due.name));
+            due
+        };
+        let coverages = self.coverages.clone();
+        self.counts.run(due, move |due| drop(due.work_out(&coverages))).await;
     }
 
     /// Sets the gauges of all sites' coverage.
-    pub(super) async fn gauge_coverage(&self) {
-        let table = self.table();
-        let mut shares = Vec::with_capacity(table.sites.len());
-        for site in &table.sites {
-            shares.push((site.config.name.clone(), self.coverage(site).await.share));
-        }
+    pub(super) fn gauge_coverage(&self) {
         let gauge = &self.parts.metrics.shelf.coverage;
         // Sites that a reload took away are not to linger.
         gauge.reset();
-        for (name, share) in shares {
-            if let Some(share) = share {
-                gauge.with_label_values(&[&*name]).set(share);
+        for site in &self.table().sites {
+            if let Some(share) = self.known_coverage(site).share {
+                gauge.with_label_values(&[&*site.config.name]).set(share);
             }
         }
-        self.coverages.forget_but(|name| table.named(name).is_some());
     }
 
     /// Writes the lists of these sites, for the last time.
@@ -144,17 +173,28 @@ impl App {
 }
 
 impl Coverages {
-    fn get(&self, site: &str, of: Option<SnapshotId>, now: Instant) -> Option<Arc<Coverage>> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = held.get(site).filter(|held| held.of == of && now < held.until)?;
-        Some(held.coverage.clone())
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a site's is known, of this snapshot, and not too old.
+    fn holds(&self, site: &str, of: Option<SnapshotId>, now: Instant) -> bool {
+        self.all().get(site).is_some_and(|held| held.of == of && now < held.until)
+    }
+
+    fn get(&self, site: &str) -> Option<Arc<Coverage>> {
+        self.all().get(site).map(|held| held.coverage.clone())
+    }
+
+    fn until(&self, site: &str) -> Option<Instant> {
+        self.all().get(site).map(|held| held.until)
     }
 
     fn put(&self, site: &Arc<str>, held: Held) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(site.clone(), held);
+        self.all().insert(site.clone(), held);
     }
 
     fn forget_but(&self, wanted: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|site, _| wanted(site));
+        self.all().retain(|site, _| wanted(site));
     }
 }

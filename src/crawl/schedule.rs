@@ -168,9 +168,14 @@ impl Crawler {
     }
 
     /// Gives the site another configuration. A crawl under way goes on if nothing that it goes by has changed;
-    /// otherwise it begins anew.
+    /// otherwise it begins anew. Who is given the same one does not even wake: a reload with one changed site is none of the
+    /// others' business.
     pub fn replace(&self, site: Arc<Site>) {
-        self.shared.site.send_replace(site);
+        self.shared.site.send_if_modified(|old| {
+            let is_new = **old != *site;
+            *old = site;
+            is_new
+        });
     }
 }
 
@@ -434,6 +439,22 @@ mod tests {
         permits.add_permits(100);
         assert!(ticket.ended().await.is_some_and(|e| e.result.as_ref().is_ok_and(Outcome::is_published)));
         assert_eq!(fetch.count("/robots.txt"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_leaves_the_site_as_it_is_wakes_nobody() {
+        let (_dir, store) = testing::store();
+        let fetch = held(&Arc::new(Semaphore::new(0)));
+        let site = testing::site(&["/"]);
+        let first = Arc::new(site.clone());
+        let crawler = Crawler::start(first, fetch, store, testing::visits(), Seats::default());
+        let mut changes = crawler.shared.site.subscribe();
+        crawler.replace(Arc::new(site.clone()));
+        assert!(!changes.has_changed().unwrap());
+        let mut rarer = site;
+        rarer.mirror.every *= 2;
+        crawler.replace(Arc::new(rarer));
+        assert!(changes.has_changed().unwrap() && changes.borrow_and_update().mirror.every > Duration::ZERO);
     }
 
     #[tokio::test]

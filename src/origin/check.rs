@@ -71,6 +71,12 @@ pub fn start(origin: &Arc<Origin>, settings: Settings) -> tasks::Guard {
 }
 
 async fn run(origin: &Weak<Origin>, settings: &Settings) {
+    let Some(first) = origin.upgrade() else { return };
+    if first.standing() == super::Standing::Unproven {
+        // Whoever meets with trouble, or waits for the first word, does not have to wait for the turn.
+        _ = tokio::time::timeout(first.tools.first.wait(), first.nudged.notified()).await;
+    }
+    drop(first);
     let mut turn = 0_usize;
     loop {
         let Some(current) = origin.upgrade() else { return };

@@ -1,5 +1,6 @@
 //! The origins of a site: connections, health, and which of them is asked. Start at [`Origins::send`].
 
+mod begin;
 mod budget;
 pub mod check;
 mod complaints;
@@ -34,6 +35,7 @@ use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
 use crate::http::hops::Instance;
 use crate::{clock, tasks};
+pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
 pub use one::{Identity, Origin, Standing};
@@ -69,6 +71,8 @@ pub struct Tools {
     pub in_flight: usize,
     /// By what name requests are known again that come back.
     pub instance: Instance,
+    /// When each is checked for the first time.
+    pub first: FirstChecks,
 }
 
 /// One origin in its place within a site.

@@ -208,6 +208,9 @@ impl Proxy {
         match plan {
             Plan::Give(fall) => {
                 ask.keep_wishes(request.headers());
+                if state == State::Unproven {
+                    site.origins.nudge(); // its first check may stand behind those of many other sites
+                }
                 let cause = cause_of(site, situation, mark);
                 if page == Page::Late && matches!(fall, Fall::Copy(_)) && cause == Some(Cause::Slow) {
                     self.fetch_beside(site, (ask, &copies), request, visit, (lookup, now));

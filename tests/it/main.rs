@@ -29,6 +29,7 @@ mod harness;
 mod holding;
 mod learned;
 mod limits;
+mod many_sites;
 mod matrix;
 mod mirrors;
 mod modes;

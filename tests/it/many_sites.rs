@@ -1,0 +1,68 @@
+//! Many sites on one instance: what they cost grows as they do, nobody waits for all of them, and what is done for one leaves
+//! the others alone.
+
+use std::time::{Duration, Instant};
+
+use crate::support::fixture::{self, SEEN};
+use crate::support::process::cpu;
+use crate::support::{Config, Edge, Origin, Page, Site, eventually, secs};
+
+fn site(n: u32, origin: &Origin) -> Site {
+    Site::bare(&format!("s{n}"), &format!("s{n}.test"))
+        .set("health.interval", "60s")
+        .set("mirror.rate", "1/s")
+        .origin(&origin.url())
+}
+
+fn sites(many: u32, origin: &Origin) -> Config {
+    (1..many).fold(Config::new(site(0, origin)), |config, n| config.and(site(n, origin)))
+}
+
+/// The processor time of a start, three reloads that change one site each, and some readings of the metrics and the status.
+async fn cost_of(many: u32) -> Duration {
+    let origin = Origin::start().await;
+    origin.page("/", Page::html("<html><body><h1>The page of all sites</h1></body></html>"));
+    let mut edge = Edge::start(sites(many, &origin)).await;
+    for n in 0..3_u32 {
+        edge.write(edge.config().site("failover.timeout", format!("{}ms", 2000 + n)));
+        assert_eq!(edge.reload().await.status, 200);
+        for _ in 0..2 {
+            let metrics = edge.admin().get("/metrics").await.text();
+            let states = metrics.matches("katahai_site_state{").count();
+            assert_eq!(states, many as usize * 5);
+        }
+    }
+    assert_eq!(edge.status().await["sites"].as_array().unwrap().len(), many as usize);
+    let last = edge.client().host(&format!("s{}.test", many - 1));
+    assert_eq!(last.get("/").await.status, 200);
+    cpu(edge.pid())
+}
+
+#[tokio::test]
+async fn what_they_cost_grows_no_faster_than_they_do() {
+    let _alone = crate::support::turn::alone();
+    let (few, many) = (cost_of(40).await, cost_of(400).await);
+    assert!(many < few * 10 * 2, "40 sites: {few:?}, 400 sites: {many:?}");
+}
+
+/// A disk in the network that hangs is one of the moments at which somebody wants to know what goes on.
+#[tokio::test]
+async fn metrics_and_status_are_told_while_the_disk_hangs() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url()).site("mirror.every", "1h")).await;
+    let pointer = edge.state_dir().join("snapshots/shop/current");
+    eventually("the first snapshot", secs(60), async || pointer.is_file().then_some(())).await;
+    // whoever opens it hangs, as nobody ever writes to it
+    let hangs = edge.dir().join("hangs");
+    let made = std::process::Command::new("mkfifo").arg(&hangs).status();
+    assert!(made.unwrap().success());
+    std::fs::rename(&hangs, &pointer).unwrap();
+    // what was looked at less than two seconds ago is not looked at again: some of these do look
+    let begun = Instant::now();
+    while begun.elapsed() < secs(4) {
+        let metrics = edge.admin().patience(secs(20)).get("/metrics").await;
+        assert!(metrics.text().contains("katahai_site_state{"));
+        assert_eq!(edge.admin().patience(secs(20)).get("/api/v1/status").await.status, 200);
+    }
+    edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
+}

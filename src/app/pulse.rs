@@ -45,15 +45,18 @@ impl App {
     }
 
     /// What the last crawl has found, the site's state knows at once: that many addresses show the same is held against the
-    /// site until it is proven.
+    /// site until it is proven; what else it found to be wrong is looked into.
     fn hear(&self, site: &Site, now: Now) {
         let Some(ended) = self.crawler(&site.config.name).and_then(|crawler| crawler.last_outcome()) else {
             return;
         };
         let is_new = site.watch.hear(ended.at);
-        let Ok(Outcome::Kept { broken, .. }) = &ended.result else { return };
-        if is_new && broken.iter().any(|broken| broken.rule == Rule::Uniform) {
+        let Ok(Outcome::Kept { broken, report, .. }) = &ended.result else { return };
+        let says = |rules: &[Rule]| is_new && broken.iter().any(|broken| rules.contains(&broken.rule));
+        if says(&[Rule::Uniform]) {
             site.watch.raise(Cause::Uniform, now);
+        } else if says(&[Rule::Turned, Rule::KeyPage]) {
+            site.watch.doubted(&report.gate.turned);
         }
     }
 

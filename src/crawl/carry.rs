@@ -9,6 +9,7 @@
 
 use super::admission::{self, Refusal};
 use super::fates::{Fate, Fates, Leads};
+use crate::failure::Cause;
 use crate::snapshot::{Class, Notes, Page};
 
 /// Good crawls in a row that have heard of a login, or of another site, until that is believed.
@@ -60,6 +61,16 @@ impl Turn {
             Turn::Login | Turn::Unauthorized => "login",
             Turn::Forbidden => Refusal::Forbidden.code(),
             Turn::Other(code) => code,
+        }
+    }
+
+    /// Whether visitors are likely to meet with the same: a wall may stand before crawlers only, and who wants a login, wants
+    /// it on purpose.
+    pub(super) fn is_for_everybody(self) -> bool {
+        match self {
+            Turn::Login | Turn::Unauthorized | Turn::Forbidden => false,
+            Turn::Elsewhere => true,
+            Turn::Other(code) => code != Cause::BotWall.code(),
         }
     }
 

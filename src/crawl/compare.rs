@@ -8,6 +8,10 @@ use crate::snapshot::{BlobId, Class, Page};
 /// A page's share of its old text in percent; what has doubled and more is one.
 const SHARES: usize = 201;
 
+/// Pages that are named of those that have turned into something else. Few: what becomes of them counts as much as what
+/// visitors meet with, and they were not met with by chance.
+const SAMPLES: usize = 3;
+
 /// What has been seen so far. A few bytes for each page.
 #[derive(Debug)]
 pub(super) struct Comparison {
@@ -76,7 +80,12 @@ impl Comparison {
     fn turned(&mut self, old: &Page, heard: Heard) {
         self.turned.of += 1;
         match heard {
-            Heard::Turned(turn) => *self.turned.into.entry(turn.code().to_owned()).or_default() += 1,
+            Heard::Turned(turn) => {
+                *self.turned.into.entry(turn.code().to_owned()).or_default() += 1;
+                if turn.is_for_everybody() && self.turned.samples.len() < SAMPLES {
+                    self.turned.samples.push(old.key.clone());
+                }
+            }
             Heard::Missing | Heard::Gone => self.turned.missing += 1,
             Heard::Anew | Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) => {
                 return;
@@ -264,5 +273,6 @@ mod tests {
         let into: Vec<_> = before.turned.into.into_iter().collect();
         assert_eq!(into, [("elsewhere".to_owned(), 1), ("silent".to_owned(), 1)]);
         assert_eq!(before.turned.example.as_deref(), Some("/a"));
+        assert_eq!(before.turned.samples, ["/d", "/e"], "not what the site says is gone");
     }
 }

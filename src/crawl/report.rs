@@ -94,6 +94,9 @@ pub struct Gate {
     pub passed: bool,
     /// The rules that it broke, with the numbers.
     pub broken: Vec<Broken>,
+    /// Some of the pages that have turned into something else, by their keys. Not written down: they are looked into at once.
+    #[serde(skip)]
+    pub turned: Vec<String>,
 }
 
 /// One reason and what it struck.

@@ -96,7 +96,8 @@ pub(super) async fn fill<F: Fetch>(
     let mut report = done.report;
     report.counts = progress.read();
     report.lose(evidence.lost_assets.into_iter().map(|asset| asset.path));
-    report.gate = Gate { passed: broken.is_empty(), broken };
+    let turned = evidence.before.map(|before| before.turned.samples).unwrap_or_default();
+    report.gate = Gate { passed: broken.is_empty(), broken, turned };
     let mut character = done.character.written();
     if let Some(shell) = done.shell {
         character[FALLBACK_PAGE] = shell.into();

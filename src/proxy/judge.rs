@@ -272,6 +272,6 @@ impl Judge for SiteJudge {
 }
 
 /// Whether a failure is in what the server answered: the table of causes follows a request on its way.
-fn is_of_the_answer(cause: Cause) -> bool {
+pub(super) fn is_of_the_answer(cause: Cause) -> bool {
     (Cause::BodyStalled..=Cause::WrongPage).contains(&cause)
 }

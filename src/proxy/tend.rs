@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Request, header};
 
 use super::fetch::{Allowance, direct, outgoing};
+use super::judge::is_of_the_answer;
 use super::requisites;
 use super::site::Site;
 use super::uniform;
@@ -102,6 +103,7 @@ async fn round(site: &Arc<Site>) -> Duration {
         prove(site, now).await;
         return Duration::ZERO;
     }
+    doubt(site, now).await;
     requisites::look_into(site).await;
     let due = site.watch.due(AT_ONCE, now.mono);
     if due.is_empty() {
@@ -116,15 +118,7 @@ async fn round(site: &Arc<Site>) -> Duration {
 
 /// Whether the site is there again: its key pages, proven now, and most of the pages that were bad.
 async fn prove(site: &Arc<Site>, now: Now) {
-    let is_asked = |member: &&crate::origin::Member| {
-        member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
-    };
-    let origin = site.origins.members().iter().find(is_asked).map(|member| member.origin.clone());
-    let proven = match origin {
-        Some(origin) => origin.prove(now.mono, site.config.failover.timeout).await,
-        None => Err(Cause::KnownDown.into()),
-    };
-    if proven.is_ok() {
+    if key_pages(site, now).await.is_ok() {
         site.watch.hasten(now.mono);
         let due = site.watch.due(AT_ONCE, clock::instant());
         if ask_all(site, due).await {
@@ -135,6 +129,37 @@ async fn prove(site: &Arc<Site>, now: Now) {
     }
     let (least, most) = UNPROVEN;
     tokio::time::sleep(site.config.health.interval.clamp(least, most)).await;
+}
+
+/// Has the key pages asked for now.
+async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
+    let is_asked = |member: &&crate::origin::Member| {
+        member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
+    };
+    match site.origins.members().iter().find(is_asked) {
+        Some(member) => member.origin.clone().prove(now.mono, site.config.failover.timeout).await,
+        None => Err(Cause::KnownDown.into()),
+    }
+}
+
+/// Looks into what a held crawl has found. Most key pages bad: the site is not there, until it is proven. One of them, or one
+/// of the crawl's samples: it is marked, and comes from its copy. What is well by now, nobody hears of.
+async fn doubt(site: &Site, now: Now) {
+    let Some(pages) = site.watch.doubt.take() else { return };
+    if let Err(failure) = key_pages(site, now).await {
+        if is_of_the_answer(failure.cause) {
+            tracing::warn!(site = %site.config.name, error = %failure, "what a crawl has found is so: the site is not there");
+            site.watch.raise(failure.cause, clock::now());
+        }
+        return;
+    }
+    let (scheme, host) =
+        (if site.config.tls.is_some() { "https" } else { "http" }, site.config.canonical_host());
+    let due = |key: &str| {
+        let url = format!("{scheme}://{}{key}", host.unwrap_or("localhost"));
+        Due { key: key.into(), url: url.into() }
+    };
+    ask_all(site, pages.iter().map(|key| due(key)).collect()).await;
 }
 
 /// Asks for these pages; whether half of them, or more, are the site's.

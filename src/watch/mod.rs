@@ -2,6 +2,7 @@
 //! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`Watch`] holds them together
 //! for all who ask and tell at once.
 
+mod doubt;
 mod lacking;
 mod late;
 mod memo;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Now;
 use crate::failure::Cause;
+pub use doubt::Doubt;
 pub use lacking::Suspect;
 use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
@@ -57,6 +59,8 @@ pub struct Watch {
     saved: AtomicU64,
     /// Whether the last writing failed: it is told once.
     unwritable: AtomicBool,
+    /// What a crawl has found, and nobody has looked into.
+    pub doubt: Doubt,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }
@@ -267,6 +271,13 @@ impl Watch {
     /// Whether a crawl that ended at this time is news; from now on it is not.
     pub fn hear(&self, ended: SystemTime) -> bool {
         self.inner().heard.replace(ended) != Some(ended)
+    }
+
+    /// A crawl was held for what it found. Whether the site is still so, is looked into at once; a few of the pages that had
+    /// turned into something else, by their keys.
+    pub fn doubted(&self, pages: &[String]) {
+        self.doubt.raise(pages.iter().map(String::as_str));
+        self.woken.notify_one();
     }
 
     /// Something else than visitors' answers says that the site is not there: it is not until it is proven.

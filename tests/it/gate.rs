@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::support::faults::Refuse;
+use crate::support::wire::Asked;
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
 /// Articles of the magazine.
 const ARTICLES: usize = 40;
 
-type Say = Box<dyn Fn(&str) -> Option<Page> + Send + Sync>;
+type Say = Box<dyn Fn(&Asked) -> Option<Page> + Send + Sync>;
 
 /// A magazine of forty articles, that may fall ill.
 struct Magazine {
@@ -43,7 +44,7 @@ impl Magazine {
         let said = says.clone();
         let links: String = (1..=articles).map(|n| format!("<a href=/a/{n}>{n}</a> ")).collect();
         origin.make(move |asked| {
-            if let Some(page) = said.lock().unwrap().as_ref().and_then(|say| say(&asked.target)) {
+            if let Some(page) = said.lock().unwrap().as_ref().and_then(|say| say(asked)) {
                 return Some(page);
             }
             match &*asked.target {
@@ -65,6 +66,10 @@ impl Magazine {
     }
 
     fn says(&self, say: impl Fn(&str) -> Option<Page> + Send + Sync + 'static) {
+        self.answers(move |asked| say(&asked.target));
+    }
+
+    fn answers(&self, say: impl Fn(&Asked) -> Option<Page> + Send + Sync + 'static) {
         *self.says.lock().unwrap() = Some(Box::new(say));
     }
 }
@@ -142,13 +147,14 @@ fn is_page(target: &str) -> bool {
     !matches!(target, "/health" | "/style.css" | "/robots.txt" | "/sitemap.xml" | "/favicon.ico")
 }
 
+const DATABASE: &str = "<title>Database Error</title><div id=container><h1>A Database Error Occurred</h1><p>Unable to \
+                        connect to your database server using the provided settings.</p><p>Filename: \
+                        core/Loader.php</p><p>Line Number: 346</p></div>";
+
 #[tokio::test]
 async fn a_suspended_site_does_not_overwrite_its_copy() {
-    let database = "<title>Database Error</title><div id=container><h1>A Database Error Occurred</h1><p>Unable to \
-                    connect to your database server using the provided settings.</p><p>Filename: \
-                    core/Loader.php</p><p>Line Number: 346</p></div>";
     let expected = ["key-page", "key-page", "empty", "shrunk", "turned"];
-    ill(move |target| is_page(target).then(|| Page::html(database)), &expected, false).await;
+    ill(|target| is_page(target).then(|| Page::html(DATABASE)), &expected, false).await;
 }
 
 #[tokio::test]
@@ -175,6 +181,55 @@ async fn a_site_behind_a_wall_or_a_login_does_not_overwrite_its_copy() {
 #[tokio::test]
 async fn a_release_that_lost_its_styles_does_not_overwrite_its_copy() {
     ill(|target| (target == "/style.css").then(Page::not_found), &["key-assets"], true).await;
+}
+
+/// A site that nobody but the crawler looks at: no visitor comes, and checks are rare.
+async fn unwatched() -> (Magazine, Edge) {
+    let magazine = Magazine::open().await;
+    let config = Config::before(&magazine.origin.url()).site("health.interval", "10m");
+    let edge = Edge::start(config).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    (magazine, edge)
+}
+
+#[tokio::test]
+async fn what_a_held_crawl_has_found_the_state_knows_at_once() {
+    let (magazine, edge) = unwatched().await;
+    magazine.says(|target| target.starts_with("/a/1").then(|| Page::html(DATABASE)));
+    let last = recrawl(&edge).await;
+    assert_eq!(rules(&last), ["turned"], "{last}");
+    edge.until("degraded").await;
+    let site = edge.site().await;
+    assert_eq!(site["cause"]["code"], "database-error", "{site}");
+    magazine.says(|target| is_page(target).then(|| Page::html(DATABASE)));
+    assert!(rules(&recrawl(&edge).await).contains(&"key-page".to_owned()));
+    edge.until("down").await;
+    let site = edge.site().await;
+    assert_eq!(site["cause"]["code"], "database-error", "{site}");
+    magazine.says(|_| None);
+    edge.until("up").await;
+}
+
+#[tokio::test]
+async fn a_held_crawl_does_not_bring_down_what_is_well_when_it_is_looked_into() {
+    let (magazine, edge) = unwatched().await;
+    let is_upkeep =
+        |asked: &Asked| asked.header("user-agent").is_some_and(|agent| agent.ends_with("(check)"));
+    magazine
+        .answers(move |asked| (!is_upkeep(asked) && is_page(&asked.target)).then(|| Page::html(DATABASE)));
+    magazine.origin.forget();
+    assert!(rules(&recrawl(&edge).await).contains(&"turned".to_owned()));
+    // the samples are asked for when the key pages are proven
+    let is_sample = |asked: &Asked| is_upkeep(asked) && asked.target.starts_with("/a/");
+    eventually("a look at the samples", secs(15), async || {
+        (magazine.origin.asked().iter().filter(|asked| is_sample(asked)).count() >= 3).then_some(())
+    })
+    .await;
+    assert_eq!(edge.state().await, "up");
+    let fell = |line: &String| line.contains("changed state") && !line.contains("to=\"up\"");
+    assert!(!edge.log().iter().any(fell), "{:?}", edge.log().iter().find(|line| fell(line)));
+    assert!(edge.get("/a/17").await.text().contains("Article 17 has this to say"), "its copy, or itself");
 }
 
 #[tokio::test]

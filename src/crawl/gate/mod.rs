@@ -125,6 +125,8 @@ pub struct Turned {
     pub into: BTreeMap<String, u64>,
     /// One of them.
     pub example: Option<String>,
+    /// Some of those that are something else, and that are worth another look.
+    pub samples: Vec<String>,
 }
 
 macro_rules! rules {

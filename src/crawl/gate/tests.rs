@@ -109,7 +109,7 @@ fn a_small_site_may_change_a_page() {
         b.pages = 5;
         b.both = 4;
         b.merged = 2;
-        b.turned = Turned { of: 5, missing: 0, into: [("login".into(), 2)].into(), example: None };
+        b.turned = Turned { of: 5, missing: 0, into: [("login".into(), 2)].into(), ..Turned::default() };
     });
     assert_eq!(rules(&small), [""; 0]);
     small.before.as_mut().unwrap().turned.into.insert("login".into(), 3);
@@ -241,7 +241,8 @@ fn success_in_no_time_must_bring_as_much_as_ever() {
 fn pages_that_have_turned_into_something_else_do_not_pass() {
     let of = |missing, into: &[(&str, u64)]| {
         let into = into.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
-        let turned = Turned { of: 100, missing, into, example: Some("/a".into()) };
+        let example = Some("/a".into());
+        let turned = Turned { of: 100, missing, into, example, samples: Vec::new() };
         with(move |_, b| b.turned = turned)
     };
     assert_eq!(rules(&of(25, &[])), [""; 0]);

@@ -50,9 +50,55 @@ impl Pace {
     }
 }
 
+/// For so long an answer waits for a reader who keeps up.
+pub const BEHIND: Duration = Duration::from_secs(1);
+
+/// Whether the reader of an answer keeps up with whoever sends it: for whom it waits, and whether it has ever waited for
+/// the reader.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lag {
+    since: Option<Instant>,
+    was_behind: bool,
+}
+
+impl Lag {
+    /// There is something for the reader. Until the sender is waited for again, however much is read meanwhile, it is the
+    /// reader whom the answer waits for.
+    pub fn give(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// The reader has taken all that there is.
+    pub fn catch_up(&mut self, now: Instant) {
+        self.was_behind = self.has_let_wait(now);
+        self.since = None;
+    }
+
+    /// Whether the sender may have given up because of the reader: its time to write runs while nobody reads.
+    pub fn has_let_wait(&self, now: Instant) -> bool {
+        self.was_behind || self.since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_lets_wait_who_does_not_take_what_there_is() {
+        let start = crate::clock::instant();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut lag = Lag::default();
+        assert!(!lag.has_let_wait(at(9000)), "the sender has sent nothing");
+        lag.give(start);
+        lag.catch_up(at(900));
+        assert!(!lag.has_let_wait(at(9000)));
+        lag.give(at(9000));
+        lag.give(at(9900));
+        assert!(lag.has_let_wait(at(10_000)), "never caught up since");
+        lag.catch_up(at(10_000));
+        assert!(lag.has_let_wait(at(10_001)), "the sender's time may be over later");
+    }
 
     /// Sends `bytes` every `every` seconds; the second at which that is given up, of an hour.
     fn given_up(bytes: u64, every: u64) -> Option<u64> {

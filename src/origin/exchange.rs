@@ -21,6 +21,7 @@ use tokio::time::Sleep;
 use super::connect::Io;
 use super::pool::Pool;
 use super::seats::Seat;
+use crate::clock;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
@@ -192,7 +193,9 @@ pub struct AnswerBody {
     name: Arc<str>,
     stall: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    _seat: Option<Seat>,
+    /// Since when it waits for the visitor; `None` while the origin is waited for.
+    behind: Option<Instant>,
+    seat: Option<Seat>,
 }
 
 impl AnswerBody {
@@ -205,7 +208,11 @@ impl AnswerBody {
         seat: Seat,
     ) -> AnswerBody {
         let pool = Arc::downgrade(pool);
-        AnswerBody { incoming, connection, pool, name, stall, timer: None, _seat: Some(seat) }
+        let seat = Some(seat);
+        let mut body =
+            AnswerBody { incoming, connection, pool, name, stall, timer: None, behind: None, seat };
+        body.wait_for_visitor(); // he may never ask for any of it
+        body
     }
 
     /// The body of an answer whose connection is not kept.
@@ -217,7 +224,8 @@ impl AnswerBody {
             name: "".into(),
             stall,
             timer: None,
-            _seat: None,
+            behind: None,
+            seat: None,
         }
     }
 
@@ -246,6 +254,26 @@ impl AnswerBody {
         Pin::new(&mut self.incoming).poll_frame(&mut unwoken)
     }
 
+    /// There is something for the visitor. Until the origin is waited for again, however much he reads meanwhile, it is
+    /// he whom the answer waits for.
+    fn wait_for_visitor(&mut self) {
+        if self.behind.is_none() && !self.incoming.is_end_stream() {
+            let now = clock::instant();
+            self.behind = Some(now);
+            if let Some(seat) = &mut self.seat {
+                seat.wait_for_visitor(now);
+            }
+        }
+    }
+
+    fn wait_for_origin(&mut self) {
+        if self.behind.take().is_some()
+            && let Some(seat) = &mut self.seat
+        {
+            seat.wait_for_origin();
+        }
+    }
+
     fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stall = self.stall;
         self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall))).as_mut().poll(cx)
@@ -259,15 +287,19 @@ impl http_body::Body for AnswerBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = self.get_mut();
         match this.poll_incoming(cx) {
-            Poll::Pending => match this.poll_stall(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => {
-                    this.connection = None;
-                    Poll::Ready(Some(Err(Failure::new(Cause::BodyStalled))))
+            Poll::Pending => {
+                this.wait_for_origin();
+                match this.poll_stall(cx) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(()) => {
+                        this.connection = None;
+                        Poll::Ready(Some(Err(Failure::new(Cause::BodyStalled))))
+                    }
                 }
-            },
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 this.timer = None;
+                this.wait_for_visitor();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -276,6 +308,7 @@ impl http_body::Body for AnswerBody {
             }
             Poll::Ready(None) => {
                 this.release();
+                this.seat = None;
                 Poll::Ready(None)
             }
         }

@@ -400,13 +400,13 @@ impl Origin {
             Turn::Never => return Err(Cause::Busy),
         };
         let begun = clock::instant();
-        match Box::pin(tokio::time::timeout(sending.wait, turn)).await {
+        match Box::pin(tokio::time::timeout(sending.wait, self.seats.wait(turn))).await {
             // who queued before the fall is not to be the herd of the return
-            Ok(Ok(_)) if self.standing() == Standing::Down && sending.whom == Whom::Usable => {
+            Ok(Some(_)) if self.standing() == Standing::Down && sending.whom == Whom::Usable => {
                 Err(self.fallen_by())
             }
-            Ok(Ok(seat)) => Ok((seat, clock::instant().saturating_duration_since(begun))),
-            Ok(Err(_)) | Err(_) => Err(Cause::Busy),
+            Ok(Some(seat)) => Ok((seat, clock::instant().saturating_duration_since(begun))),
+            Ok(None) | Err(_) => Err(Cause::Busy),
         }
     }
 

@@ -2,14 +2,20 @@
 //!
 //! A client may hold a quarter of the open seats, and more only while more than half of them are free. Whoever wants
 //! more waits in a queue of his own, and the queues take turns; so a client who asks for too much waits for himself.
+//!
+//! A seat is for what the origin has to do. Where an answer waits for its visitor, who reads slowly or not at all, its
+//! seat is lent to somebody who waits; as soon as the origin is waited for again, the answer has one again, beyond the
+//! open ones if need be. It counts in its client's share all the while.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::clock;
 use crate::http::client::ClientKey;
+use crate::http::pace::BEHIND;
 
 /// Every client may hold so many seats, where there are as many.
 const LEAST: usize = 4;
@@ -17,6 +23,10 @@ const LEAST: usize = 4;
 const WAITING_OF_ONE: usize = 1024;
 /// Requests of all clients that wait.
 const WAITING: usize = 16_384;
+/// Answers without a seat for each open one, at most: each holds a connection to the origin.
+const LENT: usize = 4;
+/// Whoever waits looks this often whether there is a seat to be lent.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug)]
@@ -27,14 +37,23 @@ struct State {
     open: usize,
     taken: usize,
     waiting: usize,
+    /// Seats whose answers wait for their visitors, the longest first. A number tells those of one moment apart.
+    behind: BTreeSet<Behind>,
+    last: u64,
+    /// Answers whose seats are lent.
+    lent: usize,
     clients: HashMap<ClientKey, Share>,
     /// Clients with a queue, each once, the next one first.
     turns: VecDeque<ClientKey>,
 }
 
+/// Since when an answer waits for its visitor, and which one it is.
+type Behind = (Instant, u64);
+
 /// What one client holds, and waits for.
 #[derive(Debug, Default)]
 struct Share {
+    /// Those that are lent among them.
     held: usize,
     queue: VecDeque<oneshot::Sender<Seat>>,
 }
@@ -45,6 +64,8 @@ pub(super) struct Seat {
     /// `None` once it has been given back.
     seats: Option<Arc<Seats>>,
     client: ClientKey,
+    /// While its answer waits for the visitor.
+    behind: Option<Behind>,
 }
 
 /// Beside an answer: how long its request waited in our own queue.
@@ -62,10 +83,11 @@ pub(super) enum Turn {
     Never,
 }
 
-/// Whether a client who holds `held` seats may take one more, when `taken` of the `open` ones are taken.
+/// Whether a client who holds `held` seats may take one more, when `taken` of the `open` ones are taken. He may hold more
+/// than are taken: those that are lent.
 fn may_take(held: usize, taken: usize, open: usize) -> bool {
     let share = (open / 4).max(LEAST);
-    taken < open && (held < share || open - taken > open / 2)
+    taken < open && (held < share || open.saturating_sub(taken.max(held)) > open / 2)
 }
 
 impl Seats {
@@ -81,7 +103,7 @@ impl Seats {
         if share.queue.is_empty() && may_take(share.held, taken, open) {
             share.held += 1;
             state.taken += 1;
-            return Turn::Now(Seat { seats: Some(self.clone()), client });
+            return Turn::Now(Seat { seats: Some(self.clone()), client, behind: None });
         }
         if share.queue.len() >= WAITING_OF_ONE {
             let before = share.queue.len();
@@ -125,8 +147,39 @@ impl Seats {
         state.taken >= state.open
     }
 
-    fn give_back(self: &Arc<Self>, client: ClientKey) {
+    /// Waits for a seat, among those that are lent, too.
+    pub(super) async fn wait(self: &Arc<Self>, mut turn: oneshot::Receiver<Seat>) -> Option<Seat> {
+        loop {
+            self.lend(clock::instant());
+            if let Ok(seat) = tokio::time::timeout(LOOK, &mut turn).await {
+                return seat.ok();
+            }
+        }
+    }
+
+    /// Lends the seats of visitors who are behind to those who wait.
+    fn lend(self: &Arc<Self>, now: Instant) {
         let mut state = self.lock();
+        let most = (state.waiting + state.taken).saturating_sub(state.open);
+        let most = most.min((state.open * LENT).saturating_sub(state.lent));
+        let mut lent = 0;
+        while lent < most
+            && let Some(&(since, _)) = state.behind.first()
+            && now.saturating_duration_since(since) >= BEHIND
+        {
+            state.behind.pop_first();
+            lent += 1;
+        }
+        state.lent += lent;
+        state.taken -= lent;
+        if lent > 0 {
+            self.hand_out(state);
+        }
+    }
+
+    fn give_back(self: &Arc<Self>, client: ClientKey, behind: Option<Behind>) {
+        let mut state = self.lock();
+        state.sit_down(behind);
         state.taken -= 1;
         if let Some(share) = state.clients.get_mut(&client) {
             share.held -= 1;
@@ -175,7 +228,7 @@ impl State {
         }
         while let Some(waiting) = share.queue.pop_front() {
             self.waiting -= 1;
-            match waiting.send(Seat { seats: Some(seats.clone()), client }) {
+            match waiting.send(Seat { seats: Some(seats.clone()), client, behind: None }) {
                 Ok(()) => {
                     share.held += 1;
                     self.taken += 1;
@@ -188,6 +241,16 @@ impl State {
         false
     }
 
+    /// Whoever was behind has a seat again, if it was lent.
+    fn sit_down(&mut self, behind: Option<Behind>) {
+        if let Some(behind) = behind
+            && !self.behind.remove(&behind)
+        {
+            self.lent -= 1;
+            self.taken += 1;
+        }
+    }
+
     fn forget_if_idle(&mut self, client: ClientKey) {
         if self.clients.get(&client).is_some_and(|share| share.held == 0 && share.queue.is_empty()) {
             self.clients.remove(&client);
@@ -195,10 +258,30 @@ impl State {
     }
 }
 
+impl Seat {
+    /// From now on the answer waits for its visitor.
+    pub(super) fn wait_for_visitor(&mut self, now: Instant) {
+        if let (Some(seats), None) = (&self.seats, self.behind) {
+            let mut state = seats.lock();
+            state.last += 1;
+            let behind = (now, state.last);
+            state.behind.insert(behind);
+            self.behind = Some(behind);
+        }
+    }
+
+    /// The visitor has read what there was; the origin is waited for.
+    pub(super) fn wait_for_origin(&mut self) {
+        if let (Some(seats), Some(behind)) = (&self.seats, self.behind.take()) {
+            seats.lock().sit_down(Some(behind));
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(seats) = self.seats.take() {
-            seats.give_back(self.client);
+            seats.give_back(self.client, self.behind.take());
         }
     }
 }
@@ -286,6 +369,53 @@ mod tests {
         drop(seat);
         assert!(served.try_recv().is_ok());
         assert_eq!(seats.taken(), 0);
+    }
+
+    #[test]
+    fn who_waits_gets_the_seats_of_those_who_do_not_read() {
+        let seats = Arc::new(Seats::new(8));
+        let start = clock::instant();
+        let mut held: Vec<Seat> = (0..8).map(|n| now(&seats, n / 4).unwrap()).collect();
+        let mut third = later(&seats, 3);
+        held[0].wait_for_visitor(start);
+        held[1].wait_for_visitor(start);
+        held[1].wait_for_origin();
+        seats.lend(start + BEHIND / 2);
+        assert!(third.try_recv().is_err(), "not at once");
+        seats.lend(start + BEHIND);
+        let third = third.try_recv().unwrap();
+        let mut fourth = later(&seats, 4);
+        seats.lend(start + BEHIND * 2);
+        assert!(fourth.try_recv().is_err(), "all others work");
+        held[0].wait_for_origin();
+        assert_eq!(seats.taken(), 9, "he reads on, beyond the limit");
+        drop(third);
+        assert!(fourth.try_recv().is_err(), "which holds for those who come");
+        held[2].wait_for_visitor(start);
+        drop(held);
+        assert!(fourth.try_recv().is_ok());
+        let state = seats.lock();
+        assert_eq!((state.taken, state.lent, state.behind.len(), state.clients.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_lent_counts_in_its_clients_share_and_has_a_bound() {
+        let seats = Arc::new(Seats::new(8));
+        let start = clock::instant();
+        let late = start + BEHIND;
+        let mut lent = Vec::new();
+        let mut waiting = Vec::new();
+        for n in 1..=10 {
+            let mut held: Vec<Seat> = std::iter::from_fn(|| now(&seats, n)).collect();
+            held.iter_mut().for_each(|seat| seat.wait_for_visitor(start));
+            lent.extend(held);
+            waiting.extend((0..8).map(|_| later(&seats, n)));
+            seats.lend(late);
+        }
+        let held = waiting.iter_mut().filter_map(|turn| turn.try_recv().ok()).count() + lent.len();
+        assert!(seats.lock().lent <= 8 * LENT);
+        assert!(held <= 8 * (LENT + 1));
+        assert!(seats.lock().clients.values().all(|share| share.held <= LEAST));
     }
 
     #[test]

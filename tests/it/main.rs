@@ -46,6 +46,7 @@ mod reload;
 mod returning;
 mod serve;
 mod shutdown;
+mod slow_visitors;
 mod snapshot;
 mod streaming;
 mod told;

@@ -1,0 +1,45 @@
+//! Who sends or reads slowly costs himself, and neither the others nor the origin's good name.
+
+use crate::support::fixture;
+use crate::support::raw::{Raw, status};
+use crate::support::{Config, Edge, Origin, Page, secs};
+
+const FILM: u64 = 64 << 20;
+const SEATS: u32 = 8;
+
+fn before(origin: &Origin) -> Config {
+    Config::before(&origin.url())
+        .set("limits.in_flight_per_origin", SEATS)
+        .set("listen.trusted_proxies", ["127.0.0.0/8"])
+}
+
+/// A request of one of many clients that nobody else shares.
+async fn ask(edge: &Edge, target: &str, client: u32) -> Raw {
+    let mut raw = Raw::connect(edge.http()).await;
+    raw.send(format!(
+        "GET {target} HTTP/1.1\r\nHost: www.example.test\r\nX-Forwarded-For: 192.0.2.{client}\r\nCookie: a=b\r\n\r\n"
+    ))
+    .await;
+    raw
+}
+
+#[tokio::test]
+async fn who_does_not_read_keeps_no_seat() {
+    let origin = fixture::shop().await;
+    origin.page("/film", Page::streamed(FILM).header("cache-control", "no-store"));
+    origin.page("/live", Page::streamed(FILM).header("cache-control", "no-store").chunked());
+    let edge = Edge::start(before(&origin).site("failover.timeout", "20s")).await;
+    let mut unread = Vec::new();
+    for n in 0..2 * SEATS {
+        let mut raw = ask(&edge, ["/film", "/live"][n as usize % 2], n / 2).await;
+        assert_eq!(status(&raw.head(secs(10)).await), 200, "those who come after others that do not read");
+        unread.push(raw);
+    }
+    for n in 100..100 + 2 * SEATS {
+        assert_eq!(status(&ask(&edge, "/unseen", n).await.head(secs(10)).await), 404);
+    }
+    for raw in &mut unread {
+        assert!(raw.swallow(FILM).await >= FILM, "and whoever reads on gets all of it");
+    }
+    assert_eq!(status(&ask(&edge, "/unseen", 200).await.head(secs(10)).await), 404);
+}

@@ -15,7 +15,8 @@ use super::crowd::Place;
 use super::hold::broken;
 use crate::access_log::{AccessLog, Line};
 use crate::clock::{self, Now};
-use crate::failure::{Cause, Side};
+use crate::failure::{Cause, Failure, Side};
+use crate::http::pace::Lag;
 use crate::http::{Body, body};
 use crate::metrics::{Answer, InFlight, SiteMetrics};
 use crate::origin::Origin;
@@ -73,7 +74,9 @@ impl Ending {
             }
             Body::Incoming(_) | Body::Stream(_) => {
                 let body = std::mem::replace(response.body_mut(), Body::Empty);
-                let ended = Ended { inner: body, sent: 0, status: status.as_u16(), took, ending: self };
+                let (sent, status, mut lag) = (0, status.as_u16(), Lag::default());
+                lag.give(clock::instant()); // he may not even begin to read
+                let ended = Ended { inner: body, sent, status, took, lag, ending: self };
                 *response.body_mut() = Body::stream(ended);
             }
         }
@@ -162,7 +165,27 @@ struct Ended {
     sent: u64,
     status: u16,
     took: Duration,
+    lag: Lag,
     ending: Ending,
+}
+
+impl Ended {
+    /// An origin that gave up on a visitor who did not read has done nothing wrong.
+    fn broke_off(&mut self, failure: Failure) -> Failure {
+        let is_origins = failure.cause.side() == Side::Origin;
+        let failure = if is_origins && self.lag.has_let_wait(clock::instant()) {
+            Failure::new(Cause::VisitorGone).detail("he did not read, and the origin gave up").source(failure)
+        } else {
+            failure
+        };
+        self.ending.cause = Some(failure.cause);
+        if let (Some(origin), Side::Origin) = (&self.ending.origin, failure.cause.side()) {
+            let subject = &self.ending.subject;
+            origin.observe(Evidence::by(subject.uri.path(), subject.client), Seen::Bad(failure.cause));
+        }
+        tracing::debug!(error = %failure, "answer broke off");
+        failure
+    }
 }
 
 impl http_body::Body for Ended {
@@ -178,23 +201,18 @@ impl http_body::Body for Ended {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 this.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.lag.give(clock::instant());
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                let failure = broken(error);
-                this.ending.cause = Some(failure.cause);
-                if let Some(origin) = &this.ending.origin
-                    && failure.cause.side() == Side::Origin
-                {
-                    let subject = &this.ending.subject;
-                    let by = Evidence::by(subject.uri.path(), subject.client);
-                    origin.observe(by, Seen::Bad(failure.cause));
-                }
-                tracing::debug!(error = %failure, "answer broke off");
+                let failure = this.broke_off(broken(error));
                 Poll::Ready(Some(Err(failure.into())))
             }
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                this.lag.catch_up(clock::instant());
+                Poll::Pending
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! Who sends or reads slowly costs himself, and neither the others nor the origin's good name.
 
+use crate::support::faults::WriteTimeout;
 use crate::support::fixture;
 use crate::support::raw::{Raw, status};
-use crate::support::{Config, Edge, Origin, Page, secs};
+use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
 const FILM: u64 = 64 << 20;
 const SEATS: u32 = 8;
@@ -42,4 +43,29 @@ async fn who_does_not_read_keeps_no_seat() {
         assert!(raw.swallow(FILM).await >= FILM, "and whoever reads on gets all of it");
     }
     assert_eq!(status(&ask(&edge, "/unseen", 200).await.head(secs(10)).await), 404);
+}
+
+#[tokio::test]
+async fn an_origin_that_gives_up_on_who_does_not_read_has_done_nothing_wrong() {
+    let origin = fixture::shop().await;
+    origin.page("/film", Page::streamed(1 << 40).header("cache-control", "no-store"));
+    origin.fail_under("/film", WriteTimeout).await;
+    let edge = Edge::start(before(&origin)).await;
+    edge.until("up").await;
+    let mut raw = ask(&edge, "/film", 1).await;
+    raw.head(secs(10)).await;
+    eventually("the origin gives up", secs(30), async || {
+        (origin.asked_for("/film").len() == 1).then_some(())
+    })
+    .await;
+    // what lies in the buffers is still to be read, and then comes the end
+    tokio::time::sleep(secs(4)).await;
+    assert!(raw.swallow(1 << 40).await < 1 << 40);
+    drop(raw);
+    let line = eventually("the line of the log", secs(10), async || {
+        edge.log().into_iter().find(|line| line.contains("/film HTTP/1.1\"") && line.contains(" 200 "))
+    })
+    .await;
+    assert!(line.ends_with("visitor-gone"), "{line}");
+    assert_eq!(edge.state().await, "up");
 }

@@ -127,8 +127,8 @@ super::advice! {
         "訪問者向けのプロキシーでは受け付けない操作（CONNECT、TRACE）のリクエストがありました。",
         "特に対応は不要です。開放されたプロキシーを探すアクセスと考えられます。";
     VISITOR_GONE:
-        "The visitor left before the request was complete.",
+        "The visitor left before the request was complete, or did not read the answer until the origin gave up.",
         "It is ordinary, and there is nothing to do: a closed browser, or a lost line.",
-        "訪問者が、リクエストの途中で離れました。",
+        "訪問者が、リクエストの途中で離れたか、応答を読み取らないうちに、サーバーが送信を打ち切りました。",
         "通常のことですので、対応は不要です。ブラウザーを閉じたか、通信が切れたものです。";
 }

@@ -84,6 +84,15 @@ faults! {
         wire.send(&good.head[..good.head.len() / 2]).await?;
         Ok(After::Reset)
     }
+    /// A server's time to write: it sends on and on, and gives up on who takes nothing for two seconds.
+    WriteTimeout => |wire, good| {
+        wire.send(&good.head).await?;
+        let block = vec![b'.'; 64 << 10];
+        while let Ok(sent) = tokio::time::timeout(Duration::from_secs(2), wire.send(&block)).await {
+            sent?;
+        }
+        Ok(After::Reset)
+    }
     /// Something that is not HTTP.
     NotHttp => |wire, _good| {
         wire.send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n").await?;

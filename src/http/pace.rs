@@ -9,6 +9,8 @@ pub const GRACE: Duration = Duration::from_secs(20);
 pub const LEAST_RATE: u64 = 500;
 /// The longest time in which nothing comes at all, however fast it was before.
 pub const STILL: Duration = Duration::from_secs(30);
+/// So much time at most is earned ahead by sending fast: who has sent much is not slow for hours at somebody's cost.
+const AHEAD: Duration = Duration::from_secs(60);
 /// The same two for readers: what the kernel has taken moves in steps, and a film is paused.
 pub const READING: Duration = Duration::from_secs(60);
 
@@ -39,13 +41,28 @@ impl Pace {
         if bytes > 0 {
             self.bytes += bytes;
             self.moved = now;
+            let most = now + self.grace.max(AHEAD);
+            if self.by_rate().is_none_or(|until| until > most) {
+                (self.begun, self.bytes) = (most - self.grace, 0);
+            }
         }
+    }
+
+    /// So long it was somebody else who let it wait.
+    pub fn excuse(&mut self, time: Duration) {
+        self.begun += time;
+        self.moved += time;
+    }
+
+    /// When the bytes that have moved so far are too few.
+    fn by_rate(&self) -> Option<Instant> {
+        let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / LEAST_RATE);
+        self.begun.checked_add(self.grace + earned)
     }
 
     /// When it has to be given up, unless something moves before that.
     pub fn deadline(&self) -> Instant {
-        let earned = Duration::from_millis(self.bytes.saturating_mul(1000) / LEAST_RATE);
-        let by_rate = self.begun.checked_add(self.grace + earned).unwrap_or(self.moved + self.still);
+        let by_rate = self.by_rate().unwrap_or(self.moved + self.still);
         by_rate.min(self.moved + self.still)
     }
 }
@@ -83,6 +100,29 @@ impl Lag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn much_at_first_is_no_leave_to_trickle() {
+        let start = crate::clock::instant();
+        let at = |second: u64| start + Duration::from_secs(second);
+        let mut pace = Pace::sending(start);
+        pace.note(64 << 20, at(1));
+        let end = (2..1000).find(|second| {
+            let over = at(*second) >= pace.deadline();
+            pace.note(1, at(*second));
+            over
+        });
+        assert_eq!(end, Some(62));
+    }
+
+    #[test]
+    fn time_that_another_takes_is_not_the_senders() {
+        let start = crate::clock::instant();
+        let mut pace = Pace::sending(start);
+        assert_eq!(pace.deadline(), start + GRACE);
+        pace.excuse(Duration::from_secs(100));
+        assert_eq!(pace.deadline(), start + GRACE + Duration::from_secs(100));
+    }
 
     #[test]
     fn a_reader_lets_wait_who_does_not_take_what_there_is() {

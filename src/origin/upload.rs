@@ -84,7 +84,9 @@ impl http_body::Body for Watched {
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(Some(Err(this.upload.fail(Cause::VisitorGone).source(error).into())))
+                let own = error.downcast_ref::<Failure>().map(|failure| failure.cause);
+                let cause = own.unwrap_or(Cause::VisitorGone);
+                Poll::Ready(Some(Err(this.upload.fail(cause).source(error).into())))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,

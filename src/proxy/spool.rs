@@ -7,10 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tokio::time::Sleep;
 
 use super::render::{Segment, file_body};
 use crate::descriptors::{self, Use};
@@ -100,7 +102,7 @@ impl Spool {
             pace.note(data.len() as u64, now());
             left = left.checked_sub(data.len() as u64).ok_or(Cause::BodyTooLarge)?;
             if kept.add(data).await == More::Short {
-                return Ok(kept.into_body(Some(body)));
+                return Ok(kept.into_body(Some(Body::stream(Paced::new(body)))));
             }
             if body.is_end_stream() {
                 return Ok(kept.into_body(None));
@@ -110,7 +112,7 @@ impl Spool {
 }
 
 /// The runtime's own clock, which its timers go by.
-fn now() -> std::time::Instant {
+fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -260,6 +262,63 @@ impl Drop for Taken {
     }
 }
 
+/// A body that is passed on as it comes: it holds something of the origin's, so its sender has to keep the pace. The
+/// time that the origin takes between two pieces is not the sender's.
+struct Paced {
+    inner: Body,
+    pace: Pace,
+    /// When the last piece was given to the origin, until it asks for the next one.
+    given: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    fn new(inner: Body) -> Paced {
+        let now = now();
+        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Paced { inner, pace: Pace::sending(now), given: Some(now), timer }
+    }
+}
+
+impl http_body::Body for Paced {
+    type Data = Bytes;
+    type Error = body::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
+        let this = self.get_mut();
+        if let Some(given) = this.given.take() {
+            this.pace.excuse(now().saturating_duration_since(given));
+        }
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Pending => {
+                let deadline = this.pace.deadline().into();
+                if this.timer.deadline() != deadline {
+                    this.timer.as_mut().reset(deadline);
+                }
+                this.timer.as_mut().poll(cx).map(|()| Some(Err(Failure::new(Cause::BodyTooSlow).into())))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                let now = now();
+                this.pace.note(frame.data_ref().map_or(0, |data| data.len() as u64), now);
+                this.given = Some(now);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            ended @ Poll::Ready(None | Some(Err(_))) => ended,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
 /// What was kept, and then the rest.
 struct Again {
     parts: std::collections::VecDeque<Body>,
@@ -346,6 +405,29 @@ mod tests {
             assert!(hint.exact().is_none() && (65_000..70_000).contains(&hint.lower()), "{hint:?}");
             assert!(body.collect().await.unwrap().to_bytes() == expected(300, 1000));
             assert_eq!(in_use(&spool), (0, 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_passed_on_keeps_a_pace_and_the_origin_may_take_its_time() {
+        let slow = |every: u64| {
+            let pieces = stream::unfold(0, move |n| async move {
+                tokio::time::sleep(Duration::from_secs(if n == 0 { 0 } else { every })).await;
+                let size = if n == 0 { IN_MEMORY + 1 } else { 1 };
+                (n < 100).then(|| (Ok::<_, Failure>(Frame::data(Bytes::from(vec![0; size]))), n + 1))
+            });
+            Body::stream(StreamBody::new(Box::pin(pieces)))
+        };
+        let spool = Spool::in_memory();
+        let body = spool.collect(slow(1), 1 << 20).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let error = body.collect().await.unwrap_err().downcast::<Failure>().unwrap();
+        assert_eq!((error.cause, begun.elapsed().as_secs()), (Cause::BodyTooSlow, 20));
+
+        let mut body = spool.collect(slow(0), 1 << 20).await.unwrap();
+        while let Some(frame) = body.frame().await {
+            assert!(frame.is_ok());
+            tokio::time::sleep(Duration::from_secs(100)).await;
         }
     }
 

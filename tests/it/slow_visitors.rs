@@ -1,7 +1,7 @@
 //! Who sends or reads slowly costs himself, and neither the others nor the origin's good name.
 
 use crate::support::faults::WriteTimeout;
-use crate::support::fixture;
+use crate::support::fixture::{self, SIGNUP};
 use crate::support::raw::{Raw, status};
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
@@ -68,4 +68,48 @@ async fn an_origin_that_gives_up_on_who_does_not_read_has_done_nothing_wrong() {
     .await;
     assert!(line.ends_with("visitor-gone"), "{line}");
     assert_eq!(edge.state().await, "up");
+}
+
+/// Beginning with what is beyond memory, where there is no room on the disk.
+async fn an_upload_without_room() -> (Origin, Edge, Raw) {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(before(&origin).site("failover.timeout", "2s")).await;
+    edge.until("up").await;
+    let tmp = edge.state_dir().join("tmp");
+    _ = std::fs::remove_dir_all(&tmp);
+    std::fs::write(tmp, "no folder").unwrap();
+    let mut raw = Raw::connect(edge.http()).await;
+    raw.send(format!(
+        "POST {SIGNUP} HTTP/1.1\r\nHost: www.example.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ))
+    .await;
+    raw.send(format!("20000\r\n{}\r\n", "b".repeat(0x20000))).await;
+    (origin, edge, raw)
+}
+
+#[tokio::test]
+async fn an_upload_without_room_may_pause() {
+    let (origin, edge, mut raw) = an_upload_without_room().await;
+    tokio::time::sleep(secs(5)).await; // longer than the origin has for its answer
+    raw.send("0\r\n\r\n").await;
+    assert_eq!(status(&raw.head(secs(10)).await), 200);
+    assert_eq!(origin.posted(SIGNUP).await.body_len, 0x20000);
+    assert_eq!(edge.state().await, "up");
+}
+
+#[tokio::test]
+async fn an_upload_without_room_that_trickles_is_told_so() {
+    let (_origin, edge, mut raw) = an_upload_without_room().await;
+    let begun = std::time::Instant::now();
+    let head = loop {
+        raw.send("1\r\na\r\n").await;
+        let (text, _) = raw.until_end(secs(1)).await;
+        if !text.is_empty() {
+            break text;
+        }
+        assert!(begun.elapsed() < secs(60), "he holds a seat for ever");
+    };
+    assert_eq!(status(&head), 408, "{head}");
+    assert_eq!(edge.state().await, "up");
+    assert!(!edge.log().iter().any(|line| line.contains("silent")), "the origin is not to blame");
 }

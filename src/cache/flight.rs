@@ -2,7 +2,8 @@
 //!
 //! The first who asks leads: it fetches and says how it ended. The others follow: they wait, and share what came, the
 //! failure included, so that a dying origin is asked once and not a thousand times. A leader that vanishes (its
-//! visitor left, its task was ended) is replaced by one of its followers. Nobody waits beyond their own deadline.
+//! visitor left, its task was ended) is replaced by one of its followers; so is one whose visitor reads more slowly than the
+//! answer comes, as far as the others are concerned. Nobody waits beyond their own deadline.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +15,12 @@ use super::entry::Entry;
 use super::key::BuildHashed;
 use crate::clock::Now;
 use crate::failure::Failure;
+use crate::http::pace::Lag;
 
 /// For how long requests for a page that cannot be shared do not wait for each other.
 const ALONE: Duration = Duration::from_secs(10);
+/// So often a follower looks whether the leader's visitor keeps up.
+const LOOK: Duration = Duration::from_millis(250);
 /// Pages remembered as not shareable.
 const REMEMBERED: usize = 16_384;
 
@@ -30,9 +34,25 @@ pub struct Flights(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
-    flying: HashMap<u128, watch::Receiver<Option<Landing>>, BuildHashed>,
+    flying: HashMap<u128, Flight, BuildHashed>,
+    /// The number of the last flight.
+    last: u64,
     /// Hit-for-miss: pages whose answers could not be shared, until when not to try again.
     alone: HashMap<u128, Instant, BuildHashed>,
+}
+
+/// One fetch under way, as its followers see it.
+#[derive(Clone, Debug)]
+struct Flight {
+    number: u64,
+    landing: watch::Receiver<Option<Landing>>,
+    lag: Arc<Mutex<Lag>>,
+}
+
+impl Flight {
+    fn is_behind(&self) -> bool {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).is_behind(instant())
+    }
 }
 
 /// How a fetch ended.
@@ -67,6 +87,8 @@ pub enum Landed {
     Failed(Arc<Failure>),
     /// The leader vanished: fetch in its place.
     Lead(Leader),
+    /// The leader's visitor does not read what has come: fetch in its place, whole, for all who wait.
+    TakeOver(Leader),
     /// The deadline passed first.
     TimedOut,
 }
@@ -95,12 +117,28 @@ impl Flights {
     }
 
     fn enter(&self, mut table: MutexGuard<'_, Table>, key: FlightKey) -> Role {
-        if let Some(landing) = table.flying.get(&key.0) {
-            return Role::Follower(Waiter { flights: self.clone(), key, landing: landing.clone() });
+        if let Some(flight) = table.flying.get(&key.0) {
+            return Role::Follower(Waiter { flights: self.clone(), key, flight: flight.clone() });
         }
+        Role::Leader(self.begin(&mut table, key))
+    }
+
+    fn begin(&self, table: &mut Table, key: FlightKey) -> Leader {
         let (tell, landing) = watch::channel(None);
-        table.flying.insert(key.0, landing);
-        Role::Leader(Leader { flights: self.clone(), key, tell })
+        table.last += 1;
+        let (number, lag) = (table.last, Arc::default());
+        let leader = Leader { flights: self.clone(), key, number, tell, lag: Arc::clone(&lag) };
+        table.flying.insert(key.0, Flight { number, landing, lag });
+        leader
+    }
+
+    /// Takes the place of a leader who is behind, unless another has already.
+    fn take_over(&self, key: FlightKey, behind: &Flight) -> Role {
+        let mut table = self.table();
+        match table.flying.get(&key.0) {
+            Some(flight) if flight.number == behind.number => Role::Leader(self.begin(&mut table, key)),
+            Some(_) | None => self.enter(table, key),
+        }
     }
 
     /// The lock guards two maps and is never held while waiting; a panic while it is held leaves both usable.
@@ -128,7 +166,9 @@ impl Table {
 pub struct Leader {
     flights: Flights,
     key: FlightKey,
+    number: u64,
     tell: watch::Sender<Option<Landing>>,
+    lag: Arc<Mutex<Lag>>,
 }
 
 impl Leader {
@@ -141,6 +181,30 @@ impl Leader {
     pub fn not_shareable(self, now: Now) {
         self.flights.table().remember_alone(self.key.0, now);
         self.land(Landing::NotShareable);
+    }
+
+    /// There is something for the leader's visitor to read.
+    pub fn give(&self) {
+        self.lag().give(instant());
+    }
+
+    /// He has read all that has come.
+    pub fn catch_up(&self) {
+        self.lag().catch_up(instant());
+    }
+
+    /// Whether he has let the origin wait, so that what became of it says nothing to the others.
+    pub fn has_let_wait(&self) -> bool {
+        self.lag().has_let_wait(instant())
+    }
+
+    /// Whether another has taken its place, and brings what is newer.
+    pub fn is_replaced(&self) -> bool {
+        self.flights.table().flying.get(&self.key.0).is_none_or(|flight| flight.number != self.number)
+    }
+
+    fn lag(&self) -> MutexGuard<'_, Lag> {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// There is no answer.
@@ -157,7 +221,11 @@ impl Leader {
 impl Drop for Leader {
     fn drop(&mut self) {
         // before `tell` goes: who is woken by that must not find this flight again
-        self.flights.table().flying.remove(&self.key.0);
+        let mut table = self.flights.table();
+        // another may have taken its place
+        if table.flying.get(&self.key.0).is_some_and(|flight| flight.number == self.number) {
+            table.flying.remove(&self.key.0);
+        }
     }
 }
 
@@ -167,7 +235,7 @@ impl Drop for Leader {
 pub struct Waiter {
     flights: Flights,
     key: FlightKey,
-    landing: watch::Receiver<Option<Landing>>,
+    flight: Flight,
 }
 
 impl Waiter {
@@ -179,22 +247,35 @@ impl Waiter {
 
     async fn ended(mut self) -> Landed {
         loop {
-            let landing = self.landing.wait_for(Option::is_some).await.ok().and_then(|l| l.clone());
-            match landing {
-                Some(Landing::Stored(entry)) => return Landed::Stored(entry),
-                Some(Landing::NotShareable) => return Landed::Alone,
-                Some(Landing::Failed(failure)) => return Landed::Failed(failure),
-                None => {}
-            }
-            // the leader vanished: the first to get here takes its place
-            match self.flights.enter(self.flights.table(), self.key) {
+            let landing = self.flight.landing.wait_for(Option::is_some);
+            let landed = tokio::time::timeout(LOOK, landing).await;
+            let role = match landed.map(|landing| landing.ok().and_then(|landing| landing.clone())) {
+                Ok(landing) => match landing {
+                    Some(Landing::Stored(entry)) => return Landed::Stored(entry),
+                    Some(Landing::NotShareable) => return Landed::Alone,
+                    Some(Landing::Failed(failure)) => return Landed::Failed(failure),
+                    // the leader vanished: the first to get here takes its place
+                    None => self.flights.enter(self.flights.table(), self.key),
+                },
+                Err(_) if self.flight.is_behind() => match self.flights.take_over(self.key, &self.flight) {
+                    Role::Leader(leader) => return Landed::TakeOver(leader),
+                    other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => other,
+                },
+                Err(_) => continue,
+            };
+            match role {
                 Role::Leader(leader) => return Landed::Lead(leader),
-                Role::Follower(waiter) => self.landing = waiter.landing,
+                Role::Follower(waiter) => self.flight = waiter.flight,
                 Role::Alone => return Landed::Alone,
                 Role::Came(entry) => return Landed::Stored(entry),
             }
         }
     }
+}
+
+/// The runtime's own clock, which its timers go by.
+fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]
@@ -269,8 +350,30 @@ mod tests {
         match second.wait(soon()).await {
             Landed::Lead(leader) => drop(leader),
             Landed::Stored(_) => {}
-            other @ (Landed::Alone | Landed::Failed(_) | Landed::TimedOut) => panic!("{other:?}"),
+            other @ (Landed::Alone | Landed::Failed(_) | Landed::TakeOver(_) | Landed::TimedOut) => {
+                panic!("{other:?}")
+            }
         }
+        assert_eq!(flights.under_way(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_who_does_not_read_is_not_waited_for() {
+        let flights = Flights::default();
+        let (slow, first, second) = (lead(&flights), follow(&flights), follow(&flights));
+        slow.give();
+        let until = (tokio::time::Instant::now() + Duration::from_secs(20)).into_std();
+        let second = tasks::detached(second.wait(until));
+        let Landed::TakeOver(leader) = first.wait(until).await else { panic!("nobody leads") };
+        assert!(slow.is_replaced() && !leader.is_replaced());
+        drop(slow);
+        assert_eq!(flights.under_way(), 1, "his end is not the new flight's");
+        leader.give();
+        leader.catch_up();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!second.is_finished(), "the origin is waited for");
+        leader.stored(page());
+        assert!(matches!(second.await, Ok(Landed::Stored(_))));
         assert_eq!(flights.under_way(), 0);
     }
 
@@ -340,7 +443,7 @@ mod tests {
                     let leader = match flights.join(KEY, now()) {
                         Role::Leader(leader) => leader,
                         Role::Follower(waiter) => match waiter.wait(soon()).await {
-                            Landed::Lead(leader) => leader,
+                            Landed::Lead(leader) | Landed::TakeOver(leader) => leader,
                             Landed::TimedOut => panic!("waited for ever"),
                             Landed::Stored(_) | Landed::Alone | Landed::Failed(_) => return,
                         },

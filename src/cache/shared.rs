@@ -101,7 +101,9 @@ mod tests {
                     Landed::Stored(entry) if entry.shared_with(&ask) => return text(entry),
                     Landed::Stored(_) => continue,
                     Landed::Lead(leader) => leader,
-                    other @ (Landed::Alone | Landed::Failed(_) | Landed::TimedOut) => panic!("{other:?}"),
+                    other @ (Landed::Alone | Landed::Failed(_) | Landed::TakeOver(_) | Landed::TimedOut) => {
+                        panic!("{other:?}")
+                    }
                 },
             };
             fetches.fetch_add(1, Ordering::Relaxed);

@@ -91,9 +91,14 @@ impl Lag {
         self.since = None;
     }
 
+    /// Whether it is the reader whom the answer waits for, and has been for a while.
+    pub fn is_behind(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND)
+    }
+
     /// Whether the sender may have given up because of the reader: its time to write runs while nobody reads.
     pub fn has_let_wait(&self, now: Instant) -> bool {
-        self.was_behind || self.since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND)
+        self.was_behind || self.is_behind(now)
     }
 }
 

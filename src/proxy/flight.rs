@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::fall::from_entry;
 use super::fetch::{Allowance, NEARLY, outgoing, pass_early};
-use super::landing::{Fetch, Given};
+use super::landing::{Fetch, Given, Whole};
 use super::site::{Site, Table};
 use super::weigh::Beside;
 use super::{Outcome, Proxy, Visit, live};
@@ -47,6 +47,7 @@ impl Proxy {
         let deadline = now.mono + wait;
         let key = site.cache.key(ask.tls(), ask.authority(), ask.key());
         let late = || allowance.over(site, ask);
+        let mut whole = Whole::IfShort;
         let leader = match site.cache.join(&key, request.headers(), now) {
             Role::Leader(leader) => leader,
             Role::Alone => return Ok(Flown::Alone(request)),
@@ -63,6 +64,10 @@ impl Proxy {
                     return Err(Failure::new(failure.cause).detail(failure.to_string()));
                 }
                 Landed::Lead(leader) => leader,
+                Landed::TakeOver(leader) => {
+                    whole = Whole::IfInTime;
+                    leader
+                }
                 Landed::TimedOut => return Err(late()),
             },
         };
@@ -80,6 +85,7 @@ impl Proxy {
             allowance,
             waits: now.mono + allowance.wait.mul_f64(NEARLY),
             beside: beside.clone(),
+            whole,
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;
         make_whole(request.headers_mut());

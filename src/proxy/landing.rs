@@ -9,7 +9,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::fetch::{self, Allowance};
-use super::hold::Held;
+use super::hold::{Held, beginning};
 use super::site::Site;
 use super::tee::{Keep, tee};
 use super::visited;
@@ -24,7 +24,8 @@ use crate::failure::Failure;
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::conditional::{self, Validators};
 use crate::http::{Body, headers};
-use crate::origin::Answered;
+use crate::origin::health::Evidence;
+use crate::origin::{Answered, Origin};
 use crate::verdict::Wishes;
 use crate::visits::{self, Got};
 
@@ -55,6 +56,17 @@ pub(super) struct Fetch {
     pub(super) waits: Instant,
     /// What the answer is judged beside.
     pub(super) beside: Beside,
+    pub(super) whole: Whole,
+}
+
+/// When an answer that may be kept is read whole before its first byte goes to the visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// If it is short.
+    IfShort,
+    /// If it comes before the visitor has waited too long: others wait for it, too, and have waited for somebody who did
+    /// not read.
+    IfInTime,
 }
 
 /// The visitor who began the fetch, as long as he waits.
@@ -166,7 +178,17 @@ impl Fetch {
                 Err(_) => leader.not_shareable(times.1),
             };
         };
+        let is_judged = held.is_whole();
+        let most_ahead = if fetch::is_endless(answered.response.headers()) { 0 } else { most };
+        let held = match self.on(&answered.origin, held, most_ahead).await {
+            Ok(held) => held,
+            Err(failure) => return fail(failure, leader, tell),
+        };
         match held.into_whole() {
+            Ok(whole) if !is_judged && !keep.fits(&whole) => {
+                leader.not_shareable(clock::now());
+                self.give(answered, Body::whole(whole), false, tell);
+            }
             Err(held) => self.give(answered, tee(held.into_body(), most, keep, leader), true, tell),
             Ok(whole) => match keep.finish(&whole, leader) {
                 Some(entry) => {
@@ -194,6 +216,19 @@ impl Fetch {
             waits: self.waits,
         };
         self.trial().weigh(answered, terms).await.inspect_err(|failure| self.trial().note(failure))
+    }
+
+    /// Reads on, if others wait: up to `most` bytes, and as long as the visitor waits.
+    async fn on(&self, origin: &Origin, held: Held, most: u64) -> Result<Held, Failure> {
+        if self.whole == Whole::IfShort || held.is_whole() || most == 0 {
+            return Ok(held);
+        }
+        let time = self.waits.saturating_duration_since(clock::instant());
+        beginning(held.into_body(), most, time).await.inspect_err(|failure| {
+            let by = Evidence::by(self.ask.key(), self.ask.client);
+            fetch::hold_against(origin, failure, by);
+            self.trial().note(failure);
+        })
     }
 
     /// Tells a visitor who has this very version already at once. The others' bytes are still to be fetched.

@@ -54,7 +54,7 @@ impl Keep {
     }
 
     /// Whether it is the site's also where only its end tells.
-    fn fits(&self, body: &[u8]) -> bool {
+    pub(super) fn fits(&self, body: &[u8]) -> bool {
         let trial =
             Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes: Wishes::default() };
         trial.fits(self.status, &self.headers, body)
@@ -96,6 +96,7 @@ impl Keep {
 /// Gives the body on, and keeps it if it is whole and no longer than `most` bytes. The leader's followers learn how it
 /// ended; if the visitor leaves before that, one of them takes over.
 pub(super) fn tee(body: Body, most: u64, keep: Keep, leader: Leader) -> Body {
+    leader.give(); // he may not even begin to read
     Body::stream(Tee { inner: body, read: Vec::new(), most, keep: Some((keep, leader)) })
 }
 
@@ -117,12 +118,17 @@ impl Tee {
                 leader.not_shareable(clock::now());
             }
         } else {
+            if let Some((_, leader)) = &self.keep {
+                leader.give();
+            }
             self.read.extend_from_slice(data);
         }
     }
 
     fn complete(&mut self) {
         match self.keep.take() {
+            // what others have fetched since is newer
+            Some((_, leader)) if leader.is_replaced() => drop(leader),
             Some((keep, leader)) if keep.fits(&self.read) => _ = keep.finish(&self.read, leader),
             Some((_, leader)) => leader.not_shareable(clock::now()),
             None => {}
@@ -140,7 +146,12 @@ impl http_body::Body for Tee {
     ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = self.get_mut();
         match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                if let Some((_, leader)) = &this.keep {
+                    leader.catch_up();
+                }
+                Poll::Pending
+            }
             Poll::Ready(None) => {
                 this.complete();
                 Poll::Ready(None)
@@ -153,7 +164,8 @@ impl http_body::Body for Tee {
             }
             Poll::Ready(Some(Err(error))) => {
                 let failure = broken(error);
-                if let Some((_, leader)) = this.keep.take() {
+                // an origin that gave up on this visitor may answer the next one, who takes over
+                if let Some((_, leader)) = this.keep.take().filter(|(_, leader)| !leader.has_let_wait()) {
                     leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
                 }
                 Poll::Ready(Some(Err(failure.into())))

@@ -4,6 +4,7 @@ use crate::support::faults::WriteTimeout;
 use crate::support::fixture::{self, SIGNUP};
 use crate::support::raw::{Raw, status};
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
+use crate::visitor_against_visitor::without_a_window;
 
 const FILM: u64 = 64 << 20;
 const SEATS: u32 = 8;
@@ -68,6 +69,29 @@ async fn an_origin_that_gives_up_on_who_does_not_read_has_done_nothing_wrong() {
     .await;
     assert!(line.ends_with("visitor-gone"), "{line}");
     assert_eq!(edge.state().await, "up");
+}
+
+#[tokio::test]
+async fn who_wants_the_same_does_not_wait_for_a_slow_reader() {
+    let origin = fixture::shop().await;
+    let book = Page::new("application/pdf", fixture::noise(4 << 20, 7)).header("cache-control", "max-age=60");
+    origin.page("/book.pdf", book.clone());
+    let edge = Edge::start(before(&origin).site("failover.timeout", "30s")).await;
+    edge.until("up").await;
+    let mut slow = without_a_window(&edge).await;
+    let request = http::Request::get("http://www.example.test/book.pdf");
+    let unread = slow.send_request(request.body(http_body_util::Full::default()).unwrap()).await.unwrap();
+    let others: Vec<_> = (0..8)
+        .map(|_| {
+            let client = edge.client().patience(secs(15));
+            tokio::spawn(async move { client.get("/book.pdf").await })
+        })
+        .collect();
+    for other in others {
+        other.await.unwrap().must_be(&book.body);
+    }
+    assert_eq!(origin.count("/book.pdf"), 2, "once for him, and once for all others");
+    drop(unread);
 }
 
 /// Beginning with what is beyond memory, where there is no room on the disk.

@@ -120,7 +120,7 @@ impl Api {
                 let status = match refused {
                     Refused::Problems(_) => StatusCode::UNPROCESSABLE_ENTITY,
                     Refused::NoFile => StatusCode::CONFLICT,
-                    Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                    Refused::NoDescriptors(_) | Refused::Stopping => StatusCode::SERVICE_UNAVAILABLE,
                 };
                 reply::refused(status, &refused)
             }

@@ -32,11 +32,12 @@ pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<B
 pub(super) fn refused(status: StatusCode, refused: &Refused) -> Response<Body> {
     let (code, problems) = match refused {
         Refused::Problems(problems) => ("invalid-configuration", problems.iter().collect()),
+        Refused::NoDescriptors(problems) => ("descriptors-out", problems.iter().collect()),
         Refused::NoFile => ("no-file", Vec::new()),
         Refused::Stopping => ("stopping", Vec::new()),
     };
     let message = match refused {
-        Refused::Problems(problems) => {
+        Refused::Problems(problems) | Refused::NoDescriptors(problems) => {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             format!("{refused}, what runs was kept: {}", lines.join(" | "))
         }

@@ -34,6 +34,7 @@ pub(super) fn soon(file: &Path, dates: &[Dated], now: SystemTime) -> Vec<Problem
             message: running_out(dated, left),
             help: "renew it".to_owned(),
             severity: Severity::Warning,
+            passing: false,
         }),
         Standing::NotYet | Standing::Good | Standing::Over => None,
     };
@@ -50,6 +51,7 @@ pub(super) fn as_problems(file: &Path, problems: &[tls::Problem], severity: Seve
         message: told(found),
         help: help(&found.error).to_owned(),
         severity,
+        passing: false,
     };
     problems.iter().map(problem).collect()
 }

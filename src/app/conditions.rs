@@ -199,6 +199,11 @@ impl Conditions {
         }
     }
 
+    /// They were lacking for something.
+    pub(super) fn lacked_descriptors(&self, what: &str, now: Instant) {
+        self.facts().descriptors = Some((now, what.to_owned()));
+    }
+
     /// What holds of a site, or of the whole process for an empty name.
     pub(super) fn of(&self, site: &str) -> Vec<Condition> {
         let ledger = self.ledger();

@@ -27,12 +27,22 @@ pub enum Refused {
     /// The configuration is not sound.
     #[error("the configuration was refused")]
     Problems(Problems),
+    /// There was no file descriptor left to read it with, which says nothing of it.
+    #[error("the configuration could not be read for want of file descriptors")]
+    NoDescriptors(Problems),
     /// There is no file.
     #[error("there is no configuration file to reload: the set-up came from the command line")]
     NoFile,
     /// The runtime is ending.
     #[error("the process is stopping")]
     Stopping,
+}
+
+/// Whether a file has to be read again though it does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    No,
+    Soon,
 }
 
 impl App {
@@ -68,6 +78,10 @@ impl App {
                 tracing::info!(sites, needs_restart = later.join(", "), "configuration reloaded");
                 Ok(Reloaded { sites, later, warnings })
             }
+            Err(problems) if problems.are_passing() => {
+                self.not_read(&problems);
+                Err(Refused::NoDescriptors(problems))
+            }
             Err(problems) => {
                 self.conditions.read(&file, Some(&problems));
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
@@ -80,8 +94,20 @@ impl App {
         }
     }
 
-    /// Takes over a list of origins that others write. Works also while the configuration file itself is being edited.
-    pub(super) async fn reload_origins(&self, file: &Path) {
+    /// A file could not be read for want of descriptors.
+    fn not_read(&self, problems: &Problems) {
+        let problems = in_one_line(problems);
+        self.conditions.lacked_descriptors(&problems, clock::now().mono);
+        self.parts.metrics.reloads.with_label_values(&["unread"]).inc();
+        tracing::error!(
+            problems,
+            "a file could not be read for want of file descriptors, nothing was changed, it is read again soon"
+        );
+    }
+
+    /// Takes over a list of origins that others write. Works also while the configuration file itself is being edited. Says
+    /// whether it has to be read again, because there was no file descriptor left.
+    pub(super) async fn reload_origins(&self, file: &Path) -> Again {
         let _one = self.reloading.lock().await;
         let (path, listen) = (file.to_owned(), self.config().listen);
         match tasks::blocking(move || config::load_origins(&path, &listen)).await {
@@ -90,11 +116,15 @@ impl App {
                 replace_origins(&mut config, file, &origins);
                 self.conditions.read(file, None);
                 if config == self.config() {
-                    return;
+                    return Again::No;
                 }
                 self.swap(config).await;
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 tracing::info!(file = %file.display(), origins = origins.len(), "origin list reloaded");
+            }
+            Some(Err(problems)) if problems.are_passing() => {
+                self.not_read(&problems);
+                return Again::Soon;
             }
             Some(Err(problems)) => {
                 self.conditions.read(file, Some(&problems));
@@ -103,6 +133,7 @@ impl App {
             }
             None => {}
         }
+        Again::No
     }
 
     /// Takes over trust anchors of origins whose files were changed.

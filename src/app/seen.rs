@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::running::Running;
 use super::shelf::is_gated;
 use super::{App, chain};
-use crate::clock;
 use crate::proxy::Site;
 use crate::snapshot::{SnapshotId, Store, rfc3339};
 use crate::tasks;
+use crate::{clock, descriptors};
 
 /// What was seen this short a time ago is not looked at again.
 const FRESH: Duration = Duration::from_secs(2);
@@ -73,7 +73,10 @@ impl Seen {
     /// Looks. Blocks. `before` is what was seen last.
     fn look(store: &Store, before: &Seen, ended: u64) -> Seen {
         let mut troubles = Vec::new();
-        if let Err(error) = store.refresh() {
+        // what is lacking for a moment says nothing of the folder, and is said elsewhere
+        if let Err(error) = store.refresh()
+            && !descriptors::is_want_behind(&error)
+        {
             troubles.push(Trouble { kind: "state_directory", message: chain(&error) });
         }
         let list = store.list();

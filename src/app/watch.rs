@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
+use super::reload::{Again, Refused};
 use super::{App, Source};
 use crate::{clock, tasks};
 
@@ -70,25 +71,34 @@ pub(super) async fn run(weak: Weak<App>) {
             watcher = watch(&folders, &woken);
             watched = folders;
         }
-        let Some(now) = look(&files, &seen).await else { return };
+        let Some(mut now) = look(&files, &seen).await else { return };
         let changed = |role: Role| {
             files.iter().filter(move |(_, of)| *of == role).map(|(path, _)| path).filter(|path| {
                 let hash = |seen: &Seen| seen.get(*path).map(|held| held.hash);
                 hash(&seen) != hash(&now)
             })
         };
+        let mut again = Vec::new();
         let Some(app) = weak.upgrade() else { return };
-        if changed(Role::Main).next().is_some() {
-            _ = app.reload().await; // it says itself what came of it, and takes over everything else as well
+        if let Some(main) = changed(Role::Main).next() {
+            // it says itself what came of it, and takes over everything else as well
+            if let Err(Refused::NoDescriptors(_)) = app.reload().await {
+                again.push(main);
+            }
         } else {
             for file in changed(Role::Origins) {
-                app.reload_origins(file).await;
+                if app.reload_origins(file).await == Again::Soon {
+                    again.push(file);
+                }
             }
             if changed(Role::Anchor).next().is_some() {
                 app.renew_anchors().await; // certificates as well
             } else if changed(Role::Certificate).next().is_some() {
                 app.renew_certificates().await;
             }
+        }
+        for file in again {
+            now.remove(file);
         }
         seen = now;
         drop(app);

@@ -100,6 +100,7 @@ fn leading_back(file: &Path, config: &Config) -> Problems {
         message: format!("{} has a name by which visitors come: it will lead back to Katahai when DNS does", origin.url),
         help: "give the server's own address as url, and this name as host; or a name that stays with the server".to_owned(),
         severity: Severity::Warning,
+        passing: false,
     }
     };
     Problems::new(back.map(problem).collect())

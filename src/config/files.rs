@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::node::Fault;
+use crate::descriptors;
 use crate::fingerprint::{Fingerprints, FingerprintsError};
 
 /// The most bytes of a configuration: thousands of sites.
@@ -110,6 +111,11 @@ enum Role {
 fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
     let subject = if role == Role::Named { format!("{} ", path.display()) } else { String::new() };
     let cannot = |error: io::Error| {
+        if descriptors::is_want(&error) {
+            let help = "nothing is known of what it holds; raise the limit on open files (LimitNOFILE=), or end what has so many";
+            let message = format!("{subject}cannot be read now, there is no file descriptor left: {error}");
+            return Fault { passing: true, ..Fault::new(message, help) };
+        }
         let kind = error.kind();
         let help = if kind == io::ErrorKind::PermissionDenied {
             "let the user that runs Katahai read it"

@@ -84,9 +84,9 @@ fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin
 }
 
 /// The problem of a file that cannot be read at all.
-pub(super) fn unreadable(path: &Path, Fault { message, help }: Fault) -> Problems {
+pub(super) fn unreadable(path: &Path, Fault { message, help, passing }: Fault) -> Problems {
     let (file, severity) = (Source::new(path, ""), Severity::Error);
-    Problems::new(vec![Problem { file, span: None, key: String::new(), message, help, severity }])
+    Problems::new(vec![Problem { file, span: None, key: String::new(), message, help, severity, passing }])
 }
 
 #[cfg(test)]

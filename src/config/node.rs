@@ -117,11 +117,13 @@ impl<T> Slot<T> {
 pub(super) struct Fault {
     pub(super) message: String,
     pub(super) help: String,
+    /// See [`Problem::passing`].
+    pub(super) passing: bool,
 }
 
 impl Fault {
     pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Fault {
-        Fault { message: message.into(), help: help.into() }
+        Fault { message: message.into(), help: help.into(), passing: false }
     }
 }
 
@@ -182,9 +184,17 @@ impl Notes {
     /// Notes what the file as a whole lacks.
     pub(super) fn whole(&mut self, severity: Severity, fault: Fault) {
         if self.is_trusted() {
-            let Fault { message, help } = fault;
+            let Fault { message, help, passing } = fault;
             let file = self.source.clone();
-            self.problems.push(Problem { file, span: None, key: String::new(), message, help, severity });
+            self.problems.push(Problem {
+                file,
+                span: None,
+                key: String::new(),
+                message,
+                help,
+                severity,
+                passing,
+            });
         }
     }
 
@@ -219,9 +229,17 @@ impl Notes {
             return;
         }
         if self.told.is_empty() || !self.told.contains(&self.source.line(place.span.start)) {
-            let Fault { message, help } = fault;
+            let Fault { message, help, passing } = fault;
             let (file, span) = (self.source.clone(), Some(place.span.clone()));
-            self.problems.push(Problem { file, span, key: place.key.clone(), message, help, severity });
+            self.problems.push(Problem {
+                file,
+                span,
+                key: place.key.clone(),
+                message,
+                help,
+                severity,
+                passing,
+            });
         }
     }
 }

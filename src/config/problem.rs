@@ -79,6 +79,8 @@ pub struct Problem {
     pub help: String,
     /// What it stops.
     pub severity: Severity,
+    /// Whether it says nothing of the file: there was no file descriptor left to read it with.
+    pub passing: bool,
 }
 
 impl Problem {
@@ -169,6 +171,12 @@ impl Problems {
         self.worst() >= Some(Severity::Error)
     }
 
+    /// Whether nothing else is wrong than that file descriptors were lacking: then nothing is known of the configuration.
+    pub fn are_passing(&self) -> bool {
+        let mut grave = self.iter().filter(|problem| problem.severity > Severity::Warning).peekable();
+        grave.peek().is_some() && grave.all(|problem| problem.passing)
+    }
+
     /// The same problems, none worse than `most`.
     #[must_use]
     pub fn at_most(mut self, most: Severity) -> Problems {
@@ -221,7 +229,7 @@ mod tests {
         let file = Source::named("k.toml", text);
         let span = file.text.find(offending).map(|at| at..at + offending.len());
         let (key, message) = ("site[0].name".to_owned(), "it is wrong".to_owned());
-        Problem { file, span, key, message, help: "mend it".to_owned(), severity }
+        Problem { file, span, key, message, help: "mend it".to_owned(), severity, passing: false }
     }
 
     #[test]

@@ -97,7 +97,7 @@ mod tests {
     fn problem(span: Option<std::ops::Range<usize>>, severity: Severity) -> Problem {
         let file = Source::named("k.toml", "ok = 1\nhosts = [\n  \"a\",\n]\n");
         let (message, help) = ("it is wrong".to_owned(), "mend it".to_owned());
-        Problem { file, span, key: "hosts".to_owned(), message, help, severity }
+        Problem { file, span, key: "hosts".to_owned(), message, help, severity, passing: false }
     }
 
     #[test]

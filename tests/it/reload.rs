@@ -51,6 +51,35 @@ async fn a_bad_file_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
+async fn a_file_for_which_no_descriptor_is_left_is_not_refused_and_is_read_later() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+    let origin = fixture::shop().await;
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    let pid = Pid::from_raw(edge.pid() as i32);
+    let before = getrlimit(Resource::Nofile);
+    let allow =
+        |current| prlimit(pid, Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
+    allow(Some(3));
+    edge.write(Config::before(&origin.url()).site("hosts", ["www.example.test", "late.example.test"]));
+    edge.sighup();
+    let said = eventually("a line about it", secs(20), async || {
+        edge.log().into_iter().find(|line| line.contains("for want of file descriptors"))
+    })
+    .await;
+    assert!(said.contains("nothing was changed") && said.contains("Too many open files"), "{said}");
+    tokio::time::sleep(secs(1)).await; // whatever else looks at files meanwhile
+    allow(before.current);
+    eventually("the new host, without another word", secs(30), async || {
+        (edge.client().host("late.example.test").get(SEEN).await.status == 200).then_some(())
+    })
+    .await;
+    let log = edge.log();
+    let wrong = ["refused, the one in use", "damaged", "state-unusable", "configuration-refused"];
+    assert!(!log.iter().any(|line| wrong.iter().any(|wrong| line.contains(wrong))), "{}", log.join("\n"));
+}
+
+#[tokio::test]
 async fn what_runs_is_found_by_a_file_that_somebody_is_at_work_on() {
     let origin = fixture::shop().await;
     let edge = Edge::start(Config::before(&origin.url())).await;

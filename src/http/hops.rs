@@ -1,4 +1,5 @@
-//! Whether a request has been here before: `CDN-Loop` (RFC 8586), and how an answer says that it has.
+//! Whether a request has been here before: `CDN-Loop` (RFC 8586), a field of our own beside it, and how an answer says that
+//! it has. Forwarders that take CDNs' fields away, or write them anew, pass on those that they do not know.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,6 +9,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::cache_status::NAME as CACHE_STATUS;
 
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+const OWN: HeaderName = HeaderName::from_static("katahai-loop");
+/// Those that carry the name.
+const FIELDS: [HeaderName; 2] = [CDN_LOOP, OWN];
 
 /// The name by which a process knows its own requests again. Two instances in a row, an edge before a region's, are no loop:
 /// each has a name of its own. Nobody outside can guess it, so that nobody can have another's requests refused.
@@ -24,18 +28,20 @@ impl Instance {
 
     /// Whether the request was sent by this instance, at whatever distance.
     pub fn has_sent(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(CDN_LOOP)
-            && headers
-                .get_all(CDN_LOOP)
-                .iter()
-                .flat_map(super::headers::tokens)
-                .any(|member| *member == self.0)
+        FIELDS.iter().any(|field| self.is_in(field, headers))
+    }
+
+    fn is_in(&self, field: &HeaderName, headers: &HeaderMap) -> bool {
+        headers.contains_key(field)
+            && headers.get_all(field).iter().flat_map(super::headers::tokens).any(|member| *member == self.0)
     }
 
     /// Signs a request. Others' names stay (RFC 8586 section 2).
     pub fn sign(&self, headers: &mut HeaderMap) {
-        if !self.has_sent(headers) {
-            headers.append(CDN_LOOP, self.0.clone());
+        for field in FIELDS {
+            if !self.is_in(&field, headers) {
+                headers.append(field, self.0.clone());
+            }
         }
     }
 }
@@ -71,7 +77,10 @@ mod tests {
         own.sign(&mut headers);
         own.sign(&mut headers); // a second try
         assert!(own.has_sent(&headers) && other.has_sent(&headers));
-        assert_eq!(headers.get_all(CDN_LOOP).iter().count(), 3);
+        let count = |field| headers.get_all(field).iter().count();
+        assert_eq!((count(CDN_LOOP), count(OWN)), (3, 2));
+        headers.remove(CDN_LOOP);
+        assert!(own.has_sent(&headers) && other.has_sent(&headers), "a forwarder took it away");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue};
+use url::Url;
 
 use super::Ask;
 use crate::config::ready::{ANY_HOST, Site};
@@ -73,6 +74,38 @@ pub fn without_origin(location: &str, site: &Site, asked: Asked<'_>) -> Option<S
     };
     // It would lead in a circle; as it stands it may at least be told from others.
     (to.split('#').next() != Some(asked.target)).then_some(to)
+}
+
+/// Gives a redirect within the site the visitor's own parameters back: see [`with_own`].
+pub fn add_own(headers: &mut HeaderMap, own: &str, asked: Asked<'_>, site: &Site) {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let to = location.and_then(|location| with_own(location, own, asked, site));
+    if let Some(value) = to.and_then(|to| HeaderValue::from_str(&to).ok()) {
+        headers.insert(LOCATION, value);
+    }
+}
+
+/// A redirect within the site, with parameters of the visitor's own that it does not name: they were left out of what the
+/// origin was asked, because they do not change the page, and what counts campaigns in the visitor's browser reads them
+/// there. `None` if it leads elsewhere, or has them all.
+pub fn with_own(location: &str, own: &str, asked: Asked<'_>, site: &Site) -> Option<String> {
+    let (address, fragment) = location.split_once('#').map_or((location, None), |(to, at)| (to, Some(at)));
+    let base = Url::parse(&format!("http://{}", asked.authority)).ok()?.join(asked.target).ok()?;
+    let to = base.join(address.trim()).ok().filter(|to| matches!(to.scheme(), "http" | "https"))?;
+    let host = to.host_str()?;
+    if host != asked.host && !site.hosts.iter().any(|own| own == host) {
+        return None;
+    }
+    let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let named: Vec<String> = to.query().unwrap_or_default().split('&').map(name_of).collect();
+    let missing: Vec<&str> = own.split('&').filter(|pair| !named.contains(&name_of(pair))).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let address = if address.trim().is_empty() { to.path() } else { address.trim() };
+    let joint = if address.contains('?') { "&" } else { "?" };
+    let fragment = fragment.map(|at| format!("#{at}")).unwrap_or_default();
+    Some(format!("{address}{joint}{}{fragment}", missing.join("&")))
 }
 
 /// Host and port; `None` for what is neither, or names a user.
@@ -171,6 +204,27 @@ mod tests {
         headers.insert(LOCATION, HeaderValue::from_static("http://127.0.0.1:8080/docs/"));
         assert!(correct(&mut headers, &site(), asked) && headers[LOCATION] == "/docs/");
         assert!(!correct(&mut headers, &site(), asked));
+    }
+
+    #[test]
+    fn a_redirect_within_the_site_gives_the_visitors_own_parameters_back() {
+        let (site, own) = (site(), "utm_source=mail&utm_medium=a");
+        for (location, expected) in [
+            ("/new", Some("/new?utm_source=mail&utm_medium=a")),
+            ("/new?p=1#top", Some("/new?p=1&utm_source=mail&utm_medium=a#top")),
+            ("new", Some("new?utm_source=mail&utm_medium=a")),
+            ("//shop.test/new", Some("//shop.test/new?utm_source=mail&utm_medium=a")),
+            ("https://www.shop.test/", Some("https://www.shop.test/?utm_source=mail&utm_medium=a")),
+            ("/new?utm_source=site", Some("/new?utm_source=site&utm_medium=a")),
+            ("/new?utm_source=1&utm_medium=2", None),
+            ("https://pay.example/", None),
+            ("//pay.example/", None),
+            ("mailto:a@shop.test", None),
+            ("http://", None),
+        ] {
+            let asked = Asked { host: "www.shop.test", authority: "www.shop.test:8443", target: "/docs/a" };
+            assert_eq!(with_own(location, own, asked, &site).as_deref(), expected, "{location}");
+        }
     }
 
     #[test]

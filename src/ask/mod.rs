@@ -198,6 +198,18 @@ impl Ask {
         }
     }
 
+    /// The parameters that the key, and so the origin where its answer may be given to others, does not get to see; empty if
+    /// there are none.
+    pub fn left_out(&self, asked: &Uri, site: &Site) -> String {
+        if self.whole_query || !self.is_for_all() {
+            return String::new();
+        }
+        let pairs = asked.query().unwrap_or_default().split('&');
+        let ignored =
+            pairs.filter(|pair| !pair.is_empty() && key::is_ignored(pair, &site.cache.ignore_query));
+        ignored.collect::<Vec<_>>().join("&")
+    }
+
     /// The page's key within the site.
     pub fn key(&self) -> &str {
         &self.full[self.key_at..]

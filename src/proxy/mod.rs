@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use crate::access_log::AccessLog;
-use crate::ask::{Ask, Kind, Load, Visitor, host_of, normal};
+use crate::ask::{Ask, Kind, Load, Visitor, host_of, location, normal};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
 use crate::failover::{self, Fall, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
@@ -163,7 +163,11 @@ impl Proxy {
             return pending.end(Box::pin(refusal).await);
         }
         let watched = visited::is_watched(&ask, request.headers());
-        let outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        let own = ask.left_out(request.uri(), &site.config);
+        let mut outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        if !own.is_empty() && outcome.response.status().is_redirection() {
+            location::add_own(outcome.response.headers_mut(), &own, ask.asked(), &site.config);
+        }
         requisites::note(&site, &ask, &outcome);
         if watched {
             visited::note(&site, &ask, &outcome, now.wall);

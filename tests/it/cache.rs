@@ -269,6 +269,17 @@ async fn parameters_of_campaigns_do_not_miss() {
 }
 
 #[tokio::test]
+async fn a_redirect_gives_each_visitor_his_own_campaign_back() {
+    let (origin, edge) = with(Page::redirect(301, "/new#top").header("cache-control", "max-age=600")).await;
+    for campaign in ["utm_source=mail&utm_medium=a", "utm_source=paper"] {
+        let answer = edge.get(&format!("/page?{campaign}")).await;
+        assert_eq!(answer.header("location").unwrap(), format!("/new?{campaign}#top"));
+    }
+    assert_eq!(edge.get("/page").await.header("location"), Some("/new#top"));
+    assert_eq!((origin.count("/page"), origin.last("/page").await.target), (1, "/page".to_owned()));
+}
+
+#[tokio::test]
 async fn a_default_lifetime_is_for_answers_that_say_nothing() {
     let origin = Origin::start().await;
     origin.page("/page", Page::html("silent"));

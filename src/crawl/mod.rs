@@ -18,6 +18,7 @@ mod course;
 pub mod css;
 pub mod data_block;
 mod dates;
+mod detour;
 mod drawn;
 mod eager;
 mod elements;

@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
 use super::admission::{self, Refusal};
+use super::detour::Asked;
 use super::fetch::{Fetch, FetchAsk};
 use super::receive::{Arrived, Missed, receive};
 use super::same::same_but_for_tokens;
 use super::tempo::{Kind, Sign};
-use super::visit::{Asked, End, HOLD, MAX_SILENCE, Once, Visitor, failed};
+use super::visit::{End, HOLD, MAX_SILENCE, Once, Visitor, failed};
 use crate::config::ready::MirrorPrivate;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
@@ -13,6 +13,7 @@ use url::Url;
 use super::admission::{self, Head, Refusal};
 use super::appraise::Unfit;
 use super::coming::Coming;
+use super::detour::Asked;
 use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{Findings, Reading};
 use super::frontier::Item;
@@ -112,43 +113,19 @@ impl From<Unfit> for End {
 /// How one attempt ended.
 pub(super) enum Once {
     End(End),
-    /// The same page under another spelling of its address, or with the cookie that it wants to see.
+    /// The same page under another spelling of its address, or with the cookie that it wants to see; or the next address on
+    /// a detour.
     There(Asked),
+    /// A redirect that may be a detour, which begins there; else it is this.
+    Detour(Asked, Box<End>),
+    /// The detour leads to something else.
+    Astray,
     /// Perhaps later.
     Again(Cause, String),
     /// The site is asked too often. [`Pace`] knows until when nobody may ask.
     TooMany(String),
     /// What is stored still holds, but cannot be read: without conditions, please.
     Anew,
-}
-
-/// What is asked, and of whom.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Asked {
-    pub(super) way: Way,
-    /// Path and query.
-    pub(super) target: String,
-    /// What an answer has just set: a site that wants to know whether its visitor takes cookies sets one, redirects to
-    /// the very page, and goes on in that circle for whoever has none.
-    cookie: Option<HeaderValue>,
-}
-
-impl Asked {
-    /// Adds the cookie, if there is one.
-    pub(super) fn carry(&self, headers: &mut HeaderMap) {
-        headers.extend(self.cookie.clone().map(|cookie| (COOKIE, cookie)));
-    }
-}
-
-/// Bytes of the cookies that are sent back to a page that redirects to itself.
-const COOKIES: usize = 4096;
-
-/// The cookies that an answer sets, as a browser sends them back.
-fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
-    let pairs = headers.get_all(SET_COOKIE).iter();
-    let pairs: Vec<&[u8]> = pairs.filter_map(|value| value.as_bytes().split(|b| *b == b';').next()).collect();
-    let cookies = pairs.join(&b"; "[..]);
-    HeaderValue::from_bytes(&cookies).ok().filter(|cookies| !cookies.is_empty() && cookies.len() <= COOKIES)
 }
 
 /// What one address is asked for.
@@ -166,8 +143,8 @@ impl<F: Fetch> Visitor<'_, F> {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
         let mut errand = Errand { attempt: 1, item, reading, known };
         let (way, target) = self.way_to(&errand.item.key);
-        let mut ask = Asked { way, target, cookie: None };
-        let mut asked = Vec::new();
+        let mut ask = Asked::new(way, target);
+        let (mut asked, mut redirect) = (Vec::new(), None);
         loop {
             let turn = self.pace.turn(self.progress).await;
             let began = clock::instant();
@@ -177,6 +154,11 @@ impl<F: Fetch> Visitor<'_, F> {
             };
             let took = clock::instant().saturating_duration_since(began);
             let end = match once {
+                Once::Detour(there, end) => {
+                    redirect = Some(end);
+                    asked.push(std::mem::replace(&mut ask, there));
+                    continue;
+                }
                 Once::There(there) => {
                     asked.push(std::mem::replace(&mut ask, there));
                     if asked.len() <= SPELLINGS && !asked.contains(&ask) {
@@ -184,7 +166,8 @@ impl<F: Fetch> Visitor<'_, F> {
                     }
                     End::Refused(Refusal::RedirectLoop)
                 }
-                Once::Again(..) if errand.attempt < ATTEMPTS => {
+                Once::Astray => End::Refused(Refusal::RedirectLoop),
+                Once::Again(..) if errand.attempt < ATTEMPTS && !ask.away => {
                     let _aside = self.pace.step_aside();
                     pause(&mut errand.attempt).await;
                     continue;
@@ -199,6 +182,10 @@ impl<F: Fetch> Visitor<'_, F> {
                 Once::Anew if errand.known.take().is_some() => continue,
                 Once::Anew => End::Refused(Refusal::Status),
                 Once::End(end) => end,
+            };
+            let end = match redirect.take() {
+                Some(redirect) if ask.away => *redirect,
+                Some(_) | None => end,
             };
             if matches!(end, End::Body(..)) && ask.way.via == Via::Origin {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.way;
@@ -242,7 +229,7 @@ impl<F: Fetch> Visitor<'_, F> {
         };
         let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
         let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
-        if let Some(known) = &errand.known {
+        if let Some(known) = errand.known.as_ref().filter(|_| !asked.away) {
             known.ask_whether_changed(&mut ask.headers);
         }
         asked.carry(&mut ask.headers);
@@ -264,6 +251,11 @@ impl<F: Fetch> Visitor<'_, F> {
             drop(turn);
             let _aside = self.pace.step_aside();
             return self.unchanged(errand, known.clone(), url, head.headers).await;
+        }
+        if asked.away {
+            turn.good(kind);
+            discard(body).await;
+            return self.on_detour(&errand.item, &url, asked, (head.status, &head.headers));
         }
         let private = self.private(&errand.item.key);
         let judged = admission::head_for(head.status, &head.headers, private);
@@ -297,7 +289,7 @@ impl<F: Fetch> Visitor<'_, F> {
                     return *ended;
                 }
                 self.count_private(&head.headers);
-                once
+                self.detour(&errand.item, &url, asked, &head.headers, once)
             }
             Head::Body => self.body(errand, url, asked, Response::from_parts(head, body), turn).await,
         }
@@ -350,29 +342,6 @@ impl<F: Fetch> Visitor<'_, F> {
             notes: Notes::default(),
         };
         Once::End(End::Redirect(Box::new(page), key))
-    }
-
-    /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
-    /// change the page. In the copy it would lead nowhere; what it leads to is the page.
-    fn respelled(&self, item: &Item, to: &Url, asked: &Asked, headers: &HeaderMap) -> Once {
-        let mut host = to.host_str().unwrap_or_else(|| self.scope.host()).to_owned();
-        if let Some(port) = to.port() {
-            host = format!("{host}:{port}");
-        }
-        let target =
-            to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
-        let via = self.way_to(&item.key).0.via;
-        let there = Asked {
-            way: Way { via, tls: to.scheme() == "https", host },
-            target,
-            cookie: asked.cookie.clone(),
-        };
-        // To the very page: once more with the cookie that it sets, if it sets one.
-        Once::There(if there == *asked && there.cookie.is_none() {
-            Asked { cookie: cookies(headers), ..there }
-        } else {
-            there
-        })
     }
 
     async fn body(

@@ -10,6 +10,7 @@ pub mod coding;
 pub mod conditional;
 pub mod control;
 pub mod copy;
+pub mod detour;
 pub mod entity;
 pub mod forwarded;
 pub mod framing;

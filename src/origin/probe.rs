@@ -17,6 +17,7 @@ use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::coding::plain;
+use crate::http::detour::{Detour, Way};
 
 /// So much of a body is read at most.
 const BODY: usize = 1024 * 1024;
@@ -82,8 +83,27 @@ impl Probe<'_> {
     }
 
     async fn key_page(&self, path: &str) -> Result<(), Failure> {
-        let page = self.page(path).await?;
+        let first = self.page(path).await?;
+        let page = self.past_detour(path, first).await?;
         self.judge(path, &page)
+    }
+
+    /// The page as a browser gets it: past a detour that sets a cookie and leads back. What leads elsewhere is as it is.
+    async fn past_detour(&self, path: &str, first: Page) -> Result<Page, Failure> {
+        let base = format!("{}://{}", self.settings.scheme, self.origin.host(&self.settings.host));
+        let mut way = Detour::begin(&base, path, first.status, &first.headers);
+        loop {
+            let on = match way {
+                Way::On(on) => on,
+                Way::Circle => return Err(Failure::new(Cause::RedirectLoop).detail("leads back to itself")),
+                Way::Ends => return Ok(first),
+            };
+            let Ok(page) = self.page_with(on.target(), on.jar().field()).await else { return Ok(first) };
+            if on.is_home() && !page.status.is_redirection() {
+                return Ok(page);
+            }
+            way = on.follow(page.status, &page.headers);
+        }
     }
 
     fn judge(&self, path: &str, page: &Page) -> Result<(), Failure> {
@@ -109,10 +129,15 @@ impl Probe<'_> {
 
     /// One page, in time.
     async fn page(&self, path: &str) -> Result<Page, Failure> {
+        self.page_with(path, None).await
+    }
+
+    /// The same for a visitor with these cookies.
+    async fn page_with(&self, path: &str, cookies: Option<HeaderValue>) -> Result<Page, Failure> {
         let begun = clock::instant();
         // Whether the header fields have come: then it is the body that does not.
         let headed = AtomicBool::new(false);
-        match tokio::time::timeout(self.limit, self.ask(path, &headed)).await {
+        match tokio::time::timeout(self.limit, self.ask(path, cookies, &headed)).await {
             Ok(result) => {
                 if self.at.is_none() && result.is_ok() {
                     self.origin.signs.took(clock::instant().saturating_duration_since(begun));
@@ -124,7 +149,12 @@ impl Probe<'_> {
         }
     }
 
-    async fn ask(&self, path: &str, headed: &AtomicBool) -> Result<Page, Failure> {
+    async fn ask(
+        &self,
+        path: &str,
+        cookies: Option<HeaderValue>,
+        headed: &AtomicBool,
+    ) -> Result<Page, Failure> {
         let host = self.origin.host(&self.settings.host);
         let connection = self.origin.connect(bare(host), self.at, Use::Upkeep).await?;
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
@@ -139,6 +169,7 @@ impl Probe<'_> {
             .header(header::CONNECTION, HeaderValue::from_static("close"))
             .body(Body::Empty)
             .map_err(malformed)?;
+        request.headers_mut().extend(cookies.map(|cookies| (header::COOKIE, cookies)));
         self.origin.tools.instance.sign(request.headers_mut());
         let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();

@@ -87,6 +87,35 @@ async fn a_page_that_sets_a_cookie_and_redirects_to_itself_is_asked_for_with_the
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_detour_over_a_second_address_is_followed_with_the_cookie() {
+    let fetch = MemorySite::new(|ask| {
+        let cookie = ask.headers.get("cookie").map(|value| value.to_str().expect("text").to_owned());
+        let knows = cookie.as_deref() == Some("seen=1");
+        let sets = |to: &str| redirect(302, to).with("set-cookie", "seen=1; path=/");
+        match (ask.target.as_str(), knows) {
+            ("/" | "/a", false) => sets(&format!("{}?check=1", ask.target)),
+            ("/?check=1", true) => redirect(302, "/"),
+            ("/a?check=1", true) => redirect(302, "https://www.example.jp/a"),
+            ("/?check=1" | "/a?check=1", false) => html("<p>Please switch cookies on"),
+            ("/", true) => html("<a href=/a><a href=/login><a href=/round>"),
+            ("/a", true) => html("<p>a"),
+            ("/login", _) => sets("/form"),
+            ("/form", _) => html("<p>a form"),
+            // another cookie each time, and no end
+            ("/round", _) => sets("/square"),
+            ("/square", _) => redirect(302, "/round"),
+            _ => status(404),
+        }
+    });
+    let crawled = crawl(&site(&["/"]), &fetch).await;
+    assert_eq!((crawled.body("/a").as_str(), crawled.broken()), ("<p>a", vec![]));
+    assert_eq!(crawled.keys(), ["/", "/a", "/form", "/login", "/round", "/square"]);
+    assert_eq!(crawled.header("/login", "location").as_deref(), Some("/form"), "that is where it leads");
+    assert_eq!((fetch.count("/"), fetch.count("/?check=1"), fetch.count("/a")), (2, 1, 2));
+    assert_eq!(crawled.header("/", "set-cookie"), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_origin_that_names_itself_means_the_site() {
     let fetch = MemorySite::new(|ask| match ask.target.as_str() {
         "/" => html(

@@ -13,6 +13,7 @@ use super::Seen;
 use crate::ask::key::page_key;
 use crate::ask::normal::names_of;
 use crate::failure::Cause;
+use crate::http::detour::is_removal;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let case = seen.case;
@@ -63,16 +64,6 @@ fn changes_cookies(asked: &Asked<'_>, headers: &HeaderMap) -> bool {
         let had = asked.cookies.is_some_and(|cookies| names_of(cookies).any(|own| own == name));
         had == parts.any(is_removal)
     })
-}
-
-/// An attribute by which a cookie is taken away (RFC 6265 section 3.1).
-fn is_removal(attribute: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(attribute).to_ascii_lowercase();
-    match text.split_once('=') {
-        Some(("max-age", seconds)) => seconds.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
-        Some(("expires", date)) => date.contains("1970"),
-        Some(_) | None => false,
-    }
 }
 
 /// Whether the site leads there by itself.

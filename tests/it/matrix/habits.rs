@@ -13,7 +13,10 @@ use crate::support::{Config, Edge, Origin, Page};
 pub fn rows() -> Vec<Row> {
     vec![
         row("private everywhere", private),
-        row("a front page that sets a cookie and redirects to itself", cookie),
+        row("a front page that sets a cookie and redirects to itself", |sheet| cookie(sheet, "/")),
+        row("a front page that sets a cookie and redirects over a second address", |sheet| {
+            cookie(sheet, "/?check=1")
+        }),
         row("robots.txt of 500", |sheet| robots(sheet, || Page::html("down").status(500))),
         row("robots.txt that forbids everything", |sheet| {
             robots(sheet, || Page::new("text/plain", "User-agent: *\nDisallow: /\n"))
@@ -110,14 +113,17 @@ async fn private(sheet: Sheet) {
     back(&sheet, &origin, &edge).await;
 }
 
-async fn cookie(sheet: Sheet) {
+/// The front page, for visitors without the cookie, leads there, and from there back.
+async fn cookie(sheet: Sheet, over: &'static str) {
     let origin = Origin::start().await;
     let pages = fixture::pages(1);
     origin.make(move |asked| {
         let knows = asked.header("cookie").is_some_and(|cookie| cookie.contains("visited=1"));
-        let turn = || Page::redirect(302, "/").header("set-cookie", "visited=1; path=/");
         if asked.path() == "/" && !knows {
-            return Some(turn());
+            return Some(Page::redirect(302, over).header("set-cookie", "visited=1; path=/"));
+        }
+        if asked.target != "/" && asked.target == over {
+            return Some(Page::redirect(302, "/"));
         }
         pages.get(&*asked.target).or_else(|| pages.get(asked.path())).cloned()
     });

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::certs::Leaf;
 use crate::support::dns::{Dns, Says};
 use crate::support::faults::Refuse;
+use crate::support::fixture::{self, ASSET};
 use crate::support::{Config, Edge, Origin, Page, Site};
 
 /// A page that needs files of the other host, at its address and under two names.
@@ -100,4 +101,23 @@ async fn without_a_list_no_other_host_is_asked() {
     let edge = Edge::start(Config::new(Site::new().set("key_pages", ["/"]).origin(&origin.url()))).await;
     let report = report(&edge).await;
     assert_eq!((cdn.total(), report["failures"].as_array().map(Vec::len)), (0, Some(0)), "{report}");
+}
+
+#[tokio::test]
+async fn an_emptied_file_comes_from_its_copy_until_a_crawl_has_seen_it() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    let style = origin.content(ASSET).body;
+    edge.get(ASSET).await.must_be(&style);
+    origin.page(ASSET, Page::new("text/css", ""));
+    edge.get(ASSET).await.must_be(&style);
+    edge.until("degraded").await;
+    edge.get(ASSET).await.must_be(&style);
+    assert_eq!(edge.site().await["cause"]["code"], "empty-page");
+    // on purpose, it seems
+    edge.take_snapshot().await;
+    edge.until("up").await;
+    edge.get(ASSET).await.must_be(b"");
 }

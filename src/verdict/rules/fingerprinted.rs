@@ -1,19 +1,13 @@
 //! Pages that are known by their fingerprints: those that come with the program, and the operator's own.
 
 use super::super::case::{Case, Finding, Verdict};
-use super::{Seen, is_of_site};
+use super::{Seen, is_for_programs, is_of_site};
 use crate::fingerprint::{Kind, WrongPage, content_type, wrong_page_instead};
 
 /// Pages from which on it can be said that none of a site's is empty,
 const ENOUGH: u32 = 10;
 /// and the visible characters that nearly all of them have.
 const SOME_TEXT: u32 = 20;
-/// Words in the paths of what is asked for by programs.
-const PROGRAMS: [&str; 16] = [
-    "ajax", "api", "beacon", "callback", "collect", "cron", "event", "health", "hook", "ipn", "log",
-    "notify", "ping", "pixel", "rpc", "track",
-];
-
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let answer = &seen.case.answer;
     let own = seen.case.policy.fingerprints.as_deref().and_then(|own| own.find(answer));
@@ -51,10 +45,8 @@ fn is_meant(seen: &Seen<'_>, wrong: WrongPage<'_>) -> bool {
 /// Whether no page of the site is empty, and this is the address of one, as far as that can be told without a copy. What
 /// programs ask for may answer with nothing: jobs, counters, hooks.
 fn is_never_empty(case: &Case<'_>) -> bool {
-    let (path, query) = case.key.split_once('?').map_or((case.key, ""), |(path, query)| (path, query));
-    let path = path.to_ascii_lowercase();
-    let is_for_programs = PROGRAMS.iter().any(|word| path.contains(word));
-    let is_page = content_type(case.answer.headers).is_some() && query.is_empty() && !is_for_programs;
+    let has_query = case.key.split_once('?').is_some_and(|(_, query)| !query.is_empty());
+    let is_page = content_type(case.answer.headers).is_some() && !has_query && !is_for_programs(case.key);
     is_page && case.character.pages >= ENOUGH && case.character.sizes[0] >= SOME_TEXT
 }
 

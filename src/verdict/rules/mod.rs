@@ -1,11 +1,13 @@
 //! The rules, one file a family. Each is asked by itself; the worst word counts, and of equal ones the first.
 
 mod data;
+mod errors;
 mod fingerprinted;
 mod leads;
 mod missing;
 mod odd;
 mod redirect;
+mod script;
 mod status;
 mod texts;
 mod truncated;
@@ -23,6 +25,12 @@ use crate::http::charset;
 
 pub(super) use data::is_data;
 pub use missing::stray;
+
+/// Words in the paths of what is asked for by programs.
+const PROGRAMS: [&str; 16] = [
+    "ajax", "api", "beacon", "callback", "collect", "cron", "event", "health", "hook", "ipn", "log",
+    "notify", "ping", "pixel", "rpc", "track",
+];
 
 /// What one family of rules says.
 type Rule = fn(&Seen<'_>) -> Verdict;
@@ -122,6 +130,12 @@ fn is_of_site(case: &Case<'_>, look: &Look) -> bool {
     let is_of_copy =
         |copy: &Look| (!copy.title.is_empty() && copy.title == look.title) || look.similarity(copy) >= 0.2;
     copy.is_some_and(is_of_copy) || case.character.has_part_in(look).unwrap_or(false)
+}
+
+/// Whether an address looks like one that programs ask for: jobs, counters, hooks. They may be answered with nothing.
+fn is_for_programs(key: &str) -> bool {
+    let path = key.split('?').next().unwrap_or(key).to_ascii_lowercase();
+    PROGRAMS.iter().any(|word| path.contains(word))
 }
 
 impl Case<'_> {

@@ -3,8 +3,8 @@
 
 use http::header::LOCATION;
 
-use super::super::case::{Case, Finding, Verdict};
-use super::Seen;
+use super::super::case::{Case, Finding, Known, Shape, Verdict};
+use super::{Seen, is_for_programs};
 use crate::failure::Cause;
 use crate::fingerprint::{content_type, is_html, media};
 
@@ -54,12 +54,35 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
             bad("a redirect that leads nowhere")
         }
         204 | 205 if was_page => bad("no content where a page was"),
+        204 | 205 if was_drawn(case) => bad("no content where a file was that pages need"),
         status @ (201 | 202 | 207 | 208 | 226) if was_page => {
             case.doubtful(Finding::new(Cause::OddAnswer, format!("status {status} where a page was")))
         }
         200 | 203 if was_page => of_body(case),
         _ => Verdict::Good,
     }
+}
+
+/// Whether the copy is a file that pages are drawn with. What is asked for to be counted may be a picture or nothing.
+fn was_drawn(case: &Case<'_>) -> bool {
+    const DRAWN: [&str; 7] = [
+        "text/css",
+        "text/javascript",
+        "application/javascript",
+        "application/x-javascript",
+        "font/",
+        "application/font",
+        "image/",
+    ];
+    let was = |known: Known<'_>| {
+        let kind = known.content_type.map(media).unwrap_or_default();
+        let is_drawn = DRAWN
+            .iter()
+            .any(|drawn| kind.get(..drawn.len()).is_some_and(|start| start.eq_ignore_ascii_case(drawn)));
+        let is_empty = known.body.is_some_and(|body| body.trim_ascii().is_empty());
+        known.status == 200 && known.shape == Shape::Asset && is_drawn && !is_empty
+    };
+    case.known.is_some_and(was) && !is_for_programs(case.key)
 }
 
 /// Whether an answer of this kind is looked into where the copy has a page.
@@ -131,6 +154,9 @@ mod tests {
     fn what_no_page_is_is_no_answer_where_one_was() {
         let of = |status| Given::status(status).instead_of(PAGE);
         let empty = |status| Given { body: Vec::new(), ..of(status) };
+        let instead = |status, kind| {
+            Given { body: Vec::new(), ..Given::status(status) }.instead_of_file(Shape::Asset, kind)
+        };
         let unasked = |given: Given| given.unasked();
         let sent_as = |kind: &str, body: &[u8]| {
             Given { body: body.to_vec(), ..Given::page("") }.header("content-type", kind).instead_of(PAGE)
@@ -144,6 +170,17 @@ mod tests {
             ("no content", empty(204), "bad odd-answer"),
             ("no content", empty(205), "bad odd-answer"),
             ("no content, nobody knows the page", Given { body: Vec::new(), ..Given::status(204) }, "good"),
+            ("no sheet", instead(204, "text/css"), "bad odd-answer"),
+            ("no picture", instead(204, "image/webp"), "bad odd-answer"),
+            ("no font", instead(205, "font/woff2"), "bad odd-answer"),
+            ("no script, and there was none", instead(204, "text/javascript").copied("\n"), "good"),
+            ("no data", instead(204, "application/json"), "good"),
+            (
+                "no document",
+                Given { body: Vec::new(), ..Given::status(204) }
+                    .instead_of_file(Shape::Document, "application/pdf"),
+                "good",
+            ),
             ("accepted", of(202), "doubtful odd-answer"),
             ("accepted", of(202).key_page(), "bad odd-answer"),
             ("accepted, nobody knows the page", Given::status(202), "good"),

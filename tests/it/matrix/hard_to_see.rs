@@ -28,21 +28,19 @@ pub fn rows() -> Vec<Row> {
         everything("the same with a coding that is none", &["suspended"], coded("none", plain)),
         failing(
             "a style sheet that is an error page",
-            Failing {
-                under: "/style.css",
-                fault: Arc::new(Instead(sample("php-error/php-fatal.html"))),
-                states: &["degraded"],
-                causes: &["php-error", "asset-missing", "wrong-page"],
-            },
+            sheet_is(&["php-error", "asset-missing", "wrong-page"], sample("php-error/php-fatal.html")),
         ),
         failing(
             "a style sheet that is a page",
-            Failing {
-                under: "/style.css",
-                fault: Arc::new(Instead(Page::html("<!doctype html><title>Shop</title><p>Tea</p>"))),
-                states: &["degraded"],
-                causes: &["wrong-page", "asset-missing"],
-            },
+            sheet_is(
+                &["wrong-page", "asset-missing"],
+                Page::html("<!doctype html><title>Shop</title><p>Tea</p>"),
+            ),
+        ),
+        failing("a style sheet that is empty", sheet_is(&["empty-page"], Page::new("text/css", ""))),
+        failing(
+            "no content where a style sheet was",
+            sheet_is(&["odd-answer"], Page::new("text/css", "").status(204)),
         ),
         pages("no content where pages were", &["odd-answer"], Page::new("text/html", "").status(204)),
         pages("a PDF where pages were", &["odd-answer"], Page::new("application/pdf", "%PDF-1.7 and so on")),
@@ -65,6 +63,11 @@ const SET_UP: &str = "<!doctype html><html lang=\"en\"><head><title>Quiet mornin
 const ANOTHER: &str = "<!doctype html><html lang=\"en\"><head><title>Bicycles of the north</title></head><body>\
                        <h1>Bicycles of the north</h1><p>We mend wheels, chains and brakes, on weekdays from nine to \
                        six. Bring your bicycle in the morning, and ride it home in the evening.</p></body></html>";
+
+/// Something else in place of the style sheet.
+fn sheet_is(causes: &'static [&'static str], page: Page) -> Failing {
+    Failing { under: "/style.css", fault: Arc::new(Instead(page)), states: &["degraded"], causes }
+}
 
 fn pages(name: &'static str, causes: &'static [&'static str], page: Page) -> Row {
     everything(name, causes, PagesInstead(page))

@@ -18,7 +18,7 @@ use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{Findings, Reading};
 use super::frontier::Item;
 use super::known::Known;
-use super::later::{is_too_many, retry_after};
+use super::later::is_too_many;
 use super::links::Need;
 use super::pace::{Asking, Pace};
 use super::private::{self, Twice};
@@ -32,7 +32,7 @@ use crate::ask::location;
 use crate::clock;
 use crate::config::ready::{MirrorPrivate, Site};
 use crate::failure::{Cause, Failure, Retry};
-use crate::http::Body;
+use crate::http::{Body, retry_after};
 use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::tasks;
 

@@ -18,5 +18,7 @@ pub mod headers;
 pub mod hops;
 pub mod pace;
 pub mod range;
+mod retry_after;
 
 pub use body::Body;
+pub use retry_after::retry_after;

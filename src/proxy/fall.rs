@@ -1,9 +1,11 @@
 //! The rungs below the live site: copies, the holding page, the refusal of what was sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
+use super::judge::is_of_the_answer;
 use super::mirror::{self, Nearness, Ready};
 use super::site::Site;
 use super::{Copies, Outcome, RETRY_AFTER, noticed, render, shell};
@@ -126,11 +128,17 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
         language: mirror::language(about, &ask.wishes),
         format: Format::of(&ask.wishes),
         down_for: site.down_for(crate::clock::now()),
-        retry_after: RETRY_AFTER,
+        retry_after: retry_after(site, cause),
         links: &links,
     };
     let answer = if cause.side() == Side::Visitor { Answer::Error } else { answer };
     noticed(&notice, answer, ask.method == http::Method::HEAD)
+}
+
+/// When visitors may try again: when the site itself has said that it will be back, if it is the site that refuses.
+fn retry_after(site: &Site, cause: Cause) -> Duration {
+    let said = is_of_the_answer(cause) || cause == Cause::KnownDown;
+    said.then(|| site.watch.returns.wait(crate::clock::now())).flatten().unwrap_or(RETRY_AFTER)
 }
 
 /// The page without the query: it may not be what was wanted, but it is there.

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::ready;
 use crate::failure::{Cause, Failure};
 use crate::fingerprint::content_type;
+use crate::http::retry_after;
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
 use crate::tasks;
@@ -165,6 +166,10 @@ impl Judge for SiteJudge {
         body: &[u8],
         whole: bool,
     ) -> Result<(), Failure> {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let now = clock::now();
+            self.watch.returns.hear(retry_after(headers, now.wall), now);
+        }
         let is_key_page = self.config.key_pages.iter().any(|page| page == path);
         if !is_key_page && !status.is_success() {
             return Ok(()); // a path that does not exist, and the site says so in one way or another

@@ -1,13 +1,86 @@
-//! What is noted of a page whose answer was not the site's.
+//! What is noted of answers and of their pages, once they are judged.
 
-use super::requisites;
-use super::weigh::Trial;
+use std::time::Duration;
+
+use http::response::Parts;
+use http::{Method, StatusCode};
+
+use super::fetch::class_of;
+use super::removal::is_removal;
+use super::weigh::{Beside, Trial, is_part};
+use super::{requisites, visited};
 use crate::clock;
 use crate::failure::{Cause, Failure};
-use crate::verdict::Shape;
+use crate::http::retry_after;
+use crate::origin::Origin;
+use crate::verdict::{Finding, Shape};
+use crate::visits::Got;
 use crate::watch::{Mark, Weight};
 
 impl Trial<'_> {
+    /// Notes that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
+    pub(super) fn answered(&self, origin: &Origin, took: Duration) {
+        origin.answered(class_of(self.ask.key()), took, self.by());
+        if self.beside.is_nothing() || !self.speaks() {
+            return;
+        }
+        let now = clock::instant();
+        if took > self.site.patience(self.ask) {
+            self.site.watch.late(self.ask.key(), now);
+        } else {
+            self.site.watch.in_time(self.ask.key(), now);
+        }
+    }
+
+    /// Notes that the answer is the site's.
+    pub(super) fn good(&self, parts: &Parts) {
+        let status = parts.status;
+        let key = self.ask.key();
+        // Parts, and answers to those who ask for no body, do not tell whether the page is well.
+        if !self.speaks() || is_part(status) || self.ask.method == Method::HEAD {
+            return;
+        }
+        let now = clock::now();
+        match self.beside {
+            Beside::Entry(_) | Beside::Page(_) if is_removal(status) => {
+                tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
+                self.site.watch.gone(key, status.as_u16(), now);
+                self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
+            }
+            Beside::Nothing if status.is_client_error() => {}
+            Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
+                self.site.watch.good(key, self.weight(parts), now.mono);
+            }
+        }
+    }
+
+    /// Notes that it is not, and what it is.
+    pub(super) fn bad(&self, finding: Finding) -> Failure {
+        self.tell_bad(finding.cause);
+        if finding.cause == Cause::Uniform {
+            self.tell_uniform();
+        }
+        Failure::new(finding.cause).detail(finding.why)
+    }
+
+    /// Whether the address is one that visitors open: its copy is a page, or without one the answer.
+    fn weight(&self, parts: &Parts) -> Weight {
+        let is_page = parts.status.is_success()
+            && match self.beside.shape() {
+                Some(shape) => shape == Shape::Page,
+                None => visited::kind(&parts.headers) == Some(Got::Page),
+            };
+        if is_page { Weight::Page } else { Weight::Part }
+    }
+
+    /// Notes when the site says that it will be back.
+    pub(super) fn hear(&self, parts: &Parts) {
+        if matches!(parts.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            let now = clock::now();
+            self.site.watch.returns.hear(retry_after(&parts.headers, now.wall), now);
+        }
+    }
+
     /// Notes a failure that is of this page, and not of its server.
     pub(super) fn note(&self, failure: &Failure) {
         // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
@@ -32,7 +105,9 @@ impl Trial<'_> {
         {
             return;
         }
-        let weight = if shape == Shape::Page { Weight::Page } else { Weight::Part };
+        // a page that names what is not there is whole itself
+        let is_page = shape == Shape::Page && cause != Cause::AssetMissing;
+        let weight = if is_page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
         self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }

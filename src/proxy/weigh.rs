@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::Copies;
-use super::fetch::{class_of, hold_against, is_endless};
+use super::fetch::{hold_against, is_endless};
 use super::hold::{Held, beginning, hold};
 use super::mirror::Ready;
 use super::removal::is_removal;
@@ -31,7 +31,6 @@ use crate::verdict::{
     judge,
 };
 use crate::visits::Got;
-use crate::watch::Weight;
 
 /// The beginning of a page without a copy is waited for so long, once its first bytes have come.
 const SHORT: Duration = Duration::from_millis(100);
@@ -75,7 +74,7 @@ impl Beside {
         }
     }
 
-    fn is_nothing(&self) -> bool {
+    pub(super) fn is_nothing(&self) -> bool {
         matches!(self, Beside::Nothing)
     }
 
@@ -212,6 +211,7 @@ impl Trial<'_> {
             }
             let finding = self.closer(&parts, body, finding, &character).await;
             origin.nudge();
+            self.hear(&parts);
             return Err(self.bad(finding));
         }
         let held = match self.read(&parts.headers, body, wanted, terms).await {
@@ -258,21 +258,7 @@ impl Trial<'_> {
         judge(&self.case_of(answer, &ReadCopy::default(), &character)) == Verdict::Good
     }
 
-    /// Notes that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
-    pub(super) fn answered(&self, origin: &Origin, took: Duration) {
-        origin.answered(class_of(self.ask.key()), took, self.by());
-        if self.beside.is_nothing() || !self.speaks() {
-            return;
-        }
-        let now = clock::instant();
-        if took > self.site.patience(self.ask) {
-            self.site.watch.late(self.ask.key(), now);
-        } else {
-            self.site.watch.in_time(self.ask.key(), now);
-        }
-    }
-
-    fn by(&self) -> Evidence {
+    pub(super) fn by(&self) -> Evidence {
         Evidence::by(self.ask.key(), self.ask.client)
     }
 
@@ -440,47 +426,6 @@ impl Trial<'_> {
         self.site.trusted.print(self.beside.print(), self.ask.key(), (parts.status, &parts.headers), body)
     }
 
-    /// Notes that the answer is the site's.
-    fn good(&self, parts: &Parts) {
-        let status = parts.status;
-        let key = self.ask.key();
-        // Parts, and answers to those who ask for no body, do not tell whether the page is well.
-        if !self.speaks() || is_part(status) || self.ask.method == Method::HEAD {
-            return;
-        }
-        let now = clock::now();
-        match self.beside {
-            Beside::Entry(_) | Beside::Page(_) if is_removal(status) => {
-                tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
-                self.site.watch.gone(key, status.as_u16(), now);
-                self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
-            }
-            Beside::Nothing if status.is_client_error() => {}
-            Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
-                self.site.watch.good(key, self.weight(parts), now.mono);
-            }
-        }
-    }
-
-    /// Notes that it is not, and what it is.
-    fn bad(&self, finding: Finding) -> Failure {
-        self.tell_bad(finding.cause);
-        if finding.cause == Cause::Uniform {
-            self.tell_uniform();
-        }
-        Failure::new(finding.cause).detail(finding.why)
-    }
-
-    /// Whether the address is one that visitors open: its copy is a page, or without one the answer.
-    fn weight(&self, parts: &Parts) -> Weight {
-        let is_page = parts.status.is_success()
-            && match self.beside.shape() {
-                Some(shape) => shape == Shape::Page,
-                None => visited::kind(&parts.headers) == Some(Got::Page),
-            };
-        if is_page { Weight::Page } else { Weight::Part }
-    }
-
     /// Whether the answer is one that anybody would get.
     pub(super) fn speaks(&self) -> bool {
         self.ask.kind == Kind::Read && self.ask.visitor == Visitor::Anonymous
@@ -493,6 +438,6 @@ fn is_small(body: &Body) -> bool {
 }
 
 /// An answer that is not the page itself: a part of it, or that it has not changed.
-fn is_part(status: StatusCode) -> bool {
+pub(super) fn is_part(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
 }

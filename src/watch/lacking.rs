@@ -2,7 +2,10 @@
 //! names is not there.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use super::Watch;
 
 /// Suspicions that wait to be looked into; one more is dropped, and comes again with the next visitor.
 const WAITING: usize = 16;
@@ -60,9 +63,62 @@ impl Lacking {
         self.pages.get(page).map(|file| &**file)
     }
 
-    /// The page has all that it names.
+    /// The page has all that it names, and so have others that named the same file.
     pub(super) fn whole(&mut self, page: &str) {
-        self.pages.remove(page);
+        if let Some(file) = self.pages.remove(page) {
+            self.pages.retain(|_, lacked| *lacked != file);
+        }
+    }
+
+    /// A missing file that this text names.
+    pub(super) fn named(&self, text: &[u8]) -> Option<&str> {
+        let mut files: Vec<&str> = self.pages.values().map(|file| &**file).collect();
+        files.sort_unstable();
+        files.dedup();
+        files.into_iter().find(|file| {
+            let path = file.split('?').next().unwrap_or(file);
+            let name = path.rsplit('/').next().unwrap_or(path).as_bytes();
+            !name.is_empty() && text.windows(name.len()).any(|window| window == name)
+        })
+    }
+}
+
+impl Watch {
+    /// A file that this page names and that is known not to be there.
+    pub fn names_missing(&self, text: &[u8]) -> Option<String> {
+        self.inner().lacking.named(text).map(str::to_owned)
+    }
+
+    /// Whether there is such a file at all. A page that lacks one is marked as bad: where none is, no lock is taken.
+    pub fn is_lacking(&self) -> bool {
+        self.marked.load(Ordering::Relaxed) > 0 && !self.inner().lacking.pages.is_empty()
+    }
+
+    /// A visitor missed a script or a style.
+    pub fn suspect(&self, suspect: Suspect, now: Instant) {
+        if self.inner().lacking.suspect(suspect, now) {
+            self.woken.notify_one();
+        }
+    }
+
+    /// What visitors missed and nobody has looked into.
+    pub fn suspects(&self) -> Vec<Suspect> {
+        self.inner().lacking.take()
+    }
+
+    /// The page names a file that is not there: until it is [`Watch::whole`], no good answer of it counts.
+    pub fn lacks(&self, page: &str, file: &str) {
+        self.inner().lacking.lacks(page, file);
+    }
+
+    /// What the page names that is not there.
+    pub fn lacking(&self, page: &str) -> Option<String> {
+        self.inner().lacking.of(page).map(str::to_owned)
+    }
+
+    /// The page has all that it names.
+    pub fn whole(&self, page: &str) {
+        self.inner().lacking.whole(page);
     }
 }
 
@@ -84,7 +140,13 @@ mod tests {
         assert_eq!(lacking.take().len(), WAITING);
         lacking.lacks("/", "/a.js");
         assert_eq!(lacking.of("/"), Some("/a.js"));
+        lacking.lacks("/b", "/a.js");
+        lacking.lacks("/c", "/c.css?v=2");
+        assert_eq!(lacking.named(b"<script src=../a.js></script>"), Some("/a.js"));
+        assert_eq!(lacking.named(b"<link href='/c.css?v=2'>"), Some("/c.css?v=2"));
+        assert_eq!(lacking.named(b"<script src=/b.js></script>"), None);
         lacking.whole("/");
-        assert_eq!(lacking.of("/"), None);
+        assert_eq!((lacking.of("/"), lacking.of("/b")), (None, None), "what one has, the other has");
+        assert_eq!(lacking.of("/c"), Some("/c.css?v=2"));
     }
 }

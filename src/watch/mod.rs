@@ -8,6 +8,7 @@ mod late;
 mod memo;
 mod proof;
 mod removed;
+mod returns;
 mod state;
 mod window;
 
@@ -26,6 +27,7 @@ pub use lacking::Suspect;
 use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
 pub use proof::Proofs;
+pub use returns::Returns;
 pub use state::{Change, Origins, Pages, Reported, State, state};
 pub use window::Window;
 
@@ -61,6 +63,8 @@ pub struct Watch {
     unwritable: AtomicBool,
     /// What a crawl has found, and nobody has looked into.
     pub doubt: Doubt,
+    /// When the site has said that it will be back.
+    pub returns: Returns,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }
@@ -174,6 +178,9 @@ impl Watch {
         if !marked && weight == Weight::Part {
             return;
         }
+        if weight == Weight::Page {
+            self.returns.end();
+        }
         let mut inner = self.inner();
         if weight == Weight::Page {
             inner.window.note(hash(key), None, now);
@@ -239,33 +246,6 @@ impl Watch {
     pub fn beside(self: &Arc<Self>, key: &str, now: Instant) -> Option<Leave> {
         let page = hash(key);
         self.lateness().begins(page, now).then(|| Leave { watch: self.clone(), page })
-    }
-
-    /// A visitor missed a script or a style.
-    pub fn suspect(&self, suspect: Suspect, now: Instant) {
-        if self.inner().lacking.suspect(suspect, now) {
-            self.woken.notify_one();
-        }
-    }
-
-    /// What visitors missed and nobody has looked into.
-    pub fn suspects(&self) -> Vec<Suspect> {
-        self.inner().lacking.take()
-    }
-
-    /// The page names a file that is not there: until it is [`Watch::whole`], no good answer of it counts.
-    pub fn lacks(&self, page: &str, file: &str) {
-        self.inner().lacking.lacks(page, file);
-    }
-
-    /// What the page names that is not there.
-    pub fn lacking(&self, page: &str) -> Option<String> {
-        self.inner().lacking.of(page).map(str::to_owned)
-    }
-
-    /// The page has all that it names.
-    pub fn whole(&self, page: &str) {
-        self.inner().lacking.whole(page);
     }
 
     /// Whether a crawl that ended at this time is news; from now on it is not.

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::support::faults::{Fault, Refuse, ResetInHeaders, ResetOnAccept, Silent, Status};
+use crate::support::faults::{Fault, Instead, Refuse, ResetInHeaders, ResetOnAccept, Silent, Status};
 use crate::support::fixture::{self, SEEN};
-use crate::support::{Config, Edge, Origin, Page, secs};
+use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
 async fn outage() -> (Origin, Edge) {
     let origin = fixture::shop().await;
@@ -127,4 +127,34 @@ async fn a_living_origins_refusal_of_a_form_is_its_own() {
     let edge = Edge::start(Config::before(&origin.url())).await;
     let answer = edge.client().post("/order", "cups=2").await;
     assert_eq!((answer.status, answer.text()), (422, "sold out".into()));
+}
+
+#[tokio::test]
+async fn the_holding_page_says_what_the_site_has_said_of_when_it_is_back() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    let refuses = |after: Option<&str>| {
+        let page = Page::html("<!doctype html><title>Shop</title><h1>Back soon</h1></html>").status(503);
+        Instead(after.into_iter().fold(page, |page, after| page.header("retry-after", after)))
+    };
+    let wait = async || {
+        let answer = edge.get("/not-in-the-copy").await;
+        answer.must_be_holding_page();
+        answer.header("retry-after").unwrap().parse::<u64>().unwrap()
+    };
+    origin.fail(refuses(Some("1234"))).await;
+    let said = wait().await;
+    assert!((1200..=1234).contains(&said), "{said}, to the first who asks");
+    edge.until("down").await;
+    let said = wait().await;
+    assert!((1200..=1234).contains(&said), "{said}, while nobody asks the site");
+    for (after, expected) in [(Some("86400000"), 3590..=3600), (None, 30..=30)] {
+        origin.fail(refuses(after)).await;
+        eventually(&format!("{after:?} is heard by a check"), secs(15), async || {
+            expected.contains(&wait().await).then_some(())
+        })
+        .await;
+    }
 }

@@ -47,8 +47,18 @@ impl Addresses {
     /// Whether the page of the path alone is what the address with this query would be, as far as anybody can tell:
     /// nothing on the site uses these parameters, and its pages do not heed what they do not know.
     pub fn may_ignore(&self, key: &str) -> bool {
+        self.indifferent && !self.uses_any(key)
+    }
+
+    /// Whether no link and no form of the site uses any.
+    pub(super) fn is_without_parameters(&self) -> bool {
+        self.names.is_empty() && !self.countless
+    }
+
+    /// Whether the site uses one of the parameters of this address there.
+    pub(super) fn uses_any(&self, key: &str) -> bool {
         let (path, query) = key.split_once('?').unwrap_or((key, ""));
-        self.indifferent && !self.countless && !names_in(query).any(|name| self.uses(path, name))
+        self.countless || names_in(query).any(|name| self.uses(path, name))
     }
 
     fn uses(&self, path: &str, name: &str) -> bool {
@@ -132,7 +142,8 @@ impl Register {
         }
     }
 
-    fn query(&mut self, key: &str) {
+    /// The site uses the parameters of this address.
+    pub(super) fn query(&mut self, key: &str) {
         // Of another host.
         if key.starts_with("//") {
             return;

@@ -31,6 +31,7 @@ mod frontier;
 pub mod gate;
 pub mod html;
 mod idle;
+pub mod imported;
 mod inherit;
 mod js_tokens;
 mod known;

@@ -77,6 +77,13 @@ impl Scope {
         Scope { hosts, own, origins, ignore_query, asset_hosts, policy }
     }
 
+    /// The scope of these hosts, the first one before the others, without a configuration.
+    pub(super) fn of_hosts(hosts: Vec<String>, ignore_query: &[String]) -> Scope {
+        let (hosts, ignore_query) = (hosts.iter().map(|host| spelled(host)).collect(), ignore_query.to_vec());
+        let (own, origins, asset_hosts) = (Vec::new(), Vec::new(), Vec::new());
+        Scope { hosts, own, origins, ignore_query, asset_hosts, policy: Arc::default() }
+    }
+
     /// The host that is asked first.
     pub(super) fn host(&self) -> &str {
         self.hosts.first().map_or("localhost", String::as_str)

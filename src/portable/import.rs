@@ -17,6 +17,7 @@ use super::intake::{Intake, LeftOut};
 use super::{Progress, captures, httrack, lines, mirror, ours};
 use crate::ask::key::page_key;
 use crate::clock::Now;
+use crate::crawl::imported;
 use crate::snapshot::{BeginError, PublishError, ServiceError, SnapshotId, StageError, Staging, Store};
 
 /// What is imported.
@@ -150,6 +151,12 @@ impl Hosts {
         Hosts { wanted, ignore_query: ignore_query.to_vec() }
     }
 
+    /// All of them, the one that was chosen first.
+    fn all(self, chosen: &str) -> Vec<String> {
+        let chosen = Hosts::new(&[chosen.to_owned()], &[]).wanted;
+        chosen.into_iter().filter(|host| !host.is_empty()).chain(self.wanted).collect()
+    }
+
     pub(super) fn count(&self) -> Found<'_> {
         Found { hosts: self, pages: BTreeMap::new() }
     }
@@ -277,6 +284,14 @@ const REWRITTEN: &str = "If the mirror was made with converted links (wget -k), 
                          that cannot be undone, except where wget kept the originals (-K).";
 
 fn finish(ask: &Import<'_>, now: Now, staging: Staging, mut done: Imported) -> Result<Imported, ImportError> {
+    let hosts = Hosts::new(&ask.hosts, &ask.ignore_query).all(&done.host);
+    let learned = imported::addresses(&staging, hosts, &ask.ignore_query);
+    match learned {
+        Ok(learned) => staging.note_addresses(&serde_json::to_value(&learned).unwrap_or_default()),
+        Err(error) => {
+            tracing::warn!(%error, "what an import tells of the site's addresses could not be read")
+        }
+    }
     let report = serde_json::to_value(&done).unwrap_or_default();
     let wanted = ask.publish || ask.store.current().is_none();
     let snapshot = if wanted {

@@ -193,6 +193,16 @@ impl Staging {
         self.shared.rewind(mark);
     }
 
+    /// All pages that were added so far, in their order: a later page with the same key takes the place of an earlier one.
+    /// Constant memory.
+    ///
+    /// # Errors
+    /// When what was added cannot be written.
+    pub fn pages(&self) -> std::io::Result<impl Iterator<Item = Page>> {
+        self.shared.flush()?;
+        Ok((0..self.shared.added()).filter_map(|n| self.shared.staged(n)))
+    }
+
     /// Keeps what is staged on the disk, for [`Store::begin_or_resume`] after a restart. One that was begun with
     /// [`Store::begin`], and one that has met a full disk, is discarded all the same.
     pub fn leave(self) {

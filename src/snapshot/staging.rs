@@ -152,7 +152,12 @@ impl Shared {
         }
     }
 
-    /// The page that was added as number `n` of those that were resumed.
+    /// Has what was added written, so that it can be read.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        locked(&self.manifest).as_mut().map_or(Ok(()), Writer::flush)
+    }
+
+    /// The page that was added as number `n`, if it is written.
     pub(super) fn staged(&self, n: usize) -> Option<Page> {
         locked(&self.manifest).as_ref()?.read(n)
     }

@@ -109,7 +109,7 @@ impl Writer {
         if self.gathered.len() >= most { Ok(self.flush()?) } else { Ok(()) }
     }
 
-    /// The page that was added as number `n` of those that were resumed.
+    /// The page that was added as number `n`, if it is written.
     pub(super) fn read(&self, n: usize) -> Option<Page> {
         let entry = self.entries.get(n)?;
         let mut bytes = vec![0; entry.len as usize];

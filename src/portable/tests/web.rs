@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
+use crate::crawl::addresses::Addresses;
 
 /// A record, packed by itself.
 fn record(kind: &str, url: &str, date: &str, more: &str, block: &[u8]) -> Vec<u8> {
@@ -203,4 +204,36 @@ fn a_mirror_has_a_folder_for_each_host() {
     assert_eq!(site["/a"].1, b"<html>original");
     assert_eq!((done.kind, &*done.host, done.remarks.len()), ("mirror", "www.shop.example", 1));
     assert_eq!((done.left_out[0].reason, &*done.left_out[0].examples[0]), ("other-host", "cdn.example/x.js"));
+}
+
+/// What an import of these pages teaches about the site's addresses.
+fn learned(pages: &[(&str, &str)]) -> Addresses {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), "shop").unwrap();
+    let pages = pages.iter().map(|(key, body)| draft(key, 200, "text/html", Some(body.as_bytes())));
+    published(&store, pages.collect());
+    let (folder, state) = (dir.path().join("export"), dir.path().join("state"));
+    exported(&store, &folder, false).unwrap();
+    let (done, _) = imported(&state, &folder, |_| {}).unwrap();
+    let store = Store::open(&state, "shop").unwrap();
+    Addresses::read(store.addresses(&done.snapshot))
+}
+
+#[test]
+fn an_import_knows_short_links_and_which_queries_matter() {
+    let home =
+        "<title>Home</title><form><input name=s></form><a href='https://www.example.com/list?page=2'>2</a>";
+    let post = "<title>Post</title><link rel=shortlink href='/?p=7'><p>a post";
+    let told =
+        learned(&[("/", home), ("/post", post), ("/post?ref=mail", post), ("/list?page=2", "<p>second")]);
+    let ignored =
+        ["/?s=tea", "/list?page=3", "/?p=8", "/post?print=1", "/?ref=x"].map(|key| told.may_ignore(key));
+    assert_eq!((told.alias("/?p=7"), ignored), (Some("/post"), [false, false, false, true, true]));
+    let heeds = learned(&[("/", home), ("/post", post), ("/post?ref=mail", "<p>another")]);
+    assert!(!heeds.may_ignore("/post?print=1") && heeds.alias("/?p=7") == Some("/post"));
+    assert!(!learned(&[("/", home), ("/post", post)]).may_ignore("/post?print=1"), "nobody can tell");
+    assert!(
+        learned(&[("/", "<a href=/a>a</a>"), ("/a", "<p>a")]).may_ignore("/a?print=1"),
+        "it has only paths"
+    );
 }

@@ -88,6 +88,7 @@ pub(super) async fn sites(
             watch,
             vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
             trusted: Trusted::default(),
+            room: parts.room.clone(),
             tender: Tender::default(),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),

@@ -19,7 +19,7 @@ use crate::http::client::ClientKey;
 use crate::metrics::Metrics;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
-use crate::proxy::{Hot, Proxy, Site, Spool, Table};
+use crate::proxy::{HoldRoom, Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::Store;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -106,7 +106,13 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let wanted = config.sites.iter().find(|wanted| &*wanted.name == site);
     let wanted = wanted.ok_or_else(|| format!("there is no site \"{site}\""))?.clone();
     let metrics = Metrics::new().map_err(|error| error.to_string())?;
-    let parts = Parts { metrics, cache: Cache::new(0), hot: Hot::new(0), seats: Seats::default() };
+    let parts = Parts {
+        metrics,
+        cache: Cache::new(0),
+        hot: Hot::new(0),
+        room: HoldRoom::default(),
+        seats: Seats::default(),
+    };
     // Where there is nothing to write to, there is nothing to ask for.
     let (dir, name) = (config.state_dir.clone(), wanted.name.clone());
     let store =

@@ -30,7 +30,7 @@ use crate::config::{Config, Env, Problems};
 use crate::crawl::{Crawler, Seats};
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
-use crate::proxy::{Explained, Hot, Proxy, Spool, Table, Unexplained};
+use crate::proxy::{Explained, HoldRoom, Hot, Proxy, Spool, Table, Unexplained};
 use crate::server::{self, Listener, Server, Terms};
 use crate::tls::Certs;
 use crate::{server::Drained, tasks};
@@ -109,6 +109,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     cache: Cache,
     hot: Hot,
+    room: HoldRoom,
     seats: Seats,
 }
 
@@ -162,7 +163,13 @@ impl App {
         let metrics = Metrics::new()?;
         let memory = config.limits.memory_cache;
         let (cache, hot) = (Cache::new(memory / 2), Hot::new(memory / 2));
-        let parts = Parts { metrics: metrics.clone(), cache, hot, seats: Seats::default() };
+        let parts = Parts {
+            metrics: metrics.clone(),
+            cache,
+            hot,
+            room: HoldRoom::default(),
+            seats: Seats::default(),
+        };
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), &config.limits);

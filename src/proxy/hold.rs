@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +14,63 @@ use http_body_util::BodyExt;
 
 use crate::failure::{Cause, Failure};
 use crate::http::{Body, body};
+
+/// Bytes of answers that are held back, of all sites together.
+const ALL: u64 = 64 << 20;
+/// Of each answer so much may be held back in any case: a verdict on its beginning takes that.
+const OF_EACH: u64 = 64 << 10;
+
+/// The memory for answers that are held back. Where none is left, an answer is held back no further: it is judged by its
+/// beginning, as one that is longer than `hold_back`.
+#[derive(Clone, Debug)]
+pub struct HoldRoom(Arc<AtomicU64>);
+
+impl Default for HoldRoom {
+    fn default() -> HoldRoom {
+        HoldRoom::of(ALL)
+    }
+}
+
+impl HoldRoom {
+    fn of(bytes: u64) -> HoldRoom {
+        HoldRoom(Arc::new(AtomicU64::new(bytes)))
+    }
+}
+
+/// What one answer takes of the room; given back by being dropped.
+struct Taken {
+    room: HoldRoom,
+    bytes: u64,
+}
+
+impl Taken {
+    /// Takes so much that `len` bytes may be held; says whether there was room.
+    fn cover(&mut self, len: u64) -> bool {
+        let more = len.saturating_sub(OF_EACH).saturating_sub(self.bytes);
+        let left = &self.room.0;
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(more));
+        self.bytes += if taken.is_ok() { more } else { 0 };
+        taken.is_ok()
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.0.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that take room for as long as they are anywhere: who reads slowly holds them, too.
+struct Roomy {
+    bytes: Bytes,
+    _taken: Taken,
+}
+
+impl AsRef<[u8]> for Roomy {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// A body as far as it was read.
 pub(super) struct Held {
@@ -62,15 +121,15 @@ impl Held {
 }
 
 /// Reads the body whole if it is no longer than `limit` bytes, and else not far beyond them; not at all if it says itself
-/// that it is longer.
+/// that it is longer. Where the room ends, that is the limit.
 ///
 /// # Errors
 /// What broke the body off. Waiting too long is the caller's to end.
-pub(super) async fn hold(body: Body, limit: u64) -> Result<Held, Failure> {
+pub(super) async fn hold(body: Body, limit: u64, room: &HoldRoom) -> Result<Held, Failure> {
     if body.size_hint().lower() > limit {
         return Ok(Held::unread(body));
     }
-    let mut reading = Reading::new(body);
+    let mut reading = Reading::new(body, room);
     reading.on(limit).await?;
     Ok(reading.held())
 }
@@ -80,8 +139,13 @@ pub(super) async fn hold(body: Body, limit: u64) -> Result<Held, Failure> {
 ///
 /// # Errors
 /// What broke the body off.
-pub(super) async fn beginning(body: Body, limit: u64, time: Duration) -> Result<Held, Failure> {
-    let mut reading = Reading::new(body);
+pub(super) async fn beginning(
+    body: Body,
+    limit: u64,
+    time: Duration,
+    room: &HoldRoom,
+) -> Result<Held, Failure> {
+    let mut reading = Reading::new(body, room);
     reading.on(0).await?;
     if !reading.is_over(limit) {
         // too late is no failure: what has come so far is the beginning
@@ -100,12 +164,16 @@ struct Reading {
     read: BytesMut,
     trailers: Option<Frame<Bytes>>,
     ended: bool,
+    taken: Taken,
+    /// There was no room for more.
+    full: bool,
 }
 
 impl Reading {
-    fn new(body: Body) -> Reading {
+    fn new(body: Body, room: &HoldRoom) -> Reading {
         let ended = matches!(body, Body::Empty);
-        Reading { body, first: None, read: BytesMut::new(), trailers: None, ended }
+        let taken = Taken { room: room.clone(), bytes: 0 };
+        Reading { body, first: None, read: BytesMut::new(), trailers: None, ended, taken, full: false }
     }
 
     fn len(&self) -> u64 {
@@ -113,7 +181,7 @@ impl Reading {
     }
 
     fn is_over(&self, limit: u64) -> bool {
-        self.ended || self.len() > limit
+        self.ended || self.full || self.len() > limit
     }
 
     /// Reads on until there are more than `limit` bytes, or all.
@@ -124,7 +192,10 @@ impl Reading {
                 break;
             };
             match frame.map_err(broken)?.into_data() {
-                Ok(data) => self.take(data),
+                Ok(data) => {
+                    self.take(data);
+                    self.full = !self.taken.cover(self.len());
+                }
                 Err(trailers) => self.trailers = Some(trailers),
             }
             self.ended = self.trailers.is_some() || self.body.is_end_stream();
@@ -149,7 +220,11 @@ impl Reading {
             None if self.ended => Rest::Nothing,
             None => Rest::More(self.body),
         };
-        Held { read: self.first.unwrap_or_else(|| self.read.freeze()), rest }
+        let read = self.first.unwrap_or_else(|| self.read.freeze());
+        if self.taken.bytes == 0 {
+            return Held { read, rest };
+        }
+        Held { read: Bytes::from_owner(Roomy { bytes: read, _taken: self.taken }), rest }
     }
 }
 
@@ -230,27 +305,60 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_body_is_read_whole() {
-        let held = hold(body(&["ab", "cd"], None), 4).await.unwrap();
+        let held = hold(body(&["ab", "cd"], None), 4, &HoldRoom::default()).await.unwrap();
         assert!(held.is_whole());
         assert_eq!(held.into_whole().ok().unwrap(), "abcd");
-        assert!(hold(Body::Empty, 0).await.unwrap().into_whole().is_ok_and(|bytes| bytes.is_empty()));
+        assert!(
+            hold(Body::Empty, 0, &HoldRoom::default())
+                .await
+                .unwrap()
+                .into_whole()
+                .is_ok_and(|bytes| bytes.is_empty())
+        );
     }
 
     #[tokio::test]
     async fn a_long_body_goes_on_where_reading_stopped() {
-        let held = hold(body(&["ab", "cd", "ef"], None), 3).await.unwrap();
+        let held = hold(body(&["ab", "cd", "ef"], None), 3, &HoldRoom::default()).await.unwrap();
         assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
         assert_eq!(whole(held.into_body()).await, "abcdef");
-        let held = hold(Body::whole("abcdef"), 3).await.unwrap();
+        let held = hold(Body::whole("abcdef"), 3, &HoldRoom::default()).await.unwrap();
         assert!(held.read.is_empty() && !held.is_whole());
         assert_eq!(whole(held.into_body()).await, "abcdef");
     }
 
     #[tokio::test]
+    async fn where_no_room_is_left_a_beginning_is_held() {
+        let long = || {
+            let frame = |_| Ok::<_, Failure>(Frame::data(Bytes::from(vec![b'a'; 16 << 10])));
+            Body::stream(StreamBody::new(stream::iter((0..16).map(frame))))
+        };
+        let (limit, left) = (1 << 20, |room: &HoldRoom| room.0.load(Ordering::Relaxed));
+        let room = HoldRoom::of(300 << 10);
+        let first = hold(long(), limit, &room).await.unwrap();
+        assert!(first.is_whole());
+        assert_eq!(left(&room), (300 - (256 - 64)) << 10);
+        let second = hold(long(), limit, &room).await.unwrap();
+        assert!(!second.is_whole() && second.read.len() as u64 > OF_EACH);
+        assert_eq!(whole(second.into_body()).await.len(), 256 << 10, "and nothing of it is lost");
+        let slowly = first.into_whole().ok().unwrap().slice(..1);
+        assert_eq!(left(&room), 108 << 10, "as long as anybody has it");
+        drop(slowly);
+        assert_eq!(left(&room), 300 << 10);
+        assert!(hold(long(), limit, &room).await.unwrap().is_whole());
+    }
+
+    #[tokio::test]
     async fn a_broken_body_is_known_before_anything_is_sent() {
-        let failure = hold(body(&["ab"], Some(Cause::BodyStalled.into())), 4).await.err().unwrap();
+        let failure = hold(body(&["ab"], Some(Cause::BodyStalled.into())), 4, &HoldRoom::default())
+            .await
+            .err()
+            .unwrap();
         assert_eq!(failure.cause, Cause::BodyStalled);
-        let failure = beginning(body(&["ab"], Some(Cause::BodyCut.into())), 4, SHORT).await.err().unwrap();
+        let failure = beginning(body(&["ab"], Some(Cause::BodyCut.into())), 4, SHORT, &HoldRoom::default())
+            .await
+            .err()
+            .unwrap();
         assert_eq!(failure.cause, Cause::BodyCut);
     }
 
@@ -260,7 +368,8 @@ mod tests {
             [(http::header::ETAG, http::HeaderValue::from_static("x"))].into_iter().collect();
         let frames =
             [Ok::<_, Failure>(Frame::data(Bytes::from("ab"))), Ok(Frame::trailers(trailers.clone()))];
-        let held = hold(Body::stream(StreamBody::new(stream::iter(frames))), 4).await.unwrap();
+        let held =
+            hold(Body::stream(StreamBody::new(stream::iter(frames))), 4, &HoldRoom::default()).await.unwrap();
         assert!(held.is_whole());
         let Err(held) = held.into_whole() else { panic!("the trailers are lost") };
         let body = held.into_body();
@@ -282,7 +391,9 @@ mod tests {
             Some((late(wait, text).await, n + 1))
         });
         let begun = tokio::time::Instant::now();
-        let held = beginning(Body::stream(StreamBody::new(Box::pin(body))), 100, SHORT).await.unwrap();
+        let held = beginning(Body::stream(StreamBody::new(Box::pin(body))), 100, SHORT, &HoldRoom::default())
+            .await
+            .unwrap();
         assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
         assert_eq!(begun.elapsed(), Duration::from_millis(5100), "the first bytes, and 100 ms");
         assert_eq!(whole(held.into_body()).await, "abcdef");
@@ -290,10 +401,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_beginning_ends_with_the_body_or_at_its_limit() {
-        let held = beginning(body(&["ab", "cd"], None), 100, SHORT).await.unwrap();
+        let held = beginning(body(&["ab", "cd"], None), 100, SHORT, &HoldRoom::default()).await.unwrap();
         assert!(held.is_whole() && held.read == "abcd");
-        let held = beginning(body(&["ab", "cd", "ef"], None), 3, SHORT).await.unwrap();
+        let held = beginning(body(&["ab", "cd", "ef"], None), 3, SHORT, &HoldRoom::default()).await.unwrap();
         assert!(!held.is_whole() && held.read == "abcd");
-        assert!(beginning(Body::Empty, 3, SHORT).await.unwrap().is_whole());
+        assert!(beginning(Body::Empty, 3, SHORT, &HoldRoom::default()).await.unwrap().is_whole());
     }
 }

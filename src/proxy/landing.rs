@@ -224,7 +224,7 @@ impl Fetch {
             return Ok(held);
         }
         let time = self.waits.saturating_duration_since(clock::instant());
-        beginning(held.into_body(), most, time).await.inspect_err(|failure| {
+        beginning(held.into_body(), most, time, &self.site.room).await.inspect_err(|failure| {
             let by = Evidence::by(self.ask.key(), self.ask.client);
             fetch::hold_against(origin, failure, by);
             self.trial().note(failure);

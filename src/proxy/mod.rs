@@ -53,6 +53,7 @@ use crowd::{Crowd, Place};
 use end::{Ending, Pending, Subject};
 pub use explain::{Explained, Given, Step, Unexplained};
 use fetch::Allowance;
+pub use hold::HoldRoom;
 pub use judge::SiteJudge;
 pub use mirror::{Hot, Mirror};
 use mirror::{Nearness, Ready};

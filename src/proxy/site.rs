@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::fetch::class_of;
+use super::hold::HoldRoom;
 use super::mirror::Mirror;
 use super::tend;
 use super::trusted::Trusted;
@@ -44,6 +45,8 @@ pub struct Site {
     pub watch: Arc<Watch>,
     /// Answers that were judged to be the site's.
     pub trusted: Trusted,
+    /// The memory for answers that are held back, the same for all sites.
+    pub room: HoldRoom,
     /// Which of the cache's entries are vouched for.
     pub vouch: Arc<Vouch>,
     /// Who looks after its bad pages.

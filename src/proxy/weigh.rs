@@ -311,11 +311,11 @@ impl Trial<'_> {
         wanted: Wanted,
         terms: Terms,
     ) -> Result<Held, Failure> {
-        let endless = is_endless(headers);
+        let (endless, room) = (is_endless(headers), &self.site.room);
         let work = async {
             let body = match terms.hold {
                 Some(limit) if !endless => {
-                    let held = hold(body, limit).await?;
+                    let held = hold(body, limit, room).await?;
                     if held.is_whole() || !held.read.is_empty() {
                         return Ok(held);
                     }
@@ -325,9 +325,9 @@ impl Trial<'_> {
             };
             match wanted {
                 // It comes in one go anyway, and then it holds nothing of the origin's however slowly it is read.
-                Wanted::Head if !endless && is_small(&body) => hold(body, SMALL).await,
+                Wanted::Head if !endless && is_small(&body) => hold(body, SMALL, room).await,
                 Wanted::Head => Ok(Held::unread(body)),
-                Wanted::Beginning | Wanted::Whole => beginning(body, LOOKED_AT as u64, SHORT).await,
+                Wanted::Beginning | Wanted::Whole => beginning(body, LOOKED_AT as u64, SHORT, room).await,
             }
         };
         let held = tokio::time::timeout(terms.stall, work).await;
@@ -378,7 +378,8 @@ impl Trial<'_> {
         if self.wanted(parts, character) == Wanted::Head {
             return finding;
         }
-        let begun = tokio::time::timeout(CLOSER, beginning(body, LOOKED_AT as u64, CLOSER)).await;
+        let begun = beginning(body, LOOKED_AT as u64, CLOSER, &self.site.room);
+        let begun = tokio::time::timeout(CLOSER, begun).await;
         let Ok(Ok(held)) = begun else { return finding };
         let Some(plain) = plain(&parts.headers, &held.read, LOOKED_AT) else { return finding };
         let whole = held.is_whole() && plain.all;

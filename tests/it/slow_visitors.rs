@@ -1,6 +1,6 @@
 //! Who sends or reads slowly costs himself, and neither the others nor the origin's good name.
 
-use crate::support::faults::WriteTimeout;
+use crate::support::faults::{NeverEnds, WriteTimeout};
 use crate::support::fixture::{self, SIGNUP};
 use crate::support::raw::{Raw, status};
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
@@ -136,4 +136,39 @@ async fn an_upload_without_room_that_trickles_is_told_so() {
     assert_eq!(status(&head), 408, "{head}");
     assert_eq!(edge.state().await, "up");
     assert!(!edge.log().iter().any(|line| line.contains("silent")), "the origin is not to blame");
+}
+
+#[tokio::test]
+async fn answers_that_are_held_back_have_a_bound_together() {
+    const FILES: usize = 100;
+    let origin = Origin::start().await;
+    let links: String = (0..FILES).map(|n| format!("<a href=\"/files/{n}.bin\">{n}</a> ")).collect();
+    origin.page("/", Page::html(format!("<!doctype html><title>Files</title><h1>Files</h1><p>{links}")));
+    origin
+        .page(SIGNUP, Page::html("<!doctype html><title>Sign up</title><h1>Sign up</h1><p>Here, and soon."));
+    let file = Page::new("application/octet-stream", fixture::noise(1000 << 10, 1));
+    for n in 0..FILES {
+        origin.page(&format!("/files/{n}.bin"), file.clone().header("cache-control", "no-store"));
+    }
+    let config = Config::before(&origin.url())
+        .set("limits.connections_per_client", 300)
+        .site("failover.patience", "5s")
+        .site("failover.patience_max", "5s")
+        .site("failover.hold_back", "1MiB");
+    let edge = Edge::start(config).await;
+    edge.until_snapshot().await;
+    origin.fail_under("/files/", NeverEnds).await;
+    let mut asked = Vec::new();
+    for n in 0..FILES {
+        let mut raw = Raw::connect(edge.http()).await;
+        raw.send(format!("GET /files/{n}.bin HTTP/1.1\r\nHost: www.example.test\r\n\r\n")).await;
+        asked.push(raw);
+    }
+    let mut live = 0;
+    for raw in &mut asked {
+        let head = raw.head(secs(30)).await;
+        assert_eq!(status(&head), 200, "{head}");
+        live += usize::from(!head.contains("detail=snapshot"));
+    }
+    assert!((20..60).contains(&live), "{live} of {FILES} were not held back to their end");
 }

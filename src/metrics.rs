@@ -80,6 +80,8 @@ pub struct Metrics {
     pub access_log_dropped: IntCounter,
     /// Visitors' connections that are open.
     pub connections: IntGauge,
+    /// Bytes of answers that visitors have not taken yet.
+    pub unread: IntGauge,
     /// Connections closed at once because a limit was reached, by limit.
     pub connections_refused: IntCounterVec,
     /// 1 for the state that the site is in.
@@ -233,6 +235,8 @@ impl Metrics {
             )?)?,
             connections: made
                 .add(IntGauge::new("katahai_connections", "Visitors' connections that are open.")?)?,
+            unread: made
+                .add(IntGauge::new("katahai_unread_bytes", "Bytes that visitors have not taken yet.")?)?,
             connections_refused: made.counters(
                 "katahai_connections_refused_total",
                 "Connections closed at once because a limit was reached.",

@@ -395,6 +395,7 @@ pub(super) fn gauge(app: &App) {
     metrics.cache_entries.set(i64::try_from(app.parts.cache.pages()).unwrap_or(i64::MAX));
     if let Some(visitors) = &*app.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
         metrics.connections.set(i64::try_from(visitors.open()).unwrap_or(i64::MAX));
+        metrics.unread.set(i64::try_from(visitors.unread()).unwrap_or(i64::MAX));
         let counters = visitors.counters();
         for (limit, count) in
             [("connections", &counters.refused_full), ("connections_per_client", &counters.refused_client)]

@@ -73,6 +73,7 @@ fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
         header_timeout: raw.header_timeout.within(TIMER, notes).or(default.header_timeout),
         idle_timeout: raw.idle_timeout.within(TIMER, notes).or(default.idle_timeout),
         memory_cache: size(raw.memory_cache, 0, 1 << 50, default.memory_cache, notes),
+        unread: size(raw.unread, 1 << 20, 1 << 50, default.unread, notes),
     }
 }
 

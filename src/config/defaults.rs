@@ -48,6 +48,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             memory_cache: 256 * MIB,
+            unread: 256 * MIB,
         }
     }
 }

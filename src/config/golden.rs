@@ -195,6 +195,7 @@ fn the_shipped_file_is_this() {
             header_timeout: seconds(10),
             idle_timeout: seconds(75),
             memory_cache: 268_435_456,
+            unread: 268_435_456,
         },
         dns: Dns { nameservers: Vec::new(), keep_last_good: seconds(604_800) },
         sites: vec![Arc::new(shop), Arc::new(second)],

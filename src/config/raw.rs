@@ -107,6 +107,7 @@ tables! {
         header_timeout: Duration,
         idle_timeout: Duration,
         memory_cache: Size,
+        unread: Size,
         !requests_per_client: "connections_per_client bounds what one address can do",
     }
 

@@ -94,6 +94,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The memory that cached answers and hot snapshot pages share.
     pub memory_cache: u64,
+    /// The memory for what visitors were given and have not taken yet.
+    pub unread: u64,
 }
 
 /// `[dns]`.

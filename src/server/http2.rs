@@ -19,7 +19,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::conn::Service;
 use super::io::Watched;
 use super::serve::{self, Session};
-use super::stream::{H2Stream, OWN, Piece};
+use super::stream::{Flow, OWN, Piece};
 use super::terms::Terms;
 use crate::clock;
 use crate::http::{Body, control, headers};
@@ -32,8 +32,8 @@ const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 /// A stream's body is asked for more while less of it than this is queued.
 const SEND_BUFFER: usize = 32 << 10;
-/// An answer that is at most this long and at hand is handed over, and nobody waits until it has been written.
-const AT_ONCE: u64 = 16 << 10;
+/// A cached answer that is at most this long is handed over, and nobody waits until it has been written.
+const AT_ONCE: usize = 16 << 10;
 
 /// Serves a connection until it is over.
 pub(super) async fn serve<S: Service>(
@@ -71,7 +71,7 @@ pub(super) async fn serve<S: Service>(
 
 /// Starts a stream's task.
 fn begin<S: Service>(session: &Arc<Session<S>>, request: Request<RecvStream>, respond: SendResponse<Piece>) {
-    let own = Arc::new(H2Stream::default());
+    let own = Arc::new(Flow::new(&session.shared.unread));
     let session = Arc::clone(session);
     tasks::detached(OWN.scope(Arc::clone(&own), exchange(session, own, request, respond)));
 }
@@ -79,7 +79,7 @@ fn begin<S: Service>(session: &Arc<Session<S>>, request: Request<RecvStream>, re
 /// One request and its answer.
 async fn exchange<S: Service>(
     session: Arc<Session<S>>,
-    own: Arc<H2Stream>,
+    own: Arc<Flow>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Piece>,
 ) {
@@ -120,7 +120,7 @@ async fn exchange<S: Service>(
 }
 
 /// The request as handlers know it.
-fn received(request: Request<RecvStream>, own: &Arc<H2Stream>) -> Request<Body> {
+fn received(request: Request<RecvStream>, own: &Arc<Flow>) -> Request<Body> {
     let (parts, stream) = request.into_parts();
     // CONNECT has no body but a tunnel, and nobody here makes one
     if stream.is_end_stream() || parts.method == Method::CONNECT {
@@ -138,7 +138,7 @@ fn length(fields: &HeaderMap) -> Option<u64> {
 }
 
 /// Sends what waits ahead of the answer. Not on a stream that is over, which h2 would do.
-fn send_interim(own: &H2Stream, respond: &mut SendResponse<Piece>, cx: &mut Context<'_>) {
+fn send_interim(own: &Flow, respond: &mut SendResponse<Piece>, cx: &mut Context<'_>) {
     for (status, headers) in own.take_interim() {
         let mut interim = Response::new(());
         *interim.status_mut() = status;
@@ -195,7 +195,7 @@ struct Upload {
     left: Option<u64>,
     data_over: bool,
     /// The stream of a client that waits for 100 (Continue) before it sends anything (RFC 9110 section 10.1.1).
-    expecting: Option<Arc<H2Stream>>,
+    expecting: Option<Arc<Flow>>,
 }
 
 impl http_body::Body for Upload {
@@ -259,10 +259,10 @@ enum Step {
 struct Answering {
     sender: SendStream<Piece>,
     body: Body,
-    own: Arc<H2Stream>,
+    own: Arc<Flow>,
     step: Step,
     /// What the body gave, and there is no room for yet.
-    held: Option<Bytes>,
+    held: Option<Piece>,
     /// What is left of the body, if it is known. At its end no room is needed.
     left: Option<u64>,
     /// Whether the end is waited for.
@@ -270,10 +270,17 @@ struct Answering {
 }
 
 impl Answering {
-    fn new(mut sender: SendStream<Piece>, body: Body, left: Option<u64>, own: &Arc<H2Stream>) -> Answering {
-        let is_watched = !matches!(body, Body::Whole(_)) || left.is_none_or(|left| left > AT_ONCE);
+    fn new(mut sender: SendStream<Piece>, body: Body, left: Option<u64>, own: &Arc<Flow>) -> Answering {
         sender.reserve_capacity(1);
-        Answering { sender, body, own: Arc::clone(own), step: Step::Room, held: None, left, is_watched }
+        let (held, body, is_watched) = match body {
+            Body::Whole(bytes) if bytes.is_unique() => (Some(Piece::new(bytes, own)), Body::Empty, true),
+            Body::Whole(bytes) => {
+                let is_long = bytes.len() > AT_ONCE;
+                (Some(Piece::shared(bytes, own)), Body::Empty, is_long)
+            }
+            Body::Empty | Body::Incoming(_) | Body::Stream(_) => (None, body, true),
+        };
+        Answering { sender, body, own: Arc::clone(own), step: Step::Room, held, left, is_watched }
     }
 
     /// Ready when there is room for a byte; with an error if there never will be.
@@ -284,6 +291,10 @@ impl Answering {
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Poll::Ready(Err(())),
             }
+        }
+        // what it holds already goes out, and more comes when that has gone
+        if self.held.is_none() && !self.own.may_have_more() {
+            return Poll::Pending;
         }
         self.own.go_on();
         Poll::Ready(Ok(()))
@@ -303,7 +314,7 @@ impl Answering {
             Some(Ok(Ok(bytes))) if bytes.is_empty() => {}
             Some(Ok(Ok(bytes))) => {
                 self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
-                self.held = Some(bytes);
+                self.held = Some(Piece::new(bytes, &self.own));
                 self.sender.reserve_capacity(1);
                 self.step = Step::Room;
             }
@@ -313,7 +324,7 @@ impl Answering {
                 self.step = Step::Written;
             }
             None => {
-                self.sender.send_data(Piece::new(Bytes::new(), &self.own), true)?;
+                self.sender.send_data(Piece::alone(Bytes::new()), true)?;
                 self.step = Step::Written;
             }
             Some(Err(_)) => {
@@ -324,9 +335,9 @@ impl Answering {
         Poll::Ready(Ok(()))
     }
 
-    fn give(&mut self, bytes: Bytes) -> Result<(), h2::Error> {
+    fn give(&mut self, piece: Piece) -> Result<(), h2::Error> {
         let ends = self.body.is_end_stream();
-        self.sender.send_data(Piece::new(bytes, &self.own), ends)?;
+        self.sender.send_data(piece, ends)?;
         if ends {
             self.step = Step::Written;
         } else {
@@ -353,7 +364,7 @@ impl Future for Answering {
                 }
                 Step::Room => match ready!(this.poll_room(cx)) {
                     Ok(()) => match this.held.take() {
-                        Some(bytes) => this.give(bytes),
+                        Some(piece) => this.give(piece),
                         None => {
                             this.step = Step::More;
                             Ok(())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::life::Life;
-use super::stream::H2Stream;
+use super::stream::Flow;
 
 /// Bytes of interim answers that may wait; more are left out, which costs nobody anything (RFC 9110 section 15.2).
 const ROOM: usize = 16 << 10;
@@ -21,12 +21,12 @@ pub struct Interim(Way);
 #[derive(Clone, Debug)]
 enum Way {
     Http1 { life: Arc<Life>, call: u64 },
-    Http2(Arc<H2Stream>),
+    Http2(Arc<Flow>),
 }
 
 impl Interim {
     pub(super) fn of(life: &Arc<Life>) -> Option<Interim> {
-        if let Some(stream) = H2Stream::own() {
+        if let Some(stream) = Flow::own() {
             return Some(Interim(Way::Http2(stream)));
         }
         life.hold_interim().map(|call| Interim(Way::Http1 { life: Arc::clone(life), call }))

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 
-use super::stream::H2Stream;
+use super::stream::Flow;
 
 macro_rules! ends {
     ($($name:ident: $code:literal, $doc:literal;)+) => {
@@ -34,6 +34,7 @@ ends! {
     SlowReader: "slow-reader", "An answer was read at less than the least rate.";
     Stalled: "stalled", "No byte of a running request or answer moved within the idle timeout.";
     Lingering: "lingering", "The client did not close its side after we had closed ours.";
+    Unread: "unread", "Too much waited to be read, and its client had taken nothing for longest.";
     Cancelling: "cancelling", "The client started and cancelled requests in a flood (HTTP/2 rapid reset).";
     Displaced: "displaced", "It was idle while every seat was taken.";
     Drained: "drained", "The server was stopped.";
@@ -86,8 +87,8 @@ pub(crate) struct Life {
     interim: Mutex<Vec<u8>>,
     /// Bytes that the socket did not take.
     unsent: AtomicU64,
-    /// The streams of HTTP/2 that are under way.
-    streams: Mutex<Vec<Arc<H2Stream>>>,
+    /// The answers that are under way and followed: all streams of HTTP/2, and what HTTP/1 gives that is not the cache's.
+    streams: Mutex<Vec<Arc<Flow>>>,
 }
 
 /// One reading of a connection's counters.
@@ -259,11 +260,11 @@ impl Life {
 
     // ---- streams
 
-    pub(super) fn enter_stream(&self, stream: &Arc<H2Stream>) {
+    pub(super) fn enter_stream(&self, stream: &Arc<Flow>) {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stream));
     }
 
-    pub(super) fn leave_stream(&self, stream: &Arc<H2Stream>) {
+    pub(super) fn leave_stream(&self, stream: &Arc<Flow>) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|other| !Arc::ptr_eq(other, stream));
     }
@@ -275,6 +276,16 @@ impl Life {
             streams.iter().filter(|stream| stream.is_stalled(still, now)).cloned().collect();
         drop(streams);
         stalled.iter().filter(|stream| stream.end()).count()
+    }
+
+    /// The answers whose visitors have taken nothing since they were last looked at, and since when.
+    pub(super) fn still(&self, now: Instant) -> Vec<(Instant, Arc<Flow>)> {
+        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = |flow: &Arc<Flow>| {
+            let since = flow.still_since(now).filter(|since| *since < now && flow.counted() > 0)?;
+            Some((since, Arc::clone(flow)))
+        };
+        streams.iter().filter_map(still).collect()
     }
 
     // ---- interim answers

@@ -21,6 +21,7 @@ mod seats;
 mod serve;
 mod stream;
 mod terms;
+mod unread;
 mod watch;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use interim::Interim;
 pub use life::End;
 pub use listener::{BindError, Listener, bind_tcp, bind_unix};
 pub use terms::Terms;
+use unread::Unread;
 
 use crate::tasks::{self, Guard};
 
@@ -59,6 +61,7 @@ pub(crate) struct Shared {
     seats: Arc<seats::Seats>,
     roll: Arc<roll::Roll>,
     counters: Arc<Counters>,
+    unread: Arc<Unread>,
     refusing: Arc<Semaphore>,
 }
 
@@ -66,11 +69,14 @@ impl Server {
     /// A server without listeners. Needs a running tokio runtime.
     pub fn new(terms: Terms) -> Server {
         let counters = Arc::new(Counters::default());
+        let unread = Arc::new(Unread::default());
+        unread.set_most(terms.unread);
         let shared = Arc::new(Shared {
             terms: ArcSwap::from_pointee(terms),
             seats: Arc::new(seats::Seats::default()),
-            roll: Arc::new(roll::Roll::new(Arc::clone(&counters))),
+            roll: Arc::new(roll::Roll::new(Arc::clone(&counters), Arc::clone(&unread))),
             counters,
+            unread,
             refusing: Arc::new(Semaphore::new(REFUSALS_AT_ONCE)),
         });
         let reaper = tasks::guarded(roll::reap(Arc::clone(&shared)));
@@ -85,12 +91,18 @@ impl Server {
 
     /// Replaces the limits. Numbers of seats and sizes hold for new connections, times for open ones too.
     pub fn set_terms(&self, terms: Terms) {
+        self.shared.unread.set_most(terms.unread);
         self.shared.terms.store(Arc::new(terms));
     }
 
     /// What happened on the sockets.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.shared.counters)
+    }
+
+    /// Bytes of answers that wait to be read.
+    pub fn unread(&self) -> usize {
+        self.shared.unread.bytes()
     }
 
     /// Connections that are open now.

@@ -11,6 +11,7 @@ use super::Shared;
 use super::counters::Counters;
 use super::life::{End, Life};
 use super::terms::Terms;
+use super::unread::Unread;
 use super::watch::{Judgement, Watch};
 use crate::http::pace::READING;
 
@@ -40,6 +41,7 @@ pub(super) struct Roll {
     crowded: Mutex<Option<Instant>>,
     left: Notify,
     counters: Arc<Counters>,
+    unread: Arc<Unread>,
 }
 
 /// A connection's line on the roll; dropping it strikes it out.
@@ -50,7 +52,7 @@ pub(super) struct Line {
 }
 
 impl Roll {
-    pub(super) fn new(counters: Arc<Counters>) -> Roll {
+    pub(super) fn new(counters: Arc<Counters>, unread: Arc<Unread>) -> Roll {
         Roll {
             shards: std::array::from_fn(|_| Mutex::default()),
             next: AtomicU64::new(0),
@@ -59,6 +61,7 @@ impl Roll {
             crowded: Mutex::default(),
             left: Notify::new(),
             counters,
+            unread,
         }
     }
 
@@ -104,6 +107,7 @@ impl Roll {
                 Some((Arc::clone(&row.life), judgement))
             }
         });
+        self.relieve(now);
         let still = READING.min(terms.idle_timeout);
         for life in self.walk(|row| (!row.life.pulse().http1).then(|| Arc::clone(&row.life))) {
             for _ in 0..life.cut_streams(still, now) {
@@ -120,6 +124,31 @@ impl Roll {
                 Judgement::Kill(reason) => {
                     self.kill(&life, reason);
                 }
+            }
+        }
+    }
+
+    /// When too much waits to be read: ends the answers whose visitors have taken nothing for longest, until it does not.
+    fn relieve(&self, now: Instant) {
+        let mut excess = self.unread.excess();
+        if excess == 0 {
+            return;
+        }
+        let rows = self.walk(|row| Some((Arc::clone(&row.life), row.life.still(now))));
+        let mut still: Vec<_> = rows
+            .into_iter()
+            .flat_map(|(life, flows)| flows.into_iter().map(move |(since, flow)| (since, life.clone(), flow)))
+            .collect();
+        still.sort_by_key(|&(since, ..)| since);
+        for (_, life, flow) in still {
+            if excess == 0 {
+                return;
+            }
+            excess = excess.saturating_sub(flow.counted());
+            if life.pulse().http1 {
+                self.kill(&life, End::Unread);
+            } else if flow.end() {
+                self.counters.count_end(End::Unread);
             }
         }
     }

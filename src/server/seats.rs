@@ -112,6 +112,7 @@ mod tests {
             header_size: 0,
             header_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
+            unread: 256 << 20,
             descriptors: crate::descriptors::Use::Visitor,
             exempt: vec!["10.0.0.0/8".parse().unwrap()],
         }

@@ -23,7 +23,7 @@ use super::io::{Stream, Watched};
 use super::life::{End, Life};
 use super::roll::Line;
 use super::seats::Seat;
-use super::stream::H2Stream;
+use super::stream::{Flow, Piece};
 use super::terms::Terms;
 use crate::clock::Now;
 use crate::failure::Cause;
@@ -170,7 +170,7 @@ pub(super) struct Session<S> {
     conn: Arc<Conn>,
     http2: bool,
     pub(super) life: Arc<Life>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl<S: Service> Session<S> {
@@ -183,8 +183,16 @@ impl<S: Service> Session<S> {
         async move {
             let request =
                 request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) });
-            let (response, call) = session.carry_out(request).await;
-            Ok(response.map(|body| Answer { body, _call: call }))
+            let (response, mut call) = session.carry_out(request).await;
+            let is_followed = match response.body() {
+                Body::Empty => false,
+                Body::Whole(bytes) => bytes.is_unique(),
+                Body::Incoming(_) | Body::Stream(_) => true,
+            };
+            if is_followed {
+                call.follow(Arc::new(Flow::new(&session.shared.unread)));
+            }
+            Ok(response.map(|body| Answer { body, call }))
         }
     }
 
@@ -249,19 +257,25 @@ pub(super) struct Call {
     life: Arc<Life>,
     /// Where a flood of cancelled requests is reported; only HTTP/2 can make one.
     flood: Option<Arc<Shared>>,
-    /// Its stream, over HTTP/2.
-    stream: Option<Arc<H2Stream>>,
+    /// How its answer is followed: over HTTP/2 from the beginning, its stream.
+    flow: Option<Arc<Flow>>,
     answered: bool,
 }
 
 impl Call {
     fn begin(life: Arc<Life>, flood: Option<Arc<Shared>>, interim: bool) -> Call {
         life.begin_call(interim);
-        let stream = flood.is_some().then(H2Stream::own).flatten();
-        if let Some(stream) = &stream {
-            life.enter_stream(stream);
+        let own = flood.is_some().then(Flow::own).flatten();
+        let mut call = Call { life, flood, flow: None, answered: false };
+        if let Some(own) = own {
+            call.follow(own);
         }
-        Call { life, flood, stream, answered: false }
+        call
+    }
+
+    fn follow(&mut self, flow: Arc<Flow>) {
+        self.life.enter_stream(&flow);
+        self.flow = Some(flow);
     }
 
     fn answered(&mut self) {
@@ -273,8 +287,8 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.life.end_call();
-        if let Some(stream) = &self.stream {
-            self.life.leave_stream(stream);
+        if let Some(flow) = &self.flow {
+            self.life.leave_stream(flow);
         }
         if let (false, Some(shared)) = (self.answered, &self.flood)
             && self.life.cancel_call()
@@ -300,18 +314,28 @@ pub(super) fn poll_body(
 /// An answer's body over HTTP/1, with the call that it belongs to.
 struct Answer {
     body: Body,
-    _call: Call,
+    call: Call,
 }
 
 impl http_body::Body for Answer {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = body::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
-        poll_body(&mut self.get_mut().body, cx)
+    ) -> Poll<Option<Result<Frame<Piece>, body::Error>>> {
+        let this = self.get_mut();
+        let Some(flow) = &this.call.flow else {
+            return poll_body(&mut this.body, cx).map_ok(|frame| frame.map_data(Piece::alone));
+        };
+        if flow.is_cut(cx.waker()) {
+            return Poll::Ready(Some(Err("others need the memory".into())));
+        }
+        if !flow.may_have_more() {
+            return Poll::Pending;
+        }
+        poll_body(&mut this.body, cx).map_ok(|frame| frame.map_data(|bytes| Piece::new(bytes, flow)))
     }
 
     fn is_end_stream(&self) -> bool {

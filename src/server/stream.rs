@@ -1,6 +1,6 @@
-//! One HTTP/2 stream as others see it: whether its visitor takes what he is given, the word that it has to end, and the
-//! interim answers that wait for its task. A window that never opens stops nothing but its own stream, so nothing else on
-//! the connection tells it.
+//! One answer on its way as others see it: whether its visitor takes what he is given, and the word that it has to end.
+//! Over HTTP/2 it is a stream, and the interim answers that wait for its task stand here, too: a window that never opens
+//! stops nothing but its own stream, so nothing else on the connection tells it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,16 @@ use bytes::{Buf, Bytes};
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, StatusCode};
 
+use super::unread::Unread;
+
 tokio::task_local! {
     /// The stream whose task this is.
-    pub(super) static OWN: Arc<H2Stream>;
+    pub(super) static OWN: Arc<Flow>;
 }
 
 /// See the module. Written by the stream's task and its connection's, read by the reaper; nothing here reads a clock.
 #[derive(Debug, Default)]
-pub(super) struct H2Stream {
+pub(super) struct Flow {
     /// Whether the answer waits for room at the visitor's.
     waiting: AtomicBool,
     /// Bytes of the answer that were handed over and have not been written.
@@ -27,6 +29,9 @@ pub(super) struct H2Stream {
     flushing: AtomicBool,
     /// How often something moved towards the visitor.
     moved: AtomicU64,
+    unread: Arc<Unread>,
+    /// What this answer adds to it.
+    counted: AtomicUsize,
     cut: AtomicBool,
     task: AtomicWaker,
     /// What the reaper saw standing still, and since when.
@@ -37,9 +42,13 @@ pub(super) struct H2Stream {
     interim: Mutex<Vec<(StatusCode, HeaderMap)>>,
 }
 
-impl H2Stream {
+impl Flow {
+    pub(super) fn new(unread: &Arc<Unread>) -> Flow {
+        Flow { unread: Arc::clone(unread), ..Flow::default() }
+    }
+
     /// The stream whose task this is; `None` if it is not one.
-    pub(super) fn own() -> Option<Arc<H2Stream>> {
+    pub(super) fn own() -> Option<Arc<Flow>> {
         OWN.try_with(Arc::clone).ok()
     }
 
@@ -60,6 +69,16 @@ impl H2Stream {
         self.waiting.store(false, Ordering::Release);
     }
 
+    /// Whether it may have more now. If not, its task is woken when everything that was handed over has been written.
+    pub(super) fn may_have_more(&self) -> bool {
+        !self.unread.is_tight() || self.flush()
+    }
+
+    /// Bytes that are given back when it ends.
+    pub(super) fn counted(&self) -> usize {
+        self.counted.load(Ordering::Relaxed)
+    }
+
     /// Whether everything that was handed over has been written. The task is woken when it has.
     pub(super) fn flush(&self) -> bool {
         self.flushing.store(true, Ordering::SeqCst);
@@ -72,19 +91,20 @@ impl H2Stream {
 
     /// Whether the visitor has taken nothing for `still`.
     pub(super) fn is_stalled(&self, still: Duration, now: Instant) -> bool {
+        self.still_since(now).is_some_and(|since| now.saturating_duration_since(since) >= still)
+    }
+
+    /// Since when the visitor has taken nothing, as far as it was looked at; `None` if nothing waits for him.
+    pub(super) fn still_since(&self, now: Instant) -> Option<Instant> {
         let moved = self.moved.load(Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.waiting.load(Ordering::Acquire) && self.is_flushed() {
             *seen = None;
-            return false;
+            return None;
         }
-        match *seen {
-            Some((before, since)) if before == moved => now.saturating_duration_since(since) >= still,
-            Some(_) | None => {
-                *seen = Some((moved, now));
-                false
-            }
-        }
+        let since = seen.filter(|(before, _)| *before == moved).map_or(now, |(_, since)| since);
+        *seen = Some((moved, since));
+        Some(since)
     }
 
     /// Ends it; says whether this was the first word of it.
@@ -129,23 +149,42 @@ fn size(headers: &HeaderMap) -> usize {
     32 + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum::<usize>()
 }
 
-/// Bytes of an answer that are on their way: their stream knows of each whether it has been written.
+/// Bytes of an answer that are on their way. Its flow, if it has one, knows of each whether it has been written.
 #[derive(Debug)]
 pub(super) struct Piece {
     bytes: Bytes,
-    stream: Arc<H2Stream>,
+    flow: Option<Arc<Flow>>,
+    /// What is counted as unread, until all of it has been taken: so long the memory is held.
+    counted: usize,
 }
 
 impl Piece {
-    pub(super) fn new(bytes: Bytes, stream: &Arc<H2Stream>) -> Piece {
-        stream.queued.fetch_add(bytes.len(), Ordering::SeqCst);
-        Piece { bytes, stream: Arc::clone(stream) }
+    /// A piece that nobody follows.
+    pub(super) fn alone(bytes: Bytes) -> Piece {
+        Piece { bytes, flow: None, counted: 0 }
+    }
+
+    /// A piece whose memory somebody else holds anyway, such as the cache.
+    pub(super) fn shared(bytes: Bytes, flow: &Arc<Flow>) -> Piece {
+        flow.queued.fetch_add(bytes.len(), Ordering::SeqCst);
+        Piece { bytes, flow: Some(Arc::clone(flow)), counted: 0 }
+    }
+
+    pub(super) fn new(bytes: Bytes, flow: &Arc<Flow>) -> Piece {
+        let counted = bytes.len();
+        flow.counted.fetch_add(counted, Ordering::Relaxed);
+        flow.unread.add(counted);
+        let mut piece = Piece::shared(bytes, flow);
+        piece.counted = counted;
+        piece
     }
 
     fn leave(&self, count: usize) {
-        let before = self.stream.queued.fetch_sub(count, Ordering::SeqCst);
-        if before == count && self.stream.flushing.load(Ordering::SeqCst) {
-            self.stream.task.wake();
+        let Some(flow) = &self.flow else { return };
+        flow.moved.fetch_add(1, Ordering::Relaxed);
+        let before = flow.queued.fetch_sub(count, Ordering::SeqCst);
+        if before == count && flow.flushing.load(Ordering::SeqCst) {
+            flow.task.wake();
         }
     }
 }
@@ -161,7 +200,6 @@ impl Buf for Piece {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.stream.moved.fetch_add(1, Ordering::Relaxed);
         self.leave(count);
     }
 }
@@ -169,6 +207,10 @@ impl Buf for Piece {
 impl Drop for Piece {
     /// What is thrown away is not on its way any more either.
     fn drop(&mut self) {
+        if let Some(flow) = &self.flow {
+            flow.counted.fetch_sub(self.counted, Ordering::Relaxed);
+            flow.unread.remove(self.counted);
+        }
         if !self.bytes.is_empty() {
             self.leave(self.bytes.len());
         }
@@ -183,7 +225,7 @@ mod tests {
     fn only_a_visitor_who_takes_nothing_is_stalled() {
         let start = crate::clock::instant();
         let still = Duration::from_secs(60);
-        let stream = Arc::new(H2Stream::default());
+        let stream = Arc::new(Flow::default());
         let stalled = |second: u64| stream.is_stalled(still, start + Duration::from_secs(second));
         assert!(!stalled(0) && !stalled(1000), "it is the origin that is waited for");
         stream.wait();
@@ -205,7 +247,7 @@ mod tests {
 
     #[test]
     fn interim_answers_have_a_bound_and_an_end() {
-        let stream = H2Stream::default();
+        let stream = Flow::default();
         let headers =
             HeaderMap::from_iter([(http::header::LINK, http::HeaderValue::from_static("</a.css>"))]);
         for _ in 0..100 {

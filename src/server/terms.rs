@@ -24,6 +24,8 @@ pub struct Terms {
     pub header_timeout: Duration,
     /// Without a request, or without a byte moving within one.
     pub idle_timeout: Duration,
+    /// Bytes of answers that may wait to be read, of all connections together.
+    pub unread: usize,
     /// What the connections' file descriptors are for: who goes without when there are too few.
     pub descriptors: Use,
     /// Networks without a limit per client: behind a trusted proxy stand many visitors.
@@ -40,6 +42,7 @@ impl Terms {
             header_size: limits.header_size,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
+            unread: usize::try_from(limits.unread).unwrap_or(usize::MAX),
             descriptors: Use::Visitor,
             exempt: config.listen.trusted_proxies.clone(),
         }
@@ -53,6 +56,7 @@ impl Terms {
             header_size: limits.header_size,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
+            unread: usize::try_from(limits.unread).unwrap_or(usize::MAX),
             descriptors: Use::Upkeep,
             exempt: Vec::new(),
         }

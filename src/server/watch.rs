@@ -134,6 +134,7 @@ mod tests {
             header_size: 32 << 10,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            unread: 256 << 20,
             descriptors: crate::descriptors::Use::Visitor,
             exempt: Vec::new(),
         }

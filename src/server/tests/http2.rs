@@ -343,10 +343,10 @@ async fn who_cancels_is_not_worked_for() {
 }
 
 /// The preface, with SETTINGS that say nothing.
-const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(super) const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// HEADERS of GET / (RFC 7541 section 6).
-fn get_frame(stream: u8) -> Vec<u8> {
+pub(super) fn get_frame(stream: u8) -> Vec<u8> {
     const BLOCK: &[u8] = b"\x82\x84\x86\x01\x0ewww.example.jp";
     [&[0, 0, BLOCK.len() as u8, 1, 5, 0, 0, 0, stream], BLOCK].concat()
 }

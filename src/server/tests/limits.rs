@@ -1,6 +1,8 @@
 //! Seats, sizes, times.
 
-use futures_util::StreamExt;
+use std::convert::Infallible;
+
+use futures_util::{StreamExt, TryStreamExt};
 use http_body::Frame;
 use http_body_util::StreamBody;
 
@@ -205,4 +207,55 @@ async fn new_terms_hold_without_a_new_socket() {
         "it is seated, and ended by the new idle timeout"
     );
     eventually("the old one too", || server.counters().ended(End::Stalled) == 2).await;
+}
+
+/// A body without an end, in pieces as large as those of a copy.
+fn endless() -> Body {
+    let piece = || Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'.'; 64 << 10])));
+    Body::stream(StreamBody::new(futures_util::stream::repeat_with(piece)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_reads_has_a_bound_and_ends_for_who_takes_nothing() {
+    const MOST: usize = 2 << 20;
+    const PIECE: usize = 64 << 10;
+    let service = handler(|request, _| async move {
+        match request.uri().path() {
+            "/large" => Response::new(Body::stream(StreamBody::new(
+                endless().into_data_stream().take(100).map_ok(Frame::data),
+            ))),
+            _ => Response::new(endless()),
+        }
+    });
+    // no limit of time is reached; it is looked four times a second
+    let terms = Terms { unread: MOST, header_timeout: Duration::from_secs(2), ..terms() };
+    let (server, address) = start(terms, service);
+    let wide = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
+    let requests = 40 + 20;
+    let mut stream = send(address, super::http2::PREFACE).await;
+    stream.write_all(wide).await.unwrap();
+    for n in 0..40 {
+        stream.write_all(&super::http2::get_frame(2 * n + 1)).await.unwrap();
+    }
+    let mut unread = vec![stream];
+    for _ in 0..20 {
+        unread.push(send(address, GET).await);
+    }
+    let counters = server.counters();
+    let mut client = http2(address).await;
+    let mut peak = 0;
+    for _ in 0..2000 {
+        peak = peak.max(server.unread());
+        if counters.ended(End::Unread) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(counters.ended(End::Unread) > 0, "{peak}");
+    assert!(peak < MOST + requests * PIECE, "{peak}");
+    eventually("enough is free", || server.unread() <= MOST / 4 * 3).await;
+    let answer = client.send_request(get("/large")).await.unwrap();
+    assert_eq!(body_of(answer).await.len(), 100 * PIECE, "who reads gets all of it");
+    drop(unread);
+    eventually("nothing is counted for ever", || server.unread() == 0).await;
 }

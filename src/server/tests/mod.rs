@@ -66,6 +66,7 @@ pub(super) fn terms() -> Terms {
         header_size: 16 << 10,
         header_timeout: Duration::from_secs(30),
         idle_timeout: Duration::from_secs(30),
+        unread: 256 << 20,
         descriptors: crate::descriptors::Use::Visitor,
         exempt: Vec::new(),
     }

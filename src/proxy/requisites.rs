@@ -19,6 +19,7 @@ use crate::http::coding::plain;
 use crate::metrics::Answer;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
+use crate::verdict::{Finding, Shape};
 use crate::watch::{Suspect, Weight};
 
 /// Bytes of a page that are looked into for the file's name.
@@ -121,6 +122,22 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
 }
 
 impl Trial<'_> {
+    /// Whether a page that is good by itself names a file that another one was found to lack: its visitors need not find out
+    /// anew.
+    pub(super) fn names_missing(&self, parts: &Parts, body: &[u8]) -> Option<Finding> {
+        let (watch, mirror) = (&self.site.watch, &self.site.mirror);
+        // of an address without a copy a single-page application has the same page as of any other
+        let has_copy = self.beside.shape().map_or(mirror.shell().is_some(), |shape| shape == Shape::Page);
+        if !has_copy || parts.status != StatusCode::OK || !self.speaks() || !watch.is_lacking() {
+            return None;
+        }
+        let file = watch.names_missing(body)?;
+        if self.beside.shape().is_some() {
+            watch.lacks(self.ask.key(), &file);
+        }
+        Some(Finding::new(Cause::AssetMissing, format!("it names {file}, which is not there")))
+    }
+
     /// Whether a bad status is the word of a program to programs, which says when to come back: where there is no copy, there
     /// is nothing better to say (RFC 9110 section 10.2.3).
     pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {

@@ -342,7 +342,7 @@ impl Trial<'_> {
         character: &Character,
     ) -> (Verdict, Resemblance) {
         let (print, trusted) = (self.print(parts, &read), &self.site.trusted);
-        if let Some(resemblance) = trusted.knows_as(print) {
+        if let Some(resemblance) = trusted.knows_as(print).filter(|_| !self.site.watch.is_lacking()) {
             return (Verdict::Good, resemblance);
         }
         let copy = self.beside.read().await;
@@ -356,6 +356,9 @@ impl Trial<'_> {
             Some(plain) => {
                 let whole = whole && plain.all;
                 match judge(&self.case(parts, (&plain.bytes, whole), &copy, character)) {
+                    Verdict::Good if whole && let Some(finding) = self.names_missing(parts, &plain.bytes) => {
+                        Verdict::Bad(finding)
+                    }
                     Verdict::Good if whole => {
                         let (verdict, looks) = self.beside_others(parts, &plain.bytes, &copy);
                         resemblance = looks;

@@ -8,6 +8,7 @@ mod daemon;
 mod database;
 mod django;
 mod rails;
+mod release;
 mod trial;
 mod visitors;
 mod vite;

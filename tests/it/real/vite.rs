@@ -23,7 +23,17 @@ pub struct Vite {
 }
 
 impl Vite {
+    /// Where nginx answers a file that is not there with the page of the application, as with any other address.
     pub fn start() -> Vite {
+        Vite::with("")
+    }
+
+    /// Where it says that there is no such file.
+    pub fn strict() -> Vite {
+        Vite::with(" location /assets/ { try_files $uri =404; }\n")
+    }
+
+    fn with(files: &str) -> Vite {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let database = Database::start(at);
@@ -32,12 +42,10 @@ impl Vite {
         let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/vite/node_modules");
         assert!(modules.exists(), "Vite is missing: run tests/run once, it installs what the tests need");
         std::os::unix::fs::symlink(modules, at.join("app/node_modules")).unwrap();
-        run(Command::new("node")
-            .args(["node_modules/vite/bin/vite.js", "build"])
-            .current_dir(at.join("app")));
+        build(at);
         let port = free_port().port();
         let nginx = Nginx::with(&format!(
-            "root {0}/app/dist;\n location / {{ try_files $uri /index.html; }}\n\
+            "root {0}/app/dist;\n location / {{ try_files $uri /index.html; }}\n{files}\
              location /api/ {{ proxy_pass http://127.0.0.1:{port}; }}\n",
             at.display()
         ));
@@ -70,6 +78,45 @@ impl Vite {
         let found = self.assets.iter().find(|name| name.starts_with(start) && name.ends_with(end));
         found.expect("a file that Vite built")
     }
+}
+
+/// Releases.
+impl Vite {
+    /// Puts a release under another name in place of the one before; without its files if it is not whole. Returns these.
+    pub fn release(&self, name: &str, whole: Whole) -> Vec<String> {
+        for file in ["app/src/main.jsx", "app/src/harbour.css"] {
+            let path = self.folder.path().join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let change = match file.ends_with("css") {
+                true => format!("\nh6 {{ content: \"{name}\"; }}\n"),
+                false => format!("\nwindow.release = \"{name}\";\n"),
+            };
+            std::fs::write(&path, text + &change).unwrap();
+        }
+        build(self.folder.path());
+        let files = std::fs::read_dir(self.file("dist/assets")).unwrap().flatten();
+        let files = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        if whole == Whole::No {
+            std::fs::rename(self.file("dist/assets"), self.file("assets")).unwrap();
+        }
+        files
+    }
+
+    /// What a release lacks arrives.
+    pub fn complete(&self) {
+        std::fs::rename(self.file("assets"), self.file("dist/assets")).unwrap();
+    }
+}
+
+/// Whether a release has its files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    Yes,
+    No,
+}
+
+fn build(at: &Path) {
+    run(Command::new("node").args(["node_modules/vite/bin/vite.js", "build"]).current_dir(at.join("app")));
 }
 
 impl Application for Vite {

@@ -37,12 +37,15 @@ pub(super) enum Command {
 
 #[derive(Debug, Group)]
 pub(super) struct Demo {
-    /// Where visitors come in.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub(super) listen: SocketAddr,
-    /// Where the page with the switch is.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
-    pub(super) admin: SocketAddr,
+    /// Where visitors come in [default: 127.0.0.1:8080, or a free port if that is taken].
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Where the page with the switch is [default: 127.0.0.1:9900, or a free port if that is taken].
+    #[arg(long, value_name = "ADDR")]
+    pub(super) admin: Option<SocketAddr>,
+    /// Open the page with the switch in a browser.
+    #[arg(long)]
+    pub(super) open: bool,
     #[command(flatten)]
     pub(super) log: Log,
 }
@@ -74,9 +77,9 @@ pub(super) struct Log {
     /// How lines are written, on standard error and in the access log.
     #[arg(long, value_enum, default_value_t = LogFormat::Plain)]
     pub(super) log_format: LogFormat,
-    /// Where the access log goes: "-" (standard output), "off", or a file.
-    #[arg(long, value_name = "WHERE", default_value = "-")]
-    pub(super) access_log: String,
+    /// Where the access log goes: "-" (standard output), "off", or a file [default: "-"; of the demo, "off"].
+    #[arg(long, value_name = "WHERE")]
+    pub(super) access_log: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,10 @@
 //! `katahai demo`: the sample shop as a real origin, Katahai before it, and a page with a switch, in one process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
 use std::sync::Arc;
 
-use super::args::Demo;
+use super::args::{Demo, Log};
 use super::print::say;
 use super::serve::{admin, announce, end, guarded, start};
 use super::signals::Signals;
@@ -17,7 +18,8 @@ use crate::demo::origin::Handle;
 /// Runs the command.
 pub(super) fn run(options: &Demo) -> u8 {
     with_signals(async |signals| {
-        logging::start(&options.log, "info");
+        // what the demo is about stands on its page: on the terminal, only what is wrong
+        logging::start(&options.log, "warn");
         demo(options, signals).await
     })
 }
@@ -33,7 +35,12 @@ async fn demo(options: &Demo, mut signals: Signals) -> u8 {
         Ok(origin) => origin,
         Err(error) => return fail(FAILED, &format!("could not start the sample origin: {error}")),
     };
-    let (listen, page) = (free(options.listen).await, free(options.admin).await);
+    let listen = place("--listen", options.listen, 8080).await;
+    let page = place("--admin", options.admin, 9900).await;
+    let (listen, page) = match (listen, page) {
+        (Ok(listen), Ok(page)) => (listen, page),
+        (Err(message), _) | (_, Err(message)) => return fail(FAILED, &message),
+    };
     let config = match config(origin.addr(), listen, page, state.path()) {
         Ok(config) => config,
         Err(message) => return fail(FAILED, &message),
@@ -44,28 +51,52 @@ async fn demo(options: &Demo, mut signals: Signals) -> u8 {
     let demo = Arc::new(admin::Demo::new(origin));
     let noted = demo.clone();
     let observer: Observer = Arc::new(move |path, status, cache, ms| noted.note(path, status, cache, ms));
-    let app = match start(config, Source::Flags, &options.log, Some(observer)).await {
+    let log =
+        Log { access_log: options.log.access_log.clone().or(Some("off".to_owned())), ..options.log.clone() };
+    let app = match start(config, Source::Flags, &log, Some(observer)).await {
         Ok(app) => app,
         Err(message) => return fail(FAILED, &message),
     };
     if let Some(addr) = app.addresses().http.first() {
         demo.set_edge(format!("http://{addr}/"));
     }
-    let server = match admin(&app, |app, token| admin::Api::new(app, token, Some(demo.clone()))).await {
-        Ok(server) => server,
+    let (server, page) = match admin(&app, |app, token| admin::Api::new(app, token, Some(demo.clone()))).await
+    {
+        Ok(served) => served,
         Err(message) => return fail(FAILED, &message),
     };
     announce(&app);
-    greet(&app, page);
+    greet(&app, &page);
+    if options.open {
+        open(&format!("http://{page}/"));
+    }
     signals.serve(&app).await;
     end(&app, server, signals).await
 }
 
-/// The address, or the same host with a free port if somebody listens there already: a demo is not to fail on that.
-async fn free(wanted: SocketAddr) -> SocketAddr {
-    match tokio::net::TcpListener::bind(wanted).await {
-        Ok(_) => wanted,
-        Err(_) => SocketAddr::new(wanted.ip(), 0),
+/// The address that was asked for, which has to be free; without one the usual port, or, so that a demo does not fail on that,
+/// any that is free.
+///
+/// # Errors
+/// What to do if the address cannot be had.
+async fn place(flag: &str, wanted: Option<SocketAddr>, usual: u16) -> Result<SocketAddr, String> {
+    let addr = wanted.unwrap_or((Ipv4Addr::LOCALHOST, usual).into());
+    match (tokio::net::TcpListener::bind(addr).await, wanted) {
+        (Ok(_), _) => Ok(addr),
+        (Err(_), None) => Ok((Ipv4Addr::LOCALHOST, 0).into()),
+        (Err(error), Some(_)) => Err(format!("{flag} {addr} cannot be used: {error}; choose another one")),
+    }
+}
+
+/// Opens a page in the user's browser. A demo without one goes on: the address is on the terminal.
+fn open(url: &str) {
+    let browser = std::env::var("BROWSER").ok();
+    let usual = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let browser = browser.as_deref().filter(|name| !name.is_empty()).unwrap_or(usual);
+    let mut command = std::process::Command::new(browser);
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.spawn() {
+        say(&format!("  No browser could be opened ({browser}: {error}).\n\n"));
     }
 }
 
@@ -89,14 +120,10 @@ fn config(
 }
 
 /// Says where to look.
-fn greet(app: &crate::app::App, page: SocketAddr) {
+fn greet(app: &crate::app::App, page: &str) {
     let site = app.addresses().http.first().map(ToString::to_string).unwrap_or_default();
-    let page = if page.port() == 0 {
-        "see \"listening kind=admin\" above".to_owned()
-    } else {
-        format!("http://{page}/")
-    };
     say(&format!(
-        "\n  The shop, through Katahai:   http://{site}/\n  The page with the switch:    {page}\n  Stop with Ctrl-C.\n\n"
+        "\n  The shop, through Katahai:   http://{site}/\n  The page with the switch:    http://{page}/\n\n  \
+         Open the second one. Stop with Ctrl-C.\n\n"
     ));
 }

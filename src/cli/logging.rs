@@ -33,7 +33,7 @@ pub(super) fn access(options: &Log, metrics: &Metrics) -> std::io::Result<Access
         LogFormat::Json => Format::Json,
     };
     let dropped = metrics.access_log_dropped.clone();
-    match options.access_log.as_str() {
+    match options.access_log.as_deref().unwrap_or("-") {
         "off" => Ok(AccessLog::off()),
         "-" => AccessLog::to_stdout(format, dropped),
         file => AccessLog::to_file(file.as_ref(), format, dropped),

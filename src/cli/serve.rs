@@ -114,7 +114,7 @@ async fn serve(config: Config, source: Source, log: &Log, mut signals: Signals) 
     };
     let _watch = app.watch();
     let admin = match admin(&app, |app, token| Api::new(app, token, None)).await {
-        Ok(admin) => admin,
+        Ok((admin, _)) => admin,
         Err(message) => return fail(FAILED, &message),
     };
     announce(&app);
@@ -143,7 +143,7 @@ pub(super) async fn start(
 pub(super) async fn admin(
     app: &Arc<App>,
     api: impl FnOnce(Arc<App>, Option<String>) -> Api,
-) -> Result<Server, String> {
+) -> Result<(Server, String), String> {
     let config = app.config();
     let token = match &config.listen.admin_token_file {
         Some(file) => Some(read_token(file)?),
@@ -156,12 +156,13 @@ pub(super) async fn admin(
     let listeners = listeners.map_err(|error| format!("the admin listener: {}", chain(&error)))?;
     let server = Server::new(Terms::admin(&config.limits));
     let api = api(app.clone(), token);
+    let mut at = String::new();
     for listener in listeners {
-        let at = address(&listener, &config.listen.admin);
+        at = address(&listener, &config.listen.admin);
         tracing::info!(kind = %"admin", addr = %at, "listening");
         server.listen(listener, None, api.clone());
     }
-    Ok(server)
+    Ok((server, at))
 }
 
 fn address(listener: &Listener, wanted: &AdminAddr) -> String {

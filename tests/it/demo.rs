@@ -1,10 +1,11 @@
 //! `katahai demo`: a shop, Katahai before it and the switch, in one process; and that a browser likes what it sees.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::edge::{command, ports};
+use crate::support::edge::command;
 use crate::support::faults::Refuse;
 use crate::support::process::{Process, run};
 use crate::support::turn::{self, Turn};
@@ -26,12 +27,8 @@ impl Demo {
         let mut command = command(dir.path());
         command.args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let process = Process::start(&mut command);
-        let found = eventually("the demo's ports", secs(15), async || {
-            let found = ports(&process.lines());
-            (!found.http.is_empty() && !found.admin.is_empty()).then_some(found)
-        })
-        .await;
-        let (http, admin) = (found.http[0], found.admin[0]);
+        let (http, admin) =
+            eventually("the demo's addresses", secs(15), async || addresses(&process.lines())).await;
         Demo {
             process,
             visitor: Client::new(http).host(&http.to_string()),
@@ -58,6 +55,66 @@ impl Demo {
         let answer = self.admin.get("/api/v1/status").await;
         serde_json::from_slice::<Value>(&answer.body).expect("JSON")["sites"][0].clone()
     }
+}
+
+/// What the demo says of itself: where the shop is, and the page with the switch.
+fn addresses(lines: &[String]) -> Option<(SocketAddr, SocketAddr)> {
+    let after = |what: &str| {
+        let line = lines.iter().find(|line| line.contains(what))?;
+        line.split("http://").nth(1)?.trim_end_matches('/').parse().ok()
+    };
+    Some((after("The shop")?, after("The page with the switch")?))
+}
+
+#[tokio::test]
+async fn the_demo_says_where_it_is_and_nothing_else() {
+    let demo = Demo::start().await;
+    demo.visitor.get("/").await;
+    eventually("the demo's snapshot", secs(30), async || {
+        (!demo.site().await["snapshot"].is_null()).then_some(())
+    })
+    .await;
+    let lines: Vec<_> = demo.process.lines().into_iter().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(addresses(&lines).is_some() && lines[2].contains("Ctrl-C"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_was_asked_for_and_is_taken_is_an_error() {
+    let _turn = turn::share();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    for (flag, other) in [("--listen", "--admin"), ("--admin", "--listen")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = command(dir.path());
+        command.args(["demo", flag, &addr, other, "127.0.0.1:0"]);
+        let said = run(command, secs(15)).await;
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(
+            said.err.contains(&format!("{flag} {addr}")) && said.err.contains("choose another"),
+            "{said:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_opens_a_browser_when_asked() {
+    let _turn = turn::share();
+    let dir = tempfile::tempdir().unwrap();
+    let (browser, opened) = (dir.path().join("browser"), dir.path().join("opened"));
+    std::fs::write(&browser, format!("#!/bin/sh\necho \"$1\" > {}\n", opened.display())).unwrap();
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = command(dir.path());
+    command
+        .args(["demo", "--open", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+        .env("BROWSER", &browser);
+    let process = Process::start(&mut command);
+    let url = eventually("a page in the browser", secs(15), async || {
+        std::fs::read_to_string(&opened).ok().filter(|url| url.ends_with('\n'))
+    })
+    .await;
+    let (_, admin) = addresses(&process.lines()).unwrap();
+    assert_eq!(url.trim(), format!("http://{admin}/"));
 }
 
 #[tokio::test]

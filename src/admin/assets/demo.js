@@ -4,24 +4,24 @@
 (() => {
   const WORDS = {
     en: {
-      demo: "demo", lost: "Katahai does not answer any more. Was the demo ended?",
+      demo: "demo", lost: "Katahai no longer answers. Has the demo been stopped?",
       headline: "Stop the shop’s server. The shop stays open.",
-      intro: "A small shop runs on a server of its own; Katahai stands before it, and has taken a copy of every page. Press the button: the server dies at once, as servers do. Its visitors go on reading.",
-      step1: "The copy is taken.", copy_none: "Taking the first copy…", copy: (s) => `${s.pages} pages and ${s.others} files, ${s.ago}`,
-      step2: "Stop the server.", step2_small: "Go on clicking in the left window: pages that nobody had opened yet are there, too.",
-      step3: "Start it again.", step3_small: "Katahai checks that it is really well, and lets it back in.",
+      intro: "A small shop runs on a server of its own; Katahai stands in front of it and has a copy of every page. Press the button, and the server dies at once, as servers do. Its visitors keep reading.",
+      step1: "Katahai takes a copy.", copy_none: "Taking the first copy…", copy: (s) => `${s.pages} pages and ${s.others} files, ${s.ago}`,
+      step2: "Stop the server.", step2_small: "Keep clicking in the window “With Katahai”: pages that nobody has opened yet are there, too.",
+      step3: "Start it again.", step3_small: "Katahai makes sure that it is well, and lets visitors back to it.",
       visitors: "visitors", server: "server", server_is: "The shop’s server", visitors_get: "Its visitors get",
-      running: "runs", stopped: "is dead", stop: "Stop the shop’s server", start: "Start it again", wait: "One moment…",
+      running: "is running", stopped: "is dead", stop: "Stop the shop’s server", start: "Start it again", wait: "One moment…",
       failed_switch: "That did not work. Is the demo still running?",
       state: { unproven: "being checked", up: "the live site", degraded: "the live site, some pages from copies", down: "the copy", recovering: "the live site, coming back" },
       pulse: "What visitors’ requests were answered with", bars: "Recent answers, the newest on the right",
       live: "live site", cache: "cache", stale: "copy, from the cache", snapshot: "copy, from the snapshot", copies: "copy", holding: "holding page", failed: "failed",
-      home: "Home", products: "Products", events: "Events", signup: "Sign-up form", english: "In English",
+      home: "Home", products: "Products", events: "Events", signup: "Sign-up form",
       with: "With Katahai", without: "Without", dead: "This site cannot be reached", dead_small: "The server refused the connection.",
       log: "The last answers, and where they came from", page: "page", status: "status", from: "came from", took: "took",
-      try: "Try this, too", try_form: "With the server stopped, send the sign-up form: the answer says clearly that it did not arrive.",
+      try: "Try this, too", try_form: "With the server stopped, send the sign-up form: the answer says plainly that it did not arrive.",
       try_curl: "Look at the header fields:", try_dashboard: "What the operator sees:", try_api: "What monitoring sees:",
-      tally: (t) => `Dead for ${t.time}: ${t.good} of ${t.all} requests got their page`,
+      tally: (t) => `${t.over ? "It was dead" : "Dead"} for ${t.time}: ${t.good} of ${t.all} requests got their page`,
       fresh: "written just now", written: (ago) => `a copy, written ${ago}`, refused: "refused",
       ago: (n, unit) => `${n} ${{ s: "s", m: "min", h: "h" }[unit]} ago`,
     },
@@ -29,8 +29,8 @@
       demo: "デモ", lost: "Katahai が応答していません。デモを終了しましたか。",
       headline: "店のサーバーを止めてみてください。店は閉まりません。",
       intro: "小さな店のサイトが、一台のサーバーで動いています。その手前に Katahai が立ち、すべてのページの控えを取りました。ボタンを押すと、サーバーはその場で止まります。それでも、お客さまは読み続けられます。",
-      step1: "控えを取りました。", copy_none: "最初の控えを取っています…", copy: (s) => `${s.pages}ページと${s.others}ファイル（${s.ago}）`,
-      step2: "サーバーを止めます。", step2_small: "左の画面で、そのままページをめくってください。まだ誰も開いていないページも見られます。",
+      step1: "控えを取ります。", copy_none: "最初の控えを取っています…", copy: (s) => `${s.pages}ページと${s.others}ファイル（${s.ago}）`,
+      step2: "サーバーを止めます。", step2_small: "「Katahai があるとき」の画面で、そのままページを開いてみてください。まだ誰も開いていないページも見られます。",
       step3: "もう一度動かします。", step3_small: "Katahai は本当に直ったことを確かめてから、サイトを戻します。",
       visitors: "お客さま", server: "サーバー", server_is: "店のサーバー", visitors_get: "お客さまに届くもの",
       running: "動いています", stopped: "止まっています", stop: "店のサーバーを止める", start: "もう一度動かす", wait: "お待ちください…",
@@ -38,12 +38,12 @@
       state: { unproven: "確認中です", up: "いつものサイト", degraded: "いつものサイト（一部は控え）", down: "控え", recovering: "いつものサイト（復帰中）" },
       pulse: "お客さまのリクエストへの応答", bars: "最近の応答。右がいちばん新しいものです",
       live: "サイト", cache: "キャッシュ", stale: "控え（キャッシュ）", snapshot: "控え（スナップショット）", copies: "控え", holding: "お知らせ", failed: "失敗",
-      home: "ホーム", products: "商品", events: "催し", signup: "申し込み", english: "英語のページ",
+      home: "ホーム", products: "商品", events: "催し", signup: "申し込み",
       with: "Katahai があるとき", without: "ないとき", dead: "このサイトにアクセスできません", dead_small: "サーバーが接続を拒否しました。",
       log: "最近の応答と、その出どころ", page: "ページ", status: "ステータス", from: "出どころ", took: "時間",
       try: "こちらもお試しください", try_form: "サーバーを止めたまま、申し込みを送ってみてください。届いていないことを、はっきりお知らせします。",
       try_curl: "ヘッダーを見る：", try_dashboard: "運用担当者が見るもの：", try_api: "監視から見えるもの：",
-      tally: (t) => `停止から${t.time}。リクエスト${t.all}件中${t.good}件にページをお届け`,
+      tally: (t) => `${t.over ? "停止していた時間は" : "停止から"}${t.time}。リクエスト${t.all}件中${t.good}件にページをお届け`,
       fresh: "いま書き出されたページ", written: (ago) => `控え（${ago}のページ）`, refused: "接続できません",
       ago: (n, unit) => `${n}${{ s: "秒", m: "分", h: "時間" }[unit]}前`,
     },
@@ -59,7 +59,8 @@
   let words = WORDS[language];
   let visits = 0;
   let demo = null, status = null, busy = false, misses = 0;
-  let history = [], seen = [], counted = 0, stopped = null, copying = false;
+  let history = [], seen = [], counted = 0, copying = false;
+  let outage = null; // the last one: from when, until when, how many requests it had and how many got their page
   const frames = { edge: { path: "/", rendered: null }, origin: { path: "/", rendered: null } };
 
   function remembered() {
@@ -74,6 +75,7 @@
     for (const el of document.querySelectorAll("[data-t]")) el.textContent = words[el.dataset.t];
     for (const el of document.querySelectorAll("[data-language]")) el.setAttribute("aria-pressed", String(el.dataset.language === next));
     $("bars").setAttribute("aria-label", words.bars);
+    if (demo && spoken(frames.edge.path) !== frames.edge.path) go(spoken(frames.edge.path));
     show();
   }
 
@@ -132,6 +134,10 @@
     while (fresh < now.length && !overlaps(now.length - fresh)) fresh += 1;
     seen = now;
     counted += fresh;
+    if (outage && !outage.until) {
+      outage.all += fresh;
+      outage.good += now.slice(now.length - fresh).filter((r) => r.status && r.status < 500).length;
+    }
     history = history.concat(now.slice(now.length - fresh).map((r, i) => ({ ...r, n: counted - fresh + i }))).slice(-HISTORY);
 
     function overlaps(length) {
@@ -151,13 +157,20 @@
   function at(which, path) { return demo[which].url.replace(/\/$/, "") + path; }
 
   function changed(first) {
-    stopped = demo.origin.running ? null : { at: Date.now(), n: counted };
+    if (!demo.origin.running) outage = { from: Date.now(), until: null, good: 0, all: 0 };
+    else if (outage) outage.until = Date.now();
     if (first) {
-      go("/");
+      go(spoken("/"));
     } else {
       load("edge", frames.edge.path);
       load("origin", frames.edge.path);
     }
+  }
+
+  /** The shop has the same pages in both languages. */
+  function spoken(path) {
+    const bare = path.replace(/^\/en\//, "/");
+    return language === "en" ? `/en${bare}` : bare;
   }
 
   function go(path) {
@@ -188,12 +201,12 @@
     const button = $("switch");
     button.disabled = busy || misses > 2;
     button.textContent = busy ? words.wait : running ? words.stop : words.start;
-    steps(running);
-    tally(running);
+    steps();
+    tally();
     bars();
     table();
     windows(running);
-    $("curl").textContent = `curl -sI ${at("edge", "/")} | grep -iE 'cache-status|memento|age'`;
+    $("curl").textContent = `curl -sI ${at("edge", spoken("/"))} | grep -iE 'cache-status|memento|age'`;
   }
 
   function tell(id, text, kind) {
@@ -209,7 +222,7 @@
     return status?.state === "down" || (copy && (copying || !demo.origin.running));
   }
 
-  function steps(running) {
+  function steps() {
     const snapshot = status?.snapshot ?? null;
     if (snapshot) {
       const taken = typeof snapshot.taken_at === "number" ? snapshot.taken_at * 1000 : Date.parse(snapshot.taken_at);
@@ -218,19 +231,18 @@
       $("copy").textContent = words.copy_none;
     }
     mark("step-copy", snapshot ? "done" : "now");
-    mark("step-stop", running ? (snapshot ? "now" : "") : "done");
-    mark("step-start", running ? "" : "now");
+    const over = outage?.until && status?.state === "up";
+    mark("step-stop", outage ? "done" : snapshot ? "now" : "");
+    mark("step-start", over ? "done" : outage ? "now" : "");
   }
 
   function mark(id, className) { $(id).className = className; }
 
-  function tally(running) {
-    if (running || !stopped) { $("tally").textContent = ""; return; }
-    const since = history.filter((r) => r.n >= stopped.n);
-    const good = since.filter((r) => r.status && r.status < 500).length;
-    const s = Math.floor((Date.now() - stopped.at) / 1000);
+  function tally() {
+    if (!outage) { $("tally").textContent = ""; return; }
+    const s = Math.floor(((outage.until ?? Date.now()) - outage.from) / 1000);
     const time = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
-    $("tally").textContent = since.length ? words.tally({ time, good, all: since.length }) : "";
+    $("tally").textContent = outage.all ? words.tally({ time, good: outage.good, all: outage.all, over: outage.until }) : "";
   }
 
   function bars() {
@@ -278,7 +290,7 @@
     age("edge", $("edge-age"));
     if (running) age("origin", $("origin-age"));
     else { $("origin-age").textContent = words.refused; $("origin-age").className = "badge failed"; }
-    for (const tab of $("tabs").children) tab.setAttribute("aria-pressed", String(tab.dataset.path === frames.edge.path));
+    for (const tab of $("tabs").children) tab.setAttribute("aria-pressed", String(spoken(tab.dataset.path) === frames.edge.path));
   }
 
   /** Whether the page in a frame was written for this visit, or long before it: the page itself says when. */
@@ -325,7 +337,7 @@
     show();
   });
   for (const el of document.querySelectorAll("[data-language]")) el.addEventListener("click", () => speak(el.dataset.language));
-  for (const tab of $("tabs").children) tab.addEventListener("click", () => { if (demo) go(tab.dataset.path); });
+  for (const tab of $("tabs").children) tab.addEventListener("click", () => { if (demo) go(spoken(tab.dataset.path)); });
 
   // `RUNGS` is the legend's order; a rung without words would show as nothing.
   for (const kind of RUNGS) for (const l of Object.keys(WORDS)) console.assert(WORDS[l][kind], `${l}: ${kind}`);

@@ -1,6 +1,8 @@
 //! Pages that lead to somebody else by themselves, where the copy stays: `<meta http-equiv=refresh>`, a script that sets the
 //! location, a frame around another site.
 
+use std::net::Ipv4Addr;
+
 use super::super::case::{Finding, Verdict};
 use super::super::hosts;
 use super::Seen;
@@ -33,7 +35,9 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let Some((way, host)) = target.and_then(|(way, url)| Some((way, hosts::of_url(url)?))) else {
         return Verdict::Good;
     };
-    if is_own(case, &host) {
+    // a visitor's own machine is nobody's site
+    let is_local = host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|addr| addr.is_loopback());
+    if is_local || is_own(case, &host) {
         return Verdict::Good;
     }
     case.doubtful(Finding::new(Cause::ForeignRedirect, format!("leads to {host} by a {way}")))
@@ -65,9 +69,11 @@ fn script(html: &str) -> Option<&str> {
     })
 }
 
-/// What a frame shows.
+/// What a frame shows that is all of the page: of a frameset, or one that fills the window. Any other, a player for example, is a
+/// part of a page.
 fn frame(html: &str) -> Option<&str> {
-    tags(html, "<frame ").chain(tags(html, "<iframe ")).find_map(|tag| {
+    let fills = |tag: &&str| ["100%", "100vh", "fixed"].iter().any(|size| tag.contains(size));
+    tags(html, "<frame ").chain(tags(html, "<iframe ").filter(fills)).find_map(|tag| {
         let url = tag[tag.find("src")? + 3..].trim_start_matches([' ', '=', '"', '\'']);
         let url = until(url, &['"', '\'', '>', ' ']);
         hosts::of_url(url).map(|_| url)
@@ -113,6 +119,25 @@ mod tests {
                 "doubtful foreign-redirect",
             ),
             ("by a frame", beside(frame), "doubtful foreign-redirect"),
+            (
+                "by a frame that fills the window",
+                beside(
+                    "<style>p{}</style><iframe src='//other.example/' width=100% height=100%></iframe></html>",
+                ),
+                "doubtful foreign-redirect",
+            ),
+            (
+                "a player on a short page",
+                beside(
+                    "<h1>Our film</h1><iframe width=560 height=315 src=https://video.example/1></iframe></html>",
+                ),
+                "good",
+            ),
+            (
+                "to the visitor's own machine",
+                beside("<script>location='http://127.0.0.1:8000/'</script></html>"),
+                "good",
+            ),
             ("later", beside(&refresh("30; url=https://casino.example/")), "good"),
             ("to itself", beside(&refresh("0; url=/new")), "good"),
             ("again and again", beside(&refresh("5")), "good"),

@@ -397,9 +397,8 @@ pub(super) fn gauge(app: &App) {
         metrics.connections.set(i64::try_from(visitors.open()).unwrap_or(i64::MAX));
         metrics.unread.set(i64::try_from(visitors.unread()).unwrap_or(i64::MAX));
         let counters = visitors.counters();
-        for (limit, count) in
-            [("connections", &counters.refused_full), ("connections_per_client", &counters.refused_client)]
-        {
+        let (full, client) = (&counters.refused_full, &counters.refused_client);
+        for (limit, count) in [("connections", full), ("connections_per_client", client)] {
             let counter = metrics.connections_refused.with_label_values(&[limit]);
             counter.inc_by(count.get().saturating_sub(counter.get()));
         }

@@ -90,6 +90,8 @@ pub struct Metrics {
     pub conditions: IntGaugeVec,
     /// When the certificate that a site's visitors see expires, Unix time.
     pub certificate_not_after: GaugeVec,
+    /// When the certificate that an origin showed last expires, Unix time.
+    pub origin_certificate_not_after: GaugeVec,
     /// 1 for the state that the origin is in.
     pub origin_state: IntGaugeVec,
     /// Seconds since the current snapshot was taken.
@@ -253,6 +255,11 @@ impl Metrics {
                 &["site", "cause"],
             )?,
             certificate_not_after: made.certificates()?,
+            origin_certificate_not_after: made.fractions(
+                "katahai_origin_certificate_not_after_seconds",
+                "When the certificate that the origin showed last expires, in Unix time.",
+                &["site", "origin"],
+            )?,
             origin_state: made.gauges(
                 "katahai_origin_state",
                 "1 for the state that the origin is in.",

@@ -33,9 +33,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of `app`; with `token`, for those who know it. The demo's page is the first one if there is a demo.
-    pub fn new(app: Arc<App>, token: Option<String>, demo: Option<Arc<Demo>>) -> Api {
-        Api { app, guard: Arc::new(Guard::new(token)), demo }
+    /// The API of `app`, for those who know its token if it has one. The demo's page is the first one if there is a demo.
+    pub fn new(app: Arc<App>, demo: Option<Arc<Demo>>) -> Api {
+        let guard = Arc::new(Guard::new(app.admin_token().clone()));
+        Api { app, guard, demo }
     }
 
     async fn answer(&self, request: Request<Body>, unix: bool) -> Response<Body> {

@@ -28,7 +28,14 @@ pub(super) fn tools(config: &Config) -> Tools {
         client_tls: |ca, pins| {
             let (config, pinned) =
                 crate::tls::pinned_config(ca, pins).map_err(|error| super::chain(&error))?;
-            Ok(Trust { config, odd: Arc::new(move || pinned.odd()) })
+            let dated = pinned.clone();
+            Ok(Trust {
+                config,
+                odd: Arc::new(move || pinned.odd()),
+                ends: Arc::new(move |now| {
+                    dated.validity().map(|validity| super::certificates::ends(validity, now))
+                }),
+            })
         },
         header_size: config.limits.header_size,
         in_flight: config.limits.in_flight_per_origin,

@@ -9,8 +9,9 @@ use super::{App, chain};
 use crate::config::problem::Source;
 use crate::config::{Config, Problem, Severity};
 use crate::failure::Cause;
+use crate::origin::Ends;
 use crate::snapshot::rfc3339;
-use crate::tls::{self, Certs, Dated, Serving, Standing, TlsError};
+use crate::tls::{self, Certs, Dated, Serving, Standing, TlsError, Validity};
 use crate::{clock, tasks};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -85,16 +86,27 @@ fn told(problem: &tls::Problem) -> String {
 }
 
 fn running_out(dated: &Dated, left: Duration) -> String {
-    let left = match left.as_secs() / DAY.as_secs() {
+    let (left, not_after) = (in_days(left), rfc3339(dated.validity.not_after));
+    format!("the certificate in {} expires {not_after} ({left})", dated.cert.display())
+}
+
+fn in_days(left: Duration) -> String {
+    match left.as_secs() / DAY.as_secs() {
         0 => format!("{} h left", left.as_secs() / 3600),
         1 => "1 day left".to_owned(),
         days => format!("{days} days left"),
+    }
+}
+
+/// Until when an origin's certificate holds. What is over needs no words: the origin is down with its own cause.
+pub(super) fn ends(validity: Validity, now: SystemTime) -> Ends {
+    let soon = match validity.at(now) {
+        Standing::Soon(left) => {
+            Some(format!("its certificate expires {} ({})", rfc3339(validity.not_after), in_days(left)))
+        }
+        Standing::NotYet | Standing::Good | Standing::Over => None,
     };
-    format!(
-        "the certificate in {} expires {} ({left})",
-        dated.cert.display(),
-        rfc3339(dated.validity.not_after)
-    )
+    Ends { not_after: validity.not_after, soon }
 }
 
 /// The conditions that problems with certificates are: the site, the cause, the words.

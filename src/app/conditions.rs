@@ -304,7 +304,7 @@ impl App {
                 found.insert(key, trouble.message);
             }
             for member in site.origins.members() {
-                for (cause, detail) in member.origin.conditions() {
+                for (cause, detail) in member.origin.conditions(now) {
                     let subject = member.origin.identity.url.to_string();
                     let detail = format!("{subject}: {detail}");
                     found.insert(Key { of: name.clone(), cause, subject }, detail);

@@ -14,6 +14,7 @@ mod running;
 mod seen;
 pub mod shelf;
 pub mod status;
+mod token;
 mod visits;
 mod watch;
 
@@ -40,6 +41,7 @@ pub use edge::Observer;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
 pub use seen::{Carried, Held, Trouble};
+pub use token::AdminToken;
 pub use watch::print;
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
@@ -89,6 +91,7 @@ pub struct App {
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
     fixed: reload::Fixed,
+    token: Arc<AdminToken>,
     reloading: tokio::sync::Mutex<()>,
     shelves: Arc<seen::Shelves>,
     looks: rounds::Rounds,
@@ -195,6 +198,7 @@ impl App {
             certs,
             visitors: Mutex::new(Some(visitors)),
             fixed: reload::Fixed::of(&config),
+            token: Arc::default(),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
             shelves: Arc::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{App, Source, build, certificates, in_one_line};
 use crate::config::ready::{Listen, Origin};
 use crate::config::{self, Config, Problem, Problems, Severity};
+use crate::fingerprint::Fingerprints;
 use crate::proxy::Table;
 use crate::server::Terms;
 use crate::{clock, tasks, tls};
@@ -95,7 +96,7 @@ impl App {
     }
 
     /// A file could not be read for want of descriptors.
-    fn not_read(&self, problems: &Problems) {
+    pub(super) fn not_read(&self, problems: &Problems) {
         let problems = in_one_line(problems);
         self.conditions.lacked_descriptors(&problems, clock::now().mono);
         self.parts.metrics.reloads.with_label_values(&["unread"]).inc();
@@ -134,6 +135,42 @@ impl App {
             None => {}
         }
         Again::No
+    }
+
+    /// Takes over the operator's fingerprints from their file, which was changed. Works also while the configuration file itself
+    /// is being edited.
+    pub(super) async fn reload_fingerprints(&self, file: &Path) -> Again {
+        let _one = self.reloading.lock().await;
+        let path = file.to_owned();
+        match tasks::blocking(move || config::load_fingerprints(&path)).await {
+            Some(Ok(fingerprints)) => {
+                let mut config = self.config();
+                replace_fingerprints(&mut config, file, &Arc::new(fingerprints));
+                self.conditions.read(file, None);
+                if config == self.config() {
+                    return Again::No;
+                }
+                self.swap(config).await;
+                self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
+                tracing::info!(file = %file.display(), "fingerprints taken over");
+            }
+            Some(Err(problems)) if problems.are_passing() => {
+                self.not_read(&problems);
+                return Again::Soon;
+            }
+            Some(Err(problems)) => {
+                self.conditions.read(file, Some(&problems));
+                self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
+                tracing::error!(problems = in_one_line(&problems), "fingerprints refused, those in use stay");
+            }
+            None => {}
+        }
+        Again::No
+    }
+
+    /// The file of the admin API's token, as it was named at the start.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        self.fixed.listen.admin_token_file.as_deref()
     }
 
     /// Takes over trust anchors of origins whose files were changed.
@@ -178,6 +215,14 @@ impl App {
         }
         self.start_crawlers();
         flaws
+    }
+}
+
+fn replace_fingerprints(config: &mut Config, file: &Path, fingerprints: &Arc<Fingerprints>) {
+    for site in &mut config.sites {
+        if site.failover.fingerprints_file.as_deref() == Some(file) {
+            Arc::make_mut(site).failover.fingerprints = Some(fingerprints.clone());
+        }
     }
 }
 

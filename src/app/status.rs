@@ -411,6 +411,7 @@ pub(super) fn gauge(app: &App) {
     metrics.gate.measured.reset();
     metrics.gate.limit.reset();
     metrics.certificate_not_after.reset();
+    metrics.origin_certificate_not_after.reset();
     for dated in app.certs.dates() {
         let not_after = unix(dated.validity.not_after) as f64;
         metrics.certificate_not_after.with_label_values(&[&*dated.site]).set(not_after);
@@ -434,9 +435,17 @@ fn gauge_origins(metrics: &Metrics, site: &Site, now: Now) {
         metrics.site_state.with_label_values(&[name, state.as_str()]).set(is);
     }
     for member in site.origins.members() {
-        let (url, now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
+        let (url, is_now) = (member.origin.identity.url.to_string(), member.origin.state().as_str());
+        if let Some(ends) = member.origin.certificate_ends(now.wall) {
+            let not_after = unix(ends.not_after) as f64;
+            let gauge = &metrics.origin_certificate_not_after;
+            gauge.with_label_values(&[name, url.as_str()]).set(not_after);
+        }
         for state in ["unproven", "up", "down", "trial"] {
-            metrics.origin_state.with_label_values(&[name, url.as_str(), state]).set(i64::from(state == now));
+            metrics
+                .origin_state
+                .with_label_values(&[name, url.as_str(), state])
+                .set(i64::from(state == is_now));
         }
     }
 }

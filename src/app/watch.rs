@@ -1,7 +1,7 @@
-//! Watching the configuration file and the files that it names (origin lists, certificates with their keys, trust anchors): told by
-//! the system, or found out every few seconds.
+//! Watching the configuration file and the files that it names (origin lists, certificates with their keys, trust anchors,
+//! fingerprints, the admin token): told by the system, or found out every few seconds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -35,6 +35,10 @@ enum Role {
     Certificate,
     /// Whom an origin's certificate has to be vouched for by.
     Anchor,
+    /// Pages that are not the site, as the operator describes them.
+    Fingerprints,
+    /// The admin API's token.
+    Token,
 }
 
 /// What a file held when it was last looked at.
@@ -91,10 +95,21 @@ pub(super) async fn run(weak: Weak<App>) {
                     again.push(file);
                 }
             }
+            for file in changed(Role::Fingerprints) {
+                if app.reload_fingerprints(file).await == Again::Soon {
+                    again.push(file);
+                }
+            }
             if changed(Role::Anchor).next().is_some() {
                 app.renew_anchors().await; // certificates as well
             } else if changed(Role::Certificate).next().is_some() {
                 app.renew_certificates().await;
+            }
+        }
+        for file in changed(Role::Token) {
+            // whatever the configuration says by now: the file is the one that was named at the start
+            if app.renew_token(file).await == Again::Soon {
+                again.push(file);
             }
         }
         for file in again {
@@ -124,6 +139,11 @@ fn begin(app: &App) -> Seen {
 fn files(app: &App) -> Vec<(PathBuf, Role)> {
     let config = app.config();
     let mut files: Vec<_> = app.source.file().map(|file| (file.to_owned(), Role::Main)).into_iter().collect();
+    files.extend(app.token_file().map(|file| (file.to_owned(), Role::Token)));
+    // Thousands of sites may share one: once is enough.
+    let own: BTreeSet<&PathBuf> =
+        config.sites.iter().filter_map(|site| site.failover.fingerprints_file.as_ref()).collect();
+    files.extend(own.into_iter().map(|file| (file.clone(), Role::Fingerprints)));
     for site in &config.sites {
         files.extend(site.origins_file.iter().map(|file| (file.clone(), Role::Origins)));
         let tls = site.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);

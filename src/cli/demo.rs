@@ -60,8 +60,7 @@ async fn demo(options: &Demo, mut signals: Signals) -> u8 {
     if let Some(addr) = app.addresses().http.first() {
         demo.set_edge(format!("http://{addr}/"));
     }
-    let (server, page) = match admin(&app, |app, token| admin::Api::new(app, token, Some(demo.clone()))).await
-    {
+    let (server, page) = match admin(&app, |app| admin::Api::new(app, Some(demo.clone()))).await {
         Ok(served) => served,
         Err(message) => return fail(FAILED, &message),
     };

@@ -113,7 +113,7 @@ async fn serve(config: Config, source: Source, log: &Log, mut signals: Signals) 
         Err(message) => return fail(FAILED, &message),
     };
     let _watch = app.watch();
-    let admin = match admin(&app, |app, token| Api::new(app, token, None)).await {
+    let admin = match admin(&app, |app| Api::new(app, None)).await {
         Ok((admin, _)) => admin,
         Err(message) => return fail(FAILED, &message),
     };
@@ -142,20 +142,19 @@ pub(super) async fn start(
 /// Starts the admin listener.
 pub(super) async fn admin(
     app: &Arc<App>,
-    api: impl FnOnce(Arc<App>, Option<String>) -> Api,
+    api: impl FnOnce(Arc<App>) -> Api,
 ) -> Result<(Server, String), String> {
     let config = app.config();
-    let token = match &config.listen.admin_token_file {
-        Some(file) => Some(read_token(file)?),
-        None => None,
-    };
+    if let Some(file) = &config.listen.admin_token_file {
+        app.admin_token().set(&read_token(file)?);
+    }
     let listeners = match &config.listen.admin {
         AdminAddr::Tcp(addr) => server::bind_tcp(&[*addr]),
         AdminAddr::Unix(path) => server::bind_unix(path).map(|listener| vec![listener]),
     };
     let listeners = listeners.map_err(|error| format!("the admin listener: {}", chain(&error)))?;
     let server = Server::new(Terms::admin(&config.limits));
-    let api = api(app.clone(), token);
+    let api = api(app.clone());
     let mut at = String::new();
     for listener in listeners {
         at = address(&listener, &config.listen.admin);

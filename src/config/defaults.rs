@@ -89,6 +89,7 @@ impl Default for Failover {
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            fingerprints_file: None,
             moved_to: Vec::new(),
             recovery_ramp: Duration::from_secs(30),
             hedge: None,

@@ -69,15 +69,15 @@ pub(super) fn state_dir(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Checks that the file holds a token: one line of visible characters.
-pub(super) fn token(path: &Path) -> Result<(), Fault> {
-    let token = read(path, SMALL_MOST, Role::Named)?;
+/// The token in the file: one line of visible characters.
+pub(super) fn token(path: &Path) -> Result<String, Fault> {
+    let token = text(read(path, SMALL_MOST, Role::Named)?)?;
     let token = token.trim_ascii();
-    if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
         let help = "put one line into it, such as the output of `openssl rand -hex 32`";
         return Err(Fault::new(format!("{} holds no token", path.display()), help));
     }
-    Ok(())
+    Ok(token.to_owned())
 }
 
 /// Fingerprints of an operator's own.
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_token_is_one_visible_line() {
-        assert_eq!(token(file(b"s3cret-token\n").path()), Ok(()));
+        assert_eq!(token(file(b"s3cret-token\n").path()), Ok("s3cret-token".to_owned()));
         for bad in [&b""[..], b" \n", b"two\nlines", b"two words", b"\x00\x01"] {
             assert!(token(file(bad).path()).is_err(), "{bad:?}");
         }

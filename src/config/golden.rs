@@ -123,6 +123,7 @@ fn shop(folder: &Path) -> Site {
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            fingerprints_file: None,
             moved_to: Vec::new(),
             recovery_ramp: seconds(30),
             hedge: None,

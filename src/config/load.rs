@@ -11,6 +11,7 @@ use super::node::{Fault, Notes, Place, Value};
 use super::problem::{Problem, Problems, Severity, Source};
 use super::ready::{Config, Listen, Origin};
 use super::{files, origins, raw, syntax};
+use crate::fingerprint::Fingerprints;
 
 /// What of the environment matters to a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,14 +80,39 @@ pub fn origins_from_text(text: &str, path: &Path) -> Result<Vec<Origin>, Problem
     whole_list(origins::from_text(text, path, None))
 }
 
+/// Reads a file of fingerprints that the configuration names.
+///
+/// # Errors
+/// All problems, when they are not to replace those in use.
+pub fn load_fingerprints(path: &Path) -> Result<Fingerprints, Problems> {
+    files::fingerprints(path).map_err(|faults| of_file(path, faults))
+}
+
+/// Reads the token of the admin API.
+///
+/// # Errors
+/// The problem, when it is not to replace the one in use.
+pub fn load_token(path: &Path) -> Result<String, Problems> {
+    files::token(path).map_err(|fault| of_file(path, vec![fault]))
+}
+
 fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {
     if problems.refuse_reload() { Err(problems) } else { Ok(origins) }
 }
 
 /// The problem of a file that cannot be read at all.
-pub(super) fn unreadable(path: &Path, Fault { message, help, passing }: Fault) -> Problems {
-    let (file, severity) = (Source::new(path, ""), Severity::Error);
-    Problems::new(vec![Problem { file, span: None, key: String::new(), message, help, severity, passing }])
+pub(super) fn unreadable(path: &Path, fault: Fault) -> Problems {
+    of_file(path, vec![fault])
+}
+
+/// The problems of a file of which no part can be used.
+fn of_file(path: &Path, faults: Vec<Fault>) -> Problems {
+    let file = Source::new(path, "");
+    let problem = |Fault { message, help, passing }: Fault| {
+        let (file, severity) = (file.clone(), Severity::Error);
+        Problem { file, span: None, key: String::new(), message, help, severity, passing }
+    };
+    Problems::new(faults.into_iter().map(problem).collect())
 }
 
 #[cfg(test)]

@@ -247,6 +247,8 @@ pub struct Failover {
     pub reject_text: Vec<String>,
     /// What else is not the site: the operator's own fingerprints.
     pub fingerprints: Option<Arc<Fingerprints>>,
+    /// The file that these come from, and newer ones will.
+    pub fingerprints_file: Option<PathBuf>,
     /// Other hosts that the site's pages may lead to: it has moved there.
     pub moved_to: Vec<String>,
     /// Over so long visitors come back to an origin that was down.

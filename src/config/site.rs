@@ -198,6 +198,7 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
         let help = "leave 200 to 299 out: an answer with such a status is the site";
         notes.error(place, Fault::new("`bad_status` holds statuses of success", help));
     }
+    let (fingerprints_file, fingerprints) = fingerprints(raw.fingerprints, ground, notes);
     Failover {
         patience,
         patience_max,
@@ -206,23 +207,25 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
         bad_status: raw.bad_status.or(default.bad_status),
         expect_text: raw.expect_text.or(default.expect_text),
         reject_text: once(raw.reject_text.or_default(), notes).into_iter().map(|Phrase(text)| text).collect(),
-        fingerprints: fingerprints(raw.fingerprints, ground, notes),
+        fingerprints,
+        fingerprints_file,
         moved_to: once(raw.moved_to.or_default(), notes).into_iter().map(|HostName(host)| host).collect(),
         recovery_ramp: raw.recovery_ramp.within(ANY_TIME, notes).or(default.recovery_ramp),
         hedge: raw.hedge.or(Delay(default.hedge)).0,
     }
 }
 
-/// The operator's own fingerprints. The site can do without them: what cannot be used is said, and left out.
-fn fingerprints(raw: Slot<FilePath>, ground: &Ground<'_>, notes: &mut Notes) -> Option<Arc<Fingerprints>> {
-    let At { value: path, place } = ground.file(raw)?;
-    match files::fingerprints(&path) {
-        Ok(read) => Some(Arc::new(read)),
-        Err(faults) => {
-            faults.into_iter().for_each(|fault| notes.degraded(&place, fault));
-            None
-        }
-    }
+/// The file with the operator's own fingerprints, and these. The site can do without them: what cannot be used is said, and
+/// left out.
+fn fingerprints(
+    raw: Slot<FilePath>,
+    ground: &Ground<'_>,
+    notes: &mut Notes,
+) -> (Option<PathBuf>, Option<Arc<Fingerprints>>) {
+    let Some(At { value: path, place }) = ground.file(raw) else { return (None, None) };
+    let read = files::fingerprints(&path).map(Arc::new);
+    let read = read.map_err(|faults| faults.into_iter().for_each(|fault| notes.degraded(&place, fault)));
+    (Some(path), read.ok())
 }
 
 fn cache(raw: raw::Cache, notes: &mut Notes) -> CachePolicy {

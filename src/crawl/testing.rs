@@ -59,6 +59,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            fingerprints_file: None,
             moved_to: Vec::new(),
         },
         cache: CachePolicy {

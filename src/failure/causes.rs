@@ -83,6 +83,7 @@ causes! {
     CertificateUntrusted: "certificate-untrusted", Certificate, Safe, SERVICE_UNAVAILABLE, Untrusted;
     CertificateKeyChanged: "certificate-key-changed", Certificate, Safe, SERVICE_UNAVAILABLE, Untrusted;
     CertificatePinned: "certificate-pinned", Certificate, Safe, SERVICE_UNAVAILABLE, Untrusted;
+    CertificateExpiring: "certificate-expiring", Certificate, Safe, SERVICE_UNAVAILABLE, Untrusted;
     TlsRefused: "tls-refused", Certificate, Safe, SERVICE_UNAVAILABLE, Untrusted;
     // its answer breaks
     Reset: "reset", Host, IfIdempotent, SERVICE_UNAVAILABLE, Reset;

@@ -25,7 +25,7 @@ pub mod upload;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
 use http::{Method, Request, Response};
@@ -56,6 +56,17 @@ pub struct Trust {
     pub config: Arc<rustls::ClientConfig>,
     /// What is odd with the certificate that was accepted last.
     pub odd: Arc<dyn Fn() -> Option<(Cause, String)> + Send + Sync>,
+    /// Until when that one holds.
+    pub ends: Arc<dyn Fn(SystemTime) -> Option<Ends> + Send + Sync>,
+}
+
+/// Until when an origin's certificate holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The last moment.
+    pub not_after: SystemTime,
+    /// In words, if that is soon.
+    pub soon: Option<String>,
 }
 
 /// What all origins share.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderValue, Request, Response, Version, header};
 use tokio::sync::Notify;
@@ -20,8 +20,8 @@ use super::seats::{Queued, Seat, Seats, Turn};
 use super::sending::{Class, Sending, Whom};
 use super::signs::Signs;
 use super::upload::{Upload, within};
-use super::{Tools, Trust};
-use crate::clock;
+use super::{Ends, Tools, Trust};
+use crate::clock::{self, Now};
 use crate::config::ready::{self, OriginUrl};
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, Side};
@@ -311,7 +311,7 @@ impl Origin {
     }
 
     /// What is worth knowing about it though it may be well, with details for the operator.
-    pub fn conditions(&self) -> Vec<(Cause, String)> {
+    pub fn conditions(&self, now: Now) -> Vec<(Cause, String)> {
         let mut conditions = Vec::new();
         if let Some(detail) = self.name.moved() {
             conditions.push((Cause::NameMoved, detail));
@@ -319,13 +319,23 @@ impl Origin {
         if let Some(Ok(trust)) = &self.tls {
             conditions.extend((trust.odd)());
         }
-        if self.is_flapping(clock::instant()) {
+        let soon = self.certificate_ends(now.wall).and_then(|ends| ends.soon);
+        conditions.extend(soon.map(|soon| (Cause::CertificateExpiring, soon)));
+        if self.is_flapping(now.mono) {
             conditions.push((
                 Cause::Flapping,
                 "it failed three times and more within minutes, and came back each time".to_owned(),
             ));
         }
         conditions
+    }
+
+    /// Until when the certificate holds that it showed last, if it has one and its dates matter.
+    pub fn certificate_ends(&self, now: SystemTime) -> Option<Ends> {
+        match &self.tls {
+            Some(Ok(trust)) => (trust.ends)(now),
+            Some(Err(_)) | None => None,
+        }
     }
 
     /// What most of its key pages are instead of the site's.

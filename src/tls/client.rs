@@ -27,13 +27,13 @@ pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 /// The same, and a certificate with a key of these pins is accepted whatever else is wrong with it; what is odd with the
-/// last one is told.
+/// last one is told, and its dates.
 ///
 /// # Errors
 /// The `ca` file cannot be read or holds nothing that can be trusted.
 pub fn pinned_config(ca: Option<&Path>, pins: &[Pin]) -> Result<(Arc<ClientConfig>, Arc<Pinned>), TlsError> {
     let pinned = Arc::new(Pinned::new(pins));
-    let config = build(ca, (!pins.is_empty()).then(|| pinned.clone()))?;
+    let config = build(ca, Some(pinned.clone()))?;
     Ok((config, pinned))
 }
 
@@ -46,12 +46,13 @@ fn build(ca: Option<&Path>, pinned: Option<Arc<Pinned>>) -> Result<Arc<ClientCon
         builder.with_root_certificates(system_roots()).with_no_client_auth()
     } else {
         let own = ca.map(certificates).transpose()?.unwrap_or_default();
-        let mut roots = RootCertStore::clone(&system_roots());
+        let mut roots = system_roots();
         for cert in &own {
             let path = || ca.map(Path::to_owned).unwrap_or_default();
-            roots.add(cert.clone()).map_err(|source| TlsError::Anchor { path: path(), source })?;
+            let added = Arc::make_mut(&mut roots).add(cert.clone());
+            added.map_err(|source| TlsError::Anchor { path: path(), source })?;
         }
-        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        let authorities = WebPkiServerVerifier::builder_with_provider(roots, provider)
             .build()
             .map_err(|error| TlsError::SetUp(rustls::Error::General(error.to_string())))?;
         builder
@@ -109,6 +110,9 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if self.own.iter().any(|own| own == end_entity) {
+            if let Some(pinned) = &self.pinned {
+                pinned.dated(None);
+            }
             return Ok(ServerCertVerified::assertion());
         }
         let verdict =

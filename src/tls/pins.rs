@@ -1,5 +1,5 @@
 //! Keys that the operator vouches for. A certificate that has run out with the same key is still the same server: the site
-//! lives, and the operator is told.
+//! lives, and the operator is told. So he is of one that will run out.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,19 +8,21 @@ use rustls::client::danger::ServerCertVerified;
 use rustls::pki_types::CertificateDer;
 use rustls::server::ParsedCertificate;
 
+use super::Validity;
 use crate::config::ready::Pin;
 use crate::failure::Cause;
 
-/// The pinned keys of one origin, and what is odd with the certificate that was accepted last.
+/// The pinned keys of one origin, and what is to be said of the certificate that was accepted last.
 #[derive(Debug)]
 pub struct Pinned {
     pins: Vec<Pin>,
     odd: Mutex<Option<(Cause, String)>>,
+    validity: Mutex<Option<Validity>>,
 }
 
 impl Pinned {
     pub(super) fn new(pins: &[Pin]) -> Pinned {
-        Pinned { pins: pins.to_vec(), odd: Mutex::default() }
+        Pinned { pins: pins.to_vec(), odd: Mutex::default(), validity: Mutex::default() }
     }
 
     /// What is odd with the certificate that was accepted last: believed for its key alone, or with a key of which the
@@ -29,14 +31,31 @@ impl Pinned {
         self.odd.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The dates of the certificate that was accepted last; `None` where nothing hangs on them: it was believed for its key,
+    /// or for being the very one that the operator has given.
+    pub fn validity(&self) -> Option<Validity> {
+        *self.validity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A certificate was accepted, or refused, whose dates are these if they matter.
+    pub(super) fn dated(&self, validity: Option<Validity>) {
+        *self.validity.lock().unwrap_or_else(PoisonError::into_inner) = validity;
+    }
+
     /// What becomes of a certificate on which there is such a verdict.
     pub(super) fn resolve(
         &self,
         cert: &CertificateDer<'_>,
         verdict: Result<ServerCertVerified, rustls::Error>,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.pins.is_empty() {
+            self.dated(verdict.is_ok().then(|| Validity::of(cert)).flatten());
+            return verdict;
+        }
         let pin = pin_of(cert)?;
-        let odd = match (&verdict, self.pins.contains(&pin)) {
+        let by_its_key = self.pins.contains(&pin);
+        self.dated((verdict.is_ok() && !by_its_key).then(|| Validity::of(cert)).flatten());
+        let odd = match (&verdict, by_its_key) {
             (Ok(_), true) => None,
             (Ok(_), false) => Some((Cause::CertificateKeyChanged, format!("its key is {pin}"))),
             (Err(wrong), true) => Some((Cause::CertificatePinned, wrong.to_string())),
@@ -63,6 +82,25 @@ mod tests {
     fn certificate(key: &rcgen::KeyPair) -> CertificateDer<'static> {
         let params = rcgen::CertificateParams::new(vec!["www.example.jp".to_owned()]).unwrap();
         params.self_signed(key).unwrap().der().clone()
+    }
+
+    #[test]
+    fn the_dates_are_known_of_what_is_believed_for_its_dates() {
+        let [ours, other] = [(); 2].map(|()| rcgen::KeyPair::generate().unwrap());
+        let good = || Ok(ServerCertVerified::assertion());
+        let bad = || Err(rustls::CertificateError::Expired.into());
+        let plain = Pinned::new(&[]);
+        for (verdict, known) in [(good(), true), (bad(), false), (good(), true)] {
+            assert_eq!(plain.resolve(&certificate(&ours), verdict).is_ok(), known);
+            assert_eq!(plain.validity(), known.then(|| Validity::of(&certificate(&ours)).unwrap()));
+        }
+        let pinned = Pinned::new(&[pin_of(&certificate(&ours)).unwrap()]);
+        for (key, verdict, known) in
+            [(&ours, good(), false), (&other, good(), true), (&ours, bad(), false), (&other, bad(), false)]
+        {
+            _ = pinned.resolve(&certificate(key), verdict);
+            assert_eq!(pinned.validity().is_some(), known);
+        }
     }
 
     #[test]

@@ -105,6 +105,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("another host's", &[Cause::CertificateOfAnother]),
             ("self-signed", &[Cause::CertificateUntrusted]),
             ("handshake refused", &[Cause::TlsRefused]),
+            ("about to expire", &[Cause::CertificateExpiring]),
             (
                 "expired, with the pinned key; valid, with another key",
                 &[Cause::CertificatePinned, Cause::CertificateKeyChanged],

@@ -260,3 +260,64 @@ async fn a_start_without_the_list_serves_copies() {
         edge.get(path).await.must_be(&origin.content(path).body);
     }
 }
+
+/// Waits until the status says, or no longer says, that a file was refused.
+async fn refused(edge: &Edge, token: &[(&str, &str)], is: bool) {
+    eventually(&format!("refused: {is}"), secs(30), async || {
+        let status = edge.admin().get_with("/api/v1/status", token).await.text();
+        (status.contains("configuration-refused") == is).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_admin_token_is_watched() {
+    let origin = fixture::shop().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "the-first-one\n").unwrap();
+    let config = Config::before(&origin.url()).set("admin.token_file", file.display().to_string());
+    let edge = Edge::start_in(dir, config).await;
+    let [first, second] = ["the-first-one", "the-second-one"].map(|token| format!("Bearer {token}"));
+    let [first, second] = [&first, &second].map(|token| [("authorization", &**token)]);
+    let status = async |token: &[(&str, &str)]| edge.admin().get_with("/metrics", token).await.status;
+    assert_eq!((status(&[]).await, status(&first).await, status(&second).await), (401, 200, 401));
+    std::fs::write(&file, "the-second-one\n").unwrap();
+    eventually("the new token", secs(30), async || (status(&second).await == 200).then_some(())).await;
+    assert_eq!((status(&[]).await, status(&first).await), (401, 401), "the old one is worth nothing");
+    std::fs::write(&file, "\n").unwrap();
+    refused(&edge, &second, true).await;
+    assert_eq!((status(&[]).await, status(&second).await), (401, 200), "the last good one holds");
+    std::fs::write(&file, "the-first-one\n").unwrap();
+    eventually("another token", secs(30), async || (status(&first).await == 200).then_some(())).await;
+    refused(&edge, &first, false).await;
+}
+
+const FIREWALL: &str = "[[fingerprint]]\nid = \"firewall\"\nkind = \"bot-wall\"\nsource = \"ours\"\ntext = [\"Ask the porter\"]\nmax_text = 600\n";
+
+#[tokio::test]
+async fn fingerprints_are_watched() {
+    let origin = fixture::shop().await;
+    let walled = "<html><head><title>Hello</title></head><body><p>Ask the porter.</p></body></html>";
+    origin.make(move |asked| asked.path().starts_with("/walled/").then(|| Page::html(walled)));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("fingerprints.toml");
+    std::fs::write(&file, FIREWALL.replace("Ask the porter", "Ask somebody else")).unwrap();
+    let config = Config::before(&origin.url()).site("failover.fingerprints", file.display().to_string());
+    let edge = Edge::start_in(dir, config).await;
+    // each time another address: what was cached once is held against its copy
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let walled = async || {
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        edge.get(&format!("/walled/{n}")).await.status
+    };
+    assert_eq!(walled().await, 200);
+    std::fs::write(&file, FIREWALL).unwrap();
+    eventually("the new fingerprint", secs(30), async || (walled().await == 503).then_some(())).await;
+    std::fs::write(&file, "[[fingerprint]]\nid = 3\n").unwrap();
+    refused(&edge, &[], true).await;
+    assert_eq!(walled().await, 503, "the last good ones hold");
+    std::fs::write(&file, FIREWALL.replace("Ask the porter", "Ask somebody else")).unwrap();
+    eventually("the page again", secs(30), async || (walled().await == 200).then_some(())).await;
+    refused(&edge, &[], false).await;
+}

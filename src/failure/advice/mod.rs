@@ -55,6 +55,7 @@ impl Cause {
             Cause::CertificateUntrusted => way::CERTIFICATE_UNTRUSTED,
             Cause::CertificateKeyChanged => way::CERTIFICATE_KEY_CHANGED,
             Cause::CertificatePinned => way::CERTIFICATE_PINNED,
+            Cause::CertificateExpiring => way::CERTIFICATE_EXPIRING,
             Cause::TlsRefused => way::TLS_REFUSED,
             Cause::Reset => answer::RESET,
             Cause::NotHttp => answer::NOT_HTTP,

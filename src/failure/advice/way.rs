@@ -66,6 +66,11 @@ super::advice! {
         "Renew the certificate soon: whoever visits the server directly sees a warning.",
         "サイトのサーバーの証明書は無効ですが、登録済みの鍵（pin）と一致するため、接続を続けています。",
         "早めに証明書を更新してください。サーバーに直接アクセスする人には警告が表示されます。";
+    CERTIFICATE_EXPIRING:
+        "The certificate of the site's server expires soon. From then on Katahai does not talk to that server, as browsers would not.",
+        "See on the server why it is not renewed (\"certbot renew --dry-run\", or the host's panel), renew it, and reload the web server.",
+        "サイトのサーバーの証明書の期限が近づいています。期限を過ぎると、ブラウザーと同じく、Katahaiもそのサーバーに接続しません。",
+        "自動更新が動いていない原因をサーバーでお調べのうえ（「certbot renew --dry-run」や管理画面など）、証明書を更新し、Webサーバーを再読み込みしてください。";
     TLS_REFUSED:
         "The site's server breaks off while the secure connection is being made. It has no site for this name, or speaks only outdated versions of TLS.",
         "Try \"openssl s_client -connect HOST:443 -servername NAME\". TLS 1.2 or 1.3 must be on, and the site must be set up for this name.",

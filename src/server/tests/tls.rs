@@ -99,6 +99,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             expect_text: String::new(),
             reject_text: Vec::new(),
             fingerprints: None,
+            fingerprints_file: None,
             moved_to: Vec::new(),
             recovery_ramp: time,
             hedge: None,

@@ -184,6 +184,7 @@ pub(in super::super) fn policy() -> Failover {
         expect_text: String::new(),
         reject_text: Vec::new(),
         fingerprints: None,
+        fingerprints_file: None,
         moved_to: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use super::check::{lasts, ready};
 use super::sheet::{Column, IN_TIME, Sheet, right};
 use super::{Row, row};
 use crate::support::certs::{Authority, Leaf};
-use crate::support::{Config, Edge, Origin, Site, fixture};
+use crate::support::{Config, Edge, Origin, Site, eventually, fixture, secs};
 
 const HOST: &str = "www.example.test";
 
@@ -23,6 +23,7 @@ pub fn rows() -> Vec<Row> {
         }),
         row("handshake refused", |sheet| untrusted(sheet, &["tls-refused"], |_| None)),
         row("expired with the key unchanged (pinned: goes on)", pinned),
+        row("about to expire", about_to_expire),
     ]
 }
 
@@ -58,6 +59,23 @@ async fn untrusted(
         format!("{sent} requests over an untrusted connection"),
     );
     origin.present(Some(&good)).await;
+    fixture::stock(&origin, 2);
+    sheet.back(&edge, 2).await;
+}
+
+async fn about_to_expire(sheet: Sheet) {
+    let authority = Authority::new();
+    let (origin, edge) = secured(&authority.ending_in(HOST, 5), &authority, "").await;
+    sheet.begin(&edge).await;
+    sheet.cause(&edge, &["certificate-expiring"]).await;
+    let metrics = edge.admin().get("/metrics").await.text();
+    let dated = metrics.contains("katahai_origin_certificate_not_after_seconds{origin=");
+    sheet.must(Column::Further, dated, "its end is in the metrics", metrics);
+    origin.present(Some(&authority.leaf(HOST))).await;
+    eventually("the end of the condition", secs(20), async || {
+        edge.site().await["conditions"].as_array().unwrap().is_empty().then_some(())
+    })
+    .await;
     fixture::stock(&origin, 2);
     sheet.back(&edge, 2).await;
 }

@@ -1,0 +1,80 @@
+//! The token of the admin API. It may be replaced while the process runs: whoever has to change a secret that got out is not to
+//! have to restart what serves his sites.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use super::reload::Again;
+use super::{App, in_one_line};
+use crate::{config, tasks};
+
+/// The token in force; none: whoever reaches the listener may command it.
+#[derive(Debug, Default)]
+pub struct AdminToken(ArcSwapOption<blake3::Hash>);
+
+impl AdminToken {
+    /// Puts a token in force. Returns whether it is another one.
+    pub fn set(&self, token: &str) -> bool {
+        // Hashed, so that comparing takes the same time whatever is offered.
+        let new = blake3::hash(token.as_bytes());
+        self.0.swap(Some(Arc::new(new))).is_none_or(|old| *old != new)
+    }
+
+    /// Whether this is the token; `None`: none is needed.
+    pub fn is(&self, offered: &[u8]) -> Option<bool> {
+        self.0.load().as_ref().map(|token| **token == blake3::hash(offered))
+    }
+}
+
+impl App {
+    /// The token of the admin API.
+    pub fn admin_token(&self) -> &Arc<AdminToken> {
+        &self.token
+    }
+
+    /// Takes over the token of the admin API from its file, which was changed. One that cannot be read leaves the old one in force.
+    pub(super) async fn renew_token(&self, file: &Path) -> Again {
+        let path = file.to_owned();
+        match tasks::blocking(move || config::load_token(&path)).await {
+            Some(Ok(token)) => {
+                self.conditions.read(file, None);
+                if self.token.set(&token) {
+                    tracing::info!(file = %file.display(), "admin token taken over");
+                }
+            }
+            Some(Err(problems)) if problems.are_passing() => {
+                self.not_read(&problems);
+                return Again::Soon;
+            }
+            Some(Err(problems)) => {
+                self.conditions.read(file, Some(&problems));
+                tracing::error!(
+                    problems = in_one_line(&problems),
+                    "admin token refused, the one in use stays"
+                );
+            }
+            None => {}
+        }
+        Again::No
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_replaced() {
+        let token = AdminToken::default();
+        assert_eq!(token.is(b"one"), None);
+        assert!(token.set("one") && !token.set("one"));
+        assert_eq!(
+            (token.is(b"one"), token.is(b"two"), token.is(b"")),
+            (Some(true), Some(false), Some(false))
+        );
+        assert!(token.set("two"));
+        assert_eq!((token.is(b"one"), token.is(b"two")), (Some(false), Some(true)));
+    }
+}

@@ -1,9 +1,12 @@
 //! The page of a program that runs in the browser, for addresses that the snapshot lacks: what the site gives for each of
 //! them when all is well (`crawl::shell` finds it out).
 
+use std::sync::Arc;
+
 use http::{Method, header};
 
 use super::Outcome;
+use super::mirror::Ready;
 use super::render;
 use super::site::Site;
 use crate::ask::{Ask, Kind, key};
@@ -13,19 +16,26 @@ use crate::metrics::Answer;
 
 /// The shell, if this request is one that a browser makes for a page, and the site has one.
 pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outcome> {
-    let wanted =
-        ask.kind == Kind::Read && ask.mirrored && cause.side() != Side::Visitor && is_navigation(ask);
-    if !wanted {
+    if cause.side() == Side::Visitor {
+        return None;
+    }
+    let (_, page) = page(site, ask).await?;
+    let (page, source) = site.mirror.open(page).await.ok()?;
+    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    CacheStatus::HitShell.add_to(response.headers_mut());
+    Some(Outcome { response, answer: Answer::Snapshot, cause: Some(cause), origin: None })
+}
+
+/// The shell's address, and the shell, if it stands in for this address.
+pub(super) async fn page(site: &Site, ask: &Ask) -> Option<(Arc<str>, Arc<Ready>)> {
+    if ask.kind != Kind::Read || !ask.mirrored || !is_navigation(ask) {
         return None;
     }
     // The snapshot may have come a moment ago.
     site.mirror.learn().await;
     let shell = site.mirror.shell()?;
     let page = site.mirror.look_up(&site.mirror.current()?, &shell)?;
-    let (page, source) = site.mirror.open(page).await.ok()?;
-    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
-    CacheStatus::HitShell.add_to(response.headers_mut());
-    Some(Outcome { response, answer: Answer::Snapshot, cause: Some(cause), origin: None })
+    Some((shell, page))
 }
 
 /// Whether somebody opens a page, by its name and by what is accepted: not a file, not data.

@@ -222,3 +222,28 @@ async fn what_a_visitor_would_get_is_explained_for_every_rung() {
         assert!(said.code == 1 && said.err.contains(words), "{}", said.err);
     }
 }
+
+#[tokio::test]
+async fn the_page_of_a_single_page_application_is_explained() {
+    let origin = fixture::shop().await;
+    let shell = "<!doctype html><html><head><title>Shop</title></head><body><div id=app></div>\
+                 <script type=module src=/app.js></script></body></html>";
+    origin.page("/", Page::html(shell));
+    origin.make(move |asked| (!asked.path().contains('.')).then(|| Page::html(shell)));
+    let edge = Edge::start(Config::before(&origin.url()).site("key_pages", ["/"])).await;
+    hold(&edge, "hold_snapshot").await;
+    if edge.snapshot_id().await.is_none() {
+        let bare = explained(&edge, UNOPENED).await;
+        assert!(bare.to_string().contains("of which there are none"), "{bare}");
+    }
+    hold(&edge, "auto").await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    for (path, from) in [("/orders/5/edit", "fallback-page"), ("/assets/other.js", "holding")] {
+        let told = explained(&edge, path).await;
+        assert_eq!(told["answer"]["from"], from, "{told}");
+        let answer = edge.client().get_with(path, &[("accept", "text/html,*/*;q=0.8")]).await;
+        assert_eq!(answer.cache_status(), told["answer"]["cache_status"].as_str().unwrap(), "{path}");
+    }
+}

@@ -13,7 +13,8 @@ export function state(site) {
 /** What the operator should know of a site before anything else. */
 export function warnings(site) {
   const found = [];
-  if (site.mode !== "auto") found.push(["", say(`mode_${site.mode}`)]);
+  const bare = site.mode === "hold_snapshot" && !site.snapshot ? "_bare" : "";
+  if (site.mode !== "auto") found.push(["", say(`mode_${site.mode}${bare}`)]);
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);

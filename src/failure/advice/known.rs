@@ -42,9 +42,9 @@ super::advice! {
         "設定により、サイトのすべてのサーバーが切り離されています（mode が drain または off）。",
         "作業が終わりましたら、mode を auto に戻してください。";
     HELD:
-        "The operator has set the site to its copy (mode \"hold_snapshot\").",
+        "The operator has ruled that the live site is not shown (mode \"hold_snapshot\"): visitors get copies of the pages that have one.",
         "When you are done, set the mode back to \"auto\" (PUT /api/v1/sites/NAME/mode).",
-        "管理者の操作により、控えでの表示に固定されています（hold_snapshot）。",
+        "管理者の操作により、元のサイトを表示しない設定です（hold_snapshot）。控えのあるページは、控えをお見せします。",
         "用が済みましたら、モードを auto に戻してください（PUT /api/v1/sites/サイト名/mode）。";
     PRIVATE_ADDRESS:
         "A file that pages need is on a server with an internal address, which Katahai does not ask.",

@@ -13,6 +13,7 @@ use url::Url;
 use super::fall;
 use super::fetch::Allowance;
 use super::mirror::{Nearness, Ready};
+use super::shell;
 use super::site::{Site, Table};
 use super::{Copies, Proxy, cause_of, copy_of, forward_reason, found, look_up, remembered};
 use crate::ask::{Ask, Kind, Load, Visitor};
@@ -63,7 +64,7 @@ pub struct Step {
 /// An answer that a visitor may get.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `holding` or `gone`.
+    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `fallback-page`, `holding` or `gone`.
     pub from: &'static str,
     /// What its `Cache-Status` says; of the origin's own answers, for the status 200.
     pub cache_status: String,
@@ -123,7 +124,9 @@ impl Proxy {
         };
         let target =
             url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut request = Request::get(target).header(header::HOST, authority);
+        // What a browser sends that opens a page.
+        let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+        let mut request = Request::get(target).header(header::HOST, authority).header(header::ACCEPT, accept);
         if let Some(Ok(cookie)) = cookie.map(HeaderValue::from_str) {
             request = request.header(header::COOKIE, cookie);
         }
@@ -134,7 +137,8 @@ impl Proxy {
             return Err(Unexplained::UnknownHost { host: host.into_owned(), known: hosts(&table) });
         };
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
-        let ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
+        let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
+        ask.keep_wishes(request.headers());
         let older = match site.mirror.store().cloned() {
             Some(store) => {
                 let key = ask.key().to_owned();
@@ -145,6 +149,7 @@ impl Proxy {
         let mut sight = Sight::of(site, &ask, &request, now);
         if sight.is_lost() {
             sight.meant = site.mirror.meant(ask.key()).await;
+            sight.shell = shell::page(site, &ask).await.filter(|_| sight.meant.is_none()).map(|(at, _)| at);
         }
         Ok(sight.explain(&host, &older))
     }
@@ -179,6 +184,8 @@ struct Sight<'a> {
     share: f32,
     /// The page that is meant, if the address is only another spelling of one.
     meant: Option<String>,
+    /// The page of a program that runs in the browser, if it stands in for this address.
+    shell: Option<Arc<str>>,
     now: Now,
 }
 
@@ -215,6 +222,7 @@ impl<'a> Sight<'a> {
             cause,
             share,
             meant: None,
+            shell: None,
             now,
         }
     }
@@ -241,7 +249,7 @@ impl<'a> Sight<'a> {
         };
         let mut steps = vec![self.of_site(host), self.of_page(), self.of_cache(), self.of_snapshot(older)];
         steps.extend(self.of_memo());
-        steps.push(self.of_state());
+        steps.push(self.of_state(fall));
         steps.push(self.of_plan(allowance, &origins));
         steps.push(self.of_answer(&answer, otherwise.as_ref()));
         let told = if wait.is_none() && self.situation.found != Found::Fresh { self.cause } else { None };
@@ -291,6 +299,7 @@ impl<'a> Sight<'a> {
                 Some((_, Nearness::Exact)) | None => ("snapshot", CacheStatus::HitSnapshot),
             },
             Fall::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
+            Fall::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
             Fall::Gone if !fall::is_told(self.mark) => ("holding", nothing),
             Fall::Holding | Fall::Refusal => ("holding", nothing),
             Fall::Gone => ("gone", nothing),

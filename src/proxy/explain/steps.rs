@@ -125,6 +125,12 @@ impl Sight<'_> {
             en.push_str(&format!(" It has {meant}, which is the same page in another spelling."));
             ja.push_str(&format!("同じページが、別の書き方（{meant}）であります。"));
         }
+        if let Some(shell) = &self.shell {
+            en.push_str(&format!(
+                " It has {shell}, which the site gives for every page that it does not have as a file."
+            ));
+            ja.push_str(&format!("サイトが、ファイルのないページすべてに返す {shell} があります。"));
+        }
         if let [(id, at), rest @ ..] = older {
             let at = rfc3339(*at);
             en.push_str(&format!(" {} others have it, {id} of {at} for one.", rest.len() + 1));
@@ -160,18 +166,25 @@ impl Sight<'_> {
         }
     }
 
-    pub(super) fn of_state(&self) -> Step {
+    /// `fall` is what those get who do not get the live site.
+    pub(super) fn of_state(&self, fall: Fall) -> Step {
         let Situation { state, mode, .. } = self.situation;
         let (mut en, mut ja) =
             (format!("The site is {}", state.as_str()), format!("サイトの状態は {} です", state.as_str()));
         if self.share < 1.0 {
             let share = (self.share * 100.0).round();
-            en.push_str(&format!(": {share}% of visitors get the live site, the others copies"));
-            ja.push_str(&format!("（訪問者の{share}%に元のサイト、ほかの方には控えをお見せしています）"));
+            let (others, others_ja) = words(self.given(fall, None).from);
+            en.push_str(&format!(": {share}% of visitors get the live site, the others {others}"));
+            ja.push_str(&format!(
+                "（訪問者の{share}%に元のサイト、ほかの方には{others_ja}をお見せしています）"
+            ));
         }
         let word = match mode {
             Mode::Auto => None,
             Mode::HoldOrigin => Some(("the live site", "元のサイト")),
+            Mode::HoldSnapshot if self.site.mirror.current().is_none() => {
+                Some(("its copies, of which there are none", "控え（まだありません）"))
+            }
             Mode::HoldSnapshot => Some(("its copies", "控え")),
         };
         if let Some((held, held_ja)) = word {
@@ -243,6 +256,10 @@ fn words(from: &str) -> (&'static str, &'static str) {
         "spelling" => {
             ("a redirect to the spelling that there is a copy of", "控えのある書き方へのリダイレクト")
         }
+        "fallback-page" => (
+            "the page that the site gives for all such addresses",
+            "サイトがこのような宛先すべてに返すページ",
+        ),
         "gone" => ("that the page was removed", "ページが削除されたという応答"),
         _ => ("the holding page", "お知らせのページ"),
     }

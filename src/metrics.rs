@@ -231,14 +231,9 @@ impl Metrics {
                 &["site"],
             )?,
             reloads: made.counters("katahai_reloads_total", "Reloads of the configuration.", &["outcome"])?,
-            access_log_dropped: made.add(IntCounter::new(
-                "katahai_access_log_dropped_total",
-                "Access log lines dropped because their reader was too slow.",
-            )?)?,
-            connections: made
-                .add(IntGauge::new("katahai_connections", "Visitors' connections that are open.")?)?,
-            unread: made
-                .add(IntGauge::new("katahai_unread_bytes", "Bytes that visitors have not taken yet.")?)?,
+            access_log_dropped: made.count("katahai_access_log_dropped_total", "Access log lines dropped because their reader was too slow.")?,
+            connections: made.number("katahai_connections", "Visitors' connections that are open.")?,
+            unread: made.number("katahai_unread_bytes", "Bytes that visitors have not taken yet.")?,
             connections_refused: made.counters(
                 "katahai_connections_refused_total",
                 "Connections closed at once because a limit was reached.",
@@ -283,9 +278,8 @@ impl Metrics {
             shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate: Gate::new(&made)?,
-            cache_bytes: made
-                .add(IntGauge::new("katahai_cache_bytes", "Bytes that cached answers take.")?)?,
-            cache_entries: made.add(IntGauge::new("katahai_cache_entries", "Cached answers.")?)?,
+            cache_bytes: made.number("katahai_cache_bytes", "Bytes that cached answers take.")?,
+            cache_entries: made.number("katahai_cache_entries", "Cached answers.")?,
             uptime: made.add(Gauge::new("katahai_uptime_seconds", "Seconds since the start.")?)?,
             registry: made.registry,
         }))
@@ -357,6 +351,14 @@ struct Made {
 }
 
 impl Made {
+    fn number(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::new(name, help)?)
+    }
+
+    fn count(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.add(IntCounter::new(name, help)?)
+    }
+
     fn add<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)

@@ -6,6 +6,7 @@ mod build;
 pub mod certificates;
 mod conditions;
 mod edge;
+mod gauges;
 mod mirror;
 mod pulse;
 mod reload;
@@ -252,7 +253,7 @@ impl App {
         let _one = self.scrape.lock().await;
         let app = self.clone();
         let written = tasks::blocking(move || {
-            status::gauge(&app);
+            gauges::gauge(&app);
             app.parts.metrics.text()
         });
         written.await.ok_or("the process is stopping")?.map_err(|error| error.to_string())

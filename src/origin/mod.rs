@@ -4,6 +4,7 @@ mod begin;
 mod budget;
 pub mod check;
 mod complaints;
+mod conditions;
 pub mod connect;
 pub mod dns;
 pub mod exchange;

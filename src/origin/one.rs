@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response, Version, header};
 use tokio::sync::Notify;
@@ -20,8 +20,8 @@ use super::seats::{Queued, Seat, Seats, Turn};
 use super::sending::{Class, Sending, Whom};
 use super::signs::Signs;
 use super::upload::{Upload, within};
-use super::{Ends, Tools, Trust};
-use crate::clock::{self, Now};
+use super::{Tools, Trust};
+use crate::clock;
 use crate::config::ready::{self, OriginUrl};
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, Side};
@@ -55,7 +55,7 @@ pub struct Origin {
     /// What plain connections rest under: they are all alike.
     plain: Arc<str>,
     pub(super) tools: Tools,
-    tls: Option<Result<Trust, String>>,
+    pub(super) tls: Option<Result<Trust, String>>,
     /// What the trust anchor's file held when `tls` was made of it.
     anchor: Option<blake3::Hash>,
     pool: Arc<Pool>,
@@ -308,34 +308,6 @@ impl Origin {
     /// Who it is that does not answer in time.
     pub(super) fn silence(&self) -> Cause {
         if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::Silent }
-    }
-
-    /// What is worth knowing about it though it may be well, with details for the operator.
-    pub fn conditions(&self, now: Now) -> Vec<(Cause, String)> {
-        let mut conditions = Vec::new();
-        if let Some(detail) = self.name.moved() {
-            conditions.push((Cause::NameMoved, detail));
-        }
-        if let Some(Ok(trust)) = &self.tls {
-            conditions.extend((trust.odd)());
-        }
-        let soon = self.certificate_ends(now.wall).and_then(|ends| ends.soon);
-        conditions.extend(soon.map(|soon| (Cause::CertificateExpiring, soon)));
-        if self.is_flapping(now.mono) {
-            conditions.push((
-                Cause::Flapping,
-                "it failed three times and more within minutes, and came back each time".to_owned(),
-            ));
-        }
-        conditions
-    }
-
-    /// Until when the certificate holds that it showed last, if it has one and its dates matter.
-    pub fn certificate_ends(&self, now: SystemTime) -> Option<Ends> {
-        match &self.tls {
-            Some(Ok(trust)) => (trust.ends)(now),
-            Some(Err(_)) | None => None,
-        }
     }
 
     /// What most of its key pages are instead of the site's.

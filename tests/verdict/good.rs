@@ -12,7 +12,19 @@ use super::question::{Question, each, files};
 use super::redesign::{minified, redesigned};
 
 fn is_page(path: &Path) -> bool {
-    path.extension().is_some_and(|e| ["html", "htm", "xhtml"].iter().any(|page| e.eq_ignore_ascii_case(page)))
+    let named = path
+        .extension()
+        .is_some_and(|e| ["html", "htm", "xhtml"].iter().any(|page| e.eq_ignore_ascii_case(page)));
+    // a program's source is no page before the program has run
+    named && !std::fs::read(path).is_ok_and(|body| body.windows(5).any(|part| part == b"<?php"))
+}
+
+/// Whether a page leads on by itself: in place of another page it is one that has moved away, and rightly doubted.
+fn leads_on(html: &str) -> bool {
+    html.to_ascii_lowercase().split("<meta").skip(1).any(|tag| {
+        let tag = tag.split('>').next().unwrap_or_default();
+        tag.contains("refresh") && tag.contains("url")
+    })
 }
 
 /// What a site made of these pages teaches.
@@ -106,7 +118,9 @@ impl Page<'_> {
             Way::Smaller => ask(minified(self.html).as_bytes(), UTF8, own, true, site),
             // a page without a word in place of one that has some is what a crashed program gives; a list of files in place
             // of a page is wrong, too
-            Way::InAnothersPlace if self.look.text > 0 && self.look.kind.is_none() => {
+            Way::InAnothersPlace
+                if self.look.text > 0 && self.look.kind.is_none() && !leads_on(self.html) =>
+            {
                 let other = Look::read(bad::COPY.as_bytes(), Some(UTF8));
                 ask(self.body, "text/html", Some(&other), false, nothing)
             }

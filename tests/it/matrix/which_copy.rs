@@ -227,7 +227,7 @@ async fn spelled(sheet: Sheet) {
     for (written, there) in [
         ("/post", "/post/"),
         ("/about/", "/about"),
-        ("/about/?utm_source=mail", "/about"),
+        ("/about/?utm_source=mail", "/about?utm_source=mail"),
         ("/index.html", "/"),
         ("/ABOUT", "/about"),
         ("/about;jsessionid=0A1B2C", "/about"),

@@ -208,7 +208,25 @@ fn page() -> String {
     for refusal in Refusal::ALL {
         _ = writeln!(page, "| `{}` | {} |", refusal.code(), refusal.sentence());
     }
-    page
+    page.lines().map(wrapped).collect()
+}
+
+/// Columns of a line; a Japanese character takes two.
+const COLUMNS: usize = 110;
+
+/// A line of text broken after blanks and Japanese punctuation; a heading, a row of a table or a remark as it is.
+fn wrapped(line: &str) -> String {
+    let width = |text: &str| text.chars().map(|c| 1 + usize::from(!c.is_ascii())).sum::<usize>();
+    let mut lines = vec![String::new()];
+    let is_text = !line.starts_with(['|', '#', '<']);
+    for word in line.split_inclusive(|c| is_text && matches!(c, ' ' | '、' | '。')) {
+        let last = lines.last_mut().unwrap();
+        match width(last) + width(word.trim_end()) > COLUMNS && !last.is_empty() {
+            true => lines.push(word.to_owned()),
+            false => last.push_str(word),
+        }
+    }
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 fn whose(whose: Whose) -> (&'static str, &'static str) {

@@ -106,53 +106,42 @@ impl App {
         );
     }
 
-    /// Takes over a list of origins that others write. Works also while the configuration file itself is being edited. Says
-    /// whether it has to be read again, because there was no file descriptor left.
+    /// Takes over a list of origins that others write. Works also while the configuration file itself is being edited.
     pub(super) async fn reload_origins(&self, file: &Path) -> Again {
-        let _one = self.reloading.lock().await;
         let (path, listen) = (file.to_owned(), self.config().listen);
-        match tasks::blocking(move || config::load_origins(&path, &listen)).await {
-            Some(Ok(origins)) => {
-                let mut config = self.config();
-                replace_origins(&mut config, file, &origins);
-                self.conditions.read(file, None);
-                if config == self.config() {
-                    return Again::No;
-                }
-                self.swap(config).await;
-                self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
-                tracing::info!(file = %file.display(), origins = origins.len(), "origin list reloaded");
-            }
-            Some(Err(problems)) if problems.are_passing() => {
-                self.not_read(&problems);
-                return Again::Soon;
-            }
-            Some(Err(problems)) => {
-                self.conditions.read(file, Some(&problems));
-                self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
-                tracing::error!(file = %file.display(), problems = in_one_line(&problems), "origin list refused, the one in use stays");
-            }
-            None => {}
-        }
-        Again::No
+        let read = move || config::load_origins(&path, &listen);
+        self.take_over(file, "origins", read, |config, origins| replace_origins(config, file, &origins)).await
     }
 
-    /// Takes over the operator's fingerprints from their file, which was changed. Works also while the configuration file itself
-    /// is being edited.
+    /// The same for the operator's fingerprints.
     pub(super) async fn reload_fingerprints(&self, file: &Path) -> Again {
-        let _one = self.reloading.lock().await;
         let path = file.to_owned();
-        match tasks::blocking(move || config::load_fingerprints(&path)).await {
-            Some(Ok(fingerprints)) => {
+        let read = move || config::load_fingerprints(&path);
+        let put = |config: &mut Config, found| replace_fingerprints(config, file, &Arc::new(found));
+        self.take_over(file, "fingerprints", read, put).await
+    }
+
+    /// Reads a file that the configuration names, and runs by it. Says whether it has to be read again, because there was no
+    /// file descriptor left.
+    async fn take_over<T: Send + 'static>(
+        &self,
+        file: &Path,
+        what: &'static str,
+        read: impl FnOnce() -> Result<T, Problems> + Send + 'static,
+        put: impl FnOnce(&mut Config, T),
+    ) -> Again {
+        let _one = self.reloading.lock().await;
+        match tasks::blocking(read).await {
+            Some(Ok(found)) => {
                 let mut config = self.config();
-                replace_fingerprints(&mut config, file, &Arc::new(fingerprints));
+                put(&mut config, found);
                 self.conditions.read(file, None);
                 if config == self.config() {
                     return Again::No;
                 }
                 self.swap(config).await;
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
-                tracing::info!(file = %file.display(), "fingerprints taken over");
+                tracing::info!(what, file = %file.display(), "a file was taken over");
             }
             Some(Err(problems)) if problems.are_passing() => {
                 self.not_read(&problems);
@@ -161,7 +150,8 @@ impl App {
             Some(Err(problems)) => {
                 self.conditions.read(file, Some(&problems));
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
-                tracing::error!(problems = in_one_line(&problems), "fingerprints refused, those in use stay");
+                let problems = in_one_line(&problems);
+                tracing::error!(what, file = %file.display(), problems, "a file was refused, what it held before stays");
             }
             None => {}
         }

@@ -34,6 +34,12 @@ impl Asked {
     }
 }
 
+/// Where the answer of an address leads.
+pub(super) fn target_of(url: &Url, headers: &HeaderMap) -> Option<Url> {
+    let location = headers.get(LOCATION).map(crate::http::headers::as_ascii)?;
+    url.join(location.trim()).ok()
+}
+
 impl<F: Fetch> Visitor<'_, F> {
     /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
     /// change the page. In the copy it would lead nowhere; what it leads to is the page.
@@ -85,8 +91,7 @@ impl<F: Fetch> Visitor<'_, F> {
 
     /// Where an answer leads, if that is the site's, and the key of it.
     fn within(&self, url: &Url, headers: &HeaderMap) -> Option<(Url, String)> {
-        let location = headers.get(LOCATION).map(crate::http::headers::as_ascii)?;
-        let to = url.join(location.trim()).ok()?;
+        let to = target_of(url, headers)?;
         match self.scope.of_url(&to) {
             Place::Here(key) => Some((to, key)),
             Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -13,7 +12,7 @@ use url::Url;
 use super::admission::{self, Head, Refusal};
 use super::appraise::Unfit;
 use super::coming::Coming;
-use super::detour::Asked;
+use super::detour::{Asked, target_of};
 use super::fetch::{Fetch, FetchAsk, Via};
 use super::findings::{Findings, Reading};
 use super::frontier::Item;
@@ -302,8 +301,7 @@ impl<F: Fetch> Visitor<'_, F> {
         asked: &Asked,
         (status, headers): (StatusCode, &HeaderMap),
     ) -> Once {
-        let location = headers.get(LOCATION).map(crate::http::headers::as_ascii);
-        let Some(to) = location.and_then(|location| url.join(location.trim()).ok()) else {
+        let Some(to) = target_of(url, headers) else {
             return Once::End(End::Refused(Refusal::BadLocation));
         };
         let key = match self.scope.of_url(&to) {

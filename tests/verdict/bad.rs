@@ -113,12 +113,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What fingerprints were made of.
+/// The reductions that fingerprints are held by.
 pub(super) fn samples() -> PathBuf {
     root().join("src/fingerprint/samples")
 }
 
-/// Failure pages of which none was made.
-pub(super) fn held_out() -> PathBuf {
-    root().join("tests/verdict/pages")
+/// The pages of software itself, which the command `bad` gathers.
+pub(super) fn gathered() -> PathBuf {
+    root().join("target/verdict/bad/pages")
 }

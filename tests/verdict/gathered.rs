@@ -26,14 +26,8 @@ fn pages_are_good(folder: &Path) {
 }
 
 fn failure_pages_are_recognised(folder: &Path) {
-    let mut all = bad::pages(folder);
-    let only = bad::judged("gathered, of which no fingerprint was made", &all);
-    for folder in [bad::samples(), bad::held_out()] {
-        all.extend(bad::pages(&folder));
-    }
-    let everything = bad::judged("all", &all);
-    println!("not recognised:\n{}", everything.missed.join("\n"));
-    assert!(everything.count >= 150 && only.count >= 50, "too few pages");
-    only.hold(bad::AT_LEAST);
-    everything.hold(bad::AT_LEAST);
+    let gathered = bad::judged("pages of software itself", &bad::pages(folder));
+    println!("not recognised:\n{}", gathered.missed.join("\n"));
+    assert!(gathered.count >= 100, "{} pages are too few", gathered.count);
+    gathered.hold(bad::AT_LEAST);
 }

@@ -1,5 +1,5 @@
 //! What comes into the tree, held to `deny.toml` by the packages' own metadata: licences, banned crates, one version of TLS and of
-//! HTTP, nothing that nobody uses.
+//! HTTP, nothing that nobody uses; and what comes into the binary, named in `NOTICE`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, reason = "a test asks cargo")]
 
@@ -25,15 +25,26 @@ struct Package {
     licence: String,
 }
 
-fn packages() -> BTreeSet<Package> {
-    let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--target", "all", "--prefix", "none", "--no-dedupe"])
-        .args(["--format", "{p}|{l}"])
-        .current_dir(root())
-        .output()
-        .unwrap();
+/// What `cargo tree` prints of each package in `format`.
+fn tree(target: &str, edges: &str, format: &str) -> String {
+    let ask = |more: &[&str]| {
+        Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--prefix", "none", "--no-dedupe"])
+            .args(["--target", target, "--edges", edges, "--format", format])
+            .args(more)
+            .current_dir(root())
+            .output()
+            .unwrap()
+    };
+    // what only other platforms need was perhaps never downloaded here
+    let output =
+        Some(ask(&["--offline"])).filter(|output| output.status.success()).unwrap_or_else(|| ask(&[]));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn packages() -> BTreeSet<Package> {
+    let text = tree("all", "all", "{p}|{l}");
     let package = |line: &str| {
         let (package, licence) = line.split_once('|')?;
         let mut words = package.splitn(3, ' ').map(str::to_owned);
@@ -143,6 +154,46 @@ fn no_banned_crate_and_one_version_of_tls_and_http() {
     let foreign = packages.iter().filter(|package| package.name != "katahai" && !package.from.is_empty());
     let foreign: Vec<_> = foreign.map(|package| format!("{} {}", package.name, package.from)).collect();
     assert_eq!(foreign, [""; 0], "from somewhere else than the registry");
+}
+
+/// The head of `NOTICE`; the packages follow.
+const NOTICE: &str = "\
+Katahai
+Copyright 2026 the Katahai developers
+
+Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+The binary contains the packages below, each under the licence that its author names; its text stands in
+the package's own source. Some bring what others made: aws-lc-sys brings AWS-LC (with code of OpenSSL and
+BoringSSL), libmimalloc-sys brings mimalloc, zstd-sys brings Zstandard, webpki-roots the certificates of
+Mozilla's root program, encoding_rs and htmlize the WHATWG's tables of encodings and entities.
+
+";
+
+/// A line for each package that is linked into the binary on Linux.
+fn notice() -> String {
+    let text = tree("x86_64-unknown-linux-gnu", "normal,no-proc-macro", "{p}|{l}|{r}");
+    let line = |line: &str| {
+        let mut parts = line.split('|');
+        let (package, licence, source) = (parts.next()?, parts.next()?, parts.next()?);
+        let name = package.split(' ').next()?;
+        (name != "katahai").then(|| format!("{name}: {licence}, {source}").trim_end_matches(", ").to_owned())
+    };
+    let lines: BTreeSet<String> = text.lines().filter_map(line).collect();
+    NOTICE.to_owned() + &lines.into_iter().collect::<Vec<_>>().join("\n") + "\n"
+}
+
+#[test]
+fn the_notice_names_what_the_binary_contains() {
+    let (path, notice) = (root().join("NOTICE"), notice());
+    for name in ["aws-lc-sys", "libmimalloc-sys", "zstd-sys", "webpki-roots", "encoding_rs", "htmlize"] {
+        assert!(notice.contains(&format!("\n{name}: ")), "{name} is spoken of and not there");
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &notice).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written, notice, "NOTICE is behind: UPDATE=1 cargo test --test dependencies writes it");
 }
 
 #[test]

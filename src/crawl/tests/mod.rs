@@ -10,6 +10,7 @@ mod everybodys;
 mod gated;
 mod judged;
 mod learned;
+mod measures;
 mod overtaken;
 mod patterns;
 mod reading;

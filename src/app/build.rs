@@ -13,7 +13,7 @@ use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Tools, Trust};
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
-use crate::snapshot::Store;
+use crate::snapshot::{Garbage, Store};
 use crate::tasks;
 use crate::visits::Visits;
 use crate::watch::Watch;
@@ -119,11 +119,12 @@ async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option
     }
     let known = old.map(|old| (old.visits.clone(), old.watch.clone()));
     let (dir, name) = (state_dir.to_owned(), wanted.name.clone());
+    let garbage = parts.garbage.clone();
     let opened = tasks::blocking(move || {
         let (visits, watch) = known.unwrap_or_else(|| {
             (Arc::new(Visits::open(&dir, &name)), Arc::new(Watch::open(&dir, &name, clock::now())))
         });
-        (store(&dir, &name), visits, watch)
+        (store(&dir, &name, &garbage), visits, watch)
     });
     let (store, visits, watch) = opened
         .await
@@ -132,8 +133,8 @@ async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option
 }
 
 /// A site's snapshots. A state directory that cannot be used costs the copies, not the site. Blocks.
-fn store(state_dir: &Path, site: &str) -> Option<Store> {
-    let opened = Store::open(state_dir, site);
+fn store(state_dir: &Path, site: &str, garbage: &Arc<Garbage>) -> Option<Store> {
+    let opened = Store::open_among(state_dir, site, garbage);
     opened.inspect_err(|error| {
         tracing::error!(site, dir = %state_dir.display(), error = super::chain(error), "state directory cannot be used, there are no snapshots");
     }).ok()

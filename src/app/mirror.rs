@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
 use crate::proxy::{HoldRoom, Hot, Proxy, Site, Spool, Table};
-use crate::snapshot::Store;
+use crate::snapshot::{Garbage, Store};
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -112,6 +112,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
         hot: Hot::new(0),
         room: HoldRoom::default(),
         seats: Seats::default(),
+        garbage: Arc::new(Garbage::new(&config.state_dir, clock::now().mono)),
     };
     // Where there is nothing to write to, there is nothing to ask for.
     let (dir, name) = (config.state_dir.clone(), wanted.name.clone());

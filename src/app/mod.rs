@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
 use crate::proxy::{Explained, HoldRoom, Hot, Proxy, Spool, Table, Unexplained};
 use crate::server::{self, Listener, Server, Terms};
+use crate::snapshot::Garbage;
 use crate::tls::Certs;
 use crate::{server::Drained, tasks};
 pub use answers::{Answers, Counted};
@@ -115,6 +116,7 @@ struct Parts {
     hot: Hot,
     room: HoldRoom,
     seats: Seats,
+    garbage: Arc<Garbage>,
 }
 
 /// What a reload replaces.
@@ -173,6 +175,7 @@ impl App {
             hot,
             room: HoldRoom::default(),
             seats: Seats::default(),
+            garbage: Arc::new(Garbage::new(&config.state_dir, started.mono)),
         };
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;

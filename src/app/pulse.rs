@@ -1,4 +1,5 @@
-//! What is looked at every second: the clocks, the counters, and what is wrong with Katahai itself.
+//! What is looked at every second: the clocks, the counters, what is wrong with Katahai itself, and whether unused bodies are to
+//! be removed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,6 +13,7 @@ use crate::crawl::Outcome;
 use crate::crawl::gate::Rule;
 use crate::failure::Cause;
 use crate::proxy::Site;
+use crate::tasks;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +24,11 @@ pub(super) type Rings = Mutex<HashMap<Arc<str>, Ring>>;
 /// Looks, for as long as the application is there.
 pub(super) async fn run(app: Weak<App>) {
     while let Some(app) = app.upgrade() {
-        app.beat(clock::now());
+        let now = clock::now();
+        app.beat(now);
+        if let Some(turn) = app.parts.garbage.turn(now.mono) {
+            tasks::detached(tasks::blocking(move || turn.collect()));
+        }
         drop(app);
         tokio::time::sleep(EVERY).await;
     }

@@ -40,6 +40,8 @@ pub enum Collection {
     },
     /// A snapshot is being published; the next time will do.
     Busy,
+    /// It is noted, and done soon for all sites of the process together.
+    Owed,
     /// It is not known what is still named, because a snapshot cannot be read now or by this version.
     Withheld(String),
 }

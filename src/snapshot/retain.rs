@@ -55,7 +55,7 @@ pub(super) enum Removal {
 
 impl Store {
     /// Removes the oldest snapshots beyond what `keep` says, and all but the two newest of those that are held, and
-    /// then the bodies that nothing names any more. Never the one in service, a pinned one, nor one that is being
+    /// then the bodies that nothing names any more (where the process collects for all sites together, soon). Never the one in service, a pinned one, nor one that is being
     /// read, by any process; nor one that this version cannot judge. A damaged one goes when it is older than all
     /// that are kept.
     ///
@@ -80,6 +80,11 @@ impl Store {
                     Removal::InUse => retained.postponed.push(id),
                 }
             }
+        }
+        if let Some(garbage) = &inner.garbage {
+            garbage.owe();
+            retained.collection = Collection::Owed;
+            return Ok(retained);
         }
         let collected = collect::collect(&inner.state_dir, &inner.blobs);
         retained.collection = collected.map_err(failed(inner.blobs.root().to_owned()))?;

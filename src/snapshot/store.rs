@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::blobs::Blobs;
 use super::damage::ManifestError;
+use super::garbage::Garbage;
 use super::id::SnapshotId;
 use super::marks::Marks;
 use super::page::Page;
@@ -33,6 +34,8 @@ pub(super) struct Inner {
     pub(super) state_dir: PathBuf,
     pub(super) dir: PathBuf,
     pub(super) blobs: Arc<Blobs>,
+    /// Who removes unused bodies for all sites of the process; `None`: each does, at once.
+    pub(super) garbage: Option<Arc<Garbage>>,
     pub(super) current: ArcSwapOption<Snapshot>,
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
     /// Wakes whoever waits for another snapshot in service, or on the shelf.
@@ -99,11 +102,22 @@ impl Store {
     /// When the folders cannot be made or read. A damaged snapshot or pointer is none: the newest good snapshot is
     /// then in service, and a warning says so.
     pub fn open(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
-        let store = Store::at(state_dir, site)?;
-        store.inner.ensure_dirs().map_err(|(path, source)| OpenError::Io { path, source })?;
-        store.clean_if_unused();
-        store.refresh()?;
-        Ok(store)
+        Store::at(state_dir, site, None)?.ready()
+    }
+
+    /// The same in a process with many sites: unused bodies are removed for all of them together.
+    ///
+    /// # Errors
+    /// See [`Store::open`].
+    pub fn open_among(state_dir: &Path, site: &str, garbage: &Arc<Garbage>) -> Result<Store, OpenError> {
+        Store::at(state_dir, site, Some(Arc::clone(garbage)))?.ready()
+    }
+
+    fn ready(self) -> Result<Store, OpenError> {
+        self.inner.ensure_dirs().map_err(|(path, source)| OpenError::Io { path, source })?;
+        self.clean_if_unused();
+        self.refresh()?;
+        Ok(self)
     }
 
     /// Opens the store of a site without writing anything, for commands that only look.
@@ -111,12 +125,12 @@ impl Store {
     /// # Errors
     /// When the folders cannot be read.
     pub fn look(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
-        let store = Store::at(state_dir, site)?;
+        let store = Store::at(state_dir, site, None)?;
         store.refresh()?;
         Ok(store)
     }
 
-    fn at(state_dir: &Path, site: &str) -> Result<Store, OpenError> {
+    fn at(state_dir: &Path, site: &str, garbage: Option<Arc<Garbage>>) -> Result<Store, OpenError> {
         if !is_site_name(site) {
             return Err(OpenError::Name(site.to_owned()));
         }
@@ -125,6 +139,7 @@ impl Store {
             state_dir: state_dir.to_owned(),
             dir: state_dir.join(SNAPSHOTS).join(site),
             blobs: Arc::new(Blobs::new(state_dir.join(BLOBS))),
+            garbage,
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
             moved: Notify::new(),

@@ -11,6 +11,7 @@ fn site(n: u32, origin: &Origin) -> Site {
     Site::bare(&format!("s{n}"), &format!("s{n}.test"))
         .set("health.interval", "60s")
         .set("mirror.rate", "1/s")
+        .set("mirror.keep", 1)
         .origin(&origin.url())
 }
 
@@ -43,6 +44,49 @@ async fn what_they_cost_grows_no_faster_than_they_do() {
     let _alone = crate::support::turn::alone();
     let (few, many) = (cost_of(40).await, cost_of(400).await);
     assert!(many < few * 10 * 2, "40 sites: {few:?}, 400 sites: {many:?}");
+}
+
+/// Each crawl leaves the body of the page that was. The process removes them for all sites together, and none is left for the
+/// next crawl, which comes in an hour.
+#[tokio::test]
+async fn what_crawls_leave_unused_is_removed_for_all_sites() {
+    const MANY: u32 = 5;
+    let origin = Origin::start().await;
+    let stock = |version: &str| {
+        let text =
+            "All that the mill sells: flour, rice, beans and peas, by the bag and by the crate. ".repeat(9);
+        let (version, title) = (version.to_owned(), "<html><head><title>The mill</title></head><body>");
+        origin.make(move |asked| {
+            let host = asked.header("host")?;
+            (asked.path() == "/").then(|| Page::html(format!("{title}<h1>{host}</h1>{text}<p>{version}</p>")))
+        });
+    };
+    stock("the first version");
+    let config = (1..MANY).fold(Config::new(site(0, &origin)), |config, n| config.and(site(n, &origin)));
+    let edge = Edge::start(config).await;
+    let admin = edge.admin();
+    let snapshot =
+        async |n: u32| edge.status().await["sites"][n as usize]["snapshot"]["id"].as_str().map(str::to_owned);
+    for n in 0..MANY {
+        let first = eventually("the first snapshot", secs(60), async || snapshot(n).await).await;
+        stock(&format!("version two of site {n}"));
+        let taken = async || {
+            admin.post(&format!("/api/v1/sites/s{n}/snapshots"), "").await;
+            snapshot(n).await.filter(|id| *id != first)
+        };
+        eventually("another one", secs(60), taken).await;
+    }
+    let blobs = edge.state_dir().join("blobs");
+    let folders = || {
+        std::fs::read_dir(&blobs).unwrap().map(|folder| folder.unwrap().path()).filter(|path| path.is_dir())
+    };
+    let bodies =
+        || folders().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
+    let is_old = |path: std::path::PathBuf| {
+        std::fs::read(path).is_ok_and(|body| String::from_utf8_lossy(&body).contains("the first version"))
+    };
+    eventually("no body of before is left", secs(60), async || (!bodies().any(is_old)).then_some(())).await;
+    edge.cli(&["snapshot", "verify"]).await.must_be_ok();
 }
 
 /// A disk in the network that hangs is one of the moments at which somebody wants to know what goes on.

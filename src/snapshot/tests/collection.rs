@@ -98,6 +98,29 @@ fn sites_share_bodies_and_do_not_lose_each_others() {
 }
 
 #[test]
+fn a_process_with_many_sites_collects_for_all_of_them_together() {
+    let place = Place::new();
+    let now = crate::clock::instant();
+    let garbage = Arc::new(Garbage::new(place.dir.path(), now));
+    let among = |site| Store::open_among(place.dir.path(), site, &garbage).unwrap();
+    let stores = [among("shop"), among("other")];
+    for store in &stores {
+        for n in 1..=2 {
+            take(store, n, &[("/", &format!("{} {n}", store.site()))]);
+        }
+        let retained = store.retain(&newest(1)).unwrap();
+        assert_eq!((retained.removed.len(), retained.collection), (1, Collection::Owed));
+    }
+    assert_eq!(place.blob_files(), 4);
+    let turn = garbage.turn(crate::clock::instant()).expect("it is owed");
+    assert!(garbage.turn(crate::clock::instant()).is_none(), "one at a time");
+    turn.collect();
+    assert_eq!(place.blob_files(), 2);
+    assert!(stores.iter().all(|store| store.verify(&store.current().unwrap().id()).unwrap().is_whole()));
+    assert!(garbage.turn(crate::clock::instant()).is_none(), "all is done");
+}
+
+#[test]
 fn nothing_is_collected_while_a_snapshot_of_a_later_version_is_there() {
     let place = Place::new();
     let all = five(&place);

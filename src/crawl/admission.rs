@@ -84,7 +84,7 @@ refusals! {
     Coding: "coding", "It is in a content coding that cannot be read.";
     TooLarge: "too-large", "It is larger than one file may be.";
     Bomb: "bomb", "It unpacks to far more than it is.";
-    RedirectLoop: "redirect-loop", "It redirects to itself.";
+    RedirectLoop: "redirect-loop", "It redirects to itself, or to a page that leads back to it.";
     BadLocation: "bad-location", "It redirects to what is not an address.";
 }
 

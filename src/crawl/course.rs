@@ -145,6 +145,7 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.again().await?;
     crawl.strays().await;
     crawl.unknown_parameters(&key_pages).await;
+    crawl.leave_circles_out();
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
     let Crawl { report, fates, drawn, learning, addresses, shell, cut_short, .. } = crawl;

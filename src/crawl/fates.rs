@@ -68,6 +68,24 @@ impl Fates {
         self.0.iter()
     }
 
+    /// The addresses that lead back to themselves over others, each with the next one.
+    pub(super) fn circles(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let next = |key: &str| match self.0.get(key) {
+            Some(Fate::Redirect(to)) => Some(to),
+            Some(Fate::Stored(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..))
+            | None => None,
+        };
+        let mut round = Vec::new();
+        for (key, fate) in &self.0 {
+            let Fate::Redirect(to) = fate else { continue };
+            let mut way = std::iter::successors(Some(to), |at| next(at)).take(MAX_REDIRECTS);
+            if way.any(|at| at == key) {
+                round.push((key.clone(), to.clone()));
+            }
+        }
+        round
+    }
+
     /// Follows redirects within the site.
     pub(super) fn follow<'a>(&'a self, key: &'a str) -> Leads<'a> {
         let mut at = key;
@@ -137,5 +155,27 @@ mod tests {
         assert_eq!(fates.follow("/out"), Leads::Lost("/out", &Fate::Away));
         assert_eq!(fates.follow("/open"), Leads::Unknown("/never"));
         assert_eq!(fates.follow("/new"), Leads::Unknown("/new"));
+    }
+
+    #[test]
+    fn a_circle_is_what_leads_back_and_not_what_leads_into_it() {
+        let to = |key: &str| Fate::Redirect(key.into());
+        let mut fates = Fates::default();
+        for (key, fate) in [
+            ("/a", to("/b")),
+            ("/b", to("/a")),
+            ("/1", to("/2")),
+            ("/2", to("/3")),
+            ("/3", to("/1")),
+            ("/into", to("/a")),
+            ("/good", to("/page")),
+            ("/page", Fate::Stored(Stored::default())),
+            ("/open", to("/never")),
+        ] {
+            fates.set(key.into(), fate);
+        }
+        let mut circles: Vec<String> = fates.circles().iter().map(|(key, to)| format!("{key}{to}")).collect();
+        circles.sort();
+        assert_eq!(circles, ["/1/2", "/2/3", "/3/1", "/a/b", "/b/a"]);
     }
 }

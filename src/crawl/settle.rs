@@ -1,5 +1,6 @@
 //! What becomes of one address: counted, staged, noted for the gate and the report, and followed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -178,6 +179,20 @@ impl<F: Fetch> Crawl<'_, F> {
             self.map(to, depth + 1);
         }
         self.offer(to, item.need, item.depth, item.hops + 1, Some(&item.key));
+    }
+
+    /// Takes redirects that lead back to themselves over others out again: none of them is a page, whatever was there before.
+    pub(super) fn leave_circles_out(&mut self) {
+        let circles = self.fates.circles();
+        let keys: HashSet<&str> = circles.iter().map(|(key, _)| &**key).collect();
+        self.visitor.staging.leave_out(&keys);
+        let counters = self.visitor.progress.counters();
+        for (key, to) in &circles {
+            counters.redirects.fetch_sub(1, Relaxed);
+            counters.refused.fetch_add(1, Relaxed);
+            self.fates.set(key.clone(), Fate::Refused(Refusal::RedirectLoop));
+            self.report.refuse(Refusal::RedirectLoop, key, Some(to), None);
+        }
     }
 
     /// Wants an address fetched.

@@ -144,6 +144,8 @@ pub(super) async fn direct(
     let Trial { site, ask, .. } = trial;
     let sending = sending(site, ask, allowance);
     let mut request = request;
+    let again = super::circle::to_walk_with(ask, &request);
+    let trial = Trial { again: again.as_ref(), ..trial };
     if let Some(early) = early {
         pass_early(&mut request, early);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use tokio::sync::oneshot;
 
+use super::circle::to_walk_with;
 use super::fall::from_entry;
 use super::fetch::{Allowance, NEARLY, outgoing, pass_early};
 use super::landing::{Fetch, Given, Whole};
@@ -86,9 +87,11 @@ impl Proxy {
             waits: now.mono + allowance.wait.mul_f64(NEARLY),
             beside: beside.clone(),
             whole,
+            again: None,
         };
         let mut request = outgoing(ask, request, visit, &table.trusted)?;
         make_whole(request.headers_mut());
+        let fetch = Fetch { again: to_walk_with(ask, &request), ..fetch };
         if let Some(early) = (visit.early)() {
             pass_early(&mut request, early);
         }

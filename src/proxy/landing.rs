@@ -57,6 +57,8 @@ pub(super) struct Fetch {
     /// What the answer is judged beside.
     pub(super) beside: Beside,
     pub(super) whole: Whole,
+    /// The request's fields, to walk on with if its answer is a redirect.
+    pub(super) again: Option<HeaderMap>,
 }
 
 /// When an answer that may be kept is read whole before its first byte goes to the visitor.
@@ -109,8 +111,8 @@ impl Fetch {
 
     fn trial(&self) -> Trial<'_> {
         // it asks for the whole page, whatever the visitor does
-        let wishes = Wishes::default();
-        Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes }
+        let (wishes, again) = (Wishes::default(), self.again.as_ref());
+        Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes, again }
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Answered, Failure> {

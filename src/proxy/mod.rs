@@ -1,6 +1,7 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
 mod beside;
+mod circle;
 mod crowd;
 mod end;
 mod explain;
@@ -281,7 +282,7 @@ impl Proxy {
         let request = self.spooled(request, table.body_size).await?;
         let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
         let wishes = Wishes::of(request.headers());
-        let trial = Trial { site, ask, beside: &beside, wishes };
+        let trial = Trial { site, ask, beside: &beside, wishes, again: None };
         let mut answered = fetch::direct(trial, request, allowance, (table.body_size, early)).await?;
         if let Some(upgrading) = upgrading
             && answered.response.status() == StatusCode::SWITCHING_PROTOCOLS

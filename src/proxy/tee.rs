@@ -55,8 +55,8 @@ impl Keep {
 
     /// Whether it is the site's also where only its end tells.
     pub(super) fn fits(&self, body: &[u8]) -> bool {
-        let trial =
-            Trial { site: &self.site, ask: &self.ask, beside: &self.beside, wishes: Wishes::default() };
+        let (site, ask, beside) = (&self.site, &self.ask, &self.beside);
+        let trial = Trial { site, ask, beside, wishes: Wishes::default(), again: None };
         trial.fits(self.status, &self.headers, body)
     }
 

@@ -220,7 +220,7 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
     let visit = Visit { peer: nobody, port, tls, early: &|| None };
     request = outgoing(&asks, request, &visit, &[])?;
     let allowance = Allowance::of(site, &asks, Wait::Timeout, Fall::Copy(Copy::Stale));
-    let trial = Trial { site, ask: &asks, beside: &beside, wishes: Wishes::default() };
+    let trial = Trial { site, ask: &asks, beside: &beside, wishes: Wishes::default(), again: None };
     direct(trial, request, allowance, (0, None)).await.map(drop)
 }
 

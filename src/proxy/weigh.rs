@@ -162,6 +162,8 @@ pub(super) struct Trial<'a> {
     pub(super) beside: &'a Beside,
     /// What the request that was sent asked for besides the page.
     pub(super) wishes: Wishes,
+    /// The request's fields, to walk on with if its answer is a redirect.
+    pub(super) again: Option<&'a HeaderMap>,
 }
 
 /// How a trial is held.
@@ -226,6 +228,10 @@ impl Trial<'_> {
             Wanted::Beginning | Wanted::Whole => {
                 self.by_body(&parts, (held.read.clone(), held.is_whole()), &character).await
             }
+        };
+        let verdict = match verdict {
+            Verdict::Good => self.leads_round(&parts, terms).await.map_or(Verdict::Good, Verdict::Bad),
+            verdict @ (Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,
         };
         match verdict {
             Verdict::Good => {

@@ -1,5 +1,6 @@
 //! From a staging to the snapshot in service.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -186,6 +187,13 @@ impl Staging {
     /// What was added so far.
     pub fn mark(&self) -> Mark {
         self.shared.mark()
+    }
+
+    /// Leaves out what was added under these keys so far.
+    pub fn leave_out(&self, keys: &HashSet<&str>) {
+        if !keys.is_empty() {
+            self.shared.leave_out(keys);
+        }
     }
 
     /// Leaves out what was added after `mark`. One that is taken up again after a restart has it.

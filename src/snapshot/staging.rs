@@ -7,7 +7,7 @@
 //! proves the copies that it builds on, and replaces a damaged one), and noted in the staging's `uses`, which tells
 //! the collector of every process to leave it alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
@@ -149,6 +149,13 @@ impl Shared {
     pub(super) fn rewind(&self, mark: Mark) {
         if let Some(writer) = locked(&self.manifest).as_mut() {
             writer.rewind(mark);
+        }
+    }
+
+    /// Leaves out what was added under these keys.
+    pub(super) fn leave_out(&self, keys: &HashSet<&str>) {
+        if let Some(writer) = locked(&self.manifest).as_mut() {
+            writer.leave_out(keys);
         }
     }
 

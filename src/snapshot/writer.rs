@@ -5,6 +5,7 @@
 //! order in which they were added, 32 bytes each. A record is written before its entry, and has its own check, so that
 //! what a killed process or a power cut left is told from what is whole ([`super::resume`]).
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -131,6 +132,12 @@ impl Writer {
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.entries.truncate(mark.pages);
         self.blobs.truncate(mark.blobs);
+    }
+
+    /// Leaves out what was added under these keys. The journal still has it: a crawl that is gone on with comes to the same.
+    pub(super) fn leave_out(&mut self, keys: &HashSet<&str>) {
+        let hashes: HashSet<u128> = keys.iter().map(|key| format::key_hash(key)).collect();
+        self.entries.retain(|entry| !hashes.contains(&entry.hash));
     }
 
     /// Writes what is gathered: records before their entries in the journal.

@@ -10,6 +10,7 @@ mod proof;
 mod removed;
 mod returns;
 mod state;
+mod ways;
 mod window;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,6 +30,7 @@ pub use memo::{Branch, Due, Mark, Memo};
 pub use proof::Proofs;
 pub use returns::Returns;
 pub use state::{Change, Origins, Pages, Reported, State, state};
+pub use ways::{Walk, Ways};
 pub use window::Window;
 
 /// Whether a page's answer says something of the whole site.
@@ -65,6 +67,8 @@ pub struct Watch {
     pub doubt: Doubt,
     /// When the site has said that it will be back.
     pub returns: Returns,
+    /// Where its pages have led.
+    pub ways: Ways,
     /// Wakes whoever asks for bad pages again.
     pub woken: Notify,
 }

@@ -71,7 +71,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("redirect to another domain, by status, refresh, script or frame", &[Cause::ForeignRedirect]),
             ("one page for several addresses", &[Cause::Uniform]),
             ("no content, octets, a file of another kind where a page was", &[Cause::OddAnswer]),
-            ("redirect to the very address that was asked for", &[Cause::RedirectLoop]),
+            ("redirect to the very address that was asked for, or in a circle", &[Cause::RedirectLoop]),
             ("\"not found\" with the status of success", &[Cause::SoftMissing]),
             (
                 "what the configuration expects or rejects",

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::support::faults::{Instead, Refuse};
 use crate::support::fixture::{self, SEEN, SIGNUP};
-use crate::support::{Config, Edge, Page, eventually, secs};
+use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
 /// A forwarded port, that leads where it is told to; connections that were made before are cut. What it passes on lacks
 /// some fields, if it is told so.
@@ -136,6 +136,130 @@ async fn a_page_that_greets_with_a_cookie_and_a_form_that_ends_on_its_page_pass(
     }
     assert_eq!(edge.client().get_with("/greets", &[("cookie", "seen=1")]).await.text(), "come in");
     assert_eq!(edge.client().post("/form", "a=b").await.status, 303);
+}
+
+/// Has these addresses lead to each other in this order, and the last to the first.
+fn in_a_round(origin: &Origin, status: u16, round: &[&str]) {
+    for (at, path) in round.iter().enumerate() {
+        let to = Page::redirect(status, round[(at + 1) % round.len()]);
+        origin.page(path, to.header("cache-control", "max-age=600"));
+    }
+}
+
+#[tokio::test]
+async fn pages_that_lead_to_each_other_fall_to_their_copies_and_are_not_kept() {
+    for round in [&[SEEN, SIGNUP][..], &[SEEN, "/new", SIGNUP]] {
+        let origin = fixture::shop().await;
+        let edge = Edge::start(Config::before(&origin.url())).await;
+        edge.until_snapshot().await;
+        let pages = fixture::pages(1);
+        in_a_round(&origin, 301, round);
+        for path in [SEEN, SIGNUP, SEEN] {
+            let answer = edge.get(path).await;
+            answer.must_be(&pages[path].body);
+            assert!(answer.is_copy(), "{path} of {round:?}: {}", answer.cache_status());
+        }
+        let marked = edge.log().iter().any(|line| line.ends_with(" redirect-loop"));
+        assert!(marked, "{:#?}", edge.log());
+    }
+}
+
+#[tokio::test]
+async fn pages_without_copies_that_lead_to_each_other_are_told_as_such() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    in_a_round(&origin, 302, &["/x", "/y", "/z"]);
+    for path in ["/x", "/y"] {
+        edge.get(path).await;
+    }
+    for path in ["/z", "/x", "/y"] {
+        let answer = edge.get(path).await;
+        assert_eq!(answer.status, 503, "{path}: {}", answer.cache_status());
+        assert!(answer.cache_status().contains("redirect-loop"), "{}", answer.cache_status());
+    }
+}
+
+#[tokio::test]
+async fn a_kept_redirect_is_dropped_when_its_target_leads_back() {
+    let origin = fixture::shop().await;
+    origin.page("/here", Page::redirect(301, "/there").header("cache-control", "max-age=600"));
+    origin.page("/there", Page::html("<title>There</title>there").header("cache-control", "no-store"));
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    edge.get("/here").await;
+    assert!(edge.get("/here").await.cache_status().contains("hit; ttl="));
+    // the owner has thought better of it
+    origin.page("/here", Page::html("<title>Here</title>here"));
+    origin.page("/there", Page::redirect(302, "/here"));
+    let answer = edge.get("/there").await;
+    assert_eq!((answer.status, answer.header("location")), (302, Some("/here")));
+    assert_eq!(edge.get("/here").await.text(), "<title>Here</title>here");
+}
+
+#[tokio::test]
+async fn a_page_and_the_redirect_to_it_may_change_places() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    let old = edge.get("/old").await;
+    assert_eq!((old.status, old.header("location")), (301, Some(SEEN)));
+    origin.page("/old", origin.content(SEEN));
+    origin.page(SEEN, Page::redirect(301, "/old"));
+    let answer = edge.get(SEEN).await;
+    assert_eq!((answer.status, answer.is_copy()), (301, false), "{}", answer.cache_status());
+    assert_eq!(edge.get("/old").await.status, 200);
+}
+
+#[tokio::test]
+async fn pages_that_lead_each_visitor_to_his_language_are_no_circle() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    origin.hide(SEEN);
+    origin.hide(SIGNUP);
+    origin.make(|asked| {
+        let japanese = asked.header("accept-language").is_some_and(|language| language.starts_with("ja"));
+        match asked.path() {
+            SEEN if japanese => Some(Page::redirect(302, SIGNUP)),
+            SIGNUP if !japanese => Some(Page::redirect(302, SEEN)),
+            _ => None,
+        }
+    });
+    for (path, language) in [(SEEN, "ja"), (SIGNUP, "en"), (SEEN, "ja")] {
+        let answer = edge.client().get_with(path, &[("accept-language", language)]).await;
+        assert_eq!((answer.status, answer.is_copy()), (302, false), "{}", answer.cache_status());
+    }
+}
+
+#[tokio::test]
+async fn checks_know_key_pages_that_lead_to_each_other_and_those_that_only_greet() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    let home = origin.content("/");
+    // over a second address, back with a cookie
+    let welcome = home.clone();
+    origin.hide("/");
+    origin.make(move |asked| {
+        let knows = asked.header("cookie").is_some_and(|cookies| cookies.contains("seen=1"));
+        match asked.path() {
+            "/" if !knows => Some(Page::redirect(302, "/greets").header("set-cookie", "seen=1; Path=/")),
+            "/" => Some(welcome.clone()),
+            "/greets" => Some(Page::redirect(302, "/")),
+            _ => None,
+        }
+    });
+    origin.forget();
+    let greeted = async || (origin.count("/greets") > 3).then_some(());
+    eventually("checks past the greeting", secs(20), greeted).await;
+    assert_eq!(edge.state().await, "up");
+    let signup = origin.content(SIGNUP);
+    in_a_round(&origin, 302, &["/", "/greets", SIGNUP]);
+    edge.until("down").await;
+    told(&edge, "redirect-loop").await;
+    origin.page(SIGNUP, signup);
+    origin.page("/", home);
+    edge.until("up").await;
 }
 
 /// Katahai's own requests come back through this forwarder: it is told, and refused.

@@ -83,6 +83,30 @@ async fn pages_that_turn_into_a_login_or_lead_away_keep_their_good_copy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pages_that_lead_to_each_other_keep_their_good_copies() {
+    let mut site = Changing::new().await;
+    site.says("/9", || redirect(301, "/8"));
+    assert_eq!(site.again().await.broken(), [""; 0]);
+    site.says("/1", || redirect(302, "/2"));
+    site.says("/2", || redirect(302, "/new"));
+    site.says("/new", || redirect(302, "/1"));
+    site.says("/8", || redirect(301, "/9"));
+    for crawls in 1..=2 {
+        assert_eq!(site.again().await.broken(), [""; 0]);
+        for key in ["/1", "/2", "/8"] {
+            assert_eq!(site.notes(key), Some((0, crawls)), "{key}");
+            assert!(site.crawled.body(key).contains("All about"), "{key}");
+        }
+        assert_eq!((site.notes("/9"), site.notes("/new")), (Some((0, crawls)), None));
+        assert_eq!(site.carried(), list(&[("redirect-loop", 4)]));
+        assert_eq!(site.crawled.refused("redirect-loop"), 5);
+    }
+    site.says("/8", || html(&words("eight")));
+    site.again().await;
+    assert_eq!((site.notes("/8"), site.notes("/9")), (Some((0, 0)), Some((0, 0))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_owner_excludes_or_calls_private_goes_at_once() {
     let mut site = Changing::new().await;
     site.site.mirror.private = crate::config::ready::MirrorPrivate::Never;

@@ -82,9 +82,9 @@ super::advice! {
         "サイトが、訪問者を別のドメインへ転送しています。不正侵入でよく見られますが、設定の誤りのこともあります。",
         "心当たりがなければ、.htaccessとサイトのURL設定をご確認ください。サイトを移転したのであれば、設定の [site.failover] の moved_to にそのドメインを加えてください。";
     REDIRECT_LOOP:
-        "The site answers with a redirect to the very address that was asked for. Browsers would go round in circles and give up.",
+        "The site answers with a redirect to the very address that was asked for, or to pages that lead back to it. Browsers would go round in circles and give up.",
         "Mostly \"force https\" was switched on. Let the site heed X-Forwarded-Proto (WordPress: set HTTPS in wp-config.php), or ask it over https: give \"origin\" an https:// address.",
-        "サイトが、アクセスされたアドレスそのものへ転送を返しています。ブラウザーでは転送が繰り返され、表示できません。",
+        "サイトが、アクセスされたアドレスそのもの、またはそこへ戻ってくるページへ転送を返しています。ブラウザーでは転送が繰り返され、表示できません。",
         "多くは「常時SSL化」の設定が原因です。サイト側で X-Forwarded-Proto を見るように設定する（WordPressでは wp-config.php でHTTPSを有効にする）か、設定の origin を https:// で始まるアドレスにしてください。";
     SOFT_MISSING:
         "The site shows its \"not found\" page where a page was, but with the status of success.",

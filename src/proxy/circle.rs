@@ -1,0 +1,172 @@
+//! Pages that lead to each other: each redirect is one that a site may give, and together they lead no visitor anywhere. What
+//! is known of the target raises the suspicion: it led back a moment ago, or what is kept of it does; or a page that was one
+//! is a redirect now. Then the way is walked, with the visitor's own fields, because a site may lead each visitor to his
+//! language: only what the site says now is proof.
+
+use std::time::{Duration, Instant};
+
+use http::header::{HeaderMap, LOCATION, SET_COOKIE};
+use http::response::Parts;
+use http::{Method, Request, StatusCode, header};
+use url::Url;
+
+use super::fetch::class_of;
+use super::mirror::Nearness;
+use super::uniform::drop_kept;
+use super::weigh::{Terms, Trial};
+use crate::ask::{Ask, key, location};
+use crate::cache::{Lookup, Resemblance, ask};
+use crate::clock;
+use crate::failure::Cause;
+use crate::http::Body;
+use crate::http::client::ClientKey;
+use crate::http::detour::{Detour, Jar, Way};
+use crate::http::headers::as_ascii;
+use crate::origin::health::Evidence;
+use crate::origin::{Class, Sending, Whom};
+use crate::verdict::Finding;
+use crate::visits;
+use crate::watch::Walk;
+
+/// Redirects that are followed in what is known.
+const STEPS: usize = 4;
+/// The longest that walking may take, however long the visitor waits.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// The request's fields to walk on with, should its answer be a redirect: of a page, and of a visitor without cookies. What others are
+/// led by, nobody can tell from one answer.
+pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderMap> {
+    let has_cookie = request.headers().contains_key(header::COOKIE);
+    let is_page = *request.method() == Method::GET && class_of(ask.key()) == Class::Page;
+    (is_page && ask.may_lead_back() && !has_cookie).then(|| request.headers().clone())
+}
+
+impl Trial<'_> {
+    /// Whether a redirect to another page of the site comes back to where it began.
+    pub(super) async fn leads_round(&self, parts: &Parts, terms: Terms) -> Option<Finding> {
+        if !parts.status.is_redirection() || !self.speaks() || parts.headers.contains_key(SET_COOKIE) {
+            return None;
+        }
+        let to = self.within(self.ask.url(), &parts.headers).filter(|to| to != self.ask.key())?;
+        let (ways, now) = (&self.site.watch.ways, clock::instant());
+        let (from, target) = (self.ask.url(), self.url_of(&to));
+        ways.note(from, &target, now);
+        let is_known = self.is_known_to_lead_back(&to);
+        let has_changed = || !self.beside.is_nothing() && self.by_kind(parts) != Resemblance::Edition;
+        if !is_known && !has_changed() {
+            return None;
+        }
+        let walk = match ways.walk(from, &target, now) {
+            Some(walk) => walk,
+            // a link that works once is the visitor's
+            None if !visits::is_public(&to) => return None,
+            None => {
+                let until = terms.waits.min(now + LONGEST);
+                let walk = Box::pin(self.walk(parts, until)).await?;
+                ways.walked(from, &target, walk, clock::instant());
+                walk
+            }
+        };
+        (walk == Walk::Circle)
+            .then(|| Finding::new(Cause::RedirectLoop, format!("leads to {to}, which leads back to it")))
+    }
+
+    /// Follows the redirect as its visitor's browser will. `None` if it was not made for that.
+    async fn walk(&self, parts: &Parts, until: Instant) -> Option<Walk> {
+        let like = self.again?;
+        let url = Url::parse(self.ask.url()).ok()?;
+        let mut way =
+            Detour::begin(url.as_str(), &url[url::Position::BeforePath..], parts.status, &parts.headers);
+        loop {
+            let on = match way {
+                Way::On(on) => on,
+                Way::Circle => return Some(Walk::Circle),
+                Way::Ends => return Some(Walk::Ends),
+            };
+            let Some((status, headers)) = self.head_of(like, on.target(), on.jar(), until).await else {
+                return Some(Walk::Ends);
+            };
+            way = on.follow(status, &headers);
+        }
+    }
+
+    /// The head of what the origin gives this visitor at another address.
+    async fn head_of(
+        &self,
+        like: &HeaderMap,
+        target: &str,
+        jar: &Jar,
+        until: Instant,
+    ) -> Option<(StatusCode, HeaderMap)> {
+        let mut request = Request::get(target).body(Body::Empty).ok()?;
+        *request.headers_mut() = like.clone();
+        ask::make_whole(request.headers_mut());
+        jar.carry(request.headers_mut());
+        let time = until.saturating_duration_since(clock::instant());
+        let sending = Sending {
+            host: self.ask.authority(),
+            client: ClientKey::OURSELVES,
+            wait: time,
+            longest: time,
+            stall: time,
+            upgrade: false,
+            by: Evidence::Own,
+            whom: Whom::Usable,
+        };
+        let answered = tokio::time::timeout(time, self.site.origins.send(request, sending, None)).await;
+        let (parts, _) = answered.ok()?.ok()?.response.into_parts();
+        let mut headers = parts.headers;
+        location::correct(&mut headers, &self.site.config, location::Asked { target, ..self.ask.asked() });
+        Some((parts.status, headers))
+    }
+
+    /// Whether what is known of an address leads back to the page that was asked for. What the cache has of the way is
+    /// dropped: if it is so, visitors would go round in it, and if not, it is out of date.
+    fn is_known_to_lead_back(&self, to: &str) -> bool {
+        let (mut at, mut way) = (to.to_owned(), Vec::new());
+        for _ in 0..STEPS {
+            let Some(next) = self.led(&at) else { return false };
+            way.push(std::mem::replace(&mut at, next));
+            if at == self.ask.key() {
+                way.iter().for_each(|key| drop_kept(self.site, key, &self.url_of(key)));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Where a page led when it was seen last, was kept, or was mirrored.
+    fn led(&self, from: &str) -> Option<String> {
+        let (site, url, now) = (self.site, self.url_of(from), clock::now());
+        if let Some(to) = site.watch.ways.next(&url, now.mono) {
+            return self.key_within(&Url::parse(&to).ok()?);
+        }
+        let key = site.cache.key(self.ask.tls(), self.ask.authority(), from);
+        match site.cache.lookup(&key, &self.ask.wishes, now) {
+            Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry) => {
+                return entry.status().is_redirection().then(|| self.within(&url, entry.headers()))?;
+            }
+            Lookup::Nothing(_) | Lookup::Uncacheable => {}
+        }
+        let (copy, nearness) = site.mirror.find(from)?;
+        let is_redirect = copy.status.is_redirection() && nearness == Nearness::Exact;
+        is_redirect.then(|| self.within(&url, &copy.headers))?
+    }
+
+    /// The key of the page that an answer leads to, if it is one at the same scheme and host.
+    fn within(&self, from: &str, headers: &HeaderMap) -> Option<String> {
+        let to = Url::parse(from).ok()?.join(as_ascii(headers.get(LOCATION)?).trim()).ok()?;
+        self.key_within(&to)
+    }
+
+    fn key_within(&self, to: &Url) -> Option<String> {
+        let own = Url::parse(self.ask.url()).ok()?;
+        let ignore = &self.site.config.cache.ignore_query;
+        (own.origin() == to.origin()).then(|| key::page_key(to.path(), to.query(), ignore).into_owned())
+    }
+
+    fn url_of(&self, key: &str) -> String {
+        let scheme = if self.ask.tls() { "https" } else { "http" };
+        format!("{scheme}://{}{key}", self.ask.authority())
+    }
+}

@@ -80,7 +80,6 @@ impl Api {
                 let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
                 sites::answer(&self.app, site, wanted).await
             }
-            ["api", "v1", "incidents" | "events", ..] => later(),
             ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "explain" | "reload"] => {
                 not_this_method()
             }
@@ -138,10 +137,6 @@ impl Service for Api {
         }
         response
     }
-}
-
-fn later() -> Response<Body> {
-    error(StatusCode::NOT_IMPLEMENTED, "not-supported-yet", "this part of the API is not supported yet")
 }
 
 fn not_this_method() -> Response<Body> {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use serde::Deserialize;
 
+use super::not_this_method;
 use super::reply::{error, json};
 use super::shelf::{self, Wanted};
-use super::{later, not_this_method};
 use crate::app::App;
 use crate::clock;
 use crate::failover::Mode;
@@ -24,7 +24,6 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
         ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,
         ["mode"] if *method == Method::PUT => set_mode(site, body),
         ["mode"] | ["coverage"] => not_this_method(),
-        ["origins" | "purge" | "forms", ..] => later(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }

@@ -30,9 +30,9 @@ pub(super) enum Command {
     Reload(Instance),
     /// Take and look at snapshots.
     Snapshot(Snapshot),
-    /// Later work.
+    /// What is no command.
     #[command(external_subcommand)]
-    Later(Vec<OsString>),
+    Unknown(Vec<OsString>),
 }
 
 #[derive(Debug, Group)]
@@ -98,9 +98,6 @@ pub(super) struct Check {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// Also ask the origins (not supported yet).
-    #[arg(long)]
-    pub(super) online: bool,
 }
 
 /// A command to the running instance.
@@ -164,9 +161,9 @@ pub(super) enum SnapshotCommand {
     Unpin(OneSnapshot),
     /// Remove a snapshot for good.
     Remove(OneSnapshot),
-    /// Later work.
+    /// What is no command.
     #[command(external_subcommand)]
-    Later(Vec<OsString>),
+    Unknown(Vec<OsString>),
 }
 
 #[derive(Clone, Debug, Group)]

@@ -27,9 +27,6 @@ struct Report<'a> {
 
 /// Runs the command.
 pub(super) fn command(options: &Check) -> u8 {
-    if options.online {
-        return fail(USAGE, "\"katahai check --online\" is not supported yet");
-    }
     let Some(file) = config_file(options.config.as_deref()) else {
         return fail(USAGE, "there is no configuration to check: give a file with -c");
     };

@@ -48,20 +48,14 @@ pub fn main() -> u8 {
         Command::Explain(options) => explain::run(&options),
         Command::Reload(options) => reload::run(&options),
         Command::Snapshot(options) => snapshot::run(&options.command),
-        Command::Later(words) => later("", &words),
+        Command::Unknown(words) => unknown("", &words),
     }
 }
 
-/// A command of the interface that is not built yet, or none at all.
-fn later(group: &str, words: &[std::ffi::OsString]) -> u8 {
-    const LATER: [&str; 8] = ["init", "origin", "drill", "report", "forms", "purge", "completions", "man"];
-    let word = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = format!("{group}{word}");
-    if LATER.contains(&name.as_str()) {
-        fail(USAGE, &format!("\"katahai {name}\" is not supported yet"))
-    } else {
-        fail(USAGE, &format!("there is no command \"katahai {name}\"; \"katahai help\" lists them"))
-    }
+/// What is no command of the group (`""` or such as `"snapshot "`).
+fn unknown(group: &str, words: &[std::ffi::OsString]) -> u8 {
+    let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    fail(USAGE, &format!("there is no command \"katahai {group}{word}\"; \"katahai help\" lists them"))
 }
 
 /// Says on standard error why something could not be done.

@@ -32,7 +32,7 @@ mod value;
 mod golden;
 
 pub use flags::{Flags, from_flags};
-pub use keys::{Support, known_keys};
+pub use keys::known_keys;
 pub use load::{Env, from_text, load, load_fingerprints, load_origins, load_token, origins_from_text};
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;

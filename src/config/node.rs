@@ -7,7 +7,6 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{Key, Siblings};
 use super::problem::{Problem, Severity, Source};
 
 /// Where in the file something stands.
@@ -162,7 +161,7 @@ impl Notes {
     }
 
     /// Notes a key that is none of `table`'s.
-    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: Siblings<'_>) {
+    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: &[&str]) {
         if self.problems.len() < KEPT {
             self.error(place, super::keys::unknown(name, &table.key, siblings));
         }
@@ -253,7 +252,7 @@ pub(super) trait Value: Sized {
     fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self>;
 
     /// The keys below it, when it is a table or a list of tables.
-    fn keys(_prefix: &str, _out: &mut Vec<Key>) {}
+    fn keys(_prefix: &str, _out: &mut Vec<String>) {}
 }
 
 /// Reads what stands at `place`.
@@ -284,7 +283,7 @@ impl<T: Value> Value for Vec<At<T>> {
         Some(out)
     }
 
-    fn keys(prefix: &str, out: &mut Vec<Key>) {
+    fn keys(prefix: &str, out: &mut Vec<String>) {
         T::keys(&format!("{prefix}[]"), out);
     }
 }

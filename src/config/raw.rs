@@ -1,6 +1,5 @@
-//! The file as written: one row for each key of the interface. A row is the field, the type and the entry in the
-//! list of known keys at once; a key of later work is a row too, marked by "!", so that it is refused by name and not
-//! ignored.
+//! The file as written: one row for each key. A row is the field, the type and the entry in the list of known keys at
+//! once.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,8 +9,7 @@ use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteName};
 use super::asset_host::AssetHost;
-use super::keys::{Key, Siblings, Support};
-use super::node::{At, Fault, Notes, Place, Slot, Value, slot, table};
+use super::node::{At, Notes, Place, Slot, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
 use super::value::{Age, CookieName, Delay, Phrase, Preset, QueryName, Rate, Size, Switch};
@@ -24,7 +22,6 @@ macro_rules! tables {
         $(#[$doc:meta])*
         $name:ident {
             $($key:ident: $kind:ty,)*
-            $(! $later:ident $([$($below:literal),+])?: $instead:literal,)*
         }
     )+) => {$(
         $(#[$doc])*
@@ -34,8 +31,7 @@ macro_rules! tables {
         }
 
         impl $name {
-            const KEYS: Siblings<'static> =
-                Siblings { supported: &[$(stringify!($key),)*], later: &[$(stringify!($later),)*] };
+            const KEYS: &[&str] = &[$(stringify!($key),)*];
         }
 
         impl Value for $name {
@@ -48,23 +44,21 @@ macro_rules! tables {
                         $(name @ stringify!($key) => {
                             read.$key = slot(value, place.child(name, value.span()), notes);
                         })*
-                        $(name @ stringify!($later) => later(&place.child(name, key.span()), $instead, notes),)*
                         name => notes.unknown(name, &place.child(name, key.span()), place, $name::KEYS),
                     }
                 }
                 Some(read)
             }
 
-            fn keys(prefix: &str, out: &mut Vec<Key>) {
+            fn keys(prefix: &str, out: &mut Vec<String>) {
                 $({
                     let path = below(prefix, stringify!($key));
                     let before = out.len();
                     <$kind>::keys(&path, out);
                     if out.len() == before {
-                        out.push(Key { path, support: Support::Supported });
+                        out.push(path);
                     }
                 })*
-                $(later_keys(&below(prefix, stringify!($later)), &[$($($below),+)?], out);)*
             }
         }
     )+};
@@ -79,8 +73,6 @@ tables! {
         limits: Limits,
         dns: Dns,
         site: List<Site>,
-        !store["url"]: "snapshots are kept in state_dir alone",
-        !alerts["webhook", "email"]: "watch the metrics and the log",
     }
 
     /// `[listen]`
@@ -89,7 +81,6 @@ tables! {
         https: List<SocketAddr>,
         admin: AdminAddr,
         trusted_proxies: List<IpNet>,
-        !proxy_protocol_from: "let the balancer send X-Forwarded-For, and name it in trusted_proxies",
     }
 
     /// `[admin]`
@@ -108,7 +99,6 @@ tables! {
         idle_timeout: Duration,
         memory_cache: Size,
         unread: Size,
-        !requests_per_client: "connections_per_client bounds what one address can do",
     }
 
     /// `[dns]`
@@ -131,9 +121,6 @@ tables! {
         cache: Cache,
         mirror: Mirror,
         route: List<Route>,
-        !standby_hosts: "list the second name in hosts",
-        !notice["banner"]: "copies are given without a banner",
-        !form["path", "keep", "deliver"]: "a form that the origin cannot take is answered with 503",
     }
 
     /// `[[site.origin]]`, and `[[origin]]` in a file of origins
@@ -151,7 +138,6 @@ tables! {
     Tls {
         cert: FilePath,
         key: FilePath,
-        !acme: "name the files of a certificate in cert and key",
     }
 
     /// `[site.health]`
@@ -217,19 +203,6 @@ tables! {
     }
 }
 
-fn later(place: &Place, instead: &str, notes: &mut Notes) {
-    let message = format!("`{}` is not supported yet", place.path());
-    notes.error(place, Fault::new(message, format!("remove it for now; {instead}")));
-}
-
 fn below(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
-}
-
-fn later_keys(path: &str, keys: &[&str], out: &mut Vec<Key>) {
-    let support = Support::Later;
-    if keys.is_empty() {
-        out.push(Key { path: path.to_owned(), support });
-    }
-    out.extend(keys.iter().map(|key| Key { path: format!("{path}.{key}"), support }));
 }

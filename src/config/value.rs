@@ -214,11 +214,9 @@ pub(super) struct Preset;
 
 fn preset(text: &str) -> Result<Preset, Fault> {
     let help = "write \"generic\", or leave it out";
-    match text {
-        "generic" => Ok(Preset),
-        "wordpress" | "static" => Err(Fault::new(format!("the preset {text:?} is not supported yet"), help)),
-        _ => Err(Fault::new(format!("there is no preset {}", shown(text)), help)),
-    }
+    (text == "generic")
+        .then_some(Preset)
+        .ok_or_else(|| Fault::new(format!("there is no preset {}", shown(text)), help))
 }
 
 fn path_pattern(text: &str) -> Result<PathPattern, Fault> {
@@ -349,7 +347,7 @@ mod tests {
         assert!(switch("true").is_err() && switch("").is_err());
         assert_eq!(origin_mode("drain"), Ok(OriginMode::Drain));
         assert!(origin_mode("down").is_err());
-        assert!(preset("wordpress").unwrap_err().message.contains("not supported yet"));
+        assert!(preset("drupal").unwrap_err().message.contains("no preset"));
         assert!(!preset("drupal").unwrap_err().message.contains("yet"));
     }
 }

@@ -121,7 +121,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("a damaged copy", &[Cause::CopyDamaged]),
             ("the copies or their folder gone", &[Cause::CopiesGone, Cause::StateUnusable]),
             ("two instances on one state directory", &[Cause::StateShared]),
-            ("a broken configuration, or one with what is not supported", &[Cause::ConfigurationRefused]),
+            ("a broken configuration, or one with unknown keys", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
             (
                 "the site's own certificate of another name, expired, about to expire",

@@ -62,7 +62,7 @@ bad_status = [\"5xx\"]
         assert!(all.contains(&format!("katahai.toml:{line}:")), "line {line} is missing: {all}");
     }
     assert!(all.contains("state_dir"), "the nearest known name: {all}");
-    assert!(all.contains("not supported yet"), "[alerts] is for later: {all}");
+    assert!(all.contains("unknown key \"alerts\""), "a table that nobody reads is refused: {all}");
 }
 
 #[tokio::test]

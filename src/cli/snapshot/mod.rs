@@ -32,7 +32,7 @@ pub(super) fn run(command: &SnapshotCommand) -> u8 {
         SnapshotCommand::Pin(options) => change::pin(&options.of, &options.id, !options.off),
         SnapshotCommand::Unpin(options) => change::pin(&options.of, &options.id, false),
         SnapshotCommand::Remove(options) => change::remove(&options.of, &options.id),
-        SnapshotCommand::Later(words) => super::later("snapshot ", words),
+        SnapshotCommand::Unknown(words) => super::unknown("snapshot ", words),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn rows() -> Vec<Row> {
         row("a damaged blob", damaged),
         row("a broken configuration reloaded", broken_configuration),
         row("a certificate file gone at reload", certificate_gone),
-        row("the off-site store unreachable (not supported: refused)", store),
+        row("a configuration with the keys of another version", another_version),
         row("the clock set back", clock),
     ]
 }
@@ -228,12 +228,12 @@ async fn refused(sheet: &Sheet, edge: &Edge, because: &str) {
     sheet.cause(edge, &["configuration-refused"]).await;
 }
 
-async fn store(sheet: Sheet) {
+async fn another_version(sheet: Sheet) {
     let (origin, edge) = shop().await;
     sheet.begin(&edge).await;
     let good = edge.config().toml();
     edge.write_text(&edge.config().set("store.url", "s3://nowhere/copies").toml());
-    refused(&sheet, &edge, "not supported").await;
+    refused(&sheet, &edge, "unknown key").await;
     edge.write_text(&good);
     assert_eq!(edge.reload().await.status / 100, 2);
     fixture::stock(&origin, 2);

@@ -4,8 +4,9 @@
 //! there is no copy. Start reading at [`proxy`] (the path of one request), [`failover`] (where an answer comes
 //! from) and [`app`] (how the parts are put together). A module uses only what stands above it in this list.
 
-// rank 0: the machine, and HTTP's words without policy
+// rank 0: the machine; HTTP's words, and what stands in a file, without policy
 pub mod clock;
+pub mod content;
 pub mod descriptors;
 pub mod disk;
 pub mod http;

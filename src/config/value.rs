@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 
 use super::node::{Fault, Notes, Place, Value, kind, shown, text};
 use super::ready::{MirrorPrivate, MirrorRobots, OriginMode, PathPattern, Statuses};
-use crate::fingerprint::fold;
+use crate::content::text::fold;
 
 /// Longer than anyone waits for anything, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);

@@ -171,8 +171,8 @@ impl Register {
 
 #[cfg(test)]
 mod tests {
-    use super::super::links::Need;
     use super::*;
+    use crate::content::links::Need;
 
     fn findings(links: &[&str], fields: &[(&str, &str)], aliases: &[&str]) -> Findings {
         Findings {

@@ -21,9 +21,9 @@
 use http::header::{CACHE_CONTROL, EXPIRES, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
-use super::html::LoginForm;
-use super::links::Need;
 use crate::config::ready::MirrorPrivate;
+use crate::content::links::Need;
+use crate::content::links::html::LoginForm;
 
 macro_rules! refusals {
     ($($name:ident: $code:literal, $sentence:literal;)+) => {

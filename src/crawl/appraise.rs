@@ -4,13 +4,13 @@
 use http::header::CONTENT_TYPE;
 
 use super::admission::Refusal;
-use super::charset;
 use super::findings::{self, File, Findings, Reading};
-use super::links::Need;
 use super::patterns;
 use super::scope::Scope;
-use super::sketch::sketch;
-use super::text::visible;
+use crate::content::charset;
+use crate::content::links::Need;
+use crate::content::shingles::sketch;
+use crate::content::text_size::visible;
 use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, Wishes, judge, wrong_page};
 
 /// Why a file is not stored once it was read.

@@ -10,12 +10,12 @@ use url::Url;
 use super::appraise::{self, Unfit, appraise};
 use super::findings::{self, Findings, Reading};
 use super::known::Kept;
-use super::links::Need;
 use super::own_links::led_to_site;
 use super::receive::Arrived;
 use super::scope::Scope;
 use super::stored_headers::{Media, kept, media};
 use super::visit::End;
+use crate::content::links::Need;
 use crate::snapshot::{BlobId, Class, Notes, Page};
 
 /// A file on its way into the snapshot.

@@ -2,13 +2,13 @@
 
 use http::header::CONTENT_TYPE;
 
-use super::charset;
 use super::compare::Comparison;
 use super::course::Done;
 use super::fates::{self, Fate, Fates, Leads};
 use super::gate::{AssetBefore, Evidence, KeyPage, LostAsset};
 use super::report::Report;
-use super::text::visible;
+use crate::content::charset;
+use crate::content::text_size::visible;
 use crate::snapshot::{Page, Snapshot, Stored};
 
 /// The snapshot in service, and what is known of its crawl.

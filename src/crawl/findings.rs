@@ -8,14 +8,15 @@ use http::header::{CONTENT_TYPE, LINK, REFRESH};
 use url::Url;
 
 use super::admission::{self, Refusal};
-use super::html;
-use super::links::{Link, Need};
 use super::robots::Robots;
-use super::scope::{Place, Scope, resolve};
-use super::script::{self, Kind};
+use super::scope::{Place, Scope};
+use super::sitemap;
 use super::stored_headers::Media;
-use super::text::Visible;
-use super::{charset, css, link_header, manifest, playlist, sitemap, xml};
+use crate::content::charset;
+use crate::content::links::resolve::resolve;
+use crate::content::links::script::{self, Kind};
+use crate::content::links::{Link, Need, css, html, link_header, playlist, web_manifest, xml};
+use crate::content::text_size::Visible;
 use crate::verdict::Lesson;
 
 /// What was found in a file.
@@ -31,7 +32,7 @@ pub(super) struct Findings {
     pub(super) maps: Vec<String>,
     /// When pages changed last, in seconds since the epoch, by their keys: what a site map says.
     pub(super) lastmod: HashMap<String, i64>,
-    /// What a page shows, where it is one of many of its kind (see `sketch`).
+    /// What a page shows, where it is one of many of its kind (see `shingles`).
     pub(super) sketch: Vec<u64>,
     /// What `robots.txt` says.
     pub(super) robots: Option<Robots>,
@@ -117,7 +118,7 @@ pub(super) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             found.script(file, &charset::css(file.body, content_type), Kind::File)
         }
         (Reading::ByType, Media::Json) => {
-            found.all(manifest::read(file.body));
+            found.all(web_manifest::read(file.body));
             found.script(file, &String::from_utf8_lossy(file.body), Kind::Data);
         }
         (Reading::ByType, Media::Xml) => {

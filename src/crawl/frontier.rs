@@ -7,11 +7,11 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use super::admission::Refusal;
-use super::links::Need;
 use super::patterns::list_of;
 use super::robots::Robots;
 use super::traps::Traps;
 use crate::config::ready::Site;
+use crate::content::links::Need;
 
 /// Redirects and imports in a row on the way to a file.
 const MAX_HOPS: u32 = 12;
@@ -245,7 +245,7 @@ impl Frontier {
         self.traps.take(&item.key, item.need).err()
     }
 
-    /// Takes note of what a page showed (see `sketch`), for others of its kind.
+    /// Takes note of what a page showed (see `shingles`), for others of its kind.
     pub(super) fn learn(&mut self, item: &Item, sketch: &[u64]) {
         self.traps.learn(&item.key, item.need, sketch);
     }

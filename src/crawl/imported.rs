@@ -8,11 +8,11 @@ use http::HeaderMap;
 
 use super::addresses::{Addresses, Register};
 use super::findings::{self, File, Reading};
-use super::links::Need;
 use super::scope::Scope;
 use super::stored_headers::media;
 use super::visit::HOLD;
 use crate::ask::key::path_of;
+use crate::content::links::Need;
 use crate::snapshot::{BlobId, Class, Page, Staging};
 
 /// Reads all pages that were imported. Blocks.

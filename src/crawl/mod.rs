@@ -1,7 +1,7 @@
 //! The crawler: takes a snapshot of a site as an anonymous visitor sees it, and does so again and again.
 //!
 //! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. Around them
-//! stand the parts that do no I/O: what a page leads to (`findings`, with a reader for each kind of file), what
+//! stand the parts that do no I/O: what a page leads to (`findings`, over the readers in [`crate::content::links`]), what
 //! belongs to the site (`scope`), what is fetched next and what never (`frontier`, `robots`, `traps`), what may be
 //! stored (`admission`, `stored_headers`, `appraise`), what is carried over from the snapshot in service (`carry`), and
 //! what may become current (`gate`). One address on its way from the origin to the disk is a `visit`; the order of
@@ -15,36 +15,26 @@ mod carry;
 mod coming;
 mod compare;
 mod course;
-pub mod css;
-pub mod data_block;
 mod dates;
 mod detour;
 mod drawn;
 mod eager;
-mod elements;
 mod evidence;
 mod fates;
 mod fetch;
 mod findings;
-mod found;
 mod frontier;
 pub mod gate;
-pub mod html;
 mod idle;
 pub mod imported;
 mod inherit;
-mod js_tokens;
 mod known;
 mod later;
 mod learned;
-pub mod link_header;
-mod links;
-pub mod manifest;
 mod outcome;
 mod own_links;
 mod pace;
 mod patterns;
-pub mod playlist;
 mod private;
 mod progress;
 mod receive;
@@ -52,33 +42,24 @@ mod report;
 mod resume;
 pub mod robots;
 mod run;
-mod same;
 mod schedule;
 pub(crate) mod scope;
-pub mod script;
 mod settle;
 mod shell;
 pub mod sitemap;
-mod sketch;
-pub mod srcset;
 pub(crate) mod stored_headers;
 mod stray;
 mod tempo;
-mod text;
 mod traps;
 mod visit;
 mod w3c_date;
-pub mod xml;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-// Readers of text that the verdict uses, too.
-pub use crate::http::{charset, entity};
 pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
-pub use links::{Link, Need};
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
 pub use report::{BrokenLink, Code, Example, Failed, Forbidden, Gate, Refused, Report, Resumed, Slow};

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::admission::Refusal;
 use super::dates::{ends_like_a_date, has_date};
-use super::links::Need;
+use crate::content::links::Need;
 
 /// Bytes of an address.
 pub(super) const MAX_LENGTH: usize = 1024;

@@ -14,11 +14,11 @@ use super::appraise::appraise;
 use super::fetch::Fetch;
 use super::findings::{File, Reading};
 use super::frontier::Item;
-use super::links::Need;
 use super::scope::{Place, Scope};
 use super::stored_headers::media;
 use super::visit::{End, Visitor, hold};
 use crate::config::ready::{Mirror, Site};
+use crate::content::links::Need;
 use crate::snapshot::{Class, Page, Staging};
 use crate::tasks;
 

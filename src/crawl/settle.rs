@@ -10,10 +10,10 @@ use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
 use super::frontier::{Item, Offered, Priority, step};
-use super::links::Need;
 use super::outcome::CrawlError;
 use super::report::Failed;
 use super::visit::{End, Visit};
+use crate::content::links::Need;
 use crate::snapshot::{Class, Page};
 
 /// Files that fail one after the other until the site counts as gone.

@@ -7,10 +7,10 @@
 use super::course::Crawl;
 use super::fates::Fate;
 use super::fetch::Fetch;
-use super::same::same_but_for_tokens;
 use super::stray::{Came, ask};
-use super::text::visible;
-use crate::http::charset;
+use crate::content::charset;
+use crate::content::same::same_but_for_tokens;
+use crate::content::text_size::visible;
 
 /// Where a program begins.
 pub(super) const SHELL: &str = "/";

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::{charset, w3c_date};
+use super::w3c_date;
+use crate::content::charset;
 
 /// The bytes of one map, unpacked (the protocol's own limit).
 pub const MAX_SIZE: usize = 50 * 1024 * 1024;
@@ -90,7 +91,7 @@ fn xml(text: &str) -> Map {
             Ok(Event::CData(part)) => value.push_str(&part.decode().unwrap_or_default()),
             Ok(Event::GeneralRef(name)) => {
                 let name = name.decode().unwrap_or_default();
-                value.push_str(&super::entity::decode(&format!("&{name};")));
+                value.push_str(&crate::content::entity::decode(&format!("&{name};")));
             }
             Ok(Event::End(tag)) => {
                 match slot.take() {
@@ -132,7 +133,7 @@ fn alternate(map: &mut Map, tag: &quick_xml::events::BytesStart<'_>) {
     }
     let href = tag.attributes().with_checks(false).flatten().find(|a| a.key.as_ref() == b"href");
     if let Some(href) = href {
-        keep(map, Slot::Page, super::entity::decode(&String::from_utf8_lossy(&href.value)).trim());
+        keep(map, Slot::Page, crate::content::entity::decode(&String::from_utf8_lossy(&href.value)).trim());
     }
 }
 

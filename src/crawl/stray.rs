@@ -6,16 +6,16 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::charset;
 use super::course::Crawl;
 use super::fates::Leads;
 use super::fetch::{Fetch, FetchAsk};
 use super::frontier::{Item, Priority};
-use super::links::Need;
 use super::shell::SHELL;
 use super::tempo::Kind;
-use super::text::visible;
 use super::visit::Visitor;
+use crate::content::charset;
+use crate::content::links::Need;
+use crate::content::text_size::visible;
 use crate::http::{Body, coding};
 
 /// Random paths of one crawl: two, so that what is said of one of them alone is told from what is said of any.

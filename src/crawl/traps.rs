@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 
 use super::admission::Refusal;
-use super::links::Need;
 use super::patterns::{Kind, Sort, acts, kinds, shape};
-use super::sketch::Memory;
+use crate::content::links::Need;
+use crate::content::shingles::Memory;
 
 /// Texts that a page must have of its own to count as news.
 const NEWS: usize = 2;
@@ -180,8 +180,8 @@ fn refusal(sort: Sort) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sketch::sketch;
     use super::*;
+    use crate::content::shingles::sketch;
 
     /// The n-th address of a generator.
     type Key = Box<dyn Fn(usize) -> String>;

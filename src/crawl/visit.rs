@@ -18,22 +18,20 @@ use super::findings::{Findings, Reading};
 use super::frontier::Item;
 use super::known::Known;
 use super::later::is_too_many;
-use super::links::Need;
 use super::pace::{Asking, Pace};
 use super::private::{self, Twice};
 use super::progress::Progress;
 use super::receive::{Bounds, Missed, discard, receive};
 use super::scope::{Elsewhere, Place, Scope};
-use super::script;
 use super::stored_headers::{Media, kept, media};
 use super::tempo::{Kind, Sign};
 use crate::ask::location;
-use crate::clock;
 use crate::config::ready::{MirrorPrivate, Site};
+use crate::content::links::{Need, script};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::{Body, retry_after};
 use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
-use crate::tasks;
+use crate::{clock, tasks};
 
 /// Times that a file is asked for before it counts as failed.
 const ATTEMPTS: u32 = 3;

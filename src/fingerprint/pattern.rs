@@ -1,6 +1,6 @@
 //! Patterns of whole strings, in which `*` stands for anything.
 
-use super::page::fold;
+use crate::content::text::fold;
 
 /// A pattern such as `index of /*`, compared with text in the folded spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use http::header::HeaderName;
 use serde::Deserialize;
 
 use super::answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
-use super::page::fold;
 use super::pattern::Pattern;
 use super::sight::Sight;
+use crate::content::text::fold;
 
 /// As it stands in the file. All conditions that are given must hold.
 #[derive(Debug, Deserialize)]

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::answer::{Answer, WrongPage};
-use super::media::{content_type, is_text};
 use super::row::{Fingerprint, Numbered, Written};
 use super::sight::{Asked, Sight, Words};
+use crate::content::media::{content_type, is_text};
 
 /// Those that come with the program. A test holds that the file is right.
 static BUILT_IN: LazyLock<Fingerprints> =

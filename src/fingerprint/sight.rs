@@ -7,8 +7,8 @@ use aho_corasick::AhoCorasick;
 use http::header::CONTENT_TYPE;
 
 use super::answer::{Answer, LOOKED_AT, READ};
-use super::page::{Page, fold};
-use crate::http::charset;
+use crate::content::charset;
+use crate::content::text::{Page, fold};
 
 /// As much of the end is looked at, in bytes.
 const END: usize = 2048;

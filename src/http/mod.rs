@@ -1,9 +1,7 @@
-//! HTTP's words without policy: bodies, headers, Cache-Control, conditional requests, ranges, forwarding headers,
-//! and how the bytes of a body are text.
+//! HTTP's words without policy: bodies, headers, Cache-Control, conditional requests, ranges, forwarding headers.
 
 pub mod body;
 pub mod cache_status;
-pub mod charset;
 pub mod claims;
 pub mod client;
 pub mod coding;
@@ -11,7 +9,6 @@ pub mod conditional;
 pub mod control;
 pub mod copy;
 pub mod detour;
-pub mod entity;
 pub mod forwarded;
 pub mod framing;
 pub mod headers;

@@ -9,11 +9,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LOCATION, TRANSFER_EN
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::Progress;
 use super::bounds::{BODY, Unfit};
-use super::coded;
 use super::import::ImportError;
-use crate::crawl::Need;
+use super::{Progress, coded};
+use crate::content::links::Need;
 use crate::crawl::admission::{self, Head, Refusal};
 use crate::crawl::stored_headers::{KEPT, media};
 use crate::http::coding;

@@ -19,9 +19,10 @@ use super::files::{Entry, Files};
 use super::import::{Hosts, ImportError, bare};
 use super::intake::{Answer, Intake, Reason};
 use super::media;
-use crate::crawl::scope::resolve;
+use crate::content::charset;
+use crate::content::links::html;
+use crate::content::links::resolve::resolve;
 use crate::crawl::stored_headers::media as kind_of;
-use crate::crawl::{charset, html};
 use crate::snapshot::Notes;
 
 /// Bytes of a page that are read for links.

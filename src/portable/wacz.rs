@@ -10,7 +10,6 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use zip::ZipArchive;
 
-use super::Progress;
 use super::base::Base;
 use super::body::Source;
 use super::bounds::Unfit;
@@ -20,9 +19,9 @@ use super::lines::time_text;
 use super::surt::{surt, timestamp};
 use super::tree::{content_type, is_html};
 use super::warc::{self, Capture};
-use super::{media, warc::Writer};
+use super::{Progress, media, warc::Writer};
 use crate::clock::Now;
-use crate::crawl::{charset, entity};
+use crate::content::{charset, entity};
 use crate::snapshot::Class;
 
 pub(super) const ARCHIVE: &str = "archive/data.warc.gz";

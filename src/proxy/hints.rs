@@ -1,6 +1,6 @@
 //! What a site's own pages tell about it: its language and its pages' titles, for the holding page. Pure.
 
-use crate::http::entity;
+use crate::content::entity;
 
 /// The first so many bytes of a page hold its head.
 const HEAD: usize = 16 * 1024;

@@ -8,18 +8,17 @@ use http::{HeaderMap, StatusCode};
 use super::mirror::{Mirror, Ready};
 use super::weigh::{Beside, ReadCopy};
 use crate::ask::key;
-use crate::clock;
 use crate::config::ready;
+use crate::content::media::content_type;
 use crate::failure::{Cause, Failure};
-use crate::fingerprint::content_type;
 use crate::http::retry_after;
 use crate::origin::Judge;
 use crate::snapshot::SnapshotId;
-use crate::tasks;
 use crate::verdict::{
     Answer, Asked, Case, ENOUGH, Finding, Kind, Look, Verdict, Wishes, judge, stray, wrong_page,
 };
 use crate::watch::{Watch, Weight};
+use crate::{clock, tasks};
 
 /// Key pages that a check asks for.
 const MOST: usize = 8;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts;
 use super::look::{Look, sketch};
-use crate::fingerprint::{Structure, fold};
-use crate::http::{charset, entity};
+use crate::content::structure::Structure;
+use crate::content::text::fold;
+use crate::content::{charset, entity};
 
 /// The shape of what is stored. In the first one titles have references beyond Latin-1 as they were written.
 const VERSION: u32 = 2;
@@ -145,7 +146,7 @@ impl Learning {
 
     /// Learns from the answer to a random path.
     pub fn stray(&mut self, status: u16, body: &[u8], content_type: Option<&str>) {
-        let html = crate::fingerprint::is_html(content_type);
+        let html = crate::content::media::is_html(content_type);
         let look = if html { Lesson::read(body, content_type).look } else { Look::default() };
         self.strays.push(Missing { status, look });
     }

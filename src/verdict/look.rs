@@ -4,8 +4,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::{Answer, Kind, Page, Structure, wrong_page};
-use crate::http::charset;
+use crate::content::charset;
+use crate::content::structure::Structure;
+use crate::content::text::Page;
+use crate::fingerprint::{Answer, Kind, wrong_page};
 
 /// Of as much text of a page words are kept, in bytes.
 const READ: usize = 60_000;

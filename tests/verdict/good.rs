@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{EUC_JP, Encoding, SHIFT_JIS};
-use katahai::http::charset;
+use katahai::content::charset;
 use katahai::verdict::{Character, Learning, Lesson, Look};
 
 use super::bad;

@@ -7,7 +7,7 @@ use http::header;
 use serde_json::{Value, json};
 
 use super::Refusal;
-use crate::crawl::charset;
+use crate::content::charset;
 use crate::snapshot::{Loaded, Page, SnapshotId, Store, WHOLE};
 
 /// A diff longer than this many bytes is cut.

@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::super::sketch::sketch;
-use super::super::text::visible;
-use crate::http::charset;
+use crate::content::charset;
+use crate::content::shingles::sketch;
+use crate::content::text_size::visible;
 use crate::verdict::{Learning, Lesson, Look};
 
 /// Markup that readers may take in more than one way.

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::content::links::Need;
 use crate::crawl::admission::Refusal;
-use crate::crawl::links::Need;
 use crate::crawl::patterns::{MAX_LENGTH, MAX_SEGMENTS, Sort, acts, kinds, list_of, shape};
 
 fn sorts(key: &str) -> Vec<Sort> {

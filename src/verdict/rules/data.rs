@@ -2,11 +2,10 @@
 //! it is a page, nothing, an error of PHP, or ends in the middle, and the copy is not so itself.
 
 use super::super::case::{Finding, Verdict};
-use super::Seen;
 use super::odd::{begins_as_page, text_of};
-use super::{errors, script};
+use super::{Seen, errors, script};
+use crate::content::media::{content_type, is_html, media};
 use crate::failure::Cause;
-use crate::fingerprint::{content_type, is_html, media};
 
 /// Bytes at both ends that are looked at for an error of PHP.
 const ENDS: usize = 2048;

@@ -2,7 +2,8 @@
 
 use super::super::case::{Case, Finding, Verdict};
 use super::{Seen, is_for_programs, is_of_site};
-use crate::fingerprint::{Kind, WrongPage, content_type, wrong_page_instead};
+use crate::content::media::content_type;
+use crate::fingerprint::{Kind, WrongPage, wrong_page_instead};
 
 /// Pages from which on it can be said that none of a site's is empty,
 const ENOUGH: u32 = 10;

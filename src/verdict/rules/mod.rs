@@ -20,8 +20,10 @@ use std::cell::OnceCell;
 
 use super::case::{Case, Finding, Shape, Verdict, Wanted};
 use super::look::Look;
-use crate::fingerprint::{Page, Structure, content_type, is_html, is_text};
-use crate::http::charset;
+use crate::content::charset;
+use crate::content::media::{content_type, is_html, is_text};
+use crate::content::structure::Structure;
+use crate::content::text::Page;
 
 pub(super) use data::is_data;
 pub use missing::stray;

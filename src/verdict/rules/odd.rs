@@ -5,8 +5,8 @@ use http::header::LOCATION;
 
 use super::super::case::{Case, Finding, Known, Shape, Verdict};
 use super::{Seen, is_for_programs};
+use crate::content::media::{content_type, is_html, media};
 use crate::failure::Cause;
-use crate::fingerprint::{content_type, is_html, media};
 
 /// Bytes that are looked at to tell text from octets.
 const LOOKED_AT: usize = 4096;

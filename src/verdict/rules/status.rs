@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::super::case::{Case, Finding, Shape, Verdict};
 use super::Seen;
+use crate::content::media::{content_type, is_html};
 use crate::failure::Cause;
-use crate::fingerprint::{content_type, is_html};
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let case = seen.case;

@@ -2,8 +2,8 @@
 
 use super::super::case::{Finding, Verdict};
 use super::Seen;
+use crate::content::text::fold;
 use crate::failure::Cause;
-use crate::fingerprint::fold;
 
 pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let policy = seen.case.policy;

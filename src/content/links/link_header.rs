@@ -1,8 +1,7 @@
 //! The `Link` header field (RFC 8288): what an answer needs or leads to, said before its body.
 
 use super::elements::{names_the_page, need_of_rels};
-use super::links::{Link, Need};
-use super::srcset;
+use super::{Link, Need, srcset};
 
 /// Links of one field.
 const MAX_LINKS: usize = 200;

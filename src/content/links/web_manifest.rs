@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::links::{Link, Need};
+use super::{Link, Need};
 
 /// Entries of one list that are looked at.
 const MAX_ENTRIES: usize = 200;

@@ -1,9 +1,8 @@
 //! What a document leads to, as it comes to light: one notebook for the readers of HTML and of XML.
 
 use super::html::{Form, LoginForm, Page, nested};
-use super::links::{Link, Need};
 use super::script::{self, Kind};
-use super::{css, data_block, srcset};
+use super::{Link, Need, css, json, srcset};
 
 /// Links of one page. A page with more is a machine's.
 pub(super) const MAX_LINKS: usize = 20_000;
@@ -138,9 +137,9 @@ impl Found {
             kind if kind.contains("javascript") || kind.contains("ecmascript") => {
                 self.script(&text, Kind::Inline)
             }
-            "application/ld+json" => self.links(data_block::linked_data(&text)),
-            "importmap" => self.links(data_block::import_map(&text)),
-            "speculationrules" => self.links(data_block::speculation_rules(&text)),
+            "application/ld+json" => self.links(json::linked_data(&text)),
+            "importmap" => self.links(json::import_map(&text)),
+            "speculationrules" => self.links(json::speculation_rules(&text)),
             kind if kind.ends_with("json") => self.script(&text, Kind::Data),
             // A template in a language of its own.
             _ => {}

@@ -5,13 +5,13 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 /// What can be read on a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Visible {
+pub struct Visible {
     /// Characters without white space. Those of Chinese, Japanese and Korean count twice: they say about twice as
     /// much, so that a page keeps its measure when it is translated.
-    pub(super) text: u32,
+    pub text: u32,
     /// The same for the same text, whatever the markup around it: scripts may carry a number for each visit. Only to be
     /// compared within one run of the program.
-    pub(super) likeness: u64,
+    pub likeness: u64,
 }
 
 /// Elements whose content is not read by visitors: scripts run, so what stands in for them is not shown.
@@ -21,7 +21,7 @@ const UNSEEN: [&str; 8] =
 const REFERENCE: usize = 32;
 
 /// Measures a page.
-pub(super) fn visible(html: &str) -> Visible {
+pub fn visible(html: &str) -> Visible {
     let mut reader = Reader { text: 0, hasher: DefaultHasher::new() };
     let mut rest = html;
     while let Some(at) = rest.find('<') {

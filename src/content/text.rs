@@ -1,7 +1,7 @@
 //! What a visitor reads on a page: its title, its first heading, its text. One pass over the markup, without a tree:
 //! fast, and good for any bytes.
 
-use crate::http::entity;
+use super::entity;
 
 /// The words of a page, in the one spelling in which they are compared: lower case, plain quotes, single
 /// blanks.

@@ -5,11 +5,10 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-use super::elements;
-use super::entity;
 use super::found::Found;
 use super::html::Page;
-use super::links::Need;
+use super::{Need, elements};
+use crate::content::entity;
 
 /// Elements within elements that are kept track of.
 const MAX_DEPTH: usize = 256;

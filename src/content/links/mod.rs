@@ -1,4 +1,18 @@
-//! What was found in a document, and what for.
+//! What a document leads to: a reader for each kind of file, and what they hand over.
+
+pub mod css;
+mod elements;
+mod found;
+pub mod html;
+mod js_tokens;
+pub mod json;
+pub mod link_header;
+pub mod playlist;
+pub mod resolve;
+pub mod script;
+pub mod srcset;
+pub mod web_manifest;
+pub mod xml;
 
 /// Why a file is wanted. The order is the order of fetching: the earlier, the stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

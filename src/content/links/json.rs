@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::links::{Link, Need};
+use super::{Link, Need};
 
 /// Addresses of one block.
 const MAX_LINKS: usize = 2000;

@@ -10,7 +10,7 @@ const BITS: u64 = 1 << 26;
 
 /// The hashes of the texts and pictures of a page. Digits do not count: dates, prices and counters change by
 /// themselves.
-pub(super) fn sketch(html: &[u8]) -> Vec<u64> {
+pub fn sketch(html: &[u8]) -> Vec<u64> {
     let mut hashes = Vec::new();
     // Each piece is a tag and the text that follows it.
     let mut hidden = false;
@@ -69,13 +69,13 @@ fn hash(bytes: &[u8]) -> u64 {
 /// What has been seen, by a kind of pages each for itself. Now and then something new passes for known, never the
 /// other way round.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub struct Memory {
     bits: Vec<u64>,
 }
 
 impl Memory {
     /// Takes note of a page, and says how much of it is new for its kind.
-    pub(super) fn learn(&mut self, kind: &str, sketch: &[u64]) -> usize {
+    pub fn learn(&mut self, kind: &str, sketch: &[u64]) -> usize {
         if self.bits.is_empty() {
             self.bits = vec![0; (BITS / 64) as usize];
         }

@@ -8,10 +8,9 @@ use std::cell::RefCell;
 use lol_html::html_content::Element;
 use lol_html::{HtmlRewriter, MemorySettings, Settings, element, text};
 
-use super::elements;
-use super::entity;
 use super::found::Found;
-use super::links::Link;
+use super::{Link, elements};
+use crate::content::entity;
 
 /// Memory of one parse besides the page itself.
 const MEMORY: usize = 16 * 1024 * 1024;
@@ -42,7 +41,7 @@ pub struct Form {
     pub names: Vec<String>,
 }
 
-/// How much a page looks like a login: see [`super::admission`].
+/// How much a page looks like a login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoginForm {
     /// Password fields.
@@ -59,7 +58,7 @@ pub fn read(html: &str) -> Page {
 }
 
 /// Reads a page that may hold so many pages within pages.
-pub(super) fn nested(html: &str, deeper: usize) -> Page {
+pub fn nested(html: &str, deeper: usize) -> Page {
     let found = RefCell::new(Found::default());
     // A block's text comes in parts; `true` once it is whole.
     let gather = |chunk: &lol_html::html_content::TextChunk<'_>| {
@@ -145,8 +144,8 @@ pub fn refresh(content: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Need;
     use super::super::found::MAX_LINKS;
-    use super::super::links::Need;
     use super::*;
     use proptest::prelude::*;
 

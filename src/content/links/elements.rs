@@ -1,8 +1,8 @@
 //! What the attributes of an element lead to: one table for pages, for pictures in SVG, and for whatever else is
 //! written in these elements.
 
+use super::Need;
 use super::found::Found;
-use super::links::Need;
 use super::script::{self, Kind};
 
 /// What an attribute's value is.

@@ -7,7 +7,7 @@
 //! Relative addresses mean different things: modules are found from the script, everything else from the page.
 
 use super::js_tokens::{Token, Tokens, unescaped};
-use super::links::{Link, Need};
+use super::{Link, Need};
 
 /// Addresses of one script. One with more is a list of something else.
 const MAX_LINKS: usize = 1000;
@@ -272,12 +272,12 @@ pub fn looks_like_file(text: &str) -> bool {
 }
 
 /// Whether a key is that of a page, by its ending.
-pub(super) fn names_a_page(key: &str) -> bool {
+pub fn names_a_page(key: &str) -> bool {
     is_page_ending(key)
 }
 
 /// Whether a key may be a page's: it has no ending that says otherwise.
-pub(super) fn may_be_a_page(key: &str) -> bool {
+pub fn may_be_a_page(key: &str) -> bool {
     !has_ending(key) || is_page_ending(key)
 }
 
@@ -315,7 +315,7 @@ fn is_page_ending(text: &str) -> bool {
 }
 
 /// The ending of an address's last step, if it is one that files of sites have; else empty.
-pub(super) fn ending_of(address: &str) -> &'static str {
+pub fn ending_of(address: &str) -> &'static str {
     let path = address.split(['?', '#']).next().unwrap_or(address);
     let last = path.rsplit('/').next().unwrap_or(path);
     match last.rsplit_once('.') {

@@ -1,0 +1,12 @@
+//! What a file is, and what stands in it: its characters, its text, its markup, and what it leads to. Knows no site; reads
+//! no clock and no disk.
+
+pub mod charset;
+pub mod entity;
+pub mod links;
+pub mod media;
+pub mod same;
+pub mod shingles;
+pub mod structure;
+pub mod text;
+pub mod text_size;

@@ -60,7 +60,7 @@ pub struct Line<'a> {
 
 /// Where lines go.
 trait Sink: Write + Send + 'static {
-    /// Opens it anew, where that means something.
+    /// Reopens it, where that means something.
     fn reopen(&mut self) {}
 
     /// Whether there may be somebody to write for after an error.
@@ -98,10 +98,10 @@ impl Sink for Named {
         match disk::append(&self.path) {
             Ok(file) => {
                 self.file = file;
-                tracing::info!(file = %self.path.display(), "access log opened anew");
+                tracing::info!(file = %self.path.display(), "access log reopened");
             }
             Err(error) => {
-                tracing::error!(file = %self.path.display(), %error, "access log could not be opened anew, the old file is written on");
+                tracing::error!(file = %self.path.display(), %error, "access log could not be reopened, still writing to the old file");
             }
         }
     }
@@ -155,7 +155,7 @@ impl AccessLog {
         Ok(AccessLog(Some(Writer { sender, format, dropped, reopen })))
     }
 
-    /// Has the file opened anew, before anything else is written.
+    /// Has the file reopened before anything else is written.
     pub fn reopen(&self) {
         let Some(writer) = &self.0 else { return };
         writer.reopen.store(true, Ordering::Release);

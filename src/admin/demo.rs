@@ -47,7 +47,7 @@ impl Demo {
         *self.edge.lock().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// Takes note of an answer.
+    /// Records an answer.
     pub fn note(&self, path: &str, status: u16, cache_status: &str, ms: f64) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.truncate(RECENT - 1);

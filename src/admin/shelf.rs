@@ -78,7 +78,7 @@ async fn carry_out(store: Store, ask: Ask) -> Result<serde_json::Value, Option<(
 enum No {
     /// The path does not take the method.
     Method,
-    /// There is no such path.
+    /// The path does not exist.
     Path,
     /// Its query or body does not say what it should.
     Words(String),

@@ -22,7 +22,7 @@ impl Ring {
         Ring(VecDeque::from([(now, totals)]))
     }
 
-    /// Takes note of the counters, if it is time.
+    /// Records the counters, if it is time.
     pub(super) fn note(&mut self, now: Instant, totals: Totals) {
         if self.0.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= STEP) {
             self.0.push_back((now, totals));

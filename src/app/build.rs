@@ -136,6 +136,6 @@ async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option
 fn store(state_dir: &Path, site: &str, garbage: &Arc<Garbage>) -> Option<Store> {
     let opened = Store::open_among(state_dir, site, garbage);
     opened.inspect_err(|error| {
-        tracing::error!(site, dir = %state_dir.display(), error = super::chain(error), "state directory cannot be used, there are no snapshots");
+        tracing::error!(site, dir = %state_dir.display(), error = super::chain(error), "state directory cannot be used, serving without snapshots");
     }).ok()
 }

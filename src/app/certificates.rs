@@ -172,7 +172,7 @@ impl App {
             let same = |was: &Dated| was.site == now.site && was.validity == now.validity;
             if !before.iter().any(same) {
                 let not_after = rfc3339(now.validity.not_after);
-                tracing::info!(site = %now.site, not_after, "certificate taken over");
+                tracing::info!(site = %now.site, not_after, "certificate reloaded");
             }
         }
     }
@@ -182,6 +182,6 @@ impl App {
 pub(super) fn tell(problems: &[tls::Problem]) {
     for problem in problems {
         let error = chain(problem);
-        tracing::error!(site = %problem.site, serving = ?problem.serving, error, "certificate is not as it should be");
+        tracing::error!(site = %problem.site, serving = ?problem.serving, error, "certificate has a problem");
     }
 }

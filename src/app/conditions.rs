@@ -17,11 +17,11 @@ use crate::failure::{Cause, Told};
 use crate::snapshot::rfc3339;
 use crate::tls::Problem;
 
-/// What happened at one moment (a jump of the clock, a process that was killed) is told for so long.
+/// How long something that happened at one moment (a clock jump, a killed process) is reported.
 const TOLD: Duration = Duration::from_secs(24 * 3600);
-/// What holds is said again in the log after so long: a line of weeks ago has been rotated away.
+/// How often a lasting condition is logged again: a line of weeks ago has been rotated away.
 const AGAIN: Duration = Duration::from_secs(24 * 3600);
-/// What comes and goes is told for so long after it was seen last.
+/// How long something that comes and goes is reported after it was last seen.
 const TOLD_SHORTLY: Duration = Duration::from_secs(60);
 /// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
 const JUMP: Duration = Duration::from_secs(60);
@@ -100,7 +100,7 @@ impl Ledger {
 struct Facts {
     /// The files that were refused when they were last read, with the reasons.
     refused: BTreeMap<PathBuf, Refused>,
-    /// The sites whose certificate is not as it should be.
+    /// The sites whose certificate has a problem.
     certificates: Vec<(Arc<str>, Cause, String)>,
     /// The keys of the configuration that take a restart to be in force.
     restart: Vec<&'static str>,
@@ -317,7 +317,7 @@ impl App {
             tracing::warn!(site = %key.of, cause, %detail, meaning, "condition begins");
         }
         for (key, detail) in changes.again {
-            tracing::warn!(site = %key.of, cause = key.cause.code(), %detail, "condition goes on");
+            tracing::warn!(site = %key.of, cause = key.cause.code(), %detail, "condition persists");
         }
         for key in changes.ended {
             tracing::info!(site = %key.of, cause = key.cause.code(), "condition ends");

@@ -262,7 +262,7 @@ impl App {
         written.await.ok_or("the process is stopping")?.map_err(|error| error.to_string())
     }
 
-    /// Has the access log's file opened anew: it was renamed, to be rotated.
+    /// Reopens the access log: its file was renamed, to be rotated.
     pub fn reopen_access_log(&self) {
         self.access_log.reopen();
     }

@@ -15,7 +15,7 @@ use crate::failure::Cause;
 use crate::proxy::Site;
 use crate::tasks;
 
-/// How often.
+/// How many times.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The counters' readings of each site.

@@ -29,7 +29,7 @@ pub enum Refused {
     #[error("the configuration was refused")]
     Problems(Problems),
     /// There was no file descriptor left to read it with, which says nothing of it.
-    #[error("the configuration could not be read for want of file descriptors")]
+    #[error("the configuration could not be read, because no file descriptor is left")]
     NoDescriptors(Problems),
     /// There is no file.
     #[error("there is no configuration file to reload: the set-up came from the command line")]
@@ -141,7 +141,7 @@ impl App {
                 }
                 self.swap(config).await;
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
-                tracing::info!(what, file = %file.display(), "a file was taken over");
+                tracing::info!(what, file = %file.display(), "file reloaded");
             }
             Some(Err(problems)) if problems.are_passing() => {
                 self.not_read(&problems);
@@ -151,7 +151,7 @@ impl App {
                 self.conditions.read(file, Some(&problems));
                 self.parts.metrics.reloads.with_label_values(&["refused"]).inc();
                 let problems = in_one_line(&problems);
-                tracing::error!(what, file = %file.display(), problems, "a file was refused, what it held before stays");
+                tracing::error!(what, file = %file.display(), problems, "file refused, its last good content stays in use");
             }
             None => {}
         }
@@ -172,7 +172,7 @@ impl App {
             return;
         }
         self.swap(self.config()).await;
-        tracing::info!("trust anchors of origins taken over");
+        tracing::info!("trust anchors of origins reloaded");
     }
 
     /// What a reload says of certificates.

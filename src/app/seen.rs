@@ -134,7 +134,7 @@ struct Look {
 }
 
 impl App {
-    /// Takes note of what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
+    /// Records what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
     /// pinned or removed, and of what is damaged. Where that takes long it goes on beside, and the status tells what was seen before.
     pub async fn look_again(&self) {
         self.claim().await;

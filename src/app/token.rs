@@ -41,7 +41,7 @@ impl App {
             Some(Ok(token)) => {
                 self.conditions.read(file, None);
                 if self.token.set(&token) {
-                    tracing::info!(file = %file.display(), "admin token taken over");
+                    tracing::info!(file = %file.display(), "admin token reloaded");
                 }
             }
             Some(Err(problems)) if problems.are_passing() => {

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A list is written no more often than this: what a kill loses at most. The first change after a start is written
 /// at the next look.
 const SAVE: Duration = Duration::from_secs(60);
-/// Coverage is worked out anew after this time, or, so that it never takes more than a hundredth of a processor, after
+/// Coverage is recomputed after this time, or, so that it never takes more than a hundredth of a processor, after
 /// a hundred times as long as it took.
 const HOLDS: Duration = Duration::from_secs(5);
 const SPARED: u32 = 100;

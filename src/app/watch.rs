@@ -213,13 +213,13 @@ fn watch(folders: &[PathBuf], woken: &Arc<Notify>) -> Option<notify::Recommended
     let mut watcher = match notify::recommended_watcher(told) {
         Ok(watcher) => watcher,
         Err(error) => {
-            tracing::warn!(%error, "files cannot be watched, they are looked at every few seconds");
+            tracing::warn!(%error, "files cannot be watched, polling them every few seconds");
             return None;
         }
     };
     for folder in folders {
         if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            tracing::warn!(folder = %folder.display(), %error, "folder cannot be watched, it is looked at every few seconds");
+            tracing::warn!(folder = %folder.display(), %error, "folder cannot be watched, polling it every few seconds");
         }
     }
     Some(watcher)

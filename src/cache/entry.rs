@@ -57,7 +57,7 @@ struct Ready {
 /// Whether an entry may be used as it is (RFC 9111 section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// For so long yet.
+    /// For this much longer.
     Fresh {
         /// What is left of its lifetime.
         ttl: Duration,

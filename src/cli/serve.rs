@@ -197,7 +197,7 @@ pub(super) fn announce(app: &App) {
 /// Lets what runs end, then ends. Visitors first: the operator can still look on.
 pub(super) async fn end(app: &app::App, admin: Server, mut signals: Signals) -> u8 {
     _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!(grace = ?GRACE, "stopping, requests under way may end; a second signal ends them");
+    tracing::info!(grace = ?GRACE, "stopping, waiting for running requests; a second signal cuts them");
     let drained = tokio::select! {
         drained = app.drain(GRACE) => drained,
         () = signals.stop() => {

@@ -43,7 +43,7 @@ impl Signals {
         }
     }
 
-    /// Does what signals ask for until one says to stop. SIGHUP reloads and opens the access log anew, SIGUSR1 only the latter;
+    /// Does what signals ask for until one says to stop. SIGHUP reloads and reopens the access log, SIGUSR1 only reopens it;
     /// SIGUSR2 is kept for later.
     pub(super) async fn serve(&mut self, app: &Arc<App>) {
         loop {
@@ -56,7 +56,7 @@ impl Signals {
                     drop(app.reload().await); // it says itself what came of it
                 }
                 _ = self.user1.recv() => app.reopen_access_log(),
-                _ = self.user2.recv() => tracing::info!(signal = %"SIGUSR2", "signal has no meaning yet, nothing was done"),
+                _ = self.user2.recv() => tracing::info!(signal = %"SIGUSR2", "signal ignored, it has no meaning yet"),
             }
         }
     }

@@ -214,7 +214,7 @@ pub struct SiteTls {
 pub struct Health {
     /// What is asked.
     pub path: String,
-    /// How often.
+    /// How many times.
     pub interval: Duration,
     /// How long a check may take.
     pub timeout: Duration,
@@ -251,9 +251,9 @@ pub struct Failover {
     pub fingerprints_file: Option<PathBuf>,
     /// Other hosts that the site's pages may lead to: it has moved there.
     pub moved_to: Vec<String>,
-    /// Over so long visitors come back to an origin that was down.
+    /// How long visitors take to come back to an origin that was down.
     pub recovery_ramp: Duration,
-    /// After so long without an answer another origin of the tier is asked, too; `None`: never.
+    /// How long to wait for an answer before another origin of the tier is asked, too; `None`: never.
     pub hedge: Option<Duration>,
 }
 

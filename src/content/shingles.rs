@@ -74,7 +74,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Takes note of a page, and says how much of it is new for its kind.
+    /// Records a page, and says how much of it is new for its kind.
     pub fn learn(&mut self, kind: &str, sketch: &[u64]) -> usize {
         if self.bits.is_empty() {
             self.bits = vec![0; (BITS / 64) as usize];

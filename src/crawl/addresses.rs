@@ -94,7 +94,7 @@ pub(super) struct Register {
 }
 
 impl Register {
-    /// Takes note of what a file says of addresses.
+    /// Records what a file says of addresses.
     pub(super) fn note(&mut self, key: &Arc<str>, findings: &Findings) {
         for (link, _) in &findings.links {
             self.query(link);

@@ -13,7 +13,7 @@ use crate::visits::Visits;
 const WORTH: u64 = 5;
 /// How often a crawl may come before its time: so often between two regular ones.
 const TIMES: u32 = 24;
-/// Or so long after the last one, if that is sooner.
+/// Or this long after the last one, if that is sooner.
 const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 /// From a look at the list to the next.
 const LOOK: Duration = Duration::from_secs(30);

@@ -21,7 +21,7 @@ pub(super) enum Fate {
     Refused(Refusal),
     /// Not stored: it is not the site's. The kind of page that it is.
     Wrong(&'static str),
-    /// Not to be had. The cause's code, and what happened.
+    /// Could not be fetched. The cause's code, and what happened.
     Failed(&'static str, Box<str>),
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use crate::failure::Failure;
 use crate::http::Body;
 
-/// The site as the crawler asks it: its origins, chosen anew for each request; in tests, a site in memory.
+/// The site as the crawler asks it: its origins, chosen again for each request; in tests, a site in memory.
 ///
 /// Implementations bound the time to the first byte of an answer themselves; the crawler bounds the rest.
 pub trait Fetch: Send + Sync + 'static {

@@ -245,7 +245,7 @@ impl Frontier {
         self.traps.take(&item.key, item.need).err()
     }
 
-    /// Takes note of what a page showed (see `shingles`), for others of its kind.
+    /// Records what a page showed (see `shingles`), for others of its kind.
     pub(super) fn learn(&mut self, item: &Item, sketch: &[u64]) {
         self.traps.learn(&item.key, item.need, sketch);
     }

@@ -65,7 +65,7 @@ pub(super) fn inherit(
         }
     }
     if unreadable > 0 {
-        tracing::warn!(id = %current.id(), unreadable, "parts of the snapshot in service cannot be carried over");
+        tracing::warn!(id = %current.id(), unreadable, "cannot carry over parts of the snapshot in service");
     }
     comparison.end();
     Ok(comparison)

@@ -112,12 +112,12 @@ impl Asking<'_> {
         self
     }
 
-    /// Takes note of an answer whose first byte has just come.
+    /// Records an answer whose first byte has just come.
     pub(super) fn good(&self, kind: Kind) {
         self.saw(kind, Sign::Good(now() - self.asked));
     }
 
-    /// Takes note of trouble.
+    /// Records trouble.
     pub(super) fn bad(&self, kind: Kind, sign: Sign) {
         self.saw(kind, sign);
     }

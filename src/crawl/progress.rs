@@ -117,7 +117,7 @@ impl Progress {
         }
     }
 
-    /// Begins to count anew. Requests under way count on.
+    /// Restarts the count. Requests under way are still counted.
     pub(super) fn reset(&self) {
         let c = &*self.0;
         let stored = [&c.pages, &c.assets, &c.redirects, &c.bytes, &c.unchanged, &c.private];

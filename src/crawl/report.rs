@@ -76,7 +76,7 @@ pub struct Forbidden {
     pub obeyed: bool,
 }
 
-/// An interrupted crawl that was gone on with.
+/// An interrupted crawl that was resumed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resumed {

@@ -22,7 +22,7 @@ use crate::content::links::Need;
 use crate::snapshot::{Class, Page, Staging};
 use crate::tasks;
 
-/// A staging older than this is begun anew, however rarely the site is copied: its pages would not fit together.
+/// A staging older than this is not resumed, however rarely the site is copied: its pages would not fit together.
 const OLDEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What an interrupted crawl had stored, by keys.
@@ -65,7 +65,7 @@ impl Staged {
     }
 }
 
-/// All that a crawl goes by: one that was begun under another course is not gone on with.
+/// All that a crawl goes by: one that began under another course is not resumed.
 pub(super) fn course(site: &Site) -> String {
     // How often, how fast, and how many are kept: of no concern for what is in one.
     let mirror = Mirror { every: Duration::ZERO, keep: 0, keep_for: None, rate: None, ..site.mirror.clone() };
@@ -74,7 +74,7 @@ pub(super) fn course(site: &Site) -> String {
     format!("{} {}", env!("CARGO_PKG_VERSION"), blake3::hash(by.as_bytes()).to_hex())
 }
 
-/// How old a staging may be to be gone on with.
+/// How old a staging may be to be resumed.
 pub(super) fn max_age(site: &Site) -> Duration {
     site.mirror.every.min(OLDEST)
 }

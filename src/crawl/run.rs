@@ -68,7 +68,7 @@ pub(super) async fn begin(site: &Site, store: &Store, now: Now) -> Result<Starte
                 let (staged, since) = (Staged::of(&staging), clock::unix(staging.begun()));
                 let files = staged.len();
                 let begun = rfc3339(staging.begun());
-                tracing::info!(site = store.site(), begun, files, "an interrupted crawl is gone on with");
+                tracing::info!(site = store.site(), begun, files, "resuming an interrupted crawl");
                 (staged, Some(Resumed { since, files }))
             }
         };
@@ -175,7 +175,7 @@ struct Lessons {
 async fn in_service(store: &Store) -> Option<Arc<Snapshot>> {
     let fresh = store.clone();
     if let Some(Err(error)) = tasks::blocking(move || fresh.refresh()).await {
-        tracing::warn!(site = store.site(), %error, "what other processes have published cannot be seen");
+        tracing::warn!(site = store.site(), %error, "cannot see what other processes have published");
     }
     store.current()
 }
@@ -245,7 +245,9 @@ async fn end(
     // There is nothing in it that this crawl brought: no operator would want it.
     if broken.iter().any(|broken| broken.rule == Rule::Empty) {
         match store.current() {
-            Some(_) => tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays"),
+            Some(_) => {
+                tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays in service")
+            }
             None => tracing::warn!(site = name, "the crawl brought nothing, there is no snapshot yet"),
         }
         staging.leave_when_dropped(false);
@@ -263,7 +265,14 @@ async fn end(
         // Somebody went back by hand in the meantime, or put another snapshot in service.
         broken.push(Broken { rule: Rule::ByHand, detail: reasons.join("; "), measured: None, limit: None });
     }
-    tracing::warn!(site = name, id, pages, files, bytes, "the new snapshot is held, the old one stays");
+    tracing::warn!(
+        site = name,
+        id,
+        pages,
+        files,
+        bytes,
+        "the new snapshot is held, the old one stays in service"
+    );
     Ok(Outcome::Kept { broken, held: Some(summary), report })
 }
 

@@ -283,7 +283,7 @@ async fn work<F: Fetch>(
     }
 }
 
-/// One crawl, begun anew where the configuration changes under it. `None`: nobody wants it any more.
+/// One crawl, restarted when the configuration changes under it. `None`: nobody wants it any more.
 async fn one<F: Fetch>(
     shared: &Shared,
     changes: &mut watch::Receiver<Arc<Site>>,
@@ -307,7 +307,7 @@ async fn one<F: Fetch>(
         if progress.is_publishing() {
             return Some(crawl.await);
         }
-        tracing::info!(site = &*site.name, "the configuration has changed, the crawl begins anew");
+        tracing::info!(site = &*site.name, "the configuration has changed, restarting the crawl");
     }
 }
 

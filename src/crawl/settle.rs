@@ -35,7 +35,7 @@ fn beyond(links: &mut Vec<(String, Need)>, most: usize) -> Vec<(String, Need)> {
 }
 
 impl<F: Fetch> Crawl<'_, F> {
-    /// Takes note of what became of one address. What came from the staging is in it already.
+    /// Records what became of one address. What came from the staging is in it already.
     pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
         let Visit { item, end, took } = visit;
         let counters = self.visitor.progress.counters();
@@ -275,7 +275,7 @@ impl<F: Fetch> Crawl<'_, F> {
         }
     }
 
-    /// Takes note of an address that is not fetched or not stored.
+    /// Records an address that is not fetched or not stored.
     pub(super) fn refuse(&mut self, refusal: Refusal, item: &Item) {
         self.end(&item.key, Fate::Refused(refusal));
         // Nobody has promised a favicon, or what a text in a script looks like.

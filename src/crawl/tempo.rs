@@ -29,7 +29,7 @@ const MAX_GAP: Duration = Duration::from_secs(30);
 const MAX_DELAY: Duration = Duration::from_secs(60);
 /// The longest wait that one Retry-After can bring about.
 const MAX_HOLD: Duration = Duration::from_secs(600);
-/// All waits of a crawl together may take so long, and the time that was not spent waiting once more.
+/// How long all waits of a crawl may take together, beyond the time that was not spent waiting.
 const FREE_HOLD: Duration = Duration::from_secs(1800);
 
 /// What is asked for: an application's pages and the files beside them take different times.
@@ -191,7 +191,7 @@ impl Tempo {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Takes note of an answer to what was asked at `asked`.
+    /// Records an answer to what was asked at `asked`.
     pub(super) fn saw(&mut self, kind: Kind, sign: Sign, asked: Instant, now: Instant) {
         if let Sign::Refused(after) = sign {
             self.tally.refused += 1;

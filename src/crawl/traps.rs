@@ -106,7 +106,7 @@ impl Traps {
         Ok(())
     }
 
-    /// Takes note of what a page showed.
+    /// Records what a page showed.
     pub(super) fn learn(&mut self, key: &str, need: Need, sketch: &[u64]) {
         for kind in kinds(key, need) {
             // Sums over many kinds say nothing about one.

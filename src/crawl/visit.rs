@@ -90,7 +90,7 @@ pub(super) enum End {
     Refused(Refusal),
     /// Not the site's: the kind of page that it is.
     Wrong(&'static str),
-    /// Not to be had.
+    /// Could not be fetched.
     Failed(Cause, String),
     /// The copy cannot be written on.
     Stage(StageError),

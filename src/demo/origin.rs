@@ -27,7 +27,7 @@ use crate::{clock, tasks};
 const CONNECTIONS: usize = 256;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// A form is no longer than this.
+/// How long a form may be, in bytes.
 const FORM_BYTES: usize = 64 * 1024;
 /// From the first byte of a request to the end of its header fields.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -203,7 +203,7 @@ async fn connection(stream: TcpStream, counts: &Counts, since: SystemTime) {
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection to the sample origin ended badly");
+        tracing::debug!(%error, "a connection to the sample origin failed");
     }
 }
 

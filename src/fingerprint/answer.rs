@@ -83,7 +83,7 @@ kinds! {
 }
 
 impl Kind {
-    /// Why such a page is no good answer.
+    /// Why such a page is not a good answer.
     pub fn cause(self) -> Cause {
         match self {
             Kind::DatabaseError => Cause::DatabaseError,

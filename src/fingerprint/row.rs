@@ -107,7 +107,7 @@ pub(super) struct Fingerprint {
 const ENOUGH: usize = 7;
 
 impl Fingerprint {
-    /// Checks what is written.
+    /// Checks what the file says.
     ///
     /// # Errors
     /// Everything that is wrong with it.

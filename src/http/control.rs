@@ -36,9 +36,9 @@ pub struct ResponseControl {
     pub max_age: Option<u32>,
     /// Freshness for shared caches; implies `proxy-revalidate`.
     pub s_maxage: Option<u32>,
-    /// May be given stale for so long while it is fetched again.
+    /// How long it may be served stale while it is revalidated.
     pub stale_while_revalidate: Option<u32>,
-    /// May be given stale for so long when the origin fails.
+    /// How long it may be served stale when the origin fails.
     pub stale_if_error: Option<u32>,
 }
 
@@ -53,7 +53,7 @@ pub struct RequestControl {
     pub only_if_cached: bool,
     /// No older than this.
     pub max_age: Option<u32>,
-    /// Fresh for at least so long.
+    /// How long it must still be fresh.
     pub min_fresh: Option<u32>,
     /// Stale for no longer than this.
     pub max_stale: Option<u32>,

@@ -67,7 +67,7 @@ impl Pace {
     }
 }
 
-/// For so long an answer waits for a reader who keeps up.
+/// How long an answer waits for a reader who keeps up.
 pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// Whether the reader of an answer keeps up with whoever sends it: for whom it waits, and whether it has ever waited for

@@ -31,7 +31,7 @@ const STEPS: u32 = 20;
 pub struct Settings {
     /// As configured.
     pub health: Health,
-    /// Over so long visitors come back.
+    /// How long visitors take to come back.
     pub ramp: Duration,
     /// The longest that any request may take.
     pub longest: Duration,
@@ -111,7 +111,7 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
     }
 }
 
-/// Takes note of what a check saw. `None`: only that the origin is slow, because visitors get pages from it.
+/// Records what a check saw. `None`: only that the origin is slow, because visitors get pages from it.
 fn note(
     origin: &Arc<Origin>,
     settings: &Settings,
@@ -187,7 +187,7 @@ fn measure(origin: &Arc<Origin>, settings: &Settings) {
     });
 }
 
-/// One check, and then a look at where the origin's name has come to lead: what stands there is followed if it is the site.
+/// One check, and then a look at where the origin's name leads now: what stands there is followed if it is the site.
 async fn check(origin: &Origin, settings: &Settings, extent: Extent, limit: Duration) -> Result<(), Failure> {
     let result = Probe { origin, settings, at: None, limit }.look(extent).await;
     match (result, look_at_move(origin, settings, limit).await) {

@@ -32,7 +32,7 @@ const SYSTEM: &str = "/etc/resolv.conf";
 const QUERY: Duration = Duration::from_secs(2);
 /// All queries for one name together.
 const LOOK_UP: Duration = Duration::from_secs(4);
-/// An IPv4 address waits so long for IPv6 ones (RFC 8305 section 3: Resolution Delay).
+/// How long an IPv4 address waits for IPv6 ones (RFC 8305 section 3: Resolution Delay).
 const DELAY: Duration = Duration::from_millis(50);
 /// However short the records' life, a name is not asked for more often than this.
 const LEAST_TTL: Duration = Duration::from_secs(5);
@@ -118,7 +118,7 @@ impl Resolver {
                 let host = host.to_owned();
                 tasks::detached(async move {
                     if let Err(failure) = this.look_up(&host).await {
-                        tracing::warn!(host, error = %failure, "name does not resolve, last good addresses stay in use");
+                        tracing::warn!(host, error = %failure, "name does not resolve, using the last good addresses");
                     }
                 });
                 Ok(addresses)
@@ -242,7 +242,7 @@ impl Resolver {
         Ok((addresses.into(), valid_until.saturating_duration_since(clock::instant())))
     }
 
-    /// The resolver, built anew when the system's file changed (hickory reads it only once).
+    /// The resolver, rebuilt when the system's file changes (hickory reads it only once).
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let of = if self.0.settings.nameservers.is_empty() {
             std::fs::metadata(SYSTEM).and_then(|m| m.modified()).ok()

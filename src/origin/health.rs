@@ -102,7 +102,7 @@ pub struct Thresholds {
     pub fall: u32,
     /// So many good checks in a row bring it up again; 1 at least.
     pub rise: u32,
-    /// Over so long its visitors come back little by little.
+    /// How long its visitors take to come back, little by little.
     pub ramp: Duration,
 }
 
@@ -113,7 +113,7 @@ const CONFIRMED: u32 = 2;
 /// Relapses that count: at eight times the good checks, each half a second after the other, a site that is well again is
 /// still back within seconds.
 const RELAPSES: u32 = 3;
-/// Checks that failed after good ones, within so long,
+/// Checks that failed after good ones within this time,
 const DIPS_WITHIN: Duration = Duration::from_secs(60);
 /// and so many: it comes and goes, though it never failed often enough in a row to be called down.
 const DIPS: usize = 3;
@@ -191,7 +191,7 @@ impl Health {
         FIRST_SHARE + (1.0 - FIRST_SHARE) * since.div_duration_f32(self.by.ramp)
     }
 
-    /// Takes note of what was seen; `Some` if that changed the state.
+    /// Records what was seen; `Some` if that changed the state.
     pub fn observe(&mut self, evidence: Evidence, seen: Seen, now: Now) -> Option<Change> {
         let from = self.state;
         let to = match evidence {

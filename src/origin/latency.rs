@@ -10,7 +10,7 @@ const SHARE: f64 = 1.0 / 8.0;
 pub struct Usual(Option<f64>);
 
 impl Usual {
-    /// Takes note of one good answer's time.
+    /// Records one good answer's time.
     pub fn observe(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         self.0 = Some(match self.0 {
@@ -19,7 +19,7 @@ impl Usual {
         });
     }
 
-    /// Takes note of a time that is known to be needed: what is usual is no less from now on.
+    /// Records a time that is known to be needed: what is usual is no less from now on.
     pub fn at_least(&mut self, took: Duration) {
         self.0 = Some(self.0.unwrap_or_default().max(took.as_secs_f64()));
     }

@@ -24,7 +24,7 @@ impl Name {
         self.resolver.resolve(&self.host).await
     }
 
-    /// Where it has come to lead, if that is not followed yet.
+    /// Where it leads now, if that is not followed yet.
     pub(super) fn candidate(&self) -> Option<Arc<[IpAddr]>> {
         self.resolver.candidate(&self.host)
     }

@@ -174,7 +174,7 @@ impl Origin {
         *counter = counter.clone().with_thresholds(by);
     }
 
-    /// Takes note of what was seen of it.
+    /// Records what was seen of it.
     pub fn observe(&self, evidence: Evidence, seen: Seen) {
         // What we ourselves lack, or what a visitor does, is no evidence. What leads back here is no origin, whoever has to act.
         if matches!(seen, Seen::Bad(cause) if cause.side() != Side::Origin && cause != Cause::Loop) {
@@ -212,7 +212,7 @@ impl Origin {
         }
     }
 
-    /// A visitor got something good of it, which took so long. That a file came says nothing of pages.
+    /// A visitor got something good from it, and how long that took. That a file came says nothing of pages.
     pub fn answered(&self, class: Class, took: Duration, by: Evidence) {
         if class == Class::Page {
             self.signs.page(clock::instant());
@@ -291,7 +291,7 @@ impl Origin {
         wrong
     }
 
-    /// Takes note of the verdict on one of the key pages.
+    /// Records the verdict on one of the key pages.
     pub(super) fn note_page(&self, path: &str, bad: Option<Cause>, all: &[String]) {
         let mut pages = lock(&self.pages);
         pages.keep(all);
@@ -302,7 +302,7 @@ impl Origin {
     pub(super) fn follow(&self, candidate: &Arc<[IpAddr]>) {
         self.name.follow(candidate);
         self.pool.clear();
-        tracing::info!(site = %self.site, origin = %self.identity.url, addresses = ?candidate, "origin moved, its name is followed");
+        tracing::info!(site = %self.site, origin = %self.identity.url, addresses = ?candidate, "origin moved, following its name");
     }
 
     /// Who it is that does not answer in time.

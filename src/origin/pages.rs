@@ -12,7 +12,7 @@ impl Pages {
         self.0.retain(|(path, _)| pages.contains(path));
     }
 
-    /// Takes note of a page's verdict; `None`: it is good.
+    /// Records a page's verdict; `None`: it is good.
     pub(super) fn note(&mut self, path: &str, bad: Option<Cause>) {
         match self.0.iter_mut().find(|(known, _)| known == path) {
             Some((_, last)) => *last = bad,

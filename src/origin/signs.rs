@@ -49,12 +49,12 @@ impl Signs {
         self.page.load(Ordering::Relaxed) >= self.mark(then)
     }
 
-    /// One request of a check took so long.
+    /// How long one request of a check took.
     pub(super) fn took(&self, time: Duration) {
         self.usual.lock().unwrap_or_else(PoisonError::into_inner).observe(time);
     }
 
-    /// One request took so long, when nobody ended it.
+    /// How long one request took, if nobody cut it off.
     pub(super) fn takes(&self, time: Duration) {
         self.usual.lock().unwrap_or_else(PoisonError::into_inner).at_least(time);
     }

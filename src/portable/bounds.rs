@@ -30,7 +30,7 @@ pub enum Unfit {
     )]
     Bomb,
     /// The file is cut.
-    #[error("ends short; get the whole file again")]
+    #[error("ends early; get the whole file again")]
     Short,
     /// It is not what it says.
     #[error("is damaged; get the file again")]
@@ -53,7 +53,7 @@ pub enum Unfit {
     #[error("is in the archive twice; unpack the archive yourself and import the folder")]
     Twice,
     /// More files than a site has.
-    #[error("is one of more than five million; import the archive in parts")]
+    #[error("is beyond the limit of five million files; import the archive in parts")]
     TooMany,
     /// The archive is packed more than once.
     #[error("is an archive within an archive; unpack the outer one yourself and import what comes out")]
@@ -67,7 +67,7 @@ pub enum Unfit {
     #[error("has header fields that cannot be read; get the file again")]
     Fields,
     /// Its content is not what its digest says.
-    #[error("is not what its digest says; export it again")]
+    #[error("does not match its digest; export it again")]
     Digest,
 }
 

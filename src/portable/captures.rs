@@ -139,7 +139,7 @@ fn run(
 }
 
 impl Survey {
-    /// Takes note of one record.
+    /// Records one record.
     #[expect(clippy::too_many_arguments, reason = "one record, and all who have a say in it")]
     fn record(
         &mut self,

@@ -63,7 +63,7 @@ pub enum ExportError {
     #[error("{} is not empty; name another place, or say --force to replace it", .0.display())]
     Exists(PathBuf),
     /// Something is there that no export made.
-    #[error("{} is a folder that no export has made: it is not replaced; name another place", .0.display())]
+    #[error("{} was not made by an export, so it is not replaced; name another place", .0.display())]
     NotOurs(PathBuf),
     /// The snapshot could not be read.
     #[error("the snapshot could not be read")]

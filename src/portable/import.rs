@@ -70,7 +70,7 @@ pub struct Imported {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Nothing of it can be read.
-    #[error("{} is no folder, tar, WARC or WACZ file", .0.display())]
+    #[error("{} is not a folder, tar, WARC or WACZ file", .0.display())]
     Unknown(PathBuf),
     /// A part of the archive was refused.
     #[error("\"{entry}\" {why}")]
@@ -81,7 +81,7 @@ pub enum ImportError {
         why: Unfit,
     },
     /// It has nothing of the site.
-    #[error("it has no pages of {wanted}, but of: {found}; name the host with --host")]
+    #[error("it contains no pages of {wanted}, only of: {found}; name the host with --host")]
     OtherHosts {
         /// The hosts that were looked for.
         wanted: String,
@@ -89,7 +89,7 @@ pub enum ImportError {
         found: String,
     },
     /// It has nothing at all.
-    #[error("it has no pages that can be stored{0}")]
+    #[error("it contains no pages that can be stored{0}")]
     Nothing(String),
     /// A later version made it.
     #[error("it was exported by a later version (manifest version {0}); update, and import again")]
@@ -289,7 +289,7 @@ fn finish(ask: &Import<'_>, now: Now, staging: Staging, mut done: Imported) -> R
     match learned {
         Ok(learned) => staging.note_addresses(&serde_json::to_value(&learned).unwrap_or_default()),
         Err(error) => {
-            tracing::warn!(%error, "what an import tells of the site's addresses could not be read")
+            tracing::warn!(%error, "could not read an import's list of addresses")
         }
     }
     let report = serde_json::to_value(&done).unwrap_or_default();

@@ -64,7 +64,7 @@ impl Nginx {
         Nginx { inside: format!("/_katahai-{snapshot}"), ..Nginx::default() }
     }
 
-    /// Takes note of a page in the first round.
+    /// Records a page in the first round.
     pub(super) fn survey(&mut self, page: &Page) {
         let Some((map, address)) = address(page) else { return };
         let fold = short(&format!("{map:?}{}", String::from_utf8_lossy(&address.to_ascii_lowercase())));

@@ -31,7 +31,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Takes note of a page in the first round: what all of them share.
+    /// Records a page in the first round: what all of them share.
     pub(super) fn survey(&mut self, page: &Page) {
         if page.class == Class::Redirect {
             return;

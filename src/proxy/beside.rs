@@ -38,7 +38,7 @@ impl Proxy {
             let way = Way { lookup, allowance, beside };
             let asked = proxy.ask_origin(&proxy.table(), &site, &mut ask, request, &visit, way).await;
             if let Err(failure) = asked {
-                tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "late page was not to be had");
+                tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "could not fetch a late page");
             }
             drop(leave);
         });

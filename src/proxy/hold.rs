@@ -17,7 +17,7 @@ use crate::http::{Body, body};
 
 /// Bytes of answers that are held back, of all sites together.
 const ALL: u64 = 64 << 20;
-/// Of each answer so much may be held back in any case: a verdict on its beginning takes that.
+/// How much of each answer may be held back in any case: a verdict on its beginning needs that.
 const OF_EACH: u64 = 64 << 10;
 
 /// The memory for answers that are held back. Where none is left, an answer is held back no further: it is judged by its
@@ -44,7 +44,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Takes so much that `len` bytes may be held; says whether there was room.
+    /// Reserves what it takes to hold `len` bytes; says whether there was room.
     fn cover(&mut self, len: u64) -> bool {
         let more = len.saturating_sub(OF_EACH).saturating_sub(self.bytes);
         let left = &self.room.0;

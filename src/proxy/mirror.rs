@@ -24,7 +24,7 @@ use crate::verdict::{Character, Look, Uniform};
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
 
-/// A page that nobody wanted for so long is left to the disk: it keeps its snapshot from being retired.
+/// How long a page that nobody wants stays in memory: it keeps its snapshot from being retired.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// Pages that are wanted again and again, of all sites, within a bound of bytes.
@@ -301,7 +301,7 @@ impl Mirror {
         let (snapshot, page) = match snapshot.find(wanted) {
             Ok(page) => (snapshot.clone(), page?),
             Err(error) => {
-                tracing::error!(site = %self.site, key = wanted, %error, "snapshot cannot be read, older one is used");
+                tracing::error!(site = %self.site, key = wanted, %error, "snapshot cannot be read, using an older one");
                 self.store.as_ref()?.find_older(wanted, &snapshot.id())?
             }
         };

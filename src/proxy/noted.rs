@@ -18,7 +18,7 @@ use crate::visits::Got;
 use crate::watch::{Mark, Weight};
 
 impl Trial<'_> {
-    /// Notes that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
+    /// Records how long a good answer took: for its origin, and for the page if somebody waited who could have had a copy.
     pub(super) fn answered(&self, origin: &Origin, took: Duration) {
         origin.answered(class_of(self.ask.key()), took, self.by());
         if self.beside.is_nothing() || !self.speaks() {

@@ -26,7 +26,7 @@ use crate::tasks;
 const IN_MEMORY: usize = 64 << 10;
 /// Bytes of all bodies that are kept in memory. Beyond that every body goes to its file at once.
 const ALL_IN_MEMORY: u64 = 64 << 20;
-/// Bytes of one body that are kept. A larger one is passed on as it comes once so much of it is there.
+/// Bytes of one body that are kept. A larger one is passed on as it arrives, once this much of it is there.
 const KEPT: u64 = 64 << 20;
 /// Bytes of all bodies that are kept in files.
 const ALL_KEPT: u64 = 1 << 30;
@@ -156,7 +156,7 @@ impl Kept {
         match self.flush().await {
             Ok(()) => More::Left,
             Err(error) => {
-                tracing::debug!(%error, "what a visitor sends cannot be kept, it is passed on as it comes");
+                tracing::debug!(%error, "cannot spool a request body, passing it on as it arrives");
                 More::Short
             }
         }

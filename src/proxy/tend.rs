@@ -69,7 +69,7 @@ async fn run(site: Weak<Site>) {
     }
 }
 
-/// Takes note of the pages that the crawl of a new snapshot has found to be removed.
+/// Records the pages that the crawl of a new snapshot has found to be removed.
 fn taken_out(site: &Site, known: &mut Option<SnapshotId>) {
     let Some((of, at, addresses)) = site.mirror.addresses() else { return };
     if known.replace(of) == Some(of) {
@@ -148,7 +148,7 @@ async fn doubt(site: &Site, now: Now) {
     let Some(pages) = site.watch.doubt.take() else { return };
     if let Err(failure) = key_pages(site, now).await {
         if is_of_the_answer(failure.cause) {
-            tracing::warn!(site = %site.config.name, error = %failure, "what a crawl has found is so: the site is not there");
+            tracing::warn!(site = %site.config.name, error = %failure, "the crawl was right: this is not the site");
             site.watch.raise(failure.cause, clock::now());
         }
         return;

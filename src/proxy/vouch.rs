@@ -103,7 +103,7 @@ impl Vouch {
         if let Some(since) = since.filter(|_| before.is_some()) {
             let pages = site.cache.forget_since(since);
             if pages > 0 {
-                tracing::info!(site = %site.config.name, snapshot = %id, pages, "cached pages are dropped: they came after what is known to be the site");
+                tracing::info!(site = %site.config.name, snapshot = %id, pages, "dropping cached pages that are newer than the last good copy");
             }
         }
     }

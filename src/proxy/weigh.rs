@@ -32,9 +32,9 @@ use crate::verdict::{
 };
 use crate::visits::Got;
 
-/// The beginning of a page without a copy is waited for so long, once its first bytes have come.
+/// How long to wait for more of a page that has no copy, after its first bytes.
 const SHORT: Duration = Duration::from_millis(100);
-/// What is bad by its head is looked at so long for what it is.
+/// How long to read an answer whose head is bad, to find out what it is.
 const CLOSER: Duration = Duration::from_millis(50);
 /// A suspicion that was cleared is not raised again within the same so many seconds.
 const CLEARED: u64 = 60;
@@ -425,7 +425,7 @@ impl Trial<'_> {
                 return Err(self.bad(finding));
             }
             let (cause, why) = (finding.cause.code(), &finding.why);
-            tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer passed, the site stands");
+            tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "passed a doubtful answer, the site is well");
             self.site.trusted.add(print);
         }
         self.good(parts);

@@ -261,7 +261,7 @@ struct Answering {
     body: Body,
     own: Arc<Flow>,
     step: Step,
-    /// What the body gave, and there is no room for yet.
+    /// What the body gave, for which there is no room yet.
     held: Option<Piece>,
     /// What is left of the body, if it is known. At its end no room is needed.
     left: Option<u64>,

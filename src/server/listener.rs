@@ -131,7 +131,7 @@ pub fn bind_tcp(addresses: &[SocketAddr]) -> Result<Vec<Listener>, BindError> {
             let only_v6 = address.port() != 0 && addresses.contains(&apart);
             match bind_one(address, only_v6) {
                 Err(error) if is_without_ipv6(&error, address) => {
-                    tracing::warn!(%address, "this machine has no IPv6, listening on IPv4 alone");
+                    tracing::warn!(%address, "this machine has no IPv6, listening on IPv4 only");
                     bind_one(apart, false).map_err(|source| BindError::Tcp { address: apart, source })
                 }
                 outcome => outcome.map_err(|source| BindError::Tcp { address, source }),

@@ -20,7 +20,7 @@ const SHARDS: usize = 16;
 /// Who has just come may still be in the TLS handshake, or its first byte on the way.
 const NEWCOMER: Duration = Duration::from_secs(1);
 
-/// When nobody could make room, it is not looked again for so long: in a flood every newcomer would walk the roll.
+/// How long to wait before looking again when nobody could make room: in a flood every newcomer would walk the roll.
 const CROWDED: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]

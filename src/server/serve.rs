@@ -206,7 +206,7 @@ impl<S: Service> Session<S> {
             Ok(response) => response,
             Err(_) => {
                 self.shared.counters.panics.add();
-                tracing::error!(peer = %self.conn.peer, "a request panicked, it was answered with 500");
+                tracing::error!(peer = %self.conn.peer, "a request panicked, answered it with 500");
                 broken()
             }
         };
@@ -305,7 +305,7 @@ pub(super) fn poll_body(
 ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
     let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *body).poll_frame(cx)));
     polled.unwrap_or_else(|_| {
-        tracing::error!("an answer's body panicked, it was broken off");
+        tracing::error!("an answer's body panicked, broke the answer off");
         *body = Body::Empty;
         Poll::Ready(Some(Err("the body panicked".into())))
     })

@@ -154,7 +154,7 @@ fn size(headers: &HeaderMap) -> usize {
 pub(super) struct Piece {
     bytes: Bytes,
     flow: Option<Arc<Flow>>,
-    /// What is counted as unread, until all of it has been taken: so long the memory is held.
+    /// What is counted as unread until all of it has been taken: the memory is held until then.
     counted: usize,
 }
 

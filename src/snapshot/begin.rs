@@ -127,7 +127,7 @@ impl Store {
         Ok((self.stage(now.wall, kind, Some(&course), lock)?, Begun::New))
     }
 
-    /// Takes note of a full disk.
+    /// Records a full disk.
     fn full(&self, error: StageError) -> BeginError {
         if matches!(error, StageError::Full) {
             self.inner.blobs.ledger.set_full(true);
@@ -175,7 +175,7 @@ impl Store {
             Ok(Some(_lock)) => inner.clean(kept.as_ref()),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(site = inner.site, error = %error, "could not look after an unfinished snapshot");
+                tracing::warn!(site = inner.site, error = %error, "could not clean up an unfinished snapshot");
             }
         }
     }

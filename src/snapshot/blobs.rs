@@ -217,7 +217,7 @@ impl Blobs {
         let mut known = locked(&self.damaged);
         if known.insert(*id) && known.len() <= LOGGED {
             let last = if known.len() == LOGGED { "; more are not logged" } else { "" };
-            tracing::warn!(blob = %id, damage = %damage, "found a damaged body in the snapshots{last}");
+            tracing::warn!(blob = %id, damage = %damage, "found a damaged body{last}");
         }
         drop(known);
         locked(&self.proven).remove(id);

@@ -70,7 +70,7 @@ pub(super) fn collect(state_dir: &Path, blobs: &Blobs) -> io::Result<Collection>
         Ok(collection) => Ok(collection),
         Err(Stop::Io(error)) => Err(error),
         Err(Stop::Withheld(why)) => {
-            tracing::warn!(why, "unused bodies are kept for now");
+            tracing::warn!(why, "keeping unused bodies for now");
             Ok(Collection::Withheld(why))
         }
     }
@@ -141,7 +141,7 @@ impl Collector<'_> {
                 return Err(Stop::Withheld(format!("snapshot {id} is being removed")));
             }
             Err(ManifestError::Damaged(damage)) => {
-                tracing::warn!(site, %id, %damage, "the bodies of a damaged snapshot cannot be told");
+                tracing::warn!(site, %id, %damage, "cannot tell which bodies a damaged snapshot uses");
                 return Ok(());
             }
             Err(e @ (ManifestError::Version(_) | ManifestError::Io { .. })) => {
@@ -166,7 +166,7 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Removes a batch, except what has come to life since. `None`: the lock was not to be had.
+    /// Removes a batch, except what has come to life since. `None`: the lock could not be taken.
     fn remove(&mut self, batch: &mut Vec<BlobId>) -> Result<Option<(u64, u64)>, Stop> {
         if batch.is_empty() {
             return Ok(Some((0, 0)));
@@ -209,7 +209,7 @@ impl Collector<'_> {
     }
 }
 
-/// Whether the lock was to be had within [`TRIES`] times [`APART`]. Not waited for without end: its holder may be a
+/// Whether the lock could be taken within [`TRIES`] times [`APART`]. The wait has an end: its holder may be a
 /// stopped process.
 fn lock_patiently(lock: &fs::File) -> io::Result<bool> {
     for _ in 0..TRIES {

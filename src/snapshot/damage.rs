@@ -49,7 +49,7 @@ pub enum Damage {
         found: u64,
     },
     /// A body's file has other content.
-    #[error("blob {0} does not have the content that its name says")]
+    #[error("the content of blob {0} does not match its name")]
     BlobContent(BlobId),
     /// The disk cannot read a body's file.
     #[error("blob {0} cannot be read from the disk")]

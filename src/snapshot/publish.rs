@@ -134,7 +134,7 @@ impl Staging {
     pub fn describe(&self, character: &serde_json::Value) {
         let place = self.shared.dir().join(CHARACTER);
         if let Err(error) = disk::write_atomic(&place, character.to_string().as_bytes()) {
-            tracing::warn!(site = self.store.site(), %error, "could not keep what a crawl has learned");
+            tracing::warn!(site = self.store.site(), %error, "could not save what the crawl learned");
         }
     }
 
@@ -142,7 +142,7 @@ impl Staging {
     pub fn note_addresses(&self, addresses: &serde_json::Value) {
         let place = self.shared.dir().join(ADDRESSES);
         if let Err(error) = disk::write_atomic(&place, addresses.to_string().as_bytes()) {
-            tracing::warn!(site = self.store.site(), %error, "could not keep what a crawl has learned of addresses");
+            tracing::warn!(site = self.store.site(), %error, "could not save what the crawl learned about addresses");
         }
     }
 

@@ -171,7 +171,7 @@ fn field(rest: &mut Reader, notes: &mut Notes) -> Option<()> {
     Some(())
 }
 
-/// Takes note of a tagged field. One of another length is a later version's, and passed over as an unknown one is.
+/// Records a tagged field. One of another length is a later version's, and passed over as an unknown one is.
 fn note(tag: u16, bytes: &[u8], notes: &mut Notes) {
     match (tag, bytes) {
         (TEXT, &[a, b, c, d]) => notes.text = Some(u32::from_le_bytes([a, b, c, d])),

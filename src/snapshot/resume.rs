@@ -30,7 +30,7 @@ use crate::disk::{self, Journal, Syncer};
 /// What a staging's folder says about itself when it can be taken up.
 pub(super) const COURSE: &str = "course";
 
-/// A staging that nobody has taken up for so long is removed when the store is opened.
+/// A staging that nobody has resumed for this long is removed when the store is opened.
 const ABANDONED: Duration = Duration::from_secs(7 * 86_400);
 
 /// The longest text of a course, in bytes.

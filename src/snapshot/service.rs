@@ -25,7 +25,7 @@ pub enum ServiceError {
     #[error("there is no snapshot {0}; `katahai snapshot list` shows those that are there")]
     NoSuch(SnapshotId),
     /// It cannot be served.
-    #[error("snapshot {id} cannot be read, so it is not put in service")]
+    #[error("snapshot {id} cannot be read, so it was not put in service")]
     Unreadable {
         /// Which one.
         id: SnapshotId,
@@ -88,7 +88,7 @@ impl Inner {
 }
 
 impl Store {
-    /// Takes note of what other processes have published, decided or removed since. Blocks, for a few small reads.
+    /// Records what other processes have published, decided or removed since. Blocks, for a few small reads.
     ///
     /// # Errors
     /// When the folder cannot be read; what was in service stays.
@@ -123,7 +123,7 @@ impl Store {
         };
         let chosen = chosen?;
         if self.current().is_none_or(|current| current.id() != chosen.id()) {
-            tracing::warn!(site = inner.site, id = %chosen.id(), why, "the newest good snapshot is put in service");
+            tracing::warn!(site = inner.site, id = %chosen.id(), why, "putting the newest good snapshot in service");
         }
         Some(chosen)
     }
@@ -273,7 +273,7 @@ impl Store {
         self.serve(Arc::clone(&snapshot));
         // The pointer has the word already; should this fail, `retain` does it.
         if let Err(error) = self.release(*id) {
-            tracing::warn!(place = %place.display(), error = %error, "could not take away the mark of a held snapshot");
+            tracing::warn!(place = %place.display(), error = %error, "could not clear the hold on a snapshot");
         }
         Ok(snapshot)
     }

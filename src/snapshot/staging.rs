@@ -183,7 +183,7 @@ impl Shared {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a full disk.
+    /// Records a full disk.
     pub(super) fn noted<T>(&self, done: Result<T, StageError>) -> Result<T, StageError> {
         if matches!(done, Err(StageError::Full)) {
             self.full.store(true, Ordering::Relaxed);
@@ -321,7 +321,7 @@ impl Shared {
         used.lock.unlock()?;
         noted?;
         self.blobs.rewritten(&[id]);
-        tracing::info!(blob = %id, "a damaged body was written again");
+        tracing::info!(blob = %id, "rewrote a damaged body");
         Ok(())
     }
 

@@ -134,7 +134,7 @@ impl Writer {
         self.blobs.truncate(mark.blobs);
     }
 
-    /// Leaves out what was added under these keys. The journal still has it: a crawl that is gone on with comes to the same.
+    /// Leaves out what was added under these keys. The journal still has it: a crawl that is resumed comes to the same.
     pub(super) fn leave_out(&mut self, keys: &HashSet<&str>) {
         let hashes: HashSet<u128> = keys.iter().map(|key| format::key_hash(key)).collect();
         self.entries.retain(|entry| !hashes.contains(&entry.hash));

@@ -99,7 +99,7 @@ pub enum TlsError {
     #[error("\"{0}\" is neither a host name nor an address")]
     Name(String),
     /// TLS cannot be set up at all.
-    #[error("could not set TLS up")]
+    #[error("could not set up TLS")]
     SetUp(#[source] rustls::Error),
 }
 

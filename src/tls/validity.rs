@@ -27,7 +27,7 @@ pub enum Standing {
     NotYet,
     /// It holds, and there is time left.
     Good,
-    /// It holds, for so long.
+    /// It is valid, and for how long.
     Soon(Duration),
     /// It is over.
     Over,

@@ -6,7 +6,7 @@
 //! The door remembers few paths, and only hashes under a key of this process: of the path, and of the visitors'
 //! addresses. They are never written, and newer ones take their places.
 
-/// Paths that wait at one door. A flood of guesses pushes out whatever waits, which then begins anew; it does not touch
+/// Paths that wait at one door. A flood of guesses pushes out whatever waits, which then starts over; it does not touch
 /// the list.
 const PLACES: usize = 256;
 /// So many visitors open the door at once.

@@ -24,7 +24,7 @@ const FIRST_LINE: &str = "katahai visits 2";
 /// Of version 1.
 const FIRST_LINE_1: &str = "katahai visits 1";
 const CHECK: &str = "check ";
-/// A path's line is at most so long, in bytes.
+/// How long a path's line may be, in bytes.
 const LINE: usize = LONGEST + DAYS * 11 + 10;
 
 /// Why a list cannot be read.

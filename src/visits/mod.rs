@@ -82,7 +82,7 @@ impl Visits {
             Ok(None) => {}
             Err(error) => {
                 let file = visits.file.display();
-                tracing::warn!(site, %file, %error, "the list of visited pages cannot be read, a new one is begun");
+                tracing::warn!(site, %file, %error, "the list of visited pages cannot be read, starting a new one");
             }
         }
         visits
@@ -185,7 +185,7 @@ impl Visits {
         self.queried.load(Relaxed)
     }
 
-    /// Takes note of the queries that the current snapshot has. What visitors ask for with other parameters is not
+    /// Records the queries that the current snapshot has. What visitors ask for with other parameters is not
     /// remembered.
     pub fn know_queries(&self, keys: impl Iterator<Item = String>) {
         let shapes = keys.filter_map(|key| self.shape(&key));

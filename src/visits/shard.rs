@@ -258,7 +258,7 @@ impl Counts {
     }
 }
 
-/// Moves the first `kept` entries to the end, and begins the others anew.
+/// Moves the first `kept` entries to the end, and resets the others.
 fn shift<T: Default>(days: &mut [T; DAYS], kept: usize) {
     days.rotate_right(DAYS - kept);
     for day in &mut days[..DAYS - kept] {

@@ -12,7 +12,7 @@ use crate::failure::Cause;
 const MOST: usize = 4096;
 /// The wait before a bad page is asked for again, first; each further bad answer doubles it,
 const FIRST: Duration = Duration::from_secs(1);
-/// up to this while it is bad for not so long: whoever mends a page sees it live soon,
+/// up to this while it has not been bad for long: whoever mends a page sees it live soon,
 const SOON: Duration = Duration::from_secs(10);
 /// then up to a thirtieth of the time for which it has been bad, but never beyond this.
 const LATE: Duration = Duration::from_secs(60);

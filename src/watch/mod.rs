@@ -322,7 +322,7 @@ impl Watch {
         self.bad.load(Ordering::Relaxed)
     }
 
-    /// Takes note of the site's state, see [`Reported::observe`]. Why it is not well, its pages say if `cause` does not.
+    /// Records the site's state, see [`Reported::observe`]. Why it is not well, its pages say if `cause` does not.
     pub fn observe(&self, state: State, cause: Option<Cause>, now: Now) -> Option<Change> {
         let mut inner = self.inner();
         let of_pages = match state {

@@ -47,7 +47,7 @@ impl Removed {
     }
 }
 
-/// Reads them; none if there is no such file. Blocks.
+/// Reads them; none if the file does not exist. Blocks.
 ///
 /// # Errors
 /// When it cannot be read, or says something else.

@@ -98,7 +98,7 @@ impl Default for Reported {
 }
 
 impl Reported {
-    /// Takes note of the state as it is; `Some` if it is another one than before. A cause that changes meanwhile is no
+    /// Records the state as it is; `Some` if it is another one than before. A cause that changes meanwhile is not a
     /// change of state.
     pub fn observe(&mut self, state: State, cause: Option<Cause>, now: Now) -> Option<Change> {
         let from = *self;

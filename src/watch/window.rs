@@ -29,7 +29,7 @@ struct Answer {
 pub struct Window(VecDeque<Answer>);
 
 impl Window {
-    /// Takes note of a page's answer: good, or bad and why.
+    /// Records a page's answer: good, or bad and why.
     pub fn note(&mut self, page: u64, bad: Option<Cause>, now: Instant) {
         if let Some(at) = self.0.iter().position(|answer| answer.page == page) {
             self.0.remove(at);

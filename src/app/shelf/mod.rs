@@ -95,7 +95,7 @@ pub enum Refusal {
         reasons: Vec<String>,
     },
     /// Neither snapshot has the page.
-    #[error("neither snapshot has the page {0}")]
+    #[error("neither snapshot contains the page {0}")]
     NoPage(String),
     /// The store.
     #[error(transparent)]
@@ -114,7 +114,7 @@ pub enum Refusal {
 /// What a refusal comes down to, for exit codes and statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// There is no such thing.
+    /// It does not exist.
     Absent,
     /// The state of things forbids it.
     Conflict,
@@ -194,7 +194,7 @@ pub fn answer(store: &Store, ask: &Ask, now: Now) -> Result<Value, Refusal> {
         Ask::Pin { id, pinned } => {
             let id = named(id)?;
             store.pin(&id, *pinned)?;
-            tracing::info!(site = store.site(), %id, pinned, "operator pinned a snapshot or let it go");
+            tracing::info!(site = store.site(), %id, pinned, "operator pinned or unpinned a snapshot");
             Ok(json!({ "id": id, "pinned": pinned }))
         }
         Ask::Remove { id } => {

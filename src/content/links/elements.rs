@@ -68,7 +68,7 @@ pub(super) fn matters(name: &str) -> bool {
         || PAINT.contains(&name)
 }
 
-/// Takes note of what an element leads to.
+/// Records what an element leads to.
 pub(super) fn read(found: &mut Found, tag: &str, attributes: &Attributes, deeper: usize) {
     for (name, value) in attributes {
         if let Some(kind) = kind_of(tag, name) {

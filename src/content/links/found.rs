@@ -31,7 +31,7 @@ impl Found {
         self.page
     }
 
-    /// Takes note of an address.
+    /// Records an address.
     pub(super) fn push(&mut self, url: &str, need: Need) {
         let url = url.trim();
         if !url.is_empty() && self.page.links.len() < MAX_LINKS {
@@ -39,14 +39,14 @@ impl Found {
         }
     }
 
-    /// Takes note of another name of the page.
+    /// Records another name of the page.
     pub(super) fn alias(&mut self, url: &str) {
         if self.page.aliases.len() < MAX_ALIASES {
             self.page.aliases.push(url.trim().to_owned());
         }
     }
 
-    /// Takes note of a form, which the fields that follow belong to.
+    /// Records a form, which the fields that follow belong to.
     pub(super) fn form(&mut self, action: Option<&str>, method: Option<&str>) {
         let is_get = method.is_none_or(|method| !method.trim().eq_ignore_ascii_case("post"));
         self.in_form = is_get && self.page.forms.len() < MAX_FORMS;
@@ -55,7 +55,7 @@ impl Found {
         }
     }
 
-    /// Takes note of a field of the form.
+    /// Records a field of the form.
     pub(super) fn field(&mut self, name: Option<&str>) {
         let form = self.page.forms.last_mut().filter(|form| self.in_form && form.names.len() < MAX_FIELDS);
         if let (Some(form), Some(name)) = (form, name.filter(|name| !name.is_empty())) {
@@ -63,7 +63,7 @@ impl Found {
         }
     }
 
-    /// Takes note of a `<base>`: the first counts.
+    /// Records a `<base>`: the first counts.
     pub(super) fn base(&mut self, href: Option<&str>) {
         let href = href.map(|href| href.trim().to_owned()).filter(|href| !href.is_empty());
         self.page.base = self.page.base.take().or(href);

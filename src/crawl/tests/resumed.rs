@@ -1,4 +1,4 @@
-//! A crawl that is interrupted is gone on with, as if nothing had been.
+//! A crawl that is interrupted is resumed, as if nothing had been.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -12,7 +12,7 @@ const HEADER: usize = 128 * 1024;
 const TRAILER: usize = 8;
 
 enum At {
-    /// In a member's header, of which so much has come.
+    /// In a member's header, with how much of it has come.
     Header(Vec<u8>),
     /// In its data.
     Data(Box<Decompress>),

@@ -30,7 +30,7 @@ pub(super) struct Layer {
     end: End,
 }
 
-/// Whether the coded data has come to its end.
+/// Whether the coded data has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     /// No.

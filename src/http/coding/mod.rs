@@ -108,10 +108,10 @@ pub fn clean(headers: &mut HeaderMap) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// It is not what its coding says.
-    #[error("the body is packed wrongly or ends short")]
+    #[error("the body does not match its content coding, or ends early")]
     Damaged,
     /// It grows beyond measure.
-    #[error("the body unpacks to far more than it is")]
+    #[error("the body expands to far more than its size")]
     Bomb,
 }
 

@@ -35,7 +35,7 @@ const OLDER: usize = 10;
 #[derive(Debug, thiserror::Error)]
 pub enum Unexplained {
     /// It is no address.
-    #[error("\"{0}\" is no address: write it whole, such as https://www.example.jp/about")]
+    #[error("\"{0}\" is not an address: write it whole, such as https://www.example.jp/about")]
     NoUrl(String),
     /// Nobody serves that host.
     #[error("no site has the host \"{host}\"; there are: {}", known.join(", "))]

@@ -75,7 +75,7 @@ impl Wire {
         }
     }
 
-    /// Takes note of the fault of this moment: [`Wire::hang`] ends with the next one.
+    /// Records the fault of this moment: [`Wire::hang`] ends with the next one.
     pub fn mark(&mut self) {
         self.moved.mark_unchanged();
     }

@@ -4,7 +4,8 @@
 //! A page that the site could not give today is as good as it was yesterday. One that the site says does not exist may
 //! be a slip: it goes when the next good crawl hears the same. One that has turned into a login or a redirect
 //! to another site is carried, too, until so many good crawls have heard the same that it is the site's word. One that is
-//! refused by its status (401, 403) is taken back: it goes, as a missing one does, when two good crawls have heard so.
+//! refused by its status (401, 403) is taken back: it goes, as a missing one does, when two good crawls have heard so. A file
+//! that is suddenly empty is believed by then, too: a disk that was full leaves such files.
 //! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
 
 use super::admission::{self, Refusal};
@@ -34,6 +35,8 @@ pub(super) enum Heard {
     Missing,
     /// 410: gone for good.
     Gone,
+    /// A file that had something in it is empty.
+    Emptied,
     /// Something else came in its place, or nothing.
     Turned(Turn),
 }
@@ -97,6 +100,7 @@ impl Heard {
             | Heard::Unwanted(_)
             | Heard::Unasked(_)
             | Heard::Private(_)
+            | Heard::Emptied
             | Heard::Turned(Turn::Elsewhere | Turn::Login | Turn::Other(_)) => None,
         }
     }
@@ -109,6 +113,9 @@ impl Heard {
             Heard::Unwanted(why) | Heard::Unasked(why) | Heard::Private(why) => (why.code(), why.sentence()),
             Heard::Missing => (Refusal::NotFound.code(), Refusal::NotFound.sentence()),
             Heard::Gone => (Refusal::Gone.code(), Refusal::Gone.sentence()),
+            Heard::Emptied => {
+                ("emptied", "It is empty, and was not: the next good crawl says whether that is meant.")
+            }
             Heard::Turned(turn) => (turn.code(), turn.sentence()),
         }
     }
@@ -136,6 +143,7 @@ pub(super) fn heard(old: &Page, fates: &Fates, robots_unreadable: bool) -> Heard
             Leads::Nowhere => Heard::Turned(Turn::Other(Refusal::RedirectLoop.code())),
             Leads::Lost(_, fate) => lost(fate, robots_unreadable, true),
         },
+        Fate::Stored(stored) if stored.empty && old.len > 0 && old.class == Class::Asset => Heard::Emptied,
         Fate::Stored(stored) => {
             let less = |text: u32| stored.text.is_some_and(|now| now < text / 2);
             let is_login = stored.login && old.notes.text.is_some_and(less);
@@ -165,6 +173,7 @@ fn lost(fate: &Fate, robots_unreadable: bool, redirected: bool) -> Heard {
             | Heard::Private(_)
             | Heard::Missing
             | Heard::Gone
+            | Heard::Emptied
             | Heard::Turned(_)) => heard,
         },
     }
@@ -219,13 +228,17 @@ pub(super) fn fortune(old: &Page, heard: Heard) -> Fortune {
         Fortune::Carried(Notes { text, missed, carried: carried.saturating_add(1) })
     };
     let believed = old.notes.carried >= BELIEVED;
+    let missed = old.notes.missed.saturating_add(1);
     match heard {
         Heard::Anew => Fortune::Replaced,
         Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fortune::Gone,
         _ if is_private(old) => Fortune::Gone,
-        Heard::Missing | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) => {
-            let missed = old.notes.missed.saturating_add(1);
-            if missed >= MISSED { Fortune::Gone } else { carried(missed) }
+        Heard::Missing | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) if missed >= MISSED => {
+            Fortune::Gone
+        }
+        Heard::Emptied if missed >= MISSED => Fortune::Replaced,
+        Heard::Missing | Heard::Emptied | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) => {
+            carried(missed)
         }
         Heard::Turned(Turn::Elsewhere) if believed => Fortune::Replaced,
         Heard::Turned(Turn::Login) if believed => Fortune::Gone,
@@ -265,7 +278,7 @@ mod tests {
     const ONCE: Fortune = Fortune::Carried(Notes { carried: 1, ..NEW });
 
     fn stored(text: u32, login: bool) -> Fate {
-        Fate::Stored(Stored { is_page: true, text: Some(text), likeness: 0, login })
+        Fate::Stored(Stored { is_page: true, text: Some(text), login, ..Stored::default() })
     }
 
     #[test]
@@ -330,6 +343,22 @@ mod tests {
         // A page with a form, or a wall that is known as one, may be anything.
         for fate in [Fate::Refused(Refusal::LoginPage), Fate::Wrong("bot-wall")] {
             assert_eq!(became(once, &[("/a", fate)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
+        }
+    }
+
+    #[test]
+    fn a_file_is_empty_when_two_crawls_say_so() {
+        let is = |empty: bool| [("/a", Fate::Stored(Stored { empty, ..Stored::default() }))];
+        let once = Notes { missed: 1, carried: 1, ..NEW };
+        for (class, len, notes, empty, expected) in [
+            (Class::Asset, 9, NEW, true, Fortune::Carried(Notes { missed: 1, carried: 1, ..NEW })),
+            (Class::Asset, 9, once, true, Fortune::Replaced),
+            (Class::Asset, 9, once, false, Fortune::Replaced),
+            (Class::Asset, 0, NEW, true, Fortune::Replaced),
+            (Class::Page, 9, NEW, true, Fortune::Replaced),
+        ] {
+            let old = Page { len, ..page(class, notes) };
+            assert_eq!(fortune(&old, heard(&old, &fates(&is(empty)), false)), expected, "{len} {empty}");
         }
     }
 

@@ -87,9 +87,12 @@ impl Comparison {
                 }
             }
             Heard::Missing | Heard::Gone => self.turned.missing += 1,
-            Heard::Anew | Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) => {
-                return;
-            }
+            Heard::Anew
+            | Heard::Nothing
+            | Heard::Unwanted(_)
+            | Heard::Unasked(_)
+            | Heard::Private(_)
+            | Heard::Emptied => return,
         }
         self.turned.example.get_or_insert_with(|| old.key.clone());
     }
@@ -199,7 +202,7 @@ mod tests {
         let mut fates = Fates::default();
         let mut comparison = Comparison::new();
         for (i, (_, now, likeness, _)) in pages.iter().enumerate() {
-            let stored = Stored { is_page: true, text: Some(*now), likeness: *likeness, login: false };
+            let stored = Stored { is_page: true, text: Some(*now), likeness: *likeness, ..Stored::default() };
             fates.set(format!("/{i:03}").into(), Fate::Stored(stored));
         }
         for (i, (before, _, _, showed)) in pages.iter().enumerate() {

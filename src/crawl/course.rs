@@ -268,8 +268,8 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         self.drain().await?;
         for (key, page) in self.staged.rest() {
-            let stored =
-                Stored { is_page: page.class == Class::Page, text: page.notes.text, ..Stored::default() };
+            let (is_page, text, empty) = (page.class == Class::Page, page.notes.text, page.len == 0);
+            let stored = Stored { is_page, text, empty, ..Stored::default() };
             self.fates.set(key, Fate::Stored(stored));
         }
         let Some(current) = self.visitor.current.cloned() else { return Ok(()) };

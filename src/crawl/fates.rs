@@ -36,6 +36,8 @@ pub(super) struct Stored {
     pub(super) likeness: u64,
     /// Whether it asks for a password that its visitor has already.
     pub(super) login: bool,
+    /// Whether there is nothing in it.
+    pub(super) empty: bool,
 }
 
 /// The fates of all addresses, by their keys.

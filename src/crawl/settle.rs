@@ -130,14 +130,14 @@ impl<F: Fetch> Crawl<'_, F> {
         if let Some(lesson) = &findings.lesson {
             self.learning.page(lesson);
         }
-        let (text, login) = (page.notes.text, findings.login);
+        let (text, login, empty) = (page.notes.text, findings.login, page.len == 0);
         let likeness = findings.visible.map_or(0, |visible| visible.likeness);
         if came == Came::FromSite {
             self.visitor.staging.add(page)?;
         }
         self.report.text += u64::from(text.unwrap_or(0));
         self.addresses.note(&item.key, &findings);
-        self.end(&item.key, Fate::Stored(Stored { is_page, text, likeness, login }));
+        self.end(&item.key, Fate::Stored(Stored { is_page, text, likeness, login, empty }));
         if follow {
             self.follow(item, findings);
         }

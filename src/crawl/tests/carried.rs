@@ -46,6 +46,24 @@ async fn a_page_that_is_gone_goes_and_one_that_is_missing_goes_the_second_time()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_is_suddenly_empty_is_believed_the_second_time() {
+    let mut site = Changing::new().await;
+    site.says("/s.css", || file("text/css", ""));
+    assert_eq!(site.again().await.broken(), [""; 0]);
+    assert_eq!((site.crawled.body("/s.css").as_str(), site.notes("/s.css")), ("body{}", Some((1, 1))));
+    assert_eq!(site.carried(), list(&[("emptied", 1)]));
+    site.says("/s.css", || file("text/css", "p{}"));
+    assert_eq!(site.again().await.broken(), [""; 0]);
+    assert_eq!((site.crawled.body("/s.css").as_str(), site.notes("/s.css")), ("p{}", Some((0, 0))));
+    site.says("/s.css", || file("text/css", ""));
+    for expected in ["p{}", "", ""] {
+        assert_eq!(site.again().await.broken(), [""; 0]);
+        assert_eq!(site.crawled.body("/s.css"), expected);
+    }
+    assert_eq!(site.notes("/s.css"), Some((0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crawl_that_is_not_good_does_not_count_for_what_is_missing() {
     let mut site = Changing::new().await;
     site.says("/2", || status(404));

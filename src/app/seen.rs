@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::running::Running;
 use super::shelf::is_gated;
 use super::{App, chain};
+use crate::crawl::Report;
 use crate::proxy::Site;
 use crate::snapshot::{SnapshotId, Store, rfc3339};
 use crate::tasks;
@@ -34,6 +35,8 @@ pub(super) struct Seen {
     /// What the operator should look after.
     pub(super) troubles: Vec<Trouble>,
     carried: Option<(SnapshotId, Option<Carried>)>,
+    /// What `robots.txt` meant for the newest one.
+    robots: Option<(SnapshotId, Option<String>)>,
 }
 
 /// A snapshot that does not serve by itself.
@@ -70,6 +73,11 @@ impl Seen {
         self.carried.as_ref().and_then(|(_, carried)| carried.as_ref())
     }
 
+    /// What `robots.txt` meant for the newest snapshot, if it forbids the whole site.
+    pub(super) fn robots(&self) -> Option<&str> {
+        self.robots.as_ref().and_then(|(_, robots)| robots.as_deref())
+    }
+
     /// Looks. Blocks. `before` is what was seen last.
     fn look(store: &Store, before: &Seen, ended: u64) -> Seen {
         let mut troubles = Vec::new();
@@ -93,6 +101,12 @@ impl Seen {
             (_, Some(id)) => Some((id, store.report(&id).as_ref().and_then(carried))),
             (_, None) => None,
         };
+        let newest = list.iter().map(|summary| summary.id).max();
+        let robots = match (&before.robots, newest) {
+            (Some((of, robots)), Some(id)) if *of == id => Some((id, robots.clone())),
+            (_, Some(id)) => Some((id, store.report(&id).and_then(robots))),
+            (_, None) => None,
+        };
         Seen {
             at: Some(clock::instant()),
             ended,
@@ -101,8 +115,14 @@ impl Seen {
             pinned: list.iter().filter(|s| s.pinned).map(|s| s.id.to_string()).collect(),
             troubles,
             carried,
+            robots,
         }
     }
+}
+
+/// What a crawl's report says of `robots.txt`.
+fn robots(report: Value) -> Option<String> {
+    serde_json::from_value::<Report>(report).ok()?.of_robots()
 }
 
 /// What a crawl's report says of what it carried over, by the reasons.
@@ -194,6 +214,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_report_says_of_robots_is_read() {
+        let forbid = json!({ "robots": "found", "robots_forbid": { "obeyed": true } });
+        assert!(robots(forbid).is_some_and(|said| said.contains("only key pages")));
+        for report in [json!({ "robots": "found" }), json!({}), json!(null), json!({ "robots_forbid": 1 })] {
+            assert_eq!(robots(report.clone()), None, "{report}");
+        }
+    }
 
     #[test]
     fn what_a_report_says_of_carried_pages_is_read() {

@@ -81,6 +81,8 @@ pub struct SiteStatus {
     pub pinned: Vec<String>,
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
+    /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
+    pub robots: Option<String>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -277,6 +279,7 @@ impl App {
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
             troubles: troubles(site, &seen),
+            robots: seen.robots().map(str::to_owned),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
     }

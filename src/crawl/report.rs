@@ -220,9 +220,12 @@ impl Report {
         }
     }
 
-    /// What `robots.txt` meant for this copy, if it forbids the whole site.
+    /// What `robots.txt` meant for this copy, if it forbids the whole site. Where no page could be had either, that is the news.
     pub fn of_robots(&self) -> Option<String> {
         let Forbidden { obeyed } = self.robots_forbid?;
+        if self.robots == UNREADABLE && self.counts.pages == 0 {
+            return None;
+        }
         let says = if self.robots == UNREADABLE { "cannot be read, which forbids" } else { "forbids" };
         Some(match obeyed {
             false => {
@@ -326,8 +329,16 @@ mod tests {
             ("found", true, "robots.txt forbids the whole site: only key pages"),
         ] {
             (report.robots, report.robots_forbid) = (robots.into(), Some(Forbidden { obeyed }));
+            report.counts.pages = 1;
             let said = report.of_robots().unwrap();
-            assert!(said.starts_with(expected), "{said}");
+            assert!(said.starts_with(expected) && said.contains("mirror.robots"), "{said}");
+            report.counts.pages = 0;
+            let is_news = report.of_robots().is_some();
+            assert_eq!(
+                is_news,
+                robots == "found",
+                "a site that answers nothing says nothing by its robots.txt"
+            );
         }
         report.counts.private = 3;
         report.refuse(Refusal::Varies, "/a", None, None);

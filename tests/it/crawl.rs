@@ -1,7 +1,7 @@
 //! The crawler as the site sees it: an anonymous and polite visitor who comes to an end, and brings home only what
 //! may be shown to everybody.
 
-use crate::support::faults::Refuse;
+use crate::support::faults::{Refuse, Status};
 use crate::support::fixture::{self, MIRRORED};
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
 
@@ -177,4 +177,49 @@ async fn a_snapshot_without_its_key_pages_is_not_published() {
     })
     .await;
     assert_eq!(edge.snapshot_id().await, good);
+}
+
+#[tokio::test]
+async fn what_was_decided_about_robots_txt_is_known_after_a_restart() {
+    let origin = fixture::shop().await;
+    origin.page("/robots.txt", Page::new("text/plain", "User-agent: *\nDisallow: /\n"));
+    let mut edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    let first = async |edge: &Edge, args: &[&str]| {
+        let said = edge.cli(args).await;
+        said.out.lines().next().unwrap_or_default().to_owned()
+    };
+    let taken = "robots.txt forbids the whole site; the copy is taken all the same (mirror.robots)";
+    let told = async |edge: &Edge| {
+        let line = first(edge, &["status"]).await;
+        (line == format!("shop: {taken}")).then_some(())
+    };
+    eventually("the decision in the first line", secs(10), async || told(&edge).await).await;
+    assert_eq!(first(&edge, &["snapshot", "take"]).await, taken);
+    origin.fail(Refuse).await;
+    edge.restart().await;
+    eventually("the decision after a restart", secs(10), async || told(&edge).await).await;
+    // it is the newest snapshot's decision, not the last crawl's that brought none
+    origin.fail(Status(503)).await;
+    let line = first(&edge, &["snapshot", "take"]).await;
+    assert!(!line.contains("robots"), "{line}");
+}
+
+#[tokio::test]
+async fn an_unreadable_robots_txt_is_told_and_not_where_nothing_is_readable() {
+    let origin = fixture::shop().await;
+    origin.page("/robots.txt", Page::html("oops").status(500));
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    let taken =
+        "shop: robots.txt cannot be read, which forbids the whole site; the copy is taken all the same";
+    let told = async || edge.cli(&["status"]).await.out.starts_with(taken).then_some(());
+    eventually("the decision in the first line", secs(60), told).await;
+    let origin = Origin::start().await;
+    origin.fail(Status(503)).await;
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    let said = edge.cli(&["snapshot", "take"]).await;
+    assert!(!said.out.contains("robots"), "{}", said.out);
+    let status = edge.cli(&["status"]).await;
+    assert!(!status.out.contains("robots"), "{}", status.out);
+    assert_eq!(edge.crawl().await["last"]["robots"], serde_json::Value::Null);
 }

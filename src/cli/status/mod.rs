@@ -48,7 +48,7 @@ fn plain(status: &Value, language: Language) -> String {
     let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n") };
     // Before everything else: whether the copy is what the site's owner wanted.
     let robots = each(&status["sites"]).filter_map(|site| {
-        let said = site["crawl"]["last"]["robots"].as_str()?;
+        let said = site["robots"].as_str()?;
         Some(format!("{}: {}\n", text(&site["name"]), printable(said)))
     });
     let robots: String = robots.collect();

@@ -77,7 +77,7 @@ pub struct Ask {
 }
 
 /// What [`Ask::wishes`] keeps.
-static WISHES: [HeaderName; 10] = [
+static WISHES: [HeaderName; 11] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_NONE_MATCH,
@@ -88,6 +88,7 @@ static WISHES: [HeaderName; 10] = [
     header::ACCEPT_LANGUAGE,
     header::COOKIE,
     header::REFERER,
+    header::ORIGIN,
 ];
 
 /// The host that a request names, lower case, without a dot at its end (RFC 9110 section 4.2.3), and its port: from the target

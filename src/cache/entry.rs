@@ -227,7 +227,12 @@ impl Entry {
 
     /// Whether a request with these headers would have got this answer.
     pub fn matches(&self, ask: &HeaderMap) -> bool {
-        self.terms.selection.is_empty() || self.terms.selection.matches(ask)
+        self.terms.selection.matches(ask)
+    }
+
+    /// Whether it would, had the request come from another site's page or from none.
+    pub fn matches_but_for_origin(&self, ask: &HeaderMap) -> bool {
+        self.terms.selection.matches_but_for_origin(&self.headers, ask)
     }
 
     /// Whether the answer to one request may also be the answer to this one, which waited for it: what it would get
@@ -246,7 +251,7 @@ impl Entry {
     pub fn weight(&self) -> usize {
         let fields: usize = self.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + FIELD).sum();
         // the fields may be there twice
-        self.body.len() + 2 * fields + self.terms.selection.len() + OVERHEAD
+        self.body.len() + 2 * fields + self.terms.selection.weight() + OVERHEAD
     }
 }
 

@@ -24,9 +24,11 @@ impl SiteCache {
                 leader.stored(entry.clone());
                 Role::Came(entry)
             }
-            Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable => {
-                Role::Leader(leader)
-            }
+            Lookup::Stale(_)
+            | Lookup::Revalidate(_)
+            | Lookup::Otherwise(_)
+            | Lookup::Nothing(_)
+            | Lookup::Uncacheable => Role::Leader(leader),
         }
     }
 

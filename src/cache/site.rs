@@ -37,6 +37,9 @@ pub enum Lookup {
     /// Not to be given before the origin was asked: it says so, or the visitor does. If the origin fails,
     /// [`Entry::usable_stale`] tells whether it may be given all the same.
     Revalidate(Arc<Entry>),
+    /// Stored for others: the page of another site asks, or none does, and whether that may read it the origin has to be
+    /// asked. If that fails, it is a copy as any other.
+    Otherwise(Arc<Entry>),
     /// Not stored, and why.
     Nothing(Forward),
     /// Not stored, and the last answer could not be: do not wait for others who ask for it.
@@ -101,7 +104,11 @@ impl SiteCache {
         };
         let Some(entry) = page.variant(ask) else {
             let alone = self.inner.flights.is_alone(self.flight_key(key, ask, Some(&page)), now);
-            return if alone { Lookup::Uncacheable } else { Lookup::Nothing(Forward::VaryMiss) };
+            return match page.variant_but_for_origin(ask) {
+                Some(entry) => Lookup::Otherwise(entry.clone()),
+                None if alone => Lookup::Uncacheable,
+                None => Lookup::Nothing(Forward::VaryMiss),
+            };
         };
         let entry = entry.clone();
         match entry.freshness(now) {
@@ -249,6 +256,7 @@ pub(super) mod tests {
             Lookup::Fresh(e) => ("fresh", body(e)),
             Lookup::Stale(e) => ("stale", body(e)),
             Lookup::Revalidate(e) => ("revalidate", body(e)),
+            Lookup::Otherwise(e) => ("otherwise", body(e)),
             Lookup::Nothing(why) => (why.as_str(), String::new()),
             Lookup::Uncacheable => ("uncacheable", String::new()),
         }

@@ -18,6 +18,8 @@ use super::storable::Reason;
 const MAX_ENTRY: u64 = 16 << 20;
 /// Variants of one page; the oldest goes when there are more.
 const MAX_VARIANTS: usize = 8;
+/// Of them, those for one origin each: whoever makes up names of sites does not push the others out.
+const MAX_ORIGINS: usize = 4;
 /// After so many bytes stored, moka is made to catch up with its bound.
 const UNSETTLED: u64 = 1 << 20;
 /// Counters of changes. Pages that share one only lose a fetch under way to each other's changes.
@@ -109,16 +111,24 @@ impl Page {
         self.variants.iter().find(|entry| entry.matches(ask))
     }
 
+    /// The newest one for a request that is like it but for `Origin`.
+    pub(super) fn variant_but_for_origin(&self, ask: &HeaderMap) -> Option<&Arc<Entry>> {
+        self.variants.iter().find(|entry| entry.matches_but_for_origin(ask))
+    }
+
     /// The page with one entry more: it replaces those that it makes unreachable, and the oldest where they are many
     /// or weigh more than `most` together.
     fn with(site: &Arc<str>, key: &Key<'_>, entry: Arc<Entry>, older: &[Arc<Entry>], most: usize) -> Page {
         let mut weight = entry.weight();
+        let mut by_origin = usize::from(entry.terms().selection.is_by_origin());
         let mut variants = Vec::with_capacity(older.len() + 1);
         variants.push(entry.clone());
         for old in older {
-            let replaced =
-                entry.terms().selection.is_empty() || old.terms().selection == entry.terms().selection;
-            if !replaced && variants.len() < MAX_VARIANTS && weight + old.weight() <= most {
+            let replaced = entry.terms().selection.covers(&old.terms().selection);
+            let is_by_origin = old.terms().selection.is_by_origin();
+            let has_room = variants.len() < MAX_VARIANTS && !(is_by_origin && by_origin == MAX_ORIGINS);
+            if !replaced && has_room && weight + old.weight() <= most {
+                by_origin += usize::from(is_by_origin);
                 weight += old.weight();
                 variants.push(old.clone());
             }
@@ -275,8 +285,17 @@ mod tests {
             store(&site, &key, &[("accept-language", &language)], &answer, b"x", t).unwrap();
         }
         assert_eq!(site.inner.page("shop", &key).unwrap().variants.len(), MAX_VARIANTS);
+        for n in 0..100 {
+            let origin = format!("https://{n}.example");
+            store(&site, &key, &[("origin", &origin)], FRESH, b"x", t).unwrap();
+        }
+        let kept = site.inner.page("shop", &key).unwrap();
+        let by_origin = kept.variants.iter().filter(|entry| entry.terms().selection.is_by_origin()).count();
+        assert_eq!((kept.variants.len(), by_origin), (MAX_VARIANTS, MAX_ORIGINS));
+        assert_eq!(look(&site, &key, &[("accept-language", "x-99")], t), found("fresh", "x"));
         // an answer for everybody makes the others unreachable
-        store(&site, &key, &[], FRESH, b"all", t).unwrap();
+        let all = [FRESH, &[("access-control-allow-origin", "*")]].concat();
+        store(&site, &key, &[], &all, b"all", t).unwrap();
         assert_eq!(look(&site, &key, &[("accept-language", "x-99")], t), found("fresh", "all"));
         assert_eq!(site.inner.page("shop", &key).unwrap().variants.len(), 1);
     }

@@ -16,7 +16,47 @@ const MAX_VALUES: usize = 4096;
 
 /// The fields that an answer was chosen by, with the values of the request that got it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection(Box<[(HeaderName, Value)]>);
+pub struct Selection {
+    fields: Box<[(HeaderName, Value)]>,
+    origin: ByOrigin,
+}
+
+/// Whose scripts may read an answer that does not say that it depends on `Origin`. Many servers that look at it do not say so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum ByOrigin {
+    /// Everybody's, or `Vary` says it.
+    #[default]
+    Any,
+    /// It was given to a request that named no origin: what one that does would get, nobody knows.
+    Unnamed,
+    /// It was given to a request that named this one: other sites' scripts may be refused it, or allowed.
+    Named(Box<[u8]>),
+}
+
+impl ByOrigin {
+    fn of(answer: &HeaderMap, ask: &HeaderMap) -> ByOrigin {
+        match ask.get(ORIGIN) {
+            _ if is_for_all_origins(answer) => ByOrigin::Any,
+            None => ByOrigin::Unnamed,
+            Some(origin) => ByOrigin::Named(origin.as_bytes().into()),
+        }
+    }
+
+    fn matches(&self, ask: &HeaderMap) -> bool {
+        match self {
+            ByOrigin::Any => true,
+            ByOrigin::Unnamed => !ask.contains_key(ORIGIN),
+            ByOrigin::Named(own) => ask.get(ORIGIN).is_some_and(|origin| origin.as_bytes() == &**own),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            ByOrigin::Any | ByOrigin::Unnamed => 0,
+            ByOrigin::Named(own) => own.len(),
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
@@ -38,7 +78,7 @@ pub enum Unselectable {
 impl Selection {
     /// What `answer` was chosen by among the fields of `ask`. An encoded answer counts as chosen by
     /// `Accept-Encoding`, also where its origin forgot to say so: the next visitor may not understand the coding. One that
-    /// allows the very site that asked counts as chosen by `Origin` likewise: other sites' scripts are refused it (Fetch,
+    /// does not allow all sites counts as chosen by `Origin` likewise: other sites' scripts would be refused it (Fetch,
     /// "CORS protocol and HTTP caches").
     ///
     /// # Errors
@@ -62,36 +102,52 @@ impl Selection {
         if encoded && !fields.iter().any(|(name, _)| *name == ACCEPT_ENCODING) {
             fields.push((ACCEPT_ENCODING, Value::of(&ACCEPT_ENCODING, ask)));
         }
-        if allows_who_asked(answer, ask) && !fields.iter().any(|(name, _)| *name == ORIGIN) {
-            let value = Value::of(&ORIGIN, ask);
-            bytes += value.len();
-            fields.push((ORIGIN, value));
-        }
+        let says_origin = fields.iter().any(|(name, _)| *name == ORIGIN);
+        let origin = if says_origin { ByOrigin::Any } else { ByOrigin::of(answer, ask) };
+        bytes += origin.len();
         if fields.len() > MAX_FIELDS || bytes > MAX_VALUES {
             return Err(Unselectable::TooWide);
         }
         fields.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
-        Ok(Selection(fields.into()))
+        Ok(Selection { fields: fields.into(), origin })
     }
 
     /// Whether a request with these headers would have got the same answer. Allocates nothing.
     pub fn matches(&self, ask: &HeaderMap) -> bool {
-        self.0.iter().all(|(name, value)| value.is_of(name, ask))
+        self.origin.matches(ask) && self.fields.iter().all(|(name, value)| value.is_of(name, ask))
+    }
+
+    /// The same but for `Origin`: the body is the same, and whose scripts may read it is another matter. Where `Vary` says
+    /// that it depends on it, so may the body, unless all sites are allowed.
+    pub fn matches_but_for_origin(&self, answer: &HeaderMap, ask: &HeaderMap) -> bool {
+        let but_for = |name: &HeaderName| *name == ORIGIN && is_for_all_origins(answer);
+        self.fields.iter().all(|(name, value)| but_for(name) || value.is_of(name, ask))
+    }
+
+    /// Whether no request that `other` is for is left, where this is newer.
+    pub fn covers(&self, other: &Selection) -> bool {
+        let is_wider =
+            self.fields.is_empty() && (self.origin == ByOrigin::Any || self.origin == other.origin);
+        is_wider || self == other
+    }
+
+    /// Whether it is for requests that named one certain origin.
+    pub fn is_by_origin(&self) -> bool {
+        matches!(self.origin, ByOrigin::Named(_))
     }
 
     /// Whether it depends on this field.
     pub fn depends_on(&self, field: &HeaderName) -> bool {
-        self.0.iter().any(|(name, _)| name == field)
-    }
-
-    /// Whether every request gets this answer.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.fields.iter().any(|(name, _)| name == field)
     }
 
     /// Hashes what `ask` says in the fields that count here: equal for requests that get the same answer.
     pub fn hash_values(&self, ask: &HeaderMap, hasher: &mut impl Hasher) {
-        for (name, _) in &self.0 {
+        if self.origin != ByOrigin::Any {
+            hasher.write(ask.get(ORIGIN).map_or(&[][..], http::HeaderValue::as_bytes));
+            hasher.write_u8(u8::from(ask.contains_key(ORIGIN)));
+        }
+        for (name, _) in &self.fields {
             hasher.write(name.as_str().as_bytes());
             hasher.write_u8(0xff);
             if *name == ACCEPT_ENCODING {
@@ -106,15 +162,15 @@ impl Selection {
     }
 
     /// Its size in bytes, for the bound of the cache.
-    pub fn len(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum()
+    pub fn weight(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
+        fields.sum::<usize>() + self.origin.len()
     }
 }
 
-/// Whether an answer names the site of whose page the request came.
-fn allows_who_asked(answer: &HeaderMap, ask: &HeaderMap) -> bool {
-    let allowed = answer.get(ACCESS_CONTROL_ALLOW_ORIGIN);
-    allowed.is_some_and(|allowed| ask.get(ORIGIN).is_some_and(|origin| allowed == origin))
+/// Whether an answer allows the scripts of all sites.
+fn is_for_all_origins(answer: &HeaderMap) -> bool {
+    answer.get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|allowed| allowed == "*")
 }
 
 impl Value {
@@ -268,6 +324,72 @@ mod tests {
                 .unwrap();
         assert!(selection.matches(&map(&[("accept-encoding", "gzip")])));
         assert!(!selection.matches(&map(&[])));
+    }
+
+    #[test]
+    fn who_may_read_an_answer_is_asked_for_each_origin() {
+        let (one, two, fixed) = ("https://one.example", "https://two.example", "https://fixed.example");
+        let named = |origin: &str| match origin {
+            "" => map(&[]),
+            origin => map(&[("origin", origin)]),
+        };
+        // who asked, what was allowed, Vary, who asks then: whether that is the answer, and whether it is in an outage
+        for (asked, allowed, vary, asks, same, copy) in [
+            ("", "", "", "", true, true),
+            ("", "", "", one, false, true),
+            (one, "", "", one, true, true),
+            (one, "", "", two, false, true),
+            (one, "", "", "", false, true),
+            ("", "*", "", one, true, true),
+            (one, "*", "", two, true, true),
+            (one, "*", "", "", true, true),
+            (one, one, "", one, true, true),
+            (one, one, "", two, false, true),
+            (one, one, "", "", false, true),
+            ("", fixed, "", "", true, true),
+            ("", fixed, "", one, false, true),
+            (fixed, fixed, "", fixed, true, true),
+            ("null", "null", "", one, false, true),
+            (one, one, "origin", one, true, true),
+            (one, one, "origin", two, false, false),
+            ("", "", "origin", one, false, false),
+            ("", "", "origin", "", true, true),
+            (one, "*", "origin", two, false, true),
+        ] {
+            let mut answer = map(&[("vary", vary)]);
+            if !allowed.is_empty() {
+                answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_str(allowed).unwrap());
+            }
+            let (first, then) = (named(asked), named(asks));
+            let selection = Selection::of(&answer, &first).unwrap();
+            let case = format!("{asked:?} was allowed {allowed:?} ({vary:?}), then {asks:?}");
+            assert_eq!(selection.matches(&then), same, "{case}");
+            assert_eq!(selection.matches_but_for_origin(&answer, &then), copy, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_answer_covers_those_that_nobody_gets_any_more() {
+        let of = |allowed: &str, vary: &str, origin: Option<&str>| {
+            let ask: Vec<_> = origin.map(|origin| ("origin", origin)).into_iter().collect();
+            Selection::of(&map(&[("access-control-allow-origin", allowed), ("vary", vary)]), &map(&ask))
+                .unwrap()
+        };
+        let (all, unnamed, named) = (of("*", "", None), of("", "", None), of("", "", Some("https://a")));
+        let by_language = of("", "accept-language", None);
+        for (newer, older, covers) in [
+            (&all, &named, true),
+            (&all, &by_language, true),
+            (&unnamed, &by_language, true),
+            (&unnamed, &named, false),
+            (&unnamed, &all, false),
+            (&named, &unnamed, false),
+            (&named, &named, true),
+            (&by_language, &unnamed, false),
+        ] {
+            assert_eq!(newer.covers(older), covers, "{newer:?} and {older:?}");
+        }
+        assert!(named.is_by_origin() && !unnamed.is_by_origin() && !all.is_by_origin());
     }
 
     #[test]

@@ -143,7 +143,10 @@ impl Trial<'_> {
         }
         let key = site.cache.key(self.ask.tls(), self.ask.authority(), from);
         match site.cache.lookup(&key, &self.ask.wishes, now) {
-            Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry) => {
+            Lookup::Fresh(entry)
+            | Lookup::Stale(entry)
+            | Lookup::Revalidate(entry)
+            | Lookup::Otherwise(entry) => {
                 return entry.status().is_redirection().then(|| self.within(&url, entry.headers()))?;
             }
             Lookup::Nothing(_) | Lookup::Uncacheable => {}

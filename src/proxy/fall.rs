@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::judge::is_of_the_answer;
 use super::mirror::{self, Nearness, Ready};
@@ -65,7 +65,11 @@ async fn from_disk(
     match (fall, copies) {
         (Fall::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
             match site.mirror.open(page).await {
-                Ok((page, source)) => from_page(ask, (&page, nearness), source, cause),
+                Ok((page, source)) => {
+                    let mut outcome = from_page(ask, (&page, nearness), source, cause);
+                    allow_as(entry.as_deref().map(Entry::headers), outcome.response.headers_mut());
+                    outcome
+                }
                 // Damaged in every snapshot: whatever the cache has is better than nothing.
                 Err(error) => {
                     let cause = if descriptors::is_want_behind(&error) {
@@ -164,7 +168,25 @@ pub(super) fn from_entry(
 }
 
 fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
-    from_entry(ask, entry, now, CacheStatus::HitStale, (Answer::Stale, cause))
+    let mut outcome = from_entry(ask, entry, now, CacheStatus::HitStale, (Answer::Stale, cause));
+    let headers = outcome.response.headers_mut();
+    let allowed = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    if allowed.is_some_and(|allowed| allowed != "*" && Some(allowed) != ask.wishes.get(header::ORIGIN)) {
+        // it was another site's
+        headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    }
+    outcome
+}
+
+/// Lets the scripts of all sites read a copy that a crawler was given, who is no site's page, if the origin was seen to.
+fn allow_as(seen: Option<&HeaderMap>, headers: &mut HeaderMap) {
+    let all = seen.and_then(|seen| seen.get(header::ACCESS_CONTROL_ALLOW_ORIGIN)).filter(|all| *all == "*");
+    if let Some(all) = all
+        && !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, all.clone());
+    }
 }
 
 fn from_page(

@@ -74,7 +74,8 @@ impl Proxy {
         };
         let entry = match lookup {
             Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry) => Some(entry),
-            Lookup::Nothing(_) | Lookup::Uncacheable => None,
+            // A 304 does not say for sure who may read it: some servers leave those fields out.
+            Lookup::Otherwise(_) | Lookup::Nothing(_) | Lookup::Uncacheable => None,
         };
         let fetch = Fetch {
             site: site.clone(),

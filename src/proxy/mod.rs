@@ -407,6 +407,7 @@ fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
         None => Forward::Method,
         Some(Lookup::Fresh(_)) => Forward::Request,
         Some(Lookup::Stale(_) | Lookup::Revalidate(_)) => Forward::Stale,
+        Some(Lookup::Otherwise(_)) => Forward::VaryMiss,
         Some(Lookup::Nothing(why)) => *why,
         Some(Lookup::Uncacheable) => Forward::UriMiss,
     }

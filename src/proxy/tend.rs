@@ -191,7 +191,7 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
     let now = clock::now();
     let entry = match look_up(site, &asks, request.headers(), now) {
         Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),
-        Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
+        Some(Lookup::Otherwise(_) | Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
     };
     let standing = entry.as_ref().map(|entry| site.vouch.standing(site, entry));
     let found = match standing {

@@ -126,7 +126,12 @@ pub(super) fn found(
 ) -> (Found, Option<Arc<Entry>>) {
     if let (
         Mark::Gone { since, .. },
-        Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)),
+        Some(
+            Lookup::Fresh(entry)
+            | Lookup::Stale(entry)
+            | Lookup::Revalidate(entry)
+            | Lookup::Otherwise(entry),
+        ),
     ) = (mark, lookup)
         && entry.received().wall <= since.wall
     {
@@ -147,10 +152,19 @@ pub(super) fn found(
             stale(entry)
         }
         Some(Lookup::Fresh(entry)) => (Found::Fresh, Some(entry.clone())),
-        Some(Lookup::Stale(entry) | Lookup::Revalidate(entry)) if entry.usable_stale(now) => stale(entry),
-        Some(Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_) | Lookup::Uncacheable) | None => {
-            (Found::Nothing, None)
+        Some(Lookup::Stale(entry) | Lookup::Revalidate(entry) | Lookup::Otherwise(entry))
+            if entry.usable_stale(now) =>
+        {
+            stale(entry)
         }
+        Some(
+            Lookup::Stale(_)
+            | Lookup::Revalidate(_)
+            | Lookup::Otherwise(_)
+            | Lookup::Nothing(_)
+            | Lookup::Uncacheable,
+        )
+        | None => (Found::Nothing, None),
     }
 }
 

@@ -348,7 +348,90 @@ async fn an_answer_that_names_who_asked_is_for_those_alone() {
     origin.fail(Refuse).await;
     edge.until("down").await;
     assert_eq!(allowed(&one).await, (200, Some("https://one.example".to_owned())));
-    assert_eq!(allowed(&[("origin", "https://third.example")]).await, (503, None));
+    assert_eq!(allowed(&[("origin", "https://third.example")]).await, (200, None));
+    assert_eq!(allowed(&[]).await, (200, None));
+}
+
+/// A font as servers give it that look at who asks: nothing without `Origin`, and without `Vary`.
+fn font(allowed: impl Fn(Option<String>) -> Option<String> + Send + Sync + 'static) -> impl Fn(&Origin) {
+    let allowed = std::sync::Arc::new(allowed);
+    move |origin| {
+        let allowed = allowed.clone();
+        origin.make(move |asked| {
+            let font = Page::new("font/woff2", "wOF2 and so on").header("cache-control", "max-age=600");
+            (asked.path() == "/a.woff2").then(|| match allowed(asked.header("origin")) {
+                Some(origin) => font.header("access-control-allow-origin", &origin),
+                None => font,
+            })
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_file_kept_for_the_site_itself_is_asked_for_anew_for_another_sites_page() {
+    const SHOP: &str = "https://shop.example";
+    const THIEF: &str = "https://thief.example";
+    let allowed = |answer: &crate::support::Answer| {
+        (answer.status, answer.header("access-control-allow-origin").map(str::to_owned))
+    };
+    let given = |origin: &str| (200, Some(origin.to_owned()));
+    for (serve, shop, thief, asked, in_outage) in [
+        // the one that it knows
+        (
+            &font(|from| from.filter(|from| from == SHOP)) as &dyn Fn(&Origin),
+            given(SHOP),
+            (200, None),
+            3,
+            (200, None),
+        ),
+        // everybody, if he says that he is one
+        (&font(|from| from.map(|_| "*".to_owned())), given("*"), given("*"), 2, given("*")),
+        // nobody
+        (&font(|_| None), (200, None), (200, None), 3, (200, None)),
+    ] {
+        let origin = Origin::start().await;
+        serve(&origin);
+        let edge = before(&origin).await;
+        let ask = async |from: &str| match from {
+            "" => edge.get("/a.woff2").await,
+            from => edge.client().get_with("/a.woff2", &[("origin", from)]).await,
+        };
+        for _ in 0..2 {
+            assert_eq!(ask("").await.status, 200);
+            assert_eq!(allowed(&ask(SHOP).await), shop);
+            assert_eq!(allowed(&ask(THIEF).await), thief);
+        }
+        assert_eq!(origin.count("/a.woff2"), asked, "{shop:?} {thief:?}");
+        origin.fail(Refuse).await;
+        edge.until("down").await;
+        assert_eq!(allowed(&ask(SHOP).await), shop);
+        let answer = ask("https://new.example").await;
+        assert_eq!(allowed(&answer), in_outage);
+        answer.must_be(b"wOF2 and so on");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_a_crawl_may_be_read_by_all_if_the_origin_was_seen_to_let_them() {
+    let origin = fixture::shop().await;
+    const FONT: &str = "/fonts/harbour.woff2";
+    let page = origin.content(FONT).header("cache-control", "max-age=0");
+    origin.hide(FONT);
+    origin.make(move |asked| {
+        let page = page.clone();
+        (asked.path() == FONT).then(|| match asked.header("origin") {
+            Some(_) => page.header("access-control-allow-origin", "*"),
+            None => page,
+        })
+    });
+    let edge = Edge::start(Config::before(&origin.url())).await;
+    edge.until_snapshot().await;
+    let from = async |origin: &str| edge.client().get_with(FONT, &[("origin", origin)]).await;
+    assert_eq!(from("https://one.example").await.header("access-control-allow-origin"), Some("*"));
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let answer = from("https://two.example").await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{}", answer.cache_status());
 }
 
 #[tokio::test]

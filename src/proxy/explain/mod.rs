@@ -283,7 +283,13 @@ impl<'a> Sight<'a> {
     fn is_stored(&self) -> bool {
         matches!(
             self.lookup,
-            Some(Lookup::Fresh(_) | Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Nothing(_))
+            Some(
+                Lookup::Fresh(_)
+                    | Lookup::Stale(_)
+                    | Lookup::Revalidate(_)
+                    | Lookup::Otherwise(_)
+                    | Lookup::Nothing(_)
+            )
         )
     }
 

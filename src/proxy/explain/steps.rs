@@ -82,6 +82,16 @@ impl Sight<'_> {
                     age(entry)
                 ),
             ),
+            Some(Lookup::Otherwise(entry)) => (
+                format!(
+                    "The cache has it, {} old, for other sites' pages; the origin has to be asked whether this one may read it.",
+                    age(entry)
+                ),
+                format!(
+                    "キャッシュにありますが（{}経過）、別のサイトのページ用です。使う前にサーバーへの確認が必要です。",
+                    age(entry)
+                ),
+            ),
             Some(Lookup::Nothing(_)) => {
                 ("The cache does not have it.".to_owned(), "キャッシュにはありません。".to_owned())
             }

@@ -7,8 +7,10 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+mod stamp;
 mod trees;
 
+pub use stamp::Stamp;
 pub use trees::{make_dirs, scratch, sync_all_of};
 
 /// What files under way are called; a killed process leaves some, and [`sweep_staged`] removes them.

@@ -2,16 +2,16 @@
 //! fingerprints, the admin token): told by the system, or found out every few seconds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::reload::{Again, Refused};
 use super::{App, Source};
+use crate::disk::Stamp;
 use crate::{clock, tasks};
 
 /// Editors and scripts write in several steps; this long after the last one the file is read.
@@ -21,8 +21,6 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Folders that the system is asked to watch, at most: it has not endlessly many such watches. Files in others are looked at.
 const MOST_FOLDERS: usize = 512;
-/// A file that was written so short a time before it was looked at may be written again without another time of change.
-const TICK: Duration = Duration::from_secs(2);
 
 /// What is to be done when a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +46,6 @@ struct Held {
     stamp: Option<Stamp>,
     /// `None`: it could not be read.
     hash: Option<blake3::Hash>,
-}
-
-/// Which file it is, its size, and when it was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    changed: (i64, i64),
 }
 
 type Seen = HashMap<PathBuf, Held>;
@@ -161,7 +150,7 @@ async fn look(files: &[(PathBuf, Role)], before: &Seen) -> Option<Seen> {
     let now = clock::now().wall;
     tasks::blocking(move || {
         let held = |(path, known): (PathBuf, Option<Held>)| {
-            let stamp = stamp(&path, now);
+            let stamp = Stamp::of(&path, now);
             let held = known.filter(|held| stamp.is_some() && held.stamp == stamp);
             let held = held.unwrap_or_else(|| Held { stamp, hash: print(&path) });
             (path, held)
@@ -169,19 +158,6 @@ async fn look(files: &[(PathBuf, Role)], before: &Seen) -> Option<Seen> {
         files.into_iter().map(held).collect()
     })
     .await
-}
-
-/// What the file system says of a file, if that is old enough to be told from the next change.
-fn stamp(path: &Path, now: SystemTime) -> Option<Stamp> {
-    let meta = std::fs::metadata(path).ok()?;
-    let changed = (meta.ctime(), meta.ctime_nsec());
-    let age = clock::unix(now).checked_sub(u64::try_from(changed.0).ok()?)?;
-    (Duration::from_secs(age) > TICK).then(|| Stamp {
-        device: meta.dev(),
-        inode: meta.ino(),
-        size: meta.len(),
-        changed,
-    })
 }
 
 /// The hash of what a file holds; `None` if it cannot be read, or is none (a pipe can be read only once). Blocks.

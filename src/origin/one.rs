@@ -24,6 +24,7 @@ use super::{Tools, Trust};
 use crate::clock;
 use crate::config::ready::{self, OriginUrl};
 use crate::descriptors::Use;
+use crate::disk::Stamp;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
 
@@ -56,8 +57,10 @@ pub struct Origin {
     plain: Arc<str>,
     pub(super) tools: Tools,
     pub(super) tls: Option<Result<Trust, String>>,
-    /// What the trust anchor's file held when `tls` was made of it.
+    /// What the trust anchor's file held when `tls` was made of it,
     anchor: Option<blake3::Hash>,
+    /// and how the file was just before, as far as that can be relied on.
+    stamp: Option<Stamp>,
     pool: Arc<Pool>,
     seats: Arc<Seats>,
     /// Whether it is coming back: then its share is to be looked up.
@@ -95,6 +98,7 @@ pub enum Standing {
 impl Origin {
     /// An origin of which nothing is known yet. An unreadable trust anchor is kept as its failure: the process starts.
     pub fn new(site: Arc<str>, identity: Identity, tools: Tools) -> Origin {
+        let stamp = stamp_of(identity.ca.as_deref());
         let anchor = print_of(identity.ca.as_deref());
         let tls = identity.url.tls.then(|| (tools.client_tls)(identity.ca.as_deref(), &identity.pins));
         if let Some(Err(error)) = &tls {
@@ -108,6 +112,7 @@ impl Origin {
             plain: "".into(),
             tls,
             anchor,
+            stamp,
             pool: Arc::default(),
             seats: Arc::new(Seats::new(tools.in_flight)),
             health: Mutex::new(Health::new(Thresholds { fall: 1, rise: 1, ramp: Duration::ZERO })),
@@ -125,9 +130,11 @@ impl Origin {
     }
 
     /// Whether its trust in certificates is as its files are now: one that could not be read, or has been replaced,
-    /// is to be read again at the next reload.
+    /// is to be read again at the next reload. A file that was not touched since is not read for it.
     pub fn is_current(&self) -> bool {
-        !matches!(self.tls, Some(Err(_))) && self.anchor == print_of(self.identity.ca.as_deref())
+        let file = self.identity.ca.as_deref();
+        let is_as_it_was = || file.is_none() || self.stamp.is_some() && self.stamp == stamp_of(file);
+        !matches!(self.tls, Some(Err(_))) && (is_as_it_was() || self.anchor == print_of(file))
     }
 
     /// The Host header and server name for a visitor's host.
@@ -471,6 +478,10 @@ impl Origin {
 /// A file's content in short; `None` if there is none that can be read.
 fn print_of(file: Option<&Path>) -> Option<blake3::Hash> {
     file.and_then(|file| std::fs::read(file).ok()).map(|bytes| blake3::hash(&bytes))
+}
+
+fn stamp_of(file: Option<&Path>) -> Option<Stamp> {
+    file.and_then(|file| Stamp::of(file, clock::now().wall))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

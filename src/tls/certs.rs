@@ -21,6 +21,7 @@ use rustls::sign::CertifiedKey;
 
 use super::{Standing, TlsError, Validity, certificates, provider, read};
 use crate::config::ready::{Site, SiteTls};
+use crate::disk::Stamp;
 
 /// What visitors of a site with a problem get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,27 @@ struct Pair {
     key: Arc<CertifiedKey>,
     cert: PathBuf,
     validity: Option<Validity>,
+    of: Read,
+}
+
+/// Which files a pair was read from, and how they were just before. Thousands of sites' files are so not read again at every reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Read {
+    files: SiteTls,
+    /// `None` where the file system's word cannot be relied on.
+    stamps: Option<[Stamp; 2]>,
+}
+
+impl Read {
+    fn now(files: &SiteTls, now: SystemTime) -> Read {
+        let stamps = Stamp::of(&files.cert, now).zip(Stamp::of(&files.key, now));
+        Read { files: files.clone(), stamps: stamps.map(|(cert, key)| [cert, key]) }
+    }
+
+    /// Whether the same would be read now.
+    fn is_current(&self, now: &Read) -> bool {
+        self.stamps.is_some() && self == now
+    }
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +112,7 @@ impl Certs {
     }
 
     /// Reads them again. A site whose files are no good now, or worse than what it has (out of their dates, for fewer
-    /// of its hosts), keeps what worked last. New handshakes use what is loaded; open connections go on. Reads files: not
+    /// of its hosts), keeps what worked last. Files that are as they were are not read. New handshakes use what is loaded; open connections go on. Reads files: not
     /// for the event loop.
     pub fn reload(&self, sites: &[Arc<Site>], now: SystemTime) -> Vec<Problem> {
         let before = self.loaded.load();
@@ -100,9 +122,10 @@ impl Certs {
             let Some(files) = &site.tls else { continue };
             let last = before.by_site.get(&site.name).map(Arc::clone);
             let problem = |serving, error| Problem { site: Arc::clone(&site.name), serving, error };
-            let pair = match self.read_pair(files) {
+            let of = Read::now(files, now);
+            let known = last.as_ref().filter(|last| last.of.is_current(&of)).map(Arc::clone);
+            let pair = match known.map_or_else(|| self.read_pair(of).map(Arc::new), Ok) {
                 Ok(new) => {
-                    let new = Arc::new(new);
                     let serving = match last {
                         Some(last) if new.is_worse_than(&last, site, now) => (last, Serving::LastGood),
                         Some(_) | None => (Arc::clone(&new), Serving::Anyway),
@@ -140,7 +163,8 @@ impl Certs {
         dated
     }
 
-    fn read_pair(&self, files: &SiteTls) -> Result<Pair, TlsError> {
+    fn read_pair(&self, of: Read) -> Result<Pair, TlsError> {
+        let files = &of.files;
         let chain = certificates(&files.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|source| {
             let path = files.key.clone();
@@ -157,7 +181,7 @@ impl Certs {
             source,
         })?;
         let validity = key.end_entity_cert().ok().and_then(Validity::of);
-        Ok(Pair { key: Arc::new(key), cert: files.cert.clone(), validity })
+        Ok(Pair { key: Arc::new(key), cert: files.cert.clone(), validity, of })
     }
 
     /// Whether no site has a certificate.
@@ -240,5 +264,30 @@ impl Pair {
         let covers = |name| verify_server_name(&parsed, &name).is_ok();
         let hosts = site.hosts.iter().map(String::as_str);
         hosts.filter(|host| ServerName::try_from(*host).is_ok_and(|name| !covers(name))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{clock, disk};
+
+    #[test]
+    fn files_are_read_again_only_if_they_were_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = SiteTls { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+        let now = clock::now().wall;
+        let later = now + Duration::from_secs(60);
+        assert!(!Read::now(&files, later).is_current(&Read::now(&files, later)), "there are none");
+        for file in [&files.cert, &files.key] {
+            disk::write_atomic(file, b"a").unwrap();
+        }
+        let read = Read::now(&files, later);
+        assert!(read.is_current(&Read::now(&files, later)));
+        assert!(!Read::now(&files, now).is_current(&Read::now(&files, now)), "they were written just now");
+        disk::write_atomic(&files.key, b"b").unwrap();
+        assert!(!read.is_current(&Read::now(&files, later)));
     }
 }

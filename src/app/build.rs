@@ -6,17 +6,17 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::Parts;
-use crate::clock;
 use crate::config::Config;
 use crate::config::ready;
 use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
-use crate::origin::{FirstChecks, Judge, Origins, Tools, Trust};
+use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::{Garbage, Store};
 use crate::tasks;
 use crate::visits::Visits;
 use crate::watch::Watch;
+use crate::{clock, descriptors};
 
 /// Sites whose files are opened at the same time.
 const OPENED_AT_ONCE: usize = 16;
@@ -41,6 +41,7 @@ pub(super) fn tools(config: &Config) -> Tools {
         in_flight: config.limits.in_flight_per_origin,
         instance: Instance::new(),
         first: FirstChecks::default(),
+        room: Room::new(descriptors::limit()),
     }
 }
 
@@ -52,7 +53,12 @@ pub(super) fn same_tools(old: &Tools, config: &Config) -> Tools {
     if same {
         return old.clone();
     }
-    Tools { instance: old.instance.clone(), first: old.first.clone(), ..tools(config) }
+    Tools {
+        instance: old.instance.clone(),
+        first: old.first.clone(),
+        room: old.room.clone(),
+        ..tools(config)
+    }
 }
 
 /// The sites of this configuration. What `before` has of them goes on: a site that did not change as it is, a changed

@@ -72,14 +72,17 @@ pub fn start(origin: &Arc<Origin>, settings: Settings) -> tasks::Guard {
 
 async fn run(origin: &Weak<Origin>, settings: &Settings) {
     let Some(first) = origin.upgrade() else { return };
+    // Whether somebody waits for what the next check says.
+    let mut is_wanted = false;
     if first.standing() == super::Standing::Unproven {
         // Whoever meets with trouble, or waits for the first word, does not have to wait for the turn.
-        _ = tokio::time::timeout(first.tools.first.wait(), first.nudged.notified()).await;
+        is_wanted = tokio::time::timeout(first.tools.first.wait(), first.nudged.notified()).await.is_ok();
     }
     drop(first);
     let mut turn = 0_usize;
     loop {
         let Some(current) = origin.upgrade() else { return };
+        let place = current.tools.room.enter(is_wanted, &current.nudged).await;
         let extent = match current.state() {
             State::Unproven | State::Up => Extent::Turn(turn),
             State::Down { .. } | State::Trial { .. } => Extent::Whole,
@@ -88,6 +91,7 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         let begun = clock::instant();
         let limit = limit(current.state(), settings, typical(&current));
         let result = check(&current, settings, extent, limit).await;
+        drop(place);
         let before = current.state();
         let seen = note(&current, settings, result, (begun, limit));
         current.sweep(clock::instant());
@@ -96,18 +100,21 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         // From the beginning of one to that of the next: or a slow site that has to prove itself often takes too long to.
         let spent = clock::instant().saturating_duration_since(begun);
         wait = wait.saturating_sub(spent).max(BREATH.min(wait));
-        if current.share(clock::instant()) < 1.0 {
+        let is_coming_back = current.share(clock::instant()) < 1.0;
+        if is_coming_back {
             wait = wait.min((settings.ramp / STEPS).max(BREATH));
         }
         // A failed check asks for the next one soon only while that may still change the verdict.
         let falling = matches!(before, State::Up) && matches!(seen, Some(Seen::Bad(_)));
         let breath = if matches!(seen, Some(Seen::Bad(_))) { BREATH } else { REST }.min(wait);
         tokio::time::sleep(breath).await;
+        is_wanted = is_coming_back || matches!(current.state(), State::Trial { .. });
         if falling && current.standing() == super::Standing::Up {
+            is_wanted = true;
             continue;
         }
         let rest = wait.saturating_sub(breath);
-        _ = tokio::time::timeout(rest, current.nudged.notified()).await;
+        is_wanted |= tokio::time::timeout(rest, current.nudged.notified()).await.is_ok();
     }
 }
 
@@ -173,6 +180,7 @@ fn typical(origin: &Origin) -> Usual {
 /// Finds out beside the checks whether the origin answers at all if it is given all the time that there is. If so, it is slow, and the
 /// next checks wait for it.
 fn measure(origin: &Arc<Origin>, settings: &Settings) {
+    let Some(place) = origin.tools.room.try_enter() else { return };
     if origin.signs.measuring.swap(true, Ordering::Relaxed) {
         return;
     }
@@ -184,6 +192,7 @@ fn measure(origin: &Arc<Origin>, settings: &Settings) {
             origin.signs.takes(clock::instant().saturating_duration_since(begun));
         }
         origin.signs.measuring.store(false, Ordering::Relaxed);
+        drop(place);
     });
 }
 

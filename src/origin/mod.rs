@@ -17,6 +17,7 @@ mod one;
 mod pages;
 pub mod pool;
 mod probe;
+mod room;
 mod seats;
 pub mod select;
 mod sending;
@@ -40,6 +41,7 @@ pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
 pub use one::{Identity, Origin, Standing};
+pub use room::Room;
 use select::Candidate;
 pub use sending::{Class, Sending, Whom};
 use upload::Upload;
@@ -85,6 +87,8 @@ pub struct Tools {
     pub instance: Instance,
     /// When each is checked for the first time.
     pub first: FirstChecks,
+    /// How many checks run at the same time.
+    pub room: Room,
 }
 
 /// One origin in its place within a site.

@@ -1,7 +1,12 @@
 //! Many sites on one instance: what they cost grows as they do, nobody waits for all of them, and what is done for one leaves
 //! the others alone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use crate::support::fixture::{self, SEEN};
 use crate::support::process::cpu;
@@ -44,6 +49,45 @@ async fn what_they_cost_grows_no_faster_than_they_do() {
     let _alone = crate::support::turn::alone();
     let (few, many) = (cost_of(40).await, cost_of(400).await);
     assert!(many < few * 10 * 2, "40 sites: {few:?}, 400 sites: {many:?}");
+}
+
+/// A server that takes connections and never says a word; how many it has at the moment, and where.
+async fn mute() -> (Arc<AtomicUsize>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = open.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                while stream.read_u8().await.is_ok() {}
+                count.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (open, url)
+}
+
+/// The machine of an agency hangs, and with it all its sites but one: their checks all wait, and hold a connection each.
+#[tokio::test]
+async fn checks_that_hang_leave_room_for_visitors() {
+    const SILENT: u32 = 600;
+    let origin = Origin::start().await;
+    origin.page("/", Page::html("<html><body><h1>The page of the site that lives</h1></body></html>"));
+    let (open, url) = mute().await;
+    let silent = |n: u32| Site::bare(&format!("m{n}"), &format!("m{n}.test")).origin(&url);
+    let config = (0..SILENT).fold(Config::new(site(0, &origin)), |config, n| config.and(silent(n)));
+    let edge = Edge::start(config.with_descriptors(640)).await;
+    eventually("they hang", secs(60), async || (open.load(Ordering::SeqCst) >= 100).then_some(())).await;
+    let mut most = 0;
+    for _ in 0..400 {
+        let answer = edge.client().host("s0.test").get("/").await;
+        assert_eq!(answer.status, 200, "{:?}", answer.headers);
+        most = most.max(open.load(Ordering::SeqCst));
+    }
+    assert!(most < 300, "{most} connections to servers that say nothing");
 }
 
 /// Each crawl leaves the body of the page that was. The process removes them for all sites together, and none is left for the

@@ -62,6 +62,7 @@ pub struct Config {
     flags: Vec<String>,
     disk: Option<String>,
     clock: Option<String>,
+    descriptors: Option<u32>,
 }
 
 impl Config {
@@ -134,6 +135,18 @@ impl Config {
     pub fn clock_in(mut self, file: &std::path::Path) -> Config {
         self.clock = Some(file.display().to_string());
         self
+    }
+
+    /// Starts the process with so many file descriptors.
+    #[must_use]
+    pub fn with_descriptors(mut self, most: u32) -> Config {
+        self.descriptors = Some(most);
+        self
+    }
+
+    /// How many file descriptors the process may have, if not as many as this one.
+    pub fn descriptors(&self) -> Option<u32> {
+        self.descriptors
     }
 
     /// The file with the calendar, if the process has one of its own.

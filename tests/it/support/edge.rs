@@ -329,6 +329,11 @@ pub fn spawn(dir: &Path, config: &Config) -> Process {
         serve = Command::new("unshare");
         serve.args(["-m", "sh", "-c", mount, size]).arg(binary()).current_dir(dir).env("NO_COLOR", "1");
     }
+    if let Some(most) = config.descriptors() {
+        serve = Command::new("sh");
+        serve.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]).arg(binary());
+        serve.current_dir(dir).env("NO_COLOR", "1");
+    }
     if let Some(file) = config.clock() {
         let library = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1");
         assert!(

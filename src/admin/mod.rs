@@ -103,7 +103,6 @@ impl Api {
     }
 
     async fn metrics(&self) -> Response<Body> {
-        self.app.look_again().await;
         match self.app.metrics().await {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(message) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &message),

@@ -252,7 +252,8 @@ impl App {
     /// # Errors
     /// In words: a metric cannot be written as text.
     pub async fn metrics(self: &Arc<Self>) -> Result<String, String> {
-        self.look_at_coverage().await;
+        // each waits a moment for work beside: for both at once
+        tokio::join!(self.look_again(), self.look_at_coverage());
         let _one = self.scrape.lock().await;
         let app = self.clone();
         let written = tasks::blocking(move || {

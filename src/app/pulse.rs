@@ -25,7 +25,9 @@ pub(super) type Rings = Mutex<HashMap<Arc<str>, Ring>>;
 pub(super) async fn run(app: Weak<App>) {
     while let Some(app) = app.upgrade() {
         let now = clock::now();
-        app.beat(now);
+        // of thousands of sites that takes longer than an event loop may stand still
+        let beating = app.clone();
+        tasks::blocking(move || beating.beat(now)).await;
         if let Some(turn) = app.parts.garbage.turn(now.mono) {
             tasks::detached(tasks::blocking(move || turn.collect()));
         }

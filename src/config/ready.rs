@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use ipnet::IpNet;
 
 pub use super::asset_host::AssetHost;
@@ -12,6 +13,7 @@ pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
 pub use super::statuses::Statuses;
 use crate::fingerprint::Fingerprints;
+use crate::http::personal::{Personal, personal};
 
 /// Among a site's hosts: every host that no other site has.
 pub const ANY_HOST: &str = "*";
@@ -317,6 +319,12 @@ impl MirrorPrivate {
             MirrorPrivate::Always => "always",
             MirrorPrivate::Never => "never",
         }
+    }
+
+    /// Why an answer with these header fields is not for everybody, where it is left out for that. A cookie of somebody who
+    /// is logged in always is a reason; what is marked, only where marks count without asking twice.
+    pub fn refuses(self, response_headers: &HeaderMap) -> Option<Personal> {
+        personal(response_headers).filter(|said| self == MirrorPrivate::Never || !said.is_mark())
     }
 }
 

@@ -5,12 +5,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Hashes of one page.
 const MOST: usize = 256;
-/// Bits of the memory: 8 MiB. After five million hashes one in fifty new ones passes for known.
-const BITS: u64 = 1 << 26;
 
 /// The hashes of the texts and pictures of a page. Digits do not count: dates, prices and counters change by
 /// themselves.
-pub fn sketch(html: &[u8]) -> Vec<u64> {
+pub fn shingles(html: &[u8]) -> Vec<u64> {
     let mut hashes = Vec::new();
     // Each piece is a tag and the text that follows it.
     let mut hidden = false;
@@ -66,35 +64,6 @@ fn hash(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// What has been seen, by a kind of pages each for itself. Now and then something new passes for known, never the
-/// other way round.
-#[derive(Debug, Default)]
-pub struct Memory {
-    bits: Vec<u64>,
-}
-
-impl Memory {
-    /// Records a page, and says how much of it is new for its kind.
-    pub fn learn(&mut self, kind: &str, sketch: &[u64]) -> usize {
-        if self.bits.is_empty() {
-            self.bits = vec![0; (BITS / 64) as usize];
-        }
-        let kind = hash(kind.as_bytes());
-        sketch.iter().filter(|seen| self.set((*seen ^ kind).wrapping_mul(0x9E37_79B9_7F4A_7C15))).count()
-    }
-
-    /// Whether it was not set before.
-    fn set(&mut self, mark: u64) -> bool {
-        let mut new = false;
-        for bit in [mark % BITS, (mark >> 32).wrapping_mul(0x9E37_79B1) % BITS] {
-            let (word, mask) = (&mut self.bits[(bit / 64) as usize], 1 << (bit % 64));
-            new |= *word & mask == 0;
-            *word |= mask;
-        }
-        new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,33 +73,29 @@ mod tests {
     fn pages_that_differ_in_numbers_and_order_only_are_the_same() {
         let month =
             |n: u32| format!("<h1>Events {n}</h1><td>{n}<td>No events<a href=/m/{}>next month</a>", n + 1);
-        assert_eq!(sketch(month(1).as_bytes()), sketch(month(77).as_bytes()));
+        assert_eq!(shingles(month(1).as_bytes()), shingles(month(77).as_bytes()));
         let goods = ["Blue cup", "Red cup", "Green pot"].map(|name| format!("<li>{name}</li>"));
         let other = goods.iter().rev().cloned().collect::<String>();
-        assert_eq!(sketch(goods.concat().as_bytes()), sketch(other.as_bytes()));
-        let mut memory = Memory::default();
-        assert_eq!(memory.learn("a", &sketch(goods.concat().as_bytes())), 3);
-        assert_eq!(memory.learn("a", &sketch(other.as_bytes())), 0);
-        assert_eq!(memory.learn("b", &sketch(other.as_bytes())), 3);
+        assert_eq!(shingles(goods.concat().as_bytes()), shingles(other.as_bytes()));
     }
 
     #[test]
     fn texts_and_pictures_count_and_scripts_do_not() {
-        let count = |html: &str| sketch(html.as_bytes()).len();
+        let count = |html: &str| shingles(html.as_bytes()).len();
         assert_eq!(count("<p>one</p><p>two</p>"), 2);
         assert_eq!(count("<p>花見</p>"), 1);
         assert_eq!(count("<SCRIPT>if (a < b) { track('x1y') }</SCRIPT><style>p{color:red}</style>"), 0);
         assert_eq!(count("<img src='/p/1.jpg'><img class=x src=/p/2.jpg><IMG SRC=\"/p/1.jpg\">"), 2);
         assert_eq!(count(" 12 <b>3</b>-<i> </i>"), 0);
-        assert_eq!(sketch("<p>unlike</p>".repeat(3).as_bytes()).len(), 1);
+        assert_eq!(shingles("<p>unlike</p>".repeat(3).as_bytes()).len(), 1);
         let long = (0..2000).map(|n| format!("<p>{}</p>", "x".repeat(n + 3))).collect::<String>();
-        assert!(sketch(long.as_bytes()).len() <= MOST);
+        assert!(shingles(long.as_bytes()).len() <= MOST);
     }
 
     proptest! {
         #[test]
-        fn any_page_is_sketched(html in proptest::collection::vec(any::<u8>(), 0..400), tags in "[<>/a-z=\"' ]{0,200}") {
-            let _ = (sketch(&html), sketch(tags.as_bytes()));
+        fn any_page_has_shinglesed(html in proptest::collection::vec(any::<u8>(), 0..400), tags in "[<>/a-z=\"' ]{0,200}") {
+            let _ = (shingles(&html), shingles(tags.as_bytes()));
         }
     }
 }

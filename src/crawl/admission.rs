@@ -12,88 +12,18 @@
 //! A redirect to a login page is refused without a cookie too, unless it is a key page: a page that has moved
 //! behind a login is not in the copy, so that visitors get the holding page and not a login that cannot work.
 //!
-//! `private` and `no-store` (RFC 9111 sections 5.2.2.5 and 5.2.2.7) refuse an answer in an archive. The crawler, which can
-//! ask again, finds out whether everybody gets the same page (`private`). `no-cache` refuses nothing: it asks for
-//! validation, and a crawl fetches anew. One exception: PHP sends `no-store` with an expiry in 1981 by itself on
-//! each page of a site that begins a session. That is a default of the machine, not a word of the owner about the page;
-//! taken at its word, most small shops would have no copy at all.
+//! An answer that is marked as one visitor's own (`http::personal`) is refused in an archive. The crawler, which can ask
+//! again, finds out whether everybody gets the same page (`private`). `no-cache` refuses nothing: it asks for validation,
+//! and a crawl fetches anew.
 
-use http::header::{CACHE_CONTROL, EXPIRES, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
+use super::refusal::Refusal;
 use crate::config::ready::MirrorPrivate;
 use crate::content::links::Need;
 use crate::content::links::html::LoginForm;
-
-macro_rules! refusals {
-    ($($name:ident: $code:literal, $sentence:literal;)+) => {
-        /// Why something was not fetched or not stored. One row is the definition, the label and the sentence.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Refusal { $(#[doc = $sentence] $name,)+ }
-
-        impl Refusal {
-            /// Every reason, in the table's order.
-            pub const ALL: &'static [Refusal] = &[$(Refusal::$name,)+];
-
-            /// The stable code: in reports and logs.
-            pub fn code(self) -> &'static str { match self { $(Refusal::$name => $code,)+ } }
-
-            /// What it means, for the owner.
-            pub fn sentence(self) -> &'static str { match self { $(Refusal::$name => $sentence,)+ } }
-        }
-    };
-}
-
-refusals! {
-    // not fetched: the owner's word
-    Robots: "robots", "The site's robots.txt asks robots not to fetch it.";
-    Route: "route-off", "A route of the configuration says mirror = \"off\".";
-    Excluded: "excluded", "The configuration excludes it.";
-    NotIncluded: "not-included", "The configuration includes other parts of the site only.";
-    // not fetched: bounds
-    TooDeep: "too-deep", "It is more links away from a start page than max_depth.";
-    PageLimit: "page-limit", "The snapshot has max_pages pages.";
-    FileLimit: "file-limit", "The snapshot has as many files as one may have.";
-    RequisiteLimit: "requisite-limit", "Enough files have been asked for that pages are drawn with: more than a site of so many pages has.";
-    ByteLimit: "byte-limit", "The snapshot is as large as one may be.";
-    TooLong: "too-long", "The address is longer than a real one.";
-    Repeating: "repeating", "The address repeats itself: a link that grows.";
-    QueryBound: "query-bound", "Enough addresses with these parameters have been fetched.";
-    CalendarBound: "calendar-bound", "Enough pages of this calendar have been fetched.";
-    NothingNew: "nothing-new", "Enough pages of its kind have been fetched, and they show nothing new any more.";
-    Action: "action", "Following the link would do something.";
-    TooManyHops: "too-many-hops", "It is at the end of a chain of redirects or imports without end.";
-    // not stored: what the answer says
-    NotFound: "not-found", "There is no such page (404).";
-    Gone: "gone", "There is no such page any more (410).";
-    Unauthorized: "unauthorized", "It needs a login (401, 407).";
-    Forbidden: "forbidden", "It is forbidden (403).";
-    Status: "status", "The status is not one of success.";
-    Partial: "partial", "It is a part of a file (206).";
-    Private: "private", "The site says that it is one visitor's own (Cache-Control: private).";
-    NoStore: "no-store", "The site says that it must not be stored (Cache-Control: no-store).";
-    Varies: "private-varies", "The site marks it as private or no-store, and two visits without cookies got different pages. \
-        A route with mirror = \"on\" takes it all the same.";
-    LoginCookie: "login-cookie", "It sets the cookie of somebody who is logged in.";
-    LoginPage: "login-page", "It is a login page made for one visitor.";
-    NeedsLogin: "needs-login", "It leads to a login page.";
-    // not stored: what it is
-    WrongPage: "wrong-page", "It is not the site's: a page of a host, a panel, a bot wall, or an error.";
-    ForeignPage: "asset-page", "Another host answered with a page where a file was wanted.";
-    EmptyPage: "empty-page", "It is a page without a single character.";
-    Coding: "coding", "It is in a content coding that cannot be read.";
-    TooLarge: "too-large", "It is larger than one file may be.";
-    Bomb: "bomb", "It unpacks to far more than it is.";
-    RedirectLoop: "redirect-loop", "It redirects to itself, or to a page that leads back to it.";
-    BadLocation: "bad-location", "It redirects to what is not an address.";
-}
-
-impl Refusal {
-    /// Whether it is about what the site answered; else the site was not asked, or not for this.
-    pub fn is_answer(self) -> bool {
-        self >= Refusal::NotFound
-    }
-}
+use crate::http::personal::{Personal, personal};
 
 /// How an answer begins, judged by status and header fields alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +48,7 @@ pub fn head_for(status: StatusCode, headers: &HeaderMap, private: MirrorPrivate)
     let refusal = match status.as_u16() {
         200 | 203 => None,
         301 | 302 | 303 | 307 | 308 => {
-            return personal_for(headers, private).map_or(Head::Redirect, Head::Refused);
+            return private.refuses(headers).map_or(Head::Redirect, |said| Head::Refused(said.into()));
         }
         206 => Some(Refusal::Partial),
         404 => Some(Refusal::NotFound),
@@ -128,80 +58,25 @@ pub fn head_for(status: StatusCode, headers: &HeaderMap, private: MirrorPrivate)
         408 | 425 | 429 | 500..=599 => return Head::Later,
         _ => Some(Refusal::Status),
     };
-    match refusal.or_else(|| personal_for(headers, private)) {
+    match refusal.or_else(|| private.refuses(headers).map(Refusal::from)) {
         Some(refusal) => Head::Refused(refusal),
         None => Head::Body,
     }
 }
 
-/// What [`personal`] says, where the configuration says what becomes of private answers.
-pub fn personal_for(headers: &HeaderMap, private: MirrorPrivate) -> Option<Refusal> {
-    let refusal = personal(headers)?;
-    let by_mark = matches!(refusal, Refusal::Private | Refusal::NoStore);
-    (private == MirrorPrivate::Never || !by_mark).then_some(refusal)
-}
-
 /// Whether the header fields mark the answer as one visitor's own, or as not to be stored.
 pub fn is_private(headers: &HeaderMap) -> bool {
-    matches!(personal(headers), Some(Refusal::Private | Refusal::NoStore))
+    personal(headers).is_some_and(Personal::is_mark)
 }
 
-/// What the header fields say about whose answer it is: the reason not to store it, if there is one.
-pub fn personal(headers: &HeaderMap) -> Option<Refusal> {
-    if headers.contains_key(SET_COOKIE) && cookies(headers).any(|name| is_login_cookie(&name)) {
-        return Some(Refusal::LoginCookie);
-    }
-    let directives = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut said = None;
-    for directive in directives.flat_map(|value| value.split(',')) {
-        // `private="set-cookie"` is about that field only, and that one is never stored.
-        let directive = directive.trim();
-        if directive.eq_ignore_ascii_case("private") {
-            said = Some(Refusal::Private);
-        } else if directive.eq_ignore_ascii_case("no-store") {
-            said = said.or(Some(Refusal::NoStore));
+impl From<Personal> for Refusal {
+    fn from(personal: Personal) -> Refusal {
+        match personal {
+            Personal::LoginCookie => Refusal::LoginCookie,
+            Personal::Private => Refusal::Private,
+            Personal::NoStore => Refusal::NoStore,
         }
     }
-    said.filter(|refusal| *refusal != Refusal::NoStore || !is_php_default(headers))
-}
-
-/// What PHP's `session.cache_limiter = nocache` sends with every page: its birthday as expiry.
-fn is_php_default(headers: &HeaderMap) -> bool {
-    headers.get(EXPIRES).is_some_and(|value| value == "Thu, 19 Nov 1981 08:52:00 GMT")
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
-    let values = headers.get_all(SET_COOKIE).iter();
-    values.filter_map(|value| {
-        let pair = value.as_bytes().split(|b| *b == b';').next()?;
-        let (name, value) = pair.split_at(pair.iter().position(|b| *b == b'=')?);
-        // A cookie that is being taken away says that nobody is logged in.
-        let value = value[1..].trim_ascii();
-        let gone = value.is_empty() || value == b"deleted" || value == b"\"\"";
-        (!gone).then(|| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
-    })
-}
-
-fn is_login_cookie(name: &str) -> bool {
-    // Tokens against forgery are given to everybody.
-    if name.contains("csrf") || name.contains("xsrf") {
-        return false;
-    }
-    const SIGNS: [&str; 12] = [
-        "logged_in",
-        "logged-in",
-        "loggedin",
-        "auth_token",
-        "authtoken",
-        "access_token",
-        "refresh_token",
-        "id_token",
-        "remember_",
-        "rememberme",
-        "wordpress_sec_",
-        "jwt",
-    ];
-    SIGNS.iter().any(|sign| name.contains(sign)) || matches!(name, ".aspxauth" | "auth" | "remember")
 }
 
 /// Whether the answer sets a cookie at all.
@@ -287,20 +162,6 @@ mod tests {
 
     fn judged(status: u16, lines: &[(&str, &str)]) -> Head {
         head(StatusCode::from_u16(status).unwrap(), &headers(lines))
-    }
-
-    #[test]
-    fn codes_are_distinct() {
-        let codes: std::collections::BTreeSet<_> = Refusal::ALL.iter().map(|r| r.code()).collect();
-        assert_eq!(codes.len(), Refusal::ALL.len());
-        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
-    }
-
-    #[test]
-    fn answers_stand_behind_what_was_never_asked() {
-        let never = Refusal::ALL.iter().filter(|refusal| !refusal.is_answer()).count();
-        assert_eq!(Refusal::ALL[never - 1], Refusal::TooManyHops);
-        assert_eq!(Refusal::ALL[never], Refusal::NotFound);
     }
 
     #[test]

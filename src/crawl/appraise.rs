@@ -3,13 +3,13 @@
 
 use http::header::CONTENT_TYPE;
 
-use super::admission::Refusal;
 use super::findings::{self, File, Findings, Reading};
 use super::patterns;
+use super::refusal::Refusal;
 use super::scope::Scope;
 use crate::content::charset;
 use crate::content::links::Need;
-use crate::content::shingles::sketch;
+use crate::content::shingles::shingles;
 use crate::content::text_size::visible;
 use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, Wishes, judge, wrong_page};
 
@@ -34,7 +34,7 @@ pub(super) fn is_page(file: &File<'_>) -> bool {
 pub(super) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Result<Findings, Unfit> {
     let mut findings = findings::read(file, scope).map_err(Unfit::Refused)?;
     if file.media.is_page() && !patterns::kinds(file.key, file.need).is_empty() {
-        findings.sketch = sketch(file.body);
+        findings.shingles = shingles(file.body);
     }
     if !is_page(file) {
         return Ok(findings);

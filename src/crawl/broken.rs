@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::admission::Refusal;
 use super::fates::Fate;
+use super::refusal::Refusal;
 use super::report::BrokenLink;
 
 /// Broken addresses listed.

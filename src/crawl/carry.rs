@@ -8,9 +8,10 @@
 //! that is suddenly empty is believed by then, too: a disk that was full leaves such files.
 //! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
 
-use super::admission::{self, Refusal};
 use super::fates::{Fate, Fates, Leads};
+use super::refusal::Refusal;
 use crate::failure::Cause;
+use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
 
 /// Good crawls in a row that have heard of a login, or of another site, until that is believed.
@@ -249,7 +250,7 @@ pub(super) fn fortune(old: &Page, heard: Heard) -> Fortune {
 /// An earlier version may have judged otherwise. `no-store` cannot be judged again: what excuses it is not kept.
 fn is_private(old: &Page) -> bool {
     let headers = old.headers.iter().cloned().collect();
-    admission::personal(&headers) == Some(Refusal::Private)
+    personal(&headers) == Some(Personal::Private)
 }
 
 #[cfg(test)]

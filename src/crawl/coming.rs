@@ -13,9 +13,10 @@ use super::known::Kept;
 use super::own_links::led_to_site;
 use super::receive::Arrived;
 use super::scope::Scope;
-use super::stored_headers::{Media, kept, media};
+use super::stored_headers::kept;
 use super::visit::End;
 use crate::content::links::Need;
+use crate::content::media::Media;
 use crate::snapshot::{BlobId, Class, Notes, Page};
 
 /// A file on its way into the snapshot.
@@ -56,7 +57,7 @@ impl Coming {
 
     /// The body and its length, if it has links to an origin's own address.
     fn led_to_site(&self, body: &[u8]) -> Option<(Vec<u8>, u64)> {
-        if !matches!(media(&self.key, &self.headers, body), Media::Html | Media::Xhtml | Media::Css) {
+        if !matches!(Media::of(&self.key, &self.headers, body), Media::Html | Media::Xhtml | Media::Css) {
             return None;
         }
         let led = led_to_site(body, self.scope.origins(), self.scope.host())?;
@@ -78,7 +79,7 @@ impl Coming {
     /// Reads the beginning of a body of `len` bytes.
     fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
         let Coming { key, need, reading, url, headers, .. } = self;
-        let media = media(key, headers, body);
+        let media = Media::of(key, headers, body);
         let found_on = self.found_on.as_deref();
         let file =
             findings::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };

@@ -268,7 +268,7 @@ mod tests {
         comparison.note(&old("/d", 1), Heard::Turned(Turn::Other("silent")), &fates);
         comparison.note(&old("/e", 1), Heard::Turned(Turn::Elsewhere), &fates);
         comparison.note(&old("/f", 1), Heard::Nothing, &fates);
-        comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::admission::Refusal::Route), &fates);
+        comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::refusal::Refusal::Route), &fates);
         comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &fates);
         comparison.end();
         let before = comparison.numbers(5, None, &|_| None);

@@ -10,19 +10,20 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::addresses::Register;
-use super::admission::Refusal;
 use super::broken::Links;
 use super::drawn::Drawn;
 use super::fates::{Fate, Fates, Stored};
 use super::fetch::{Fetch, Via};
 use super::findings::Reading;
-use super::frontier::{Frontier, Item, Policy, Priority};
+use super::frontier::{Frontier, Policy};
+use super::item::{Item, Priority};
 use super::learned::Learned;
 use super::outcome::CrawlError;
 use super::pace::Pace;
 use super::progress::Progress;
 use super::receive::Bounds;
-use super::report::{Forbidden, Report};
+use super::refusal::Refusal;
+use super::report::{Forbidden, Report, UNREADABLE};
 use super::resume::Staged;
 use super::robots::Robots;
 use super::scope::{Place, Scope};
@@ -47,8 +48,6 @@ const MAP_DEPTH: u32 = 3;
 const REQUISITES: u64 = 5000;
 const REQUISITES_A_PAGE: u64 = 20;
 
-/// What the report calls a `robots.txt` that could not be had.
-pub(super) const UNREADABLE: &str = "unreadable";
 /// Addresses of the snapshot in service that are offered at once.
 const AGAIN: usize = 1000;
 

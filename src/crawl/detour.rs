@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use super::fetch::Fetch;
-use super::frontier::Item;
+use super::item::Item;
 use super::scope::Place;
 use super::visit::{End, Once, Visitor, Way};
 use crate::http::detour::Jar;

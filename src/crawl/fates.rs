@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::admission::Refusal;
+use super::refusal::Refusal;
 
 /// Redirects in a row that a page may take.
 const MAX_REDIRECTS: usize = 10;

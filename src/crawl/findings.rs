@@ -7,17 +7,20 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LINK, REFRESH};
 use url::Url;
 
-use super::admission::{self, Refusal};
-use super::robots::Robots;
+use super::refusal::Refusal;
+use super::robots::{self, Robots};
 use super::scope::{Place, Scope};
-use super::sitemap;
-use super::stored_headers::Media;
+use super::{admission, sitemap};
 use crate::content::charset;
 use crate::content::links::resolve::resolve;
 use crate::content::links::script::{self, Kind};
 use crate::content::links::{Link, Need, css, html, link_header, playlist, web_manifest, xml};
+use crate::content::media::Media;
 use crate::content::text_size::Visible;
 use crate::verdict::Lesson;
+
+/// Bytes of a page or sheet that are read for links.
+pub(super) const HOLD: usize = 8 * 1024 * 1024;
 
 /// What was found in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub(super) struct Findings {
     /// When pages changed last, in seconds since the epoch, by their keys: what a site map says.
     pub(super) lastmod: HashMap<String, i64>,
     /// What a page shows, where it is one of many of its kind (see `shingles`).
-    pub(super) sketch: Vec<u64>,
+    pub(super) shingles: Vec<u64>,
     /// What `robots.txt` says.
     pub(super) robots: Option<Robots>,
     /// Whether the site said that the stored file still holds.
@@ -75,6 +78,16 @@ pub(super) struct File<'a> {
     pub(super) reading: Reading,
     /// Its beginning, as far as it is read for links.
     pub(super) body: &'a [u8],
+}
+
+/// Bytes of a body that have to be at hand for its reader.
+pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
+    match (Media::of(key, headers, b"<html"), reading) {
+        (Media::Other, Reading::ByType) => 0,
+        (_, Reading::ByType) => HOLD,
+        (_, Reading::Map) => sitemap::MAX_SIZE,
+        (_, Reading::Robots) => robots::MAX_SIZE,
+    }
 }
 
 /// Reads a file.
@@ -263,8 +276,8 @@ impl Collector<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::scope::test_scope;
-    use super::super::stored_headers::media;
     use super::*;
+    use crate::content::media::Media;
     use encoding_rs::SHIFT_JIS;
     use http::HeaderValue;
 
@@ -274,7 +287,7 @@ mod tests {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let url = scope.url(true, "example.jp", "/dir/page").unwrap();
         let (key, need) = ("/dir/page", Need::Link);
-        let media = media(key, &headers, body);
+        let media = Media::of(key, &headers, body);
         let found_on = Some("/shop/index.html");
         read(&File { key, need, found_on, url: &url, headers: &headers, media, reading, body }, &scope)
     }

@@ -6,8 +6,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use super::admission::Refusal;
+use super::item::{Item, Priority};
 use super::patterns::list_of;
+use super::refusal::Refusal;
 use super::robots::Robots;
 use super::traps::Traps;
 use crate::config::ready::Site;
@@ -15,39 +16,6 @@ use crate::content::links::Need;
 
 /// Redirects and imports in a row on the way to a file.
 const MAX_HOPS: u32 = 12;
-
-/// Something to fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
-    /// Its key.
-    pub(super) key: Arc<str>,
-    /// What for.
-    pub(super) need: Need,
-    /// Links from a start page.
-    pub(super) depth: u32,
-    /// Redirects, imports and frames since the last page that was linked.
-    pub(super) hops: u32,
-    /// The page that it was found on.
-    pub(super) found_on: Option<Arc<str>>,
-    /// Its place among the pages.
-    pub(super) rank: Priority,
-}
-
-/// What puts one page before another. The greater is fetched first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Priority {
-    /// Visits of the last days.
-    pub(super) visits: u64,
-    /// When the site says that it changed last, in seconds since the epoch.
-    pub(super) lastmod: Option<i64>,
-}
-
-impl Priority {
-    /// The better of two words about the same page.
-    fn or(self, other: Priority) -> Priority {
-        Priority { visits: self.visits.max(other.visits), lastmod: self.lastmod.max(other.lastmod) }
-    }
-}
 
 /// How many links further from a start page `to` is than `from`, on which it was found. The next page of a list is not
 /// further away: a reader who wants the oldest entry goes there by a number, and the crawler by hundreds of “next”.
@@ -246,8 +214,8 @@ impl Frontier {
     }
 
     /// Records what a page showed (see `shingles`), for others of its kind.
-    pub(super) fn learn(&mut self, item: &Item, sketch: &[u64]) {
-        self.traps.learn(&item.key, item.need, sketch);
+    pub(super) fn learn(&mut self, item: &Item, shingles: &[u64]) {
+        self.traps.learn(&item.key, item.need, shingles);
     }
 }
 

@@ -6,14 +6,13 @@ use std::io;
 
 use http::HeaderMap;
 
-use super::addresses::{Addresses, Register};
-use super::findings::{self, File, Reading};
+use super::addresses::Register;
+use super::findings::{self, File, HOLD, Reading};
 use super::scope::Scope;
-use super::stored_headers::media;
-use super::visit::HOLD;
 use crate::ask::key::path_of;
 use crate::content::links::Need;
-use crate::snapshot::{BlobId, Class, Page, Staging};
+use crate::content::media::Media;
+use crate::snapshot::{Addresses, BlobId, Class, Page, Staging};
 
 /// Reads all pages that were imported. Blocks.
 ///
@@ -55,7 +54,7 @@ pub fn addresses(staging: &Staging, hosts: Vec<String>, ignore_query: &[String])
 fn note(page: &Page, body: &[u8], scope: &Scope, register: &mut Register) {
     let Some(url) = scope.url(true, scope.host(), &page.key) else { return };
     let headers: HeaderMap = page.headers.iter().cloned().collect();
-    let media = media(&page.key, &headers, body);
+    let media = Media::of(&page.key, &headers, body);
     let (key, headers, url, reading) = (page.key.as_str(), &headers, &url, Reading::ByType);
     let file = File { key, need: Need::Link, found_on: None, url, headers, media, reading, body };
     if let Ok(findings) = findings::read(&file, scope) {

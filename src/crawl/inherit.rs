@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::carry::{Fortune, fortune, heard};
 use super::compare::Comparison;
-use super::course::{Done, UNREADABLE};
+use super::course::Done;
 use super::outcome::CrawlError;
 use super::progress::Progress;
+use super::report::UNREADABLE;
 use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 
 /// The bound on pages is about what a crawl fetches. What is carried over beyond it at most doubles the snapshot, or a

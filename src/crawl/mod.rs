@@ -7,7 +7,7 @@
 //! what may become current (`gate`). One address on its way from the origin to the disk is a `visit`; the order of
 //! them all is the `course`.
 
-pub mod addresses;
+mod addresses;
 pub mod admission;
 mod appraise;
 mod broken;
@@ -28,9 +28,11 @@ pub mod gate;
 mod idle;
 pub mod imported;
 mod inherit;
+mod item;
 mod known;
 mod later;
 mod learned;
+mod novelty;
 mod outcome;
 mod own_links;
 mod pace;
@@ -38,6 +40,7 @@ mod patterns;
 mod private;
 mod progress;
 mod receive;
+mod refusal;
 mod report;
 mod resume;
 pub mod robots;
@@ -62,6 +65,7 @@ mod tests;
 pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
+pub use refusal::Refusal;
 pub use report::{BrokenLink, Code, Example, Failed, Forbidden, Gate, Refused, Report, Resumed, Slow};
 pub use run::take;
 pub use schedule::{AlreadyRunning, Crawler, Ended, Seats, Tally, Ticket};

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use super::admission::Refusal;
 use super::dates::{ends_like_a_date, has_date};
+use super::refusal::Refusal;
 use crate::content::links::Need;
 
 /// Bytes of an address.

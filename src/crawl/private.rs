@@ -10,12 +10,14 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
-use super::admission::{self, Refusal};
+use super::admission;
 use super::detour::Asked;
 use super::fetch::{Fetch, FetchAsk};
+use super::findings::HOLD;
 use super::receive::{Arrived, Missed, receive};
+use super::refusal::Refusal;
 use super::tempo::{Kind, Sign};
-use super::visit::{End, HOLD, MAX_SILENCE, Once, Visitor, failed};
+use super::visit::{End, MAX_SILENCE, Once, Visitor, failed};
 use crate::config::ready::MirrorPrivate;
 use crate::content::same::same_but_for_tokens;
 use crate::failure::{Cause, Failure};

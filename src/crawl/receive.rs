@@ -9,7 +9,7 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::admission::Refusal;
+use super::refusal::Refusal;
 use crate::failure::Cause;
 use crate::http::Body;
 use crate::http::coding::{self, DecodeError, Decoder};

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::admission::Refusal;
-use super::course::UNREADABLE;
 use super::gate::Broken;
 use super::progress::Reading;
+use super::refusal::Refusal;
 
 /// Addresses listed for one reason.
 const EXAMPLES: usize = 100;
@@ -22,6 +21,9 @@ const ERRORS: usize = 500;
 const SLOWEST: usize = 20;
 /// Files listed that key pages need and that are not there.
 const LOST_ASSETS: usize = 500;
+
+/// What the report calls a `robots.txt` that could not be had.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// A word from a list of our own, or from a report that was read.
 pub type Code = Cow<'static, str>;

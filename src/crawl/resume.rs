@@ -12,13 +12,13 @@ use url::Url;
 
 use super::appraise::appraise;
 use super::fetch::Fetch;
-use super::findings::{File, Reading};
-use super::frontier::Item;
+use super::findings::{File, Reading, hold};
+use super::item::Item;
 use super::scope::{Place, Scope};
-use super::stored_headers::media;
-use super::visit::{End, Visitor, hold};
+use super::visit::{End, Visitor};
 use crate::config::ready::{Mirror, Site};
 use crate::content::links::Need;
+use crate::content::media::Media;
 use crate::snapshot::{Class, Page, Staging};
 use crate::tasks;
 
@@ -94,7 +94,7 @@ impl<F: Fetch> Visitor<'_, F> {
         let _reader = self.readers.acquire().await;
         let read = tasks::blocking(move || {
             let body = bodies.beginning(&page, most).ok()?;
-            let media = media(&page.key, &headers, &body);
+            let media = Media::of(&page.key, &headers, &body);
             let whole = page.len <= body.len() as u64;
             let (key, found_on, body) = (&page.key, found_on.as_deref(), &body);
             let file = File { key, need, found_on, url: &url, headers: &headers, media, reading, body };

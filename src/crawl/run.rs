@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::addresses::Addresses;
 use super::course::{Done, crawl};
 use super::evidence::{Last, gather};
 use super::fetch::Fetch;
@@ -22,7 +21,7 @@ use super::report::{Gate, Report, Resumed};
 use super::resume::{self, Staged};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Begun, FALLBACK_PAGE, Keep, Snapshot, SnapshotId, Staging, Store, rfc3339};
+use crate::snapshot::{Addresses, Begun, FALLBACK_PAGE, Keep, Snapshot, SnapshotId, Staging, Store, rfc3339};
 use crate::tasks;
 use crate::visits::Visits;
 

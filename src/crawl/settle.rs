@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::admission::Refusal;
 use super::course::{Came, Crawl};
 use super::fates::{Fate, Stored};
 use super::fetch::Fetch;
 use super::findings::Findings;
-use super::frontier::{Item, Offered, Priority, step};
+use super::frontier::{Offered, step};
+use super::item::{Item, Priority};
 use super::outcome::CrawlError;
+use super::refusal::Refusal;
 use super::report::Failed;
 use super::visit::{End, Visit};
 use crate::content::links::Need;
@@ -146,7 +147,7 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Offers what a file leads to.
     fn follow(&mut self, item: &Item, mut findings: Findings) {
-        self.frontier.learn(item, &findings.sketch);
+        self.frontier.learn(item, &findings.shingles);
         let most = if findings.lesson.is_some() { PAGE_NEEDS } else { FILE_NEEDS };
         for (key, _) in beyond(&mut findings.links, most) {
             // Not one by one among the fates: there may be more of these than the site has files.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::course::Crawl;
 use super::fates::Leads;
 use super::fetch::{Fetch, FetchAsk};
-use super::frontier::{Item, Priority};
+use super::item::{Item, Priority};
 use super::shell::SHELL;
 use super::tempo::Kind;
 use super::visit::Visitor;

@@ -8,10 +8,10 @@
 
 use std::collections::HashMap;
 
-use super::admission::Refusal;
+use super::novelty::Memory;
 use super::patterns::{Kind, Sort, acts, kinds, shape};
+use super::refusal::Refusal;
 use crate::content::links::Need;
-use crate::content::shingles::Memory;
 
 /// Texts that a page must have of its own to count as news.
 const NEWS: usize = 2;
@@ -107,14 +107,14 @@ impl Traps {
     }
 
     /// Records what a page showed.
-    pub(super) fn learn(&mut self, key: &str, need: Need, sketch: &[u64]) {
+    pub(super) fn learn(&mut self, key: &str, need: Need, shingles: &[u64]) {
         for kind in kinds(key, need) {
             // Sums over many kinds say nothing about one.
             if matches!(kind.sort, Sort::Facets | Sort::Dates | Sort::File) {
                 continue;
             }
             let Some(count) = self.seen.get_mut(&kind.name) else { continue };
-            let is_news = self.memory.learn(&kind.name, sketch) >= NEWS;
+            let is_news = self.memory.learn(&kind.name, shingles) >= NEWS;
             count.read += 1;
             count.news = count.news * 0.9 + if is_news { 0.1 } else { 0.0 };
         }
@@ -181,7 +181,7 @@ fn refusal(sort: Sort) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::content::shingles::sketch;
+    use crate::content::shingles::shingles;
 
     /// The n-th address of a generator.
     type Key = Box<dyn Fn(usize) -> String>;
@@ -193,7 +193,7 @@ mod tests {
         let mut fetched = 0;
         for (n, key) in found.iter().enumerate() {
             if traps.take(key, Need::Link).is_ok() {
-                traps.learn(key, Need::Link, &sketch(page(n).as_bytes()));
+                traps.learn(key, Need::Link, &shingles(page(n).as_bytes()));
                 fetched += 1;
             }
         }

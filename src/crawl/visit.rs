@@ -9,21 +9,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use url::Url;
 
-use super::admission::{self, Head, Refusal};
+use super::admission::{self, Head};
 use super::appraise::Unfit;
 use super::coming::Coming;
 use super::detour::{Asked, target_of};
 use super::fetch::{Fetch, FetchAsk, Via};
-use super::findings::{Findings, Reading};
-use super::frontier::Item;
+use super::findings::{Findings, HOLD, Reading, hold};
+use super::item::Item;
 use super::known::Known;
 use super::later::is_too_many;
 use super::pace::{Asking, Pace};
 use super::private::{self, Twice};
 use super::progress::Progress;
 use super::receive::{Bounds, Missed, discard, receive};
+use super::refusal::Refusal;
 use super::scope::{Elsewhere, Place, Scope};
-use super::stored_headers::{Media, kept, media};
+use super::stored_headers::kept;
 use super::tempo::{Kind, Sign};
 use crate::ask::location;
 use crate::config::ready::{MirrorPrivate, Site};
@@ -45,8 +46,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const SPELLINGS: usize = 4;
 /// The longest wait for the beginning of an answer, should whoever fetches not bound it.
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(60);
-/// Bytes of a page or sheet that are read for links.
-pub(super) const HOLD: usize = 8 * 1024 * 1024;
 
 /// What all visits of a crawl share.
 pub(super) struct Visitor<'a, F> {
@@ -385,8 +384,8 @@ impl<F: Fetch> Visitor<'_, F> {
     /// The stored file still holds.
     async fn unchanged(&self, errand: &Errand, known: Known, url: Url, headers: HeaderMap) -> Once {
         // The stored fields were judged when they were stored.
-        if let Some(refusal) = admission::personal_for(&headers, self.private(&errand.item.key)) {
-            return Once::End(End::Refused(refusal));
+        if let Some(refusal) = (self.private(&errand.item.key)).refuses(&headers) {
+            return Once::End(End::Refused(refusal.into()));
         }
         self.count_private(&headers);
         let headers = known.headers(headers);
@@ -417,16 +416,6 @@ impl<F: Fetch> Visitor<'_, F> {
             scope: self.scope.clone(),
             taken_at: clock::now().wall,
         }
-    }
-}
-
-/// Bytes of a body that have to be at hand for its reader.
-pub(super) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
-    match (media(key, headers, b"<html"), reading) {
-        (Media::Other, Reading::ByType) => 0,
-        (_, Reading::ByType) => HOLD,
-        (_, Reading::Map) => super::sitemap::MAX_SIZE,
-        (_, Reading::Robots) => super::robots::MAX_SIZE,
     }
 }
 

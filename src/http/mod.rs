@@ -14,6 +14,7 @@ pub mod framing;
 pub mod headers;
 pub mod hops;
 pub mod pace;
+pub mod personal;
 pub mod range;
 mod retry_after;
 

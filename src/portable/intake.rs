@@ -13,8 +13,10 @@ use super::bounds::{BODY, Unfit};
 use super::import::ImportError;
 use super::{Progress, coded};
 use crate::content::links::Need;
-use crate::crawl::admission::{self, Head, Refusal};
-use crate::crawl::stored_headers::{KEPT, media};
+use crate::content::media::Media;
+use crate::crawl::Refusal;
+use crate::crawl::admission::{self, Head};
+use crate::crawl::stored_headers::KEPT;
 use crate::http::coding;
 use crate::snapshot::{BlobId, Class, Notes, Page, StageError, Staging};
 
@@ -191,7 +193,7 @@ impl<'a> Intake<'a> {
     pub(super) fn page(&mut self, answer: Answer, arrived: Option<Arrived>) -> Result<(), ImportError> {
         let start = arrived.as_ref().map(|arrived| &*arrived.start).unwrap_or_default();
         let class = answer.class.unwrap_or_else(|| {
-            let is_page = media(&answer.key, &answer.headers, start).is_page();
+            let is_page = Media::of(&answer.key, &answer.headers, start).is_page();
             match arrived {
                 None => Class::Redirect,
                 Some(_) if is_page => Class::Page,

@@ -22,7 +22,7 @@ use super::media;
 use crate::content::charset;
 use crate::content::links::html;
 use crate::content::links::resolve::resolve;
-use crate::crawl::stored_headers::media as kind_of;
+use crate::content::media::Media;
 use crate::snapshot::Notes;
 
 /// Bytes of a page that are read for links.
@@ -190,7 +190,7 @@ impl Tree<'_> {
         let mut text = Vec::new();
         let reader = self.files.open(entry).map_err(of_file)?;
         BufReader::new(reader).take(HOLD).read_to_end(&mut text).map_err(of_file)?;
-        if !kind_of("", &HeaderMap::new(), &text).is_page()
+        if !Media::of("", &HeaderMap::new(), &text).is_page()
             && media::ending_of(name).is_none_or(|e| !e.starts_with("htm"))
         {
             return Ok(());
@@ -274,7 +274,7 @@ fn content_type(name: &str, start: &[u8], mirrored: bool) -> String {
     let by_ending = media::ending_of(path).and_then(|ending| media::of_ending(&ending));
     let text = std::str::from_utf8(start).map_or_else(|e| e.valid_up_to() + 4 > start.len(), |_| true);
     let kind = by_ending.unwrap_or_else(|| match start {
-        _ if kind_of("", &HeaderMap::new(), start).is_page() => "text/html",
+        _ if Media::of("", &HeaderMap::new(), start).is_page() => "text/html",
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
         [b'G', b'I', b'F', b'8', ..] => "image/gif",

@@ -9,7 +9,8 @@ use super::import::ImportError;
 use super::intake::{Intake, Reason};
 use super::lines::{Head, LONGEST, Line, PLACE, VERSION};
 use crate::ask::key::page_key;
-use crate::crawl::admission;
+use crate::crawl::Refusal;
+use crate::http::personal::personal;
 use crate::snapshot::{BlobId, StageError};
 
 /// Takes in all pages of the manifest, and says what site they are of.
@@ -48,7 +49,7 @@ fn page(line: &Line, files: &Files, archive: &Path, intake: &mut Intake<'_>) -> 
         return Ok(());
     }
     // Nobody but an export of ours writes such a manifest; a hand that has been at it does not get past this rule.
-    if let Some(refusal) = admission::personal(&page.headers.iter().cloned().collect()) {
+    if let Some(refusal) = personal(&page.headers.iter().cloned().collect()).map(Refusal::from) {
         intake.leave(Reason::Refused(refusal), &page.key);
         return Ok(());
     }

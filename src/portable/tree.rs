@@ -15,7 +15,7 @@ use super::names::{HEADERS, NGINX, NGINX_MAP, Names, REDIRECTS};
 use super::nginx::Nginx;
 use super::rules::Rules;
 use super::sink::Sink;
-use crate::crawl::stored_headers::media;
+use crate::content::media::Media;
 use crate::disk;
 use crate::snapshot::{Class, Page};
 
@@ -99,7 +99,7 @@ fn has_file(page: &Page) -> bool {
 pub(super) fn is_html(page: &Page) -> bool {
     let fields = page.headers.iter().filter(|(name, _)| *name == header::CONTENT_TYPE).cloned();
     let map: HeaderMap = fields.collect();
-    if map.is_empty() { page.class == Class::Page } else { media("", &map, b"").is_page() }
+    if map.is_empty() { page.class == Class::Page } else { Media::of("", &map, b"").is_page() }
 }
 
 pub(super) fn content_type(page: &Page) -> &str {

@@ -13,13 +13,12 @@ use super::hints;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
-use crate::crawl::addresses::Addresses;
-use crate::descriptors;
 use crate::notice::{Language, Link};
-use crate::origin;
-use crate::snapshot::{Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored};
-use crate::tasks;
+use crate::snapshot::{
+    Addresses, Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored,
+};
 use crate::verdict::{Character, Look, Uniform};
+use crate::{descriptors, origin, tasks};
 
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");

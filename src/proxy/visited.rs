@@ -10,7 +10,6 @@ use super::site::Site;
 use crate::ask::key::path_of;
 use crate::ask::{Ask, Visitor};
 use crate::config::ready::MirrorPrivate;
-use crate::crawl::admission;
 use crate::metrics::Answer;
 use crate::visits::Got;
 
@@ -82,7 +81,7 @@ fn got(answer: Answer, status: StatusCode, headers: &HeaderMap, private: MirrorP
         _ => return None,
     };
     // The rule by which the crawler stores: what it would not keep need not be learned.
-    admission::personal_for(headers, private).is_none().then_some(got)
+    private.refuses(headers).is_none().then_some(got)
 }
 
 /// What an answer with these header fields is, if it is opened by itself.
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn our_own_are_no_visitors() {
-        assert!(is_ours(&headers(&[("user-agent", crate::crawl::USER_AGENT_VALUE)])));
+        assert!(is_ours(&headers(&[("user-agent", "katahai/1.0 (site mirror)")])));
         assert!(!is_ours(&headers(&[("user-agent", "Mozilla/5.0")])) && !is_ours(&headers(&[])));
     }
 }

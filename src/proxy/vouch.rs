@@ -10,9 +10,8 @@ use std::time::SystemTime;
 use super::site::Site;
 use crate::cache::{Entry, Lookup};
 use crate::clock::Now;
-use crate::crawl::gate::Rule;
 use crate::failover::{Found, State};
-use crate::snapshot::{Newer, SnapshotId};
+use crate::snapshot::{Newer, Rule, SnapshotId};
 use crate::watch::Mark;
 
 /// Whether anything speaks for an entry besides its having come.

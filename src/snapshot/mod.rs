@@ -20,6 +20,7 @@
 //!
 //! Locks are taken in this order: `lock`, `blobs/lock`, `marks.lock`.
 
+mod addresses;
 mod begin;
 pub mod bench;
 mod blobs;
@@ -40,6 +41,7 @@ mod record;
 mod repair;
 mod resume;
 mod retain;
+mod rule;
 mod salvage;
 mod scrub;
 mod service;
@@ -54,6 +56,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use addresses::Addresses;
 pub use begin::{BeginError, Begun};
 pub use blobs::{Stored, WHOLE};
 pub use bodies::Bodies;
@@ -68,6 +71,7 @@ pub use reader::{Snapshot, Summary, rfc3339};
 pub use record::Oversize;
 pub use repair::{Account, RepairError, Repaired};
 pub use retain::{Keep, RetainError, Retained};
+pub use rule::Rule;
 pub use scrub::{Scrubbed, piece};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use katahai::crawl::admission::Refusal;
+use katahai::crawl::Refusal;
 use katahai::crawl::gate::Rule;
 use katahai::failure::{Cause, Whose};
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::addresses::Addresses;
 use super::super::testing::{MemorySite, html, site, status};
 use super::crawl;
 use crate::fingerprint::Fingerprints;
+use crate::snapshot::Addresses;
 use crate::verdict::Character;
 
 const FOOT: &str = "<footer>Tea house Kawaguchi, open from nine</footer></body></html>";

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::content::charset;
-use crate::content::shingles::sketch;
+use crate::content::shingles::shingles;
 use crate::content::text_size::visible;
 use crate::verdict::{Learning, Lesson, Look};
 
@@ -69,7 +69,7 @@ fn stored_measures_do_not_change() {
             lines,
             "{name}: {}; {}; {:?} {} {:?} {} {} {words:08x}",
             visible(&html).text,
-            sketch(&body).len(),
+            shingles(&body).len(),
             look.title,
             look.text,
             look.language,

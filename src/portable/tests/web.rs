@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::crawl::addresses::Addresses;
+use crate::snapshot::Addresses;
 
 /// A record, packed by itself.
 fn record(kind: &str, url: &str, date: &str, more: &str, block: &[u8]) -> Vec<u8> {

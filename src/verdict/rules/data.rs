@@ -4,7 +4,7 @@
 use super::super::case::{Finding, Verdict};
 use super::odd::{begins_as_page, text_of};
 use super::{Seen, errors, script};
-use crate::content::media::{content_type, is_html, media};
+use crate::content::media::{content_type, essence, is_html};
 use crate::failure::Cause;
 
 /// Bytes at both ends that are looked at for an error of PHP.
@@ -21,7 +21,7 @@ pub(super) enum Sort {
 
 impl Sort {
     fn of(content_type: Option<&str>) -> Option<Sort> {
-        let kind = media(content_type?).to_ascii_lowercase();
+        let kind = essence(content_type?).to_ascii_lowercase();
         match kind.as_str() {
             "text/css" => Some(Sort::Style),
             "text/javascript" | "application/javascript" | "application/x-javascript" => Some(Sort::Script),

@@ -5,7 +5,7 @@ use http::header::LOCATION;
 
 use super::super::case::{Case, Finding, Known, Shape, Verdict};
 use super::{Seen, is_for_programs};
-use crate::content::media::{content_type, is_html, media};
+use crate::content::media::{content_type, essence, is_html};
 use crate::failure::Cause;
 
 /// Bytes that are looked at to tell text from octets.
@@ -75,7 +75,7 @@ fn was_drawn(case: &Case<'_>) -> bool {
         "image/",
     ];
     let was = |known: Known<'_>| {
-        let kind = known.content_type.map(media).unwrap_or_default();
+        let kind = known.content_type.map(essence).unwrap_or_default();
         let is_drawn = DRAWN
             .iter()
             .any(|drawn| kind.get(..drawn.len()).is_some_and(|start| start.eq_ignore_ascii_case(drawn)));
@@ -87,7 +87,7 @@ fn was_drawn(case: &Case<'_>) -> bool {
 
 /// Whether an answer of this kind is looked into where the copy has a page.
 pub(super) fn is_other(content_type: Option<&str>) -> bool {
-    let kind = content_type.map(media).unwrap_or_default();
+    let kind = content_type.map(essence).unwrap_or_default();
     OTHER.iter().any(|other| kind.get(..other.len()).is_some_and(|start| start.eq_ignore_ascii_case(other)))
 }
 
@@ -99,7 +99,7 @@ fn of_body(case: &Case<'_>) -> Verdict {
     let came = content_type(case.answer.headers);
     let body = text_of(case.answer.body);
     let bad = |why: String| Verdict::Bad(Finding::new(Cause::OddAnswer, why));
-    let kind = came.map(media).unwrap_or("no type");
+    let kind = came.map(essence).unwrap_or("no type");
     if body.starts_with(b"<?php") {
         return bad("the program instead of the page that it makes".to_owned());
     }

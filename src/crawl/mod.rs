@@ -1,71 +1,44 @@
 //! The crawler: takes a snapshot of a site as an anonymous visitor sees it, and does so again and again.
 //!
-//! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. Around them
-//! stand the parts that do no I/O: what a page leads to (`findings`, over the readers in [`crate::content::links`]), what
-//! belongs to the site (`scope`), what is fetched next and what never (`frontier`, `robots`, `traps`), what may be
-//! stored (`admission`, `stored_headers`, `appraise`), what is carried over from the snapshot in service (`carry`), and
-//! what may become current (`gate`). One address on its way from the origin to the disk is a `visit`; the order of
-//! them all is the `course`.
+//! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. The parts stand
+//! below in rooms, and each uses only what stands above it: what may become current, what the rooms say to each other,
+//! which addresses are the site's, what of an answer may be kept, one address on its way from the origin to the disk, all
+//! addresses in their order, and what is carried over from the snapshot in service. `tests/tidy.rs` holds the order.
 
-mod addresses;
-pub mod admission;
-mod appraise;
-mod broken;
-mod carry;
-mod coming;
-mod compare;
-mod course;
-mod dates;
-mod detour;
-mod drawn;
-mod eager;
-mod evidence;
-mod fates;
-mod fetch;
-mod findings;
-mod frontier;
+// room 0: may a snapshot become current
 pub mod gate;
-mod idle;
-pub mod imported;
-mod inherit;
+// room 1: what the rooms say to each other
 mod item;
-mod known;
-mod later;
-mod learned;
-mod novelty;
 mod outcome;
-mod own_links;
-mod pace;
-mod patterns;
-mod private;
 mod progress;
-mod receive;
 mod refusal;
 mod report;
-mod resume;
-pub mod robots;
+mod transport;
+// room 2: which addresses are the site's, and worth asking for
+mod scope;
+// room 3: may this answer be kept, and what does it lead to
+pub mod accept;
+// room 4: one address, politely
+mod fetch;
+// room 5: all addresses, in order
+mod walk;
+// room 6: beside the snapshot in service
+mod merge;
+// room 7: one crawl, and when
+mod early;
 mod run;
 mod schedule;
-pub(crate) mod scope;
-mod settle;
-mod shell;
-pub mod sitemap;
-pub(crate) mod stored_headers;
-mod stray;
-mod tempo;
-mod traps;
-mod visit;
-mod w3c_date;
+mod scrub;
 
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use fetch::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
 pub use refusal::Refusal;
 pub use report::{BrokenLink, Code, Example, Failed, Forbidden, Gate, Refused, Report, Resumed, Slow};
 pub use run::take;
 pub use schedule::{AlreadyRunning, Crawler, Ended, Seats, Tally, Ticket};
+pub use transport::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};

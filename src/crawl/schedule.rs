@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-use super::eager::Eager;
-use super::fetch::Fetch;
+use super::early::Eager;
+use super::fetch::resume::course;
 use super::gate::Rule;
-use super::idle::look_after;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
-use super::resume::course;
 use super::run::{begin, fill};
+use super::scrub::look_after;
+use super::transport::Fetch;
 use crate::clock;
 use crate::config::ready::Site;
 use crate::snapshot::Store;

@@ -11,7 +11,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::sync::{Notify, Semaphore};
 
-use super::fetch::{Fetch, FetchAsk};
+use super::transport::{Fetch, FetchAsk};
 use crate::config::ready::{
     CachePolicy, Failover, Health, Mirror, MirrorPrivate, MirrorRobots, Origin, OriginMode, OriginUrl, Site,
     Statuses,

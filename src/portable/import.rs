@@ -17,7 +17,7 @@ use super::intake::{Intake, LeftOut};
 use super::{Progress, captures, httrack, lines, mirror, ours};
 use crate::ask::key::page_key;
 use crate::clock::Now;
-use crate::crawl::imported;
+use crate::crawl::accept::imported;
 use crate::snapshot::{BeginError, PublishError, ServiceError, SnapshotId, StageError, Staging, Store};
 
 /// What is imported.

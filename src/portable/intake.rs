@@ -15,8 +15,8 @@ use super::{Progress, coded};
 use crate::content::links::Need;
 use crate::content::media::Media;
 use crate::crawl::Refusal;
-use crate::crawl::admission::{self, Head};
-use crate::crawl::stored_headers::KEPT;
+use crate::crawl::accept::headers::KEPT;
+use crate::crawl::accept::privacy::{self, Head};
 use crate::http::coding;
 use crate::snapshot::{BlobId, Class, Notes, Page, StageError, Staging};
 
@@ -237,14 +237,14 @@ pub(super) enum Good {
 /// Judges an answer by its status and fields.
 pub(super) fn judge(status: u16, headers: &HeaderMap) -> Result<Good, Reason> {
     let status = StatusCode::from_u16(status).map_err(|_| Reason::NotHttp)?;
-    match admission::head(status, headers) {
+    match privacy::head(status, headers) {
         Head::Body => Ok(Good::Body),
         Head::Later => Err(Reason::Trouble),
         Head::Refused(refusal) => Err(Reason::Refused(refusal)),
         Head::Redirect => {
             let to = headers.get(LOCATION).and_then(|value| value.to_str().ok());
             let to = to.ok_or(Reason::Refused(Refusal::BadLocation))?;
-            admission::redirect_to(to, Need::Link, headers).map_err(Reason::Refused)?;
+            privacy::redirect_to(to, Need::Link, headers).map_err(Reason::Refused)?;
             Ok(Good::Redirect)
         }
     }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use crate::content::links::Need;
-use crate::crawl::patterns::{MAX_LENGTH, MAX_SEGMENTS, Sort, acts, kinds, list_of, shape};
 use crate::crawl::refusal::Refusal;
+use crate::crawl::scope::patterns::{MAX_LENGTH, MAX_SEGMENTS, Sort, acts, kinds, list_of, shape};
 
 fn sorts(key: &str) -> Vec<Sort> {
     kinds(key, Need::Link).into_iter().map(|kind| kind.sort).collect()

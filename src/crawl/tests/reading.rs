@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::config::ready::AssetHost;
-use crate::crawl::fetch::Via;
 use crate::crawl::testing::{Answer, file, html, redirect, site, status};
+use crate::crawl::transport::Via;
 use crate::failure::Cause;
 
 #[tokio::test(start_paused = true)]

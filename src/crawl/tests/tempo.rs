@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::clock;
-use crate::crawl::tempo::{Kind, Sign, Tempo, Turn};
+use crate::crawl::fetch::tempo::{Kind, Sign, Tempo, Turn};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

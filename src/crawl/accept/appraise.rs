@@ -1,0 +1,80 @@
+//! One file that has come, or that is stored: what it leads to, how much of it can be read, and whether it is the
+//! site's at all.
+
+use http::header::CONTENT_TYPE;
+
+use super::extract::{self, File, Findings, Reading};
+use crate::content::charset;
+use crate::content::links::Need;
+use crate::content::shingles::shingles;
+use crate::content::text_size::visible;
+use crate::crawl::refusal::Refusal;
+use crate::crawl::scope::{Scope, patterns};
+use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, Wishes, judge, wrong_page};
+
+/// Why a file is not stored once it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// What stands in it speaks against it.
+    Refused(Refusal),
+    /// It is a page of a host, a panel, a wall, or an error: the code of its kind.
+    Wrong(&'static str),
+}
+
+/// Whether a file is a page: what is read as something else never is.
+pub(crate) fn is_page(file: &File<'_>) -> bool {
+    file.media.is_page() && file.reading == Reading::ByType
+}
+
+/// Reads a file. `whole`: its body is all there.
+///
+/// # Errors
+/// Why it must not be stored.
+pub(crate) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Result<Findings, Unfit> {
+    let mut findings = extract::read(file, scope).map_err(Unfit::Refused)?;
+    if file.media.is_page() && !patterns::kinds(file.key, file.need).is_empty() {
+        findings.shingles = shingles(file.body);
+    }
+    if !is_page(file) {
+        return Ok(findings);
+    }
+    if let Some(kind) = wrong(file, status, whole).or_else(|| unwanted(file, status, whole, scope)) {
+        return Err(Unfit::Wrong(kind));
+    }
+    let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (text, _) = charset::html(file.body, content_type);
+    let lesson = Some(Box::new(Lesson::read(file.body, content_type)));
+    Ok(Findings { visible: Some(visible(&text)), lesson, ..findings })
+}
+
+/// What speaks against a page in the operator's own words.
+fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<&'static str> {
+    let policy = &*scope.policy;
+    if policy.fingerprints.is_none() && policy.expect_text.is_empty() && policy.reject_text.is_empty() {
+        return None;
+    }
+    let case = Case {
+        asked: None,
+        key: file.key,
+        host: scope.host(),
+        hosts: &[],
+        is_key_page: file.need == Need::Key,
+        answer: Answer { status, headers: file.headers, body: file.body, whole },
+        wishes: Wishes::default(),
+        known: None,
+        character: &Character::default(),
+        policy,
+    };
+    match judge(&case) {
+        Verdict::Bad(finding) => Some(finding.cause.code()),
+        Verdict::Good | Verdict::Doubtful(_) => None,
+    }
+}
+
+/// The kind of page that a file is, if it is surely not the site's. A list of the files in a folder is a way to offer
+/// them, too: only instead of a key page it is a fault.
+fn wrong(file: &File<'_>, status: u16, whole: bool) -> Option<&'static str> {
+    let answer = Answer { status, headers: file.headers, body: file.body, whole };
+    let kind = wrong_page(&answer)?.kind;
+    (kind != Kind::DirectoryListing || file.need == Need::Key).then(|| kind.code())
+}

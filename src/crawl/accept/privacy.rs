@@ -1,0 +1,299 @@
+//! What may be stored: never an answer that is somebody's own, half, or not the page.
+//!
+//! The rule for cookies. The crawler sends none, so what it gets is what everybody gets, and many a shop sets a
+//! session cookie on every page: a cookie by itself refuses nothing, it is only never stored. An answer that sets
+//! a cookie is refused where it also looks like the door of a private room:
+//!
+//! - the cookie's name says that somebody is logged in (`wordpress_logged_in_…`, `auth_token`);
+//! - it redirects to a login page;
+//! - it is a login page: its address says so, and it has a password form with a token made for this visitor.
+//!   A sign-up asks for a new password and is not one, and what the owner named as key page is what they want.
+//!
+//! A redirect to a login page is refused without a cookie too, unless it is a key page: a page that has moved
+//! behind a login is not in the copy, so that visitors get the holding page and not a login that cannot work.
+//!
+//! An answer that is marked as one visitor's own (`http::personal`) is refused in an archive. The crawler, which can ask
+//! again, finds out whether everybody gets the same page (`private`). `no-cache` refuses nothing: it asks for validation,
+//! and a crawl fetches anew.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+
+use crate::config::ready::MirrorPrivate;
+use crate::content::links::Need;
+use crate::content::links::html::LoginForm;
+use crate::crawl::refusal::Refusal;
+use crate::http::personal::{Personal, personal};
+
+/// How an answer begins, judged by status and header fields alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The body is the page, once it has come whole.
+    Body,
+    /// A redirect; the target is for the caller to judge.
+    Redirect,
+    /// The site is in trouble or asks for patience: the same request may do better later.
+    Later,
+    /// Not stored.
+    Refused(Refusal),
+}
+
+/// Judges status and header fields of an answer that cannot be asked for again.
+pub fn head(status: StatusCode, headers: &HeaderMap) -> Head {
+    head_for(status, headers, MirrorPrivate::Never)
+}
+
+/// The same, where the configuration says what becomes of private answers.
+pub fn head_for(status: StatusCode, headers: &HeaderMap, private: MirrorPrivate) -> Head {
+    let refusal = match status.as_u16() {
+        200 | 203 => None,
+        301 | 302 | 303 | 307 | 308 => {
+            return private.refuses(headers).map_or(Head::Redirect, |said| Head::Refused(said.into()));
+        }
+        206 => Some(Refusal::Partial),
+        404 => Some(Refusal::NotFound),
+        410 => Some(Refusal::Gone),
+        401 | 407 => Some(Refusal::Unauthorized),
+        403 => Some(Refusal::Forbidden),
+        408 | 425 | 429 | 500..=599 => return Head::Later,
+        _ => Some(Refusal::Status),
+    };
+    match refusal.or_else(|| private.refuses(headers).map(Refusal::from)) {
+        Some(refusal) => Head::Refused(refusal),
+        None => Head::Body,
+    }
+}
+
+/// Whether the header fields mark the answer as one visitor's own, or as not to be stored.
+pub fn is_private(headers: &HeaderMap) -> bool {
+    personal(headers).is_some_and(Personal::is_mark)
+}
+
+impl From<Personal> for Refusal {
+    fn from(personal: Personal) -> Refusal {
+        match personal {
+            Personal::LoginCookie => Refusal::LoginCookie,
+            Personal::Private => Refusal::Private,
+            Personal::NoStore => Refusal::NoStore,
+        }
+    }
+}
+
+/// Whether the answer sets a cookie at all.
+pub fn sets_cookie(headers: &HeaderMap) -> bool {
+    headers.contains_key(SET_COOKIE)
+}
+
+/// Judges the target of a redirect, as it stands in `Location`.
+///
+/// # Errors
+/// Why the redirect is not stored.
+pub fn redirect_to(target: &str, need: Need, headers: &HeaderMap) -> Result<(), Refusal> {
+    let to_login = is_login_address(target);
+    if to_login && (sets_cookie(headers) || need != Need::Key) { Err(Refusal::NeedsLogin) } else { Ok(()) }
+}
+
+/// Judges a page by what stands in it.
+///
+/// # Errors
+/// Why the page is not stored.
+pub fn page(key: &str, need: Need, headers: &HeaderMap, login: LoginForm) -> Result<(), Refusal> {
+    let form = login.passwords == 1 && !login.new_password && login.token;
+    if need != Need::Key && sets_cookie(headers) && form && is_login_address(key) {
+        return Err(Refusal::LoginPage);
+    }
+    Ok(())
+}
+
+/// Whether an address is that of a login, by its last steps.
+pub fn is_login_address(address: &str) -> bool {
+    const STEPS: [&str; 10] =
+        ["login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "auth", "sso"];
+    let path = address.split(['?', '#']).next().unwrap_or(address);
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+    path.rsplit('/').filter(|step| !step.is_empty()).take(2).any(|step| {
+        let step = step.split('.').next().unwrap_or(step).to_ascii_lowercase();
+        STEPS.contains(&step.as_str())
+    })
+}
+
+/// Whether an address is that of what is each visitor's own, though it looks alike to all who have none yet: a basket, an
+/// account. By its last steps.
+pub fn is_own_address(path: &str) -> bool {
+    const STEPS: [&str; 20] = [
+        "account",
+        "accounts",
+        "admin",
+        "basket",
+        "cart",
+        "checkout",
+        "dashboard",
+        "favorites",
+        "favourites",
+        "logout",
+        "me",
+        "my-account",
+        "my_account",
+        "myaccount",
+        "mypage",
+        "orders",
+        "profile",
+        "settings",
+        "wishlist",
+        "wp-admin",
+    ];
+    path.rsplit('/').filter(|step| !step.is_empty()).take(2).any(|step| {
+        let step = step.split('.').next().unwrap_or(step).to_ascii_lowercase();
+        STEPS.contains(&step.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    fn judged(status: u16, lines: &[(&str, &str)]) -> Head {
+        head(StatusCode::from_u16(status).unwrap(), &headers(lines))
+    }
+
+    #[test]
+    fn only_success_is_stored() {
+        for (status, expected) in [
+            (200, Head::Body),
+            (203, Head::Body),
+            (201, Head::Refused(Refusal::Status)),
+            (204, Head::Refused(Refusal::Status)),
+            (206, Head::Refused(Refusal::Partial)),
+            (300, Head::Refused(Refusal::Status)),
+            (301, Head::Redirect),
+            (302, Head::Redirect),
+            (303, Head::Redirect),
+            (304, Head::Refused(Refusal::Status)),
+            (307, Head::Redirect),
+            (308, Head::Redirect),
+            (401, Head::Refused(Refusal::Unauthorized)),
+            (403, Head::Refused(Refusal::Forbidden)),
+            (404, Head::Refused(Refusal::NotFound)),
+            (410, Head::Refused(Refusal::Gone)),
+            (418, Head::Refused(Refusal::Status)),
+            (429, Head::Later),
+            (500, Head::Later),
+            (503, Head::Later),
+            (530, Head::Later),
+        ] {
+            assert_eq!(judged(status, &[]), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_private_is_not_stored() {
+        const PHP: (&str, &str) = ("expires", "Thu, 19 Nov 1981 08:52:00 GMT");
+        for (lines, expected) in [
+            (&[("cache-control", "private")][..], Head::Refused(Refusal::Private)),
+            (&[("cache-control", "max-age=0, Private")], Head::Refused(Refusal::Private)),
+            (&[("cache-control", "no-store")], Head::Refused(Refusal::NoStore)),
+            (&[("cache-control", "public"), ("cache-control", "no-store")], Head::Refused(Refusal::NoStore)),
+            (&[("cache-control", "no-cache, must-revalidate")], Head::Body),
+            (&[("cache-control", "private=\"set-cookie\"")], Head::Body),
+            (&[("cache-control", "max-age=600")], Head::Body),
+            (&[("cache-control", "no-store, no-cache, must-revalidate"), PHP], Head::Body),
+            (&[("cache-control", "private, no-store"), PHP], Head::Refused(Refusal::Private)),
+            (&[("cache-control", "no-store"), ("expires", "0")], Head::Refused(Refusal::NoStore)),
+        ] {
+            assert_eq!(judged(200, lines), expected, "{lines:?}");
+        }
+        assert_eq!(judged(302, &[("cache-control", "private")]), Head::Refused(Refusal::Private));
+        assert_eq!(judged(404, &[("cache-control", "private")]), Head::Refused(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_cookie_alone_refuses_nothing() {
+        for (cookie, expected) in [
+            ("PHPSESSID=0123; path=/; HttpOnly", Head::Body),
+            ("_ga=GA1.2; Max-Age=1", Head::Body),
+            ("XSRF-TOKEN=eyJ; path=/", Head::Body),
+            ("csrf_auth_token=1", Head::Body),
+            ("wordpress_test_cookie=WP", Head::Body),
+            ("wordpress_logged_in_abc=admin|1; path=/", Head::Refused(Refusal::LoginCookie)),
+            ("wordpress_logged_in_abc=; Max-Age=0", Head::Body),
+            ("remember_me=deleted", Head::Body),
+            ("Remember_Web_59=abc", Head::Refused(Refusal::LoginCookie)),
+            ("access_token=eyJ; Secure", Head::Refused(Refusal::LoginCookie)),
+            (".ASPXAUTH=1F", Head::Refused(Refusal::LoginCookie)),
+            ("garbage", Head::Body),
+        ] {
+            assert_eq!(judged(200, &[("set-cookie", cookie)]), expected, "{cookie}");
+        }
+    }
+
+    #[test]
+    fn logins_are_known_by_their_address() {
+        for address in [
+            "/login",
+            "/wp-login.php?redirect_to=x",
+            "https://a.jp/users/sign_in",
+            "/login/",
+            "/auth/google",
+            "/Login.aspx",
+        ] {
+            assert!(is_login_address(address), "{address}");
+        }
+        for address in [
+            "/",
+            "/loginhelp",
+            "/blog/how-to-login-safely",
+            "https://login",
+            "/author",
+            "/a?next=/login",
+            "/login/a/b",
+        ] {
+            assert!(!is_login_address(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_each_visitors_own_is_known_by_its_address() {
+        for (path, expected) in [
+            ("/cart", true),
+            ("/Cart/", true),
+            ("/cart.php", true),
+            ("/shop/my-account/edit", true),
+            ("/mypage", true),
+            ("/", false),
+            ("/carts-and-waggons", false),
+            ("/account/a/b", false),
+        ] {
+            assert_eq!(is_own_address(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_a_login_is_refused() {
+        let none = headers(&[]);
+        let cookie = headers(&[("set-cookie", "s=1")]);
+        assert_eq!(redirect_to("/login?next=/x", Need::Link, &none), Err(Refusal::NeedsLogin));
+        assert_eq!(redirect_to("/login", Need::Key, &none), Ok(()));
+        assert_eq!(redirect_to("/login", Need::Key, &cookie), Err(Refusal::NeedsLogin));
+        assert_eq!(redirect_to("/new", Need::Link, &cookie), Ok(()));
+    }
+
+    #[test]
+    fn a_login_page_is_refused_and_a_sign_up_is_not() {
+        let cookie = headers(&[("set-cookie", "s=1")]);
+        let form = LoginForm { passwords: 1, new_password: false, token: true };
+        assert_eq!(page("/login", Need::Link, &cookie, form), Err(Refusal::LoginPage));
+        assert_eq!(page("/login", Need::Link, &headers(&[]), form), Ok(()));
+        assert_eq!(page("/login", Need::Key, &cookie, form), Ok(()));
+        assert_eq!(page("/login", Need::Link, &cookie, LoginForm { token: false, ..form }), Ok(()));
+        assert_eq!(page("/", Need::Link, &cookie, form), Ok(()));
+        assert_eq!(page("/signup", Need::Link, &cookie, LoginForm { passwords: 2, ..form }), Ok(()));
+    }
+}

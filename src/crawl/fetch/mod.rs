@@ -1,0 +1,462 @@
+//! One address: asked, asked again where that may help, judged, received, read.
+
+mod conditional;
+mod detour;
+mod keep;
+mod later;
+pub(super) mod pace;
+mod private;
+pub(super) mod receive;
+pub(super) mod resume;
+pub(super) mod tempo;
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use url::Url;
+
+use super::accept::appraise::Unfit;
+use super::accept::extract::{Findings, HOLD, Reading, hold};
+use super::accept::headers::kept;
+use super::accept::privacy::{self, Head};
+use super::item::Item;
+use super::progress::Progress;
+use super::refusal::Refusal;
+use super::scope::{Elsewhere, Place, Scope};
+use super::transport::{Fetch, FetchAsk, Via};
+use crate::ask::location;
+use crate::config::ready::{MirrorPrivate, Site};
+use crate::content::links::{Need, script};
+use crate::failure::{Cause, Failure, Retry};
+use crate::http::{Body, retry_after};
+use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
+use crate::{clock, tasks};
+use conditional::Known;
+use detour::{Asked, target_of};
+use keep::Coming;
+use later::is_too_many;
+use pace::{Asking, Pace};
+use private::Twice;
+use receive::{Bounds, Missed, discard, receive};
+use tempo::{Kind, Sign};
+
+/// Times that a file is asked for before it counts as failed.
+const ATTEMPTS: u32 = 3;
+/// The same where the site says that it is asked too often: that is not the file's fault.
+const PATIENT_ATTEMPTS: u32 = 6;
+/// The pause before the second time; it doubles.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two of them.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Other spellings of its own address that a page may redirect to.
+const SPELLINGS: usize = 4;
+/// The longest wait for the beginning of an answer, should whoever fetches not bound it.
+pub(super) const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// What all visits of a crawl share.
+pub(super) struct Visitor<'a, F> {
+    pub(super) site: &'a Site,
+    pub(super) fetch: &'a F,
+    pub(super) scope: Scope,
+    pub(super) staging: &'a Staging,
+    /// The snapshot in service: what it has is only asked for if it has changed.
+    pub(super) current: Option<&'a Arc<Snapshot>>,
+    pub(super) progress: &'a Progress,
+    pub(super) pace: Pace,
+    pub(super) bounds: Bounds,
+    /// Reading pages for links is work: so many at once leave a core to the visitors.
+    pub(super) readers: Arc<Semaphore>,
+    pub(super) way: Mutex<Way>,
+}
+
+/// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    pub(super) via: Via,
+    pub(super) tls: bool,
+    pub(super) host: String,
+}
+
+/// What became of one address.
+pub(super) struct Visit {
+    pub(super) item: Item,
+    pub(super) end: End,
+    /// Of the last attempt.
+    pub(super) took: Duration,
+}
+
+/// How a visit ended.
+pub(super) enum End {
+    /// The body is staged; the page is not added yet.
+    Body(Box<Page>, Box<Findings>),
+    /// A redirect, and the key that it leads to if that is the site's.
+    Redirect(Box<Page>, Option<String>),
+    /// Not wanted.
+    Refused(Refusal),
+    /// Not the site's: the kind of page that it is.
+    Wrong(&'static str),
+    /// Could not be fetched.
+    Failed(Cause, String),
+    /// The copy cannot be written on.
+    Stage(StageError),
+    /// The program is ending.
+    Ending,
+}
+
+impl From<Unfit> for End {
+    fn from(unfit: Unfit) -> End {
+        match unfit {
+            Unfit::Refused(refusal) => End::Refused(refusal),
+            Unfit::Wrong(kind) => End::Wrong(kind),
+        }
+    }
+}
+
+/// How one attempt ended.
+pub(super) enum Once {
+    End(End),
+    /// The same page under another spelling of its address, or with the cookie that it wants to see; or the next address on
+    /// a detour.
+    There(Asked),
+    /// A redirect that may be a detour, which begins there; else it is this.
+    Detour(Asked, Box<End>),
+    /// The detour leads to something else.
+    Astray,
+    /// Perhaps later.
+    Again(Cause, String),
+    /// The site is asked too often. [`Pace`] knows until when nobody may ask.
+    TooMany(String),
+    /// What is stored still holds, but cannot be read: without conditions, please.
+    Anew,
+}
+
+/// What one address is asked for.
+struct Errand {
+    /// How often it was asked for, this time included.
+    attempt: u32,
+    item: Item,
+    reading: Reading,
+    known: Option<Known>,
+}
+
+impl<F: Fetch> Visitor<'_, F> {
+    /// Fetches one address.
+    pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
+        let known = self.current.and_then(|current| Known::of(current, &item.key));
+        let mut errand = Errand { attempt: 1, item, reading, known };
+        let (way, target) = self.way_to(&errand.item.key);
+        let mut ask = Asked::new(way, target);
+        let (mut asked, mut redirect) = (Vec::new(), None);
+        loop {
+            let turn = self.pace.turn(self.progress).await;
+            let began = clock::instant();
+            let once = {
+                let _under_way = self.progress.request();
+                self.once(&errand, &ask, turn).await
+            };
+            let took = clock::instant().saturating_duration_since(began);
+            let end = match once {
+                Once::Detour(there, end) => {
+                    redirect = Some(end);
+                    asked.push(std::mem::replace(&mut ask, there));
+                    continue;
+                }
+                Once::There(there) => {
+                    asked.push(std::mem::replace(&mut ask, there));
+                    if asked.len() <= SPELLINGS && !asked.contains(&ask) {
+                        continue;
+                    }
+                    End::Refused(Refusal::RedirectLoop)
+                }
+                Once::Astray => End::Refused(Refusal::RedirectLoop),
+                Once::Again(..) if errand.attempt < ATTEMPTS && !ask.away => {
+                    let _aside = self.pace.step_aside();
+                    pause(&mut errand.attempt).await;
+                    continue;
+                }
+                Once::TooMany(_) if errand.attempt < PATIENT_ATTEMPTS => {
+                    let _aside = self.pace.step_aside();
+                    pause(&mut errand.attempt).await;
+                    continue;
+                }
+                Once::Again(cause, detail) => End::Failed(cause, detail),
+                Once::TooMany(detail) => End::Failed(Cause::BadStatus, detail),
+                Once::Anew if errand.known.take().is_some() => continue,
+                Once::Anew => End::Refused(Refusal::Status),
+                Once::End(end) => end,
+            };
+            let end = match redirect.take() {
+                Some(redirect) if ask.away => *redirect,
+                Some(_) | None => end,
+            };
+            if matches!(end, End::Body(..)) && ask.way.via == Via::Origin {
+                *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.way;
+            }
+            return Visit { item: errand.item, end, took };
+        }
+    }
+
+    /// What becomes of private answers at this key.
+    fn private(&self, key: &str) -> MirrorPrivate {
+        let path = crate::ask::key::path_of(key);
+        match self.site.private(path) {
+            // An empty basket is alike for all, and still nobody's but its owner's.
+            MirrorPrivate::Auto if privacy::is_own_address(path) => MirrorPrivate::Never,
+            private @ (MirrorPrivate::Auto | MirrorPrivate::Always | MirrorPrivate::Never) => private,
+        }
+    }
+
+    /// Counts an answer that is taken though it is marked as private.
+    fn count_private(&self, headers: &HeaderMap) {
+        self.progress.counters().private.fetch_add(u64::from(privacy::is_private(headers)), Relaxed);
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who is asked for a key, and for what.
+    pub(super) fn way_to(&self, key: &str) -> (Way, String) {
+        match self.scope.elsewhere(key) {
+            Some(Elsewhere { tls, host, target }) => (Way { via: Via::Host, tls, host }, target),
+            None => (self.way(), key.to_owned()),
+        }
+    }
+
+    /// One request. `turn` is given back as soon as the site is done with it.
+    async fn once(&self, errand: &Errand, asked: &Asked, turn: Asking<'_>) -> Once {
+        let Asked { way, target, .. } = asked;
+        let Some(url) = self.scope.url(way.tls, &way.host, target) else {
+            return Once::End(End::Refused(Refusal::TooLong));
+        };
+        let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
+        let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
+        if let Some(known) = errand.known.as_ref().filter(|_| !asked.away) {
+            known.ask_whether_changed(&mut ask.headers);
+        }
+        asked.carry(&mut ask.headers);
+        let kind = if errand.item.need == Need::Draw { Kind::Asset } else { Kind::Page };
+        let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(failure)) => {
+                strained(turn, kind, errand.attempt);
+                return failed(&failure);
+            }
+            Err(_) => {
+                strained(turn, kind, errand.attempt);
+                return failed(&Failure::new(Cause::Silent));
+            }
+        };
+        let (head, body) = answer.into_parts();
+        if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &errand.known) {
+            turn.good(kind);
+            drop(turn);
+            let _aside = self.pace.step_aside();
+            return self.unchanged(errand, known.clone(), url, head.headers).await;
+        }
+        if asked.away {
+            turn.good(kind);
+            discard(body).await;
+            return self.on_detour(&errand.item, &url, asked, (head.status, &head.headers));
+        }
+        let private = self.private(&errand.item.key);
+        let judged = privacy::head_for(head.status, &head.headers, private);
+        if judged != Head::Later {
+            turn.good(kind);
+        }
+        match judged {
+            Head::Refused(refusal) => {
+                discard(body).await;
+                Once::End(End::Refused(refusal))
+            }
+            Head::Later => {
+                let after = retry_after(&head.headers, clock::now().wall);
+                let (detail, too_many) =
+                    (format!("status {}", head.status.as_u16()), is_too_many(head.status, after));
+                turn.bad(kind, if too_many { Sign::Refused(after) } else { Sign::Strained });
+                discard(body).await;
+                if too_many { Once::TooMany(detail) } else { Once::Again(Cause::BadStatus, detail) }
+            }
+            Head::Redirect => {
+                discard(body).await;
+                drop(turn);
+                let once = self.redirect(&errand.item, &url, asked, (head.status, &head.headers));
+                if !matches!(once, Once::End(End::Redirect(..))) {
+                    return once;
+                }
+                if private::is_doubted(&head.headers, private)
+                    && let Err(ended) =
+                        self.redirects_alike(asked, head.status, &head.headers).await.into_result()
+                {
+                    return *ended;
+                }
+                self.count_private(&head.headers);
+                self.detour(&errand.item, &url, asked, &head.headers, once)
+            }
+            Head::Body => self.body(errand, url, asked, Response::from_parts(head, body), turn).await,
+        }
+    }
+
+    fn redirect(
+        &self,
+        item: &Item,
+        url: &Url,
+        asked: &Asked,
+        (status, headers): (StatusCode, &HeaderMap),
+    ) -> Once {
+        let Some(to) = target_of(url, headers) else {
+            return Once::End(End::Refused(Refusal::BadLocation));
+        };
+        let key = match self.scope.of_url(&to) {
+            Place::Here(key) | Place::Asset(key) if *key == *item.key => {
+                return self.respelled(item, &to, asked, headers);
+            }
+            Place::Here(key) => Some(key),
+            Place::Asset(key) if item.need == Need::Draw => Some(key),
+            Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
+        };
+        // A site that leads from every address that it does not know to a page of its own has no such file.
+        let same_kind =
+            key.as_deref().is_some_and(|key| script::ending_of(key) == script::ending_of(&item.key));
+        if item.need == Need::Guess && !same_kind {
+            return Once::End(End::Refused(Refusal::NotFound));
+        }
+        if let Err(refusal) = privacy::redirect_to(to.as_str(), item.need, headers) {
+            return Once::End(End::Refused(refusal));
+        }
+        let mut headers = private::published(headers);
+        let host = self.scope.host();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        location::correct(
+            &mut headers,
+            self.site,
+            location::Asked { host: name, authority: host, target: &item.key },
+        );
+        let page = Page {
+            key: item.key.to_string(),
+            status: status.as_u16(),
+            headers: kept(&headers, false),
+            body: None,
+            len: 0,
+            taken_at: clock::now().wall,
+            class: Class::Redirect,
+            notes: Notes::default(),
+        };
+        Once::End(End::Redirect(Box::new(page), key))
+    }
+
+    async fn body(
+        &self,
+        errand: &Errand,
+        url: Url,
+        asked: &Asked,
+        answer: Response<Body>,
+        turn: Asking<'_>,
+    ) -> Once {
+        let (head, body) = answer.into_parts();
+        let key = &*errand.item.key;
+        let doubted = private::is_doubted(&head.headers, self.private(key));
+        let hold = if doubted { HOLD } else { hold(key, &head.headers, errand.reading) };
+        let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
+        drop(turn);
+        let arrived = match received {
+            Ok(arrived) => arrived,
+            Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
+            Err(Missed::Broken(cause, detail)) => return Once::Again(cause, detail),
+            Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
+            Err(Missed::Ending) => return Once::End(End::Ending),
+        };
+        let arrived = match doubted {
+            false => Twice::Alike(arrived),
+            true => self.alike(key, asked, arrived).await,
+        };
+        let arrived = match arrived.into_result() {
+            Ok(arrived) => arrived,
+            Err(once) => return *once,
+        };
+        let _aside = self.pace.step_aside();
+        self.count_private(&head.headers);
+        let file = self.file(errand, url, head.status.as_u16(), head.headers);
+        let reader = self.reader().await;
+        Once::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
+    }
+
+    /// Waits for leave to read a body for links.
+    pub(super) async fn reader(&self) -> Option<OwnedSemaphorePermit> {
+        // Never closed: the permit is there sooner or later.
+        self.readers.clone().acquire_owned().await.ok()
+    }
+
+    /// The stored file still holds.
+    async fn unchanged(&self, errand: &Errand, known: Known, url: Url, headers: HeaderMap) -> Once {
+        // The stored fields were judged when they were stored.
+        if let Some(refusal) = (self.private(&errand.item.key)).refuses(&headers) {
+            return Once::End(End::Refused(refusal.into()));
+        }
+        self.count_private(&headers);
+        let headers = known.headers(headers);
+        let hold = hold(&errand.item.key, &headers, errand.reading);
+        let file = self.file(errand, url, known.status(), headers);
+        let writer = self.staging.blob();
+        let reader = self.reader().await;
+        let kept = tasks::blocking(move || {
+            let _reader = reader;
+            match known.keep(writer, hold) {
+                Ok(Some(kept)) => Once::End(file.again(&kept)),
+                Ok(None) => Once::Anew,
+                Err(error) => Once::End(End::Stage(error)),
+            }
+        });
+        kept.await.unwrap_or(Once::End(End::Ending))
+    }
+
+    fn file(&self, errand: &Errand, url: Url, status: u16, headers: HeaderMap) -> Coming {
+        Coming {
+            key: errand.item.key.to_string(),
+            need: errand.item.need,
+            found_on: errand.item.found_on.clone(),
+            reading: errand.reading,
+            url,
+            status,
+            headers: private::published(&headers),
+            scope: self.scope.clone(),
+            taken_at: clock::now().wall,
+        }
+    }
+}
+
+/// Nothing came. The first time that may be the site's trouble; from then on it is this address's.
+fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
+    if attempt == 1 {
+        turn.bad(kind, Sign::Strained);
+    }
+}
+
+pub(super) fn failed(failure: &Failure) -> Once {
+    let detail = beyond_its_cause(failure);
+    match failure.cause.retry() {
+        Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail),
+        Retry::No => Once::End(End::Failed(failure.cause, detail)),
+    }
+}
+
+/// What a failure adds to its cause, and what brought it about, in one line; may be empty.
+fn beyond_its_cause(failure: &Failure) -> String {
+    let mut parts: Vec<String> = failure.detail.clone().into_iter().collect();
+    let mut source = std::error::Error::source(failure);
+    while let Some(error) = source {
+        parts.push(error.to_string());
+        source = error.source();
+    }
+    parts.join(": ")
+}
+
+/// Before one file is asked for again.
+async fn pause(attempt: &mut u32) {
+    tokio::time::sleep((PAUSE * 2u32.pow(*attempt - 1)).min(MAX_PAUSE)).await;
+    *attempt += 1;
+}

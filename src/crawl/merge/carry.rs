@@ -1,0 +1,402 @@
+//! What becomes of the pages of the snapshot in service that a crawl has not brought anew: most are carried over
+//! with their age, some go.
+//!
+//! A page that the site could not give today is as good as it was yesterday. One that the site says does not exist may
+//! be a slip: it goes when the next good crawl hears the same. One that has turned into a login or a redirect
+//! to another site is carried, too, until so many good crawls have heard the same that it is the site's word. One that is
+//! refused by its status (401, 403) is taken back: it goes, as a missing one does, when two good crawls have heard so. A file
+//! that is suddenly empty is believed by then, too: a disk that was full leaves such files.
+//! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
+
+use crate::crawl::refusal::Refusal;
+use crate::crawl::walk::results::{Fate, Fates, Leads};
+use crate::failure::Cause;
+use crate::http::personal::{Personal, personal};
+use crate::snapshot::{Class, Notes, Page};
+
+/// Good crawls in a row that have heard of a login, or of another site, until that is believed.
+const BELIEVED: u16 = 10;
+/// Good crawls in a row that have heard that there is no such page, or none for everybody, until it goes.
+const MISSED: u8 = 2;
+
+/// What a crawl has heard about a page that the snapshot in service has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// There is a new copy, or a redirect to one.
+    Anew,
+    /// Nothing: it was not asked for, or a bound was reached.
+    Nothing,
+    /// The configuration does not want it.
+    Unwanted(Refusal),
+    /// The crawler does not want it: `robots.txt`, or an address without end.
+    Unasked(Refusal),
+    /// It is somebody's own.
+    Private(Refusal),
+    /// 404.
+    Missing,
+    /// 410: gone for good.
+    Gone,
+    /// A file that had something in it is empty.
+    Emptied,
+    /// Something else came in its place, or nothing.
+    Turned(Turn),
+}
+
+/// What a page has turned into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A redirect to another site.
+    Elsewhere,
+    /// A login.
+    Login,
+    /// 401: it is there, for those who have a password.
+    Unauthorized,
+    /// 403. A wall may say so, too; but a wall stands before more than the few pages that a good crawl may lose.
+    Forbidden,
+    /// An answer that is not stored, or a page that is not the site's: the code of the reason.
+    Other(&'static str),
+}
+
+impl Turn {
+    /// The stable code.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Turn::Elsewhere => "elsewhere",
+            Turn::Login | Turn::Unauthorized => "login",
+            Turn::Forbidden => Refusal::Forbidden.code(),
+            Turn::Other(code) => code,
+        }
+    }
+
+    /// Whether visitors are likely to meet with the same: a wall may stand before crawlers only, and who wants a login, wants
+    /// it on purpose.
+    pub(crate) fn is_for_everybody(self) -> bool {
+        match self {
+            Turn::Login | Turn::Unauthorized | Turn::Forbidden => false,
+            Turn::Elsewhere => true,
+            Turn::Other(code) => code != Cause::BotWall.code(),
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Turn::Elsewhere => "It redirects to another site.",
+            Turn::Login | Turn::Unauthorized => "It needs a login.",
+            Turn::Forbidden => Refusal::Forbidden.sentence(),
+            Turn::Other(_) => "The site gave something else in its place, or nothing.",
+        }
+    }
+}
+
+impl Heard {
+    /// The status by which the site has taken the page away, if it has.
+    pub(crate) fn removal(self) -> Option<u16> {
+        match self {
+            Heard::Missing => Some(404),
+            Heard::Gone => Some(410),
+            Heard::Turned(Turn::Unauthorized) => Some(401),
+            Heard::Turned(Turn::Forbidden) => Some(403),
+            Heard::Anew
+            | Heard::Nothing
+            | Heard::Unwanted(_)
+            | Heard::Unasked(_)
+            | Heard::Private(_)
+            | Heard::Emptied
+            | Heard::Turned(Turn::Elsewhere | Turn::Login | Turn::Other(_)) => None,
+        }
+    }
+
+    /// The stable code of what was heard, and what it means.
+    pub(crate) fn reason(self) -> (&'static str, &'static str) {
+        match self {
+            Heard::Anew => ("anew", "There is a new copy."),
+            Heard::Nothing => ("not-reached", "This crawl did not come to it."),
+            Heard::Unwanted(why) | Heard::Unasked(why) | Heard::Private(why) => (why.code(), why.sentence()),
+            Heard::Missing => (Refusal::NotFound.code(), Refusal::NotFound.sentence()),
+            Heard::Gone => (Refusal::Gone.code(), Refusal::Gone.sentence()),
+            Heard::Emptied => {
+                ("emptied", "It is empty, and was not: the next good crawl says whether that is meant.")
+            }
+            Heard::Turned(turn) => (turn.code(), turn.sentence()),
+        }
+    }
+}
+
+/// What is done with the old copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fortune {
+    /// The new copy takes its place.
+    Replaced,
+    /// It is carried over, with these notes.
+    Carried(Notes),
+    /// It is not in the new snapshot.
+    Gone,
+}
+
+/// What `fates` say about a page. `robots_unreadable`: what they forbid is not the site's word.
+pub(crate) fn heard(old: &Page, fates: &Fates, robots_unreadable: bool) -> Heard {
+    let was_redirect = old.class == Class::Redirect;
+    let Some(fate) = fates.get(&old.key) else { return Heard::Nothing };
+    match fate {
+        Fate::Redirect(_) | Fate::Away if was_redirect => Heard::Anew,
+        Fate::Redirect(to) => match fates.follow(to) {
+            Leads::To(..) | Leads::Unknown(_) => Heard::Anew,
+            Leads::Nowhere => Heard::Turned(Turn::Other(Refusal::RedirectLoop.code())),
+            Leads::Lost(_, fate) => lost(fate, robots_unreadable, true),
+        },
+        Fate::Stored(stored) if stored.empty && old.len > 0 && old.class == Class::Asset => Heard::Emptied,
+        Fate::Stored(stored) => {
+            let less = |text: u32| stored.text.is_some_and(|now| now < text / 2);
+            let is_login = stored.login && old.notes.text.is_some_and(less);
+            if is_login { Heard::Turned(Turn::Login) } else { Heard::Anew }
+        }
+        Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..) => {
+            lost(fate, robots_unreadable, false)
+        }
+    }
+}
+
+fn lost(fate: &Fate, robots_unreadable: bool, redirected: bool) -> Heard {
+    match fate {
+        Fate::Stored(_) | Fate::Redirect(_) => Heard::Anew,
+        Fate::Away => Heard::Turned(Turn::Elsewhere),
+        Fate::Wrong(kind) => Heard::Turned(Turn::Other(kind)),
+        Fate::Failed(cause, _) => Heard::Turned(Turn::Other(cause)),
+        Fate::Refused(refusal) => match refused(*refusal, robots_unreadable) {
+            // A redirect to what is not wanted is a redirect all the same.
+            Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) if redirected => {
+                Heard::Anew
+            }
+            heard @ (Heard::Anew
+            | Heard::Nothing
+            | Heard::Unwanted(_)
+            | Heard::Unasked(_)
+            | Heard::Private(_)
+            | Heard::Missing
+            | Heard::Gone
+            | Heard::Emptied
+            | Heard::Turned(_)) => heard,
+        },
+    }
+}
+
+fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
+    match refusal {
+        Refusal::Route | Refusal::Excluded | Refusal::NotIncluded | Refusal::TooDeep => {
+            Heard::Unwanted(refusal)
+        }
+        Refusal::Robots if robots_unreadable => Heard::Nothing,
+        // Each crawl finds other pages of what has no end, such as a calendar: carried over, they would crowd the
+        // others out.
+        Refusal::Robots
+        | Refusal::TooLong
+        | Refusal::Repeating
+        | Refusal::Action
+        | Refusal::CalendarBound => Heard::Unasked(refusal),
+        // That other pages of its kind show nothing new says nothing about one that visitors may come for.
+        Refusal::NothingNew
+        | Refusal::PageLimit
+        | Refusal::FileLimit
+        | Refusal::RequisiteLimit
+        | Refusal::ByteLimit
+        | Refusal::QueryBound
+        | Refusal::TooManyHops => Heard::Nothing,
+        Refusal::Private | Refusal::NoStore | Refusal::LoginCookie => Heard::Private(refusal),
+        Refusal::NotFound => Heard::Missing,
+        Refusal::Gone => Heard::Gone,
+        Refusal::Unauthorized => Heard::Turned(Turn::Unauthorized),
+        Refusal::Forbidden => Heard::Turned(Turn::Forbidden),
+        Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
+        // Never the site's word, however often it is heard.
+        Refusal::Varies
+        | Refusal::Status
+        | Refusal::Partial
+        | Refusal::WrongPage
+        | Refusal::ForeignPage
+        | Refusal::EmptyPage
+        | Refusal::Coding
+        | Refusal::TooLarge
+        | Refusal::Bomb
+        | Refusal::RedirectLoop
+        | Refusal::BadLocation => Heard::Turned(Turn::Other(refusal.code())),
+    }
+}
+
+/// What is done with an old copy after what was heard.
+pub(crate) fn fortune(old: &Page, heard: Heard) -> Fortune {
+    let carried = |missed: u8| {
+        let Notes { text, carried, .. } = old.notes;
+        Fortune::Carried(Notes { text, missed, carried: carried.saturating_add(1) })
+    };
+    let believed = old.notes.carried >= BELIEVED;
+    let missed = old.notes.missed.saturating_add(1);
+    match heard {
+        Heard::Anew => Fortune::Replaced,
+        Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fortune::Gone,
+        _ if is_private(old) => Fortune::Gone,
+        Heard::Missing | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) if missed >= MISSED => {
+            Fortune::Gone
+        }
+        Heard::Emptied if missed >= MISSED => Fortune::Replaced,
+        Heard::Missing | Heard::Emptied | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) => {
+            carried(missed)
+        }
+        Heard::Turned(Turn::Elsewhere) if believed => Fortune::Replaced,
+        Heard::Turned(Turn::Login) if believed => Fortune::Gone,
+        Heard::Turned(_) | Heard::Nothing => carried(0),
+    }
+}
+
+/// An earlier version may have judged otherwise. `no-store` cannot be judged again: what excuses it is not kept.
+fn is_private(old: &Page) -> bool {
+    let headers = old.headers.iter().cloned().collect();
+    personal(&headers) == Some(Personal::Private)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crawl::walk::results::Stored;
+    use std::time::SystemTime;
+
+    fn page(class: Class, notes: Notes) -> Page {
+        let (key, headers, taken_at) = ("/a".to_owned(), Vec::new(), SystemTime::UNIX_EPOCH);
+        Page { key, status: 200, headers, body: None, len: 0, taken_at, class, notes }
+    }
+
+    fn fates(of: &[(&str, Fate)]) -> Fates {
+        let mut fates = Fates::default();
+        of.iter().for_each(|(key, fate)| fates.set((*key).into(), fate.clone()));
+        fates
+    }
+
+    fn became(notes: Notes, of: &[(&str, Fate)]) -> Fortune {
+        let old = page(Class::Page, notes);
+        fortune(&old, heard(&old, &fates(of), false))
+    }
+
+    const NEW: Notes = Notes { text: Some(900), missed: 0, carried: 0 };
+    const ONCE: Fortune = Fortune::Carried(Notes { carried: 1, ..NEW });
+
+    fn stored(text: u32, login: bool) -> Fate {
+        Fate::Stored(Stored { is_page: true, text: Some(text), login, ..Stored::default() })
+    }
+
+    #[test]
+    fn what_could_not_be_had_is_carried_over() {
+        let to = || Fate::Redirect("/b".into());
+        let failed = || Fate::Failed("silent", "".into());
+        for (fates, expected) in [
+            (vec![], ONCE),
+            (vec![("/a", stored(900, false))], Fortune::Replaced),
+            (vec![("/a", stored(10, false))], Fortune::Replaced),
+            (vec![("/a", stored(500, true))], Fortune::Replaced),
+            (vec![("/a", stored(400, true))], ONCE),
+            (vec![("/a", failed())], ONCE),
+            (vec![("/a", Fate::Away)], ONCE),
+            (vec![("/a", Fate::Wrong("parking"))], ONCE),
+            (vec![("/a", to()), ("/b", stored(1, false))], Fortune::Replaced),
+            (vec![("/a", to())], Fortune::Replaced),
+            (vec![("/a", to()), ("/b", to())], ONCE),
+            (vec![("/a", to()), ("/b", failed())], ONCE),
+            (vec![("/a", to()), ("/b", Fate::Away)], ONCE),
+            (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Route))], Fortune::Replaced),
+            (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Gone))], Fortune::Gone),
+        ] {
+            assert_eq!(became(NEW, &fates), expected, "{fates:?}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_consequence() {
+        for refusal in Refusal::ALL {
+            use Refusal::*;
+            let expected = match refusal {
+                Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
+                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
+                NotFound | Unauthorized | Forbidden => {
+                    Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW })
+                }
+                NothingNew | PageLimit | FileLimit | RequisiteLimit | Varies | ByteLimit | QueryBound
+                | TooManyHops | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
+                | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
+            };
+            assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_twice_goes() {
+        let missing = [("/a", Fate::Refused(Refusal::NotFound))];
+        let once = Notes { missed: 1, carried: 1, ..NEW };
+        assert_eq!(became(once, &missing), Fortune::Gone);
+        // Between the two the site failed: then it was not heard twice in a row.
+        let failed = [("/a", Fate::Failed("silent", "".into()))];
+        assert_eq!(became(once, &failed), Fortune::Carried(Notes { missed: 0, carried: 2, ..NEW }));
+    }
+
+    #[test]
+    fn what_is_taken_back_goes_when_two_good_crawls_have_heard_so() {
+        let once = Notes { missed: 1, carried: 1, ..NEW };
+        for refusal in [Refusal::Unauthorized, Refusal::Forbidden] {
+            assert_eq!(became(once, &[("/a", Fate::Refused(refusal))]), Fortune::Gone);
+        }
+        // A page with a form, or a wall that is known as one, may be anything.
+        for fate in [Fate::Refused(Refusal::LoginPage), Fate::Wrong("bot-wall")] {
+            assert_eq!(became(once, &[("/a", fate)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
+        }
+    }
+
+    #[test]
+    fn a_file_is_empty_when_two_crawls_say_so() {
+        let is = |empty: bool| [("/a", Fate::Stored(Stored { empty, ..Stored::default() }))];
+        let once = Notes { missed: 1, carried: 1, ..NEW };
+        for (class, len, notes, empty, expected) in [
+            (Class::Asset, 9, NEW, true, Fortune::Carried(Notes { missed: 1, carried: 1, ..NEW })),
+            (Class::Asset, 9, once, true, Fortune::Replaced),
+            (Class::Asset, 9, once, false, Fortune::Replaced),
+            (Class::Asset, 0, NEW, true, Fortune::Replaced),
+            (Class::Page, 9, NEW, true, Fortune::Replaced),
+        ] {
+            let old = Page { len, ..page(class, notes) };
+            assert_eq!(fortune(&old, heard(&old, &fates(&is(empty)), false)), expected, "{len} {empty}");
+        }
+    }
+
+    #[test]
+    fn the_site_is_believed_in_the_end() {
+        let long = Notes { carried: BELIEVED, ..NEW };
+        let later = Fortune::Carried(Notes { carried: BELIEVED + 1, ..NEW });
+        assert_eq!(became(long, &[("/a", Fate::Away)]), Fortune::Replaced);
+        assert_eq!(became(long, &[("/a", Fate::Refused(Refusal::NeedsLogin))]), Fortune::Gone);
+        assert_eq!(became(long, &[("/a", Fate::Wrong("parking"))]), later);
+        assert_eq!(became(long, &[("/a", Fate::Failed("silent", "".into()))]), later);
+        let always = Notes { carried: u16::MAX, ..NEW };
+        assert_eq!(became(always, &[]), Fortune::Carried(always));
+    }
+
+    #[test]
+    fn an_unreadable_robots_txt_is_not_the_sites_word() {
+        let old = page(Class::Page, NEW);
+        let fates = fates(&[("/a", Fate::Refused(Refusal::Robots))]);
+        assert_eq!(fortune(&old, heard(&old, &fates, true)), ONCE);
+    }
+
+    #[test]
+    fn what_is_private_is_never_carried() {
+        let mut old = page(Class::Page, NEW);
+        old.headers = vec![(http::header::CACHE_CONTROL, http::HeaderValue::from_static("private"))];
+        assert_eq!(fortune(&old, Heard::Nothing), Fortune::Gone);
+        old.headers = vec![(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"))];
+        assert_eq!(fortune(&old, Heard::Nothing), ONCE);
+    }
+
+    #[test]
+    fn a_redirect_stays_what_it_was() {
+        let old = page(Class::Redirect, Notes::default());
+        for fate in [Fate::Away, Fate::Redirect("/gone".into())] {
+            let fates = fates(&[("/a", fate), ("/gone", Fate::Refused(Refusal::Gone))]);
+            assert_eq!(heard(&old, &fates, false), Heard::Anew);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What became of every address that a crawl came by: what the gate, the carrying over and the report go by.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::crawl::refusal::Refusal;
+
+/// Redirects in a row that a page may take.
+const MAX_REDIRECTS: usize = 10;
+
+/// What became of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Stored, whole and with a status of success.
+    Stored(Stored),
+    /// Stored as a redirect to an address of the site.
+    Redirect(Arc<str>),
+    /// Stored as a redirect to somewhere else.
+    Away,
+    /// Not fetched or not stored.
+    Refused(Refusal),
+    /// Not stored: it is not the site's. The kind of page that it is.
+    Wrong(&'static str),
+    /// Could not be fetched. The cause's code, and what happened.
+    Failed(&'static str, Box<str>),
+}
+
+/// What was stored, as far as crawls are compared by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Whether it is a page.
+    pub(crate) is_page: bool,
+    /// Characters that can be read on it.
+    pub(crate) text: Option<u32>,
+    /// The same for pages with the same text.
+    pub(crate) likeness: u64,
+    /// Whether it asks for a password that its visitor has already.
+    pub(crate) login: bool,
+    /// Whether there is nothing in it.
+    pub(crate) empty: bool,
+}
+
+/// The fates of all addresses, by their keys.
+#[derive(Debug, Default)]
+pub(crate) struct Fates(HashMap<Arc<str>, Fate>);
+
+/// Where an address leads in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leads<'a> {
+    /// To a file that is stored.
+    To(&'a str, &'a Stored),
+    /// To an address with another fate: never [`Fate::Stored`], never [`Fate::Redirect`].
+    Lost(&'a str, &'a Fate),
+    /// To an address that this crawl did not come by.
+    Unknown(&'a str),
+    /// To itself, or on and on.
+    Nowhere,
+}
+
+impl Fates {
+    pub(crate) fn get(&self, key: &str) -> Option<&Fate> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn set(&mut self, key: Arc<str>, fate: Fate) {
+        self.0.insert(key, fate);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Fate)> {
+        self.0.iter()
+    }
+
+    /// The addresses that lead back to themselves over others, each with the next one.
+    pub(crate) fn circles(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let next = |key: &str| match self.0.get(key) {
+            Some(Fate::Redirect(to)) => Some(to),
+            Some(Fate::Stored(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..))
+            | None => None,
+        };
+        let mut round = Vec::new();
+        for (key, fate) in &self.0 {
+            let Fate::Redirect(to) = fate else { continue };
+            let mut way = std::iter::successors(Some(to), |at| next(at)).take(MAX_REDIRECTS);
+            if way.any(|at| at == key) {
+                round.push((key.clone(), to.clone()));
+            }
+        }
+        round
+    }
+
+    /// Follows redirects within the site.
+    pub(crate) fn follow<'a>(&'a self, key: &'a str) -> Leads<'a> {
+        let mut at = key;
+        for _ in 0..=MAX_REDIRECTS {
+            match self.0.get(at) {
+                Some(Fate::Stored(stored)) => return Leads::To(at, stored),
+                Some(Fate::Redirect(to)) => at = to,
+                Some(fate @ (Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..))) => {
+                    return Leads::Lost(at, fate);
+                }
+                None => return Leads::Unknown(at),
+            }
+        }
+        Leads::Nowhere
+    }
+}
+
+impl Fate {
+    /// Whether the site was asked; else a stronger need, or a shorter way, may still lead there.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Fate::Stored(_) | Fate::Redirect(_) | Fate::Away | Fate::Wrong(_) | Fate::Failed(..) => true,
+            Fate::Refused(refusal) => refusal.is_answer(),
+        }
+    }
+
+    /// Why the address is not in the copy, for the owner.
+    pub(crate) fn why(&self) -> String {
+        match self {
+            Fate::Stored(_) | Fate::Redirect(_) => "it is there".to_owned(),
+            Fate::Away => "it redirects to another site".to_owned(),
+            Fate::Refused(refusal) => refusal.sentence().to_owned(),
+            Fate::Wrong(kind) => format!("it is not the site's page ({kind})"),
+            Fate::Failed(cause, detail) if detail.is_empty() => (*cause).to_owned(),
+            Fate::Failed(cause, detail) => format!("{cause}: {detail}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_followed_to_their_end() {
+        let stored = Stored { is_page: true, ..Stored::default() };
+        let to = |key: &str| Fate::Redirect(key.into());
+        let mut fates = Fates::default();
+        for (key, fate) in [
+            ("/", Fate::Stored(stored)),
+            ("/a", to("/")),
+            ("/b", to("/a")),
+            ("/loop", to("/pool")),
+            ("/pool", to("/loop")),
+            ("/gone", to("/404")),
+            ("/404", Fate::Refused(Refusal::NotFound)),
+            ("/out", Fate::Away),
+            ("/open", to("/never")),
+        ] {
+            fates.set(key.into(), fate);
+        }
+        for key in ["/", "/a", "/b"] {
+            assert_eq!(fates.follow(key), Leads::To("/", &stored), "{key}");
+        }
+        assert_eq!(fates.follow("/loop"), Leads::Nowhere);
+        assert_eq!(fates.follow("/gone"), Leads::Lost("/404", &Fate::Refused(Refusal::NotFound)));
+        assert_eq!(fates.follow("/out"), Leads::Lost("/out", &Fate::Away));
+        assert_eq!(fates.follow("/open"), Leads::Unknown("/never"));
+        assert_eq!(fates.follow("/new"), Leads::Unknown("/new"));
+    }
+
+    #[test]
+    fn a_circle_is_what_leads_back_and_not_what_leads_into_it() {
+        let to = |key: &str| Fate::Redirect(key.into());
+        let mut fates = Fates::default();
+        for (key, fate) in [
+            ("/a", to("/b")),
+            ("/b", to("/a")),
+            ("/1", to("/2")),
+            ("/2", to("/3")),
+            ("/3", to("/1")),
+            ("/into", to("/a")),
+            ("/good", to("/page")),
+            ("/page", Fate::Stored(Stored::default())),
+            ("/open", to("/never")),
+        ] {
+            fates.set(key.into(), fate);
+        }
+        let mut circles: Vec<String> = fates.circles().iter().map(|(key, to)| format!("{key}{to}")).collect();
+        circles.sort();
+        assert_eq!(circles, ["/1/2", "/2/3", "/3/1", "/a/b", "/b/a"]);
+    }
+}

@@ -11,7 +11,7 @@ pub struct Visible {
     pub text: u32,
     /// The same for the same text, whatever the markup around it: scripts may carry a number for each visit. Only to be
     /// compared within one run of the program.
-    pub likeness: u64,
+    pub text_hash: u64,
 }
 
 /// Elements whose content is not read by visitors: scripts run, so what stands in for them is not shown.
@@ -29,7 +29,7 @@ pub fn visible(html: &str) -> Visible {
         rest = reader.markup(&rest[at..]);
     }
     reader.words(rest);
-    Visible { text: reader.text, likeness: reader.hasher.finish() }
+    Visible { text: reader.text, text_hash: reader.hasher.finish() }
 }
 
 struct Reader {
@@ -173,7 +173,7 @@ mod tests {
         let page = "<p>Nothing to <b>see</b> here</p><script>id = 1</script>";
         let same = "<div>Nothing  to see\nhere</div><script>id = 2</script><!-- 3 -->";
         assert_eq!(visible(page), visible(same));
-        assert_ne!(visible(page).likeness, visible("<p>Nothing to see there</p>").likeness);
+        assert_ne!(visible(page).text_hash, visible("<p>Nothing to see there</p>").text_hash);
     }
 
     proptest! {

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(30);
 
 /// What the crawls so far have tried.
 #[derive(Debug)]
-pub(super) struct Eager {
+pub(super) struct Early {
     visits: Arc<Visits>,
     /// What was learned after this has not been tried.
     mark: u64,
@@ -27,10 +27,10 @@ pub(super) struct Eager {
     last: Instant,
 }
 
-impl Eager {
+impl Early {
     /// Nothing has been tried.
-    pub(super) fn new(visits: Arc<Visits>) -> Eager {
-        Eager { visits, mark: 0, last: clock::instant() }
+    pub(super) fn new(visits: Arc<Visits>) -> Early {
+        Early { visits, mark: 0, last: clock::instant() }
     }
 
     /// A crawl begins: it tries all that is known by now. What it does not bring home is not worth another one.

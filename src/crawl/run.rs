@@ -1,5 +1,5 @@
 //! One crawl from its beginning to a published snapshot, or to the reasons why there is none: begin or go on →
-//! `course` → `inherit` → `gate` → publish or hold.
+//! `walk` → `merge` → `gate` → publish or hold.
 //!
 //! Everything runs in the future that [`take`] returns: when it is dropped, requests end, and what was staged stays
 //! on the disk for the next one to go on with.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-use super::early::Eager;
+use super::early::Early;
 use super::fetch::resume::course;
 use super::gate::Rule;
 use super::outcome::{CrawlError, Outcome};
@@ -241,7 +241,7 @@ async fn work<F: Fetch>(
 ) {
     let mut changes = shared.site.subscribe();
     let mut failures = 0;
-    let mut eager = Eager::new(visits.clone());
+    let mut eager = Early::new(visits.clone());
     loop {
         let site = changes.borrow_and_update().clone();
         // What is held is no copy to fall to.

@@ -1,5 +1,5 @@
 //! The page of a program that runs in the browser, for addresses that the snapshot lacks: what the site gives for each of
-//! them when all is well (`crawl::shell` finds it out).
+//! them when all is well (`crawl::walk::shell` finds it out).
 
 use std::sync::Arc;
 

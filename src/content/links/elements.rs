@@ -86,7 +86,7 @@ pub(super) fn read(found: &mut Found, tag: &str, attributes: &Attributes, deeper
         }
         "applet" | "object" => applet(found, &attribute),
         "param" if is_file_parameter(attribute("name").unwrap_or("")) => {
-            take(found, Value::Late(Need::Draw), attribute("value").unwrap_or(""));
+            take(found, Value::Late(Need::Requisite), attribute("value").unwrap_or(""));
         }
         "input" => {
             found.field(attribute("name"));
@@ -137,25 +137,25 @@ fn is_plausible(value: &str) -> bool {
 /// The table.
 #[rustfmt::skip]
 fn kind_of(tag: &str, name: &str) -> Option<Value> {
-    use Need::{Draw, Link};
+    use Need::{Requisite, Link};
     use Value::{Css, Data, Late, Script, Srcset, Url};
     Some(match (tag, name) {
         ("a" | "area", "href") | ("a", "xlink:href") => Url(Link),
-        ("script" | "img" | "input" | "source" | "video" | "audio" | "track" | "bgsound" | "iframe" | "frame" | "embed", "src") => Url(Draw),
-        ("video", "poster") | ("object", "data") => Url(Draw),
+        ("script" | "img" | "input" | "source" | "video" | "audio" | "track" | "bgsound" | "iframe" | "frame" | "embed", "src") => Url(Requisite),
+        ("video", "poster") | ("object", "data") => Url(Requisite),
         ("img" | "source", "srcset") => Srcset,
         // SVG, old and new spelling
         ("image" | "use" | "feimage" | "script" | "pattern" | "lineargradient" | "radialgradient" | "filter" | "textpath" | "mpath", "href")
-        | (_, "xlink:href") => Url(Draw),
+        | (_, "xlink:href") => Url(Requisite),
         // what pages are made of that a library draws
-        (custom, "src" | "poster") if custom.contains('-') => Late(Draw),
+        (custom, "src" | "poster") if custom.contains('-') => Late(Requisite),
         (custom, "srcset") if custom.contains('-') => Srcset,
         // pages of the last century
-        ("body" | "table" | "tr" | "td" | "th", "background") => Url(Draw),
-        (_, "background") => Late(Draw),
-        ("img", "lowsrc" | "dynsrc") | ("layer" | "ilayer", "src") => Url(Draw),
+        ("body" | "table" | "tr" | "td" | "th", "background") => Url(Requisite),
+        (_, "background") => Late(Requisite),
+        ("img", "lowsrc" | "dynsrc") | ("layer" | "ilayer", "src") => Url(Requisite),
         ("img" | "iframe" | "frame", "longdesc") => Url(Link),
-        ("html", "manifest") => Url(Draw),
+        ("html", "manifest") => Url(Requisite),
         (_, "style") => Css,
         (_, paint) if PAINT.contains(&paint) => Css,
         (_, late) if late.starts_with("data-") || late == "lazy-src" => match LATE.binary_search_by_key(&late, |(name, _)| name) {
@@ -174,37 +174,37 @@ const PAINT: &[&str] =
 /// Where scripts that load late keep the address meanwhile, in the order of the alphabet.
 #[rustfmt::skip]
 const LATE: &[(&str, Value)] = &[
-    ("data-at2x", Value::Late(Need::Draw)), ("data-background", Value::Late(Need::Draw)),
-    ("data-background-hidpi", Value::Late(Need::Draw)), ("data-background-image", Value::Late(Need::Draw)),
-    ("data-background-src", Value::Late(Need::Draw)), ("data-bg", Value::Late(Need::Draw)),
-    ("data-bg-hidpi", Value::Late(Need::Draw)), ("data-bg-image", Value::Late(Need::Draw)),
-    ("data-bg-multi", Value::Css), ("data-bg-src", Value::Late(Need::Draw)), ("data-bgset", Value::Srcset),
-    ("data-cfsrc", Value::Late(Need::Draw)), ("data-cfstyle", Value::Css), ("data-defer-src", Value::Late(Need::Draw)),
-    ("data-deferred", Value::Late(Need::Draw)), ("data-echo", Value::Late(Need::Draw)),
-    ("data-fallback-src", Value::Late(Need::Draw)), ("data-flickity-bg-lazyload", Value::Late(Need::Draw)),
-    ("data-flickity-lazyload", Value::Late(Need::Draw)), ("data-flickity-lazyload-src", Value::Late(Need::Draw)),
-    ("data-flickity-lazyload-srcset", Value::Srcset), ("data-frz-src", Value::Late(Need::Draw)),
-    ("data-full", Value::Late(Need::Draw)), ("data-hi-res-src", Value::Late(Need::Draw)),
-    ("data-highres", Value::Late(Need::Draw)), ("data-hires", Value::Late(Need::Draw)),
-    ("data-href", Value::Late(Need::Link)), ("data-iesrc", Value::Late(Need::Draw)),
-    ("data-image", Value::Late(Need::Draw)), ("data-image-src", Value::Late(Need::Draw)),
-    ("data-img", Value::Late(Need::Draw)), ("data-img-src", Value::Late(Need::Draw)),
-    ("data-large_image", Value::Late(Need::Draw)), ("data-lazy", Value::Late(Need::Draw)),
-    ("data-lazy-bg", Value::Late(Need::Draw)), ("data-lazy-poster", Value::Late(Need::Draw)),
-    ("data-lazy-src", Value::Late(Need::Draw)), ("data-lazy-srcset", Value::Srcset),
-    ("data-lazyload", Value::Late(Need::Draw)), ("data-lazysrc", Value::Late(Need::Draw)),
-    ("data-orig-file", Value::Late(Need::Draw)), ("data-orig-src", Value::Late(Need::Draw)),
-    ("data-original", Value::Late(Need::Draw)), ("data-original-set", Value::Srcset),
-    ("data-original-src", Value::Late(Need::Draw)), ("data-pagespeed-lazy-src", Value::Late(Need::Draw)),
-    ("data-parallax-image", Value::Late(Need::Draw)), ("data-pin-media", Value::Late(Need::Draw)),
-    ("data-poster", Value::Late(Need::Draw)), ("data-retina", Value::Late(Need::Draw)),
-    ("data-rocket-src", Value::Late(Need::Draw)), ("data-splide-lazy", Value::Late(Need::Draw)),
-    ("data-splide-lazy-srcset", Value::Srcset), ("data-src", Value::Late(Need::Draw)),
-    ("data-src-retina", Value::Late(Need::Draw)), ("data-srcset", Value::Srcset), ("data-style", Value::Css),
-    ("data-thumb", Value::Late(Need::Draw)), ("data-thumb-src", Value::Late(Need::Draw)),
-    ("data-video-src", Value::Late(Need::Draw)), ("data-wf-src", Value::Late(Need::Draw)),
-    ("data-zoom-image", Value::Late(Need::Draw)), ("data-zoom-src", Value::Late(Need::Draw)),
-    ("lazy-src", Value::Late(Need::Draw)),
+    ("data-at2x", Value::Late(Need::Requisite)), ("data-background", Value::Late(Need::Requisite)),
+    ("data-background-hidpi", Value::Late(Need::Requisite)), ("data-background-image", Value::Late(Need::Requisite)),
+    ("data-background-src", Value::Late(Need::Requisite)), ("data-bg", Value::Late(Need::Requisite)),
+    ("data-bg-hidpi", Value::Late(Need::Requisite)), ("data-bg-image", Value::Late(Need::Requisite)),
+    ("data-bg-multi", Value::Css), ("data-bg-src", Value::Late(Need::Requisite)), ("data-bgset", Value::Srcset),
+    ("data-cfsrc", Value::Late(Need::Requisite)), ("data-cfstyle", Value::Css), ("data-defer-src", Value::Late(Need::Requisite)),
+    ("data-deferred", Value::Late(Need::Requisite)), ("data-echo", Value::Late(Need::Requisite)),
+    ("data-fallback-src", Value::Late(Need::Requisite)), ("data-flickity-bg-lazyload", Value::Late(Need::Requisite)),
+    ("data-flickity-lazyload", Value::Late(Need::Requisite)), ("data-flickity-lazyload-src", Value::Late(Need::Requisite)),
+    ("data-flickity-lazyload-srcset", Value::Srcset), ("data-frz-src", Value::Late(Need::Requisite)),
+    ("data-full", Value::Late(Need::Requisite)), ("data-hi-res-src", Value::Late(Need::Requisite)),
+    ("data-highres", Value::Late(Need::Requisite)), ("data-hires", Value::Late(Need::Requisite)),
+    ("data-href", Value::Late(Need::Link)), ("data-iesrc", Value::Late(Need::Requisite)),
+    ("data-image", Value::Late(Need::Requisite)), ("data-image-src", Value::Late(Need::Requisite)),
+    ("data-img", Value::Late(Need::Requisite)), ("data-img-src", Value::Late(Need::Requisite)),
+    ("data-large_image", Value::Late(Need::Requisite)), ("data-lazy", Value::Late(Need::Requisite)),
+    ("data-lazy-bg", Value::Late(Need::Requisite)), ("data-lazy-poster", Value::Late(Need::Requisite)),
+    ("data-lazy-src", Value::Late(Need::Requisite)), ("data-lazy-srcset", Value::Srcset),
+    ("data-lazyload", Value::Late(Need::Requisite)), ("data-lazysrc", Value::Late(Need::Requisite)),
+    ("data-orig-file", Value::Late(Need::Requisite)), ("data-orig-src", Value::Late(Need::Requisite)),
+    ("data-original", Value::Late(Need::Requisite)), ("data-original-set", Value::Srcset),
+    ("data-original-src", Value::Late(Need::Requisite)), ("data-pagespeed-lazy-src", Value::Late(Need::Requisite)),
+    ("data-parallax-image", Value::Late(Need::Requisite)), ("data-pin-media", Value::Late(Need::Requisite)),
+    ("data-poster", Value::Late(Need::Requisite)), ("data-retina", Value::Late(Need::Requisite)),
+    ("data-rocket-src", Value::Late(Need::Requisite)), ("data-splide-lazy", Value::Late(Need::Requisite)),
+    ("data-splide-lazy-srcset", Value::Srcset), ("data-src", Value::Late(Need::Requisite)),
+    ("data-src-retina", Value::Late(Need::Requisite)), ("data-srcset", Value::Srcset), ("data-style", Value::Css),
+    ("data-thumb", Value::Late(Need::Requisite)), ("data-thumb-src", Value::Late(Need::Requisite)),
+    ("data-video-src", Value::Late(Need::Requisite)), ("data-wf-src", Value::Late(Need::Requisite)),
+    ("data-zoom-image", Value::Late(Need::Requisite)), ("data-zoom-src", Value::Late(Need::Requisite)),
+    ("lazy-src", Value::Late(Need::Requisite)),
 ];
 
 /// `<link>`: by what it says that it is.
@@ -217,7 +217,7 @@ fn link<'a>(found: &mut Found, attribute: &dyn Fn(&str) -> Option<&'a str>) {
     if let Some(url) = attribute("href") {
         found.push(url, need);
     }
-    if need == Need::Draw {
+    if need == Need::Requisite {
         found.srcset(attribute("imagesrcset").unwrap_or_default());
     }
 }
@@ -237,9 +237,9 @@ pub(super) fn need_of_rels(rels: &str, kind: Option<&str>) -> Option<Need> {
 fn need_of_rel(rel: &str, kind: Option<&str>) -> Option<Need> {
     match rel {
         "stylesheet" | "icon" | "apple-touch-icon" | "apple-touch-icon-precomposed" | "apple-touch-startup-image"
-        | "mask-icon" | "fluid-icon" | "manifest" | "preload" | "modulepreload" | "image_src" => Some(Need::Draw),
+        | "mask-icon" | "fluid-icon" | "manifest" | "preload" | "modulepreload" | "image_src" => Some(Need::Requisite),
         // What is fetched ahead may be the next page.
-        "prefetch" if kind.is_some_and(|kind| !kind.is_empty() && !kind.eq_ignore_ascii_case("document")) => Some(Need::Draw),
+        "prefetch" if kind.is_some_and(|kind| !kind.is_empty() && !kind.eq_ignore_ascii_case("document")) => Some(Need::Requisite),
         "prefetch" | "prerender" | "alternate" | "canonical" | "next" | "prev" | "previous" | "first" | "last" | "start" | "begin"
         | "end" | "up" | "top" | "home" | "parent" | "child" | "contents" | "toc" | "index" | "glossary" | "appendix" | "chapter"
         | "section" | "subsection" | "bookmark" | "copyright" | "help" | "license" | "author" | "about" | "privacy-policy"
@@ -292,7 +292,7 @@ fn meta<'a>(found: &mut Found, attribute: &dyn Fn(&str) -> Option<&'a str>) {
         | "msapplication-square150x150logo"
         | "msapplication-square310x310logo"
         | "msapplication-wide310x150logo" => {
-            found.push(content, Need::Draw);
+            found.push(content, Need::Requisite);
         }
         "og:url" | "al:web:url" | "msapplication-starturl" => found.push(content, Need::Link),
         _ => {}
@@ -307,11 +307,11 @@ fn applet<'a>(found: &mut Found, attribute: &dyn Fn(&str) -> Option<&'a str>) {
     for file in
         attribute("archive").unwrap_or("").split([',', ' ']).map(str::trim).filter(|file| !file.is_empty())
     {
-        found.push(&format!("{folder}{file}"), Need::Draw);
+        found.push(&format!("{folder}{file}"), Need::Requisite);
     }
     if let Some(code) = attribute("code").map(str::trim).filter(|code| !code.is_empty()) {
         let ending = if code.ends_with(".class") { "" } else { ".class" };
-        found.push(&format!("{folder}{code}{ending}"), Need::Draw);
+        found.push(&format!("{folder}{code}{ending}"), Need::Requisite);
     }
 }
 

@@ -77,14 +77,14 @@ impl Found {
     /// Reads declarations of a style.
     pub(super) fn css(&mut self, sheet: &str) {
         for url in css::urls(sheet) {
-            self.push(&url, Need::Draw);
+            self.push(&url, Need::Requisite);
         }
     }
 
     /// Reads the candidates for a picture.
     pub(super) fn srcset(&mut self, value: &str) {
         for url in srcset::urls(value) {
-            self.push(url, Need::Draw);
+            self.push(url, Need::Requisite);
         }
     }
 

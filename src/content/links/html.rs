@@ -155,49 +155,52 @@ mod tests {
 
     #[test]
     fn every_kind_of_reference_is_found() {
-        use Need::{Draw, Link};
+        use Need::{Link, Requisite};
         for (html, expected) in [
             ("<a href=x>", &[("x", Link)][..]),
             ("<A HREF = ' x '>", &[("x", Link)]),
             ("<a href='/a?b=1&amp;c=2'>", &[("/a?b=1&c=2", Link)]),
             ("<a name=x><a href>", &[]),
             ("<map><area href=x></map>", &[("x", Link)]),
-            ("<link rel=stylesheet href=x>", &[("x", Draw)]),
-            ("<link rel='Shortcut ICON' href=x>", &[("x", Draw)]),
-            ("<link rel='alternate stylesheet' href=x>", &[("x", Draw)]),
+            ("<link rel=stylesheet href=x>", &[("x", Requisite)]),
+            ("<link rel='Shortcut ICON' href=x>", &[("x", Requisite)]),
+            ("<link rel='alternate stylesheet' href=x>", &[("x", Requisite)]),
             ("<link rel=alternate hreflang=en href=x>", &[("x", Link)]),
             ("<link rel=preconnect href=x><link rel=pingback href=y><link href=z>", &[]),
-            ("<link rel=preload as=image imagesrcset='a 1x, b 2x'>", &[("a", Draw), ("b", Draw)]),
+            ("<link rel=preload as=image imagesrcset='a 1x, b 2x'>", &[("a", Requisite), ("b", Requisite)]),
             ("<link rel=prefetch href=x>", &[("x", Link)]),
-            ("<link rel=manifest href=x><link rel=apple-touch-icon href=y>", &[("x", Draw), ("y", Draw)]),
-            ("<script src=x></script><script>var a = '<img src=no>'</script>", &[("x", Draw)]),
-            ("<img src=x srcset='y 1x, z 2x'>", &[("x", Draw), ("y", Draw), ("z", Draw)]),
+            (
+                "<link rel=manifest href=x><link rel=apple-touch-icon href=y>",
+                &[("x", Requisite), ("y", Requisite)],
+            ),
+            ("<script src=x></script><script>var a = '<img src=no>'</script>", &[("x", Requisite)]),
+            ("<img src=x srcset='y 1x, z 2x'>", &[("x", Requisite), ("y", Requisite), ("z", Requisite)]),
             (
                 "<picture><source srcset='y, z 2x'><img src=x></picture>",
-                &[("y", Draw), ("z", Draw), ("x", Draw)],
+                &[("y", Requisite), ("z", Requisite), ("x", Requisite)],
             ),
             (
                 "<video src=a poster=b><source src=c><track src=d></video><audio src=e>",
-                &[("a", Draw), ("b", Draw), ("c", Draw), ("d", Draw), ("e", Draw)],
+                &[("a", Requisite), ("b", Requisite), ("c", Requisite), ("d", Requisite), ("e", Requisite)],
             ),
-            ("<iframe src=x></iframe><frame src=y>", &[("x", Draw), ("y", Draw)]),
-            ("<iframe srcdoc='<img src=&quot;x&quot;>'></iframe>", &[("x", Draw)]),
-            ("<object data=x></object><embed src=y>", &[("x", Draw), ("y", Draw)]),
-            ("<input type=image src=x>", &[("x", Draw)]),
+            ("<iframe src=x></iframe><frame src=y>", &[("x", Requisite), ("y", Requisite)]),
+            ("<iframe srcdoc='<img src=&quot;x&quot;>'></iframe>", &[("x", Requisite)]),
+            ("<object data=x></object><embed src=y>", &[("x", Requisite), ("y", Requisite)]),
+            ("<input type=image src=x>", &[("x", Requisite)]),
             ("<form action=/no><button formaction=/no>", &[]),
             ("<meta http-equiv=Refresh content='0; URL=/x'>", &[("/x", Link)]),
             (
                 "<meta property=og:image content=x><meta name=twitter:image content=y>",
-                &[("x", Draw), ("y", Draw)],
+                &[("x", Requisite), ("y", Requisite)],
             ),
             ("<meta name=description content=no>", &[]),
-            ("<p style='background: url(&quot;x&quot;)'>", &[("x", Draw)]),
-            ("<style>@import 'a'; b { c: url(d) }</style>", &[("a", Draw), ("d", Draw)]),
-            ("<noscript><img src=x><a href=y></a></noscript>", &[("x", Draw), ("y", Link)]),
-            ("<template><img src=x></template>", &[("x", Draw)]),
-            ("<svg><image href=x /><use xlink:href='y#z'/></svg>", &[("x", Draw), ("y#z", Draw)]),
-            ("<body background=x><td background=y>", &[("x", Draw)]),
-            ("<table background=x><tr><td background=y>", &[("x", Draw), ("y", Draw)]),
+            ("<p style='background: url(&quot;x&quot;)'>", &[("x", Requisite)]),
+            ("<style>@import 'a'; b { c: url(d) }</style>", &[("a", Requisite), ("d", Requisite)]),
+            ("<noscript><img src=x><a href=y></a></noscript>", &[("x", Requisite), ("y", Link)]),
+            ("<template><img src=x></template>", &[("x", Requisite)]),
+            ("<svg><image href=x /><use xlink:href='y#z'/></svg>", &[("x", Requisite), ("y#z", Requisite)]),
+            ("<body background=x><td background=y>", &[("x", Requisite)]),
+            ("<table background=x><tr><td background=y>", &[("x", Requisite), ("y", Requisite)]),
             ("<!-- <a href=no> --><textarea><a href=no></textarea>", &[]),
             ("<a href=x", &[]),
             ("<a href='x'><a href=\"y", &[("x", Link)]),
@@ -213,29 +216,32 @@ mod tests {
 
     #[test]
     fn what_is_loaded_late_is_found() {
-        use Need::{Draw, Guess, Link};
+        use Need::{Guess, Link, Requisite};
         for (html, expected) in [
-            ("<img src=a.gif data-src=b.jpg loading=lazy>", &[("a.gif", Draw), ("b.jpg", Draw)][..]),
+            (
+                "<img src=a.gif data-src=b.jpg loading=lazy>",
+                &[("a.gif", Requisite), ("b.jpg", Requisite)][..],
+            ),
             (
                 "<img data-srcset='a 1x, b 2x' data-lazy-srcset='c 1w'>",
-                &[("a", Draw), ("b", Draw), ("c", Draw)],
+                &[("a", Requisite), ("b", Requisite), ("c", Requisite)],
             ),
             (
                 "<img data-original=/a.jpg data-lazy=true data-echo='b c.jpg'>",
-                &[("/a.jpg", Draw), ("b c.jpg", Draw)],
+                &[("/a.jpg", Requisite), ("b c.jpg", Requisite)],
             ),
             (
                 "<div data-bg='a.jpg'><div data-bg='url(b.jpg)'><div data-background='#fff'>",
-                &[("a.jpg", Draw), ("b.jpg", Draw)],
+                &[("a.jpg", Requisite), ("b.jpg", Requisite)],
             ),
             (
                 "<div data-bgset='a.jpg 1x, b.jpg 2x' data-background-image=\"url('c.jpg')\">",
-                &[("a.jpg", Draw), ("b.jpg", Draw), ("c.jpg", Draw)],
+                &[("a.jpg", Requisite), ("b.jpg", Requisite), ("c.jpg", Requisite)],
             ),
-            ("<div data-bg-multi='url(a.jpg),url(b.jpg)'>", &[("a.jpg", Draw), ("b.jpg", Draw)]),
+            ("<div data-bg-multi='url(a.jpg),url(b.jpg)'>", &[("a.jpg", Requisite), ("b.jpg", Requisite)]),
             (
                 "<video data-poster=a.jpg data-src=b.mp4><iframe data-src=/map.html></iframe>",
-                &[("a.jpg", Draw), ("b.mp4", Draw), ("/map.html", Draw)],
+                &[("a.jpg", Requisite), ("b.mp4", Requisite), ("/map.html", Requisite)],
             ),
             ("<tr data-href=/item/1><li data-href=no>", &[("/item/1", Link)]),
             ("<div data-json-url=/data/a.json data-word=a.json data-x='/a/b'>", &[("/data/a.json", Guess)]),
@@ -245,7 +251,7 @@ mod tests {
             ),
             (
                 "<lottie-player src=/a.lottie></lottie-player><amp-img src=b.jpg srcset='c.jpg 1x'>",
-                &[("/a.lottie", Draw), ("b.jpg", Draw), ("c.jpg", Draw)],
+                &[("/a.lottie", Requisite), ("b.jpg", Requisite), ("c.jpg", Requisite)],
             ),
         ] {
             let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();
@@ -255,13 +261,13 @@ mod tests {
 
     #[test]
     fn old_pages_and_their_scripts_are_read() {
-        use Need::{Draw, Guess, Link};
+        use Need::{Guess, Link, Requisite};
         for (html, expected) in [
             ("<a href=\"javascript:window.open('/popup.html')\">", &[("/popup.html", Link)][..]),
             ("<a href='JavaScript:void(0)' onclick=\"location.href='a.htm'\">", &[("a.htm", Link)]),
             (
                 "<img src=a.gif onmouseover=\"this.src='a_over.gif'\">",
-                &[("a.gif", Draw), ("a_over.gif", Guess)],
+                &[("a.gif", Requisite), ("a_over.gif", Guess)],
             ),
             (
                 "<body onload=\"MM_preloadImages('i/b.gif','c.gif')\">",
@@ -269,15 +275,15 @@ mod tests {
             ),
             (
                 "<object data=a.swf><param name=movie value=b.swf><param name=quality value=high></object>",
-                &[("a.swf", Draw), ("b.swf", Draw)],
+                &[("a.swf", Requisite), ("b.swf", Requisite)],
             ),
             (
                 "<applet code=A codebase=/java archive='a.jar, b.jar'></applet>",
-                &[("/java/a.jar", Draw), ("/java/b.jar", Draw), ("/java/A.class", Draw)],
+                &[("/java/a.jar", Requisite), ("/java/b.jar", Requisite), ("/java/A.class", Requisite)],
             ),
-            ("<img lowsrc=a.gif longdesc=b.html>", &[("a.gif", Draw), ("b.html", Link)]),
-            ("<div background=a.gif><div background=none>", &[("a.gif", Draw)]),
-            ("<html manifest=/a.appcache>", &[("/a.appcache", Draw)]),
+            ("<img lowsrc=a.gif longdesc=b.html>", &[("a.gif", Requisite), ("b.html", Link)]),
+            ("<div background=a.gif><div background=none>", &[("a.gif", Requisite)]),
+            ("<html manifest=/a.appcache>", &[("/a.appcache", Requisite)]),
         ] {
             let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();
             assert_eq!(found(html), expected, "{html}");
@@ -286,31 +292,31 @@ mod tests {
 
     #[test]
     fn scripts_and_blocks_of_data_are_read() {
-        use Need::{Draw, Guess, Link};
+        use Need::{Guess, Link, Requisite};
         for (html, expected) in [
             (
                 "<script>fetch('/a.json'); var b = '/b.png'</script>",
-                &[("/a.json", Draw), ("/b.png", Guess)][..],
+                &[("/a.json", Requisite), ("/b.png", Guess)][..],
             ),
-            ("<script type=module>import './a.js'</script>", &[("./a.js", Draw)]),
-            ("<script type=importmap>{\"imports\":{\"a\":\"/a.js\"}}</script>", &[("/a.js", Draw)]),
-            ("<script type=application/ld+json>{\"image\":\"/a.jpg\"}</script>", &[("/a.jpg", Draw)]),
+            ("<script type=module>import './a.js'</script>", &[("./a.js", Requisite)]),
+            ("<script type=importmap>{\"imports\":{\"a\":\"/a.js\"}}</script>", &[("/a.js", Requisite)]),
+            ("<script type=application/ld+json>{\"image\":\"/a.jpg\"}</script>", &[("/a.jpg", Requisite)]),
             ("<script type=speculationrules>{\"prefetch\":[{\"urls\":[\"/a\"]}]}</script>", &[("/a", Link)]),
             ("<script type=application/json>{\"a\":\"/a.jpg\"}</script>", &[("/a.jpg", Guess)]),
             ("<script type=text/template><img src=/no.png>fetch('/no.json')</script>", &[]),
-            ("<script src=a.js>fetch('/b.json')</script>", &[("a.js", Draw), ("/b.json", Draw)]),
+            ("<script src=a.js>fetch('/b.json')</script>", &[("a.js", Requisite), ("/b.json", Requisite)]),
             (
                 "<link rel=prefetch as=script href=x><link rel=preload as=fetch href=y>",
-                &[("x", Draw), ("y", Draw)],
+                &[("x", Requisite), ("y", Requisite)],
             ),
-            ("<meta http-equiv=Link content='</a.css>; rel=preload'>", &[("/a.css", Draw)]),
+            ("<meta http-equiv=Link content='</a.css>; rel=preload'>", &[("/a.css", Requisite)]),
             (
                 "<svg><rect fill='url(p.svg#x)' filter='url(#y)'/><style>a{b:url(c)}</style></svg>",
-                &[("p.svg#x", Draw), ("#y", Draw), ("c", Draw)],
+                &[("p.svg#x", Requisite), ("#y", Requisite), ("c", Requisite)],
             ),
             (
                 "<meta name=msapplication-square70x70logo content=a.png><meta itemprop=image content=b.png>",
-                &[("a.png", Draw), ("b.png", Draw)],
+                &[("a.png", Requisite), ("b.png", Requisite)],
             ),
         ] {
             let expected: Vec<_> = expected.iter().map(|(url, need)| ((*url).to_owned(), *need)).collect();

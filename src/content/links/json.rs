@@ -39,11 +39,13 @@ fn pictures(value: &Value, links: &mut Vec<Link>) {
     match value {
         Value::Object(object) => {
             for name in ["url", "contentUrl", "thumbnailUrl"] {
-                texts(object.get(name).unwrap_or(&Value::Null), Need::Draw, links);
+                texts(object.get(name).unwrap_or(&Value::Null), Need::Requisite, links);
             }
         }
         Value::Array(list) => list.iter().for_each(|item| pictures(item, links)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => texts(value, Need::Draw, links),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            texts(value, Need::Requisite, links)
+        }
     }
 }
 
@@ -66,7 +68,7 @@ pub fn import_map(text: &str) -> Vec<Link> {
     let addresses = maps.filter_map(Value::as_object).flat_map(|map| map.values()).filter_map(Value::as_str);
     let files =
         addresses.filter(|url| !url.ends_with('/') && (url.starts_with(['/', '.']) || url.contains("://")));
-    files.take(MAX_LINKS).map(|url| Link::new(url, Need::Draw)).collect()
+    files.take(MAX_LINKS).map(|url| Link::new(url, Need::Requisite)).collect()
 }
 
 /// The pages that a browser is told to fetch ahead.
@@ -97,10 +99,10 @@ mod tests {
         let mut found = shown(&found);
         found.sort();
         let expected = [
-            ("/a.jpg", Need::Draw),
-            ("/b.jpg", Need::Draw),
-            ("/c.jpg", Need::Draw),
-            ("/logo.png", Need::Draw),
+            ("/a.jpg", Need::Requisite),
+            ("/b.jpg", Need::Requisite),
+            ("/c.jpg", Need::Requisite),
+            ("/logo.png", Need::Requisite),
         ];
         assert_eq!(found[..4], expected);
         assert_eq!(found[4..], [("https://example.jp/shop", Need::Link)]);

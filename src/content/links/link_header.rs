@@ -15,7 +15,7 @@ pub fn read(field: &str) -> Vec<Link> {
         if !url.is_empty() {
             links.push(Link::new(url, need));
         }
-        if need == Need::Draw {
+        if need == Need::Requisite {
             let pictures = srcset::urls(said.of("imagesrcset").unwrap_or_default());
             links.extend(pictures.into_iter().map(|url| Link::new(url, need)));
         }
@@ -107,22 +107,25 @@ mod tests {
 
     #[test]
     fn links_are_found_by_their_relation() {
-        use Need::{Draw, Link};
+        use Need::{Link, Requisite};
         for (field, expected) in [
             ("", &[][..]),
-            ("</a.css>; rel=preload; as=style", &[("/a.css", Draw)]),
-            ("</a.css>;rel=\"preload\", <b.js>; rel=modulepreload", &[("/a.css", Draw), ("b.js", Draw)]),
+            ("</a.css>; rel=preload; as=style", &[("/a.css", Requisite)]),
+            (
+                "</a.css>;rel=\"preload\", <b.js>; rel=modulepreload",
+                &[("/a.css", Requisite), ("b.js", Requisite)],
+            ),
             ("</n>; rel=next, </p>; rel=\"prev start\"", &[("/n", Link), ("/p", Link)]),
-            ("</x>; REL=Stylesheet", &[("/x", Draw)]),
+            ("</x>; REL=Stylesheet", &[("/x", Requisite)]),
             (
                 "</i,1;2.png>; rel=icon; title=\"a, b; \\\"c\\\"\", </c>; rel=canonical",
-                &[("/i,1;2.png", Draw), ("/c", Link)],
+                &[("/i,1;2.png", Requisite), ("/c", Link)],
             ),
             (
                 "<>; rel=preload; as=image; imagesrcset=\"a.png 1x, b.png 2x\"",
-                &[("a.png", Draw), ("b.png", Draw)],
+                &[("a.png", Requisite), ("b.png", Requisite)],
             ),
-            ("</f>; rel=prefetch; as=font", &[("/f", Draw)]),
+            ("</f>; rel=prefetch; as=font", &[("/f", Requisite)]),
             ("</f>; rel=prefetch", &[("/f", Link)]),
             ("<https://h/>; rel=preconnect, </no>; rel=pingback, </no>", &[]),
             ("</no>; rel=next; anchor=\"/other\", </y>; rel=next; anchor=\"\"", &[("/y", Link)]),

@@ -22,7 +22,7 @@ pub enum Need {
     /// Every site may have it: `robots.txt`, `favicon.ico`, site maps. Nobody is told when it is missing.
     Site,
     /// A page needs it to be drawn: a style, a script, an image, a font, a frame.
-    Draw,
+    Requisite,
     /// A page leads to it.
     Link,
     /// A text in a script looks as if it were one: asked for last, as politely as a page is, and nobody is told when

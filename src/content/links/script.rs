@@ -94,7 +94,8 @@ impl Surroundings<'_> {
         }
         if self.is_module() {
             // A bare name is a matter of the import map, which names its address itself.
-            return (is_relative_or_rooted(text) || is_absolute(text)).then_some(Meaning::Script(Need::Draw));
+            return (is_relative_or_rooted(text) || is_absolute(text))
+                .then_some(Meaning::Script(Need::Requisite));
         }
         if self.is_part() || self.is_compared() || self.is_key() {
             return None;
@@ -175,14 +176,14 @@ impl Surroundings<'_> {
     /// The argument of a function whose name says what it does with it. `Some(None)`: surely no address to be fetched.
     fn call(&self, text: &str) -> Option<Option<Meaning>> {
         if self.follows(&[",", "\"\"", "(", "open"]) {
-            return Some(Some(Meaning::Page(if has_ending(text) { Need::Draw } else { Need::Guess })));
+            return Some(Some(Meaning::Page(if has_ending(text) { Need::Requisite } else { Need::Guess })));
         }
         if self.before[0] != Token::Sign(b'(') {
             return None;
         }
         let alone = self.is_after(b')');
         let of = self.before[2] == Token::Sign(b'.');
-        let certain = Some(Some(Meaning::Page(Need::Draw)));
+        let certain = Some(Some(Meaning::Page(Need::Requisite)));
         match self.name_before(1) {
             // a bundle's own names for its modules, and calls that change something
             "require"
@@ -192,7 +193,7 @@ impl Surroundings<'_> {
             | "WebSocket"
             | "EventSource"
             | "post" => Some(None),
-            "importScripts" => Some(Some(Meaning::Script(Need::Draw))),
+            "importScripts" => Some(Some(Meaning::Script(Need::Requisite))),
             "Worker" | "SharedWorker" if self.name_before(2) == "new" => certain,
             "register" if of && self.name_before(3) == "serviceWorker" => certain,
             "URL" if self.name_before(2) == "new" => Some(self.url(text)),
@@ -222,7 +223,7 @@ impl Surroundings<'_> {
         let [import, meta, url] = words;
         let dot = Token::Sign(b'.');
         if self.after.starts_with(&[Token::Sign(b','), import, dot, meta, dot, url]) {
-            return Some(Meaning::Script(Need::Draw));
+            return Some(Meaning::Script(Need::Requisite));
         }
         has_ending(text).then_some(Meaning::Page(Need::Guess))
     }
@@ -350,7 +351,7 @@ mod tests {
         let read = read(script, kind);
         let show = |mark: &str, link: &Link| {
             let need = match link.need {
-                Need::Draw => "",
+                Need::Requisite => "",
                 Need::Guess => "?",
                 Need::Link => "~",
                 Need::Key | Need::Site => "!",

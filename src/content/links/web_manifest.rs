@@ -22,7 +22,7 @@ pub fn read(body: &[u8]) -> Vec<Link> {
 
 fn images(of: &Value) -> Vec<Link> {
     let lists = ["icons", "screenshots"].into_iter().flat_map(|name| list(of, name));
-    lists.filter_map(|image| image.get("src")?.as_str()).map(|src| Link::new(src, Need::Draw)).collect()
+    lists.filter_map(|image| image.get("src")?.as_str()).map(|src| Link::new(src, Need::Requisite)).collect()
 }
 
 fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -43,10 +43,10 @@ mod tests {
         assert_eq!(
             urls,
             [
-                ("a.png", Need::Draw),
-                ("s.png", Need::Draw),
+                ("a.png", Need::Requisite),
+                ("s.png", Need::Requisite),
                 ("/?app", Need::Link),
-                ("m.png", Need::Draw),
+                ("m.png", Need::Requisite),
                 ("/menu", Need::Link)
             ]
         );

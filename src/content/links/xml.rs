@@ -65,13 +65,13 @@ impl File {
             "enclosure" | "content" if !self.is_page => {
                 self.push(attribute("url").or(attribute("src")), Need::Link)
             }
-            "thumbnail" if !self.is_page => self.push(attribute("url"), Need::Draw),
+            "thumbnail" if !self.is_page => self.push(attribute("url"), Need::Requisite),
             // itunes:image, beside the image of SVG
-            "image" if prefixed != name => self.push(attribute("href"), Need::Draw),
-            "include" | "import" => self.push(attribute("href"), Need::Draw),
-            "tileimage" => self.push(attribute("src"), Need::Draw),
+            "image" if prefixed != name => self.push(attribute("href"), Need::Requisite),
+            "include" | "import" => self.push(attribute("href"), Need::Requisite),
+            "tileimage" => self.push(attribute("src"), Need::Requisite),
             logo if logo.starts_with("square") || logo.starts_with("wide") => {
-                self.push(attribute("src"), Need::Draw)
+                self.push(attribute("src"), Need::Requisite)
             }
             _ => elements::read(&mut self.found, &name, &attributes, 1),
         }
@@ -94,7 +94,7 @@ impl File {
         match rel.unwrap_or("alternate") {
             "alternate" | "self" | "enclosure" | "related" | "next" | "previous" | "prev" | "first"
             | "last" | "prev-archive" | "next-archive" | "current" | "via" => self.push(href, Need::Link),
-            "icon" | "stylesheet" => self.push(href, Need::Draw),
+            "icon" | "stylesheet" => self.push(href, Need::Requisite),
             _ => {}
         }
     }
@@ -123,10 +123,10 @@ impl File {
             "guid" | "id" if self.is_permalink && text.starts_with("http") => {
                 self.found.push(text, Need::Link)
             }
-            "loc" if parent == "image" => self.found.push(text, Need::Draw),
+            "loc" if parent == "image" => self.found.push(text, Need::Requisite),
             "loc" => self.found.push(text, Need::Link),
-            "url" if parent == "image" => self.found.push(text, Need::Draw),
-            "icon" | "logo" => self.found.push(text, Need::Draw),
+            "url" if parent == "image" => self.found.push(text, Need::Requisite),
+            "icon" | "logo" => self.found.push(text, Need::Requisite),
             "encoded" | "description" | "content" | "summary" if text.contains('<') => {
                 self.found.document(text, 1)
             }
@@ -141,7 +141,7 @@ impl File {
         let Some(rest) = rest.trim_start().strip_prefix('=').map(str::trim_start) else { return };
         let Some(quote @ ('"' | '\'')) = rest.chars().next() else { return };
         let url = rest[1..].split(quote).next().unwrap_or("");
-        self.found.push(&entity::decode(url), Need::Draw);
+        self.found.push(&entity::decode(url), Need::Requisite);
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
             let urls = page.links.iter().filter(|link| link.need == need).map(|link| link.url.as_str());
             urls.collect::<Vec<_>>().join(" ")
         };
-        format!("{} | {}", of(Need::Link), of(Need::Draw))
+        format!("{} | {}", of(Need::Link), of(Need::Requisite))
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
     if file.reading != Reading::Robots {
         found.link_header(file.headers);
     }
-    let links = |urls: Vec<String>| urls.into_iter().map(|url| Link::new(url, Need::Draw));
+    let links = |urls: Vec<String>| urls.into_iter().map(|url| Link::new(url, Need::Requisite));
     match (file.reading, file.media) {
         (Reading::Robots, _) => {
             return Ok(Findings { robots: Some(Robots::parse(file.body)), ..Findings::default() });
@@ -112,7 +112,7 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             let dated = map.pages.iter().filter_map(|page| Some((found.key(&page.loc)?, page.lastmod?)));
             let lastmod = dated.collect();
             found.all(map.pages.into_iter().map(|page| Link::new(page.loc, Need::Link)));
-            found.all(map.images.into_iter().map(|url| Link::new(url, Need::Draw)));
+            found.all(map.images.into_iter().map(|url| Link::new(url, Need::Requisite)));
             let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
             return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
@@ -159,7 +159,7 @@ fn is_wanted(file: &File<'_>, scope: &Scope) -> Result<(), Refusal> {
     match file.need {
         Need::Site => Err(Refusal::NotFound),
         Need::Guess if !script::names_a_page(file.key) => Err(Refusal::NotFound),
-        Need::Key | Need::Draw | Need::Link | Need::Guess => Ok(()),
+        Need::Key | Need::Requisite | Need::Link | Need::Guess => Ok(()),
     }
 }
 
@@ -255,7 +255,7 @@ impl Collector<'_> {
             let key = match self.scope.place(&self.base, &link.url, self.encoding) {
                 Place::Here(key) => key,
                 // Of other hosts nothing but what a page cannot be drawn without.
-                Place::Asset(key) if link.need == Need::Draw => key,
+                Place::Asset(key) if link.need == Need::Requisite => key,
                 Place::Asset(_) | Place::Elsewhere | Place::Nowhere => continue,
             };
             match self.at.get(&key) {
@@ -304,7 +304,7 @@ mod tests {
     fn a_page_is_read_with_its_base_and_its_encoding() {
         let page = "<meta charset=shift_jis><img src=a.png><a href='?q=花'>x</a><base href=/base/><a href=#x>\
                     <a href=a.png><a href=https://example.com/>";
-        let expected = keys(&[("/base/a.png", Need::Draw), ("/base/?q=%89%D4", Need::Link)]);
+        let expected = keys(&[("/base/a.png", Need::Requisite), ("/base/?q=%89%D4", Need::Link)]);
         assert_eq!(links("text/html", &SHIFT_JIS.encode(page).0), expected);
         let evil = b"<base href='data:text/html,x'><a href=y>";
         assert_eq!(links("text/html", evil), keys(&[("/dir/y", Need::Link)]));
@@ -315,14 +315,14 @@ mod tests {
     #[test]
     fn the_strongest_need_counts() {
         let page = b"<a href=/x><img src=/x><a href=/y>";
-        assert_eq!(links("text/html", page), keys(&[("/x", Need::Draw), ("/y", Need::Link)]));
+        assert_eq!(links("text/html", page), keys(&[("/x", Need::Requisite), ("/y", Need::Link)]));
     }
 
     #[test]
     fn sheets_manifests_and_maps_are_read_by_their_own_readers() {
-        assert_eq!(links("text/css", b"a{b:url(../i.png)}"), keys(&[("/i.png", Need::Draw)]));
+        assert_eq!(links("text/css", b"a{b:url(../i.png)}"), keys(&[("/i.png", Need::Requisite)]));
         let icons = b"{\"icons\":[{\"src\":\"i.png\"}]}";
-        assert_eq!(links("application/manifest+json", icons), keys(&[("/dir/i.png", Need::Draw)]));
+        assert_eq!(links("application/manifest+json", icons), keys(&[("/dir/i.png", Need::Requisite)]));
         assert_eq!(links("text/plain", b"http://example.jp/x"), []);
         assert_eq!(
             found("text/plain", b"http://example.jp/x", Reading::Map).unwrap().links,
@@ -331,25 +331,25 @@ mod tests {
         let index = b"<sitemapindex><sitemap><loc>/m.xml</loc></sitemap></sitemapindex>";
         assert_eq!(found("text/xml", index, Reading::Map).unwrap().maps, ["/m.xml"]);
         let svg = b"<svg><image href='x.png'/></svg>";
-        assert_eq!(links("image/svg+xml", svg), keys(&[("/dir/x.png", Need::Draw)]));
+        assert_eq!(links("image/svg+xml", svg), keys(&[("/dir/x.png", Need::Requisite)]));
         let list = b"#EXTM3U\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST";
-        assert_eq!(links("application/vnd.apple.mpegurl", list), keys(&[("/dir/1.ts", Need::Draw)]));
+        assert_eq!(links("application/vnd.apple.mpegurl", list), keys(&[("/dir/1.ts", Need::Requisite)]));
     }
 
     #[test]
     fn a_script_is_found_from_itself_and_from_its_page() {
         let script = b"import './m.js'; fetch('data.json'); fetch('/abs.json'); i.src = 'img/x.png'";
         let expected = [
-            ("/dir/m.js", Need::Draw),
-            ("/shop/data.json", Need::Draw),
-            ("/abs.json", Need::Draw),
+            ("/dir/m.js", Need::Requisite),
+            ("/shop/data.json", Need::Requisite),
+            ("/abs.json", Need::Requisite),
             ("/shop/img/x.png", Need::Guess),
         ];
         assert_eq!(links("text/javascript", script), keys(&expected));
         let data = b"{\"image\": \"img/x.png\", \"icons\": [{\"src\": \"i.png\"}]}";
         assert_eq!(
             links("application/json", data),
-            keys(&[("/dir/i.png", Need::Draw), ("/shop/img/x.png", Need::Guess)])
+            keys(&[("/dir/i.png", Need::Requisite), ("/shop/img/x.png", Need::Guess)])
         );
     }
 
@@ -371,8 +371,11 @@ mod tests {
             reading: Reading::ByType,
             body: b"<base href=/base/><p>x",
         };
-        let expected =
-            [("/dir/a.css", Need::Draw), ("/next", Need::Link), ("//cdn.example.com/f.woff2", Need::Draw)];
+        let expected = [
+            ("/dir/a.css", Need::Requisite),
+            ("/next", Need::Link),
+            ("//cdn.example.com/f.woff2", Need::Requisite),
+        ];
         assert_eq!(read(&file, &scope).unwrap().links, keys(&expected));
     }
 
@@ -381,7 +384,8 @@ mod tests {
         let page = b"<a href=https://cdn.example.com/a.pdf><script src=//cdn.example.com/a.js></script>\
                      <img src=https://a.example.net/i.png><img src=https://elsewhere.example/no.png>\
                      <script>var x = 'https://cdn.example.com/no.png'</script>";
-        let expected = [("//cdn.example.com/a.js", Need::Draw), ("//a.example.net/i.png", Need::Draw)];
+        let expected =
+            [("//cdn.example.com/a.js", Need::Requisite), ("//a.example.net/i.png", Need::Requisite)];
         assert_eq!(links("text/html", page), keys(&expected));
     }
 
@@ -390,7 +394,8 @@ mod tests {
         let page = b"<html><head><script src='a.js'/><link rel='stylesheet' href='b.css'/></head><body><a href='/c'/></body></html>";
         let mut found = links("application/xhtml+xml", page);
         found.sort();
-        let mut expected = keys(&[("/dir/a.js", Need::Draw), ("/dir/b.css", Need::Draw), ("/c", Need::Link)]);
+        let mut expected =
+            keys(&[("/dir/a.js", Need::Requisite), ("/dir/b.css", Need::Requisite), ("/c", Need::Link)]);
         expected.sort();
         assert_eq!(found, expected);
     }
@@ -403,8 +408,8 @@ mod tests {
             ("/favicon.ico", Need::Site, Err(Refusal::NotFound)),
             ("/img/a.png", Need::Guess, Err(Refusal::NotFound)),
             ("/popup.html", Need::Guess, Ok(())),
-            ("/img/a.png", Need::Draw, Ok(())),
-            ("//cdn.example.com/a.js", Need::Draw, Err(Refusal::ForeignPage)),
+            ("/img/a.png", Need::Requisite, Ok(())),
+            ("//cdn.example.com/a.js", Need::Requisite, Err(Refusal::ForeignPage)),
         ] {
             let url = scope.url(true, "example.jp", "/x").unwrap();
             let (reading, media, body) = (Reading::ByType, Media::Html, &b"<p>x"[..]);

@@ -5,7 +5,7 @@ use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::{End, Once, Visitor, Way};
+use super::{Attempt, End, Endpoint, Fetcher};
 use crate::crawl::item::Item;
 use crate::crawl::scope::Place;
 use crate::crawl::transport::Fetch;
@@ -14,7 +14,7 @@ use crate::http::detour::Jar;
 /// What is asked, and of whom.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
-    pub(crate) way: Way,
+    pub(crate) way: Endpoint,
     /// Path and query.
     pub(crate) target: String,
     /// What answers on the way to it have set.
@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn new(way: Way, target: String) -> Asked {
+    pub(crate) fn new(way: Endpoint, target: String) -> Asked {
         Asked { way, target, jar: Jar::default(), away: false }
     }
 
@@ -40,16 +40,16 @@ pub(crate) fn target_of(url: &Url, headers: &HeaderMap) -> Option<Url> {
     url.join(location.trim()).ok()
 }
 
-impl<F: Fetch> Visitor<'_, F> {
+impl<F: Fetch> Fetcher<'_, F> {
     /// A redirect to the page itself, but over TLS, on another host of the site, or with a parameter that does not
     /// change the page. In the copy it would lead nowhere; what it leads to is the page.
-    pub(crate) fn respelled(&self, item: &Item, to: &Url, asked: &Asked, headers: &HeaderMap) -> Once {
+    pub(crate) fn respelled(&self, item: &Item, to: &Url, asked: &Asked, headers: &HeaderMap) -> Attempt {
         let mut there = Asked { away: false, ..self.towards(item, to, asked) };
         // To the very page: once more with the cookie that it sets, if it sets one.
         if there == *asked && there.jar.is_empty() {
             there.jar.take(headers);
         }
-        Once::There(there)
+        Attempt::There(there)
     }
 
     /// What follows a redirect to another page of the site. Where it sets a cookie it may be a detour; where that does not
@@ -60,16 +60,16 @@ impl<F: Fetch> Visitor<'_, F> {
         url: &Url,
         asked: &Asked,
         headers: &HeaderMap,
-        once: Once,
-    ) -> Once {
-        let Once::End(end @ End::Redirect(_, Some(_))) = once else { return once };
+        once: Attempt,
+    ) -> Attempt {
+        let Attempt::End(end @ End::Redirect(_, Some(_))) = once else { return once };
         match self.within(url, headers) {
             Some((to, _)) if asked.jar.is_empty() => {
                 let mut there = Asked { away: true, ..self.towards(item, &to, asked) };
                 there.jar.take(headers);
-                if there.jar.is_empty() { Once::End(end) } else { Once::Detour(there, Box::new(end)) }
+                if there.jar.is_empty() { Attempt::End(end) } else { Attempt::Detour(there, Box::new(end)) }
             }
-            Some(_) | None => Once::End(end),
+            Some(_) | None => Attempt::End(end),
         }
     }
 
@@ -80,13 +80,13 @@ impl<F: Fetch> Visitor<'_, F> {
         url: &Url,
         asked: &Asked,
         (status, headers): (StatusCode, &HeaderMap),
-    ) -> Once {
+    ) -> Attempt {
         let Some((to, key)) = self.within(url, headers).filter(|_| status.is_redirection()) else {
-            return Once::Astray;
+            return Attempt::Astray;
         };
         let mut there = Asked { away: key != *item.key, ..self.towards(item, &to, asked) };
         there.jar.take(headers);
-        Once::There(there)
+        Attempt::There(there)
     }
 
     /// Where an answer leads, if that is the site's, and the key of it.
@@ -106,7 +106,7 @@ impl<F: Fetch> Visitor<'_, F> {
         let target =
             to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
         let via = self.way_to(&item.key).0.via;
-        let way = Way { via, tls: to.scheme() == "https", host };
+        let way = Endpoint { via, tls: to.scheme() == "https", host };
         Asked { way, target, jar: asked.jar.clone(), away: asked.away }
     }
 }

@@ -58,7 +58,7 @@ const SPELLINGS: usize = 4;
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// What all visits of a crawl share.
-pub(super) struct Visitor<'a, F> {
+pub(super) struct Fetcher<'a, F> {
     pub(super) site: &'a Site,
     pub(super) fetch: &'a F,
     pub(super) scope: Scope,
@@ -70,19 +70,19 @@ pub(super) struct Visitor<'a, F> {
     pub(super) bounds: Bounds,
     /// Reading pages for links is work: so many at once leave a core to the visitors.
     pub(super) readers: Arc<Semaphore>,
-    pub(super) way: Mutex<Way>,
+    pub(super) way: Mutex<Endpoint>,
 }
 
 /// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Way {
+pub(super) struct Endpoint {
     pub(super) via: Via,
     pub(super) tls: bool,
     pub(super) host: String,
 }
 
 /// What became of one address.
-pub(super) struct Visit {
+pub(super) struct Fetched {
     pub(super) item: Item,
     pub(super) end: End,
     /// Of the last attempt.
@@ -117,7 +117,7 @@ impl From<Unfit> for End {
 }
 
 /// How one attempt ended.
-pub(super) enum Once {
+pub(super) enum Attempt {
     End(End),
     /// The same page under another spelling of its address, or with the cookie that it wants to see; or the next address on
     /// a detour.
@@ -135,7 +135,7 @@ pub(super) enum Once {
 }
 
 /// What one address is asked for.
-struct Errand {
+struct Job {
     /// How often it was asked for, this time included.
     attempt: u32,
     item: Item,
@@ -143,12 +143,12 @@ struct Errand {
     known: Option<Known>,
 }
 
-impl<F: Fetch> Visitor<'_, F> {
+impl<F: Fetch> Fetcher<'_, F> {
     /// Fetches one address.
-    pub(super) async fn visit(&self, item: Item, reading: Reading) -> Visit {
+    pub(super) async fn fetch_one(&self, item: Item, reading: Reading) -> Fetched {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
-        let mut errand = Errand { attempt: 1, item, reading, known };
-        let (way, target) = self.way_to(&errand.item.key);
+        let mut job = Job { attempt: 1, item, reading, known };
+        let (way, target) = self.way_to(&job.item.key);
         let mut ask = Asked::new(way, target);
         let (mut asked, mut redirect) = (Vec::new(), None);
         loop {
@@ -156,38 +156,38 @@ impl<F: Fetch> Visitor<'_, F> {
             let began = clock::instant();
             let once = {
                 let _under_way = self.progress.request();
-                self.once(&errand, &ask, turn).await
+                self.once(&job, &ask, turn).await
             };
             let took = clock::instant().saturating_duration_since(began);
             let end = match once {
-                Once::Detour(there, end) => {
+                Attempt::Detour(there, end) => {
                     redirect = Some(end);
                     asked.push(std::mem::replace(&mut ask, there));
                     continue;
                 }
-                Once::There(there) => {
+                Attempt::There(there) => {
                     asked.push(std::mem::replace(&mut ask, there));
                     if asked.len() <= SPELLINGS && !asked.contains(&ask) {
                         continue;
                     }
                     End::Refused(Refusal::RedirectLoop)
                 }
-                Once::Astray => End::Refused(Refusal::RedirectLoop),
-                Once::Again(..) if errand.attempt < ATTEMPTS && !ask.away => {
+                Attempt::Astray => End::Refused(Refusal::RedirectLoop),
+                Attempt::Again(..) if job.attempt < ATTEMPTS && !ask.away => {
                     let _aside = self.pace.step_aside();
-                    pause(&mut errand.attempt).await;
+                    pause(&mut job.attempt).await;
                     continue;
                 }
-                Once::TooMany(_) if errand.attempt < PATIENT_ATTEMPTS => {
+                Attempt::TooMany(_) if job.attempt < PATIENT_ATTEMPTS => {
                     let _aside = self.pace.step_aside();
-                    pause(&mut errand.attempt).await;
+                    pause(&mut job.attempt).await;
                     continue;
                 }
-                Once::Again(cause, detail) => End::Failed(cause, detail),
-                Once::TooMany(detail) => End::Failed(Cause::BadStatus, detail),
-                Once::Anew if errand.known.take().is_some() => continue,
-                Once::Anew => End::Refused(Refusal::Status),
-                Once::End(end) => end,
+                Attempt::Again(cause, detail) => End::Failed(cause, detail),
+                Attempt::TooMany(detail) => End::Failed(Cause::BadStatus, detail),
+                Attempt::Anew if job.known.take().is_some() => continue,
+                Attempt::Anew => End::Refused(Refusal::Status),
+                Attempt::End(end) => end,
             };
             let end = match redirect.take() {
                 Some(redirect) if ask.away => *redirect,
@@ -196,7 +196,7 @@ impl<F: Fetch> Visitor<'_, F> {
             if matches!(end, End::Body(..)) && ask.way.via == Via::Origin {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.way;
             }
-            return Visit { item: errand.item, end, took };
+            return Fetched { item: job.item, end, took };
         }
     }
 
@@ -215,55 +215,55 @@ impl<F: Fetch> Visitor<'_, F> {
         self.progress.counters().private.fetch_add(u64::from(privacy::is_private(headers)), Relaxed);
     }
 
-    pub(super) fn way(&self) -> Way {
+    pub(super) fn way(&self) -> Endpoint {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who is asked for a key, and for what.
-    pub(super) fn way_to(&self, key: &str) -> (Way, String) {
+    pub(super) fn way_to(&self, key: &str) -> (Endpoint, String) {
         match self.scope.elsewhere(key) {
-            Some(Elsewhere { tls, host, target }) => (Way { via: Via::Host, tls, host }, target),
+            Some(Elsewhere { tls, host, target }) => (Endpoint { via: Via::Host, tls, host }, target),
             None => (self.way(), key.to_owned()),
         }
     }
 
     /// One request. `turn` is given back as soon as the site is done with it.
-    async fn once(&self, errand: &Errand, asked: &Asked, turn: Asking<'_>) -> Once {
+    async fn once(&self, job: &Job, asked: &Asked, turn: Asking<'_>) -> Attempt {
         let Asked { way, target, .. } = asked;
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
-            return Once::End(End::Refused(Refusal::TooLong));
+            return Attempt::End(End::Refused(Refusal::TooLong));
         };
         let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
         let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
-        if let Some(known) = errand.known.as_ref().filter(|_| !asked.away) {
+        if let Some(known) = job.known.as_ref().filter(|_| !asked.away) {
             known.ask_whether_changed(&mut ask.headers);
         }
         asked.carry(&mut ask.headers);
-        let kind = if errand.item.need == Need::Draw { Kind::Asset } else { Kind::Page };
+        let kind = if job.item.need == Need::Requisite { Kind::Asset } else { Kind::Page };
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => {
-                strained(turn, kind, errand.attempt);
+                strained(turn, kind, job.attempt);
                 return failed(&failure);
             }
             Err(_) => {
-                strained(turn, kind, errand.attempt);
+                strained(turn, kind, job.attempt);
                 return failed(&Failure::new(Cause::Silent));
             }
         };
         let (head, body) = answer.into_parts();
-        if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &errand.known) {
+        if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, &job.known) {
             turn.good(kind);
             drop(turn);
             let _aside = self.pace.step_aside();
-            return self.unchanged(errand, known.clone(), url, head.headers).await;
+            return self.unchanged(job, known.clone(), url, head.headers).await;
         }
         if asked.away {
             turn.good(kind);
             discard(body).await;
-            return self.on_detour(&errand.item, &url, asked, (head.status, &head.headers));
+            return self.on_detour(&job.item, &url, asked, (head.status, &head.headers));
         }
-        let private = self.private(&errand.item.key);
+        let private = self.private(&job.item.key);
         let judged = privacy::head_for(head.status, &head.headers, private);
         if judged != Head::Later {
             turn.good(kind);
@@ -271,7 +271,7 @@ impl<F: Fetch> Visitor<'_, F> {
         match judged {
             Head::Refused(refusal) => {
                 discard(body).await;
-                Once::End(End::Refused(refusal))
+                Attempt::End(End::Refused(refusal))
             }
             Head::Later => {
                 let after = retry_after(&head.headers, clock::now().wall);
@@ -279,13 +279,13 @@ impl<F: Fetch> Visitor<'_, F> {
                     (format!("status {}", head.status.as_u16()), is_too_many(head.status, after));
                 turn.bad(kind, if too_many { Sign::Refused(after) } else { Sign::Strained });
                 discard(body).await;
-                if too_many { Once::TooMany(detail) } else { Once::Again(Cause::BadStatus, detail) }
+                if too_many { Attempt::TooMany(detail) } else { Attempt::Again(Cause::BadStatus, detail) }
             }
             Head::Redirect => {
                 discard(body).await;
                 drop(turn);
-                let once = self.redirect(&errand.item, &url, asked, (head.status, &head.headers));
-                if !matches!(once, Once::End(End::Redirect(..))) {
+                let once = self.redirect(&job.item, &url, asked, (head.status, &head.headers));
+                if !matches!(once, Attempt::End(End::Redirect(..))) {
                     return once;
                 }
                 if private::is_doubted(&head.headers, private)
@@ -295,9 +295,9 @@ impl<F: Fetch> Visitor<'_, F> {
                     return *ended;
                 }
                 self.count_private(&head.headers);
-                self.detour(&errand.item, &url, asked, &head.headers, once)
+                self.detour(&job.item, &url, asked, &head.headers, once)
             }
-            Head::Body => self.body(errand, url, asked, Response::from_parts(head, body), turn).await,
+            Head::Body => self.body(job, url, asked, Response::from_parts(head, body), turn).await,
         }
     }
 
@@ -307,26 +307,26 @@ impl<F: Fetch> Visitor<'_, F> {
         url: &Url,
         asked: &Asked,
         (status, headers): (StatusCode, &HeaderMap),
-    ) -> Once {
+    ) -> Attempt {
         let Some(to) = target_of(url, headers) else {
-            return Once::End(End::Refused(Refusal::BadLocation));
+            return Attempt::End(End::Refused(Refusal::BadLocation));
         };
         let key = match self.scope.of_url(&to) {
             Place::Here(key) | Place::Asset(key) if *key == *item.key => {
                 return self.respelled(item, &to, asked, headers);
             }
             Place::Here(key) => Some(key),
-            Place::Asset(key) if item.need == Need::Draw => Some(key),
+            Place::Asset(key) if item.need == Need::Requisite => Some(key),
             Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
         };
         // A site that leads from every address that it does not know to a page of its own has no such file.
         let same_kind =
             key.as_deref().is_some_and(|key| script::ending_of(key) == script::ending_of(&item.key));
         if item.need == Need::Guess && !same_kind {
-            return Once::End(End::Refused(Refusal::NotFound));
+            return Attempt::End(End::Refused(Refusal::NotFound));
         }
         if let Err(refusal) = privacy::redirect_to(to.as_str(), item.need, headers) {
-            return Once::End(End::Refused(refusal));
+            return Attempt::End(End::Refused(refusal));
         }
         let mut headers = private::published(headers);
         let host = self.scope.host();
@@ -346,29 +346,29 @@ impl<F: Fetch> Visitor<'_, F> {
             class: Class::Redirect,
             notes: Notes::default(),
         };
-        Once::End(End::Redirect(Box::new(page), key))
+        Attempt::End(End::Redirect(Box::new(page), key))
     }
 
     async fn body(
         &self,
-        errand: &Errand,
+        job: &Job,
         url: Url,
         asked: &Asked,
         answer: Response<Body>,
         turn: Asking<'_>,
-    ) -> Once {
+    ) -> Attempt {
         let (head, body) = answer.into_parts();
-        let key = &*errand.item.key;
+        let key = &*job.item.key;
         let doubted = private::is_doubted(&head.headers, self.private(key));
-        let hold = if doubted { HOLD } else { hold(key, &head.headers, errand.reading) };
+        let hold = if doubted { HOLD } else { hold(key, &head.headers, job.reading) };
         let received = receive(&head.headers, body, self.staging.blob(), self.bounds, hold).await;
         drop(turn);
         let arrived = match received {
             Ok(arrived) => arrived,
-            Err(Missed::Refused(refusal)) => return Once::End(End::Refused(refusal)),
-            Err(Missed::Broken(cause, detail)) => return Once::Again(cause, detail),
-            Err(Missed::Stage(error)) => return Once::End(End::Stage(error)),
-            Err(Missed::Ending) => return Once::End(End::Ending),
+            Err(Missed::Refused(refusal)) => return Attempt::End(End::Refused(refusal)),
+            Err(Missed::Broken(cause, detail)) => return Attempt::Again(cause, detail),
+            Err(Missed::Stage(error)) => return Attempt::End(End::Stage(error)),
+            Err(Missed::Ending) => return Attempt::End(End::Ending),
         };
         let arrived = match doubted {
             false => Twice::Alike(arrived),
@@ -380,9 +380,9 @@ impl<F: Fetch> Visitor<'_, F> {
         };
         let _aside = self.pace.step_aside();
         self.count_private(&head.headers);
-        let file = self.file(errand, url, head.status.as_u16(), head.headers);
+        let file = self.file(job, url, head.status.as_u16(), head.headers);
         let reader = self.reader().await;
-        Once::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
+        Attempt::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
     }
 
     /// Waits for leave to read a body for links.
@@ -392,34 +392,34 @@ impl<F: Fetch> Visitor<'_, F> {
     }
 
     /// The stored file still holds.
-    async fn unchanged(&self, errand: &Errand, known: Known, url: Url, headers: HeaderMap) -> Once {
+    async fn unchanged(&self, job: &Job, known: Known, url: Url, headers: HeaderMap) -> Attempt {
         // The stored fields were judged when they were stored.
-        if let Some(refusal) = (self.private(&errand.item.key)).refuses(&headers) {
-            return Once::End(End::Refused(refusal.into()));
+        if let Some(refusal) = (self.private(&job.item.key)).refuses(&headers) {
+            return Attempt::End(End::Refused(refusal.into()));
         }
         self.count_private(&headers);
         let headers = known.headers(headers);
-        let hold = hold(&errand.item.key, &headers, errand.reading);
-        let file = self.file(errand, url, known.status(), headers);
+        let hold = hold(&job.item.key, &headers, job.reading);
+        let file = self.file(job, url, known.status(), headers);
         let writer = self.staging.blob();
         let reader = self.reader().await;
         let kept = tasks::blocking(move || {
             let _reader = reader;
             match known.keep(writer, hold) {
-                Ok(Some(kept)) => Once::End(file.again(&kept)),
-                Ok(None) => Once::Anew,
-                Err(error) => Once::End(End::Stage(error)),
+                Ok(Some(kept)) => Attempt::End(file.again(&kept)),
+                Ok(None) => Attempt::Anew,
+                Err(error) => Attempt::End(End::Stage(error)),
             }
         });
-        kept.await.unwrap_or(Once::End(End::Ending))
+        kept.await.unwrap_or(Attempt::End(End::Ending))
     }
 
-    fn file(&self, errand: &Errand, url: Url, status: u16, headers: HeaderMap) -> Coming {
+    fn file(&self, job: &Job, url: Url, status: u16, headers: HeaderMap) -> Coming {
         Coming {
-            key: errand.item.key.to_string(),
-            need: errand.item.need,
-            found_on: errand.item.found_on.clone(),
-            reading: errand.reading,
+            key: job.item.key.to_string(),
+            need: job.item.need,
+            found_on: job.item.found_on.clone(),
+            reading: job.reading,
             url,
             status,
             headers: private::published(&headers),
@@ -436,11 +436,11 @@ fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
     }
 }
 
-pub(super) fn failed(failure: &Failure) -> Once {
+pub(super) fn failed(failure: &Failure) -> Attempt {
     let detail = beyond_its_cause(failure);
     match failure.cause.retry() {
-        Retry::Safe | Retry::IfIdempotent => Once::Again(failure.cause, detail),
-        Retry::No => Once::End(End::Failed(failure.cause, detail)),
+        Retry::Safe | Retry::IfIdempotent => Attempt::Again(failure.cause, detail),
+        Retry::No => Attempt::End(End::Failed(failure.cause, detail)),
     }
 }
 

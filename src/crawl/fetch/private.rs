@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::detour::Asked;
 use super::receive::{Arrived, Missed, receive};
 use super::tempo::{Kind, Sign};
-use super::{End, MAX_SILENCE, Once, Visitor, failed};
+use super::{Attempt, End, Fetcher, MAX_SILENCE, failed};
 use crate::config::ready::MirrorPrivate;
 use crate::content::same::same_but_for_tokens;
 use crate::crawl::accept::extract::HOLD;
@@ -46,13 +46,13 @@ pub(crate) fn is_doubted(headers: &HeaderMap, private: MirrorPrivate) -> bool {
 
 impl<T> Twice<T> {
     /// What was got, if it was the same twice; else how the attempt ended.
-    pub(crate) fn into_result(self) -> Result<T, Box<Once>> {
+    pub(crate) fn into_result(self) -> Result<T, Box<Attempt>> {
         Err(Box::new(match self {
             Twice::Alike(got) => return Ok(got),
-            Twice::Varies => Once::End(End::Refused(Refusal::Varies)),
+            Twice::Varies => Attempt::End(End::Refused(Refusal::Varies)),
             Twice::Failed(failure) => failed(&failure),
-            Twice::Stage(error) => Once::End(End::Stage(error)),
-            Twice::Ending => Once::End(End::Ending),
+            Twice::Stage(error) => Attempt::End(End::Stage(error)),
+            Twice::Ending => Attempt::End(End::Ending),
         }))
     }
 }
@@ -82,7 +82,7 @@ pub(crate) fn published(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-impl<F: Fetch> Visitor<'_, F> {
+impl<F: Fetch> Fetcher<'_, F> {
     /// Whether a redirect to `location` is the same for a second visit.
     pub(crate) async fn redirects_alike(
         &self,

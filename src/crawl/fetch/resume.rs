@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::header::LOCATION;
 use url::Url;
 
-use super::{End, Visitor};
+use super::{End, Fetcher};
 use crate::config::ready::{Mirror, Site};
 use crate::content::links::Need;
 use crate::content::media::Media;
@@ -79,7 +79,7 @@ pub(crate) fn max_age(site: &Site) -> Duration {
     site.mirror.every.min(OLDEST)
 }
 
-impl<F: Fetch> Visitor<'_, F> {
+impl<F: Fetch> Fetcher<'_, F> {
     /// What `page`, which is staged, leads to. `None`: it cannot be read, and is to be fetched again.
     pub(crate) async fn recall(&self, item: &Item, reading: Reading, page: Page) -> Option<End> {
         let (way, target) = self.way_to(&item.key);
@@ -111,7 +111,7 @@ fn redirect_target(page: &Page, url: &Url, scope: &Scope, need: Need) -> Option<
     let to = url.join(String::from_utf8_lossy(location.as_bytes()).trim()).ok()?;
     Some(match scope.of_url(&to) {
         Place::Here(key) => Some(key),
-        Place::Asset(key) if need == Need::Draw => Some(key),
+        Place::Asset(key) if need == Need::Requisite => Some(key),
         Place::Asset(_) | Place::Elsewhere | Place::Nowhere => None,
     })
 }

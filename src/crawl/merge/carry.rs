@@ -9,7 +9,7 @@
 //! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
 
 use crate::crawl::refusal::Refusal;
-use crate::crawl::walk::results::{Fate, Fates, Leads};
+use crate::crawl::walk::results::{Fate, Leads, Results};
 use crate::failure::Cause;
 use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
@@ -133,13 +133,13 @@ pub(crate) enum Fortune {
     Gone,
 }
 
-/// What `fates` say about a page. `robots_unreadable`: what they forbid is not the site's word.
-pub(crate) fn heard(old: &Page, fates: &Fates, robots_unreadable: bool) -> Heard {
+/// What `results` say about a page. `robots_unreadable`: what they forbid is not the site's word.
+pub(crate) fn heard(old: &Page, results: &Results, robots_unreadable: bool) -> Heard {
     let was_redirect = old.class == Class::Redirect;
-    let Some(fate) = fates.get(&old.key) else { return Heard::Nothing };
+    let Some(fate) = results.get(&old.key) else { return Heard::Nothing };
     match fate {
         Fate::Redirect(_) | Fate::Away if was_redirect => Heard::Anew,
-        Fate::Redirect(to) => match fates.follow(to) {
+        Fate::Redirect(to) => match results.follow(to) {
             Leads::To(..) | Leads::Unknown(_) => Heard::Anew,
             Leads::Nowhere => Heard::Turned(Turn::Other(Refusal::RedirectLoop.code())),
             Leads::Lost(_, fate) => lost(fate, robots_unreadable, true),
@@ -264,15 +264,15 @@ mod tests {
         Page { key, status: 200, headers, body: None, len: 0, taken_at, class, notes }
     }
 
-    fn fates(of: &[(&str, Fate)]) -> Fates {
-        let mut fates = Fates::default();
-        of.iter().for_each(|(key, fate)| fates.set((*key).into(), fate.clone()));
-        fates
+    fn results(of: &[(&str, Fate)]) -> Results {
+        let mut results = Results::default();
+        of.iter().for_each(|(key, fate)| results.set((*key).into(), fate.clone()));
+        results
     }
 
     fn became(notes: Notes, of: &[(&str, Fate)]) -> Fortune {
         let old = page(Class::Page, notes);
-        fortune(&old, heard(&old, &fates(of), false))
+        fortune(&old, heard(&old, &results(of), false))
     }
 
     const NEW: Notes = Notes { text: Some(900), missed: 0, carried: 0 };
@@ -286,7 +286,7 @@ mod tests {
     fn what_could_not_be_had_is_carried_over() {
         let to = || Fate::Redirect("/b".into());
         let failed = || Fate::Failed("silent", "".into());
-        for (fates, expected) in [
+        for (results, expected) in [
             (vec![], ONCE),
             (vec![("/a", stored(900, false))], Fortune::Replaced),
             (vec![("/a", stored(10, false))], Fortune::Replaced),
@@ -303,7 +303,7 @@ mod tests {
             (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Route))], Fortune::Replaced),
             (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Gone))], Fortune::Gone),
         ] {
-            assert_eq!(became(NEW, &fates), expected, "{fates:?}");
+            assert_eq!(became(NEW, &results), expected, "{results:?}");
         }
     }
 
@@ -359,7 +359,7 @@ mod tests {
             (Class::Page, 9, NEW, true, Fortune::Replaced),
         ] {
             let old = Page { len, ..page(class, notes) };
-            assert_eq!(fortune(&old, heard(&old, &fates(&is(empty)), false)), expected, "{len} {empty}");
+            assert_eq!(fortune(&old, heard(&old, &results(&is(empty)), false)), expected, "{len} {empty}");
         }
     }
 
@@ -378,8 +378,8 @@ mod tests {
     #[test]
     fn an_unreadable_robots_txt_is_not_the_sites_word() {
         let old = page(Class::Page, NEW);
-        let fates = fates(&[("/a", Fate::Refused(Refusal::Robots))]);
-        assert_eq!(fortune(&old, heard(&old, &fates, true)), ONCE);
+        let results = results(&[("/a", Fate::Refused(Refusal::Robots))]);
+        assert_eq!(fortune(&old, heard(&old, &results, true)), ONCE);
     }
 
     #[test]
@@ -395,8 +395,8 @@ mod tests {
     fn a_redirect_stays_what_it_was() {
         let old = page(Class::Redirect, Notes::default());
         for fate in [Fate::Away, Fate::Redirect("/gone".into())] {
-            let fates = fates(&[("/a", fate), ("/gone", Fate::Refused(Refusal::Gone))]);
-            assert_eq!(heard(&old, &fates, false), Heard::Anew);
+            let results = results(&[("/a", fate), ("/gone", Fate::Refused(Refusal::Gone))]);
+            assert_eq!(heard(&old, &results, false), Heard::Anew);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::carry::Heard;
 use crate::crawl::gate::{self, Texts, Turned};
-use crate::crawl::walk::results::{Fates, Leads};
+use crate::crawl::walk::results::{Leads, Results};
 use crate::snapshot::{BlobId, Class, Page};
 
 /// A page's share of its old text in percent; what has doubled and more is one.
@@ -51,7 +51,7 @@ impl Comparison {
     }
 
     /// Notes one entry of the snapshot in service and what the crawl has heard of it.
-    pub(crate) fn note(&mut self, old: &Page, heard: Heard, fates: &Fates) {
+    pub(crate) fn note(&mut self, old: &Page, heard: Heard, results: &Results) {
         if old.class != Class::Page || matches!(heard, Heard::Unwanted(_)) {
             return;
         }
@@ -60,12 +60,12 @@ impl Comparison {
         if old.notes.carried == 0 {
             self.turned(old, heard);
         }
-        let Leads::To(at, stored) = fates.follow(&old.key) else { return };
+        let Leads::To(at, stored) = results.follow(&old.key) else { return };
         let (Some(now), Some(before)) = (stored.text, old.notes.text) else { return };
         // To lead all visitors to one page is to show them one page.
         let key = old.key.as_str().into();
         let itself = at == old.key;
-        self.looks.push(Look { now: stored.likeness, key, text: before, body: old.body, itself });
+        self.looks.push(Look { now: stored.text_hash, key, text: before, body: old.body, itself });
         if !itself {
             return;
         }
@@ -199,16 +199,17 @@ mod tests {
 
     /// Pages with their text before and now, what they show now and what they showed.
     fn compared(pages: &[(u32, u32, u64, u64)]) -> (Comparison, gate::Before) {
-        let mut fates = Fates::default();
+        let mut results = Results::default();
         let mut comparison = Comparison::new();
-        for (i, (_, now, likeness, _)) in pages.iter().enumerate() {
-            let stored = Stored { is_page: true, text: Some(*now), likeness: *likeness, ..Stored::default() };
-            fates.set(format!("/{i:03}").into(), Fate::Stored(stored));
+        for (i, (_, now, text_hash, _)) in pages.iter().enumerate() {
+            let stored =
+                Stored { is_page: true, text: Some(*now), text_hash: *text_hash, ..Stored::default() };
+            results.set(format!("/{i:03}").into(), Fate::Stored(stored));
         }
         for (i, (before, _, _, showed)) in pages.iter().enumerate() {
             let page = Page { body: Some(BlobId::of(&[i as u8])), ..old(&format!("/{i:03}"), *before) };
             let page = if *showed == 0 { Page { body: Some(BlobId::of(b"shell")), ..page } } else { page };
-            comparison.note(&page, Heard::Anew, &fates);
+            comparison.note(&page, Heard::Anew, &results);
         }
         comparison.end();
         let numbers = comparison.numbers(1000, None, &|key| showed(pages, key));
@@ -259,17 +260,17 @@ mod tests {
 
     #[test]
     fn what_good_pages_have_become_is_counted() {
-        let fates = Fates::default();
+        let results = Results::default();
         let mut comparison = Comparison::new();
         let carried = Page { notes: Notes { carried: 3, ..Notes::default() }, ..old("/c", 1) };
-        comparison.note(&carried, Heard::Turned(Turn::Login), &fates);
-        comparison.note(&old("/a", 1), Heard::Missing, &fates);
-        comparison.note(&old("/b", 1), Heard::Gone, &fates);
-        comparison.note(&old("/d", 1), Heard::Turned(Turn::Other("silent")), &fates);
-        comparison.note(&old("/e", 1), Heard::Turned(Turn::Elsewhere), &fates);
-        comparison.note(&old("/f", 1), Heard::Nothing, &fates);
-        comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::refusal::Refusal::Route), &fates);
-        comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &fates);
+        comparison.note(&carried, Heard::Turned(Turn::Login), &results);
+        comparison.note(&old("/a", 1), Heard::Missing, &results);
+        comparison.note(&old("/b", 1), Heard::Gone, &results);
+        comparison.note(&old("/d", 1), Heard::Turned(Turn::Other("silent")), &results);
+        comparison.note(&old("/e", 1), Heard::Turned(Turn::Elsewhere), &results);
+        comparison.note(&old("/f", 1), Heard::Nothing, &results);
+        comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::refusal::Refusal::Route), &results);
+        comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &results);
         comparison.end();
         let before = comparison.numbers(5, None, &|_| None);
         assert_eq!((before.pages, before.turned.of, before.turned.missing), (5, 5, 2));

@@ -8,7 +8,7 @@ use crate::content::text_size::visible;
 use crate::crawl::gate::{AssetBefore, Evidence, KeyPage, LostAsset};
 use crate::crawl::report::Report;
 use crate::crawl::walk::Done;
-use crate::crawl::walk::results::{self, Fate, Fates, Leads};
+use crate::crawl::walk::results::{self, Fate, Leads, Results};
 use crate::snapshot::{Page, Snapshot, Stored};
 
 /// The snapshot in service, and what is known of its crawl.
@@ -27,13 +27,13 @@ impl Last<'_> {
         self.page(key)?.notes.text
     }
 
-    /// What its page shows, in the measure of [`results::Stored::likeness`].
+    /// What its page shows, in the measure of [`results::Stored::text_hash`].
     fn look(&self, key: &str) -> Option<u64> {
         let page = self.page(key)?;
         let Stored::Whole(body) = self.snapshot.load(&page).ok()? else { return None };
         let content_type = page.headers.iter().find(|(name, _)| *name == CONTENT_TYPE);
         let content_type = content_type.and_then(|(_, value)| value.to_str().ok());
-        Some(visible(&charset::html(&body, content_type).0).likeness)
+        Some(visible(&charset::html(&body, content_type).0).text_hash)
     }
 
     /// How long its crawl took, in seconds, if that says something.
@@ -51,7 +51,7 @@ impl Last<'_> {
 
 /// Gathers. `seconds`: how long the crawl took, if that says something. Blocks, for a few small reads.
 pub(crate) fn gather(done: &Done, last: Option<Last<'_>>, seconds: Option<f64>, max_pages: u64) -> Evidence {
-    let (alike, alike_text) = most_alike(&done.fates);
+    let (alike, alike_text) = most_alike(&done.results);
     Evidence {
         key_pages: done.key_pages.iter().map(|key| key_page(key, done, last.as_ref())).collect(),
         lost_assets: lost_assets(done, last.as_ref()),
@@ -66,7 +66,7 @@ pub(crate) fn gather(done: &Done, last: Option<Last<'_>>, seconds: Option<f64>, 
 }
 
 fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
-    let fates = &done.fates;
+    let results = &done.results;
     let mut page = KeyPage {
         path: key.to_owned(),
         reached: Ok(()),
@@ -75,14 +75,14 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
         twins: 0,
         key_twin: None,
     };
-    let why = match fates.follow(key) {
+    let why = match results.follow(key) {
         Leads::To(at, stored) => {
             page.text = stored.text;
             page.text_before = last.and_then(|last| last.text(at).or_else(|| last.text(key)));
             if let Some(last) = last
                 && stored.is_page
             {
-                page.twins = last.comparison.twins(at, stored.likeness, &|key| last.look(key));
+                page.twins = last.comparison.twins(at, stored.text_hash, &|key| last.look(key));
                 page.key_twin = key_twin(key, stored, done, last);
             }
             let is_login = stored.login && page.text_before.is_some_and(|old| page.text < Some(old / 2));
@@ -103,11 +103,11 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
 /// Another key page that shows the same now, be it that one redirects to the other, and did not before.
 fn key_twin(key: &str, page: &results::Stored, done: &Done, last: &Last<'_>) -> Option<String> {
     let before = last.look(key)?;
-    let is_twin = |other: &&String| match done.fates.follow(other) {
+    let is_twin = |other: &&String| match done.results.follow(other) {
         Leads::To(_, stored) => {
             *other != key
                 && stored.is_page
-                && stored.likeness == page.likeness
+                && stored.text_hash == page.text_hash
                 && last.look(other).is_some_and(|look| look != before)
         }
         Leads::Lost(..) | Leads::Unknown(_) | Leads::Nowhere => false,
@@ -118,9 +118,9 @@ fn key_twin(key: &str, page: &results::Stored, done: &Done, last: &Last<'_>) -> 
 /// What key pages need to be drawn, and this crawl did not get. What the owner or a bound keeps out is no loss; what
 /// other hosts give is theirs to give, and carried over meanwhile.
 fn lost_assets(done: &Done, last: Option<&Last<'_>>) -> Vec<LostAsset> {
-    let needed = done.drawn.needed_by(&done.key_pages, &done.fates);
+    let needed = done.drawn.needed_by(&done.key_pages, &done.results);
     let lost = needed.iter().filter(|key| !key.starts_with("//")).filter_map(|key| {
-        let (why, failed) = match done.fates.follow(key) {
+        let (why, failed) = match done.results.follow(key) {
             Leads::To(..) | Leads::Unknown(_) | Leads::Lost(_, Fate::Away) => return None,
             Leads::Lost(_, Fate::Refused(refusal)) if !refusal.is_answer() => return None,
             Leads::Lost(_, fate) => (fate.why(), matches!(fate, Fate::Failed(..))),
@@ -147,11 +147,11 @@ fn before(key: &str, last: Option<&Last<'_>>) -> AssetBefore {
 }
 
 /// How many pages have the most common text, and how much that is.
-fn most_alike(fates: &Fates) -> (u64, u32) {
-    let mut looks: Vec<(u64, u32)> = fates
+fn most_alike(results: &Results) -> (u64, u32) {
+    let mut looks: Vec<(u64, u32)> = results
         .iter()
         .filter_map(|(_, fate)| match fate {
-            Fate::Stored(stored) if stored.is_page => Some((stored.likeness, stored.text?)),
+            Fate::Stored(stored) if stored.is_page => Some((stored.text_hash, stored.text?)),
             Fate::Stored(_)
             | Fate::Redirect(_)
             | Fate::Away

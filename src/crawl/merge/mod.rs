@@ -41,8 +41,8 @@ pub(super) fn inherit(
             unreadable += 1;
             continue;
         };
-        let heard = heard(&old, &done.fates, robots_unreadable);
-        comparison.note(&old, heard, &done.fates);
+        let heard = heard(&old, &done.results, robots_unreadable);
+        comparison.note(&old, heard, &done.results);
         let notes = match fortune(&old, heard) {
             Fortune::Replaced => continue,
             Fortune::Carried(notes) => Some(notes),

@@ -74,7 +74,7 @@ pub(crate) fn kinds(key: &str, need: Need) -> Vec<Kind> {
 /// Whether something is wanted that a page is drawn with, not a page.
 fn is_file(need: Need) -> bool {
     match need {
-        Need::Draw | Need::Guess => true,
+        Need::Requisite | Need::Guess => true,
         Need::Key | Need::Site | Need::Link => false,
     }
 }

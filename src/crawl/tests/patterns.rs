@@ -58,8 +58,8 @@ fn addresses_are_of_the_kind_that_they_look_like() {
     ] {
         assert_eq!(sorts(key), expected, "{key}");
     }
-    assert_eq!(kinds("/a.css?ver=6.1", Need::Draw)[0].sort, Sort::File);
-    assert!(kinds("/a.css", Need::Draw).is_empty() && kinds("/x?a=1", Need::Key).is_empty());
+    assert_eq!(kinds("/a.css?ver=6.1", Need::Requisite)[0].sort, Sort::File);
+    assert!(kinds("/a.css", Need::Requisite).is_empty() && kinds("/x?a=1", Need::Key).is_empty());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn links_that_do_something_are_known() {
 proptest! {
     #[test]
     fn any_key_is_judged(key in "/[ -~あ]{0,60}") {
-        let _ = (shape(&key), acts(&key), kinds(&key, Need::Link), kinds(&key, Need::Draw));
+        let _ = (shape(&key), acts(&key), kinds(&key, Need::Link), kinds(&key, Need::Requisite));
     }
 
     #[test]

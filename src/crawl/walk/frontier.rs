@@ -67,7 +67,7 @@ impl<'a> Policy<'a> {
             return Err(Refusal::Excluded);
         }
         match item.need {
-            Need::Key | Need::Site | Need::Draw => return Ok(()),
+            Need::Key | Need::Site | Need::Requisite => return Ok(()),
             // A file, wherever the pages that need it are.
             Need::Guess => return if self.robots.allows(&item.key) { Ok(()) } else { Err(Refusal::Robots) },
             Need::Link => {}
@@ -223,7 +223,7 @@ fn class(need: Need) -> u8 {
     match need {
         Need::Key => 0,
         Need::Site => 1,
-        Need::Draw => 2,
+        Need::Requisite => 2,
         Need::Link => 3,
         Need::Guess => 4,
     }
@@ -240,7 +240,7 @@ fn distance(item: &Item) -> u32 {
     let parameters = item.key.split_once('?').map_or(0, |(_, query)| query.split('&').count().min(8) as u32);
     match item.need {
         Need::Link => item.depth.saturating_add(parameters),
-        Need::Key | Need::Site | Need::Draw | Need::Guess => 0,
+        Need::Key | Need::Site | Need::Requisite | Need::Guess => 0,
     }
 }
 
@@ -268,7 +268,7 @@ mod tests {
             ("/deep", Need::Link, 3),
             ("/near?a=1&b=2", Need::Link, 1),
             ("/near", Need::Link, 1),
-            ("/s.css", Need::Draw, 9),
+            ("/s.css", Need::Requisite, 9),
             ("/near2", Need::Link, 1),
             ("/robots.txt", Need::Site, 0),
             ("/key", Need::Key, 0),
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(offer("/found", 7, 0, Some(15)), Offered::Known);
         assert_eq!(offer("/found", 2, 1, None), Offered::Known);
         assert_eq!(offer("/found", 7, 0, Some(1)), Offered::Known);
-        frontier.offer(Item { rank: Priority::default(), ..item("/i.png", Need::Draw, 9) }, &policy);
+        frontier.offer(Item { rank: Priority::default(), ..item("/i.png", Need::Requisite, 9) }, &policy);
         assert_eq!(frontier.len(), 7);
         let expected = ["/i.png", "/crowded", "/visited", "/found", "/new", "/old", "/near"];
         let popped: Vec<Item> = std::iter::from_fn(|| frontier.pop()).collect();
@@ -329,10 +329,13 @@ mod tests {
         let mut frontier = Frontier::new(100);
         assert_eq!(frontier.offer(item("/a", Need::Link, 1), &policy), Offered::Queued);
         assert_eq!(frontier.offer(item("/b", Need::Link, 2), &policy), Offered::Queued);
-        assert_eq!(frontier.offer(item("/b", Need::Draw, 2), &policy), Offered::Known);
+        assert_eq!(frontier.offer(item("/b", Need::Requisite, 2), &policy), Offered::Known);
         assert_eq!(frontier.offer(item("/a", Need::Link, 5), &policy), Offered::Known);
         assert_eq!(frontier.len(), 2);
-        assert_eq!(frontier.pop().map(|i| (i.key.to_string(), i.need)), Some(("/b".to_owned(), Need::Draw)));
+        assert_eq!(
+            frontier.pop().map(|i| (i.key.to_string(), i.need)),
+            Some(("/b".to_owned(), Need::Requisite))
+        );
         assert_eq!(frontier.offer(item("/b", Need::Key, 0), &policy), Offered::Known);
         assert_eq!(order(&mut frontier), ["/a"]);
     }
@@ -355,12 +358,12 @@ mod tests {
             ("/shop/a", Need::Link, 2, Offered::Queued),
             ("/shop/b", Need::Link, 3, Offered::Refused(Refusal::TooDeep)),
             ("/blog/a", Need::Link, 1, Offered::Refused(Refusal::NotIncluded)),
-            ("/css/a.css", Need::Draw, 1, Offered::Queued),
+            ("/css/a.css", Need::Requisite, 1, Offered::Queued),
             ("/shop/big/a", Need::Link, 1, Offered::Refused(Refusal::Excluded)),
-            ("/shop/big/a.png", Need::Draw, 1, Offered::Refused(Refusal::Excluded)),
+            ("/shop/big/a.png", Need::Requisite, 1, Offered::Refused(Refusal::Excluded)),
             ("/shop/big/key", Need::Key, 0, Offered::Queued),
             ("/shop/secret/a", Need::Link, 1, Offered::Refused(Refusal::Robots)),
-            ("/shop/secret/a.css", Need::Draw, 1, Offered::Queued),
+            ("/shop/secret/a.css", Need::Requisite, 1, Offered::Queued),
             ("/shop/secret/key", Need::Key, 0, Offered::Queued),
             ("/shop/off/a", Need::Key, 0, Offered::Refused(Refusal::Route)),
         ] {
@@ -376,8 +379,8 @@ mod tests {
         let mut frontier = Frontier::new(100);
         assert_eq!(frontier.offer(item("/a", Need::Link, 1), &policy), Offered::Refused(Refusal::Robots));
         assert_eq!(frontier.offer(item("/a", Need::Link, 1), &policy), Offered::Known);
-        assert_eq!(frontier.offer(item("/a", Need::Draw, 4), &policy), Offered::Queued);
-        let chain = Item { hops: MAX_HOPS + 1, ..item("/r", Need::Draw, 0) };
+        assert_eq!(frontier.offer(item("/a", Need::Requisite, 4), &policy), Offered::Queued);
+        let chain = Item { hops: MAX_HOPS + 1, ..item("/r", Need::Requisite, 0) };
         assert_eq!(frontier.offer(chain, &policy), Offered::Refused(Refusal::TooManyHops));
     }
 
@@ -389,7 +392,7 @@ mod tests {
             let mut frontier = Frontier::new(100);
             let mut keys = std::collections::BTreeSet::new();
             for (key, need, depth) in offers {
-                let need = [Need::Key, Need::Site, Need::Draw, Need::Link][need as usize];
+                let need = [Need::Key, Need::Site, Need::Requisite, Need::Link][need as usize];
                 frontier.offer(item(&key, need, depth), &policy);
                 keys.insert(key);
             }

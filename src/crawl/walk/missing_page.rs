@@ -12,7 +12,7 @@ use super::shell::SHELL;
 use crate::content::charset;
 use crate::content::links::Need;
 use crate::content::text_size::visible;
-use crate::crawl::fetch::Visitor;
+use crate::crawl::fetch::Fetcher;
 use crate::crawl::fetch::tempo::Kind;
 use crate::crawl::item::{Item, Priority};
 use crate::crawl::transport::{Fetch, FetchAsk};
@@ -39,7 +39,7 @@ impl<F: Fetch> Crawl<'_, F> {
             let item = Item { key: key.as_str().into(), need, depth: 0, hops: 0, found_on: None, rank };
             if self.cut_short.is_none()
                 && self.policy.judge(&item).is_ok()
-                && let Some(came) = ask(self.visitor, &key).await
+                && let Some(came) = ask(self.fetcher, &key).await
             {
                 self.learning.stray(came.status, &came.body, came.content_type.as_deref());
                 // The other one has an ending, and may be answered as a file is.
@@ -56,19 +56,19 @@ impl<F: Fetch> Crawl<'_, F> {
     pub(super) async fn unknown_parameters(&mut self, key_pages: &[String]) {
         let name = unlikely(&self.site.name, 2);
         for page in key_pages.iter().take(TRIED).filter(|page| !page.contains('?')) {
-            let Leads::To(at, stored) = self.fates.follow(page) else { continue };
-            let (key, wanted) = (format!("{page}?{name}={name}"), stored.likeness);
+            let Leads::To(at, stored) = self.results.follow(page) else { continue };
+            let (key, wanted) = (format!("{page}?{name}={name}"), stored.text_hash);
             let (need, rank) = (Need::Link, Priority::default());
             let item = Item { key: key.as_str().into(), need, depth: 0, hops: 0, found_on: None, rank };
             let is_tried = at == page && stored.is_page && wanted != 0;
             if !is_tried || self.cut_short.is_some() || self.policy.judge(&item).is_err() {
                 continue;
             }
-            let Some(came) = ask(self.visitor, &key).await else { continue };
+            let Some(came) = ask(self.fetcher, &key).await else { continue };
             let html = charset::html(&came.body, came.content_type.as_deref()).0;
             // A page that shows its own address, or puts it into its links, is the same page.
             let html = html.replace(&format!("{name}={name}"), "").replace(&name, "");
-            self.addresses.tried(came.status == 200 && visible(&html).likeness == wanted);
+            self.addresses.tried(came.status == 200 && visible(&html).text_hash == wanted);
         }
     }
 }
@@ -86,12 +86,12 @@ pub(super) struct Came {
 }
 
 /// Asks for a page, without more ado if it does not come.
-pub(super) async fn ask<F: Fetch>(visitor: &Visitor<'_, F>, key: &str) -> Option<Came> {
-    let (way, target) = visitor.way_to(key);
-    let turn = visitor.pace.turn(visitor.progress).await;
-    let _under_way = visitor.progress.request();
+pub(super) async fn ask<F: Fetch>(fetcher: &Fetcher<'_, F>, key: &str) -> Option<Came> {
+    let (way, target) = fetcher.way_to(key);
+    let turn = fetcher.pace.turn(fetcher.progress).await;
+    let _under_way = fetcher.progress.request();
     let ask = FetchAsk::new(way.via, way.tls, &way.host, &target);
-    let answer = timeout(WAIT, visitor.fetch.fetch(ask)).await.ok()?.ok()?;
+    let answer = timeout(WAIT, fetcher.fetch.fetch(ask)).await.ok()?.ok()?;
     turn.good(Kind::Page);
     drop(turn);
     let (head, body) = answer.into_parts();

@@ -23,7 +23,7 @@ use super::accept::extract::Reading;
 use super::fetch::pace::Pace;
 use super::fetch::receive::Bounds;
 use super::fetch::resume::Staged;
-use super::fetch::{End, Visit, Visitor, Way};
+use super::fetch::{End, Endpoint, Fetched, Fetcher};
 use super::item::{Item, Priority};
 use super::outcome::CrawlError;
 use super::progress::Progress;
@@ -40,8 +40,8 @@ use crate::verdict::{Character, Learning};
 use broken_links::Links;
 use frontier::{Frontier, Policy};
 use learned::Learned;
-use requisites::Drawn;
-use results::{Fate, Fates, Stored};
+use requisites::Requisites;
+use results::{Fate, Results, Stored};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -64,8 +64,8 @@ const AGAIN: usize = 1000;
 pub(super) struct Done {
     pub(super) report: Report,
     pub(super) key_pages: Vec<String>,
-    pub(super) fates: Fates,
-    pub(super) drawn: Drawn,
+    pub(super) results: Results,
+    pub(super) drawn: Requisites,
     pub(super) character: Character,
     /// The key of the page that the site gives for each address that it does not know, if it is a program's.
     pub(super) shell: Option<&'static str>,
@@ -73,10 +73,10 @@ pub(super) struct Done {
     pub(super) cut_short: Option<String>,
 }
 
-/// A crawl under way: the part that decides. What waits for the network is in [`Visitor`].
+/// A crawl under way: the part that decides. What waits for the network is in [`Fetcher`].
 pub(super) struct Crawl<'a, F> {
     pub(super) site: &'a Site,
-    pub(super) visitor: &'a Visitor<'a, F>,
+    pub(super) fetcher: &'a Fetcher<'a, F>,
     pub(super) policy: Policy<'a>,
     pub(super) frontier: Frontier,
     /// What an interrupted crawl had stored, and this one has not come by yet.
@@ -85,8 +85,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) learned: Learned,
     /// What is read as a site map, and how many indexes away from the first.
     pub(super) maps: HashMap<Arc<str>, u32>,
-    pub(super) fates: Fates,
-    pub(super) drawn: Drawn,
+    pub(super) results: Results,
+    pub(super) drawn: Requisites,
     pub(super) links: Links,
     /// What its pages teach about the site.
     pub(super) learning: Learning,
@@ -118,23 +118,23 @@ pub(super) async fn crawl<F: Fetch>(
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Way { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Endpoint { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Arc::new(Semaphore::new((cores / 2).max(1)));
     let way = Mutex::new(way);
-    let visitor =
-        Visitor { site, fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
+    let fetcher =
+        Fetcher { site, fetch, scope, staging, current, progress, pace, bounds: BOUNDS, readers, way };
     let mut crawl = Crawl {
         site,
-        visitor: &visitor,
+        fetcher: &fetcher,
         policy: Policy::new(site),
         frontier: Frontier::new(site.mirror.max_pages),
         staged,
         learned,
         maps: HashMap::new(),
-        fates: Fates::default(),
-        drawn: Drawn::default(),
+        results: Results::default(),
+        drawn: Requisites::default(),
         links: Links::default(),
         learning: Learning::default(),
         shell: None,
@@ -156,14 +156,14 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.leave_circles_out();
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
-    let Crawl { report, fates, drawn, learning, addresses, shell, cut_short, .. } = crawl;
+    let Crawl { report, results, drawn, learning, addresses, shell, cut_short, .. } = crawl;
     let character = learning.done();
-    Ok(Done { report, key_pages, fates, drawn, character, addresses, shell, cut_short })
+    Ok(Done { report, key_pages, results, drawn, character, addresses, shell, cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {
     fn seed_key_pages(&mut self) -> Vec<String> {
-        let keys: Vec<String> = self.site.key_pages.iter().map(|path| self.visitor.scope.key(path)).collect();
+        let keys: Vec<String> = self.site.key_pages.iter().map(|path| self.fetcher.scope.key(path)).collect();
         for key in &keys {
             self.offer(key, Need::Key, 0, 0, None);
         }
@@ -172,7 +172,7 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// `robots.txt` comes before everything: what it forbids must be known when the first link is found.
     async fn robots(&mut self) -> Result<(), CrawlError> {
-        let visitor = self.visitor;
+        let fetcher = self.fetcher;
         let mut key: Arc<str> = "/robots.txt".into();
         self.frontier.claim(&key);
         self.report.robots = "none".into();
@@ -181,7 +181,7 @@ impl<F: Fetch> Crawl<'_, F> {
             let rank = Priority::default();
             let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let staged = self.staged.take(&item.key);
-            let (visit, came) = go(visitor, item, Reading::Robots, staged).await;
+            let (visit, came) = go(fetcher, item, Reading::Robots, staged).await;
             let next = match &visit.end {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
@@ -214,17 +214,17 @@ impl<F: Fetch> Crawl<'_, F> {
         let obeyed = robots.forbids_the_site();
         self.report.robots_forbid = forbids.then_some(Forbidden { obeyed });
         self.report.robots = said.into();
-        self.visitor.pace.delay(robots.delay);
+        self.fetcher.pace.delay(robots.delay);
         self.policy.robots = robots;
     }
 
     /// What every site may have.
     fn seed_well_known(&mut self) {
-        let root = self.visitor.scope.url(false, self.visitor.scope.host(), "/");
+        let root = self.fetcher.scope.url(false, self.fetcher.scope.host(), "/");
         let named = std::mem::take(&mut self.policy.robots.sitemaps);
         for address in named {
             let place =
-                root.as_ref().map(|root| self.visitor.scope.place(root, &address, encoding_rs::UTF_8));
+                root.as_ref().map(|root| self.fetcher.scope.place(root, &address, encoding_rs::UTF_8));
             if let Some(Place::Here(key)) = place {
                 self.map(&key, 0);
             }
@@ -244,21 +244,21 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Fetches until nothing is left, or the site is gone.
     async fn drain(&mut self) -> Result<(), CrawlError> {
-        let visitor = self.visitor;
+        let fetcher = self.fetcher;
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < visitor.pace.width()
+            while under_way.len() < fetcher.pace.width()
                 && self.cut_short.is_none()
                 && let Some(item) = self.next()
             {
                 let map = self.maps.contains_key(&item.key);
                 let staged = self.staged.take(&item.key);
-                under_way.push(go(visitor, item, if map { Reading::Map } else { Reading::ByType }, staged));
+                under_way.push(go(fetcher, item, if map { Reading::Map } else { Reading::ByType }, staged));
             }
-            visitor.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
+            fetcher.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
             let visit = tokio::select! {
                 visit = under_way.next() => visit,
-                () = visitor.pace.room() => continue,
+                () = fetcher.pace.room() => continue,
             };
             let Some((visit, came)) = visit else { return Ok(()) };
             self.settle(visit, came, true)?;
@@ -278,16 +278,16 @@ impl<F: Fetch> Crawl<'_, F> {
         for (key, page) in self.staged.rest() {
             let (is_page, text, empty) = (page.class == Class::Page, page.notes.text, page.len == 0);
             let stored = Stored { is_page, text, empty, ..Stored::default() };
-            self.fates.set(key, Fate::Stored(stored));
+            self.results.set(key, Fate::Stored(stored));
         }
-        let Some(current) = self.visitor.current.cloned() else { return Ok(()) };
+        let Some(current) = self.fetcher.current.cloned() else { return Ok(()) };
         let mut keys = keys_of(current);
         while self.cut_short.is_none() {
             let mut offered = 0;
             while offered < AGAIN
                 && let Some((key, class)) = keys.recv().await
             {
-                if self.fates.get(&key).is_none() {
+                if self.results.get(&key).is_none() {
                     self.want(&key, class);
                     offered += 1;
                 }
@@ -303,11 +303,11 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Offers what nothing has led to.
     fn want(&mut self, key: &str, class: Class) {
         // Of a host that was listed then.
-        if class == Class::Asset && key.starts_with("//") && self.visitor.scope.elsewhere(key).is_none() {
-            return self.fates.set(key.into(), Fate::Refused(Refusal::Excluded));
+        if class == Class::Asset && key.starts_with("//") && self.fetcher.scope.elsewhere(key).is_none() {
+            return self.results.set(key.into(), Fate::Refused(Refusal::Excluded));
         }
         self.report.unlinked += u64::from(class == Class::Page);
-        let need = if class == Class::Asset { Need::Draw } else { Need::Link };
+        let need = if class == Class::Asset { Need::Requisite } else { Need::Link };
         self.offer(key, need, self.site.mirror.max_depth, 0, None);
     }
 
@@ -317,7 +317,7 @@ impl<F: Fetch> Crawl<'_, F> {
             let item = self.frontier.pop()?;
             match self.full(&item).or_else(|| self.frontier.exhausted(&item)) {
                 None => {
-                    self.requisites += u64::from(matches!(item.need, Need::Draw | Need::Guess));
+                    self.requisites += u64::from(matches!(item.need, Need::Requisite | Need::Guess));
                     return Some(item);
                 }
                 Some(refusal) => self.refuse(refusal, &item),
@@ -327,37 +327,37 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// The bound that is reached, as far as it concerns `item`. Key pages always have room.
     fn full(&self, item: &Item) -> Option<Refusal> {
-        let counts = self.visitor.progress.read();
+        let counts = self.fetcher.progress.read();
         let max_pages = self.site.mirror.max_pages as u64;
         let files = counts.pages + counts.assets + counts.redirects;
         match item.need {
             Need::Key => None,
             _ if counts.bytes >= TOTAL_BYTES => Some(Refusal::ByteLimit),
             _ if files >= max_pages.saturating_mul(10).saturating_add(20_000) => Some(Refusal::FileLimit),
-            Need::Draw | Need::Guess
+            Need::Requisite | Need::Guess
                 if self.requisites
                     >= REQUISITES.saturating_add(counts.pages.saturating_mul(REQUISITES_A_PAGE)) =>
             {
                 Some(Refusal::RequisiteLimit)
             }
             Need::Link if counts.pages >= max_pages && !is_document(&item.key) => Some(Refusal::PageLimit),
-            Need::Site | Need::Draw | Need::Link | Need::Guess => None,
+            Need::Site | Need::Requisite | Need::Link | Need::Guess => None,
         }
     }
 }
 /// One address: from the staging if it is there and can be read, else from the site.
 async fn go<F: Fetch>(
-    visitor: &Visitor<'_, F>,
+    fetcher: &Fetcher<'_, F>,
     item: Item,
     reading: Reading,
     staged: Option<Page>,
-) -> (Visit, Came) {
+) -> (Fetched, Came) {
     if let Some(page) = staged
-        && let Some(end) = visitor.recall(&item, reading, page).await
+        && let Some(end) = fetcher.recall(&item, reading, page).await
     {
-        return (Visit { item, end, took: Duration::ZERO }, Came::FromStaging);
+        return (Fetched { item, end, took: Duration::ZERO }, Came::FromStaging);
     }
-    (visitor.visit(item, reading).await, Came::FromSite)
+    (fetcher.fetch_one(item, reading).await, Came::FromSite)
 }
 
 /// The keys of a snapshot, read ahead off the event loop. Ends when nobody receives any more.

@@ -9,7 +9,7 @@ use super::results::{Fate, Stored};
 use super::{Came, Crawl};
 use crate::content::links::Need;
 use crate::crawl::accept::extract::Findings;
-use crate::crawl::fetch::{End, Visit};
+use crate::crawl::fetch::{End, Fetched};
 use crate::crawl::item::{Item, Priority};
 use crate::crawl::outcome::CrawlError;
 use crate::crawl::refusal::Refusal;
@@ -37,9 +37,9 @@ fn beyond(links: &mut Vec<(String, Need)>, most: usize) -> Vec<(String, Need)> {
 
 impl<F: Fetch> Crawl<'_, F> {
     /// Records what became of one address. What came from the staging is in it already.
-    pub(super) fn settle(&mut self, visit: Visit, came: Came, follow: bool) -> Result<(), CrawlError> {
-        let Visit { item, end, took } = visit;
-        let counters = self.visitor.progress.counters();
+    pub(super) fn settle(&mut self, visit: Fetched, came: Came, follow: bool) -> Result<(), CrawlError> {
+        let Fetched { item, end, took } = visit;
+        let counters = self.fetcher.progress.counters();
         if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
@@ -59,7 +59,7 @@ impl<F: Fetch> Crawl<'_, F> {
             }
             End::Redirect(page, to) => {
                 if came == Came::FromSite {
-                    self.visitor.staging.add(*page)?;
+                    self.fetcher.staging.add(*page)?;
                 }
                 counters.redirects.fetch_add(1, Relaxed);
                 let fate = to.as_deref().map_or(Fate::Away, |to| Fate::Redirect(to.into()));
@@ -85,12 +85,12 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Whether it is the site's, and says something of it.
     fn is_own(&self, key: &str) -> bool {
-        self.visitor.scope.elsewhere(key).is_none()
+        self.fetcher.scope.elsewhere(key).is_none()
     }
 
     fn end(&mut self, key: &Arc<str>, fate: Fate) {
         self.links.ended(key, &fate);
-        self.fates.set(key.clone(), fate);
+        self.results.set(key.clone(), fate);
     }
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
@@ -103,7 +103,7 @@ impl<F: Fetch> Crawl<'_, F> {
         if item.need == Need::Guess {
             return;
         }
-        self.visitor.progress.counters().errors.fetch_add(1, Relaxed);
+        self.fetcher.progress.counters().errors.fetch_add(1, Relaxed);
         let (path, found_on) = (item.key.to_string(), item.found_on.map(|on| on.to_string()));
         self.report.fail(Failed { path, found_on, cause: cause.into(), detail });
     }
@@ -116,7 +116,7 @@ impl<F: Fetch> Crawl<'_, F> {
         findings: Findings,
         follow: bool,
     ) -> Result<(), CrawlError> {
-        let counters = self.visitor.progress.counters();
+        let counters = self.fetcher.progress.counters();
         let is_page = page.class == Class::Page;
         // Several were under way when the last place was taken.
         if is_page
@@ -132,13 +132,13 @@ impl<F: Fetch> Crawl<'_, F> {
             self.learning.page(lesson);
         }
         let (text, login, empty) = (page.notes.text, findings.login, page.len == 0);
-        let likeness = findings.visible.map_or(0, |visible| visible.likeness);
+        let text_hash = findings.visible.map_or(0, |visible| visible.text_hash);
         if came == Came::FromSite {
-            self.visitor.staging.add(page)?;
+            self.fetcher.staging.add(page)?;
         }
         self.report.text += u64::from(text.unwrap_or(0));
         self.addresses.note(&item.key, &findings);
-        self.end(&item.key, Fate::Stored(Stored { is_page, text, likeness, login, empty }));
+        self.end(&item.key, Fate::Stored(Stored { is_page, text, text_hash, login, empty }));
         if follow {
             self.follow(item, findings);
         }
@@ -150,20 +150,20 @@ impl<F: Fetch> Crawl<'_, F> {
         self.frontier.learn(item, &findings.shingles);
         let most = if findings.lesson.is_some() { PAGE_NEEDS } else { FILE_NEEDS };
         for (key, _) in beyond(&mut findings.links, most) {
-            // Not one by one among the fates: there may be more of these than the site has files.
-            self.visitor.progress.counters().refused.fetch_add(1, Relaxed);
+            // Not one by one among the results: there may be more of these than the site has files.
+            self.fetcher.progress.counters().refused.fetch_add(1, Relaxed);
             self.report.refuse(Refusal::RequisiteLimit, &key, Some(&item.key), None);
         }
         if item.need != Need::Link {
             // Another host's trouble does not keep the site's own copy back.
             let own = |key: &str| self.is_own(key);
-            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Draw && own(key));
+            let needs = findings.links.iter().filter(|(key, need)| *need == Need::Requisite && own(key));
             self.drawn.note(&item.key, needs.map(|(key, _)| key.as_str().into()).collect());
         }
         for (key, need) in findings.links {
             let (need, depth, hops) = match need {
                 Need::Link => (Need::Link, item.depth + step(&item.key, &key), 0),
-                Need::Key | Need::Site | Need::Draw => (Need::Draw, item.depth, item.hops + 1),
+                Need::Key | Need::Site | Need::Requisite => (Need::Requisite, item.depth, item.hops + 1),
                 Need::Guess => (Need::Guess, item.depth, item.hops + 1),
             };
             self.offer_dated(&key, need, depth, hops, Some(&item.key), findings.lastmod.get(&key).copied());
@@ -184,14 +184,14 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Takes redirects that lead back to themselves over others out again: none of them is a page, whatever was there before.
     pub(super) fn leave_circles_out(&mut self) {
-        let circles = self.fates.circles();
+        let circles = self.results.circles();
         let keys: HashSet<&str> = circles.iter().map(|(key, _)| &**key).collect();
-        self.visitor.staging.leave_out(&keys);
-        let counters = self.visitor.progress.counters();
+        self.fetcher.staging.leave_out(&keys);
+        let counters = self.fetcher.progress.counters();
         for (key, to) in &circles {
             counters.redirects.fetch_sub(1, Relaxed);
             counters.refused.fetch_add(1, Relaxed);
-            self.fates.set(key.clone(), Fate::Refused(Refusal::RedirectLoop));
+            self.results.set(key.clone(), Fate::Refused(Refusal::RedirectLoop));
             self.report.refuse(Refusal::RedirectLoop, key, Some(to), None);
         }
     }
@@ -222,7 +222,7 @@ impl<F: Fetch> Crawl<'_, F> {
         if found_on.is_some() && self.learned.is_linked(key) {
             self.offer_learned();
         }
-        let fate = self.fates.get(key);
+        let fate = self.results.get(key);
         if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
                 self.links.again(key, fate, on);
@@ -251,7 +251,7 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Pages that are stored for their visitors alone.
     pub(super) fn learned_pages(&self) -> u64 {
         let is_page =
-            |key: &&Arc<str>| matches!(self.fates.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+            |key: &&Arc<str>| matches!(self.results.get(key), Some(Fate::Stored(stored)) if stored.is_page);
         self.learned.unlinked().filter(is_page).count() as u64
     }
 
@@ -284,7 +284,7 @@ impl<F: Fetch> Crawl<'_, F> {
         if item.need == Need::Guess || item.need == Need::Site && missing {
             return;
         }
-        self.visitor.progress.counters().refused.fetch_add(1, Relaxed);
+        self.fetcher.progress.counters().refused.fetch_add(1, Relaxed);
         self.report.refuse(refusal, &item.key, item.found_on.as_deref(), None);
     }
 }

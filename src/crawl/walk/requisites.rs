@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::results::{Fate, Fates};
+use super::results::{Fate, Results};
 
 /// Files whose needs are noted: key pages, and the sheets and frames that may stand behind them.
 const MOST: usize = 20_000;
@@ -12,9 +12,9 @@ const MOST_NEEDED: usize = 20_000;
 
 /// What each file that has to be drawn needs.
 #[derive(Debug, Default)]
-pub(crate) struct Drawn(HashMap<Arc<str>, Vec<Arc<str>>>);
+pub(crate) struct Requisites(HashMap<Arc<str>, Vec<Arc<str>>>);
 
-impl Drawn {
+impl Requisites {
     /// Notes what a file needs.
     pub(crate) fn note(&mut self, key: &Arc<str>, needs: Vec<Arc<str>>) {
         if !needs.is_empty() && self.0.len() < MOST {
@@ -23,12 +23,12 @@ impl Drawn {
     }
 
     /// All that these pages need, in the order in which it is come by. Redirects are followed.
-    pub(crate) fn needed_by(&self, pages: &[String], fates: &Fates) -> Vec<Arc<str>> {
+    pub(crate) fn needed_by(&self, pages: &[String], results: &Results) -> Vec<Arc<str>> {
         let mut seen: HashSet<&str> = pages.iter().map(String::as_str).collect();
         let mut needed: Vec<Arc<str>> = Vec::new();
         let mut next: Vec<&str> = pages.iter().map(String::as_str).rev().collect();
         while let Some(key) = next.pop() {
-            if let Some(Fate::Redirect(to)) = fates.get(key)
+            if let Some(Fate::Redirect(to)) = results.get(key)
                 && seen.insert(to)
             {
                 next.push(to);
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn needs_are_followed_through_sheets_and_redirects() {
         let keys = |keys: &[&str]| keys.iter().map(|key| Arc::from(*key)).collect::<Vec<Arc<str>>>();
-        let mut drawn = Drawn::default();
+        let mut drawn = Requisites::default();
         for (key, needs) in [
             ("/home", &["/a.css", "/logo.png"][..]),
             ("/a.css", &["/b.css", "/font"]),
@@ -61,10 +61,10 @@ mod tests {
         ] {
             drawn.note(&key.into(), keys(needs));
         }
-        let mut fates = Fates::default();
-        fates.set("/".into(), Fate::Redirect("/home".into()));
-        fates.set("/font".into(), Fate::Redirect("/moved.css".into()));
-        let needed = drawn.needed_by(&["/".to_owned()], &fates);
+        let mut results = Results::default();
+        results.set("/".into(), Fate::Redirect("/home".into()));
+        results.set("/font".into(), Fate::Redirect("/moved.css".into()));
+        let needed = drawn.needed_by(&["/".to_owned()], &results);
         let mut sorted: Vec<&str> = needed.iter().map(|key| &**key).collect();
         sorted.sort_unstable();
         assert_eq!(sorted, ["/a.css", "/b.css", "/c.png", "/font", "/logo.png"]);

@@ -33,16 +33,16 @@ pub(crate) struct Stored {
     /// Characters that can be read on it.
     pub(crate) text: Option<u32>,
     /// The same for pages with the same text.
-    pub(crate) likeness: u64,
+    pub(crate) text_hash: u64,
     /// Whether it asks for a password that its visitor has already.
     pub(crate) login: bool,
     /// Whether there is nothing in it.
     pub(crate) empty: bool,
 }
 
-/// The fates of all addresses, by their keys.
+/// The results of all addresses, by their keys.
 #[derive(Debug, Default)]
-pub(crate) struct Fates(HashMap<Arc<str>, Fate>);
+pub(crate) struct Results(HashMap<Arc<str>, Fate>);
 
 /// Where an address leads in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(crate) enum Leads<'a> {
     Nowhere,
 }
 
-impl Fates {
+impl Results {
     pub(crate) fn get(&self, key: &str) -> Option<&Fate> {
         self.0.get(key)
     }
@@ -135,7 +135,7 @@ mod tests {
     fn redirects_are_followed_to_their_end() {
         let stored = Stored { is_page: true, ..Stored::default() };
         let to = |key: &str| Fate::Redirect(key.into());
-        let mut fates = Fates::default();
+        let mut results = Results::default();
         for (key, fate) in [
             ("/", Fate::Stored(stored)),
             ("/a", to("/")),
@@ -147,22 +147,22 @@ mod tests {
             ("/out", Fate::Away),
             ("/open", to("/never")),
         ] {
-            fates.set(key.into(), fate);
+            results.set(key.into(), fate);
         }
         for key in ["/", "/a", "/b"] {
-            assert_eq!(fates.follow(key), Leads::To("/", &stored), "{key}");
+            assert_eq!(results.follow(key), Leads::To("/", &stored), "{key}");
         }
-        assert_eq!(fates.follow("/loop"), Leads::Nowhere);
-        assert_eq!(fates.follow("/gone"), Leads::Lost("/404", &Fate::Refused(Refusal::NotFound)));
-        assert_eq!(fates.follow("/out"), Leads::Lost("/out", &Fate::Away));
-        assert_eq!(fates.follow("/open"), Leads::Unknown("/never"));
-        assert_eq!(fates.follow("/new"), Leads::Unknown("/new"));
+        assert_eq!(results.follow("/loop"), Leads::Nowhere);
+        assert_eq!(results.follow("/gone"), Leads::Lost("/404", &Fate::Refused(Refusal::NotFound)));
+        assert_eq!(results.follow("/out"), Leads::Lost("/out", &Fate::Away));
+        assert_eq!(results.follow("/open"), Leads::Unknown("/never"));
+        assert_eq!(results.follow("/new"), Leads::Unknown("/new"));
     }
 
     #[test]
     fn a_circle_is_what_leads_back_and_not_what_leads_into_it() {
         let to = |key: &str| Fate::Redirect(key.into());
-        let mut fates = Fates::default();
+        let mut results = Results::default();
         for (key, fate) in [
             ("/a", to("/b")),
             ("/b", to("/a")),
@@ -174,9 +174,10 @@ mod tests {
             ("/page", Fate::Stored(Stored::default())),
             ("/open", to("/never")),
         ] {
-            fates.set(key.into(), fate);
+            results.set(key.into(), fate);
         }
-        let mut circles: Vec<String> = fates.circles().iter().map(|(key, to)| format!("{key}{to}")).collect();
+        let mut circles: Vec<String> =
+            results.circles().iter().map(|(key, to)| format!("{key}{to}")).collect();
         circles.sort();
         assert_eq!(circles, ["/1/2", "/2/3", "/3/1", "/a/b", "/b/a"]);
     }

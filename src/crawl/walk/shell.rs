@@ -22,10 +22,10 @@ impl<F: Fetch> Crawl<'_, F> {
     /// Whether `stray`, the answer to a random path, is the front page of a program that runs in the browser.
     pub(super) async fn is_shell(&mut self, stray: &Came) -> bool {
         let stored = |fate: &Fate| matches!(fate, Fate::Stored(stored) if stored.is_page);
-        if stray.status != 200 || !self.fates.get(SHELL).is_some_and(stored) || !is_shell(stray) {
+        if stray.status != 200 || !self.results.get(SHELL).is_some_and(stored) || !is_shell(stray) {
             return false;
         }
-        let home = ask(self.visitor, SHELL).await;
+        let home = ask(self.fetcher, SHELL).await;
         home.is_some_and(|home| home.status == 200 && same_but_for_tokens(&home.body, &stray.body))
     }
 }

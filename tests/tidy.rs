@@ -184,6 +184,48 @@ fn nobody_climbs_to_the_root_without_saying_crate() {
     none("another module is named by `crate::`, so that the order can be checked", broken);
 }
 
+/// The parts of the crawler with the numbers of their rooms, as `src/crawl/mod.rs` lists them.
+fn rooms(listing: &str) -> BTreeMap<String, u32> {
+    let mut rooms = BTreeMap::new();
+    let mut room = None;
+    for line in listing.lines() {
+        if let Some(rest) = line.strip_prefix("// room ") {
+            room = Some(rest.split(':').next().unwrap().parse().expect("a number"));
+        } else if line.is_empty() {
+            room = None;
+        } else if let (Some(room), Some(name)) = (room, line.split("mod ").nth(1)) {
+            rooms.insert(name.trim_end_matches(';').to_owned(), room);
+        }
+    }
+    rooms
+}
+
+/// The parts of the crawler that a file of it names: by `crate::crawl::…`, and by as many `super::` as lead there.
+fn parts_named(path: &str, text: &str) -> BTreeSet<String> {
+    let depth = path.matches('/').count() - usize::from(path.ends_with("/mod.rs"));
+    let climb = format!(" {}", "super::".repeat(depth - 1));
+    let by = |way: &str| text.split(way).skip(1).map(first_word).collect::<BTreeSet<_>>();
+    &by("crate::crawl::") | &by(&climb)
+}
+
+#[test]
+fn a_room_of_the_crawler_uses_only_what_stands_above_it() {
+    let rooms = rooms(&read("src/crawl/mod.rs"));
+    assert!(rooms.len() > 10, "{rooms:?}");
+    let mut broken = Vec::new();
+    for (path, text) in product().iter().filter(|(path, _)| path.starts_with("src/crawl/")) {
+        let inside = path.strip_prefix("src/crawl/").unwrap();
+        let own = inside.split('/').next().unwrap().trim_end_matches(".rs");
+        let Some(room) = rooms.get(own) else { continue };
+        for used in parts_named(path, text) {
+            if rooms.get(&used).is_some_and(|other| other > room) {
+                broken.push(format!("{path} (room {room}) uses {used} (room {})", rooms[&used]));
+            }
+        }
+    }
+    none("a room uses only what stands above it in src/crawl/mod.rs", broken);
+}
+
 #[test]
 fn every_file_opens_with_what_it_is() {
     let all = rust("src").into_iter().chain(rust("tests"));
@@ -385,4 +427,11 @@ fn the_rules_see_what_they_look_for() {
     let found = keys("a = 1\n# [p]\n[x]\n#b = 2\n#[[y.z]]\n#c = \"=\"\n# d = prose\n");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "x.b", "y.z.c"]);
     assert_eq!((module_of("src/disk.rs"), module_of("src/origin/pool.rs")), ("disk", "origin"));
+    let listed =
+        rooms("// room 0: a\npub mod gate;\n// room 1: b\nmod item;\npub(super) mod walk;\n\nmod tests;\n");
+    assert_eq!(listed, [("gate".to_owned(), 0), ("item".to_owned(), 1), ("walk".to_owned(), 1)].into());
+    let used = |path, text| parts_named(path, text).into_iter().collect::<Vec<_>>();
+    assert_eq!(used("src/crawl/run.rs", "use super::gate;\n crate::crawl::walk::x()"), ["gate", "walk"]);
+    assert_eq!(used("src/crawl/walk/mod.rs", "use super::fetch::End;"), ["fetch"]);
+    assert_eq!(used("src/crawl/walk/record.rs", "use super::frontier;\nuse super::super::fetch;"), ["fetch"]);
 }

@@ -108,6 +108,8 @@ struct Facts {
     unclean: Option<(Instant, String)>,
     /// The other process on the same state directory.
     shared: Option<String>,
+    /// Why nothing can be written to the state directory.
+    unwritable: Option<String>,
     /// When file descriptors were running out, and how many there are.
     descriptors: Option<(Instant, String)>,
     last: Option<Now>,
@@ -183,6 +185,16 @@ impl Conditions {
         self.facts().shared.is_some()
     }
 
+    /// Nothing can be written to the state directory, for this reason; or it can.
+    pub(super) fn unwritable(&self, why: Option<String>) {
+        self.facts().unwritable = why;
+    }
+
+    /// Whether nothing could when it was last tried.
+    pub(super) fn is_unwritable(&self) -> bool {
+        self.facts().unwritable.is_some()
+    }
+
     /// Compares the two clocks with what they said last.
     pub(super) fn tick(&self, now: Now) {
         let mut facts = self.facts();
@@ -249,6 +261,9 @@ impl Conditions {
         }
         if let Some(other) = &facts.shared {
             found.insert(key(Cause::StateShared, String::new()), other.clone());
+        }
+        if let Some(why) = &facts.unwritable {
+            found.insert(key(Cause::StateUnusable, String::new()), why.clone());
         }
         let moments = [
             (Cause::ClockMoved, &facts.clock, TOLD),

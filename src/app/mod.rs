@@ -20,7 +20,7 @@ mod visits;
 mod watch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -81,6 +81,17 @@ pub enum StartError {
     /// A metric's name is used twice.
     #[error("could not set up metrics")]
     Metrics(#[from] prometheus::Error),
+    /// Nothing can be written to the state directory, and there is no snapshot in it that could be served.
+    #[error(
+        "could not write to the state directory {dir}, which has no snapshots to serve either (let the user that runs Katahai own \
+         it, or name another one as state_dir)"
+    )]
+    State {
+        /// Which.
+        dir: String,
+        /// Why not.
+        source: std::io::Error,
+    },
 }
 
 /// A running proxy.
@@ -140,8 +151,8 @@ impl App {
     /// port in use ends the start at once), snapshots found, origins looked at, and only then visitors let in.
     ///
     /// # Errors
-    /// See [`StartError`]. What can be done without (a certificate, a state directory) is no error: it is logged, and
-    /// copies are served.
+    /// See [`StartError`]. What can be done without (a certificate; writing to a state directory that holds snapshots) is no
+    /// error: it is logged, and copies are served.
     pub async fn start(
         config: Config,
         source: Source,
@@ -162,6 +173,9 @@ impl App {
             conditions.unclean(left, started.mono);
         }
         conditions.shared(begun.other);
+        if let Some(error) = begun.unwritable {
+            conditions.unwritable(Some(writes_nothing(&config.state_dir, error).await?));
+        }
         let (certs, problems) = Certs::load(&config.sites, started.wall);
         certificates::tell(&problems);
         conditions.certificates(&problems);
@@ -297,6 +311,17 @@ impl App {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to say of a state directory that cannot be written to. A first start refuses: whoever sets Katahai up is there to mend
+/// it. Where there are snapshots it may be the middle of an outage, and they are served.
+async fn writes_nothing(dir: &Path, error: std::io::Error) -> Result<String, StartError> {
+    let (at, name) = (dir.to_owned(), dir.display().to_string());
+    if tasks::blocking(move || running::has_snapshots(&at)).await != Some(true) {
+        return Err(StartError::State { dir: name, source: error });
+    }
+    tracing::error!(dir = name, %error, "the state directory cannot be written to: the snapshots in it are served, and no new ones are taken");
+    Ok(format!("{name}: {error}"))
 }
 
 /// Waits until every site has an origin that answers, or all of them were heard, but not for long.

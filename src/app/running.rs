@@ -29,16 +29,23 @@ pub(super) struct Begun {
     pub(super) left: Option<String>,
     /// The other process that runs on the same directory.
     pub(super) other: Option<String>,
+    /// Why nothing can be written there.
+    pub(super) unwritable: Option<std::io::Error>,
+}
+
+/// Whether there are snapshots, of whatever site: a start that cannot write goes on with what it can serve. Blocks.
+pub(super) fn has_snapshots(state_dir: &Path) -> bool {
+    let has_entry = |dir: &Path| std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    let sites = std::fs::read_dir(state_dir.join(crate::snapshot::SNAPSHOTS));
+    sites.is_ok_and(|sites| sites.flatten().any(|site| has_entry(&site.path())))
 }
 
 impl Running {
     /// Sets the mark. Blocks.
     pub(super) fn set(state_dir: &Path, now: SystemTime) -> Begun {
-        let none = Begun::default();
-        let Ok(lock) = disk::ensure_dir(state_dir).and_then(|()| disk::lock_file(&state_dir.join(LOCK)))
-        else {
-            return none;
-        };
+        let probe = disk::ensure_dir(state_dir).and_then(|()| disk::StagedFile::create(state_dir));
+        let none = Begun { unwritable: probe.err(), ..Begun::default() };
+        let Ok(lock) = disk::lock_file(&state_dir.join(LOCK)) else { return none };
         let mark = state_dir.join(MARK);
         let owner = owner(&mark);
         match disk::try_lock(&lock) {
@@ -50,7 +57,7 @@ impl Running {
         }
         let text = format!("{} {}\n", rfc3339(now), std::process::id());
         let set = disk::write_atomic(&mark, text.as_bytes()).is_ok();
-        Begun { mark: set.then_some(Running { mark, _lock: lock }), left: owner, other: None }
+        Begun { mark: set.then_some(Running { mark, _lock: lock }), left: owner, ..none }
     }
 
     /// Takes the mark away: the process ends by itself.
@@ -91,6 +98,18 @@ mod tests {
         assert_eq!(Running::set(dir.path(), now).left, None);
         let none = Running::set(Path::new("/proc/nothing"), now);
         assert!(none.mark.is_none() && none.left.is_none() && none.other.is_none());
+        assert!(none.unwritable.is_some() && third.unwritable.is_none());
+    }
+
+    #[test]
+    fn empty_folders_are_no_snapshots() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!has_snapshots(dir.path()));
+        let site = dir.path().join("snapshots/shop");
+        disk::ensure_dir(&site).unwrap();
+        assert!(!has_snapshots(dir.path()));
+        disk::ensure_dir(&site.join("20261120T011334Z-1")).unwrap();
+        assert!(has_snapshots(dir.path()));
     }
 
     #[test]

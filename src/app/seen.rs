@@ -184,14 +184,16 @@ impl App {
         due
     }
 
-    /// Takes over the state directory when the other process that ran on it is gone.
+    /// Takes over the state directory when the other process that ran on it is gone, or when it can be written to again.
     async fn claim(&self) {
-        if !self.conditions.is_shared() {
+        if !self.conditions.is_shared() && !self.conditions.is_unwritable() {
             return;
         }
         let (dir, at) = (self.config().state_dir, self.started.wall);
+        let name = dir.display().to_string();
         let Some(begun) = tasks::blocking(move || Running::set(&dir, at)).await else { return };
         self.conditions.shared(begun.other);
+        self.conditions.unwritable(begun.unwritable.map(|error| format!("{name}: {error}")));
         if let Some(mark) = begun.mark {
             *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
         }

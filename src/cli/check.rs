@@ -13,7 +13,7 @@ use super::{FAILED, USAGE, fail};
 use crate::config::problem::Source;
 use crate::config::render::{Style, render};
 use crate::config::{Config, Env, Problem, Problems, Severity, load};
-use crate::{app, clock};
+use crate::{app, clock, disk};
 
 /// The outcome as `--json` prints it.
 #[derive(Serialize)]
@@ -57,6 +57,7 @@ pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write
         Ok((config, mut problems)) => {
             problems.extend(certificates(file, &config, &problems, clock::now().wall));
             problems.extend(leading_back(file, &config));
+            problems.extend(unwritable(file, &config));
             (Some(config.sites.len()), problems)
         }
         Err(problems) => (None, problems),
@@ -101,6 +102,36 @@ fn leading_back(file: &Path, config: &Config) -> Problems {
     }
     };
     Problems::new(back.map(problem).collect())
+}
+
+/// A state directory that the user who asks may not write to. That may be another user than the one who runs Katahai, so it
+/// is a warning.
+fn unwritable(file: &Path, config: &Config) -> Problems {
+    let dir = &config.state_dir;
+    let here =
+        |dir: &Path| if dir.as_os_str().is_empty() { Path::new(".").to_owned() } else { dir.to_owned() };
+    // The nearest that is there: a folder that is not is made at the start.
+    let Some(found) = dir.ancestors().map(here).find(|dir| dir.exists()) else { return Problems::default() };
+    // What is no folder has been told already.
+    let Some(error) = disk::check_writable(&found).err().filter(|_| found.is_dir()) else {
+        return Problems::default();
+    };
+    let warning = Problem {
+        file: Source::new(file, ""),
+        span: None,
+        key: "state_dir".to_owned(),
+        message: format!(
+            "{} cannot be used, you may not write to {}: {error}",
+            dir.display(),
+            found.display()
+        ),
+        help:
+            "let the user who runs Katahai own it, or name another folder; a first start refuses without one"
+                .to_owned(),
+        severity: Severity::Warning,
+        passing: false,
+    };
+    Problems::new(vec![warning])
 }
 
 fn verdict(ok: bool, sites: usize, problems: usize) -> String {
@@ -167,6 +198,52 @@ mod tests {
         assert!(out.contains("lead back") && out.ends_with("k.toml: ok, 1 site, 1 warning\n"), "{out}");
         let (_, out) = check(&back.replace("A.example", "origin.a.example"), false);
         assert_eq!(out, "k.toml: ok, 1 site\n");
+    }
+
+    #[test]
+    fn what_is_hardly_meant_is_warned_of() {
+        let warned = |text: &str, parts: &[&str]| {
+            let (code, out) = check(text, false);
+            assert!(code == 0 && out.contains("1 warning"), "{text}: {out}");
+            for part in parts {
+                assert!(out.contains(part), "{part}: {out}");
+            }
+        };
+        let first = |key: &str| format!("[listen]\n{key}\n{GOOD}");
+        warned(&first("http = [\"[::]:443\"]"), &["k.toml:2:", "browsers speak https"]);
+        warned(&GOOD.replace("192.0.2.1", "192.0.2.1:443"), &["k.toml:4:", "servers speak https"]);
+        warned(
+            &GOOD.replace("http://192.0.2.1", "https://192.0.2.1:80"),
+            &["k.toml:4:", "servers speak http"],
+        );
+        let route = |path: &str, mirror: &str| {
+            format!("{GOOD}[[site.route]]\npath = \"{path}\"\nmirror = \"{mirror}\"\n")
+        };
+        warned(&route("/*", "off"), &["k.toml:5:", "takes the key page \"/\" out"]);
+        let pages = GOOD.replace("[[site.origin]]", "key_pages = [\"/\", \"/shop?a=1\"]\n[[site.origin]]");
+        warned(
+            &route("/shop", "off").replace(GOOD, &pages),
+            &["k.toml:3:", "the route on line 6", "\"/shop?a=1\""],
+        );
+        for fine in [
+            route("/admin", "off"),
+            route("/*", "on"),
+            route("/", "on") + "[[site.route]]\npath = \"*\"\nmirror = \"off\"\n",
+        ] {
+            assert_eq!(check(&fine, false), (0, "k.toml: ok, 1 site\n".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_state_directory_that_cannot_be_written_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+        let state = dir.path().join("katahai").join("state");
+        let (code, out) = check(&format!("state_dir = {state:?}\n{GOOD}"), false);
+        let told = out.contains(&format!("you may not write to {}", dir.path().display()));
+        // root may write anywhere
+        assert_eq!((code, told), (0, disk::check_writable(dir.path()).is_err()), "{out}");
     }
 
     #[test]

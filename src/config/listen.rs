@@ -18,6 +18,7 @@ pub(super) fn listen(
 ) -> Listen {
     let silenced = raw.http.clone().here().filter(|http| http.value.is_empty());
     let mut used = Used::default();
+    crossed(&raw, notes);
     let http = used.all(raw.http, defaults::HTTP, notes);
     let https = https(raw.https, any_tls, &mut used, notes);
     if let Some(silenced) = silenced
@@ -38,6 +39,19 @@ pub(super) fn listen(
     let admin_token_file = token_file.map(|at| at.value);
     let trusted_proxies = once(raw.trusted_proxies.or(Vec::new()), notes);
     Listen { http, https, admin, admin_token_file, trusted_proxies }
+}
+
+/// Warns of a port on which browsers speak the other scheme.
+fn crossed(raw: &raw::Listen, notes: &mut Notes) {
+    for (list, scheme, port, other) in [(&raw.http, "http", 443, "https"), (&raw.https, "https", 80, "http")]
+    {
+        let Slot::Here(list) = list else { continue };
+        for At { value, place } in list.value.iter().filter(|at| at.value.port() == port) {
+            let message =
+                format!("{value} is listed under `{scheme}`, but on port {port} browsers speak {other}");
+            notes.warning(place, Fault::new(message, format!("move it to `{other}`, or take another port")));
+        }
+    }
 }
 
 fn https(

@@ -79,6 +79,14 @@ fn origin(raw: raw::Origin, place: &Place, folder: &Path, notes: &mut Notes) -> 
         path
     });
     let At { value: url, place: url_at } = raw.url.here()?;
+    let crossed = [(false, 443, "http", "https"), (true, 80, "https", "http")];
+    for (_, port, scheme, other) in
+        crossed.into_iter().filter(|(tls, port, ..)| (*tls, *port) == (url.tls, url.port))
+    {
+        let message = format!("{url} is asked by {scheme} on port {port}, where servers speak {other}");
+        let help = format!("write {other}://…, or the port on which it speaks {scheme}");
+        notes.warning(&url_at, Fault::new(message, help));
+    }
     if let (false, Some(_)) = (url.tls, &ca) {
         let help = "remove `ca`, or write https in the url";
         notes.warning(&url_at, Fault::new("this origin is asked without TLS, so its `ca` is not used", help));

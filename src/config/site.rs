@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::{FilePath, HostName, SiteHost, SiteName, site_name};
+use super::address::{FilePath, HostName, PagePath, SiteHost, SiteName, site_name};
 use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::check::{Ground, once};
 use super::node::{At, Fault, Notes, Place, Slot, shown};
@@ -29,13 +29,12 @@ pub(super) fn site(
     let tls = raw.tls.here().and_then(|tls| site_tls(tls, ground, notes));
     let health = health(raw.health.or_default(), notes);
     let failover = failover(raw.failover.or_default(), ground, notes);
-    let key_pages = match raw.key_pages.here() {
-        Some(pages) => once(pages.value, notes).into_iter().map(|page| page.0).collect(),
-        None => defaults::key_pages(),
-    };
     let cache = cache(raw.cache.or_default(), notes);
     let mirror = mirror(raw.mirror.or_default(), notes);
-    let routes = raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
+    let routes: Vec<At<Route>> =
+        raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
+    let key_pages = key_pages(raw.key_pages, &routes, notes);
+    let routes = routes.into_iter().map(|route| route.value).collect();
     let (name, name_at) = name?;
     let hosts = hosts.into_iter().map(|host| host.value.0).collect();
     let site = Site {
@@ -264,12 +263,42 @@ fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
     }
 }
 
-fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<Route> {
+/// The key pages. One that a route keeps out of the snapshots is told: no snapshot has it, so none passes the gate.
+fn key_pages(raw: Slot<Vec<At<PagePath>>>, routes: &[At<Route>], notes: &mut Notes) -> Vec<String> {
+    let unmirrored = |page: &str| {
+        let path = page.split('?').next().unwrap_or(page);
+        routes
+            .iter()
+            .find(|route| route.value.path.matches(path))
+            .filter(|route| route.value.mirror == Some(false))
+    };
+    let fault = |page: &str, line: usize| {
+        let message =
+            format!("the route on line {line} takes the key page {} out of the mirror", shown(page));
+        let help = "no snapshot would have it, so none would pass the gate: narrow the route, or take the page out of key_pages";
+        Fault::new(message, help)
+    };
+    let Some(At { value: pages, .. }) = raw.here() else {
+        let pages = defaults::key_pages();
+        for (page, route) in pages.iter().filter_map(|page| Some((page, unmirrored(page)?))) {
+            notes.warning(&route.place, fault(page, notes.line(&route.place)));
+        }
+        return pages;
+    };
+    for page in &pages {
+        if let Some(route) = unmirrored(&page.value.0) {
+            notes.warning(&page.place, fault(&page.value.0, notes.line(&route.place)));
+        }
+    }
+    once(pages, notes).into_iter().map(|page| page.0).collect()
+}
+
+fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<At<Route>> {
     if !value.path.is_given() {
         notes.missing(&place, "path", "write which paths are meant, as in path = \"/admin/*\"");
     }
     let path = value.path.here()?.value;
     let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.here().map(|at| at.value.0));
     let timeout = value.timeout.within(TIMER, notes).here().map(|timeout| timeout.value);
-    Some(Route { path, cache, mirror, timeout })
+    Some(At { value: Route { path, cache, mirror, timeout }, place })
 }

@@ -81,7 +81,7 @@ pub use verify::{Checked, Finding, VerifyReport};
 pub use writer::Mark;
 
 const BLOBS: &str = "blobs";
-const SNAPSHOTS: &str = "snapshots";
+pub(crate) const SNAPSHOTS: &str = "snapshots";
 const CURRENT: &str = "current";
 const LOCK: &str = "lock";
 const MANIFEST: &str = "manifest";

@@ -23,6 +23,7 @@ mod docs_site;
 mod evidence;
 mod failover;
 mod first_site;
+mod first_start;
 mod framing;
 mod gate;
 mod harness;

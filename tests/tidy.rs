@@ -360,7 +360,7 @@ fn keys(text: &str) -> BTreeSet<String> {
     let mut table = String::new();
     let mut found = BTreeSet::new();
     for line in text.lines() {
-        let line = line.strip_prefix('#').unwrap_or(line);
+        let line = line.strip_prefix("#-").or(line.strip_prefix('#')).unwrap_or(line);
         if let Some(name) = line.strip_prefix('[') {
             let name = name.trim_start_matches('[').split(']').next().unwrap_or_default();
             if !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '_') {

@@ -27,6 +27,15 @@ async fn a_good_file_is_said_to_be_good() {
 }
 
 #[tokio::test]
+async fn the_shipped_file_passes_its_own_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = command(dir.path());
+    command.args(["check", "-c", concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/katahai.toml")]);
+    let said = run(command, secs(10)).await.must_be_ok();
+    assert!(said.out.contains("katahai.toml: ok, 2 sites"), "{}", said.out);
+}
+
+#[tokio::test]
 async fn every_problem_is_named_with_its_line() {
     let text = "\
 state_dri = \"/var/lib/katahai\"

@@ -25,7 +25,10 @@ async fn a_first_start_refuses_with_a_word() {
         let said = process::run(serve, secs(20)).await;
         assert_eq!(said.code, 1, "{place}: {}", said.err);
         let last = said.err.lines().last().unwrap();
-        assert!(last.contains("state directory") && last.contains(place) && last.contains("state_dir"), "{last}");
+        assert!(
+            last.contains("state directory") && last.contains(place) && last.contains("state_dir"),
+            "{last}"
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 
 use super::reply::error;
 use crate::app::AdminToken;
@@ -31,14 +31,12 @@ impl Guard {
         if matches!(segments, ["healthz" | "readyz"]) {
             return None;
         }
-        let offered =
-            headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let offered = offered(headers);
         if let Some(is_right) = self.token.is(offered.unwrap_or_default()) {
-            if is_right {
+            if is_right && offered.is_some() {
                 return None;
             }
-            let message = "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file (katahai's own commands: --token-file, or KATAHAI_ADMIN_TOKEN)";
-            return Some(error(StatusCode::UNAUTHORIZED, "unauthorized", message));
+            return Some(no_entry(offered));
         }
         if !unix && !is_local(headers) {
             let message = "without a token the API answers only to localhost and to addresses, not to names";
@@ -53,6 +51,33 @@ impl Guard {
         }
         None
     }
+}
+
+/// The token that a request shows. The scheme is written in any case (RFC 9110 section 11.1).
+fn offered(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at(value.iter().position(|b| *b == b' ')?);
+    scheme.eq_ignore_ascii_case(b"Bearer").then(|| token.trim_ascii()).filter(|token| !token.is_empty())
+}
+
+/// No token, or a wrong one: whoever has mistyped it is not told to give one.
+fn no_entry(offered: Option<&[u8]>) -> Response<Body> {
+    let (code, message, challenge) = match offered {
+        None => (
+            "token-missing",
+            "this needs the header \"Authorization: Bearer <token>\" with the token of admin.token_file (katahai's own commands: \
+             --token-file, or KATAHAI_ADMIN_TOKEN)",
+            "Bearer realm=\"katahai\"",
+        ),
+        Some(_) => (
+            "token-wrong",
+            "the token is not the one in the file that admin.token_file names",
+            "Bearer realm=\"katahai\", error=\"invalid_token\"",
+        ),
+    };
+    let mut response = error(StatusCode::UNAUTHORIZED, code, message);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
 }
 
 /// A name that somebody else's DNS makes point here would let a web page read the answers (DNS rebinding).
@@ -80,7 +105,6 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn ask(guard: &Guard, method: Method, path: &[&str], fields: &[(&'static str, &'static str)]) -> u16 {
         let headers = fields.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
@@ -95,7 +119,29 @@ mod tests {
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("host", "localhost")]), 401);
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer wrong")]), 401);
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer secret")]), 200);
+        for spelled in ["bearer secret", "BEARER  secret", "Bearer secret "] {
+            assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", spelled)]), 200, "{spelled:?}");
+        }
         assert_eq!(ask(&guard, Method::GET, &["healthz"], &[]), 200);
+    }
+
+    #[test]
+    fn a_wrong_token_is_told_from_none() {
+        let code = |value: Option<&'static str>| {
+            let headers = value.map(|v| (header::AUTHORIZATION, HeaderValue::from_static(v)));
+            let response = no_entry(offered(&headers.into_iter().collect()));
+            let challenge = response.headers()[header::WWW_AUTHENTICATE].to_str().unwrap().to_owned();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            challenge.contains("invalid_token")
+        };
+        for (value, is_wrong) in [
+            (None, false),
+            (Some("Basic c2VjcmV0"), false),
+            (Some("Bearer "), false),
+            (Some("Bearer guess"), true),
+        ] {
+            assert_eq!(code(value), is_wrong, "{value:?}");
+        }
     }
 
     #[test]

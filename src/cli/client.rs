@@ -22,7 +22,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the running instance is, and how to be let in.
 pub(super) struct Client {
     admin: AdminAddr,
-    token: Option<String>,
+    token: Option<Token>,
+}
+
+/// A token, and where it comes from: whoever gave a wrong one wants to know which that was.
+struct Token {
+    text: String,
+    from: String,
+}
+
+impl Token {
+    /// The token in a file; `None` for one that cannot be read or is empty.
+    fn in_file(file: &Path) -> Option<Token> {
+        let text = std::fs::read_to_string(file).ok()?.trim().to_owned();
+        (!text.is_empty()).then(|| Token { text, from: file.display().to_string() })
+    }
 }
 
 /// Why the instance did not answer.
@@ -40,6 +54,9 @@ pub(super) enum CallError {
     /// It did not answer in time.
     #[error("the instance did not answer in time")]
     Late,
+    /// It does not take the token.
+    #[error("the instance at {0} does not take the token of {1}: {2}")]
+    WrongToken(String, String, String),
 }
 
 /// Why the instance did not say how it stands.
@@ -54,7 +71,7 @@ pub(super) enum StatusError {
 }
 
 /// Where the admin listener is, and its token, by a file that is not sound as a whole.
-fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<String>)> {
+fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<Token>)> {
     let file = config_file(given)?;
     let table: toml::Table = std::fs::read_to_string(&file).ok()?.parse().ok()?;
     let text = |table_name: &str, key: &str| table.get(table_name)?.get(key)?.as_str().map(str::to_owned);
@@ -63,8 +80,7 @@ fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<String>)> {
         None => AdminAddr::default(),
     };
     let beside = file.parent().unwrap_or(Path::new("."));
-    let token = text("admin", "token_file").and_then(|name| std::fs::read_to_string(beside.join(name)).ok());
-    Some((admin, token.map(|token| token.trim().to_owned())))
+    Some((admin, text("admin", "token_file").and_then(|name| Token::in_file(&beside.join(name)))))
 }
 
 impl Client {
@@ -134,10 +150,17 @@ impl Client {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.text));
         }
         let request = request.body(Full::from(body))?;
-        tokio::time::timeout(PATIENCE, self.ask(request)).await.unwrap_or(Err(CallError::Late))
+        let answer =
+            tokio::time::timeout(PATIENCE, self.ask(request)).await.unwrap_or(Err(CallError::Late))?;
+        match (&self.token, &answer) {
+            (Some(token), (StatusCode::UNAUTHORIZED, body)) => {
+                Err(CallError::WrongToken(self.place(), token.from.clone(), message(body)))
+            }
+            _ => Ok(answer),
+        }
     }
 
     async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), CallError> {
@@ -205,19 +228,23 @@ pub(super) fn read_config(given: Option<&Path>) -> Result<Option<Config>, String
 
 /// The token that the command line or the environment says. What cannot be read is told, because the answer of the
 /// instance would only be that there was none.
-fn said_token(instance: &Instance) -> Result<Option<String>, u8> {
-    let token = match &instance.token_file {
-        Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| fail(USAGE, &format!("could not read the token {}: {error}", file.display())))?,
-        None => std::env::var("KATAHAI_ADMIN_TOKEN").unwrap_or_default(),
+fn said_token(instance: &Instance) -> Result<Option<Token>, u8> {
+    const VARIABLE: &str = "KATAHAI_ADMIN_TOKEN";
+    let Some(file) = &instance.token_file else {
+        let text = std::env::var(VARIABLE).unwrap_or_default().trim().to_owned();
+        return Ok((!text.is_empty()).then(|| Token { text, from: VARIABLE.to_owned() }));
     };
-    let token = token.trim();
-    Ok((!token.is_empty()).then(|| token.to_owned()))
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| fail(USAGE, &format!("could not read the token {name}: {error}")))?;
+    if text.trim().is_empty() {
+        return Err(fail(USAGE, &format!("there is no token in {name}")));
+    }
+    Ok(Some(Token { text: text.trim().to_owned(), from: name.to_string() }))
 }
 
-fn token(config: &Config) -> Option<String> {
-    let file = config.listen.admin_token_file.as_ref()?;
-    std::fs::read_to_string(file).ok().map(|token| token.trim().to_owned())
+fn token(config: &Config) -> Option<Token> {
+    Token::in_file(config.listen.admin_token_file.as_ref()?)
 }
 
 /// The message of an error answer.

@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod explain;
 mod export;
+mod hint;
 mod import;
 mod language;
 mod logging;
@@ -37,6 +38,11 @@ pub fn main() -> u8 {
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { DONE };
             _ = error.print();
+            if let Some(hint) =
+                hint::of(&std::env::args_os().skip(1).collect::<Vec<_>>()).filter(|_| code == USAGE)
+            {
+                return fail(code, &hint);
+            }
             return code;
         }
     };
@@ -55,7 +61,9 @@ pub fn main() -> u8 {
 /// What is no command of the group (`""` or such as `"snapshot "`).
 fn unknown(group: &str, words: &[std::ffi::OsString]) -> u8 {
     let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-    fail(USAGE, &format!("there is no command \"katahai {group}{word}\"; \"katahai help\" lists them"))
+    let hint = hint::of(&std::env::args_os().skip(1).collect::<Vec<_>>());
+    let hint = hint.unwrap_or_else(|| "\"katahai help\" lists them".to_owned());
+    fail(USAGE, &format!("there is no command \"katahai {group}{word}\"; {hint}"))
 }
 
 /// Says on standard error why something could not be done.

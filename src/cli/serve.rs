@@ -63,13 +63,34 @@ pub(super) fn config_file(given: Option<&Path>) -> Option<PathBuf> {
     )
 }
 
-/// `127.0.0.1:9900` or `unix:/run/katahai/admin.sock`.
+/// `127.0.0.1:9900` or `unix:/run/katahai/admin.sock`; also as a URL, as it stands in a browser's address bar.
 pub(super) fn admin_addr(text: &str) -> Result<AdminAddr, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return Ok(AdminAddr::Unix(path.into()));
     }
-    text.parse().map(AdminAddr::Tcp).map_err(|_| {
-        format!("\"{text}\" is no address for --admin: write it like 127.0.0.1:9900 or unix:/run/katahai/admin.sock")
+    if text.starts_with("https://") {
+        return Err(format!(
+            "\"{text}\" cannot be used for --admin: the admin API speaks plain HTTP; write http://ADDRESS:PORT"
+        ));
+    }
+    let authority = text.strip_prefix("http://").map_or(text, |rest| rest.split('/').next().unwrap_or(rest));
+    let is_url = authority.len() < text.len();
+    let local = |port: Option<&str>| {
+        let port = port.map_or(Ok(80), str::parse).ok()?;
+        Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)))
+    };
+    // No name but this one is looked up: the instance is on this machine, or behind an address.
+    let found = match authority.strip_prefix("localhost") {
+        Some("") if is_url => local(None),
+        Some(rest) => rest.strip_prefix(':').and_then(|port| local(Some(port))),
+        None if is_url => authority.parse().or_else(|_| format!("{authority}:80").parse()).ok(),
+        None => authority.parse().ok(),
+    };
+    found.map(AdminAddr::Tcp).ok_or_else(|| {
+        format!(
+            "\"{text}\" is no address for --admin: write it like 127.0.0.1:9900, http://127.0.0.1:9900 or \
+             unix:/run/katahai/admin.sock"
+        )
     })
 }
 
@@ -216,4 +237,37 @@ pub(super) async fn end(app: &app::App, admin: Server, mut signals: Signals) -> 
     }
     admin.drain(std::time::Duration::from_secs(1)).await;
     super::DONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_admin_address_may_be_a_url() {
+        for (text, at) in [
+            ("127.0.0.1:9900", "127.0.0.1:9900"),
+            ("http://127.0.0.1:9900", "127.0.0.1:9900"),
+            ("http://127.0.0.1:9900/", "127.0.0.1:9900"),
+            ("http://127.0.0.1:9900/sites/shop", "127.0.0.1:9900"),
+            ("http://[::1]:9900/", "[::1]:9900"),
+            ("http://192.0.2.7", "192.0.2.7:80"),
+            ("http://localhost:9900/", "127.0.0.1:9900"),
+            ("localhost:9900", "127.0.0.1:9900"),
+        ] {
+            assert_eq!(admin_addr(text), Ok(AdminAddr::Tcp(at.parse().unwrap())), "{text}");
+        }
+        assert_eq!(admin_addr("unix:/run/k.sock"), Ok(AdminAddr::Unix("/run/k.sock".into())));
+        for text in [
+            "9900",
+            "127.0.0.1",
+            "localhost",
+            "http://",
+            "http://www.example.jp:9900",
+            "https://127.0.0.1:9900",
+        ] {
+            let error = admin_addr(text).unwrap_err();
+            assert!(error.contains(text) && error.contains("http://"), "{error}");
+        }
+    }
 }

@@ -104,6 +104,23 @@ async fn wrong_usage_is_exit_code_2() {
 }
 
 #[tokio::test]
+async fn slips_get_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("k.toml"), "").unwrap();
+    for (args, hint) in [
+        (&["k.toml"][..], "did you mean \"katahai serve -c k.toml\"?"),
+        (&["check", "k.toml"], "did you mean \"katahai check -c k.toml\"?"),
+        (&["stauts"], "did you mean \"katahai status\"?"),
+        (&["snapshot", "lsit"], "there is no command \"katahai snapshot lsit\""),
+    ] {
+        let mut command = command(dir.path());
+        command.args(args);
+        let said = run(command, secs(10)).await;
+        assert!(said.code == 2 && said.err.contains(hint), "{args:?}: {}", said.err);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_exit_code_1() {
     let dir = tempfile::tempdir().unwrap();
     let closed = crate::support::nginx::free_port();

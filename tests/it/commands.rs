@@ -99,7 +99,30 @@ async fn a_token_is_said_by_a_file_or_the_environment() {
     }
     // what is said aloud goes before the environment
     run(&["status", "--token-file", &token], Some("let-them-in")).await.must_be_ok();
-    assert_eq!(run(&["status", "--token-file", "wrong"], Some("let-me-in")).await.code, 1);
+    let wrong = run(&["status", "--token-file", "wrong"], Some("let-me-in")).await;
+    assert!(wrong.code == 1 && wrong.err.contains("does not take the token of wrong"), "{}", wrong.err);
+    assert!(!wrong.err.contains("let-them-in") && !without.err.contains("does not take"), "{}", wrong.err);
+    let wrong = run(&["reload"], Some("guess")).await;
+    assert!(wrong.err.contains("does not take the token of KATAHAI_ADMIN_TOKEN"), "{}", wrong.err);
+    std::fs::write(here.path().join("empty"), "\n").unwrap();
+    let empty = run(&["status", "--token-file", "empty"], None).await;
+    assert!(empty.code == 2 && empty.err.contains("there is no token in empty"), "{}", empty.err);
+    let url = format!("http://{admin}/");
+    let mut by_url: Command = command(here.path());
+    by_url.args(["status", "--token-file", &token, "--admin", &url]);
+    process::run(by_url, secs(30)).await.must_be_ok();
+    for (value, code) in
+        [(None, "token-missing"), (Some("Bearer guess"), "token-wrong"), (Some("bearer let-me-in"), "")]
+    {
+        let mut request = edge.admin().ask("GET", "/api/v1/status");
+        if let Some(value) = value {
+            request = request.header("authorization", value);
+        }
+        let answer = edge.admin().send(request.body(Default::default()).unwrap()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["error"]["code"].as_str().unwrap_or_default(), code, "{body}");
+        assert_eq!(answer.status, if code.is_empty() { 200 } else { 401 });
+    }
     let unread = run(&["status", "--token-file", "nowhere"], None).await;
     assert!(unread.code == 2 && unread.err.contains("nowhere"), "{}", unread.err);
     // and a file that somebody is at work on still says where the token is

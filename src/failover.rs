@@ -2,7 +2,7 @@
 //! combinations and compares them with `tests/golden/decisions.txt`, so that a change of policy is a diff to review.
 
 pub use crate::ask::{Kind, Visitor};
-pub use crate::watch::State;
+pub use crate::page_health::State;
 
 /// The operator's word for the whole site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,11 +21,11 @@ pub mod ask;
 // rank 3: engines that do not know each other
 pub mod cache;
 pub mod origin;
+pub mod page_health;
 pub mod snapshot;
 pub mod tls;
 pub mod verdict;
 pub mod visits;
-pub mod watch;
 // rank 4: what works beside the requests
 pub mod crawl;
 pub mod portable;
@@ -33,7 +33,7 @@ pub mod portable;
 pub mod failover;
 // rank 6: the request path
 pub mod access_log;
-pub mod notice;
+pub mod holding_page;
 pub mod proxy;
 // rank 7: sockets
 pub mod server;

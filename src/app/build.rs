@@ -11,11 +11,11 @@ use crate::config::ready;
 use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
+use crate::page_health::Watch;
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::{Garbage, Store};
 use crate::tasks;
 use crate::visits::Visits;
-use crate::watch::Watch;
 use crate::{clock, descriptors};
 
 /// Sites whose files are opened at the same time.

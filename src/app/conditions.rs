@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::seen::Trouble;
+use super::shelf_state::Trouble;
 use super::{App, certificates};
 use crate::clock::Now;
 use crate::config::{self, Problems};

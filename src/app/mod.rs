@@ -1,23 +1,23 @@
 //! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
 
-mod answers;
 mod assets;
 mod build;
 pub mod certificates;
 mod conditions;
 mod edge;
+mod files;
 mod gauges;
 mod mirror;
-mod pulse;
 mod reload;
 mod rounds;
-mod running;
-mod seen;
+mod run_lock;
+mod shares;
 pub mod shelf;
+mod shelf_state;
 pub mod status;
+mod ticker;
 mod token;
 mod visits;
-mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,14 +37,14 @@ use crate::server::{self, Listener, Server, Terms};
 use crate::snapshot::Garbage;
 use crate::tls::Certs;
 use crate::{server::Drained, tasks};
-pub use answers::{Answers, Counted};
 pub use conditions::Condition;
 pub use edge::Observer;
+pub use files::print;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
-pub use seen::{Carried, Held, Trouble};
+pub use shares::{Answers, Counted};
+pub use shelf_state::{Carried, Held, Trouble};
 pub use token::AdminToken;
-pub use watch::print;
 
 /// How long the start waits to learn whether the origins answer, so that the first visitors get the live site.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
@@ -106,15 +106,15 @@ pub struct App {
     fixed: reload::Fixed,
     token: Arc<AdminToken>,
     reloading: tokio::sync::Mutex<()>,
-    shelves: Arc<seen::Shelves>,
+    shelves: Arc<shelf_state::Shelves>,
     looks: rounds::Rounds,
     addresses: Addresses,
     coverages: Arc<visits::Coverages>,
     counts: rounds::Rounds,
     scrape: tokio::sync::Mutex<()>,
     conditions: conditions::Conditions,
-    rings: pulse::Rings,
-    mark: Mutex<Option<running::Running>>,
+    rings: ticker::Rings,
+    mark: Mutex<Option<run_lock::Running>>,
     pulse: OnceLock<tasks::Guard>,
     _visits: tasks::Guard,
     started: Now,
@@ -168,7 +168,7 @@ impl App {
         };
         let conditions = conditions::Conditions::default();
         let (dir, at) = (config.state_dir.clone(), started.wall);
-        let begun = tasks::blocking(move || running::Running::set(&dir, at)).await.unwrap_or_default();
+        let begun = tasks::blocking(move || run_lock::Running::set(&dir, at)).await.unwrap_or_default();
         if let Some(left) = begun.left {
             conditions.unclean(left, started.mono);
         }
@@ -226,20 +226,20 @@ impl App {
             counts: rounds::Rounds::default(),
             scrape: tokio::sync::Mutex::default(),
             conditions,
-            rings: pulse::Rings::default(),
+            rings: ticker::Rings::default(),
             mark: Mutex::new(begun.mark),
             pulse: OnceLock::new(),
             _visits: keeper,
             started,
         });
         app.start_crawlers();
-        _ = app.pulse.set(tasks::guarded(pulse::run(Arc::downgrade(&app))));
+        _ = app.pulse.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }
 
     /// Watches the files that the configuration came from, for as long as the guard lives.
     pub fn watch(self: &Arc<Self>) -> tasks::Guard {
-        tasks::guarded(watch::run(Arc::downgrade(self)))
+        tasks::guarded(files::run(Arc::downgrade(self)))
     }
 
     /// The configuration in use.
@@ -317,7 +317,7 @@ impl App {
 /// it. Where there are snapshots it may be the middle of an outage, and they are served.
 async fn writes_nothing(dir: &Path, error: std::io::Error) -> Result<String, StartError> {
     let (at, name) = (dir.to_owned(), dir.display().to_string());
-    if tasks::blocking(move || running::has_snapshots(&at)).await != Some(true) {
+    if tasks::blocking(move || run_lock::has_snapshots(&at)).await != Some(true) {
         return Err(StartError::State { dir: name, source: error });
     }
     tracing::error!(dir = name, %error, "the state directory cannot be written to: the snapshots in it are served, and no new ones are taken");

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::seen::Seen;
+use super::shelf_state::Seen;
 use super::visits::SHOWN;
 use super::{Answers, App, Carried, Condition, Held, Trouble};
 use crate::clock::{self, unix};
@@ -11,10 +11,10 @@ use crate::crawl::{Ended, Outcome, Reading, Report};
 use crate::failover::State;
 use crate::failure::{Cause, Text, Told};
 use crate::origin::health;
+use crate::page_health::Branch;
 use crate::proxy::Site;
 use crate::snapshot::{Summary, rfc3339};
 use crate::visits::Coverage;
-use crate::watch::Branch;
 
 /// Pages without a copy that the status lists.
 const MOST_LACKING: usize = 50;

@@ -1,13 +1,13 @@
 //! Pages that hosts, panels, walls and crashed software give, recognised by fingerprints. These are data: in `fingerprints.toml`,
 //! with a sample of each in `samples/`, and in the file that an operator names.
 
-mod answer;
 mod pattern;
+mod response;
 mod row;
 mod set;
 mod sight;
 
-pub use answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
+pub use response::{Answer, Kind, LOOKED_AT, READ, WrongPage};
 pub use set::{Fingerprints, FingerprintsError, prepare, wrong_page, wrong_page_instead};
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use http::HeaderMap;
 use http::header::HeaderName;
 use serde::Deserialize;
 
-use super::answer::{Answer, Kind, LOOKED_AT, READ, WrongPage};
 use super::pattern::Pattern;
+use super::response::{Answer, Kind, LOOKED_AT, READ, WrongPage};
 use super::sight::Sight;
 use crate::content::text::fold;
 

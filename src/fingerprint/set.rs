@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::answer::{Answer, WrongPage};
+use super::response::{Answer, WrongPage};
 use super::row::{Fingerprint, Numbered, Written};
 use super::sight::{Asked, Sight, Words};
 use crate::content::media::{content_type, is_text};

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use aho_corasick::AhoCorasick;
 use http::header::CONTENT_TYPE;
 
-use super::answer::{Answer, LOOKED_AT, READ};
+use super::response::{Answer, LOOKED_AT, READ};
 use crate::content::charset;
 use crate::content::text::{Page, fold};
 

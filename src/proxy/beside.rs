@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{Method, Request, header};
 
 use super::fetch::Allowance;
+use super::review::Beside;
 use super::site::Site;
-use super::weigh::Beside;
 use super::{Copies, Proxy, Visit, Way};
 use crate::ask::Ask;
 use crate::cache::Lookup;

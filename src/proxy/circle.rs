@@ -12,8 +12,8 @@ use url::Url;
 
 use super::fetch::class_of;
 use super::mirror::Nearness;
+use super::review::{Terms, Trial};
 use super::uniform::drop_kept;
-use super::weigh::{Terms, Trial};
 use crate::ask::{Ask, key, location};
 use crate::cache::{Lookup, Resemblance, ask};
 use crate::clock;
@@ -24,9 +24,9 @@ use crate::http::detour::{Detour, Jar, Way};
 use crate::http::headers::as_ascii;
 use crate::origin::health::Evidence;
 use crate::origin::{Class, Sending, Whom};
+use crate::page_health::Walk;
 use crate::verdict::Finding;
 use crate::visits;
-use crate::watch::Walk;
 
 /// Redirects that are followed in what is known.
 const STEPS: usize = 4;

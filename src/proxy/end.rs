@@ -11,8 +11,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use std::net::IpAddr;
 
 use super::Outcome;
+use super::buffer::broken;
 use super::crowd::Place;
-use super::hold::broken;
 use crate::access_log::{AccessLog, Line};
 use crate::clock::{self, Now};
 use crate::failure::{Cause, Failure, Side};

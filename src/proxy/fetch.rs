@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 
+use super::review::{Terms, Trial};
 use super::site::Site;
-use super::weigh::{Terms, Trial};
 use super::{Early, Visit};
 use crate::ask::{Ask, Kind, key, location};
 use crate::clock;

@@ -6,11 +6,11 @@ use http::Request;
 use tokio::sync::oneshot;
 
 use super::circle::to_walk_with;
-use super::fall::from_entry;
+use super::fallback::from_entry;
 use super::fetch::{Allowance, NEARLY, outgoing, pass_early};
 use super::landing::{Fetch, Given, Whole};
+use super::review::Beside;
 use super::site::{Site, Table};
-use super::weigh::Beside;
 use super::{Outcome, Proxy, Visit, live};
 use crate::ask::Ask;
 use crate::cache::ask::make_whole;

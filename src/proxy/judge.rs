@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, StatusCode};
 
 use super::mirror::{Mirror, Ready};
-use super::weigh::{Beside, ReadCopy};
+use super::review::{Beside, ReadCopy};
 use crate::ask::key;
 use crate::config::ready;
 use crate::content::media::content_type;
 use crate::failure::{Cause, Failure};
 use crate::http::retry_after;
 use crate::origin::Judge;
+use crate::page_health::{Watch, Weight};
 use crate::snapshot::SnapshotId;
 use crate::verdict::{
     Answer, Asked, Case, ENOUGH, Finding, Kind, Look, Verdict, Wishes, judge, stray, wrong_page,
 };
-use crate::watch::{Watch, Weight};
 use crate::{clock, tasks};
 
 /// Key pages that a check asks for.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
+use super::buffer::{Held, beginning};
 use super::fetch::{self, Allowance};
-use super::hold::{Held, beginning};
+use super::review::{Beside, Terms, Trial};
 use super::site::Site;
 use super::tee::{Keep, tee};
 use super::visited;
-use super::weigh::{Beside, Terms, Trial};
 use crate::ask::Ask;
 use crate::ask::location;
 use crate::cache::revalidate::{Validation, revalidation_headers};

@@ -13,7 +13,7 @@ use super::hints;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
-use crate::notice::{Language, Link};
+use crate::holding_page::{Language, Link};
 use crate::snapshot::{
     Addresses, Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored,
 };

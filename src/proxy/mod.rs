@@ -1,33 +1,33 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
 mod beside;
+mod buffer;
 mod circle;
 mod crowd;
 mod end;
 mod explain;
-mod fall;
+mod fallback;
 mod fetch;
 mod flight;
 mod hints;
-mod hold;
 mod judge;
 mod landing;
 mod mirror;
 mod noted;
+mod recheck;
 mod removal;
 mod render;
 mod requisites;
+mod review;
 mod shell;
 mod site;
 mod spelling;
 mod spool;
 mod tee;
-mod tend;
 mod trusted;
 mod uniform;
 mod visited;
 mod vouch;
-mod weigh;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,28 +42,28 @@ use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
 use crate::failover::{self, Fall, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Failure};
+use crate::holding_page::{self, Format, Notice};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::metrics::Answer;
-use crate::notice::{self, Format, Notice};
 use crate::origin::Origin;
+use crate::page_health::Mark;
 use crate::verdict::Wishes;
-use crate::watch::Mark;
+pub use buffer::HoldRoom;
 use crowd::{Crowd, Place};
 use end::{Ending, Pending, Subject};
 pub use explain::{Explained, Given, Step, Unexplained};
 use fetch::Allowance;
-pub use hold::HoldRoom;
 pub use judge::SiteJudge;
 pub use mirror::{Hot, Mirror};
 use mirror::{Nearness, Ready};
+use review::{Beside, Trial};
 pub use site::{Condition, Site, Switch, Table, Tender};
 pub use spool::Spool;
 pub use trusted::Trusted;
 pub use vouch::Vouch;
 use vouch::found;
-use weigh::{Beside, Trial};
 
 /// When to come again, on the holding page.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -221,7 +221,7 @@ impl Proxy {
                 if page == Page::Late && matches!(fall, Fall::Copy(_)) && cause == Some(Cause::Slow) {
                     self.fetch_beside(site, (ask, &copies), request, visit, (lookup, now));
                 }
-                fall::fall(site, ask, fall, copies, cause, now).await
+                fallback::fall(site, ask, fall, copies, cause, now).await
             }
             // 4. carry out: the origin, within the patience that the plan allows.
             Plan::Ask { wait, fall } => {
@@ -235,7 +235,7 @@ impl Proxy {
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
                         tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "origin gave no good answer");
-                        fall::fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
+                        fallback::fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
                     }
                 }
             }
@@ -324,7 +324,7 @@ impl Proxy {
         };
         let about = about.as_deref();
         let notice = Notice {
-            kind: notice::Kind::Page,
+            kind: holding_page::Kind::Page,
             cause,
             site: about.and_then(|about| about.title.as_deref()),
             language: mirror::language(about, asked),

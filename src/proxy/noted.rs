@@ -7,15 +7,15 @@ use http::{Method, StatusCode};
 
 use super::fetch::class_of;
 use super::removal::is_removal;
-use super::weigh::{Beside, Trial, is_part};
+use super::review::{Beside, Trial, is_part};
 use super::{requisites, visited};
 use crate::clock;
 use crate::failure::{Cause, Failure};
 use crate::http::retry_after;
 use crate::origin::Origin;
+use crate::page_health::{Mark, Weight};
 use crate::verdict::{Finding, Shape};
 use crate::visits::Got;
-use crate::watch::{Mark, Weight};
 
 impl Trial<'_> {
     /// Records how long a good answer took: for its origin, and for the page if somebody waited who could have had a copy.

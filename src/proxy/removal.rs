@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::weigh::{Terms, Trial};
+use super::review::{Terms, Trial};
 use crate::clock;
 use crate::origin::Origin;
 use crate::tasks;

@@ -7,8 +7,8 @@ use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 
 use super::Outcome;
+use super::review::Trial;
 use super::site::Site;
-use super::weigh::Trial;
 use crate::ask::{Ask, key};
 use crate::clock;
 use crate::content::media::{content_type, essence, is_html};
@@ -19,8 +19,8 @@ use crate::http::coding::plain;
 use crate::metrics::Answer;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
+use crate::page_health::{Suspect, Weight};
 use crate::verdict::{Finding, Shape};
-use crate::watch::{Suspect, Weight};
 
 /// Bytes of a page that are looked into for the file's name.
 const READ: usize = 1024 * 1024;
@@ -102,7 +102,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
     headers.insert("x-forwarded-host", HeaderValue::from_str(host).ok()?);
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(super::tend::USER_AGENT));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(super::recheck::USER_AGENT));
     let timeout = site.config.failover.timeout;
     let sending = Sending {
         host,

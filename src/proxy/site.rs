@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+use super::buffer::HoldRoom;
 use super::fetch::class_of;
-use super::hold::HoldRoom;
 use super::mirror::Mirror;
-use super::tend;
+use super::recheck;
 use super::trusted::Trusted;
 use super::vouch::Vouch;
 use crate::ask::Ask;
@@ -22,9 +22,9 @@ use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::latency::patience;
 use crate::origin::{Member, Origins, Outlook, health};
+use crate::page_health::{self, Branch, Watch};
 use crate::tasks;
 use crate::visits::Visits;
-use crate::watch::{self, Branch, Watch};
 
 /// Requests that a client may have under way in any case: what one HTTP/2 connection carries.
 const LEAST_AT_ONCE: usize = 128;
@@ -64,7 +64,7 @@ pub struct Tender(OnceLock<tasks::Guard>);
 impl Tender {
     /// Has the site looked after from now on.
     pub(super) fn start(site: &Arc<Site>) {
-        site.tender.0.get_or_init(|| tend::start(site));
+        site.tender.0.get_or_init(|| recheck::start(site));
     }
 }
 
@@ -88,7 +88,7 @@ pub struct Condition {
 impl Site {
     /// The site's state, as visitors feel it.
     pub fn state(&self, now: Now) -> State {
-        watch::state(self.outlook(now), self.watch.pages())
+        page_health::state(self.outlook(now), self.watch.pages())
     }
 
     /// The same; a change is reported, once.
@@ -146,12 +146,12 @@ impl Site {
         self.origins.share(now.mono)
     }
 
-    fn outlook(&self, now: Now) -> watch::Origins {
+    fn outlook(&self, now: Now) -> page_health::Origins {
         match self.origins.outlook() {
-            Outlook::None | Outlook::Down => watch::Origins::Down,
-            Outlook::Unproven => watch::Origins::Unproven,
-            Outlook::Up if self.share(now) < 1.0 => watch::Origins::Recovering,
-            Outlook::Up => watch::Origins::Up,
+            Outlook::None | Outlook::Down => page_health::Origins::Down,
+            Outlook::Unproven => page_health::Origins::Unproven,
+            Outlook::Up if self.share(now) < 1.0 => page_health::Origins::Recovering,
+            Outlook::Up => page_health::Origins::Up,
         }
     }
 

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::hold::broken;
+use super::buffer::broken;
 use super::landing::Fetch;
+use super::review::{Beside, Doubtful, Trial};
 use super::site::Site;
-use super::weigh::{Beside, Doubtful, Trial};
 use crate::ask::Ask;
 use crate::cache::storable::Exchange;
 use crate::cache::{Entry, Fill, Key, Leader, Reason, Resemblance};

@@ -4,13 +4,13 @@
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
 
+use super::review::{ReadCopy, Trial, shape};
 use super::site::Site;
-use super::weigh::{ReadCopy, Trial, shape};
 use crate::cache::Resemblance;
 use crate::clock;
 use crate::failure::Cause;
+use crate::page_health::Weight;
 use crate::verdict::{ENOUGH, Finding, Look, Shape, Verdict};
-use crate::watch::Weight;
 
 impl Trial<'_> {
     /// The verdict on a page that is good by itself, and how it looks beside its copy.

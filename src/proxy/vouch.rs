@@ -11,8 +11,8 @@ use super::site::Site;
 use crate::cache::{Entry, Lookup};
 use crate::clock::Now;
 use crate::failover::{Found, State};
+use crate::page_health::Mark;
 use crate::snapshot::{Newer, Rule, SnapshotId};
-use crate::watch::Mark;
 
 /// Whether anything speaks for an entry besides its having come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::activity::Life;
 use super::interim::Interim;
-use super::life::Life;
 use crate::clock::Now;
 use crate::http::Body;
 

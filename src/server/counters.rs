@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::life::End;
+use super::activity::End;
 
 /// A count that only grows.
 #[derive(Debug, Default)]

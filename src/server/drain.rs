@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Server;
-use super::life::End;
+use super::activity::End;
 
 /// A connection that has not asked for anything yet may still do so for this long.
 const UNUSED: Duration = Duration::from_millis(500);

@@ -18,9 +18,9 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::conn::Service;
 use super::io::Watched;
+use super::limits::Terms;
 use super::serve::{self, Session};
 use super::stream::{Flow, OWN, Piece};
-use super::terms::Terms;
 use crate::clock;
 use crate::http::{Body, control, headers};
 use crate::tasks;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::life::Life;
+use super::activity::Life;
 use super::stream::Flow;
 
 /// Bytes of interim answers that may wait; more are left out, which costs nobody anything (RFC 9110 section 15.2).

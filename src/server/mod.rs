@@ -8,21 +8,21 @@
 //! for each server walks the roll of open connections a few times in the shortest limit, compares what moved, and
 //! wakes only the connections that have to end. So a request costs no clock reading and no timer.
 
+mod activity;
 mod conn;
 mod counters;
 mod drain;
 mod http2;
 mod interim;
 mod io;
-mod life;
+mod limits;
 mod listener;
-mod roll;
+mod registry;
 mod seats;
 mod serve;
 mod stream;
-mod terms;
+mod timeouts;
 mod unread;
-mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -32,13 +32,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
+pub use activity::End;
 pub use conn::{Conn, Service, TlsInfo};
 pub use counters::Counters;
 pub use drain::Drained;
 pub use interim::Interim;
-pub use life::End;
+pub use limits::Terms;
 pub use listener::{BindError, Listener, bind_tcp, bind_unix};
-pub use terms::Terms;
 use unread::Unread;
 
 use crate::tasks::{self, Guard};
@@ -59,7 +59,7 @@ pub struct Server {
 pub(crate) struct Shared {
     terms: ArcSwap<Terms>,
     seats: Arc<seats::Seats>,
-    roll: Arc<roll::Roll>,
+    roll: Arc<registry::Roll>,
     counters: Arc<Counters>,
     unread: Arc<Unread>,
     refusing: Arc<Semaphore>,
@@ -74,12 +74,12 @@ impl Server {
         let shared = Arc::new(Shared {
             terms: ArcSwap::from_pointee(terms),
             seats: Arc::new(seats::Seats::default()),
-            roll: Arc::new(roll::Roll::new(Arc::clone(&counters), Arc::clone(&unread))),
+            roll: Arc::new(registry::Roll::new(Arc::clone(&counters), Arc::clone(&unread))),
             counters,
             unread,
             refusing: Arc::new(Semaphore::new(REFUSALS_AT_ONCE)),
         });
-        let reaper = tasks::guarded(roll::reap(Arc::clone(&shared)));
+        let reaper = tasks::guarded(registry::reap(Arc::clone(&shared)));
         Server { shared, accepting: Mutex::default(), _reaper: reaper }
     }
 

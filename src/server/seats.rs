@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::terms::Terms;
+use super::limits::Terms;
 use crate::http::client::ClientKey;
 
 const SHARDS: usize = 16;

@@ -18,13 +18,13 @@ use hyper_util::rt::TokioIo;
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
+use super::activity::{End, Life};
 use super::conn::{Conn, Service, TlsInfo};
 use super::io::{Stream, Watched};
-use super::life::{End, Life};
-use super::roll::Line;
+use super::limits::Terms;
+use super::registry::Line;
 use super::seats::Seat;
 use super::stream::{Flow, Piece};
-use super::terms::Terms;
 use crate::clock::Now;
 use crate::failure::Cause;
 use crate::http::{Body, body};

@@ -4,13 +4,13 @@
 //! What is kept, in memory and in `visits/<site>` of the state directory: paths that got a good public answer, with
 //! the number of visits on each day. Not kept, nowhere: who asked, cookies, anything of an answer. Addresses that may
 //! have been made for one person are left out (`public`), and so are queries, unless the current snapshot has the same
-//! parameters at the same path. A path that was asked for only once is not kept either (`door`).
+//! parameters at the same path. A path that was asked for only once is not kept either (`doorkeeper`).
 //!
 //! A site has at most [`PATHS`] of them; the visits of all others are counted together (`shard`). Counting waits for
 //! nobody: a request that finds its part of the list being changed is not counted.
 
 mod calendar;
-mod door;
+mod doorkeeper;
 mod file;
 mod lacking;
 mod public;
@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use crate::ask::key::path_of;
 use crate::{clock, disk};
 use calendar::day_of;
-use door::Sight;
+use doorkeeper::Sight;
 use public::query_of;
 pub use public::{is_public, is_public_file};
 use shard::{Entrance, Kind, Met, Shard, network};

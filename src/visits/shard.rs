@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::calendar::{Calendar, DAYS, Day};
-use super::door::{Door, Sight};
+use super::doorkeeper::{Door, Sight};
 
 /// What a visitor got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

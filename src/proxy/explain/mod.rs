@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, header};
 use serde::Serialize;
 use url::Url;
 
-use super::fall;
+use super::fallback;
 use super::fetch::Allowance;
 use super::mirror::{Nearness, Ready};
 use super::shell;
@@ -24,9 +24,9 @@ use crate::failover::{self, Copy, Fall, Found, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Told};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::origin::Standing;
+use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, Store};
 use crate::tasks;
-use crate::watch::Mark;
 
 /// Older copies that are looked for.
 const OLDER: usize = 10;
@@ -306,7 +306,7 @@ impl<'a> Sight<'a> {
             },
             Fall::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
             Fall::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
-            Fall::Gone if !fall::is_told(self.mark) => ("holding", nothing),
+            Fall::Gone if !fallback::is_told(self.mark) => ("holding", nothing),
             Fall::Holding | Fall::Refusal => ("holding", nothing),
             Fall::Gone => ("gone", nothing),
         };

@@ -7,8 +7,8 @@ use super::{Given, Sight, Step, millis};
 use crate::ask::Visitor;
 use crate::cache::{Entry, Lookup};
 use crate::failover::{Copy, Fall, Found, Mode, Plan, Situation, Wait};
+use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, rfc3339};
-use crate::watch::Mark;
 
 impl Sight<'_> {
     pub(super) fn of_site(&self, host: &str) -> Step {

@@ -160,7 +160,7 @@ fn headers(notice: &Notice<'_>) -> HeaderMap {
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    if let Err(error) = templates.add_template("notice.html", include_str!("notice.html")) {
+    if let Err(error) = templates.add_template("page.html", include_str!("page.html")) {
         tracing::error!(%error, "the holding page's template is broken");
     }
     templates
@@ -184,7 +184,7 @@ fn html(notice: &Notice<'_>, words: &Words) -> String {
         tone => words.tone,
     };
     // A template that fails must not cost the visitor the page: the plain words always work.
-    TEMPLATES.get_template("notice.html").and_then(|t| t.render(page)).unwrap_or_else(|error| {
+    TEMPLATES.get_template("page.html").and_then(|t| t.render(page)).unwrap_or_else(|error| {
         tracing::error!(%error, "the holding page could not be rendered");
         format!(
             "<!doctype html><meta charset=\"utf-8\"><title>{0}</title><h1>{0}</h1><p>{1}</p>",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::running::Running;
+use super::run_lock::Running;
 use super::shelf::is_gated;
 use super::{App, chain};
 use crate::crawl::Report;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Shared;
+use super::activity::{End, Life};
 use super::counters::Counters;
-use super::life::{End, Life};
-use super::terms::Terms;
+use super::limits::Terms;
+use super::timeouts::{Judgement, Watch};
 use super::unread::Unread;
-use super::watch::{Judgement, Watch};
 use crate::http::pace::READING;
 
 const SHARDS: usize = 16;

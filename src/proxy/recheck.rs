@@ -11,10 +11,10 @@ use http::{HeaderValue, Request, header};
 use super::fetch::{Allowance, direct, outgoing};
 use super::judge::is_of_the_answer;
 use super::requisites;
+use super::review::{Beside, Trial};
 use super::site::Site;
 use super::uniform;
 use super::vouch::Standing;
-use super::weigh::{Beside, Trial};
 use super::{Copies, Visit, look_up};
 use crate::ask::{Ask, Load};
 use crate::cache::Lookup;
@@ -24,10 +24,10 @@ use crate::failover::{Copy, Fall, Found, Page, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{self, Outlook};
+use crate::page_health::{Due, Weight};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
 use crate::verdict::Wishes;
-use crate::watch::{Due, Weight};
 
 /// Pages of one site that are asked for at once.
 const AT_ONCE: usize = 8;

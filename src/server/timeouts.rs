@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::life::{End, Pulse};
-use super::terms::Terms;
+use super::activity::{End, Pulse};
+use super::limits::Terms;
 use crate::http::pace::Pace;
 
 /// How long a closed connection waits for the client to close its side, so that the last answer is not lost to a

@@ -15,11 +15,11 @@ use crate::clock::Now;
 use crate::descriptors;
 use crate::failover::{Copy, Fall};
 use crate::failure::{Cause, Side};
+use crate::holding_page::{self, Fate, Format, Link, Notice};
 use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::metrics::Answer;
-use crate::notice::{self, Fate, Format, Link, Notice};
-use crate::watch::Mark;
+use crate::page_health::Mark;
 
 /// Tells search engines what not to show.
 const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -126,7 +126,7 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
     }
     let refused = answer == Answer::Refused;
     let notice = Notice {
-        kind: if refused { notice::Kind::Form(Fate::of(cause)) } else { notice::Kind::Page },
+        kind: if refused { holding_page::Kind::Form(Fate::of(cause)) } else { holding_page::Kind::Page },
         cause,
         site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
         language: mirror::language(about, &ask.wishes),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::answers::{Answers, Ring};
-use super::seen::Trouble;
+use super::shares::{Answers, Ring};
+use super::shelf_state::Trouble;
 use super::{App, status};
 use crate::clock::{self, Now};
 use crate::crawl::Outcome;

@@ -10,8 +10,8 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::Copies;
+use super::buffer::{Held, beginning, hold};
 use super::fetch::{hold_against, is_endless};
-use super::hold::{Held, beginning, hold};
 use super::mirror::Ready;
 use super::removal::is_removal;
 use super::site::Site;

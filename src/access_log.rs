@@ -15,7 +15,7 @@ use prometheus::IntCounter;
 
 use crate::disk;
 use crate::failure::Cause;
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 
 /// Lines that wait for their reader, at most.
 const QUEUE: usize = 16 * 1024;
@@ -49,7 +49,7 @@ pub struct Line<'a> {
     /// The answer's status.
     pub status: u16,
     /// The rung it came from.
-    pub answer: Answer,
+    pub served_from: ServedFrom,
     /// Why it is not the origin's, if it is not.
     pub cause: Option<Cause>,
     /// The answer's length, where it is known.
@@ -220,7 +220,7 @@ fn plain(line: &Line<'_>) -> String {
         line.status,
         line.bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string()),
         line.took.as_secs_f64() * 1e3,
-        line.answer.as_str(),
+        line.served_from.as_str(),
         line.cause.map_or("-", Cause::code),
     )
 }
@@ -253,7 +253,7 @@ fn json(line: &Line<'_>) -> String {
         status: line.status,
         bytes: line.bytes,
         duration_ms: (line.took.as_secs_f64() * 1e6).round() / 1e3,
-        answer: line.answer.as_str(),
+        answer: line.served_from.as_str(),
         cause: line.cause.map(Cause::code),
     };
     let mut text = serde_json::to_string(&json).unwrap_or_default();
@@ -275,7 +275,7 @@ mod tests {
             target,
             version: "HTTP/1.1",
             status: 200,
-            answer: Answer::Snapshot,
+            served_from: ServedFrom::Snapshot,
             cause: Some(Cause::KnownDown),
             bytes: Some(12),
             took: Duration::from_micros(1500),

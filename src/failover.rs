@@ -88,7 +88,7 @@ pub enum Copy {
 
 /// What is given when the origin is not, or cannot be, asked. Chosen before it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fall {
+pub enum Fallback {
     /// A copy.
     Copy(Copy),
     /// The holding page: 503.
@@ -112,13 +112,13 @@ pub enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// From here, without asking.
-    Give(Fall),
-    /// From the origin, if it gives a good answer in time; from the fall otherwise.
+    Give(Fallback),
+    /// From the origin, if it gives a good answer in time; from the fallback otherwise.
     Ask {
         /// For how long.
         wait: Wait,
         /// And then.
-        fall: Fall,
+        fallback: Fallback,
     },
 }
 
@@ -148,16 +148,16 @@ pub fn decide(situation: Situation) -> Plan {
     let Situation { kind, mode, state, .. } = situation;
     match kind {
         Kind::Read => read(situation),
-        Kind::Form | Kind::Write => write(state, mode, Fall::Refusal),
-        Kind::Upgrade => write(state, mode, Fall::Holding),
+        Kind::Form | Kind::Write => write(state, mode, Fallback::Refusal),
+        Kind::Upgrade => write(state, mode, Fallback::Holding),
     }
 }
 
 /// What only the origin can take.
-fn write(state: State, mode: Mode, fall: Fall) -> Plan {
+fn write(state: State, mode: Mode, fallback: Fallback) -> Plan {
     match (mode, state) {
-        (Mode::HoldSnapshot, _) | (Mode::Auto, State::Down) => Plan::Give(fall),
-        (Mode::HoldOrigin, _) | (Mode::Auto, _) => Plan::Ask { wait: Wait::Timeout, fall },
+        (Mode::HoldSnapshot, _) | (Mode::Auto, State::Down) => Plan::Give(fallback),
+        (Mode::HoldOrigin, _) | (Mode::Auto, _) => Plan::Ask { wait: Wait::Timeout, fallback },
     }
 }
 
@@ -166,11 +166,11 @@ fn read(situation: Situation) -> Plan {
     let fresh = found == Found::Fresh && visitor == Visitor::Anonymous;
     match mode {
         Mode::HoldSnapshot => match mirrored {
-            Mirrored::Nothing => Plan::Give(Fall::Holding),
-            Mirrored::Older | Mirrored::Newer | Mirrored::Near => Plan::Give(Fall::Copy(Copy::Snapshot)),
+            Mirrored::Nothing => Plan::Give(Fallback::Holding),
+            Mirrored::Older | Mirrored::Newer | Mirrored::Near => Plan::Give(Fallback::Copy(Copy::Snapshot)),
         },
-        _ if fresh => Plan::Give(Fall::Copy(Copy::Fresh)),
-        Mode::HoldOrigin => Plan::Ask { wait: Wait::Timeout, fall: Fall::Holding },
+        _ if fresh => Plan::Give(Fallback::Copy(Copy::Fresh)),
+        Mode::HoldOrigin => Plan::Ask { wait: Wait::Timeout, fallback: Fallback::Holding },
         // What the cache has of a removed page came after the removal; what the snapshot has did not.
         Mode::Auto if page == Page::Gone => automatic(situation, newest(found, Mirrored::Nothing)),
         Mode::Auto => match newest(found, mirrored) {
@@ -182,19 +182,19 @@ fn read(situation: Situation) -> Plan {
 
 fn automatic(situation: Situation, copy: Option<Copy>) -> Plan {
     let Situation { visitor, state, page, turn, .. } = situation;
-    let nothing = if page == Page::Gone { Fall::Gone } else { Fall::Holding };
-    let fall = copy.map_or(nothing, Fall::Copy);
+    let nothing = if page == Page::Gone { Fallback::Gone } else { Fallback::Holding };
+    let fallback = copy.map_or(nothing, Fallback::Copy);
     match (state, visitor, copy) {
-        (State::Down, _, _) => Plan::Give(fall),
+        (State::Down, _, _) => Plan::Give(fallback),
         // A session wants the living site, however slow.
-        (_, Visitor::Session, _) | (_, _, None) => Plan::Ask { wait: Wait::Timeout, fall },
+        (_, Visitor::Session, _) | (_, _, None) => Plan::Ask { wait: Wait::Timeout, fallback },
         // Nobody waits to find out what the first check is about to tell.
-        (State::Unproven, Visitor::Anonymous, Some(_)) => Plan::Give(fall),
+        (State::Unproven, Visitor::Anonymous, Some(_)) => Plan::Give(fallback),
         // Nor for a page that is known to be bad or late; and a site that has just come back is not to drown in visitors.
         (State::Up | State::Degraded | State::Recovering, Visitor::Anonymous, Some(_)) => {
             match (page, turn) {
-                (Page::Bad | Page::Late, _) | (_, Turn::Out) => Plan::Give(fall),
-                (Page::Fine | Page::Gone, Turn::In) => Plan::Ask { wait: Wait::Patience, fall },
+                (Page::Bad | Page::Late, _) | (_, Turn::Out) => Plan::Give(fallback),
+                (Page::Fine | Page::Gone, Turn::In) => Plan::Ask { wait: Wait::Patience, fallback },
             }
         }
     }
@@ -202,8 +202,8 @@ fn automatic(situation: Situation, copy: Option<Copy>) -> Plan {
 
 /// With a copy that is not quite the page, the page is waited for as if there were none.
 fn near(state: State) -> Plan {
-    let fall = Fall::Copy(Copy::Snapshot);
-    if state == State::Down { Plan::Give(fall) } else { Plan::Ask { wait: Wait::Timeout, fall } }
+    let fallback = Fallback::Copy(Copy::Snapshot);
+    if state == State::Down { Plan::Give(fallback) } else { Plan::Ask { wait: Wait::Timeout, fallback } }
 }
 
 /// The newest good copy: what a crawl has accepted, or what came later if that is vouched for. The last page that
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn is_copy(plan: Plan) -> bool {
-        matches!(plan, Plan::Give(Fall::Copy(_)) | Plan::Ask { fall: Fall::Copy(_), .. })
+        matches!(plan, Plan::Give(Fallback::Copy(_)) | Plan::Ask { fallback: Fallback::Copy(_), .. })
     }
 
     #[test]
@@ -310,7 +310,7 @@ mod tests {
             if situation.visitor == Visitor::Anonymous
                 && situation.mirrored != Mirrored::Near
                 && situation.mode == Mode::Auto
-                && let Plan::Ask { wait, fall: Fall::Copy(_) } = plan
+                && let Plan::Ask { wait, fallback: Fallback::Copy(_) } = plan
             {
                 assert_eq!(wait, Wait::Patience);
             }
@@ -334,8 +334,9 @@ mod tests {
         for_all(|situation, plan| {
             let accepted = matches!(situation.mirrored, Mirrored::Older | Mirrored::Newer);
             if situation.found == Found::Unconfirmed && accepted && situation.page != Page::Gone {
-                let stale = Fall::Copy(Copy::Stale);
-                let given = matches!(plan, Plan::Give(fall) | Plan::Ask { fall, .. } if fall == stale);
+                let stale = Fallback::Copy(Copy::Stale);
+                let given =
+                    matches!(plan, Plan::Give(fallback) | Plan::Ask { fallback, .. } if fallback == stale);
                 assert!(!given, "{situation:?}");
             }
         });
@@ -345,8 +346,9 @@ mod tests {
     fn a_removed_page_never_comes_back_from_the_snapshot_by_itself() {
         for_all(|situation, plan| {
             if situation.page == Page::Gone && situation.mode == Mode::Auto {
-                let snapshot = Fall::Copy(Copy::Snapshot);
-                let given = matches!(plan, Plan::Give(fall) | Plan::Ask { fall, .. } if fall == snapshot);
+                let snapshot = Fallback::Copy(Copy::Snapshot);
+                let given =
+                    matches!(plan, Plan::Give(fallback) | Plan::Ask { fallback, .. } if fallback == snapshot);
                 assert!(!given, "{situation:?}");
             }
         });

@@ -15,7 +15,7 @@ use crate::failure::Cause;
 
 /// Which rung of the ladder an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ServedFrom {
     /// A fresh entry of the HTTP cache.
     Cache,
     /// The live origin.
@@ -32,34 +32,34 @@ pub enum Answer {
     Error,
 }
 
-impl Answer {
+impl ServedFrom {
     /// Every answer.
-    pub const ALL: [Answer; 7] = [
-        Answer::Cache,
-        Answer::Origin,
-        Answer::Stale,
-        Answer::Snapshot,
-        Answer::Holding,
-        Answer::Refused,
-        Answer::Error,
+    pub const ALL: [ServedFrom; 7] = [
+        ServedFrom::Cache,
+        ServedFrom::Origin,
+        ServedFrom::Stale,
+        ServedFrom::Snapshot,
+        ServedFrom::Holding,
+        ServedFrom::Refused,
+        ServedFrom::Error,
     ];
 
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Answer::Cache => "cache",
-            Answer::Origin => "origin",
-            Answer::Stale => "stale",
-            Answer::Snapshot => "snapshot",
-            Answer::Holding => "holding",
-            Answer::Refused => "refused",
-            Answer::Error => "error",
+            ServedFrom::Cache => "cache",
+            ServedFrom::Origin => "origin",
+            ServedFrom::Stale => "stale",
+            ServedFrom::Snapshot => "snapshot",
+            ServedFrom::Holding => "holding",
+            ServedFrom::Refused => "refused",
+            ServedFrom::Error => "error",
         }
     }
 }
 
-/// How many answers there were of each rung, by its place in [`Answer::ALL`].
-pub type Totals = [u64; Answer::ALL.len()];
+/// How many answers there were of each rung, by its place in [`ServedFrom::ALL`].
+pub type Totals = [u64; ServedFrom::ALL.len()];
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Seconds. Copies take microseconds, patience ends after seconds.
@@ -193,8 +193,8 @@ impl Gate {
 pub struct SiteMetrics {
     site: Arc<str>,
     all: Arc<Metrics>,
-    requests: [[OnceLock<IntCounter>; CLASSES.len()]; Answer::ALL.len()],
-    durations: [OnceLock<Histogram>; Answer::ALL.len()],
+    requests: [[OnceLock<IntCounter>; CLASSES.len()]; ServedFrom::ALL.len()],
+    durations: [OnceLock<Histogram>; ServedFrom::ALL.len()],
     failures: Box<[OnceLock<IntCounter>]>,
     in_flight: IntGauge,
 }
@@ -308,13 +308,19 @@ impl Metrics {
 
 impl SiteMetrics {
     /// Counts one answer.
-    pub fn count(&self, answer: Answer, status: http::StatusCode, took: Duration, cause: Option<Cause>) {
+    pub fn count(
+        &self,
+        served_from: ServedFrom,
+        status: http::StatusCode,
+        took: Duration,
+        cause: Option<Cause>,
+    ) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        let (site, all, rung) = (&*self.site, &self.all, answer.as_str());
+        let (site, all, rung) = (&*self.site, &self.all, served_from.as_str());
         let requests = || all.requests.with_label_values(&[site, rung, CLASSES[class]]);
-        self.requests[answer as usize][class].get_or_init(requests).inc();
+        self.requests[served_from as usize][class].get_or_init(requests).inc();
         let durations = || all.durations.with_label_values(&[site, rung]);
-        self.durations[answer as usize].get_or_init(durations).observe(took.as_secs_f64());
+        self.durations[served_from as usize].get_or_init(durations).observe(took.as_secs_f64());
         if let Some(cause) = cause
             && let Some(counter) = self.failures.get(cause as usize)
         {
@@ -393,7 +399,12 @@ mod tests {
     fn an_answer_is_counted_under_its_labels() {
         let metrics = Metrics::new().unwrap();
         let site = metrics.site("shop");
-        site.count(Answer::Snapshot, http::StatusCode::OK, Duration::from_millis(2), Some(Cause::KnownDown));
+        site.count(
+            ServedFrom::Snapshot,
+            http::StatusCode::OK,
+            Duration::from_millis(2),
+            Some(Cause::KnownDown),
+        );
         let guard = site.enter();
         let text = metrics.text().unwrap();
         assert_eq!(
@@ -417,8 +428,8 @@ mod tests {
         for (place, &cause) in Cause::ALL.iter().enumerate() {
             assert_eq!(cause as usize, place);
         }
-        for (place, &answer) in Answer::ALL.iter().enumerate() {
-            assert_eq!(answer as usize, place);
+        for (place, &served_from) in ServedFrom::ALL.iter().enumerate() {
+            assert_eq!(served_from as usize, place);
         }
     }
 }

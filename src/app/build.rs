@@ -11,7 +11,7 @@ use crate::config::ready;
 use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
-use crate::page_health::Watch;
+use crate::page_health::PageHealth;
 use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
 use crate::snapshot::{Garbage, Store};
 use crate::tasks;
@@ -89,8 +89,8 @@ pub(super) async fn sites(
             continue;
         }
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
-        let Opened { mirror, visits, watch } = opened;
-        let judge = SiteJudge::new(wanted.clone(), mirror.clone(), watch.clone());
+        let Opened { mirror, visits, page_health } = opened;
+        let judge = SiteJudge::new(wanted.clone(), mirror.clone(), page_health.clone());
         let judge: Arc<dyn Judge> = Arc::new(judge);
         sites.push(Arc::new(Site {
             config: wanted.clone(),
@@ -98,7 +98,7 @@ pub(super) async fn sites(
             cache: parts.cache.site(&wanted.name),
             mirror,
             visits,
-            watch,
+            page_health,
             vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
             trusted: Trusted::default(),
             room: parts.room.clone(),
@@ -115,27 +115,35 @@ pub(super) async fn sites(
 struct Opened {
     mirror: Arc<Mirror>,
     visits: Arc<Visits>,
-    watch: Arc<Watch>,
+    page_health: Arc<PageHealth>,
 }
 
 /// Opens it. That waits for the disk, and there may be thousands of sites: so several at once, each with one change of threads.
 async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option<&Arc<Site>>) -> Opened {
     if let Some(old) = old.filter(|old| old.mirror.store().is_some()) {
-        return Opened { mirror: old.mirror.clone(), visits: old.visits.clone(), watch: old.watch.clone() };
+        return Opened {
+            mirror: old.mirror.clone(),
+            visits: old.visits.clone(),
+            page_health: old.page_health.clone(),
+        };
     }
-    let known = old.map(|old| (old.visits.clone(), old.watch.clone()));
+    let known = old.map(|old| (old.visits.clone(), old.page_health.clone()));
     let (dir, name) = (state_dir.to_owned(), wanted.name.clone());
     let garbage = parts.garbage.clone();
     let opened = tasks::blocking(move || {
-        let (visits, watch) = known.unwrap_or_else(|| {
-            (Arc::new(Visits::open(&dir, &name)), Arc::new(Watch::open(&dir, &name, clock::now())))
+        let (visits, page_health) = known.unwrap_or_else(|| {
+            (Arc::new(Visits::open(&dir, &name)), Arc::new(PageHealth::open(&dir, &name, clock::now())))
         });
-        (store(&dir, &name, &garbage), visits, watch)
+        (store(&dir, &name, &garbage), visits, page_health)
     });
-    let (store, visits, watch) = opened
+    let (store, visits, page_health) = opened
         .await
         .unwrap_or_else(|| (None, Arc::new(Visits::new(state_dir, &wanted.name)), Arc::default()));
-    Opened { mirror: Arc::new(Mirror::new(wanted.name.clone(), store, parts.hot.clone())), visits, watch }
+    Opened {
+        mirror: Arc::new(Mirror::new(wanted.name.clone(), store, parts.hot.clone())),
+        visits,
+        page_health,
+    }
 }
 
 /// A site's snapshots. A state directory that cannot be used costs the copies, not the site. Blocks.

@@ -111,7 +111,7 @@ fn gauge_snapshots(app: &App, site: &Site, now: u64) {
         }
         gauge_gate(metrics, name, crawler.last_outcome().as_deref());
     }
-    let seen = app.seen(name);
+    let seen = app.shelf_state(name);
     metrics.shelf.by_hand.with_label_values(&[name]).set(i64::from(seen.by_hand.is_some()));
     let held = i64::try_from(seen.held.len()).unwrap_or(i64::MAX);
     metrics.shelf.held.with_label_values(&[name]).set(held);

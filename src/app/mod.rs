@@ -33,7 +33,7 @@ use crate::crawl::{Crawler, Seats};
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
 use crate::proxy::{Explained, HoldRoom, Hot, Proxy, Spool, Table, Unexplained};
-use crate::server::{self, Listener, Server, Terms};
+use crate::server::{self, Limits, Listener, Server};
 use crate::snapshot::Garbage;
 use crate::tls::Certs;
 use crate::{server::Drained, tasks};
@@ -42,7 +42,7 @@ pub use edge::Observer;
 pub use files::print;
 pub use mirror::crawl_once;
 pub use reload::{Refused, Reloaded};
-pub use shares::{Answers, Counted};
+pub use shares::{Counted, Shares};
 pub use shelf_state::{Carried, Held, Trouble};
 pub use token::AdminToken;
 
@@ -114,8 +114,8 @@ pub struct App {
     scrape: tokio::sync::Mutex<()>,
     conditions: conditions::Conditions,
     rings: ticker::Rings,
-    mark: Mutex<Option<run_lock::Running>>,
-    pulse: OnceLock<tasks::Guard>,
+    mark: Mutex<Option<run_lock::RunLock>>,
+    ticker: OnceLock<tasks::Guard>,
     _visits: tasks::Guard,
     started: Now,
 }
@@ -168,7 +168,7 @@ impl App {
         };
         let conditions = conditions::Conditions::default();
         let (dir, at) = (config.state_dir.clone(), started.wall);
-        let begun = tasks::blocking(move || run_lock::Running::set(&dir, at)).await.unwrap_or_default();
+        let begun = tasks::blocking(move || run_lock::RunLock::set(&dir, at)).await.unwrap_or_default();
         if let Some(left) = begun.left {
             conditions.unclean(left, started.mono);
         }
@@ -199,7 +199,7 @@ impl App {
         let spool = tasks::blocking(move || Spool::new(&dir)).await.unwrap_or_else(Spool::in_memory);
         let proxy = Proxy::new(table, access_log.clone(), spool);
         look_at_origins(&proxy).await;
-        let visitors = Server::new(Terms::visitors(&config));
+        let visitors = Server::new(Limits::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);
         for listener in http {
             visitors.listen(listener, None, edge.clone());
@@ -228,17 +228,17 @@ impl App {
             conditions,
             rings: ticker::Rings::default(),
             mark: Mutex::new(begun.mark),
-            pulse: OnceLock::new(),
+            ticker: OnceLock::new(),
             _visits: keeper,
             started,
         });
         app.start_crawlers();
-        _ = app.pulse.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
+        _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }
 
     /// Watches the files that the configuration came from, for as long as the guard lives.
-    pub fn watch(self: &Arc<Self>) -> tasks::Guard {
+    pub fn watch_files(self: &Arc<Self>) -> tasks::Guard {
         tasks::guarded(files::run(Arc::downgrade(self)))
     }
 

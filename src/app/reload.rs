@@ -8,7 +8,7 @@ use crate::config::ready::{Listen, Origin};
 use crate::config::{self, Config, Problem, Problems, Severity};
 use crate::fingerprint::Fingerprints;
 use crate::proxy::Table;
-use crate::server::Terms;
+use crate::server::Limits;
 use crate::{clock, tasks, tls};
 
 /// What a reload did.
@@ -196,7 +196,7 @@ impl App {
         self.save_visits(gone).await;
         let flaws = self.read_certificates(&config).await;
         if let Some(visitors) = &*self.visitors.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
-            visitors.set_terms(Terms::visitors(&config));
+            visitors.set_limits(Limits::visitors(&config));
         }
         {
             let mut running = self.running();

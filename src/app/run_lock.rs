@@ -15,7 +15,7 @@ const LOCK: &str = "running.lock";
 
 /// The mark of this process.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunLock {
     mark: PathBuf,
     _lock: File,
 }
@@ -24,7 +24,7 @@ pub(super) struct Running {
 #[derive(Debug, Default)]
 pub(super) struct Begun {
     /// The mark of this process; `None` where it cannot be set, or where another process runs on the same directory.
-    pub(super) mark: Option<Running>,
+    pub(super) mark: Option<RunLock>,
     /// What the last process left, if it did not end by itself.
     pub(super) left: Option<String>,
     /// The other process that runs on the same directory.
@@ -40,7 +40,7 @@ pub(super) fn has_snapshots(state_dir: &Path) -> bool {
     sites.is_ok_and(|sites| sites.flatten().any(|site| has_entry(&site.path())))
 }
 
-impl Running {
+impl RunLock {
     /// Sets the mark. Blocks.
     pub(super) fn set(state_dir: &Path, now: SystemTime) -> Begun {
         let probe = disk::ensure_dir(state_dir).and_then(|()| disk::StagedFile::create(state_dir));
@@ -57,7 +57,7 @@ impl Running {
         }
         let text = format!("{} {}\n", rfc3339(now), std::process::id());
         let set = disk::write_atomic(&mark, text.as_bytes()).is_ok();
-        Begun { mark: set.then_some(Running { mark, _lock: lock }), left: owner, ..none }
+        Begun { mark: set.then_some(RunLock { mark, _lock: lock }), left: owner, ..none }
     }
 
     /// Takes the mark away: the process ends by itself.
@@ -85,18 +85,18 @@ mod tests {
     fn a_process_that_vanished_is_told_and_one_that_ended_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let now = crate::clock::now().wall;
-        let first = Running::set(dir.path(), now);
+        let first = RunLock::set(dir.path(), now);
         assert_eq!((first.left, first.other), (None, None));
         let whose = format!("the process {} that was started at {}", std::process::id(), rfc3339(now));
-        let second = Running::set(dir.path(), now);
+        let second = RunLock::set(dir.path(), now);
         assert!(second.mark.is_none() && second.left.is_none(), "the first one lives");
         assert_eq!(second.other.as_ref(), Some(&whose));
         drop(first.mark); // as its lock does when it is killed
-        let third = Running::set(dir.path(), now);
+        let third = RunLock::set(dir.path(), now);
         assert_eq!((third.left, third.other), (Some(whose), None));
         third.mark.unwrap().end();
-        assert_eq!(Running::set(dir.path(), now).left, None);
-        let none = Running::set(Path::new("/proc/nothing"), now);
+        assert_eq!(RunLock::set(dir.path(), now).left, None);
+        let none = RunLock::set(Path::new("/proc/nothing"), now);
         assert!(none.mark.is_none() && none.left.is_none() && none.other.is_none());
         assert!(none.unwritable.is_some() && third.unwritable.is_none());
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::metrics::{Answer, Totals};
+use crate::metrics::{ServedFrom, Totals};
 
 /// "Of late".
 const LATE: Duration = Duration::from_secs(300);
@@ -43,7 +43,7 @@ impl Ring {
 
 /// Which rungs visitors got.
 #[derive(Debug, Serialize)]
-pub struct Answers {
+pub struct Shares {
     /// In the last five minutes, or since the start if that is less.
     pub late: Counted,
     /// Since the start.
@@ -61,11 +61,11 @@ pub struct Counted {
     pub shares: BTreeMap<&'static str, f64>,
 }
 
-impl Answers {
+impl Shares {
     /// Of the counters' readings.
-    pub(super) fn of(ring: &Ring, now: Instant, started: Instant, totals: Totals) -> Answers {
+    pub(super) fn of(ring: &Ring, now: Instant, started: Instant, totals: Totals) -> Shares {
         let (late, counts) = ring.late(now, totals);
-        Answers {
+        Shares {
             late: Counted::of(late, counts),
             all: Counted::of(now.saturating_duration_since(started), totals),
         }
@@ -75,7 +75,7 @@ impl Answers {
 impl Counted {
     fn of(time: Duration, counts: Totals) -> Counted {
         let requests: u64 = counts.iter().sum();
-        let some = Answer::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
+        let some = ServedFrom::ALL.iter().zip(counts).filter(|(_, count)| *count > 0);
         // Four digits: one visitor of ten thousand is worth knowing of, and no more than that is known.
         let share = |count: u64| (count as f64 / requests as f64 * 1e4).round() / 1e4;
         let shares = some.map(|(answer, count)| (answer.as_str(), share(count))).collect();
@@ -89,8 +89,8 @@ mod tests {
 
     fn totals(origin: u64, snapshot: u64) -> Totals {
         let mut totals = Totals::default();
-        totals[Answer::Origin as usize] = origin;
-        totals[Answer::Snapshot as usize] = snapshot;
+        totals[ServedFrom::Origin as usize] = origin;
+        totals[ServedFrom::Snapshot as usize] = snapshot;
         totals
     }
 
@@ -99,7 +99,7 @@ mod tests {
         let begin = crate::clock::instant();
         let at = |seconds| begin + Duration::from_secs(seconds);
         let mut ring = Ring::new(begin, totals(0, 0));
-        let of = |ring: &Ring, seconds, counts| Answers::of(ring, at(seconds), begin, counts);
+        let of = |ring: &Ring, seconds, counts| Shares::of(ring, at(seconds), begin, counts);
         let early = of(&ring, 3, totals(3, 1));
         assert_eq!((early.late.requests, early.late.seconds, early.late.shares["origin"]), (4, 3, 0.75));
         for second in 0..=900 {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn nobody_came() {
         let now = crate::clock::instant();
-        let answers = Answers::of(&Ring::new(now, totals(7, 7)), now, now, totals(7, 7));
+        let answers = Shares::of(&Ring::new(now, totals(7, 7)), now, now, totals(7, 7));
         assert_eq!((answers.late.requests, answers.late.shares.len()), (0, 0));
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run_lock::Running;
+use super::run_lock::RunLock;
 use super::shelf::is_gated;
 use super::{App, chain};
 use crate::crawl::Report;
@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// What is known of a site's shelf.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct ShelfState {
     at: Option<Instant>,
     /// How many crawls had ended then.
     ended: u64,
@@ -68,7 +68,7 @@ pub struct Carried {
     pub count: u64,
 }
 
-impl Seen {
+impl ShelfState {
     pub(super) fn carried(&self) -> Option<&Carried> {
         self.carried.as_ref().and_then(|(_, carried)| carried.as_ref())
     }
@@ -79,7 +79,7 @@ impl Seen {
     }
 
     /// Looks. Blocks. `before` is what was seen last.
-    fn look(store: &Store, before: &Seen, ended: u64) -> Seen {
+    fn look(store: &Store, before: &ShelfState, ended: u64) -> ShelfState {
         let mut troubles = Vec::new();
         // what is lacking for a moment says nothing of the folder, and is said elsewhere
         if let Err(error) = store.refresh()
@@ -107,7 +107,7 @@ impl Seen {
             (_, Some(id)) => Some((id, store.report(&id).and_then(robots))),
             (_, None) => None,
         };
-        Seen {
+        ShelfState {
             at: Some(clock::instant()),
             ended,
             by_hand: store.is_by_hand().map(rfc3339),
@@ -133,14 +133,14 @@ fn carried(report: &Value) -> Option<Carried> {
 
 /// What was last seen of each site.
 #[derive(Debug, Default)]
-pub(super) struct Shelves(Mutex<HashMap<Arc<str>, Arc<Seen>>>);
+pub(super) struct Shelves(Mutex<HashMap<Arc<str>, Arc<ShelfState>>>);
 
 impl Shelves {
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Seen>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<ShelfState>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, site: &str) -> Arc<Seen> {
+    fn of(&self, site: &str) -> Arc<ShelfState> {
         self.all().get(site).cloned().unwrap_or_default()
     }
 }
@@ -149,7 +149,7 @@ impl Shelves {
 struct Look {
     site: Arc<str>,
     store: Store,
-    before: Arc<Seen>,
+    before: Arc<ShelfState>,
     ended: u64,
 }
 
@@ -160,7 +160,7 @@ impl App {
         self.claim().await;
         let shelves = self.shelves.clone();
         let look = move |due: Look| {
-            let seen = Seen::look(&due.store, &due.before, due.ended);
+            let seen = ShelfState::look(&due.store, &due.before, due.ended);
             shelves.all().insert(due.site, Arc::new(seen));
         };
         self.looks.run(|| self.looks_due(), look).await;
@@ -174,7 +174,7 @@ impl App {
         let look = |site: &Arc<Site>| {
             let store = site.mirror.store()?.clone();
             let site = site.config.name.clone();
-            let (before, ended) = (self.seen(&site), self.crawls_ended(&site));
+            let (before, ended) = (self.shelf_state(&site), self.crawls_ended(&site));
             let fresh = |at| now.saturating_duration_since(at) < FRESH;
             let is_due = before.ended != ended || !before.at.is_some_and(fresh);
             is_due.then_some(Look { site, store, before, ended })
@@ -191,7 +191,7 @@ impl App {
         }
         let (dir, at) = (self.config().state_dir, self.started.wall);
         let name = dir.display().to_string();
-        let Some(begun) = tasks::blocking(move || Running::set(&dir, at)).await else { return };
+        let Some(begun) = tasks::blocking(move || RunLock::set(&dir, at)).await else { return };
         self.conditions.shared(begun.other);
         self.conditions.unwritable(begun.unwritable.map(|error| format!("{name}: {error}")));
         if let Some(mark) = begun.mark {
@@ -206,7 +206,7 @@ impl App {
         }
     }
 
-    pub(super) fn seen(&self, site: &str) -> Arc<Seen> {
+    pub(super) fn shelf_state(&self, site: &str) -> Arc<ShelfState> {
         self.shelves.of(site)
     }
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::shelf_state::Seen;
+use super::shelf_state::ShelfState;
 use super::visits::SHOWN;
-use super::{Answers, App, Carried, Condition, Held, Trouble};
+use super::{App, Carried, Condition, Held, Shares, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::Broken;
 use crate::crawl::{Ended, Outcome, Reading, Report};
@@ -58,7 +58,7 @@ pub struct SiteStatus {
     /// The parts of the site that these are in, those with the most first.
     pub branches: Vec<BranchStatus>,
     /// Which rungs its visitors got.
-    pub answers: Answers,
+    pub answers: Shares,
     /// Pages that visitors asked for in vain, because no copy has them; what most asked for first.
     pub without_copy: Vec<WithoutCopy>,
     /// What else is wrong, or worth knowing.
@@ -246,7 +246,7 @@ impl App {
     }
 
     fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
-        let seen = self.seen(&site.config.name);
+        let seen = self.shelf_state(&site.config.name);
         let now = clock::now();
         let condition = site.condition(now);
         let branch = |branch: Branch| BranchStatus {
@@ -262,12 +262,12 @@ impl App {
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             cause: condition.cause.map(Told::from),
-            leads: leads.then(|| site.watch.led()).flatten(),
+            leads: leads.then(|| site.page_health.led()).flatten(),
             fallback: fallback(condition.state, snapshot.is_some()),
             share: f64::from(condition.share),
             bad_pages: condition.bad_pages,
             branches: condition.branches.into_iter().map(branch).collect(),
-            answers: self.answers(site, now),
+            answers: self.shares(site, now),
             without_copy: without_copy(site),
             conditions: self.conditions.of(&site.config.name),
             mode: site.switch.mode(clock::instant()).as_str(),
@@ -359,7 +359,7 @@ fn without_copy(site: &Site) -> Vec<WithoutCopy> {
 }
 
 /// What is wrong, also when there is no store that could say it.
-pub(super) fn troubles(site: &Site, seen: &Seen) -> Vec<Trouble> {
+pub(super) fn troubles(site: &Site, seen: &ShelfState) -> Vec<Trouble> {
     if site.mirror.store().is_none() {
         let message = "the state directory cannot be used, so there are no snapshots (the log says why)";
         return vec![Trouble { kind: "state_directory", message: message.to_owned() }];

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::shares::{Answers, Ring};
+use super::shares::{Ring, Shares};
 use super::shelf_state::Trouble;
 use super::{App, status};
 use crate::clock::{self, Now};
@@ -27,7 +27,7 @@ pub(super) async fn run(app: Weak<App>) {
         let now = clock::now();
         // of thousands of sites that takes longer than an event loop may stand still
         let beating = app.clone();
-        tasks::blocking(move || beating.beat(now)).await;
+        tasks::blocking(move || beating.tick(now)).await;
         if let Some(turn) = app.parts.garbage.turn(now.mono) {
             tasks::detached(tasks::blocking(move || turn.collect()));
         }
@@ -37,7 +37,7 @@ pub(super) async fn run(app: Weak<App>) {
 }
 
 impl App {
-    fn beat(&self, now: Now) {
+    fn tick(&self, now: Now) {
         self.conditions.tick(now);
         let table = self.table();
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,26 +58,26 @@ impl App {
         let Some(ended) = self.crawler(&site.config.name).and_then(|crawler| crawler.last_outcome()) else {
             return;
         };
-        let is_new = site.watch.hear(ended.at);
+        let is_new = site.page_health.hear(ended.at);
         let Ok(Outcome::Kept { broken, report, .. }) = &ended.result else { return };
         let says = |rules: &[Rule]| is_new && broken.iter().any(|broken| rules.contains(&broken.rule));
         if says(&[Rule::Uniform]) {
-            site.watch.raise(Cause::Uniform, now);
+            site.page_health.raise(Cause::Uniform, now);
         } else if says(&[Rule::Turned, Rule::KeyPage]) {
-            site.watch.doubted(&report.gate.turned);
+            site.page_health.doubted(&report.gate.turned);
         }
     }
 
     /// Which rungs the visitors of a site got.
-    pub(super) fn answers(&self, site: &Site, now: Now) -> Answers {
+    pub(super) fn shares(&self, site: &Site, now: Now) -> Shares {
         let totals = site.metrics.totals();
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = rings.entry(site.config.name.clone()).or_insert_with(|| Ring::new(now.mono, totals));
-        Answers::of(ring, now.mono, self.started.mono, totals)
+        Shares::of(ring, now.mono, self.started.mono, totals)
     }
 
     /// What is wrong with a site's snapshots.
     pub(super) fn troubles(&self, site: &Site) -> Vec<Trouble> {
-        status::troubles(site, &self.seen(&site.config.name))
+        status::troubles(site, &self.shelf_state(&site.config.name))
     }
 }

@@ -42,14 +42,14 @@ impl Bypass {
 ///
 /// # Errors
 /// The reason why not.
-pub fn may_look_up(method: &Method, ask: &HeaderMap) -> Result<(), Bypass> {
+pub fn may_look_up(method: &Method, request_headers: &HeaderMap) -> Result<(), Bypass> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Bypass::Method);
     }
-    if ask.contains_key(AUTHORIZATION) {
+    if request_headers.contains_key(AUTHORIZATION) {
         return Err(Bypass::Authorization);
     }
-    if overrides_method(ask) {
+    if overrides_method(request_headers) {
         return Err(Bypass::Override);
     }
     Ok(())
@@ -57,11 +57,11 @@ pub fn may_look_up(method: &Method, ask: &HeaderMap) -> Result<(), Bypass> {
 
 /// Whether the request may share one fetch with others that ask for the same: a GET of the whole page, without
 /// conditions that only the origin can judge, whose answer may be kept.
-pub fn may_share(method: &Method, ask: &HeaderMap) -> bool {
+pub fn may_share(method: &Method, request_headers: &HeaderMap) -> bool {
     *method == Method::GET
-        && may_look_up(method, ask).is_ok()
-        && ![RANGE, IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| ask.contains_key(name))
-        && !RequestControl::of(ask).no_store
+        && may_look_up(method, request_headers).is_ok()
+        && ![RANGE, IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| request_headers.contains_key(name))
+        && !RequestControl::of(request_headers).no_store
 }
 
 /// Makes the request one for the whole page, whatever the visitor has of it already: for a fetch whose answer is
@@ -73,13 +73,13 @@ pub fn make_whole(headers: &mut HeaderMap) {
 }
 
 /// Whether nothing in the request tells its sender from other visitors.
-pub fn is_anonymous(ask: &HeaderMap) -> bool {
-    !ask.contains_key(COOKIE) && !ask.contains_key(AUTHORIZATION)
+pub fn is_anonymous(request_headers: &HeaderMap) -> bool {
+    !request_headers.contains_key(COOKIE) && !request_headers.contains_key(AUTHORIZATION)
 }
 
 /// Whether a field asks to take the method for another one.
-pub fn overrides_method(ask: &HeaderMap) -> bool {
-    OVERRIDES.iter().any(|name| ask.contains_key(name))
+pub fn overrides_method(request_headers: &HeaderMap) -> bool {
+    OVERRIDES.iter().any(|name| request_headers.contains_key(name))
 }
 
 /// Whether an answer with this status to this method makes what is stored of its address worthless (RFC 9111
@@ -114,9 +114,9 @@ mod tests {
             (&get, vec![("authorization", "Basic x")], Err(Bypass::Authorization), false),
             (&get, vec![("x-http-method-override", "DELETE")], Err(Bypass::Override), false),
         ] {
-            let ask = map(&fields);
-            assert_eq!(may_look_up(method, &ask), look, "{method} {fields:?}");
-            assert_eq!(may_share(method, &ask), share, "{method} {fields:?}");
+            let request_headers = map(&fields);
+            assert_eq!(may_look_up(method, &request_headers), look, "{method} {fields:?}");
+            assert_eq!(may_share(method, &request_headers), share, "{method} {fields:?}");
         }
     }
 

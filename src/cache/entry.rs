@@ -75,19 +75,25 @@ impl Entry {
     /// Keeps an answer. `asked` and `answered` are when the request left and the headers came.
     pub fn new(
         status: StatusCode,
-        answer: &HeaderMap,
+        response_headers: &HeaderMap,
         body: &[u8],
         terms: Terms,
-        asked: Now,
-        answered: Now,
+        sent_at: Now,
+        received_at: Now,
     ) -> Entry {
         // a copy of its own: what came in may be a small slice of a large read buffer, which it would keep alive
-        Entry::assemble(status, answer, Bytes::copy_from_slice(body), terms, asked, answered)
+        Entry::assemble(status, response_headers, Bytes::copy_from_slice(body), terms, sent_at, received_at)
     }
 
     /// The entry after a validation: other headers and times, the same body.
-    pub(super) fn renewed(&self, answer: &HeaderMap, terms: Terms, asked: Now, answered: Now) -> Entry {
-        Entry::assemble(self.status, answer, self.body.clone(), terms, asked, answered)
+    pub(super) fn renewed(
+        &self,
+        response_headers: &HeaderMap,
+        terms: Terms,
+        sent_at: Now,
+        received_at: Now,
+    ) -> Entry {
+        Entry::assemble(self.status, response_headers, self.body.clone(), terms, sent_at, received_at)
     }
 
     /// The same entry, met like this.
@@ -97,19 +103,19 @@ impl Entry {
 
     fn assemble(
         status: StatusCode,
-        answer: &HeaderMap,
+        response_headers: &HeaderMap,
         body: Bytes,
         terms: Terms,
-        asked: Now,
-        answered: Now,
+        sent_at: Now,
+        received_at: Now,
     ) -> Entry {
-        let age = Duration::from_secs(control::age(answer).unwrap_or(0).into());
-        let delay = answered.mono.saturating_duration_since(asked.mono);
-        let headers = template(status, answer, body.len(), answered);
+        let age = Duration::from_secs(control::age(response_headers).unwrap_or(0).into());
+        let delay = received_at.mono.saturating_duration_since(sent_at.mono);
+        let headers = template(status, response_headers, body.len(), received_at);
         let ready = ArcSwapOption::empty();
         let asked_at = AtomicU64::new(u64::MAX);
-        let (initial_age, sight) = (age + delay, Sight::new(answered.mono, Resemblance::default()));
-        Entry { status, headers, ready, asked_at, body, terms, initial_age, received: answered, sight }
+        let (initial_age, sight) = (age + delay, Sight::new(received_at.mono, Resemblance::default()));
+        Entry { status, headers, ready, asked_at, body, terms, initial_age, received: received_at, sight }
     }
 
     /// The status.
@@ -226,20 +232,20 @@ impl Entry {
     }
 
     /// Whether a request with these headers would have got this answer.
-    pub fn matches(&self, ask: &HeaderMap) -> bool {
-        self.terms.selection.matches(ask)
+    pub fn matches(&self, request_headers: &HeaderMap) -> bool {
+        self.terms.selection.matches(request_headers)
     }
 
     /// Whether it would, had the request come from another site's page or from none.
-    pub fn matches_but_for_origin(&self, ask: &HeaderMap) -> bool {
-        self.terms.selection.matches_but_for_origin(&self.headers, ask)
+    pub fn matches_but_for_origin(&self, request_headers: &HeaderMap) -> bool {
+        self.terms.selection.matches_but_for_origin(&self.headers, request_headers)
     }
 
     /// Whether the answer to one request may also be the answer to this one, which waited for it: what it would get
     /// from the cache, and for visitors without cookies also what is no longer fresh the moment it comes.
-    pub fn shared_with(&self, ask: &HeaderMap) -> bool {
-        let open = self.terms.for_all || ask::is_anonymous(ask);
-        open && !self.terms.control.no_cache && self.matches(ask)
+    pub fn shared_with(&self, request_headers: &HeaderMap) -> bool {
+        let open = self.terms.for_all || ask::is_anonymous(request_headers);
+        open && !self.terms.control.no_cache && self.matches(request_headers)
     }
 
     /// Whether the origin can be asked if it is still good.
@@ -273,22 +279,23 @@ pub(super) fn is_own(name: &HeaderName) -> bool {
 }
 
 /// The header fields as they will be sent, with all values in one piece of memory.
-fn template(status: StatusCode, answer: &HeaderMap, len: usize, answered: Now) -> HeaderMap {
+fn template(status: StatusCode, response_headers: &HeaderMap, len: usize, received_at: Now) -> HeaderMap {
     let via = forwarded::via(Version::HTTP_11);
     // a renewed entry has our `Via` already
-    let kept = || answer.iter().filter(|(name, value)| !(is_own(name) || **name == VIA && **value == via));
+    let kept =
+        || response_headers.iter().filter(|(name, value)| !(is_own(name) || **name == VIA && **value == via));
     let mut values = BytesMut::with_capacity(kept().map(|(_, v)| v.len()).sum());
     kept().for_each(|(_, v)| values.extend_from_slice(v.as_bytes()));
     let mut values = values.freeze();
 
-    let mut headers = HeaderMap::with_capacity(answer.len() + 5);
+    let mut headers = HeaderMap::with_capacity(response_headers.len() + 5);
     for (name, value) in kept() {
         let bytes = values.split_to(value.len());
         // the bytes were a field value a moment ago
         headers.append(name, HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone()));
     }
     if !headers.contains_key(DATE) {
-        headers.insert(DATE, control::date_field(answered.wall)); // RFC 9110 section 6.6.1
+        headers.insert(DATE, control::date_field(received_at.wall)); // RFC 9110 section 6.6.1
     }
     if status != StatusCode::NO_CONTENT {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
@@ -320,17 +327,22 @@ pub(super) mod tests {
     }
 
     /// An entry for a request without headers, asked and answered at `now`.
-    pub(crate) fn entry(answer: Fields<'_>, now: Now) -> Entry {
-        slow_entry(answer, now, now)
+    pub(crate) fn entry(response_headers: Fields<'_>, now: Now) -> Entry {
+        slow_entry(response_headers, now, now)
     }
 
-    fn slow_entry(answer: Fields<'_>, asked: Now, answered: Now) -> Entry {
-        let (ask, answer) = (HeaderMap::new(), map(answer));
-        let x = Exchange { method: &Method::GET, ask: &ask, status: StatusCode::OK, answer: &answer };
-        let Storable::Yes(terms) = storable(&x, Duration::ZERO, answered.wall) else {
-            panic!("not storable: {answer:?}")
+    fn slow_entry(response_headers: Fields<'_>, sent_at: Now, received_at: Now) -> Entry {
+        let (request_headers, response_headers) = (HeaderMap::new(), map(response_headers));
+        let x = Exchange {
+            method: &Method::GET,
+            request_headers: &request_headers,
+            status: StatusCode::OK,
+            response_headers: &response_headers,
         };
-        Entry::new(StatusCode::OK, &answer, b"body", terms, asked, answered)
+        let Storable::Yes(terms) = storable(&x, Duration::ZERO, received_at.wall) else {
+            panic!("not storable: {response_headers:?}")
+        };
+        Entry::new(StatusCode::OK, &response_headers, b"body", terms, sent_at, received_at)
     }
 
     fn secs(n: u64) -> Duration {

@@ -30,11 +30,11 @@ pub enum Freshened {
 
 /// Makes a request ask whether `entry` is still good (section 4.3.1), instead of whatever its visitor asked. Without
 /// a validator it becomes a request for the whole.
-pub fn revalidation_headers(entry: &Entry, ask: &mut HeaderMap) {
-    make_whole(ask);
+pub fn revalidation_headers(entry: &Entry, request_headers: &mut HeaderMap) {
+    make_whole(request_headers);
     for (from, to) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
         if let Some(value) = entry.headers().get(from) {
-            ask.insert(to, value.clone());
+            request_headers.insert(to, value.clone());
         }
     }
 }
@@ -43,15 +43,15 @@ pub fn revalidation_headers(entry: &Entry, ask: &mut HeaderMap) {
 #[derive(Clone, Copy, Debug)]
 pub struct Validation<'a> {
     /// The header fields of the request, as its visitor sent them.
-    pub ask: &'a HeaderMap,
+    pub request_headers: &'a HeaderMap,
     /// Those of the 304.
-    pub answer: &'a HeaderMap,
+    pub response_headers: &'a HeaderMap,
     /// For answers without any freshness of their own.
     pub default_ttl: Duration,
     /// When the request left for the origin.
-    pub asked: Now,
+    pub sent_at: Now,
     /// When the 304 came.
-    pub answered: Now,
+    pub received_at: Now,
     /// Up to when the site is proven (see [`Sight`](super::Sight)).
     pub proven: Option<Instant>,
 }
@@ -59,25 +59,30 @@ pub struct Validation<'a> {
 /// Takes a 304 to a request made by [`revalidation_headers`] (section 4.3.4). A `Set-Cookie` in it is not taken over:
 /// it is for the visitor who asked.
 pub fn freshen(entry: &Entry, v: &Validation<'_>) -> Freshened {
-    if !entry.matches(v.ask) || !is_about(entry, v.answer) {
+    if !entry.matches(v.request_headers) || !is_about(entry, v.response_headers) {
         return Freshened::Mismatch;
     }
-    let merged = merge(entry.headers(), v.answer);
+    let merged = merge(entry.headers(), v.response_headers);
     // the body was fetched on terms that were judged then; whoever asks for its validation adds nothing personal
-    let mut ask = v.ask.clone();
+    let mut request_headers = v.request_headers.clone();
     for name in [COOKIE, AUTHORIZATION, CACHE_CONTROL] {
-        ask.remove(name);
+        request_headers.remove(name);
     }
-    let exchange = Exchange { method: &Method::GET, ask: &ask, status: entry.status(), answer: &merged };
-    let judged = match storable(&exchange, v.default_ttl, v.answered.wall) {
-        Storable::Yes(terms) => match Selection::of(&merged, v.ask) {
+    let exchange = Exchange {
+        method: &Method::GET,
+        request_headers: &request_headers,
+        status: entry.status(),
+        response_headers: &merged,
+    };
+    let judged = match storable(&exchange, v.default_ttl, v.received_at.wall) {
+        Storable::Yes(terms) => match Selection::of(&merged, v.request_headers) {
             Ok(selection) => Ok(Terms { selection, ..terms }),
             Err(_) => Err(Reason::VaryTooWide),
         },
         Storable::No(reason) => Err(reason),
     };
     let sight = entry.sight().once_more(Resemblance::Other, v.proven);
-    let renewed = |terms| entry.renewed(&merged, terms, v.asked, v.answered).seen(sight);
+    let renewed = |terms| entry.renewed(&merged, terms, v.sent_at, v.received_at).seen(sight);
     match judged {
         Ok(terms) => Freshened::Renewed(renewed(terms)),
         Err(reason) => Freshened::Once(renewed(entry.terms().clone()), reason),
@@ -85,34 +90,35 @@ pub fn freshen(entry: &Entry, v: &Validation<'_>) -> Freshened {
 }
 
 /// Whether the 304's validators, where it has any, are the entry's.
-fn is_about(entry: &Entry, answer: &HeaderMap) -> bool {
+fn is_about(entry: &Entry, response_headers: &HeaderMap) -> bool {
     let tag = |headers: &HeaderMap| headers.contains_key(ETAG);
-    if tag(answer) && tag(entry.headers()) {
-        let (Some(new), Some(own)) =
-            (answer.get(ETAG).and_then(ETag::parse), entry.headers().get(ETAG).and_then(ETag::parse))
-        else {
-            return answer.get(ETAG) == entry.headers().get(ETAG); // malformed, but the same
+    if tag(response_headers) && tag(entry.headers()) {
+        let (Some(new), Some(own)) = (
+            response_headers.get(ETAG).and_then(ETag::parse),
+            entry.headers().get(ETAG).and_then(ETag::parse),
+        ) else {
+            return response_headers.get(ETAG) == entry.headers().get(ETAG); // malformed, but the same
         };
         return new.weak_eq(own);
     }
-    match (last_modified(answer), last_modified(entry.headers())) {
+    match (last_modified(response_headers), last_modified(entry.headers())) {
         (Some(new), Some(own)) => new == own,
         (None, _) | (_, None) => true,
     }
 }
 
 /// Section 3.2: each field of the 304 replaces the stored one, except those that describe the body as it was sent.
-fn merge(stored: &HeaderMap, answer: &HeaderMap) -> HeaderMap {
+fn merge(stored: &HeaderMap, response_headers: &HeaderMap) -> HeaderMap {
     let describes_body =
         |name: &HeaderName| [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE].contains(name);
     // what stored entries lack (`Age`, `Set-Cookie`, …) they do not get by this door
-    let mut merged = HeaderMap::with_capacity(stored.len() + answer.len());
+    let mut merged = HeaderMap::with_capacity(stored.len() + response_headers.len());
     for (name, value) in stored {
-        if !is_own(name) && (describes_body(name) || !answer.contains_key(name)) {
+        if !is_own(name) && (describes_body(name) || !response_headers.contains_key(name)) {
             merged.append(name, value.clone());
         }
     }
-    for (name, value) in answer {
+    for (name, value) in response_headers {
         if *name == AGE || !(describes_body(name) || is_own(name)) {
             merged.append(name, value.clone());
         }
@@ -127,14 +133,25 @@ mod tests {
     use super::*;
     use crate::http::cache_status::CacheStatus;
 
-    fn validation<'a>(ask: &'a HeaderMap, answer: &'a HeaderMap, at: Now) -> Validation<'a> {
-        Validation { ask, answer, default_ttl: Duration::ZERO, asked: at, answered: at, proven: None }
+    fn validation<'a>(
+        request_headers: &'a HeaderMap,
+        response_headers: &'a HeaderMap,
+        at: Now,
+    ) -> Validation<'a> {
+        Validation {
+            request_headers,
+            response_headers,
+            default_ttl: Duration::ZERO,
+            sent_at: at,
+            received_at: at,
+            proven: None,
+        }
     }
 
-    fn run(stored: Fields<'_>, answer: Fields<'_>) -> Freshened {
+    fn run(stored: Fields<'_>, response_headers: Fields<'_>) -> Freshened {
         let t = crate::clock::now();
         let later = t.plus(Duration::from_secs(100));
-        freshen(&entry(stored, t), &validation(&HeaderMap::new(), &map(answer), later))
+        freshen(&entry(stored, t), &validation(&HeaderMap::new(), &map(response_headers), later))
     }
 
     #[test]
@@ -142,11 +159,12 @@ mod tests {
         // RFC 9111 section 4.3.1
         let modified = "Sun, 06 Nov 1994 08:49:37 GMT";
         let entry = entry(&[("etag", "\"a\""), ("last-modified", modified)], crate::clock::now());
-        let mut ask = map(&[("if-none-match", "\"mine\""), ("range", "bytes=0-1"), ("accept", "text/html")]);
-        revalidation_headers(&entry, &mut ask);
+        let mut request_headers =
+            map(&[("if-none-match", "\"mine\""), ("range", "bytes=0-1"), ("accept", "text/html")]);
+        revalidation_headers(&entry, &mut request_headers);
         let expected =
             map(&[("accept", "text/html"), ("if-none-match", "\"a\""), ("if-modified-since", modified)]);
-        assert_eq!(ask, expected);
+        assert_eq!(request_headers, expected);
     }
 
     #[test]
@@ -159,7 +177,7 @@ mod tests {
             ("x-old", "1"),
             ("x-both", "1"),
         ];
-        let answer = [
+        let response_headers = [
             ("cache-control", "max-age=20"),
             ("etag", "\"a\""),
             ("content-type", "text/plain"),
@@ -171,7 +189,8 @@ mod tests {
         let t = crate::clock::now();
         let later = t.plus(Duration::from_secs(100));
         let old = entry(&stored, t);
-        let Freshened::Renewed(new) = freshen(&old, &validation(&HeaderMap::new(), &map(&answer), later))
+        let Freshened::Renewed(new) =
+            freshen(&old, &validation(&HeaderMap::new(), &map(&response_headers), later))
         else {
             panic!("not renewed")
         };
@@ -196,7 +215,7 @@ mod tests {
     #[test]
     fn a_304_about_something_else_renews_nothing() {
         let day = |n| if n == 1 { "Sun, 06 Nov 1994 08:49:37 GMT" } else { "Mon, 07 Nov 1994 08:49:37 GMT" };
-        for (stored, answer, matches) in [
+        for (stored, response_headers, matches) in [
             (vec![("etag", "\"a\"")], vec![("etag", "\"b\"")], false),
             (vec![("etag", "\"a\"")], vec![("etag", "W/\"a\"")], true),
             (vec![("etag", "\"a\"")], vec![], true),
@@ -204,8 +223,8 @@ mod tests {
             (vec![("last-modified", day(1))], vec![("last-modified", day(2))], false),
             (vec![("last-modified", day(1))], vec![("last-modified", day(1))], true),
         ] {
-            let got = run(&stored, &answer);
-            assert_eq!(!matches!(got, Freshened::Mismatch), matches, "{stored:?} {answer:?}");
+            let got = run(&stored, &response_headers);
+            assert_eq!(!matches!(got, Freshened::Mismatch), matches, "{stored:?} {response_headers:?}");
         }
     }
 
@@ -224,11 +243,11 @@ mod tests {
     fn a_visitor_with_a_session_does_not_cost_the_page_its_copy() {
         let t = crate::clock::now();
         let old = entry(&[("etag", "\"a\""), ("vary", "accept-language")], t);
-        let answer = map(&[("etag", "\"a\"")]);
+        let response_headers = map(&[("etag", "\"a\"")]);
         let session = map(&[("cookie", "sid=1"), ("cache-control", "no-store")]);
-        assert!(matches!(freshen(&old, &validation(&session, &answer, t)), Freshened::Renewed(_)));
+        assert!(matches!(freshen(&old, &validation(&session, &response_headers, t)), Freshened::Renewed(_)));
         // but somebody who would get another variant says nothing about this one
         let japanese = map(&[("accept-language", "ja")]);
-        assert!(matches!(freshen(&old, &validation(&japanese, &answer, t)), Freshened::Mismatch));
+        assert!(matches!(freshen(&old, &validation(&japanese, &response_headers, t)), Freshened::Mismatch));
     }
 }

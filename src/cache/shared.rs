@@ -11,15 +11,15 @@ use crate::clock::Now;
 
 impl SiteCache {
     /// Joins the one fetch of the page for requests like this one, of which [`may_share`](super::ask::may_share) holds, or begins it.
-    pub fn join(&self, key: &Key<'_>, ask: &HeaderMap, now: Now) -> Role {
-        let flight = self.flight_key(key, ask, self.inner.page(&self.site, key).as_deref());
+    pub fn join(&self, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Role {
+        let flight = self.flight_key(key, request_headers, self.inner.page(&self.site, key).as_deref());
         let leader = match self.inner.flights.join(flight, now) {
             Role::Leader(leader) => leader,
             other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => return other,
         };
         // an earlier fetch may have ended between this request's look and its question: a leader stores first and
         // steps down then, so that whoever leads next finds what it stored
-        match self.lookup(key, ask, now) {
+        match self.lookup(key, request_headers, now) {
             Lookup::Fresh(entry) => {
                 leader.stored(entry.clone());
                 Role::Came(entry)
@@ -39,15 +39,20 @@ impl SiteCache {
 
     /// Requests that would get the same answer, as far as is known before it comes: the same page in the same state,
     /// with or without cookies, the same codings, and what the page's stored variants were chosen by.
-    pub(super) fn flight_key(&self, key: &Key<'_>, ask: &HeaderMap, page: Option<&Page>) -> FlightKey {
-        let (anonymous, codings) = (ask::is_anonymous(ask), vary::codings(ask));
+    pub(super) fn flight_key(
+        &self,
+        key: &Key<'_>,
+        request_headers: &HeaderMap,
+        page: Option<&Page>,
+    ) -> FlightKey {
+        let (anonymous, codings) = (ask::is_anonymous(request_headers), vary::codings(request_headers));
         FlightKey(self.inner.hash.of(|mut h| {
             h.write_u128(key.hash);
             h.write_u64(key.epoch);
             h.write_u8(u8::from(anonymous));
             h.write_u8(codings);
             if let Some(newest) = page.and_then(|page| page.variants.first()) {
-                newest.terms().selection.hash_values(ask, &mut h);
+                newest.terms().selection.hash_values(request_headers, &mut h);
             }
         }))
     }
@@ -88,19 +93,19 @@ mod tests {
         fetches: Arc<AtomicUsize>,
     ) -> String {
         let text = |entry: Arc<Entry>| String::from_utf8(entry.body().to_vec()).unwrap();
-        let ask = map(&[("accept-language", language)]);
+        let request_headers = map(&[("accept-language", language)]);
         let key = home(&site);
         let deadline = now().mono + Duration::from_secs(20);
         loop {
-            if let Lookup::Fresh(entry) = site.lookup(&key, &ask, now()) {
+            if let Lookup::Fresh(entry) = site.lookup(&key, &request_headers, now()) {
                 return text(entry);
             }
-            let leader = match site.join(&key, &ask, now()) {
+            let leader = match site.join(&key, &request_headers, now()) {
                 Role::Leader(leader) => leader,
                 Role::Came(entry) => return text(entry),
                 Role::Alone => panic!("alone"),
                 Role::Follower(waiter) => match waiter.wait(deadline).await {
-                    Landed::Stored(entry) if entry.shared_with(&ask) => return text(entry),
+                    Landed::Stored(entry) if entry.shared_with(&request_headers) => return text(entry),
                     Landed::Stored(_) => continue,
                     Landed::Lead(leader) => leader,
                     other @ (Landed::Alone | Landed::Failed(_) | Landed::TakeOver(_) | Landed::TimedOut) => {
@@ -112,9 +117,15 @@ mod tests {
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
-            let answer = [("cache-control", "max-age=60"), ("vary", vary)];
-            let entry =
-                store(&site, &key, &[("accept-language", language)], &answer, language.as_bytes(), now());
+            let response_headers = [("cache-control", "max-age=60"), ("vary", vary)];
+            let entry = store(
+                &site,
+                &key,
+                &[("accept-language", language)],
+                &response_headers,
+                language.as_bytes(),
+                now(),
+            );
             leader.stored(entry.unwrap());
         }
     }

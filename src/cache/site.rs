@@ -56,9 +56,9 @@ pub struct Fill<'a> {
     /// For answers without any freshness of their own.
     pub default_ttl: Duration,
     /// When the request left for the origin.
-    pub asked: Now,
+    pub sent_at: Now,
     /// When the answer's headers came.
-    pub answered: Now,
+    pub received_at: Now,
     /// How it looks beside the copy that there is.
     pub resemblance: Resemblance,
     /// Up to when the site is proven.
@@ -97,14 +97,14 @@ impl SiteCache {
 
     /// What is known of the page for a request with these headers, of which [`may_look_up`](super::ask::may_look_up) holds. GET and HEAD
     /// alike.
-    pub fn lookup(&self, key: &Key<'_>, ask: &HeaderMap, now: Now) -> Lookup {
+    pub fn lookup(&self, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Lookup {
         let Some(page) = self.inner.page(&self.site, key) else {
-            let alone = self.inner.flights.is_alone(self.flight_key(key, ask, None), now);
+            let alone = self.inner.flights.is_alone(self.flight_key(key, request_headers, None), now);
             return if alone { Lookup::Uncacheable } else { Lookup::Nothing(Forward::UriMiss) };
         };
-        let Some(entry) = page.variant(ask) else {
-            let alone = self.inner.flights.is_alone(self.flight_key(key, ask, Some(&page)), now);
-            return match page.variant_but_for_origin(ask) {
+        let Some(entry) = page.variant(request_headers) else {
+            let alone = self.inner.flights.is_alone(self.flight_key(key, request_headers, Some(&page)), now);
+            return match page.variant_but_for_origin(request_headers) {
                 Some(entry) => Lookup::Otherwise(entry.clone()),
                 None if alone => Lookup::Uncacheable,
                 None => Lookup::Nothing(Forward::VaryMiss),
@@ -112,7 +112,9 @@ impl SiteCache {
         };
         let entry = entry.clone();
         match entry.freshness(now) {
-            Freshness::Fresh { .. } if forces_reload(ask, &entry, now) => Lookup::Revalidate(entry),
+            Freshness::Fresh { .. } if forces_reload(request_headers, &entry, now) => {
+                Lookup::Revalidate(entry)
+            }
             Freshness::Fresh { .. } => Lookup::Fresh(entry),
             Freshness::Stale { .. } => Lookup::Stale(entry),
             Freshness::MustRevalidate => Lookup::Revalidate(entry),
@@ -126,30 +128,34 @@ impl SiteCache {
     /// Why it is not kept. What is stored already stays.
     pub fn store(&self, key: &Key<'_>, fill: &Fill<'_>) -> Result<Arc<Entry>, Reason> {
         let x = &fill.exchange;
-        let terms = match storable(x, fill.default_ttl, fill.answered.wall) {
+        let terms = match storable(x, fill.default_ttl, fill.received_at.wall) {
             Storable::Yes(terms) => terms,
             Storable::No(reason) => return Err(reason),
         };
-        if !is_complete(x.answer, fill.body.len()) {
+        if !is_complete(x.response_headers, fill.body.len()) {
             return Err(Reason::Incomplete);
         }
-        if is_empty_page(x.status, x.answer, fill.body) {
+        if is_empty_page(x.status, x.response_headers, fill.body) {
             return Err(Reason::Empty);
         }
         if fill.body.len() as u64 > self.inner.max_entry {
             return Err(Reason::TooLarge);
         }
         let sight = self.sight(key, fill);
-        self.put(key, Entry::new(x.status, x.answer, fill.body, terms, fill.asked, fill.answered).seen(sight))
+        self.put(
+            key,
+            Entry::new(x.status, x.response_headers, fill.body, terms, fill.sent_at, fill.received_at)
+                .seen(sight),
+        )
     }
 
     /// Whether this content was here before.
     fn sight(&self, key: &Key<'_>, fill: &Fill<'_>) -> Sight {
         let page = self.inner.page(&self.site, key);
-        let before = page.as_ref().and_then(|page| page.variant(fill.exchange.ask));
+        let before = page.as_ref().and_then(|page| page.variant(fill.exchange.request_headers));
         match before.filter(|entry| entry.status() == fill.exchange.status && entry.body() == fill.body) {
             Some(entry) => entry.sight().once_more(fill.resemblance, fill.proven),
-            None => Sight::new(fill.answered.mono, fill.resemblance),
+            None => Sight::new(fill.received_at.mono, fill.resemblance),
         }
     }
 
@@ -199,9 +205,9 @@ impl SiteCache {
 
 /// RFC 9111 section 5.2.1 leaves it to the cache whether to heed requests. An ordinary reload (`max-age=0`) gets what
 /// any visitor gets; a forced one (`no-cache`) reaches the origin.
-fn forces_reload(ask: &HeaderMap, entry: &Entry, now: Now) -> bool {
-    (ask.contains_key(CACHE_CONTROL) || ask.contains_key(PRAGMA))
-        && RequestControl::of(ask).no_cache
+fn forces_reload(request_headers: &HeaderMap, entry: &Entry, now: Now) -> bool {
+    (request_headers.contains_key(CACHE_CONTROL) || request_headers.contains_key(PRAGMA))
+        && RequestControl::of(request_headers).no_cache
         && entry.resident(now) >= RELOAD
 }
 
@@ -227,32 +233,45 @@ pub(super) mod tests {
     pub(crate) fn store(
         site: &SiteCache,
         key: &Key<'_>,
-        ask: Fields<'_>,
-        answer: Fields<'_>,
+        request_headers: Fields<'_>,
+        response_headers: Fields<'_>,
         body: &[u8],
         at: Now,
     ) -> Result<Arc<Entry>, Reason> {
-        store_status(site, key, 200, (ask, answer, body), at)
+        store_status(site, key, 200, (request_headers, response_headers, body), at)
     }
 
     fn store_status(
         site: &SiteCache,
         key: &Key<'_>,
         status: u16,
-        (ask, answer, body): (Fields<'_>, Fields<'_>, &[u8]),
+        (request_headers, response_headers, body): (Fields<'_>, Fields<'_>, &[u8]),
         at: Now,
     ) -> Result<Arc<Entry>, Reason> {
-        let (ask, answer) = (map(ask), map(answer));
+        let (request_headers, response_headers) = (map(request_headers), map(response_headers));
         let status = StatusCode::from_u16(status).unwrap();
-        let exchange = Exchange { method: &Method::GET, ask: &ask, status, answer: &answer };
+        let exchange = Exchange {
+            method: &Method::GET,
+            request_headers: &request_headers,
+            status,
+            response_headers: &response_headers,
+        };
         let (default_ttl, resemblance, proven) = (Duration::ZERO, Resemblance::Other, Some(at.mono));
-        site.store(key, &Fill { exchange, body, default_ttl, asked: at, answered: at, resemblance, proven })
+        site.store(
+            key,
+            &Fill { exchange, body, default_ttl, sent_at: at, received_at: at, resemblance, proven },
+        )
     }
 
     /// What a lookup says, in a word, and the body that it found.
-    pub(crate) fn look(site: &SiteCache, key: &Key<'_>, ask: Fields<'_>, at: Now) -> (&'static str, String) {
+    pub(crate) fn look(
+        site: &SiteCache,
+        key: &Key<'_>,
+        request_headers: Fields<'_>,
+        at: Now,
+    ) -> (&'static str, String) {
         let body = |e: Arc<Entry>| String::from_utf8(e.body().to_vec()).unwrap();
-        match site.lookup(key, &map(ask), at) {
+        match site.lookup(key, &map(request_headers), at) {
             Lookup::Fresh(e) => ("fresh", body(e)),
             Lookup::Stale(e) => ("stale", body(e)),
             Lookup::Revalidate(e) => ("revalidate", body(e)),
@@ -309,8 +328,8 @@ pub(super) mod tests {
     fn an_encoding_is_given_only_to_those_who_read_it() {
         let (site, t) = (shop(), now());
         let key = home(&site);
-        let answer = [("cache-control", "max-age=60"), ("content-encoding", "gzip")];
-        store(&site, &key, &[("accept-encoding", "gzip, br")], &answer, b"gz", t).unwrap();
+        let response_headers = [("cache-control", "max-age=60"), ("content-encoding", "gzip")];
+        store(&site, &key, &[("accept-encoding", "gzip, br")], &response_headers, b"gz", t).unwrap();
         assert_eq!(look(&site, &key, &[("accept-encoding", "br;q=0.9, gzip")], t), found("fresh", "gz"));
         assert_eq!(look(&site, &key, &[], t), found("vary-miss", ""));
     }
@@ -402,11 +421,18 @@ pub(super) mod tests {
         else {
             panic!("nothing fresh")
         };
-        let (ask, answer, at) = (HeaderMap::new(), HeaderMap::new(), t.plus(Duration::from_secs(5)));
+        let (request_headers, response_headers, at) =
+            (HeaderMap::new(), HeaderMap::new(), t.plus(Duration::from_secs(5)));
         let default_ttl = Duration::ZERO;
         for (proven, expected) in [(None, false), (Some(at.mono), true)] {
-            let validation =
-                Validation { ask: &ask, answer: &answer, default_ttl, asked: at, answered: at, proven };
+            let validation = Validation {
+                request_headers: &request_headers,
+                response_headers: &response_headers,
+                default_ttl,
+                sent_at: at,
+                received_at: at,
+                proven,
+            };
             let Validated::Kept(entry) = site.freshen(&key, &entry, &validation) else { panic!("not kept") };
             assert_eq!(is_confirmed(entry.sight()), expected, "{proven:?}");
         }
@@ -419,14 +445,14 @@ pub(super) mod tests {
         let key = home(&site);
         let entry = store(&site, &key, &[], FRESH, b"x", t).unwrap();
         let later = t.plus(Duration::from_secs(1000));
-        let validate = |ask: Fields<'_>, answer: Fields<'_>| {
-            let (ask, answer) = (map(ask), map(answer));
+        let validate = |request_headers: Fields<'_>, response_headers: Fields<'_>| {
+            let (request_headers, response_headers) = (map(request_headers), map(response_headers));
             let validation = Validation {
-                ask: &ask,
-                answer: &answer,
+                request_headers: &request_headers,
+                response_headers: &response_headers,
                 default_ttl: Duration::ZERO,
-                asked: later,
-                answered: later,
+                sent_at: later,
+                received_at: later,
                 proven: None,
             };
             site.freshen(&key, &entry, &validation)
@@ -446,13 +472,13 @@ pub(super) mod tests {
         let key = home(&site);
         store(&site, &key, &[], FRESH, b"x", t).unwrap();
         let second = t.plus(RELOAD);
-        for (ask, at, word) in [
+        for (request_headers, at, word) in [
             (("cache-control", "no-cache"), t, "fresh"),
             (("cache-control", "no-cache"), second, "revalidate"),
             (("pragma", "no-cache"), second, "revalidate"),
             (("cache-control", "max-age=0"), second, "fresh"),
         ] {
-            assert_eq!(look(&site, &key, &[ask], at).0, word, "{ask:?}");
+            assert_eq!(look(&site, &key, &[request_headers], at).0, word, "{request_headers:?}");
         }
     }
 }

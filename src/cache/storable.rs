@@ -20,11 +20,11 @@ pub struct Exchange<'a> {
     /// The request's method.
     pub method: &'a Method,
     /// The request's header fields, as the visitor sent them.
-    pub ask: &'a HeaderMap,
+    pub request_headers: &'a HeaderMap,
     /// The answer's status.
     pub status: StatusCode,
     /// The answer's header fields.
-    pub answer: &'a HeaderMap,
+    pub response_headers: &'a HeaderMap,
 }
 
 /// Whether an answer may be kept.
@@ -118,24 +118,27 @@ pub fn storable(exchange: &Exchange<'_>, default_ttl: Duration, received: System
 
 fn judge(x: &Exchange<'_>, default_ttl: Duration, received: SystemTime) -> Result<Terms, Reason> {
     let refuse = |refused: bool, reason: Reason| if refused { Err(reason) } else { Ok(()) };
-    refuse(*x.method != Method::GET || ask::overrides_method(x.ask), Reason::Method)?;
-    refuse(x.status == StatusCode::PARTIAL_CONTENT || x.answer.contains_key(CONTENT_RANGE), Reason::Partial)?;
+    refuse(*x.method != Method::GET || ask::overrides_method(x.request_headers), Reason::Method)?;
+    refuse(
+        x.status == StatusCode::PARTIAL_CONTENT || x.response_headers.contains_key(CONTENT_RANGE),
+        Reason::Partial,
+    )?;
     let kept = kept(x.status);
     refuse(kept == Kept::Never, Reason::Status)?;
-    refuse(RequestControl::of(x.ask).no_store, Reason::RequestNoStore)?;
-    let control = ResponseControl::of(x.answer);
+    refuse(RequestControl::of(x.request_headers).no_store, Reason::RequestNoStore)?;
+    let control = ResponseControl::of(x.response_headers);
     // section 5.2.2.3: every status that gets here is understood
     refuse(control.no_store && !control.must_understand, Reason::NoStore)?;
     refuse(control.private, Reason::Private)?;
-    refuse(x.answer.contains_key(SET_COOKIE), Reason::SetCookie)?;
-    let explicit = explicit_lifetime(x.answer, &control, received);
+    refuse(x.response_headers.contains_key(SET_COOKIE), Reason::SetCookie)?;
+    let explicit = explicit_lifetime(x.response_headers, &control, received);
     refuse(kept == Kept::WithLifetime && explicit.is_none(), Reason::NoFreshness)?;
     // section 3.5
     let declared = control.public || control.must_revalidate || control.s_maxage.is_some();
-    refuse(x.ask.contains_key(AUTHORIZATION) && !declared, Reason::Authorization)?;
+    refuse(x.request_headers.contains_key(AUTHORIZATION) && !declared, Reason::Authorization)?;
     // two requests that look alike here might not both understand it
-    refuse(coding::of(x.answer).is_err(), Reason::Encoding)?;
-    let selection = Selection::of(x.answer, x.ask).map_err(|why| match why {
+    refuse(coding::of(x.response_headers).is_err(), Reason::Encoding)?;
+    let selection = Selection::of(x.response_headers, x.request_headers).map_err(|why| match why {
         Unselectable::Anything => Reason::VaryAnything,
         Unselectable::TooWide => Reason::VaryTooWide,
     })?;
@@ -143,17 +146,20 @@ fn judge(x: &Exchange<'_>, default_ttl: Duration, received: SystemTime) -> Resul
     // A lifetime alone is often set for all of a site, the pages of those who have signed in included.
     let shared = (control.public || control.s_maxage.is_some()) && !control.no_cache;
     let personal = !shared || selection.depends_on(&COOKIE);
-    refuse(x.ask.contains_key(COOKIE) && personal, Reason::Cookie)?;
-    refuse(x.ask.contains_key(AUTHORIZATION) && selection.depends_on(&AUTHORIZATION), Reason::Authorization)?;
+    refuse(x.request_headers.contains_key(COOKIE) && personal, Reason::Cookie)?;
+    refuse(
+        x.request_headers.contains_key(AUTHORIZATION) && selection.depends_on(&AUTHORIZATION),
+        Reason::Authorization,
+    )?;
 
     let terms = Terms { lifetime: explicit.unwrap_or(default_ttl), for_all, control, selection };
-    refuse(is_useless(&terms, x.answer), Reason::Useless)?;
+    refuse(is_useless(&terms, x.response_headers), Reason::Useless)?;
     Ok(terms)
 }
 
 /// Section 4.2.1, for a shared cache. `None`: the origin says nothing.
 fn explicit_lifetime(
-    answer: &HeaderMap,
+    response_headers: &HeaderMap,
     control: &ResponseControl,
     received: SystemTime,
 ) -> Option<Duration> {
@@ -161,19 +167,19 @@ fn explicit_lifetime(
         return Some(Duration::from_secs(seconds.into()));
     }
     // `Expires` and `Date` are of one clock, the origin's: it may be wrong without harm
-    control::expires(answer).map(|expires| match expires {
+    control::expires(response_headers).map(|expires| match expires {
         Expires::Past => Duration::ZERO,
         Expires::At(at) => {
-            let made = control::date(answer).unwrap_or(received);
+            let made = control::date(response_headers).unwrap_or(received);
             at.duration_since(made).unwrap_or_default().min(Duration::from_secs(control::MAX_SECONDS.into()))
         }
     })
 }
 
 /// Never fresh, never given stale, and nothing to validate it by: a waste of room.
-fn is_useless(terms: &Terms, answer: &HeaderMap) -> bool {
-    let validator =
-        answer.contains_key(http::header::ETAG) || answer.contains_key(http::header::LAST_MODIFIED);
+fn is_useless(terms: &Terms, response_headers: &HeaderMap) -> bool {
+    let validator = response_headers.contains_key(http::header::ETAG)
+        || response_headers.contains_key(http::header::LAST_MODIFIED);
     let c = &terms.control;
     let fresh = !terms.lifetime.is_zero() && !c.no_cache;
     !validator && !fresh && !may_be_stale(c)
@@ -187,20 +193,21 @@ pub(super) fn may_be_stale(c: &ResponseControl) -> bool {
 }
 
 /// Whether an answer is a page without anything in it: nobody makes such a page on purpose.
-pub(super) fn is_empty_page(status: StatusCode, answer: &HeaderMap, body: &[u8]) -> bool {
+pub(super) fn is_empty_page(status: StatusCode, response_headers: &HeaderMap, body: &[u8]) -> bool {
     let html = |value: &http::HeaderValue| {
         let kind = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
         kind.eq_ignore_ascii_case(b"text/html") || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
     };
     status == StatusCode::OK
         && body.trim_ascii().is_empty()
-        && answer.get(http::header::CONTENT_TYPE).is_some_and(html)
+        && response_headers.get(http::header::CONTENT_TYPE).is_some_and(html)
 }
 
 /// Whether the body is as long as its headers announced, as far as they did.
-pub(super) fn is_complete(answer: &HeaderMap, len: usize) -> bool {
+pub(super) fn is_complete(response_headers: &HeaderMap, len: usize) -> bool {
     use http::header::CONTENT_LENGTH;
-    !answer.contains_key(CONTENT_LENGTH) || content_length(answer) == u64::try_from(len).ok()
+    !response_headers.contains_key(CONTENT_LENGTH)
+        || content_length(response_headers) == u64::try_from(len).ok()
 }
 
 #[cfg(test)]
@@ -224,22 +231,32 @@ mod tests {
         map
     }
 
-    fn judged(status: u16, ask: Fields<'_>, answer: Fields<'_>, default_ttl: u64) -> Result<Terms, Reason> {
-        let (ask, answer) = (map(ask), map(answer));
+    fn judged(
+        status: u16,
+        request_headers: Fields<'_>,
+        response_headers: Fields<'_>,
+        default_ttl: u64,
+    ) -> Result<Terms, Reason> {
+        let (request_headers, response_headers) = (map(request_headers), map(response_headers));
         let status = StatusCode::from_u16(status).unwrap();
-        let x = Exchange { method: &Method::GET, ask: &ask, status, answer: &answer };
+        let x = Exchange {
+            method: &Method::GET,
+            request_headers: &request_headers,
+            status,
+            response_headers: &response_headers,
+        };
         judge(&x, Duration::from_secs(default_ttl), UNIX_EPOCH + Duration::from_secs(784_111_777))
     }
 
-    fn lifetime(answer: Fields<'_>) -> u64 {
-        judged(200, &[], answer, 7).unwrap().lifetime.as_secs()
+    fn lifetime(response_headers: Fields<'_>) -> u64 {
+        judged(200, &[], response_headers, 7).unwrap().lifetime.as_secs()
     }
 
     #[test]
     fn freshness_is_taken_in_the_rfcs_order() {
         // RFC 9111 section 4.2.1
         let later = ("expires", "Sun, 06 Nov 1994 08:50:37 GMT");
-        for (answer, seconds) in [
+        for (response_headers, seconds) in [
             (vec![("cache-control", "s-maxage=1, max-age=2"), later, DATE], 1),
             (vec![("cache-control", "max-age=2"), later, DATE], 2),
             (vec![later, DATE], 60),
@@ -253,7 +270,7 @@ mod tests {
             (vec![("cache-control", "public")], 7),
             (vec![("last-modified", "Sun, 06 Nov 1984 08:48:37 GMT")], 7), // no heuristics (4.2.2)
         ] {
-            assert_eq!(lifetime(&answer), seconds, "{answer:?}");
+            assert_eq!(lifetime(&response_headers), seconds, "{response_headers:?}");
         }
     }
 
@@ -281,7 +298,7 @@ mod tests {
     fn what_is_forbidden_is_not_kept() {
         // sections 5.2.2.3, 5.2.2.5, 5.2.2.7, 3.5
         let auth = ("authorization", "Basic x");
-        for (ask, answer, expected) in [
+        for (request_headers, response_headers, expected) in [
             (vec![], vec![("cache-control", "no-store, max-age=60")], Some(Reason::NoStore)),
             (vec![], vec![("cache-control", "no-store, must-understand, max-age=60")], None),
             (vec![], vec![("cache-control", "private, max-age=60")], Some(Reason::Private)),
@@ -317,14 +334,18 @@ mod tests {
                 Some(Reason::Method),
             ),
         ] {
-            assert_eq!(judged(200, &ask, &answer, 0).err(), expected, "{ask:?} {answer:?}");
+            assert_eq!(
+                judged(200, &request_headers, &response_headers, 0).err(),
+                expected,
+                "{request_headers:?} {response_headers:?}"
+            );
         }
     }
 
     #[test]
     fn an_answer_to_cookies_is_kept_only_if_it_is_for_all() {
         let cookie = [("cookie", "sid=1")];
-        for (answer, kept) in [
+        for (response_headers, kept) in [
             (vec![], false),
             (vec![("cache-control", "max-age=0"), ("etag", "\"a\"")], false),
             (vec![("cache-control", "no-cache"), ("etag", "\"a\"")], false),
@@ -337,10 +358,10 @@ mod tests {
             (vec![("cache-control", "public")], true),
             (vec![("cache-control", "public, max-age=60"), ("vary", "cookie")], false),
         ] {
-            let result = judged(200, &cookie, &answer, 60);
-            assert_eq!(result.is_ok(), kept, "{answer:?}");
-            assert!(kept || result == Err(Reason::Cookie), "{answer:?}");
-            assert!(judged(200, &[], &answer, 60).is_ok(), "{answer:?} without cookies");
+            let result = judged(200, &cookie, &response_headers, 60);
+            assert_eq!(result.is_ok(), kept, "{response_headers:?}");
+            assert!(kept || result == Err(Reason::Cookie), "{response_headers:?}");
+            assert!(judged(200, &[], &response_headers, 60).is_ok(), "{response_headers:?} without cookies");
         }
     }
 
@@ -365,9 +386,14 @@ mod tests {
 
     #[test]
     fn only_get_is_kept() {
-        let (ask, answer) = (HeaderMap::new(), map(&[("cache-control", "max-age=60")]));
+        let (request_headers, response_headers) = (HeaderMap::new(), map(&[("cache-control", "max-age=60")]));
         for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
-            let x = Exchange { method: &method, ask: &ask, status: StatusCode::OK, answer: &answer };
+            let x = Exchange {
+                method: &method,
+                request_headers: &request_headers,
+                status: StatusCode::OK,
+                response_headers: &response_headers,
+            };
             assert_eq!(storable(&x, Duration::ZERO, UNIX_EPOCH), Storable::No(Reason::Method));
         }
     }

@@ -107,13 +107,13 @@ impl Page {
     }
 
     /// The newest entry for a request with these headers.
-    pub(super) fn variant(&self, ask: &HeaderMap) -> Option<&Arc<Entry>> {
-        self.variants.iter().find(|entry| entry.matches(ask))
+    pub(super) fn variant(&self, request_headers: &HeaderMap) -> Option<&Arc<Entry>> {
+        self.variants.iter().find(|entry| entry.matches(request_headers))
     }
 
     /// The newest one for a request that is like it but for `Origin`.
-    pub(super) fn variant_but_for_origin(&self, ask: &HeaderMap) -> Option<&Arc<Entry>> {
-        self.variants.iter().find(|entry| entry.matches_but_for_origin(ask))
+    pub(super) fn variant_but_for_origin(&self, request_headers: &HeaderMap) -> Option<&Arc<Entry>> {
+        self.variants.iter().find(|entry| entry.matches_but_for_origin(request_headers))
     }
 
     /// The page with one entry more: it replaces those that it makes unreachable, and the oldest where they are many
@@ -273,16 +273,17 @@ mod tests {
         // RFC 9111 section 4.1
         let (site, t) = (shop(), now());
         let key = home(&site);
-        let answer = [("cache-control", "max-age=60"), ("vary", "accept-language")];
+        let response_headers = [("cache-control", "max-age=60"), ("vary", "accept-language")];
         for (language, body) in [("ja", "おはよう"), ("en", "morning"), ("ja", "こんにちは")] {
-            store(&site, &key, &[("accept-language", language)], &answer, body.as_bytes(), t).unwrap();
+            store(&site, &key, &[("accept-language", language)], &response_headers, body.as_bytes(), t)
+                .unwrap();
         }
         assert_eq!(look(&site, &key, &[("accept-language", "ja")], t), found("fresh", "こんにちは"));
         assert_eq!(look(&site, &key, &[("accept-language", "en")], t), found("fresh", "morning"));
         assert_eq!(look(&site, &key, &[("accept-language", "de")], t), found("vary-miss", ""));
         for n in 0..100 {
             let language = format!("x-{n}");
-            store(&site, &key, &[("accept-language", &language)], &answer, b"x", t).unwrap();
+            store(&site, &key, &[("accept-language", &language)], &response_headers, b"x", t).unwrap();
         }
         assert_eq!(site.inner.page("shop", &key).unwrap().variants.len(), MAX_VARIANTS);
         for n in 0..100 {

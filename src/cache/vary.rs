@@ -34,19 +34,21 @@ enum ByOrigin {
 }
 
 impl ByOrigin {
-    fn of(answer: &HeaderMap, ask: &HeaderMap) -> ByOrigin {
-        match ask.get(ORIGIN) {
-            _ if is_for_all_origins(answer) => ByOrigin::Any,
+    fn of(response_headers: &HeaderMap, request_headers: &HeaderMap) -> ByOrigin {
+        match request_headers.get(ORIGIN) {
+            _ if is_for_all_origins(response_headers) => ByOrigin::Any,
             None => ByOrigin::Unnamed,
             Some(origin) => ByOrigin::Named(origin.as_bytes().into()),
         }
     }
 
-    fn matches(&self, ask: &HeaderMap) -> bool {
+    fn matches(&self, request_headers: &HeaderMap) -> bool {
         match self {
             ByOrigin::Any => true,
-            ByOrigin::Unnamed => !ask.contains_key(ORIGIN),
-            ByOrigin::Named(own) => ask.get(ORIGIN).is_some_and(|origin| origin.as_bytes() == &**own),
+            ByOrigin::Unnamed => !request_headers.contains_key(ORIGIN),
+            ByOrigin::Named(own) => {
+                request_headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes() == &**own)
+            }
         }
     }
 
@@ -83,27 +85,28 @@ impl Selection {
     ///
     /// # Errors
     /// If that cannot be said.
-    pub fn of(answer: &HeaderMap, ask: &HeaderMap) -> Result<Selection, Unselectable> {
+    pub fn of(response_headers: &HeaderMap, request_headers: &HeaderMap) -> Result<Selection, Unselectable> {
         let mut fields: Vec<(HeaderName, Value)> = Vec::new();
         let mut bytes = 0;
-        for token in answer.get_all(VARY).iter().flat_map(tokens) {
+        for token in response_headers.get_all(VARY).iter().flat_map(tokens) {
             // what is no field name can match no request either (RFC 9110 section 12.5.5)
             let Ok(name) = HeaderName::from_bytes(token) else { return Err(Unselectable::Anything) };
             if name == "*" {
                 return Err(Unselectable::Anything);
             }
             if !fields.iter().any(|(known, _)| *known == name) {
-                let value = Value::of(&name, ask);
+                let value = Value::of(&name, request_headers);
                 bytes += value.len();
                 fields.push((name, value));
             }
         }
-        let encoded = answer.contains_key(CONTENT_ENCODING);
+        let encoded = response_headers.contains_key(CONTENT_ENCODING);
         if encoded && !fields.iter().any(|(name, _)| *name == ACCEPT_ENCODING) {
-            fields.push((ACCEPT_ENCODING, Value::of(&ACCEPT_ENCODING, ask)));
+            fields.push((ACCEPT_ENCODING, Value::of(&ACCEPT_ENCODING, request_headers)));
         }
         let says_origin = fields.iter().any(|(name, _)| *name == ORIGIN);
-        let origin = if says_origin { ByOrigin::Any } else { ByOrigin::of(answer, ask) };
+        let origin =
+            if says_origin { ByOrigin::Any } else { ByOrigin::of(response_headers, request_headers) };
         bytes += origin.len();
         if fields.len() > MAX_FIELDS || bytes > MAX_VALUES {
             return Err(Unselectable::TooWide);
@@ -113,15 +116,16 @@ impl Selection {
     }
 
     /// Whether a request with these headers would have got the same answer. Allocates nothing.
-    pub fn matches(&self, ask: &HeaderMap) -> bool {
-        self.origin.matches(ask) && self.fields.iter().all(|(name, value)| value.is_of(name, ask))
+    pub fn matches(&self, request_headers: &HeaderMap) -> bool {
+        self.origin.matches(request_headers)
+            && self.fields.iter().all(|(name, value)| value.is_of(name, request_headers))
     }
 
     /// The same but for `Origin`: the body is the same, and whose scripts may read it is another matter. Where `Vary` says
     /// that it depends on it, so may the body, unless all sites are allowed.
-    pub fn matches_but_for_origin(&self, answer: &HeaderMap, ask: &HeaderMap) -> bool {
-        let but_for = |name: &HeaderName| *name == ORIGIN && is_for_all_origins(answer);
-        self.fields.iter().all(|(name, value)| but_for(name) || value.is_of(name, ask))
+    pub fn matches_but_for_origin(&self, response_headers: &HeaderMap, request_headers: &HeaderMap) -> bool {
+        let but_for = |name: &HeaderName| *name == ORIGIN && is_for_all_origins(response_headers);
+        self.fields.iter().all(|(name, value)| but_for(name) || value.is_of(name, request_headers))
     }
 
     /// Whether no request that `other` is for is left, where this is newer.
@@ -142,22 +146,22 @@ impl Selection {
     }
 
     /// Hashes what `ask` says in the fields that count here: equal for requests that get the same answer.
-    pub fn hash_values(&self, ask: &HeaderMap, hasher: &mut impl Hasher) {
+    pub fn hash_values(&self, request_headers: &HeaderMap, hasher: &mut impl Hasher) {
         if self.origin != ByOrigin::Any {
-            hasher.write(ask.get(ORIGIN).map_or(&[][..], http::HeaderValue::as_bytes));
-            hasher.write_u8(u8::from(ask.contains_key(ORIGIN)));
+            hasher.write(request_headers.get(ORIGIN).map_or(&[][..], http::HeaderValue::as_bytes));
+            hasher.write_u8(u8::from(request_headers.contains_key(ORIGIN)));
         }
         for (name, _) in &self.fields {
             hasher.write(name.as_str().as_bytes());
             hasher.write_u8(0xff);
             if *name == ACCEPT_ENCODING {
-                hasher.write_u8(codings(ask));
+                hasher.write_u8(codings(request_headers));
                 continue;
             }
-            for member in ask.get_all(name).iter().flat_map(tokens) {
+            for member in request_headers.get_all(name).iter().flat_map(tokens) {
                 member.hash(hasher);
             }
-            hasher.write_u8(u8::from(ask.contains_key(name)));
+            hasher.write_u8(u8::from(request_headers.contains_key(name)));
         }
     }
 
@@ -169,29 +173,30 @@ impl Selection {
 }
 
 /// Whether an answer allows the scripts of all sites.
-fn is_for_all_origins(answer: &HeaderMap) -> bool {
-    answer.get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|allowed| allowed == "*")
+fn is_for_all_origins(response_headers: &HeaderMap) -> bool {
+    response_headers.get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|allowed| allowed == "*")
 }
 
 impl Value {
-    fn of(name: &HeaderName, ask: &HeaderMap) -> Value {
+    fn of(name: &HeaderName, request_headers: &HeaderMap) -> Value {
         if *name == ACCEPT_ENCODING {
-            return Value::Codings(codings(ask));
+            return Value::Codings(codings(request_headers));
         }
-        if !ask.contains_key(name) {
+        if !request_headers.contains_key(name) {
             return Value::Text(None);
         }
-        let members: Vec<&[u8]> = ask.get_all(name).iter().flat_map(tokens).collect();
+        let members: Vec<&[u8]> = request_headers.get_all(name).iter().flat_map(tokens).collect();
         Value::Text(Some(members.join(&b',').into()))
     }
 
-    fn is_of(&self, name: &HeaderName, ask: &HeaderMap) -> bool {
+    fn is_of(&self, name: &HeaderName, request_headers: &HeaderMap) -> bool {
         match self {
-            Value::Codings(own) => *own == codings(ask),
-            Value::Text(None) => !ask.contains_key(name),
+            Value::Codings(own) => *own == codings(request_headers),
+            Value::Text(None) => !request_headers.contains_key(name),
             Value::Text(Some(own)) => {
                 let stored = own.split(|&b| b == b',').filter(|m| !m.is_empty());
-                ask.contains_key(name) && ask.get_all(name).iter().flat_map(tokens).eq(stored)
+                request_headers.contains_key(name)
+                    && request_headers.get_all(name).iter().flat_map(tokens).eq(stored)
             }
         }
     }
@@ -213,8 +218,12 @@ const NOT_PLAIN: u8 = 1 << 5;
 
 /// What `Accept-Encoding` comes to: the known codings that are accepted, whatever their order and weight. No field
 /// is the same as one that accepts nothing but the plain form, which is how origins take it.
-pub fn codings(ask: &HeaderMap) -> u8 {
-    ask.get_all(ACCEPT_ENCODING).iter().flat_map(tokens).fold(0, |set, member| set | coding(member))
+pub fn codings(request_headers: &HeaderMap) -> u8 {
+    request_headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .flat_map(tokens)
+        .fold(0, |set, member| set | coding(member))
 }
 
 /// On the path of every hit: by length first, which tells nearly all of them apart.
@@ -272,9 +281,9 @@ mod tests {
         assert!(selection.matches(&first), "{vary}: {first:?} does not match itself");
         assert_eq!(selection.matches(&second), same, "{vary}: {first:?} and {second:?}");
         let state = RandomState::new();
-        let hash = |ask: &HeaderMap| {
+        let hash = |request_headers: &HeaderMap| {
             let mut hasher = state.build_hasher();
-            selection.hash_values(ask, &mut hasher);
+            selection.hash_values(request_headers, &mut hasher);
             hasher.finish()
         };
         assert_eq!(hash(&first) == hash(&second), same, "{vary}: hashes of {first:?} and {second:?}");
@@ -334,7 +343,7 @@ mod tests {
             origin => map(&[("origin", origin)]),
         };
         // who asked, what was allowed, Vary, who asks then: whether that is the answer, and whether it is in an outage
-        for (asked, allowed, vary, asks, same, copy) in [
+        for (sent_at, allowed, vary, asks, same, copy) in [
             ("", "", "", "", true, true),
             ("", "", "", one, false, true),
             (one, "", "", one, true, true),
@@ -356,24 +365,27 @@ mod tests {
             ("", "", "origin", "", true, true),
             (one, "*", "origin", two, false, true),
         ] {
-            let mut answer = map(&[("vary", vary)]);
+            let mut response_headers = map(&[("vary", vary)]);
             if !allowed.is_empty() {
-                answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_str(allowed).unwrap());
+                response_headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_str(allowed).unwrap());
             }
-            let (first, then) = (named(asked), named(asks));
-            let selection = Selection::of(&answer, &first).unwrap();
-            let case = format!("{asked:?} was allowed {allowed:?} ({vary:?}), then {asks:?}");
+            let (first, then) = (named(sent_at), named(asks));
+            let selection = Selection::of(&response_headers, &first).unwrap();
+            let case = format!("{sent_at:?} was allowed {allowed:?} ({vary:?}), then {asks:?}");
             assert_eq!(selection.matches(&then), same, "{case}");
-            assert_eq!(selection.matches_but_for_origin(&answer, &then), copy, "{case}");
+            assert_eq!(selection.matches_but_for_origin(&response_headers, &then), copy, "{case}");
         }
     }
 
     #[test]
     fn an_answer_covers_those_that_nobody_gets_any_more() {
         let of = |allowed: &str, vary: &str, origin: Option<&str>| {
-            let ask: Vec<_> = origin.map(|origin| ("origin", origin)).into_iter().collect();
-            Selection::of(&map(&[("access-control-allow-origin", allowed), ("vary", vary)]), &map(&ask))
-                .unwrap()
+            let request_headers: Vec<_> = origin.map(|origin| ("origin", origin)).into_iter().collect();
+            Selection::of(
+                &map(&[("access-control-allow-origin", allowed), ("vary", vary)]),
+                &map(&request_headers),
+            )
+            .unwrap()
         };
         let (all, unnamed, named) = (of("*", "", None), of("", "", None), of("", "", Some("https://a")));
         let by_language = of("", "accept-language", None);
@@ -394,7 +406,9 @@ mod tests {
 
     #[test]
     fn what_depends_on_everything_is_not_kept() {
-        let of = |vary: &str, ask: &[(&str, &str)]| Selection::of(&map(&[("vary", vary)]), &map(ask));
+        let of = |vary: &str, request_headers: &[(&str, &str)]| {
+            Selection::of(&map(&[("vary", vary)]), &map(request_headers))
+        };
         assert_eq!(of("*", &[]), Err(Unselectable::Anything));
         assert_eq!(of("accept, *", &[]), Err(Unselectable::Anything));
         assert_eq!(of("a b", &[]), Err(Unselectable::Anything));
@@ -405,9 +419,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_request_matches_its_own_selection(vary in "[a-c,* ]{0,8}", a in "[ -~]{0,20}", b in "[ -~]{0,20}") {
-            let ask = map(&[("a", &a), ("b", &b), ("accept-encoding", &a)]);
-            if let Ok(selection) = Selection::of(&map(&[("vary", &vary), ("vary", "accept-encoding")]), &ask) {
-                prop_assert!(selection.matches(&ask));
+            let request_headers = map(&[("a", &a), ("b", &b), ("accept-encoding", &a)]);
+            if let Ok(selection) = Selection::of(&map(&[("vary", &vary), ("vary", "accept-encoding")]), &request_headers) {
+                prop_assert!(selection.matches(&request_headers));
             }
         }
     }

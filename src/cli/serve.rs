@@ -12,7 +12,7 @@ use crate::app::{self, App, GRACE, Observer, Source, chain};
 use crate::config::ready::AdminAddr;
 use crate::config::render::{Style, render};
 use crate::config::{Config, Env, Flags, Problems, from_flags, load};
-use crate::server::{self, Drained, Listener, Server, Terms};
+use crate::server::{self, Drained, Limits, Listener, Server};
 
 /// Runs the command.
 pub(super) fn run(options: &Serve) -> u8 {
@@ -133,7 +133,7 @@ async fn serve(config: Config, source: Source, log: &Log, mut signals: Signals) 
         Ok(app) => app,
         Err(message) => return fail(FAILED, &message),
     };
-    let _watch = app.watch();
+    let _watch = app.watch_files();
     let admin = match admin(&app, |app| Api::new(app, None)).await {
         Ok((admin, _)) => admin,
         Err(message) => return fail(FAILED, &message),
@@ -174,7 +174,7 @@ pub(super) async fn admin(
         AdminAddr::Unix(path) => server::bind_unix(path).map(|listener| vec![listener]),
     };
     let listeners = listeners.map_err(|error| format!("the admin listener: {}", chain(&error)))?;
-    let server = Server::new(Terms::admin(&config.limits));
+    let server = Server::new(Limits::admin(&config.limits));
     let api = api(app.clone());
     let mut at = String::new();
     for listener in listeners {

@@ -7,7 +7,7 @@ mod row;
 mod set;
 mod sight;
 
-pub use response::{Answer, Kind, LOOKED_AT, READ, WrongPage};
+pub use response::{Kind, LOOKED_AT, READ, ResponseView, WrongPage};
 pub use set::{Fingerprints, FingerprintsError, prepare, wrong_page, wrong_page_instead};
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub const READ: u32 = 4000;
 
 /// An origin's answer, as far as it has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+pub struct ResponseView<'a> {
     /// Its status.
     pub status: u16,
     /// Its header fields.

@@ -7,7 +7,7 @@ use http::header::HeaderName;
 use serde::Deserialize;
 
 use super::pattern::Pattern;
-use super::response::{Answer, Kind, LOOKED_AT, READ, WrongPage};
+use super::response::{Kind, LOOKED_AT, READ, ResponseView, WrongPage};
 use super::sight::Sight;
 use crate::content::text::fold;
 
@@ -149,12 +149,12 @@ impl Fingerprint {
     }
 
     /// Whether the answer is such a page.
-    pub(super) fn is_of(&self, answer: &Answer<'_>, sight: &Sight<'_>) -> bool {
+    pub(super) fn is_of(&self, answer: &ResponseView<'_>, sight: &Sight<'_>) -> bool {
         self.has_status(answer.status) && self.is_of_but_for_status(answer, sight)
     }
 
     /// Whether it would be with another status.
-    pub(super) fn is_of_but_for_status(&self, answer: &Answer<'_>, sight: &Sight<'_>) -> bool {
+    pub(super) fn is_of_but_for_status(&self, answer: &ResponseView<'_>, sight: &Sight<'_>) -> bool {
         self.sees_enough(answer) && self.fits(answer) && self.is_match(sight)
     }
 
@@ -167,14 +167,14 @@ impl Fingerprint {
     }
 
     /// Whether as much of the page is known as must be: its beginning is enough where the size does not matter.
-    fn sees_enough(&self, answer: &Answer<'_>) -> bool {
+    fn sees_enough(&self, answer: &ResponseView<'_>) -> bool {
         let bounded = self.max_text.is_some() || self.max_length.is_some();
         // What is not seen whole may be an article that only begins like a wrong page.
         (!bounded || answer.body.len() <= LOOKED_AT) && (answer.whole || (!bounded && self.end.is_empty()))
     }
 
     /// Whether size and header fields fit: what costs next to nothing comes first.
-    fn fits(&self, answer: &Answer<'_>) -> bool {
+    fn fits(&self, answer: &ResponseView<'_>) -> bool {
         self.max_length.is_none_or(|most| answer.body.len() <= most)
             && self.header.iter().all(|(name, value)| has(answer.headers, name, value))
     }

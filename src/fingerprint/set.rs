@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::response::{Answer, WrongPage};
+use super::response::{ResponseView, WrongPage};
 use super::row::{Fingerprint, Numbered, Written};
 use super::sight::{Asked, Sight, Words};
 use crate::content::media::{content_type, is_text};
@@ -16,13 +16,16 @@ static BUILT_IN: LazyLock<Fingerprints> =
 
 /// Is this surely a host's, panel's, wall's or error page instead of the site? By fingerprints alone, whatever the
 /// status.
-pub fn wrong_page(answer: &Answer<'_>) -> Option<WrongPage<'static>> {
+pub fn wrong_page(answer: &ResponseView<'_>) -> Option<WrongPage<'static>> {
     BUILT_IN.find(answer)
 }
 
 /// The same, where a page is known that should be there: also what is told from a page of some site only by its status,
 /// if `is_foreign` says that it has nothing of this one. Walls and gateways say 200 at times.
-pub fn wrong_page_instead(answer: &Answer<'_>, is_foreign: impl Fn() -> bool) -> Option<WrongPage<'static>> {
+pub fn wrong_page_instead(
+    answer: &ResponseView<'_>,
+    is_foreign: impl Fn() -> bool,
+) -> Option<WrongPage<'static>> {
     BUILT_IN.find_instead(answer, is_foreign)
 }
 
@@ -98,11 +101,15 @@ impl Fingerprints {
     }
 
     /// The fingerprint that the answer has.
-    pub fn find(&self, answer: &Answer<'_>) -> Option<WrongPage<'_>> {
+    pub fn find(&self, answer: &ResponseView<'_>) -> Option<WrongPage<'_>> {
         self.find_instead(answer, || false)
     }
 
-    fn find_instead(&self, answer: &Answer<'_>, is_foreign: impl Fn() -> bool) -> Option<WrongPage<'_>> {
+    fn find_instead(
+        &self,
+        answer: &ResponseView<'_>,
+        is_foreign: impl Fn() -> bool,
+    ) -> Option<WrongPage<'_>> {
         let sight = self.sight(answer)?;
         let is_of = |row: &&Fingerprint| {
             row.is_of_but_for_status(answer, &sight) && (row.has_status(answer.status) || is_foreign())
@@ -111,13 +118,13 @@ impl Fingerprints {
     }
 
     /// All that the answer has, in the file's order.
-    pub fn matches(&self, answer: &Answer<'_>) -> Vec<WrongPage<'_>> {
+    pub fn matches(&self, answer: &ResponseView<'_>) -> Vec<WrongPage<'_>> {
         let Some(sight) = self.sight(answer) else { return Vec::new() };
         self.rows.iter().filter(|row| row.is_of(answer, &sight)).map(Fingerprint::wrong_page).collect()
     }
 
     /// What is looked into.
-    fn sight<'a>(&'a self, answer: &Answer<'a>) -> Option<Sight<'a>> {
+    fn sight<'a>(&'a self, answer: &ResponseView<'a>) -> Option<Sight<'a>> {
         is_text(content_type(answer.headers)).then(|| Sight::new(answer, &self.asked))
     }
 

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use aho_corasick::AhoCorasick;
 use http::header::CONTENT_TYPE;
 
-use super::response::{Answer, LOOKED_AT, READ};
+use super::response::{LOOKED_AT, READ, ResponseView};
 use crate::content::charset;
 use crate::content::text::{Page, fold};
 
@@ -15,7 +15,7 @@ const END: usize = 2048;
 
 /// What the fingerprints ask of an answer.
 pub(super) struct Sight<'a> {
-    answer: Answer<'a>,
+    answer: ResponseView<'a>,
     asked: &'a Asked,
     html: OnceCell<Cow<'a, str>>,
     page: OnceCell<Page>,
@@ -34,7 +34,7 @@ pub(super) struct Asked {
 }
 
 impl<'a> Sight<'a> {
-    pub(super) fn new(answer: &Answer<'a>, asked: &'a Asked) -> Sight<'a> {
+    pub(super) fn new(answer: &ResponseView<'a>, asked: &'a Asked) -> Sight<'a> {
         let (html, page, end) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Sight { answer: *answer, asked, html, page, end, texts: OnceCell::new(), marks: OnceCell::new() }
     }

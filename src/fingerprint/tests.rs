@@ -70,8 +70,8 @@ impl Sample {
         }
     }
 
-    fn answer(&self) -> Answer<'_> {
-        Answer { status: self.status, headers: &self.headers, body: &self.body, whole: true }
+    fn answer(&self) -> ResponseView<'_> {
+        ResponseView { status: self.status, headers: &self.headers, body: &self.body, whole: true }
     }
 }
 
@@ -233,7 +233,7 @@ fn japanese_pages_are_recognised_in_the_old_encodings() {
 #[test]
 fn the_beginning_of_a_page_is_not_enough_unless_a_field_says_it() {
     let by_field = wrong().into_iter().filter(|sample| {
-        let answer = Answer { whole: false, ..sample.answer() };
+        let answer = ResponseView { whole: false, ..sample.answer() };
         wrong_page(&answer).is_some()
     });
     for sample in by_field {
@@ -254,12 +254,12 @@ fn what_is_no_page_is_not_looked_into() {
     ] {
         let headers = headers(content_type);
         assert_eq!(
-            wrong_page(&Answer { headers: &headers, ..sample.answer() }).is_some(),
+            wrong_page(&ResponseView { headers: &headers, ..sample.answer() }).is_some(),
             wrong,
             "{content_type}"
         );
     }
-    assert!(wrong_page(&Answer { headers: &HeaderMap::new(), ..sample.answer() }).is_some());
+    assert!(wrong_page(&ResponseView { headers: &HeaderMap::new(), ..sample.answer() }).is_some());
 }
 
 #[test]
@@ -324,7 +324,7 @@ proptest! {
         whole: bool,
         content_type in "(text/html)?[ -~]{0,20}",
     ) {
-        let _ = wrong_page(&Answer { status, headers: &headers(&content_type), body: &body, whole });
+        let _ = wrong_page(&ResponseView { status, headers: &headers(&content_type), body: &body, whole });
     }
 
     #[test]
@@ -332,6 +332,6 @@ proptest! {
         static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(wrong);
         let sample = &SAMPLES[at % SAMPLES.len()];
         let cut = &sample.body[shift.min(sample.body.len())..sample.body.len() - at.min(sample.body.len() - shift.min(sample.body.len()))];
-        let _ = wrong_page(&Answer { body: cut, ..sample.answer() });
+        let _ = wrong_page(&ResponseView { body: cut, ..sample.answer() });
     }
 }

@@ -76,13 +76,14 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
     let mut is_wanted = false;
     if first.standing() == super::Standing::Unproven {
         // Whoever meets with trouble, or waits for the first word, does not have to wait for the turn.
-        is_wanted = tokio::time::timeout(first.tools.first.wait(), first.nudged.notified()).await.is_ok();
+        is_wanted =
+            tokio::time::timeout(first.tools.first.wait(), first.check_wanted.notified()).await.is_ok();
     }
     drop(first);
     let mut turn = 0_usize;
     loop {
         let Some(current) = origin.upgrade() else { return };
-        let place = current.tools.room.enter(is_wanted, &current.nudged).await;
+        let place = current.tools.room.enter(is_wanted, &current.check_wanted).await;
         let extent = match current.state() {
             State::Unproven | State::Up => Extent::Turn(turn),
             State::Down { .. } | State::Trial { .. } => Extent::Whole,
@@ -114,7 +115,7 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
             continue;
         }
         let rest = wait.saturating_sub(breath);
-        is_wanted |= tokio::time::timeout(rest, current.nudged.notified()).await.is_ok();
+        is_wanted |= tokio::time::timeout(rest, current.check_wanted.notified()).await.is_ok();
     }
 }
 
@@ -173,7 +174,7 @@ fn limit(state: State, settings: &Settings, usual: Usual) -> Duration {
 
 /// What such a request usually takes, by what visitors got and by what checks got: the longer.
 fn typical(origin: &Origin) -> Usual {
-    let (visits, checks) = (origin.usual(Class::Page), origin.signs.usual());
+    let (visits, checks) = (origin.typical_latency(Class::Page), origin.signs.typical_latency());
     if visits.get() > checks.get() { visits } else { checks }
 }
 

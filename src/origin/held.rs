@@ -23,7 +23,7 @@ impl Origin {
             if let Some(done) = within(part / 2, None, work.as_mut()).await {
                 return Some(done);
             }
-            self.nudge(); // so that it is known by then
+            self.check_soon(); // so that it is known by then
             if let Some(done) = within(part - part / 2, None, work.as_mut()).await {
                 return Some(done);
             }

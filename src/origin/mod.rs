@@ -209,12 +209,12 @@ impl Origins {
     }
 
     /// How long such a page usually takes at the first origin that would be asked.
-    pub fn usual(&self, class: Class) -> latency::Usual {
+    pub fn typical_latency(&self, class: Class) -> latency::Usual {
         let up = self
             .members
             .iter()
             .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down);
-        up.min_by_key(|m| m.tier).map_or_else(latency::Usual::default, |m| m.origin.usual(class))
+        up.min_by_key(|m| m.tier).map_or_else(latency::Usual::default, |m| m.origin.typical_latency(class))
     }
 
     /// Sends the request to one origin after another, as far as it may be repeated and as second tries are left, until one
@@ -264,7 +264,7 @@ impl Origins {
                 }
                 Err(unanswered) => {
                     if unanswered.failure.cause == Cause::Loop {
-                        self.members[index].origin.nudge();
+                        self.members[index].origin.check_soon();
                     }
                     next = match unanswered.failure.cause.retry() {
                         Retry::No => None,
@@ -280,7 +280,7 @@ impl Origins {
                 }
             }
         }
-        Err(last.unwrap_or_else(|| self.nobody()))
+        Err(last.unwrap_or_else(|| self.why_none()))
     }
 
     /// One attempt; and, when nothing has come of it for as long as `hedge`, another one beside it at another origin of the
@@ -333,8 +333,8 @@ impl Origins {
     }
 
     /// Has all of them checked now rather than at their time.
-    pub fn nudge(&self) {
-        self.members.iter().for_each(|member| member.origin.nudge());
+    pub fn check_soon(&self) {
+        self.members.iter().for_each(|member| member.origin.check_soon());
     }
 
     fn next(&self, tried: &[usize], turn: usize, whom: Whom) -> Option<usize> {
@@ -361,7 +361,7 @@ impl Origins {
     }
 
     /// Why there is nobody to ask.
-    pub fn nobody(&self) -> Failure {
+    pub fn why_none(&self) -> Failure {
         Failure::new(match self.outlook() {
             Outlook::None if !self.members.is_empty() => Cause::Drained,
             Outlook::None => Cause::NoOrigin,

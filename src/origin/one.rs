@@ -74,7 +74,7 @@ pub struct Origin {
     /// What good was seen of it last.
     pub(super) signs: Signs,
     /// Wakes the checker before its time.
-    pub(super) nudged: Notify,
+    pub(super) check_wanted: Notify,
     pub(super) checker: Mutex<super::Checker>,
     /// What the last checks made of the key pages.
     pages: Mutex<Pages>,
@@ -121,7 +121,7 @@ impl Origin {
             standing: AtomicU32::new(0),
             usual: Mutex::default(),
             signs: Signs::new(clock::instant()),
-            nudged: Notify::new(),
+            check_wanted: Notify::new(),
             checker: Mutex::new(None),
             pages: Mutex::default(),
             proof: tokio::sync::Mutex::default(),
@@ -215,7 +215,7 @@ impl Origin {
                 cause, "origin changed state");
         }
         if matches!((evidence, seen), (Evidence::Visit(_) | Evidence::Own, Seen::Bad(_))) {
-            self.nudge();
+            self.check_soon();
         }
     }
 
@@ -231,8 +231,8 @@ impl Origin {
     }
 
     /// Has it checked now rather than at its time: something was odd.
-    pub fn nudge(&self) {
-        self.nudged.notify_one();
+    pub fn check_soon(&self) {
+        self.check_wanted.notify_one();
     }
 
     /// The share of visitors that it may be given: 1.0, unless it has just come back.
@@ -323,9 +323,9 @@ impl Origin {
     }
 
     /// How long such a page usually takes; as long as nobody has opened one, how long checks take.
-    pub fn usual(&self, class: Class) -> Usual {
+    pub fn typical_latency(&self, class: Class) -> Usual {
         let usual = lock(&self.usual)[class as usize];
-        if class == Class::Page && usual.get().is_none() { self.signs.usual() } else { usual }
+        if class == Class::Page && usual.get().is_none() { self.signs.typical_latency() } else { usual }
     }
 
     /// One attempt; over a `fresh` connection, or at least a warm one, if asked for. Failures that are the origin's are

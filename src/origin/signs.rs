@@ -60,7 +60,7 @@ impl Signs {
     }
 
     /// How long a request of a check usually takes.
-    pub(super) fn usual(&self) -> Usual {
+    pub(super) fn typical_latency(&self) -> Usual {
         *self.usual.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,8 +91,8 @@ mod tests {
         let signs = Signs::new(crate::clock::instant());
         (0..20).for_each(|_| signs.took(Duration::from_millis(20)));
         signs.takes(Duration::from_secs(8));
-        assert_eq!(signs.usual().get(), Some(Duration::from_secs(8)));
+        assert_eq!(signs.typical_latency().get(), Some(Duration::from_secs(8)));
         signs.takes(Duration::from_secs(1));
-        assert_eq!(signs.usual().get(), Some(Duration::from_secs(8)));
+        assert_eq!(signs.typical_latency().get(), Some(Duration::from_secs(8)));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Watch;
+use super::PageHealth;
 
 /// Suspicions that wait to be looked into; one more is dropped, and comes again with the next visitor.
 const WAITING: usize = 16;
@@ -83,7 +83,7 @@ impl Lacking {
     }
 }
 
-impl Watch {
+impl PageHealth {
     /// A file that this page names and that is known not to be there.
     pub fn names_missing(&self, text: &[u8]) -> Option<String> {
         self.inner().lacking.named(text).map(str::to_owned)

@@ -44,7 +44,7 @@ pub enum Weight {
 
 /// What is known of a site by its pages.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct PageHealth {
     inner: Mutex<Inner>,
     /// How many pages are remembered, and how many of them as bad: most requests need no lock to learn that none is.
     marked: AtomicUsize,
@@ -86,15 +86,15 @@ struct Inner {
     reported: Reported,
 }
 
-impl Watch {
+impl PageHealth {
     /// Begins with the pages of which the state directory knows that the site has removed them. Blocks.
-    pub fn open(state_dir: &Path, site: &str, now: Now) -> Watch {
+    pub fn open(state_dir: &Path, site: &str, now: Now) -> PageHealth {
         let file = state_dir.join(removed::FOLDER).join(site);
         let pages = removed::read(&file).unwrap_or_else(|error| {
             tracing::warn!(site, file = %file.display(), %error, "the list of removed pages cannot be read");
             Vec::new()
         });
-        let watch = Watch { file: Some(file), ..Watch::default() };
+        let watch = PageHealth { file: Some(file), ..PageHealth::default() };
         let mut inner = watch.inner();
         for page in pages {
             inner.memo.gone(&page.key, page.status, Now { mono: now.mono, wall: page.since() });
@@ -366,7 +366,7 @@ impl Watch {
 /// Leave to fetch a late page.
 #[derive(Debug)]
 pub struct Leave {
-    watch: Arc<Watch>,
+    watch: Arc<PageHealth>,
     page: u64,
 }
 
@@ -389,13 +389,13 @@ mod tests {
 
     const CAUSE: Cause = Cause::DatabaseError;
 
-    fn bad(watch: &Watch, key: &str, now: Now) {
+    fn bad(watch: &PageHealth, key: &str, now: Now) {
         watch.bad((key, "http://h/"), Weight::Page, CAUSE, now, 0.5);
     }
 
     #[test]
     fn a_bad_page_is_remembered_until_it_is_good() {
-        let (watch, now) = (Watch::default(), crate::clock::now());
+        let (watch, now) = (PageHealth::default(), crate::clock::now());
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::None, Pages::Fine));
         bad(&watch, "/a", now);
         assert_eq!(
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn most_pages_bad_is_the_site_gone_until_it_is_proven() {
-        let (watch, now) = (Watch::default(), crate::clock::now());
+        let (watch, now) = (PageHealth::default(), crate::clock::now());
         for n in 0..20 {
             watch.bad((&format!("/{n}.css"), ""), Weight::Part, CAUSE, now, 0.5);
         }
@@ -429,7 +429,7 @@ mod tests {
 
     #[test]
     fn removed_pages_do_not_make_a_site_bad() {
-        let (watch, now) = (Watch::default(), crate::clock::now());
+        let (watch, now) = (PageHealth::default(), crate::clock::now());
         watch.gone("/a", 404, now);
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::Gone { status: 404, since: now }, Pages::Fine));
     }
@@ -437,7 +437,7 @@ mod tests {
     #[test]
     fn a_restart_brings_no_removed_page_back() {
         let (dir, now) = (tempfile::tempdir().unwrap(), crate::clock::now());
-        let open = || Watch::open(dir.path(), "shop", now);
+        let open = || PageHealth::open(dir.path(), "shop", now);
         let watch = open();
         assert!(!watch.is_unsaved());
         watch.gone("/a", 410, now);
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn the_cause_of_a_state_is_the_origins_or_the_pages() {
-        let (watch, now) = (Watch::default(), crate::clock::now());
+        let (watch, now) = (PageHealth::default(), crate::clock::now());
         bad(&watch, "/a", now);
         let seen = |state, cause| watch.observe(state, cause, now).and_then(|change| change.to.cause);
         assert_eq!(seen(State::Degraded, None), Some(CAUSE));

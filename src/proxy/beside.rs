@@ -11,7 +11,7 @@ use super::{Copies, Proxy, Visit, Way};
 use crate::ask::Ask;
 use crate::cache::Lookup;
 use crate::clock::Now;
-use crate::failover::{Copy, Fall, Page, Wait};
+use crate::failover::{Copy, Fallback, Page, Wait};
 use crate::http::Body;
 use crate::tasks;
 
@@ -28,10 +28,10 @@ impl Proxy {
         if request.method() != Method::GET || request.headers().contains_key(header::RANGE) {
             return;
         }
-        let Some(leave) = site.watch.beside(ask.key(), now.mono) else { return };
+        let Some(leave) = site.page_health.beside(ask.key(), now.mono) else { return };
         let (proxy, site, mut ask) = (self.clone(), site.clone(), ask.clone());
         let (peer, port, tls) = (visit.peer, visit.port, visit.tls);
-        let allowance = Allowance::of(&site, &ask, Wait::Timeout, Fall::Copy(Copy::Stale));
+        let allowance = Allowance::of(&site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
         let beside = Beside::of(&ask, copies, Page::Late);
         tasks::detached(async move {
             let visit = Visit { peer, port, tls, early: &|| None };

@@ -48,7 +48,7 @@ impl Trial<'_> {
             return None;
         }
         let to = self.within(self.ask.url(), &parts.headers).filter(|to| to != self.ask.key())?;
-        let (ways, now) = (&self.site.watch.ways, clock::instant());
+        let (ways, now) = (&self.site.page_health.ways, clock::instant());
         let (from, target) = (self.ask.url(), self.url_of(&to));
         ways.note(from, &target, now);
         let is_known = self.is_known_to_lead_back(&to);
@@ -138,7 +138,7 @@ impl Trial<'_> {
     /// Where a page led when it was seen last, was kept, or was mirrored.
     fn led(&self, from: &str) -> Option<String> {
         let (site, url, now) = (self.site, self.url_of(from), clock::now());
-        if let Some(to) = site.watch.ways.next(&url, now.mono) {
+        if let Some(to) = site.page_health.ways.next(&url, now.mono) {
             return self.key_within(&Url::parse(&to).ok()?);
         }
         let key = site.cache.key(self.ask.tls(), self.ask.authority(), from);

@@ -18,7 +18,7 @@ use crate::clock::{self, Now};
 use crate::failure::{Cause, Failure, Side};
 use crate::http::pace::Lag;
 use crate::http::{Body, body};
-use crate::metrics::{Answer, InFlight, SiteMetrics};
+use crate::metrics::{InFlight, ServedFrom, SiteMetrics};
 use crate::origin::Origin;
 use crate::origin::health::{Evidence, Seen};
 
@@ -50,7 +50,7 @@ pub(super) struct Ending {
     /// The place of the client's request, kept to the end of the body.
     pub _place: Option<Place>,
     /// The rung.
-    pub answer: Answer,
+    pub served_from: ServedFrom,
     /// Why it was not the origin's.
     pub cause: Option<Cause>,
     /// Who is held responsible for the body.
@@ -65,7 +65,7 @@ impl Ending {
         let took = clock::instant() - self.subject.begun.mono;
         let status = response.status();
         if let Some((_, metrics, _)) = &self.site {
-            metrics.count(self.answer, status, took, self.cause);
+            metrics.count(self.served_from, status, took, self.cause);
         }
         match response.body() {
             Body::Empty | Body::Whole(_) => {
@@ -101,7 +101,7 @@ impl Ending {
                 _ => "HTTP/1.1",
             },
             status,
-            answer: self.answer,
+            served_from: self.served_from,
             cause,
             bytes,
             took,
@@ -124,9 +124,9 @@ impl Pending {
 
     /// The end that it comes to.
     pub(super) fn end(mut self, outcome: Outcome) -> Response<Body> {
-        let Outcome { response, answer, cause, origin } = outcome;
+        let Outcome { response, served_from, cause, origin } = outcome;
         match self.0.take() {
-            Some(ending) => Ending { answer, cause, origin, ..ending }.end(response),
+            Some(ending) => Ending { served_from, cause, origin, ..ending }.end(response),
             None => response,
         }
     }
@@ -138,7 +138,7 @@ impl Drop for Pending {
         let took = clock::instant() - ending.subject.begun.mono;
         let cause = Some(Cause::VisitorGone);
         if let (Some((_, metrics, _)), Ok(status)) = (&ending.site, StatusCode::from_u16(LEFT)) {
-            metrics.count(Answer::Error, status, took, cause);
+            metrics.count(ServedFrom::Error, status, took, cause);
         }
         ending.write(LEFT, took, Some(0), cause);
     }

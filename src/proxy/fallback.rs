@@ -13,57 +13,65 @@ use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;
 use crate::descriptors;
-use crate::failover::{Copy, Fall};
+use crate::failover::{Copy, Fallback};
 use crate::failure::{Cause, Side};
 use crate::holding_page::{self, Fate, Format, Link, Notice};
 use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 use crate::page_health::Mark;
 
 /// Tells search engines what not to show.
 const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// What is given when the origin does not, or is not to, answer.
-pub(super) async fn fall(
+pub(super) async fn give(
     site: &Site,
     ask: &Ask,
-    fall: Fall,
+    fallback: Fallback,
     copies: Copies,
     cause: Option<Cause>,
     now: Now,
 ) -> Outcome {
-    match at_hand(ask, fall, &copies, cause, now) {
+    match at_hand(ask, fallback, &copies, cause, now) {
         Some(outcome) => outcome,
         // Boxed: rarely needed, and large beside what copies at hand take.
-        None => Box::pin(from_disk(site, ask, fall, copies, cause, now)).await,
+        None => Box::pin(from_disk(site, ask, fallback, copies, cause, now)).await,
     }
 }
 
 /// The answer from a copy in memory.
-fn at_hand(ask: &Ask, fall: Fall, copies: &Copies, cause: Option<Cause>, now: Now) -> Option<Outcome> {
-    match (fall, copies) {
-        (Fall::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
-            Some(from_entry(ask, entry, now, entry.hit(now), (Answer::Cache, None)))
+fn at_hand(
+    ask: &Ask,
+    fallback: Fallback,
+    copies: &Copies,
+    cause: Option<Cause>,
+    now: Now,
+) -> Option<Outcome> {
+    match (fallback, copies) {
+        (Fallback::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
+            Some(from_entry(ask, entry, now, entry.hit(now), (ServedFrom::Cache, None)))
         }
-        (Fall::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => Some(stale(ask, entry, now, cause)),
-        (Fall::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {
+        (Fallback::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
+            Some(stale(ask, entry, now, cause))
+        }
+        (Fallback::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {
             page.at_hand().map(|source| from_page(ask, (page, *nearness), source, cause))
         }
-        (Fall::Copy(_) | Fall::Holding | Fall::Refusal | Fall::Gone, _) => None,
+        (Fallback::Copy(_) | Fallback::Holding | Fallback::Refusal | Fallback::Gone, _) => None,
     }
 }
 
 async fn from_disk(
     site: &Site,
     ask: &Ask,
-    fall: Fall,
+    fallback: Fallback,
     copies: Copies,
     cause: Option<Cause>,
     now: Now,
 ) -> Outcome {
-    match (fall, copies) {
-        (Fall::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
+    match (fallback, copies) {
+        (Fallback::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
             match site.mirror.open(page).await {
                 Ok((page, source)) => {
                     let mut outcome = from_page(ask, (&page, nearness), source, cause);
@@ -81,38 +89,38 @@ async fn from_disk(
                     };
                     match entry {
                         Some(entry) => stale(ask, &entry, now, cause),
-                        None => notice(site, ask, Answer::Holding, cause).await,
+                        None => notice(site, ask, ServedFrom::Holding, cause).await,
                     }
                 }
             }
         }
-        (Fall::Refusal, _) => notice(site, ask, Answer::Refused, cause).await,
-        (Fall::Gone, _) if is_told(site.watch.mark(ask.key())) => gone(site, ask, cause),
-        (Fall::Gone, _) => notice(site, ask, Answer::Holding, cause).await,
-        (Fall::Holding | Fall::Copy(_), _) => {
+        (Fallback::Refusal, _) => notice(site, ask, ServedFrom::Refused, cause).await,
+        (Fallback::Gone, _) if is_told(site.page_health.mark(ask.key())) => gone(site, ask, cause),
+        (Fallback::Gone, _) => notice(site, ask, ServedFrom::Holding, cause).await,
+        (Fallback::Holding | Fallback::Copy(_), _) => {
             let meant = if ask.kind == Kind::Read { site.mirror.meant(ask.key()).await } else { None };
             match meant.and_then(|page| HeaderValue::from_str(&page).ok()) {
                 Some(page) => spelled(page, cause),
-                None => notice(site, ask, Answer::Holding, cause).await,
+                None => notice(site, ask, ServedFrom::Holding, cause).await,
             }
         }
     }
 }
 
 /// The holding page, or the refusal of what was sent.
-async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) -> Outcome {
+async fn notice(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
-    if answer == Answer::Holding && ask.key() == "/robots.txt" {
+    if served_from == ServedFrom::Holding && ask.key() == "/robots.txt" {
         // No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember
         // it (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
         return bare(StatusCode::NOT_FOUND, cause);
     }
-    if answer == Answer::Holding
+    if served_from == ServedFrom::Holding
         && let Some(outcome) = shell::answer(site, ask, cause).await
     {
         return outcome;
     }
-    if answer == Answer::Holding && cause.side() != Side::Visitor {
+    if served_from == ServedFrom::Holding && cause.side() != Side::Visitor {
         site.visits.lacking.note(ask.key(), crate::clock::now().wall);
     }
     let about = site.mirror.about(&site.config.key_pages).await;
@@ -124,7 +132,7 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
             None => links.insert(0, page),
         }
     }
-    let refused = answer == Answer::Refused;
+    let refused = served_from == ServedFrom::Refused;
     let notice = Notice {
         kind: if refused { holding_page::Kind::Form(Fate::of(cause)) } else { holding_page::Kind::Page },
         cause,
@@ -135,14 +143,14 @@ async fn notice(site: &Site, ask: &Ask, answer: Answer, cause: Option<Cause>) ->
         retry_after: retry_after(site, cause),
         links: &links,
     };
-    let answer = if cause.side() == Side::Visitor { Answer::Error } else { answer };
-    noticed(&notice, answer, ask.method == http::Method::HEAD)
+    let served_from = if cause.side() == Side::Visitor { ServedFrom::Error } else { served_from };
+    noticed(&notice, served_from, ask.method == http::Method::HEAD)
 }
 
 /// When visitors may try again: when the site itself has said that it will be back, if it is the site that refuses.
 fn retry_after(site: &Site, cause: Cause) -> Duration {
     let said = is_of_the_answer(cause) || cause == Cause::KnownDown;
-    said.then(|| site.watch.returns.wait(crate::clock::now())).flatten().unwrap_or(RETRY_AFTER)
+    said.then(|| site.page_health.returns.wait(crate::clock::now())).flatten().unwrap_or(RETRY_AFTER)
 }
 
 /// The page without the query: it may not be what was wanted, but it is there.
@@ -150,7 +158,7 @@ fn without_query(site: &Site, ask: &Ask) -> Option<Link> {
     let path = key::path_of(ask.key());
     let (page, _) =
         site.mirror.find(path).filter(|_| ask.kind == Kind::Read && path.len() < ask.key().len())?;
-    let is_page = page.status == StatusCode::OK && !matches!(site.watch.mark(path), Mark::Gone { .. });
+    let is_page = page.status == StatusCode::OK && !matches!(site.page_health.mark(path), Mark::Gone { .. });
     is_page.then(|| Link { title: path.to_owned(), href: path.to_owned() })
 }
 
@@ -160,15 +168,15 @@ pub(super) fn from_entry(
     entry: &Entry,
     now: Now,
     status: CacheStatus,
-    (answer, cause): (Answer, Option<Cause>),
+    (served_from, cause): (ServedFrom, Option<Cause>),
 ) -> Outcome {
     let source = render::Source::Whole(entry.body());
     let response = render::copy(ask, entry.status(), entry.answer_headers(now, status), source);
-    Outcome { response, answer, cause, origin: None }
+    Outcome { response, served_from, cause, origin: None }
 }
 
 fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
-    let mut outcome = from_entry(ask, entry, now, CacheStatus::HitStale, (Answer::Stale, cause));
+    let mut outcome = from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause));
     let headers = outcome.response.headers_mut();
     let allowed = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     if allowed.is_some_and(|allowed| allowed != "*" && Some(allowed) != ask.wishes.get(header::ORIGIN)) {
@@ -206,7 +214,7 @@ fn from_page(
             headers.insert(ROBOTS_TAG, HeaderValue::from_static("noindex"));
         }
     }
-    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+    Outcome { response, served_from: ServedFrom::Snapshot, cause, origin: None }
 }
 
 /// Leads to the spelling of the address that there is a copy of: for now, since the live site may have it otherwise.
@@ -218,7 +226,7 @@ fn spelled(page: HeaderValue, cause: Option<Cause>) -> Outcome {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::HitSpelling.add_to(headers);
-    Outcome { response, answer: Answer::Snapshot, cause, origin: None }
+    Outcome { response, served_from: ServedFrom::Snapshot, cause, origin: None }
 }
 
 /// Whether visitors are told that a page is removed. One that asks for a password now is there for those who have it, but
@@ -232,7 +240,7 @@ pub(super) fn is_told(mark: Mark) -> bool {
 
 /// The page that the site itself has removed, while nobody can be asked: it is removed still.
 fn gone(site: &Site, ask: &Ask, cause: Option<Cause>) -> Outcome {
-    let status = match site.watch.mark(ask.key()) {
+    let status = match site.page_health.mark(ask.key()) {
         Mark::Gone { status, .. } => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
         Mark::None | Mark::Bad(_) => StatusCode::NOT_FOUND,
     };
@@ -247,5 +255,5 @@ fn bare(status: StatusCode, cause: Cause) -> Outcome {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: cause.code() }.add_to(headers);
-    Outcome { response, answer: Answer::Holding, cause: Some(cause), origin: None }
+    Outcome { response, served_from: ServedFrom::Holding, cause: Some(cause), origin: None }
 }

@@ -9,7 +9,7 @@ use super::site::Site;
 use super::{Early, Visit};
 use crate::ask::{Ask, Kind, key, location};
 use crate::clock;
-use crate::failover::{Fall, Wait};
+use crate::failover::{Fallback, Wait};
 use crate::failure::{Cause, Failure, Side};
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
@@ -37,11 +37,11 @@ pub(super) struct Allowance {
 
 impl Allowance {
     /// What the plan's words mean for this site and page.
-    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fall: Fall) -> Allowance {
+    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fallback: Fallback) -> Allowance {
         let policy = &site.config.failover;
         let of_route = site.config.route_timeout(key::path_of(ask.key()));
         let timeout = of_route.unwrap_or(policy.timeout);
-        let held = of_route.is_none() && !matches!(fall, Fall::Copy(_)) && may_be_held(ask);
+        let held = of_route.is_none() && !matches!(fallback, Fallback::Copy(_)) && may_be_held(ask);
         Allowance {
             wait: match wait {
                 Wait::Timeout => timeout,
@@ -49,21 +49,21 @@ impl Allowance {
             },
             timeout,
             longest: if held { timeout * HELD } else { timeout },
-            hold_back: matches!(fall, Fall::Copy(_)).then_some(policy.hold_back),
+            hold_back: matches!(fallback, Fallback::Copy(_)).then_some(policy.hold_back),
             patient: wait == Wait::Timeout,
         }
     }
 
     /// The wait was in vain. That an origin is slow, and who has waited, is remembered; whether it is dead, a check finds out.
     pub(super) fn over(&self, site: &Site, ask: &Ask) -> Failure {
-        site.origins.nudge();
+        site.origins.check_soon();
         if site.origins.are_full() {
             return Cause::QueuedTooLong.into(); // our own queue may have taken the time
         }
         if self.patient {
             return Cause::Silent.into();
         }
-        site.watch.late(ask.key(), clock::instant());
+        site.page_health.late(ask.key(), clock::instant());
         Cause::Slow.into()
     }
 }

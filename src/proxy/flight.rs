@@ -19,7 +19,7 @@ use crate::clock;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::cache_status::{CacheStatus, Forward};
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 use crate::tasks;
 
 /// What came of joining a fetch.
@@ -81,7 +81,7 @@ impl Proxy {
             site: site.clone(),
             ask: ask.clone(),
             key: key.into_owned(),
-            asked: request.headers().clone(),
+            request_headers: request.headers().clone(),
             entry: entry.filter(|entry| entry.has_validator()).cloned(),
             why,
             allowance,
@@ -100,7 +100,7 @@ impl Proxy {
         tasks::detached(fetch.run(request, leader, tell));
         match tokio::time::timeout_at(deadline.into(), told).await {
             Ok(Ok(Ok(Given::Entry(entry, status)))) => {
-                let outcome = from_entry(ask, &entry, clock::now(), status, (Answer::Origin, None));
+                let outcome = from_entry(ask, &entry, clock::now(), status, (ServedFrom::Origin, None));
                 Ok(Flown::Landed(outcome))
             }
             Ok(Ok(Ok(Given::Live(answered, status)))) => {
@@ -116,5 +116,5 @@ impl Proxy {
 /// The answer that another request's fetch brought.
 fn collapsed(ask: &Ask, entry: &Entry, why: Forward) -> Outcome {
     let status = CacheStatus::Forwarded { why, status: entry.status(), stored: true, collapsed: true };
-    from_entry(ask, entry, clock::now(), status, (Answer::Origin, None))
+    from_entry(ask, entry, clock::now(), status, (ServedFrom::Origin, None))
 }

@@ -13,10 +13,10 @@ use crate::content::media::content_type;
 use crate::failure::{Cause, Failure};
 use crate::http::retry_after;
 use crate::origin::Judge;
-use crate::page_health::{Watch, Weight};
+use crate::page_health::{PageHealth, Weight};
 use crate::snapshot::SnapshotId;
 use crate::verdict::{
-    Answer, Asked, Case, ENOUGH, Finding, Kind, Look, Verdict, Wishes, judge, stray, wrong_page,
+    Asked, Case, ENOUGH, Finding, Kind, Look, ResponseView, Verdict, Wishes, judge, stray, wrong_page,
 };
 use crate::{clock, tasks};
 
@@ -27,7 +27,7 @@ const MOST: usize = 8;
 pub struct SiteJudge {
     config: Arc<ready::Site>,
     mirror: Arc<Mirror>,
-    watch: Arc<Watch>,
+    page_health: Arc<PageHealth>,
     /// The key pages' copies, and of which snapshot they are.
     copies: Mutex<Copies>,
     /// What the start page showed when it was last checked.
@@ -44,11 +44,11 @@ struct Copies {
 
 impl SiteJudge {
     /// The judge of a site.
-    pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, watch: Arc<Watch>) -> SiteJudge {
+    pub fn new(config: Arc<ready::Site>, mirror: Arc<Mirror>, page_health: Arc<PageHealth>) -> SiteJudge {
         let judge = SiteJudge {
             config,
             mirror,
-            watch,
+            page_health,
             copies: Mutex::default(),
             home: Mutex::default(),
             is_home_changed: AtomicBool::new(false),
@@ -65,7 +65,7 @@ impl SiteJudge {
 
     /// Says by which pages the site is proven.
     fn tell(&self, paths: &[String]) {
-        self.watch.key_pages(&paths.iter().map(|path| self.key(path)).collect::<Vec<_>>());
+        self.page_health.key_pages(&paths.iter().map(|path| self.key(path)).collect::<Vec<_>>());
     }
 
     /// The snapshot's copy of a page. Those of key pages are kept here, and not among the hot pages: they would keep each
@@ -167,7 +167,7 @@ impl Judge for SiteJudge {
     ) -> Result<(), Failure> {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let now = clock::now();
-            self.watch.returns.hear(retry_after(headers, now.wall), now);
+            self.page_health.returns.hear(retry_after(headers, now.wall), now);
         }
         let is_key_page = self.config.key_pages.iter().any(|page| page == path);
         if !is_key_page && !status.is_success() {
@@ -197,7 +197,7 @@ impl Judge for SiteJudge {
             host: self.config.canonical_host().unwrap_or_default(),
             hosts: &self.config.hosts,
             is_key_page,
-            answer: Answer { status: status.as_u16(), headers, body, whole },
+            answer: ResponseView { status: status.as_u16(), headers, body, whole },
             // a check asks for the page as it is
             wishes: Wishes::default(),
             known: beside.known(&read),
@@ -230,7 +230,7 @@ impl Judge for SiteJudge {
     }
 
     fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure> {
-        let answer = Answer { status: status.as_u16(), headers, body, whole };
+        let answer = ResponseView { status: status.as_u16(), headers, body, whole };
         let own = self.config.failover.fingerprints.as_deref().and_then(|own| own.find(&answer));
         let wrong = own.or_else(|| wrong_page(&answer))?;
         // a status of its own says more than that some gateway sent it
@@ -258,20 +258,20 @@ impl Judge for SiteJudge {
         let key = self.key(path);
         let now = clock::now();
         let failure = match verdict {
-            Ok(()) => return self.watch.good(&key, Weight::Page, now.mono),
+            Ok(()) => return self.page_health.good(&key, Weight::Page, now.mono),
             Err(failure) => failure,
         };
         if failure.cause == Cause::ForeignRedirect
             && let Some(to) = &failure.detail
         {
-            self.watch.leads(to);
+            self.page_health.leads(to);
         }
         // A server that cannot be reached, or does not answer, says nothing of its pages.
         if !is_of_the_answer(failure.cause) || self.copy(&key).is_none() {
             return;
         }
         let url = self.url(&key);
-        self.watch.bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
+        self.page_health.bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Fetch {
     pub(super) ask: Ask,
     pub(super) key: Key<'static>,
     /// The visitor's own header fields: what the answer depends on.
-    pub(super) asked: HeaderMap,
+    pub(super) request_headers: HeaderMap,
     /// What is stored, if the origin can be asked whether it is still good.
     pub(super) entry: Option<Arc<Entry>>,
     pub(super) why: Forward,
@@ -127,12 +127,19 @@ impl Fetch {
     fn validated(
         &self,
         entry: &Entry,
-        answer: &HeaderMap,
-        (asked, answered): Times,
+        response_headers: &HeaderMap,
+        (sent_at, received_at): Times,
     ) -> Option<(Arc<Entry>, bool)> {
         let default_ttl = self.site.config.cache.default_ttl;
-        let proven = self.site.watch.proven();
-        let validation = Validation { ask: &self.asked, answer, default_ttl, asked, answered, proven };
+        let proven = self.site.page_health.proven();
+        let validation = Validation {
+            request_headers: &self.request_headers,
+            response_headers,
+            default_ttl,
+            sent_at,
+            received_at,
+            proven,
+        };
         match self.site.cache.freshen(&self.key, entry, &validation) {
             Validated::Kept(entry) => Some((entry, true)),
             Validated::Once(entry, _) => Some((entry, false)),
@@ -254,9 +261,9 @@ impl Fetch {
     fn may_keep(&self, response: &Response<Body>, came: Now) -> bool {
         let exchange = Exchange {
             method: &self.ask.method,
-            ask: &self.asked,
+            request_headers: &self.request_headers,
             status: response.status(),
-            answer: response.headers(),
+            response_headers: response.headers(),
         };
         match storable(&exchange, self.site.config.cache.default_ttl, came.wall) {
             Storable::Yes(terms) => terms.for_all || !self.is_for_one(response.headers()),

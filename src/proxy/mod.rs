@@ -40,13 +40,13 @@ use crate::access_log::AccessLog;
 use crate::ask::{Ask, Kind, Load, Visitor, host_of, location, normal};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::{self, Now};
-use crate::failover::{self, Fall, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
+use crate::failover::{self, Fallback, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Failure};
 use crate::holding_page::{self, Format, Notice};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 use crate::origin::Origin;
 use crate::page_health::Mark;
 use crate::verdict::Wishes;
@@ -98,7 +98,7 @@ struct Shared {
 /// An answer before its end.
 struct Outcome {
     response: Response<Body>,
-    answer: Answer,
+    served_from: ServedFrom,
     cause: Option<Cause>,
     /// Who is held responsible for the rest of the body.
     origin: Option<Arc<Origin>>,
@@ -189,7 +189,7 @@ impl Proxy {
     ) -> Outcome {
         // 2. look up: what the cache has, what the snapshot has.
         let lookup = look_up(site, ask, request.headers(), now);
-        let mark = if ask.kind == Kind::Read { site.watch.mark(ask.key()) } else { Mark::None };
+        let mark = if ask.kind == Kind::Read { site.page_health.mark(ask.key()) } else { Mark::None };
         let (found, entry) = found(site, lookup.as_ref(), mark, now);
         let mode = site.switch.mode(now.mono);
         let at_once =
@@ -212,21 +212,21 @@ impl Proxy {
         };
         let plan = failover::decide(situation);
         match plan {
-            Plan::Give(fall) => {
+            Plan::Give(fallback) => {
                 ask.keep_wishes(request.headers());
                 if state == State::Unproven {
-                    site.origins.nudge(); // its first check may stand behind those of many other sites
+                    site.origins.check_soon(); // its first check may stand behind those of many other sites
                 }
                 let cause = cause_of(site, situation, mark);
-                if page == Page::Late && matches!(fall, Fall::Copy(_)) && cause == Some(Cause::Slow) {
+                if page == Page::Late && matches!(fallback, Fallback::Copy(_)) && cause == Some(Cause::Slow) {
                     self.fetch_beside(site, (ask, &copies), request, visit, (lookup, now));
                 }
-                fallback::fall(site, ask, fall, copies, cause, now).await
+                fallback::give(site, ask, fallback, copies, cause, now).await
             }
             // 4. carry out: the origin, within the patience that the plan allows.
-            Plan::Ask { wait, fall } => {
+            Plan::Ask { wait, fallback } => {
                 ask.keep_wishes(request.headers());
-                let allowance = Allowance::of(site, ask, wait, fall);
+                let allowance = Allowance::of(site, ask, wait, fallback);
                 let beside = Beside::of(ask, &copies, page);
                 let way = Way { lookup, allowance, beside };
                 // Boxed: it is large, and copies are given without it.
@@ -235,7 +235,7 @@ impl Proxy {
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
                         tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "origin gave no good answer");
-                        fallback::fall(site, ask, fall, copies, Some(failure.cause), clock::now()).await
+                        fallback::give(site, ask, fallback, copies, Some(failure.cause), clock::now()).await
                     }
                 }
             }
@@ -333,7 +333,7 @@ impl Proxy {
             retry_after: RETRY_AFTER,
             links: &[],
         };
-        noticed(&notice, Answer::Error, false)
+        noticed(&notice, ServedFrom::Error, false)
     }
 }
 
@@ -416,7 +416,7 @@ fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
 /// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
 fn remembered(site: &Site, ask: &Ask, mark: Mark, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> Page {
     match mark {
-        Mark::None if ask.kind == Kind::Read && site.watch.is_late(ask.key(), now.mono) => Page::Late,
+        Mark::None if ask.kind == Kind::Read && site.page_health.is_late(ask.key(), now.mono) => Page::Late,
         Mark::None => Page::Fine,
         Mark::Bad(_) => Page::Bad,
         Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
@@ -429,7 +429,7 @@ fn copy_of(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
     let found = site.mirror.find(ask.key())?;
     let is_gone = match found.1 {
         Nearness::Exact => false,
-        Nearness::Near => match site.watch.mark(found.0.key()) {
+        Nearness::Near => match site.page_health.mark(found.0.key()) {
             Mark::Gone { since, .. } => found.0.taken_at() <= since.wall,
             Mark::None | Mark::Bad(_) => false,
         },
@@ -447,7 +447,7 @@ fn cause_of(site: &Site, situation: Situation, mark: Mark) -> Option<Cause> {
     match (situation.mode, situation.state) {
         (Mode::HoldSnapshot, _) => Some(Cause::Held),
         (Mode::Auto | Mode::HoldOrigin, State::Down) => {
-            Some(site.watch.flood().map_or_else(|| site.origins.nobody().cause, |(_, cause)| cause))
+            Some(site.page_health.flood().map_or_else(|| site.origins.why_none().cause, |(_, cause)| cause))
         }
         (Mode::Auto | Mode::HoldOrigin, State::Unproven) => Some(Cause::Unproven),
         (Mode::Auto | Mode::HoldOrigin, State::Up | State::Degraded | State::Recovering) => {
@@ -465,10 +465,10 @@ fn cause_of(site: &Site, situation: Situation, mark: Mark) -> Option<Cause> {
 /// The origin's own answer.
 fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) -> Outcome {
     status.add_to(response.headers_mut());
-    Outcome { response, answer: Answer::Origin, cause: None, origin: Some(origin) }
+    Outcome { response, served_from: ServedFrom::Origin, cause: None, origin: Some(origin) }
 }
 
-fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
+fn noticed(notice: &Notice<'_>, served_from: ServedFrom, head: bool) -> Outcome {
     let mut response = notice.response();
     if head {
         *response.body_mut() = Body::Empty;
@@ -476,12 +476,12 @@ fn noticed(notice: &Notice<'_>, answer: Answer, head: bool) -> Outcome {
     let headers = response.headers_mut();
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
-    Outcome { response, answer, cause: Some(notice.cause), origin: None }
+    Outcome { response, served_from, cause: Some(notice.cause), origin: None }
 }
 
 /// A request of which nothing is known yet but that it has begun.
 fn begun(subject: Subject, site: Option<end::Counted>, place: Option<Place>, log: AccessLog) -> Ending {
-    Ending { subject, site, _place: place, answer: Answer::Error, cause: None, origin: None, log }
+    Ending { subject, site, _place: place, served_from: ServedFrom::Error, cause: None, origin: None, log }
 }
 
 /// Lets the bytes of two upgraded connections flow into each other until one side ends.

@@ -26,9 +26,9 @@ impl Trial<'_> {
         }
         let now = clock::instant();
         if took > self.site.patience(self.ask) {
-            self.site.watch.late(self.ask.key(), now);
+            self.site.page_health.late(self.ask.key(), now);
         } else {
-            self.site.watch.in_time(self.ask.key(), now);
+            self.site.page_health.in_time(self.ask.key(), now);
         }
     }
 
@@ -44,12 +44,12 @@ impl Trial<'_> {
         match self.beside {
             Beside::Entry(_) | Beside::Page(_) if is_removal(status) => {
                 tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
-                self.site.watch.gone(key, status.as_u16(), now);
+                self.site.page_health.gone(key, status.as_u16(), now);
                 self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
             }
             Beside::Nothing if status.is_client_error() => {}
             Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
-                self.site.watch.good(key, self.weight(parts), now.mono);
+                self.site.page_health.good(key, self.weight(parts), now.mono);
             }
         }
     }
@@ -77,7 +77,7 @@ impl Trial<'_> {
     pub(super) fn hear(&self, parts: &Parts) {
         if matches!(parts.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             let now = clock::now();
-            self.site.watch.returns.hear(retry_after(&parts.headers, now.wall), now);
+            self.site.page_health.returns.hear(retry_after(&parts.headers, now.wall), now);
         }
     }
 
@@ -86,7 +86,7 @@ impl Trial<'_> {
         // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
         let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
         let of_bad_page = matches!(failure.cause, Cause::Reset | Cause::NotHttp)
-            && matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
+            && matches!(self.site.page_health.mark(self.ask.key()), Mark::Bad(_));
         if of_page || of_bad_page {
             self.tell_bad(failure.cause);
         }
@@ -97,7 +97,7 @@ impl Trial<'_> {
         // Without a copy there is nothing to spare the next visitor from waiting with.
         let Some(shape) = self.beside.shape().filter(|_| self.speaks()) else { return };
         // an older page's file is no fault: whether a page names it today is looked into
-        let is_marked = || matches!(self.site.watch.mark(self.ask.key()), Mark::Bad(_));
+        let is_marked = || matches!(self.site.page_health.mark(self.ask.key()), Mark::Bad(_));
         if cause == Cause::AssetMissing
             && shape == Shape::Asset
             && requisites::is_code(self.ask.key())
@@ -109,6 +109,6 @@ impl Trial<'_> {
         let is_page = shape == Shape::Page && cause != Cause::AssetMissing;
         let weight = if is_page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
-        self.site.watch.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
+        self.site.page_health.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }
 }

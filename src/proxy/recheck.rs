@@ -20,7 +20,7 @@ use crate::ask::{Ask, Load};
 use crate::cache::Lookup;
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
-use crate::failover::{Copy, Fall, Found, Page, Wait};
+use crate::failover::{Copy, Fallback, Found, Page, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{self, Outlook};
@@ -51,7 +51,7 @@ async fn run(site: Weak<Site>) {
         taken_out(&current, &mut known);
         save(&current).await;
         let rest = round(&current).await;
-        let (watch, store) = (current.watch.clone(), current.mirror.store().cloned());
+        let (page_health, store) = (current.page_health.clone(), current.mirror.store().cloned());
         drop(current);
         let moved = async {
             match store {
@@ -61,7 +61,7 @@ async fn run(site: Weak<Site>) {
         };
         let woken = async {
             tokio::select! {
-                () = watch.woken.notified() => {}
+                () = page_health.woken.notified() => {}
                 () = moved => {}
             }
         };
@@ -77,17 +77,17 @@ fn taken_out(site: &Site, known: &mut Option<SnapshotId>) {
     }
     let since = Now { wall: at, ..clock::now() };
     for (key, status) in addresses.removed() {
-        site.watch.gone(key, status, since);
+        site.page_health.gone(key, status, since);
     }
 }
 
 /// Writes down which pages the site has removed, if that has changed.
 async fn save(site: &Arc<Site>) {
-    if !site.watch.is_unsaved() {
+    if !site.page_health.is_unsaved() {
         return;
     }
-    let watch = site.watch.clone();
-    _ = tasks::blocking(move || watch.save()).await;
+    let page_health = site.page_health.clone();
+    _ = tasks::blocking(move || page_health.save()).await;
 }
 
 /// Asks for what is due. Returns how long there is nothing to do.
@@ -99,15 +99,15 @@ async fn round(site: &Arc<Site>) -> Duration {
     if site.origins.outlook() != Outlook::Up {
         return REST;
     }
-    if site.watch.flood().is_some() {
+    if site.page_health.flood().is_some() {
         prove(site, now).await;
         return Duration::ZERO;
     }
     doubt(site, now).await;
     requisites::look_into(site).await;
-    let due = site.watch.due(AT_ONCE, now.mono);
+    let due = site.page_health.due(AT_ONCE, now.mono);
     if due.is_empty() {
-        let next = site.watch.next().map(|next| next.saturating_duration_since(now.mono));
+        let next = site.page_health.next().map(|next| next.saturating_duration_since(now.mono));
         return next.map_or(REST, |next| next.min(REST));
     }
     if !ask_all(site, due).await {
@@ -119,10 +119,10 @@ async fn round(site: &Arc<Site>) -> Duration {
 /// Whether the site is there again: its key pages, proven now, and most of the pages that were bad.
 async fn prove(site: &Arc<Site>, now: Now) {
     if key_pages(site, now).await.is_ok() {
-        site.watch.hasten(now.mono);
-        let due = site.watch.due(AT_ONCE, clock::instant());
+        site.page_health.hasten(now.mono);
+        let due = site.page_health.due(AT_ONCE, clock::instant());
         if ask_all(site, due).await {
-            site.watch.ebb();
+            site.page_health.ebb();
             site.observe(clock::now());
             return;
         }
@@ -145,11 +145,11 @@ async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
 /// Looks into what a held crawl has found. Most key pages bad: the site is not there, until it is proven. One of them, or one
 /// of the crawl's samples: it is marked, and comes from its copy. What is well by now, nobody hears of.
 async fn doubt(site: &Site, now: Now) {
-    let Some(pages) = site.watch.doubt.take() else { return };
+    let Some(pages) = site.page_health.doubt.take() else { return };
     if let Err(failure) = key_pages(site, now).await {
         if is_of_the_answer(failure.cause) {
             tracing::warn!(site = %site.config.name, error = %failure, "the crawl was right: this is not the site");
-            site.watch.raise(failure.cause, clock::now());
+            site.page_health.raise(failure.cause, clock::now());
         }
         return;
     }
@@ -167,7 +167,7 @@ async fn ask_all(site: &Site, due: Vec<Due>) -> bool {
     let all = due.len();
     let asked = join_all(due.iter().map(|due| async {
         let result = ask(site, due).await;
-        site.watch.give_back(&due.key, clock::instant());
+        site.page_health.give_back(&due.key, clock::instant());
         result
     }));
     let good = asked.await.into_iter().filter(Result::is_ok).count();
@@ -203,23 +203,23 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
     let beside = Beside::of(&asks, &copies, Page::Bad);
     if matches!(beside, Beside::Nothing) || asks.key() != &*due.key {
         // Nobody is spared anything by a page without a copy: whoever wants it finds out.
-        site.watch.good(&due.key, Weight::Part, now.mono);
+        site.page_health.good(&due.key, Weight::Part, now.mono);
         return Ok(());
     }
-    if let Some(file) = site.watch.lacking(&due.key) {
+    if let Some(file) = site.page_health.lacking(&due.key) {
         if requisites::lacks(site, &due.key, &file).await {
             let (cause, now) = (Cause::AssetMissing, clock::now());
             // a fetch that was under way may have kept it again
             uniform::drop_kept(site, &due.key, &due.url);
-            site.watch.bad((&due.key, &due.url), Weight::Part, cause, now, fastrand::f64());
+            site.page_health.bad((&due.key, &due.url), Weight::Part, cause, now, fastrand::f64());
             return Err(Failure::new(cause).detail(file));
         }
-        site.watch.whole(&due.key);
+        site.page_health.whole(&due.key);
     }
     let port = if tls { 443 } else { 80 };
     let visit = Visit { peer: nobody, port, tls, early: &|| None };
     request = outgoing(&asks, request, &visit, &[])?;
-    let allowance = Allowance::of(site, &asks, Wait::Timeout, Fall::Copy(Copy::Stale));
+    let allowance = Allowance::of(site, &asks, Wait::Timeout, Fallback::Copy(Copy::Stale));
     let trial = Trial { site, ask: &asks, beside: &beside, wishes: Wishes::default(), again: None };
     direct(trial, request, allowance, (0, None)).await.map(drop)
 }

@@ -19,11 +19,11 @@ impl Trial<'_> {
         if !self.speaks() || self.ask.method == Method::HEAD {
             return;
         }
-        let (watch, cache, origin) = (site.watch.clone(), site.cache.clone(), origin.clone());
+        let (page_health, cache, origin) = (site.page_health.clone(), site.cache.clone(), origin.clone());
         let (tls, host) = (self.ask.tls(), self.ask.host().to_owned());
         tasks::detached(async move {
             if origin.prove(terms.asked, left).await.is_ok() {
-                watch.gone(&key, status.as_u16(), clock::now());
+                page_health.gone(&key, status.as_u16(), clock::now());
                 cache.invalidate(&cache.key(tls, &host, &key));
             }
         });

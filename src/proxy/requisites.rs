@@ -16,7 +16,7 @@ use crate::failure::Cause;
 use crate::http::Body;
 use crate::http::client::ClientKey;
 use crate::http::coding::plain;
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
 use crate::page_health::{Suspect, Weight};
@@ -31,10 +31,10 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
         return;
     }
     let (status, headers) = (outcome.response.status(), outcome.response.headers());
-    let is_missed = match outcome.answer {
-        Answer::Origin => is_missing(status, content_type(headers)),
-        Answer::Snapshot | Answer::Stale => outcome.cause == Some(Cause::AssetMissing),
-        Answer::Cache | Answer::Holding | Answer::Refused | Answer::Error => false,
+    let is_missed = match outcome.served_from {
+        ServedFrom::Origin => is_missing(status, content_type(headers)),
+        ServedFrom::Snapshot | ServedFrom::Stale => outcome.cause == Some(Cause::AssetMissing),
+        ServedFrom::Cache | ServedFrom::Holding | ServedFrom::Refused | ServedFrom::Error => false,
     };
     if !is_missed {
         return;
@@ -45,12 +45,12 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
             .is_some_and(|host| host == ask.host() || site.config.hosts.iter().any(|own| own == host))
     });
     let page = page.map(|url| key::page_key(url.path(), url.query(), &site.config.cache.ignore_query).into());
-    site.watch.suspect(Suspect { page, file: ask.key().into() }, clock::instant());
+    site.page_health.suspect(Suspect { page, file: ask.key().into() }, clock::instant());
 }
 
 /// Looks into what visitors missed.
 pub(super) async fn look_into(site: &Site) {
-    for suspect in site.watch.suspects() {
+    for suspect in site.page_health.suspects() {
         let pages = suspect.page.iter().map(|page| &**page);
         let pages = pages.chain(site.config.key_pages.iter().map(String::as_str)).take(4);
         for page in pages.map(str::to_owned).collect::<Vec<_>>() {
@@ -84,11 +84,11 @@ fn tell(site: &Site, page: &str, file: &str) {
     let has_copy = |key: &str| site.mirror.find(key).is_some();
     tracing::warn!(site = %site.config.name, page, file, "a page names a file that is not there");
     if has_copy(file) {
-        site.watch.bad((file, &url(file)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+        site.page_health.bad((file, &url(file)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
     } else if has_copy(page) {
-        site.watch.lacks(page, file);
+        site.page_health.lacks(page, file);
         super::uniform::drop_kept(site, page, &url(page));
-        site.watch.bad((page, &url(page)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+        site.page_health.bad((page, &url(page)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
     }
 }
 
@@ -125,15 +125,15 @@ impl Trial<'_> {
     /// Whether a page that is good by itself names a file that another one was found to lack: its visitors need not find out
     /// anew.
     pub(super) fn names_missing(&self, parts: &Parts, body: &[u8]) -> Option<Finding> {
-        let (watch, mirror) = (&self.site.watch, &self.site.mirror);
+        let (page_health, mirror) = (&self.site.page_health, &self.site.mirror);
         // of an address without a copy a single-page application has the same page as of any other
         let has_copy = self.beside.shape().map_or(mirror.shell().is_some(), |shape| shape == Shape::Page);
-        if !has_copy || parts.status != StatusCode::OK || !self.speaks() || !watch.is_lacking() {
+        if !has_copy || parts.status != StatusCode::OK || !self.speaks() || !page_health.is_lacking() {
             return None;
         }
-        let file = watch.names_missing(body)?;
+        let file = page_health.names_missing(body)?;
         if self.beside.shape().is_some() {
-            watch.lacks(self.ask.key(), &file);
+            page_health.lacks(self.ask.key(), &file);
         }
         Some(Finding::new(Cause::AssetMissing, format!("it names {file}, which is not there")))
     }

@@ -27,8 +27,8 @@ use crate::http::coding::plain;
 use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
 use crate::verdict::{
-    self, Answer, Asked, Case, Character, Finding, Known, LOOKED_AT, Look, Shape, Verdict, Wanted, Wishes,
-    judge,
+    self, Asked, Case, Character, Finding, Known, LOOKED_AT, Look, ResponseView, Shape, Verdict, Wanted,
+    Wishes, judge,
 };
 use crate::visits::Got;
 
@@ -207,12 +207,12 @@ impl Trial<'_> {
         let head = if open { Verdict::Good } else { by_head() };
         if let Verdict::Bad(finding) = head {
             if self.is_a_programs(&parts) {
-                origin.nudge();
+                origin.check_soon();
                 let response = Response::from_parts(parts, Body::Empty);
                 return Ok((Answered { response, origin, took }, Held::unread(body)));
             }
             let finding = self.closer(&parts, body, finding, &character).await;
-            origin.nudge();
+            origin.check_soon();
             self.hear(&parts);
             return Err(self.bad(finding));
         }
@@ -245,7 +245,7 @@ impl Trial<'_> {
                 }
             }
             Verdict::Bad(finding) => {
-                origin.nudge();
+                origin.check_soon();
                 return Err(self.bad(finding));
             }
         }
@@ -259,7 +259,7 @@ impl Trial<'_> {
         if plain.broken {
             return false;
         }
-        let answer = Answer { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
+        let answer = ResponseView { status: status.as_u16(), headers, body: &plain.bytes, whole: plain.all };
         let character = self.site.mirror.character();
         judge(&self.case_of(answer, &ReadCopy::default(), &character)) == Verdict::Good
     }
@@ -268,7 +268,12 @@ impl Trial<'_> {
         Evidence::by(self.ask.key(), self.ask.client)
     }
 
-    fn case_of<'a>(&'a self, answer: Answer<'a>, copy: &'a ReadCopy, character: &'a Character) -> Case<'a> {
+    fn case_of<'a>(
+        &'a self,
+        answer: ResponseView<'a>,
+        copy: &'a ReadCopy,
+        character: &'a Character,
+    ) -> Case<'a> {
         let config = &self.site.config;
         // What a key page that nobody has a copy of should be, nobody knows.
         let may_be_key = self.speaks() && !self.beside.is_nothing();
@@ -298,7 +303,7 @@ impl Trial<'_> {
         character: &'a Character,
     ) -> Case<'a> {
         let (status, headers) = (parts.status.as_u16(), &parts.headers);
-        self.case_of(Answer { status, headers, body, whole }, copy, character)
+        self.case_of(ResponseView { status, headers, body, whole }, copy, character)
     }
 
     /// How much of the body the verdict wants, of what there is to be read.
@@ -348,7 +353,7 @@ impl Trial<'_> {
         character: &Character,
     ) -> (Verdict, Resemblance) {
         let (print, trusted) = (self.print(parts, &read), &self.site.trusted);
-        if let Some(resemblance) = trusted.knows_as(print).filter(|_| !self.site.watch.is_lacking()) {
+        if let Some(resemblance) = trusted.knows_as(print).filter(|_| !self.site.page_health.is_lacking()) {
             return (Verdict::Good, resemblance);
         }
         let copy = self.beside.read().await;
@@ -413,7 +418,7 @@ impl Trial<'_> {
         let now = clock::now();
         let print = self.print(parts, &(now.unix() / CLEARED).to_le_bytes());
         if !self.site.trusted.knows(print) {
-            let early = is_removal(parts.status) && self.site.watch.is_proven_recently(now.mono);
+            let early = is_removal(parts.status) && self.site.page_health.is_proven_recently(now.mono);
             let until = if early { terms.waits } else { terms.until };
             let proof = origin.prove(terms.asked, until.saturating_duration_since(now.mono)).await;
             if early && proof.as_ref().is_err_and(|failure| failure.cause == Cause::Slow) {

@@ -12,7 +12,7 @@ use super::site::Site;
 use crate::ask::{Ask, Kind, key};
 use crate::failure::{Cause, Side};
 use crate::http::cache_status::CacheStatus;
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 
 /// The shell, if this request is one that a browser makes for a page, and the site has one.
 pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outcome> {
@@ -23,7 +23,7 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     let (page, source) = site.mirror.open(page).await.ok()?;
     let mut response = render::copy(ask, page.status, page.headers.clone(), source);
     CacheStatus::HitShell.add_to(response.headers_mut());
-    Some(Outcome { response, answer: Answer::Snapshot, cause: Some(cause), origin: None })
+    Some(Outcome { response, served_from: ServedFrom::Snapshot, cause: Some(cause), origin: None })
 }
 
 /// The shell's address, and the shell, if it stands in for this address.

@@ -22,7 +22,7 @@ use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::latency::patience;
 use crate::origin::{Member, Origins, Outlook, health};
-use crate::page_health::{self, Branch, Watch};
+use crate::page_health::{self, Branch, PageHealth};
 use crate::tasks;
 use crate::visits::Visits;
 
@@ -42,7 +42,7 @@ pub struct Site {
     /// What its visitors ask for.
     pub visits: Arc<Visits>,
     /// What is known of it by its pages.
-    pub watch: Arc<Watch>,
+    pub page_health: Arc<PageHealth>,
     /// Answers that were judged to be the site's.
     pub trusted: Trusted,
     /// The memory for answers that are held back, the same for all sites.
@@ -88,13 +88,13 @@ pub struct Condition {
 impl Site {
     /// The site's state, as visitors feel it.
     pub fn state(&self, now: Now) -> State {
-        page_health::state(self.outlook(now), self.watch.pages())
+        page_health::state(self.outlook(now), self.page_health.pages())
     }
 
     /// The same; a change is reported, once.
     pub fn observe(&self, now: Now) -> State {
         let state = self.state(now);
-        if self.watch.last() != state {
+        if self.page_health.last() != state {
             self.report(state, now);
         }
         state
@@ -104,21 +104,21 @@ impl Site {
     pub fn condition(&self, now: Now) -> Condition {
         let state = self.state(now);
         self.report(state, now);
-        let reported = self.watch.reported();
+        let reported = self.page_health.reported();
         Condition {
             state,
             since: reported.since,
             cause: reported.cause,
-            bad_pages: self.watch.bad_pages(),
-            branches: self.watch.branches(),
+            bad_pages: self.page_health.bad_pages(),
+            branches: self.page_health.branches(),
             share: if state == State::Down { 0.0 } else { self.share(now) },
         }
     }
 
     fn report(&self, state: State, now: Now) {
-        let Some(change) = self.watch.observe(state, self.trouble(), now) else { return };
+        let Some(change) = self.page_health.observe(state, self.trouble(), now) else { return };
         if change.from.state == State::Down {
-            self.watch.hasten(now.mono);
+            self.page_health.hasten(now.mono);
         }
         let (site, from, to) = (&self.config.name, change.from.state.as_str(), state.as_str());
         match change.to.cause {
@@ -133,7 +133,7 @@ impl Site {
     /// How long its visitors wait for such a page where there is a copy.
     pub(super) fn patience(&self, ask: &Ask) -> Duration {
         let policy = &self.config.failover;
-        patience(self.origins.usual(class_of(ask.key())), policy.patience, policy.patience_max)
+        patience(self.origins.typical_latency(class_of(ask.key())), policy.patience, policy.patience_max)
     }
 
     /// Whether the operator wants the live site, whatever is seen of it.
@@ -181,7 +181,7 @@ impl Site {
         if self.state(now) != State::Down {
             return None;
         }
-        let flood = self.watch.flood().map(|(since, _)| since.mono);
+        let flood = self.page_health.flood().map(|(since, _)| since.mono);
         let since = match self.origins.outlook() {
             Outlook::None | Outlook::Down => self.last_down().map(|(since, _)| since.mono),
             Outlook::Unproven | Outlook::Up => None,

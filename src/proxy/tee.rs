@@ -26,7 +26,7 @@ pub(super) struct Keep {
     ask: Ask,
     beside: Beside,
     key: Key<'static>,
-    asked: HeaderMap,
+    request_headers: HeaderMap,
     status: StatusCode,
     headers: HeaderMap,
     times: (Now, Now),
@@ -44,7 +44,7 @@ impl Keep {
             ask: fetch.ask.clone(),
             beside: fetch.beside.clone(),
             key: fetch.key.clone(),
-            asked: fetch.asked.clone(),
+            request_headers: fetch.request_headers.clone(),
             status: response.status(),
             headers: response.headers().clone(),
             times,
@@ -68,12 +68,16 @@ impl Keep {
         if let Some(Doubtful) = self.doubtful {
             return Err(Reason::Doubtful);
         }
-        let exchange =
-            Exchange { method: &Method::GET, ask: &self.asked, status: self.status, answer: &self.headers };
-        let (asked, answered) = self.times;
+        let exchange = Exchange {
+            method: &Method::GET,
+            request_headers: &self.request_headers,
+            status: self.status,
+            response_headers: &self.headers,
+        };
+        let (sent_at, received_at) = self.times;
         let default_ttl = self.site.config.cache.default_ttl;
-        let (resemblance, proven) = (self.resemblance, self.site.watch.proven());
-        let fill = Fill { exchange, body, default_ttl, asked, answered, resemblance, proven };
+        let (resemblance, proven) = (self.resemblance, self.site.page_health.proven());
+        let fill = Fill { exchange, body, default_ttl, sent_at, received_at, resemblance, proven };
         self.site.cache.store(&self.key, &fill)
     }
 

@@ -10,7 +10,7 @@ use super::site::Site;
 use crate::ask::key::path_of;
 use crate::ask::{Ask, Visitor};
 use crate::config::ready::MirrorPrivate;
-use crate::metrics::Answer;
+use crate::metrics::ServedFrom;
 use crate::visits::Got;
 
 /// Documents that are opened by themselves. What pages need to be drawn is found in them.
@@ -59,7 +59,7 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome, now: SystemTime) {
         MirrorPrivate::Always => MirrorPrivate::Always,
         MirrorPrivate::Auto | MirrorPrivate::Never => MirrorPrivate::Never,
     };
-    if let Some(got) = got(outcome.answer, response.status(), response.headers(), private) {
+    if let Some(got) = got(outcome.served_from, response.status(), response.headers(), private) {
         // What pages are drawn with is found by reading them; only what is not found that way has to be learned.
         let is_file = matches!(got, Got::Requisite | Got::Data);
         if is_file && site.mirror.current().is_some_and(|copy| matches!(copy.find(ask.key()), Ok(Some(_)))) {
@@ -70,10 +70,15 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome, now: SystemTime) {
 }
 
 /// What the visitor got, if it counts.
-fn got(answer: Answer, status: StatusCode, headers: &HeaderMap, private: MirrorPrivate) -> Option<Got> {
-    match answer {
-        Answer::Cache | Answer::Origin | Answer::Stale | Answer::Snapshot => {}
-        Answer::Holding | Answer::Refused | Answer::Error => return None,
+fn got(
+    served_from: ServedFrom,
+    status: StatusCode,
+    headers: &HeaderMap,
+    private: MirrorPrivate,
+) -> Option<Got> {
+    match served_from {
+        ServedFrom::Cache | ServedFrom::Origin | ServedFrom::Stale | ServedFrom::Snapshot => {}
+        ServedFrom::Holding | ServedFrom::Refused | ServedFrom::Error => return None,
     }
     let got = match status {
         StatusCode::OK => kind(headers)?,
@@ -122,40 +127,40 @@ mod tests {
     #[test]
     fn only_good_and_public_pages_and_documents_count() {
         let html = ("content-type", "text/html; charset=utf-8");
-        for (answer, status, lines, expected) in [
-            (Answer::Origin, 200, vec![html], Some(Got::Page)),
-            (Answer::Cache, 200, vec![("content-type", "TEXT/HTML")], Some(Got::Page)),
-            (Answer::Stale, 200, vec![("content-type", "application/xhtml+xml")], Some(Got::Page)),
-            (Answer::Snapshot, 200, vec![html, ("cache-control", "no-cache")], Some(Got::Page)),
-            (Answer::Origin, 304, vec![], Some(Got::Unchanged)),
-            (Answer::Origin, 304, vec![("cache-control", "private")], None),
-            (Answer::Origin, 200, vec![("content-type", "application/pdf")], Some(Got::Document)),
+        for (served_from, status, lines, expected) in [
+            (ServedFrom::Origin, 200, vec![html], Some(Got::Page)),
+            (ServedFrom::Cache, 200, vec![("content-type", "TEXT/HTML")], Some(Got::Page)),
+            (ServedFrom::Stale, 200, vec![("content-type", "application/xhtml+xml")], Some(Got::Page)),
+            (ServedFrom::Snapshot, 200, vec![html, ("cache-control", "no-cache")], Some(Got::Page)),
+            (ServedFrom::Origin, 304, vec![], Some(Got::Unchanged)),
+            (ServedFrom::Origin, 304, vec![("cache-control", "private")], None),
+            (ServedFrom::Origin, 200, vec![("content-type", "application/pdf")], Some(Got::Document)),
             (
-                Answer::Origin,
+                ServedFrom::Origin,
                 200,
                 vec![("content-type", "application/vnd.oasis.opendocument.text")],
                 Some(Got::Document),
             ),
-            (Answer::Origin, 200, vec![("content-type", "text/css")], Some(Got::Requisite)),
-            (Answer::Origin, 200, vec![("content-type", "image/png")], Some(Got::Requisite)),
-            (Answer::Origin, 200, vec![("content-type", "application/json")], Some(Got::Data)),
-            (Answer::Origin, 200, vec![("content-type", "")], None),
-            (Answer::Origin, 200, vec![], None),
-            (Answer::Origin, 404, vec![html], None),
-            (Answer::Origin, 206, vec![html], None),
-            (Answer::Origin, 301, vec![html], None),
-            (Answer::Holding, 200, vec![html], None),
-            (Answer::Error, 200, vec![html], None),
-            (Answer::Origin, 200, vec![html, ("cache-control", "private, max-age=0")], None),
-            (Answer::Origin, 200, vec![html, ("cache-control", "No-Store")], None),
-            (Answer::Origin, 200, vec![html, ("set-cookie", "PHPSESSID=1")], Some(Got::Page)),
-            (Answer::Origin, 200, vec![html, ("set-cookie", "wordpress_logged_in_x=1")], None),
+            (ServedFrom::Origin, 200, vec![("content-type", "text/css")], Some(Got::Requisite)),
+            (ServedFrom::Origin, 200, vec![("content-type", "image/png")], Some(Got::Requisite)),
+            (ServedFrom::Origin, 200, vec![("content-type", "application/json")], Some(Got::Data)),
+            (ServedFrom::Origin, 200, vec![("content-type", "")], None),
+            (ServedFrom::Origin, 200, vec![], None),
+            (ServedFrom::Origin, 404, vec![html], None),
+            (ServedFrom::Origin, 206, vec![html], None),
+            (ServedFrom::Origin, 301, vec![html], None),
+            (ServedFrom::Holding, 200, vec![html], None),
+            (ServedFrom::Error, 200, vec![html], None),
+            (ServedFrom::Origin, 200, vec![html, ("cache-control", "private, max-age=0")], None),
+            (ServedFrom::Origin, 200, vec![html, ("cache-control", "No-Store")], None),
+            (ServedFrom::Origin, 200, vec![html, ("set-cookie", "PHPSESSID=1")], Some(Got::Page)),
+            (ServedFrom::Origin, 200, vec![html, ("set-cookie", "wordpress_logged_in_x=1")], None),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(
-                got(answer, status, &headers(&lines), MirrorPrivate::Never),
+                got(served_from, status, &headers(&lines), MirrorPrivate::Never),
                 expected,
-                "{answer:?} {status} {lines:?}"
+                "{served_from:?} {status} {lines:?}"
             );
         }
     }

@@ -109,7 +109,7 @@ impl Vouch {
 
     /// What speaks for an entry.
     pub(super) fn standing(&self, site: &Site, entry: &Entry) -> Standing {
-        let is_confirmed = !self.is_doubted() && entry.sight().is_confirmed(site.watch.proven());
+        let is_confirmed = !self.is_doubted() && entry.sight().is_confirmed(site.page_health.proven());
         if is_confirmed { Standing::Confirmed } else { Standing::Unconfirmed }
     }
 }

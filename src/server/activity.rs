@@ -69,7 +69,7 @@ const CANCELS_FORGIVEN: u64 = 100;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Life {
+pub(crate) struct Activity {
     read: AtomicU64,
     written: AtomicU64,
     calls: AtomicU64,
@@ -116,7 +116,7 @@ pub(super) struct Pulse {
     pub(super) closing: bool,
 }
 
-impl Life {
+impl Activity {
     pub(super) fn pulse(&self) -> Pulse {
         let flags = self.flags.load(Ordering::Acquire);
         // `ended` is read before `calls`, so that a call that ends in between never makes ended > calls.

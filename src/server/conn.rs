@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::activity::Life;
+use super::activity::Activity;
 use super::interim::Interim;
 use crate::clock::Now;
 use crate::http::Body;
@@ -22,7 +22,7 @@ pub struct Conn {
     pub tls: Option<TlsInfo>,
     /// When it was accepted.
     pub opened: Now,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
 }
 
 /// What a TLS handshake settled.
@@ -51,24 +51,24 @@ pub trait Service: Clone + Send + Sync + 'static {
 impl Conn {
     /// A connection between two addresses that no server accepted: for calling a [`Service`] directly.
     pub fn new(peer: SocketAddr, local: SocketAddr, tls: Option<TlsInfo>, opened: Now) -> Conn {
-        Conn { peer, local, unix: false, tls, opened, life: Arc::new(Life::default()) }
+        Conn { peer, local, unix: false, tls, opened, activity: Arc::new(Activity::default()) }
     }
 
     pub(super) fn accepted(
         addresses: Option<(SocketAddr, SocketAddr)>,
         tls: Option<TlsInfo>,
         opened: Now,
-        life: Arc<Life>,
+        activity: Arc<Activity>,
     ) -> Conn {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let (peer, local) = addresses.unwrap_or((nowhere, nowhere));
-        Conn { peer, local, unix: addresses.is_none(), tls, opened, life }
+        Conn { peer, local, unix: addresses.is_none(), tls, opened, activity }
     }
 
     /// A way to send 1xx answers ahead of the answer to the call that runs now. To be asked in the call's own task.
     ///
     /// `None` where they cannot go out: HTTP/1.0 knows none.
     pub fn interim(&self) -> Option<Interim> {
-        Interim::of(&self.life)
+        Interim::of(&self.activity)
     }
 }

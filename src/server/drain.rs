@@ -32,28 +32,28 @@ impl Server {
     /// `grace`, and cuts what is left.
     pub async fn drain(self, grace: Duration) -> Drained {
         drop(std::mem::take(&mut *self.accepting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)));
-        self.shared.roll.close();
+        self.shared.registry.close();
         let outcome = match tokio::time::timeout(grace, self.finish()).await {
             Ok(upgraded) => Drained::Finished { upgraded },
-            Err(_) => Drained::Aborted { connections: self.shared.roll.kill_all(End::Drained) },
+            Err(_) => Drained::Aborted { connections: self.shared.registry.kill_all(End::Drained) },
         };
         let _ = tokio::time::timeout(SETTLE, self.empty()).await;
         outcome
     }
 
     async fn finish(&self) -> usize {
-        let roll = &self.shared.roll;
+        let registry = &self.shared.registry;
         let unused = async {
             tokio::time::sleep(UNUSED).await;
-            roll.kill_unused(End::Drained);
+            registry.kill_unused(End::Drained);
             std::future::pending::<()>().await;
         };
         let mut upgraded = 0;
         let others = async {
-            while roll.len() > 0 {
-                upgraded += roll.kill_upgraded_when_alone(End::Drained);
+            while registry.len() > 0 {
+                upgraded += registry.kill_upgraded_when_alone(End::Drained);
                 // not only when one leaves: the last other one may have become a WebSocket
-                let _ = tokio::time::timeout(LOOK, roll.left()).await;
+                let _ = tokio::time::timeout(LOOK, registry.left()).await;
             }
         };
         tokio::select! {
@@ -64,8 +64,8 @@ impl Server {
     }
 
     async fn empty(&self) {
-        while self.shared.roll.len() > 0 {
-            self.shared.roll.left().await;
+        while self.shared.registry.len() > 0 {
+            self.shared.registry.left().await;
         }
     }
 }

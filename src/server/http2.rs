@@ -18,7 +18,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::conn::Service;
 use super::io::Watched;
-use super::limits::Terms;
+use super::limits::Limits;
 use super::serve::{self, Session};
 use super::stream::{Flow, OWN, Piece};
 use crate::clock;
@@ -39,14 +39,14 @@ const AT_ONCE: usize = 16 << 10;
 pub(super) async fn serve<S: Service>(
     io: Watched,
     session: Arc<Session<S>>,
-    terms: &Terms,
+    limits: &Limits,
 ) -> Result<(), h2::Error> {
-    let life = Arc::clone(&session.life);
+    let activity = Arc::clone(&session.activity);
     // No pings: a peer that is gone is found by TCP, and one that only answers pings is not worth its seat. What h2
     // bounds by itself (resets, frames without content) stays as it is there.
     let handshake = Builder::new()
         .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(terms.header_size).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.header_size).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
@@ -54,7 +54,7 @@ pub(super) async fn serve<S: Service>(
     let mut connection = handshake.await?;
     let mut told = false;
     poll_fn(|cx| {
-        if !told && life.is_dismissed() {
+        if !told && activity.is_dismissed() {
             told = true;
             connection.graceful_shutdown();
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::activity::Life;
+use super::activity::Activity;
 use super::stream::Flow;
 
 /// Bytes of interim answers that may wait; more are left out, which costs nobody anything (RFC 9110 section 15.2).
@@ -20,16 +20,16 @@ pub struct Interim(Way);
 
 #[derive(Clone, Debug)]
 enum Way {
-    Http1 { life: Arc<Life>, call: u64 },
+    Http1 { activity: Arc<Activity>, call: u64 },
     Http2(Arc<Flow>),
 }
 
 impl Interim {
-    pub(super) fn of(life: &Arc<Life>) -> Option<Interim> {
+    pub(super) fn of(activity: &Arc<Activity>) -> Option<Interim> {
         if let Some(stream) = Flow::own() {
             return Some(Interim(Way::Http2(stream)));
         }
-        life.hold_interim().map(|call| Interim(Way::Http1 { life: Arc::clone(life), call }))
+        activity.hold_interim().map(|call| Interim(Way::Http1 { activity: Arc::clone(activity), call }))
     }
 
     /// Sends one. Only 102 to 199 may pass: 100 is the server's own business, and 101 is an answer, not an interim one.
@@ -38,7 +38,7 @@ impl Interim {
             return;
         }
         match &self.0 {
-            Way::Http1 { life, call } => life.queue_interim(*call, &http1(status, headers), ROOM),
+            Way::Http1 { activity, call } => activity.queue_interim(*call, &http1(status, headers), ROOM),
             Way::Http2(stream) => stream.queue_interim(status, headers, ROOM),
         }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-use super::activity::{End, Life};
+use super::activity::{Activity, End};
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -51,7 +51,7 @@ impl AsRawFd for Stream {
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: Stream,
-    life: Arc<Life>,
+    activity: Arc<Activity>,
     /// What was read ahead, and how much of it has been handed on.
     first: [u8; PREFACE.len()],
     first_len: u8,
@@ -63,10 +63,10 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(stream: Stream, life: Arc<Life>) -> Watched {
+    pub(super) fn new(stream: Stream, activity: Arc<Activity>) -> Watched {
         Watched {
             stream,
-            life,
+            activity,
             first: [0; PREFACE.len()],
             first_len: 0,
             first_at: 0,
@@ -82,7 +82,7 @@ impl Watched {
             let len = usize::from(self.first_len);
             let room = &mut self.first[len..];
             let count = with_stream!(&mut self.stream, stream => stream.read(room).await)?;
-            self.life.add_read(count);
+            self.activity.add_read(count);
             let all = len + count;
             self.first_len = all as u8;
             if count == 0 || self.first[..all] != PREFACE[..all] {
@@ -108,7 +108,7 @@ impl Watched {
 
     /// The connection has to end: says so to a client whose request came too slowly, as far as that goes at once.
     fn refuse(&mut self, cx: &mut Context<'_>, reason: End) -> io::Error {
-        if reason == End::SlowHead && self.life.is_in_head() && self.ahead.is_empty() {
+        if reason == End::SlowHead && self.activity.is_in_head() && self.ahead.is_empty() {
             with_stream!(&mut self.stream, stream => {
                 let _ = Pin::new(&mut *stream).poll_write(cx, REQUEST_TIMEOUT);
                 let _ = Pin::new(&mut *stream).poll_flush(cx);
@@ -134,19 +134,19 @@ impl Watched {
     }
 
     /// After an upgrade the reading and writing tasks are not the connection's own, and have to be woken apart.
-    fn ended_while_upgraded(&self, register: impl FnOnce(&Life)) -> Option<End> {
-        if !self.life.is_upgraded() {
+    fn ended_while_upgraded(&self, register: impl FnOnce(&Activity)) -> Option<End> {
+        if !self.activity.is_upgraded() {
             return None;
         }
-        register(&self.life);
-        self.life.end()
+        register(&self.activity);
+        self.activity.end()
     }
 }
 
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(reason) = this.life.end() {
+        if let Some(reason) = this.activity.end() {
             return Poll::Ready(Err(this.refuse(cx, reason)));
         }
         let handed = if this.first_at < this.first_len { this.take_first(buf) } else { 0 };
@@ -156,13 +156,13 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         match with_stream!(&mut this.stream, stream => Pin::new(stream).poll_read(cx, buf)) {
             Poll::Ready(Ok(())) => {
-                this.life.add_read(buf.filled().len() - before);
+                this.activity.add_read(buf.filled().len() - before);
                 Poll::Ready(Ok(()))
             }
             // what was read ahead goes out first; the error will be met again
             Poll::Ready(Err(_)) | Poll::Pending if handed > 0 => Poll::Ready(Ok(())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match this.ended_while_upgraded(|life| life.await_read(cx.waker())) {
+            Poll::Pending => match this.ended_while_upgraded(|activity| activity.await_read(cx.waker())) {
                 Some(reason) => Poll::Ready(Err(this.refuse(cx, reason))),
                 None => Poll::Pending,
             },
@@ -178,14 +178,14 @@ impl Watched {
         outcome: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let taken = if let Poll::Ready(Ok(count)) = outcome { count } else { 0 };
-        self.life.set_unsent(offered.saturating_sub(taken));
+        self.activity.set_unsent(offered.saturating_sub(taken));
         match outcome {
             Poll::Ready(Ok(count)) => {
-                self.life.add_written(count);
+                self.activity.add_written(count);
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => match self.ended_while_upgraded(|life| life.await_write(cx.waker())) {
+            Poll::Pending => match self.ended_while_upgraded(|activity| activity.await_write(cx.waker())) {
                 Some(reason) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, reason.code()))),
                 None => Poll::Pending,
             },
@@ -224,15 +224,15 @@ impl AsyncWrite for Watched {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // hyper comes here only when its own buffer is empty: the place between two messages
-        if this.life.has_interim() {
-            this.ahead.extend_from_slice(&this.life.take_interim());
+        if this.activity.has_interim() {
+            this.ahead.extend_from_slice(&this.activity.take_interim());
         }
         if !this.ahead.is_empty() {
             ready!(this.poll_ahead(cx))?;
         }
         let flushed = with_stream!(&mut this.stream, stream => Pin::new(stream).poll_flush(cx));
         // TLS has a buffer of its own
-        this.life.set_unsent(usize::from(flushed.is_pending()));
+        this.activity.set_unsent(usize::from(flushed.is_pending()));
         flushed
     }
 
@@ -241,9 +241,9 @@ impl AsyncWrite for Watched {
         if !this.shut {
             ready!(with_stream!(&mut this.stream, stream => Pin::new(stream).poll_shutdown(cx)))?;
             this.shut = true;
-            this.life.begin_closing();
+            this.activity.begin_closing();
         }
-        if this.life.is_upgraded() || this.life.is_hurried() {
+        if this.activity.is_upgraded() || this.activity.is_hurried() {
             return Poll::Ready(Ok(()));
         }
         // Closing while the client still sends would reset the connection, and the client could lose the answer that
@@ -262,6 +262,6 @@ impl AsyncWrite for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.life.gone();
+        self.activity.gone();
     }
 }

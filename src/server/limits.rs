@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::ready::{Config, Limits};
+use crate::config::ready::{self, Config};
 use crate::descriptors::Use;
 
 /// Connections that the admin server takes at once: a dashboard in every browser of an agency, and its scripts.
@@ -13,7 +13,7 @@ const ADMIN_CONNECTIONS: usize = 256;
 
 /// A server's limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct Limits {
     /// Connections at once.
     pub connections: usize,
     /// Connections of one client at once; a client is an IPv4 address or an IPv6 /64.
@@ -32,11 +32,11 @@ pub struct Terms {
     pub exempt: Vec<IpNet>,
 }
 
-impl Terms {
-    /// The terms for visitors.
-    pub fn visitors(config: &Config) -> Terms {
+impl Limits {
+    /// The limits for visitors.
+    pub fn visitors(config: &Config) -> Limits {
         let limits = &config.limits;
-        Terms {
+        Limits {
             connections: limits.connections,
             connections_per_client: limits.connections_per_client,
             header_size: limits.header_size,
@@ -48,9 +48,9 @@ impl Terms {
         }
     }
 
-    /// The terms for the admin API: seats of its own, the same sizes and times.
-    pub fn admin(limits: &Limits) -> Terms {
-        Terms {
+    /// The limits for the admin API: seats of its own, the same sizes and times.
+    pub fn admin(limits: &ready::Limits) -> Limits {
+        Limits {
             connections: ADMIN_CONNECTIONS,
             connections_per_client: ADMIN_CONNECTIONS,
             header_size: limits.header_size,

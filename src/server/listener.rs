@@ -234,7 +234,7 @@ pub(super) async fn accept<S: Service>(
         };
         wait = BACK_OFF.0;
         shared.counters.accepted.add();
-        if !descriptors::may_keep(&stream, shared.terms.load().descriptors) {
+        if !descriptors::may_keep(&stream, shared.limits.load().descriptors) {
             // those who do nothing with theirs hold some that nobody would miss
             shared.counters.refused_full.add();
             make_room(&shared);
@@ -243,8 +243,8 @@ pub(super) async fn accept<S: Service>(
         match seat(&shared, peer.map(|peer| peer.ip())).await {
             Ok(seat) => {
                 let now = clock::now();
-                let (life, line) = shared.roll.enter(now.mono);
-                let arrival = serve::Arrival { stream, peer, seat, line, life, now };
+                let (activity, registration) = shared.registry.enter(now.mono);
+                let arrival = serve::Arrival { stream, peer, seat, registration, activity, now };
                 tasks::detached(serve::connection(
                     arrival,
                     tls.clone(),
@@ -276,7 +276,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 /// A seat for a newcomer: if all are taken, one of those whose holders do nothing with it.
 async fn seat(shared: &Shared, address: Option<IpAddr>) -> Result<Seat, Refusal> {
-    let take = || shared.seats.take(address, &shared.terms.load());
+    let take = || shared.seats.take(address, &shared.limits.load());
     match take() {
         Err(Refusal::Full) => {}
         outcome => return outcome,
@@ -296,9 +296,9 @@ async fn seat(shared: &Shared, address: Option<IpAddr>) -> Result<Seat, Refusal>
     tokio::time::timeout(SEAT_WAIT, wait).await.unwrap_or(Err(Refusal::Full))
 }
 
-/// Asks a part of the idle connections to go: several, so that a rush does not walk the roll for each newcomer.
+/// Asks a part of the idle connections to go: several, so that a rush does not walk the registry for each newcomer.
 fn make_room(shared: &Shared) -> usize {
-    shared.roll.make_room((shared.terms.load().connections / 32).max(1), clock::instant())
+    shared.registry.make_room((shared.limits.load().connections / 32).max(1), clock::instant())
 }
 
 /// Says why before closing, if that costs next to nothing. Over TLS a handshake would be needed for that: no.

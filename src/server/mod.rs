@@ -1,11 +1,11 @@
 //! Sockets: accepting, seats, TLS, HTTP/1.1 and HTTP/2, time limits, drain. What is asked goes to a [`Service`].
 //!
 //! A [`Server`] is one set of seats with any number of listeners: the application has one for visitors and one for
-//! the admin API, so that a flood of visitors never keeps the operator out. Limits live in [`Terms`], which a reload
+//! the admin API, so that a flood of visitors never keeps the operator out. Limits live in [`Limits`], which a reload
 //! replaces without touching a socket.
 //!
 //! There is no timer for each connection. The io wrapper and the calls keep plain counters in a `Life`; one reaper
-//! for each server walks the roll of open connections a few times in the shortest limit, compares what moved, and
+//! for each server walks the registry of open connections a few times in the shortest limit, compares what moved, and
 //! wakes only the connections that have to end. So a request costs no clock reading and no timer.
 
 mod activity;
@@ -37,7 +37,7 @@ pub use conn::{Conn, Service, TlsInfo};
 pub use counters::Counters;
 pub use drain::Drained;
 pub use interim::Interim;
-pub use limits::Terms;
+pub use limits::Limits;
 pub use listener::{BindError, Listener, bind_tcp, bind_unix};
 use unread::Unread;
 
@@ -57,9 +57,9 @@ pub struct Server {
 /// What a server's tasks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    terms: ArcSwap<Terms>,
+    limits: ArcSwap<Limits>,
     seats: Arc<seats::Seats>,
-    roll: Arc<registry::Roll>,
+    registry: Arc<registry::Registry>,
     counters: Arc<Counters>,
     unread: Arc<Unread>,
     refusing: Arc<Semaphore>,
@@ -67,14 +67,14 @@ pub(crate) struct Shared {
 
 impl Server {
     /// A server without listeners. Needs a running tokio runtime.
-    pub fn new(terms: Terms) -> Server {
+    pub fn new(limits: Limits) -> Server {
         let counters = Arc::new(Counters::default());
         let unread = Arc::new(Unread::default());
-        unread.set_most(terms.unread);
+        unread.set_most(limits.unread);
         let shared = Arc::new(Shared {
-            terms: ArcSwap::from_pointee(terms),
+            limits: ArcSwap::from_pointee(limits),
             seats: Arc::new(seats::Seats::default()),
-            roll: Arc::new(registry::Roll::new(Arc::clone(&counters), Arc::clone(&unread))),
+            registry: Arc::new(registry::Registry::new(Arc::clone(&counters), Arc::clone(&unread))),
             counters,
             unread,
             refusing: Arc::new(Semaphore::new(REFUSALS_AT_ONCE)),
@@ -90,9 +90,9 @@ impl Server {
     }
 
     /// Replaces the limits. Numbers of seats and sizes hold for new connections, times for open ones too.
-    pub fn set_terms(&self, terms: Terms) {
-        self.shared.unread.set_most(terms.unread);
-        self.shared.terms.store(Arc::new(terms));
+    pub fn set_limits(&self, limits: Limits) {
+        self.shared.unread.set_most(limits.unread);
+        self.shared.limits.store(Arc::new(limits));
     }
 
     /// What happened on the sockets.
@@ -107,14 +107,14 @@ impl Server {
 
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.shared.roll.len()
+        self.shared.registry.len()
     }
 }
 
 impl Drop for Server {
     /// Without the reaper nothing would end what is open, so all of it ends here.
     fn drop(&mut self) {
-        self.shared.roll.close();
-        self.shared.roll.kill_all(End::Drained);
+        self.shared.registry.close();
+        self.shared.registry.kill_all(End::Drained);
     }
 }

@@ -1,4 +1,4 @@
-//! The roll of open connections, and the reaper that walks it.
+//! The registry of open connections, and the reaper that walks it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Shared;
-use super::activity::{End, Life};
+use super::activity::{Activity, End};
 use super::counters::Counters;
-use super::limits::Terms;
-use super::timeouts::{Judgement, Watch};
+use super::limits::Limits;
+use super::timeouts::{Judgement, Timeouts};
 use super::unread::Unread;
 use crate::http::pace::READING;
 
@@ -20,18 +20,18 @@ const SHARDS: usize = 16;
 /// Who has just come may still be in the TLS handshake, or its first byte on the way.
 const NEWCOMER: Duration = Duration::from_secs(1);
 
-/// How long to wait before looking again when nobody could make room: in a flood every newcomer would walk the roll.
+/// How long to wait before looking again when nobody could make room: in a flood every newcomer would walk the registry.
 const CROWDED: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Row {
-    life: Arc<Life>,
-    watch: Watch,
+    activity: Arc<Activity>,
+    timeouts: Timeouts,
 }
 
 /// See the module. Sharded, so that a walk over many connections never holds an accept up for long.
 #[derive(Debug)]
-pub(super) struct Roll {
+pub(super) struct Registry {
     shards: [Mutex<HashMap<u64, Row>>; SHARDS],
     next: AtomicU64,
     open: AtomicUsize,
@@ -44,16 +44,16 @@ pub(super) struct Roll {
     unread: Arc<Unread>,
 }
 
-/// A connection's line on the roll; dropping it strikes it out.
+/// A connection's entry in the registry; dropping it takes it out.
 #[derive(Debug)]
-pub(super) struct Line {
-    roll: Arc<Roll>,
+pub(super) struct Registration {
+    registry: Arc<Registry>,
     number: u64,
 }
 
-impl Roll {
-    pub(super) fn new(counters: Arc<Counters>, unread: Arc<Unread>) -> Roll {
-        Roll {
+impl Registry {
+    pub(super) fn new(counters: Arc<Counters>, unread: Arc<Unread>) -> Registry {
+        Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
             next: AtomicU64::new(0),
             open: AtomicUsize::new(0),
@@ -65,18 +65,18 @@ impl Roll {
         }
     }
 
-    /// Puts a connection on the roll.
-    pub(super) fn enter(self: &Arc<Self>, now: Instant) -> (Arc<Life>, Line) {
-        let life = Arc::new(Life::default());
+    /// Puts a connection into the registry.
+    pub(super) fn enter(self: &Arc<Self>, now: Instant) -> (Arc<Activity>, Registration) {
+        let activity = Arc::new(Activity::default());
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::AcqRel);
-        let row = Row { life: Arc::clone(&life), watch: Watch::new(now) };
+        let row = Row { activity: Arc::clone(&activity), timeouts: Timeouts::new(now) };
         self.with_shard(number, |rows| rows.insert(number, row));
         // after the insertion: either the walk of `close` saw the row, or this sees that it is closed
         if self.closed.load(Ordering::SeqCst) {
-            life.dismiss();
+            activity.dismiss();
         }
-        (life, Line { roll: Arc::clone(self), number })
+        (activity, Registration { registry: Arc::clone(self), number })
     }
 
     fn with_shard<T>(&self, number: u64, with: impl FnOnce(&mut HashMap<u64, Row>) -> T) -> T {
@@ -100,29 +100,29 @@ impl Roll {
     }
 
     /// Looks at every connection once, and ends those whose time is over.
-    pub(super) fn sweep(&self, terms: &Terms, now: Instant) {
-        let judged = self.walk(|row| match row.watch.judge(row.life.pulse(), terms, now) {
+    pub(super) fn sweep(&self, limits: &Limits, now: Instant) {
+        let judged = self.walk(|row| match row.timeouts.judge(row.activity.pulse(), limits, now) {
             Judgement::Leave => None,
             judgement @ (Judgement::Dismiss(_) | Judgement::Kill(_)) => {
-                Some((Arc::clone(&row.life), judgement))
+                Some((Arc::clone(&row.activity), judgement))
             }
         });
         self.relieve(now);
-        let still = READING.min(terms.idle_timeout);
-        for life in self.walk(|row| (!row.life.pulse().http1).then(|| Arc::clone(&row.life))) {
-            for _ in 0..life.cut_streams(still, now) {
+        let still = READING.min(limits.idle_timeout);
+        for activity in self.walk(|row| (!row.activity.pulse().http1).then(|| Arc::clone(&row.activity))) {
+            for _ in 0..activity.cut_streams(still, now) {
                 self.counters.count_end(End::SlowReader);
             }
         }
-        for (life, judgement) in judged {
+        for (activity, judgement) in judged {
             match judgement {
                 Judgement::Leave => {}
                 Judgement::Dismiss(reason) => {
                     self.counters.count_end(reason);
-                    life.dismiss();
+                    activity.dismiss();
                 }
                 Judgement::Kill(reason) => {
-                    self.kill(&life, reason);
+                    self.kill(&activity, reason);
                 }
             }
         }
@@ -134,19 +134,21 @@ impl Roll {
         if excess == 0 {
             return;
         }
-        let rows = self.walk(|row| Some((Arc::clone(&row.life), row.life.still(now))));
+        let rows = self.walk(|row| Some((Arc::clone(&row.activity), row.activity.still(now))));
         let mut still: Vec<_> = rows
             .into_iter()
-            .flat_map(|(life, flows)| flows.into_iter().map(move |(since, flow)| (since, life.clone(), flow)))
+            .flat_map(|(activity, flows)| {
+                flows.into_iter().map(move |(since, flow)| (since, activity.clone(), flow))
+            })
             .collect();
         still.sort_by_key(|&(since, ..)| since);
-        for (_, life, flow) in still {
+        for (_, activity, flow) in still {
             if excess == 0 {
                 return;
             }
             excess = excess.saturating_sub(flow.counted());
-            if life.pulse().http1 {
-                self.kill(&life, End::Unread);
+            if activity.pulse().http1 {
+                self.kill(&activity, End::Unread);
             } else if flow.end() {
                 self.counters.count_end(End::Unread);
             }
@@ -154,8 +156,8 @@ impl Roll {
     }
 
     /// Ends one connection now; says whether nobody had done so before.
-    pub(super) fn kill(&self, life: &Life, reason: End) -> bool {
-        let first = life.kill(reason);
+    pub(super) fn kill(&self, activity: &Activity, reason: End) -> bool {
+        let first = activity.kill(reason);
         if first {
             self.counters.count_end(reason);
         }
@@ -169,22 +171,22 @@ impl Roll {
             return 0;
         }
         let mut idle = self.walk(|row| {
-            let pulse = row.life.pulse();
+            let pulse = row.activity.pulse();
             let waiting = pulse.calls == pulse.ended && !pulse.upgraded && !pulse.closing;
             let in_head = (pulse.http1 || pulse.calls == 0) && pulse.read > pulse.read_at_end;
-            let new = pulse.calls == 0 && now.duration_since(row.watch.moved()) < NEWCOMER;
-            (waiting && !in_head && !new).then(|| (row.watch.moved(), pulse, Arc::clone(&row.life)))
+            let new = pulse.calls == 0 && now.duration_since(row.timeouts.moved()) < NEWCOMER;
+            (waiting && !in_head && !new).then(|| (row.timeouts.moved(), pulse, Arc::clone(&row.activity)))
         });
         idle.sort_by_key(|&(moved, ..)| moved);
         idle.truncate(count);
         *crowded = idle.is_empty().then_some(now);
         drop(crowded);
-        for (_, pulse, life) in &idle {
+        for (_, pulse, activity) in &idle {
             if pulse.calls == 0 || pulse.dismissed {
-                self.kill(life, End::Displaced);
+                self.kill(activity, End::Displaced);
             } else {
                 self.counters.count_end(End::Displaced);
-                life.displace();
+                activity.displace();
             }
         }
         idle.len()
@@ -193,8 +195,8 @@ impl Roll {
     /// Asks all connections to finish, those too that come from now on.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        for life in self.walk(|row| Some(Arc::clone(&row.life))) {
-            life.dismiss();
+        for activity in self.walk(|row| Some(Arc::clone(&row.activity))) {
+            activity.dismiss();
         }
     }
 
@@ -205,18 +207,18 @@ impl Roll {
 
     /// Ends the connections that have not made a request yet.
     pub(super) fn kill_unused(&self, reason: End) -> usize {
-        self.kill_where(reason, |life| !life.has_called())
+        self.kill_where(reason, |activity| !activity.has_called())
     }
 
     /// Ends the connections that were handed over (WebSockets), if there are no others.
     pub(super) fn kill_upgraded_when_alone(&self, reason: End) -> usize {
-        let alone = self.walk(|row| (!row.life.is_upgraded()).then_some(())).is_empty();
+        let alone = self.walk(|row| (!row.activity.is_upgraded()).then_some(())).is_empty();
         if alone { self.kill_all(reason) } else { 0 }
     }
 
-    fn kill_where(&self, reason: End, which: impl Fn(&Life) -> bool) -> usize {
-        let found = self.walk(|row| which(&row.life).then(|| Arc::clone(&row.life)));
-        found.iter().filter(|life| self.kill(life, reason)).count()
+    fn kill_where(&self, reason: End, which: impl Fn(&Activity) -> bool) -> usize {
+        let found = self.walk(|row| which(&row.activity).then(|| Arc::clone(&row.activity)));
+        found.iter().filter(|activity| self.kill(activity, reason)).count()
     }
 
     /// Completes when a connection has left since the last call.
@@ -225,19 +227,19 @@ impl Roll {
     }
 }
 
-impl Drop for Line {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.roll.with_shard(self.number, |rows| rows.remove(&self.number));
-        self.roll.open.fetch_sub(1, Ordering::AcqRel);
-        self.roll.left.notify_one();
+        self.registry.with_shard(self.number, |rows| rows.remove(&self.number));
+        self.registry.open.fetch_sub(1, Ordering::AcqRel);
+        self.registry.left.notify_one();
     }
 }
 
 /// Sweeps for as long as the server lives.
 pub(super) async fn reap(shared: Arc<Shared>) {
     loop {
-        let terms = shared.terms.load_full();
-        tokio::time::sleep(terms.tick()).await;
-        shared.roll.sweep(&shared.terms.load(), crate::clock::instant());
+        let limits = shared.limits.load_full();
+        tokio::time::sleep(limits.tick()).await;
+        shared.registry.sweep(&shared.limits.load(), crate::clock::instant());
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::limits::Terms;
+use super::limits::Limits;
 use crate::http::client::ClientKey;
 
 const SHARDS: usize = 16;
@@ -40,15 +40,15 @@ pub(super) struct Seat {
 
 impl Seats {
     /// Takes a seat. `address` is `None` for those without a limit of their own.
-    pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>, terms: &Terms) -> Result<Seat, Refusal> {
-        let client = address.filter(|&address| !terms.is_exempt(address.to_canonical())).map(ClientKey::of);
+    pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Result<Seat, Refusal> {
+        let client = address.filter(|&address| !limits.is_exempt(address.to_canonical())).map(ClientKey::of);
         // the client first: one that has too many must not make idle ones of others go for it
         if let Some(client) = client
-            && !self.count_client(client, terms.connections_per_client)
+            && !self.count_client(client, limits.connections_per_client)
         {
             return Err(Refusal::Client);
         }
-        if self.taken.fetch_add(1, Ordering::AcqRel) >= terms.connections {
+        if self.taken.fetch_add(1, Ordering::AcqRel) >= limits.connections {
             self.taken.fetch_sub(1, Ordering::AcqRel);
             client.into_iter().for_each(|client| self.discount_client(client));
             return Err(Refusal::Full);
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn terms(connections: usize, connections_per_client: usize) -> Terms {
-        Terms {
+    fn limits(connections: usize, connections_per_client: usize) -> Limits {
+        Limits {
             connections,
             connections_per_client,
             header_size: 0,
@@ -125,24 +125,24 @@ mod tests {
     #[test]
     fn a_seat_is_given_back_by_dropping_it() {
         let seats = Arc::new(Seats::default());
-        let first = seats.take(ip("192.0.2.1"), &terms(2, 2)).unwrap();
-        let _second = seats.take(ip("192.0.2.2"), &terms(2, 2)).unwrap();
-        assert_eq!(seats.take(ip("192.0.2.3"), &terms(2, 2)).unwrap_err(), Refusal::Full);
+        let first = seats.take(ip("192.0.2.1"), &limits(2, 2)).unwrap();
+        let _second = seats.take(ip("192.0.2.2"), &limits(2, 2)).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.3"), &limits(2, 2)).unwrap_err(), Refusal::Full);
         drop(first);
-        assert!(seats.take(ip("192.0.2.3"), &terms(2, 2)).is_ok());
+        assert!(seats.take(ip("192.0.2.3"), &limits(2, 2)).is_ok());
         assert_eq!(seats.taken(), 1);
     }
 
     #[test]
     fn one_client_cannot_take_all_of_them() {
         let seats = Arc::new(Seats::default());
-        let terms = terms(100, 2);
-        let _a = seats.take(ip("192.0.2.1"), &terms).unwrap();
-        let b = seats.take(ip("::ffff:192.0.2.1"), &terms).unwrap();
-        assert_eq!(seats.take(ip("192.0.2.1"), &terms).unwrap_err(), Refusal::Client);
-        let _other = seats.take(ip("192.0.2.2"), &terms).unwrap();
+        let limits = limits(100, 2);
+        let _a = seats.take(ip("192.0.2.1"), &limits).unwrap();
+        let b = seats.take(ip("::ffff:192.0.2.1"), &limits).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.1"), &limits).unwrap_err(), Refusal::Client);
+        let _other = seats.take(ip("192.0.2.2"), &limits).unwrap();
         drop(b);
-        let again = seats.take(ip("192.0.2.1"), &terms);
+        let again = seats.take(ip("192.0.2.1"), &limits);
         assert!(again.is_ok());
         assert_eq!(seats.taken(), 3, "a refusal keeps no seat");
     }
@@ -150,17 +150,17 @@ mod tests {
     #[test]
     fn a_whole_ipv6_network_is_one_client() {
         let seats = Arc::new(Seats::default());
-        let _a = seats.take(ip("2001:db8::1"), &terms(100, 1)).unwrap();
-        let same = seats.take(ip("2001:db8::ffff:2"), &terms(100, 1));
+        let _a = seats.take(ip("2001:db8::1"), &limits(100, 1)).unwrap();
+        let same = seats.take(ip("2001:db8::ffff:2"), &limits(100, 1));
         assert_eq!(same.unwrap_err(), Refusal::Client);
-        assert!(seats.take(ip("2001:db8:0:1::1"), &terms(100, 1)).is_ok());
+        assert!(seats.take(ip("2001:db8:0:1::1"), &limits(100, 1)).is_ok());
     }
 
     #[test]
     fn trusted_proxies_are_not_counted_as_one_client() {
         let seats = Arc::new(Seats::default());
-        let held: Vec<_> = (0..5).map(|_| seats.take(ip("10.1.2.3"), &terms(5, 1)).unwrap()).collect();
-        assert_eq!(seats.take(ip("10.1.2.3"), &terms(5, 1)).unwrap_err(), Refusal::Full);
+        let held: Vec<_> = (0..5).map(|_| seats.take(ip("10.1.2.3"), &limits(5, 1)).unwrap()).collect();
+        assert_eq!(seats.take(ip("10.1.2.3"), &limits(5, 1)).unwrap_err(), Refusal::Full);
         drop(held);
         assert_eq!(seats.taken(), 0);
     }
@@ -168,25 +168,25 @@ mod tests {
     #[test]
     fn a_client_with_too_many_is_told_so_even_when_all_are_taken() {
         let seats = Arc::new(Seats::default());
-        let _a = seats.take(ip("192.0.2.1"), &terms(1, 1)).unwrap();
-        assert_eq!(seats.take(ip("192.0.2.1"), &terms(1, 1)).unwrap_err(), Refusal::Client);
-        assert_eq!(seats.take(ip("192.0.2.2"), &terms(1, 1)).unwrap_err(), Refusal::Full);
+        let _a = seats.take(ip("192.0.2.1"), &limits(1, 1)).unwrap();
+        assert_eq!(seats.take(ip("192.0.2.1"), &limits(1, 1)).unwrap_err(), Refusal::Client);
+        assert_eq!(seats.take(ip("192.0.2.2"), &limits(1, 1)).unwrap_err(), Refusal::Full);
         assert_eq!(seats.clients.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>(), 1);
     }
 
     #[test]
     fn nothing_is_left_behind() {
         let seats = Arc::new(Seats::default());
-        drop(seats.take(ip("192.0.2.1"), &terms(1, 1)).unwrap());
-        assert_eq!(seats.take(ip("192.0.2.1"), &terms(1, 0)).unwrap_err(), Refusal::Client);
+        drop(seats.take(ip("192.0.2.1"), &limits(1, 1)).unwrap());
+        assert_eq!(seats.take(ip("192.0.2.1"), &limits(1, 0)).unwrap_err(), Refusal::Client);
         assert!(seats.clients.iter().all(|shard| shard.lock().unwrap().is_empty()));
     }
 
     #[test]
     fn a_reload_changes_the_limit_for_the_next() {
         let seats = Arc::new(Seats::default());
-        let _a = seats.take(None, &terms(1, 1)).unwrap();
-        assert_eq!(seats.take(None, &terms(1, 1)).unwrap_err(), Refusal::Full);
-        let _b = seats.take(None, &terms(2, 1)).unwrap();
+        let _a = seats.take(None, &limits(1, 1)).unwrap();
+        assert_eq!(seats.take(None, &limits(1, 1)).unwrap_err(), Refusal::Full);
+        let _b = seats.take(None, &limits(2, 1)).unwrap();
     }
 }

@@ -18,11 +18,11 @@ use hyper_util::rt::TokioIo;
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
-use super::activity::{End, Life};
+use super::activity::{Activity, End};
 use super::conn::{Conn, Service, TlsInfo};
 use super::io::{Stream, Watched};
-use super::limits::Terms;
-use super::registry::Line;
+use super::limits::Limits;
+use super::registry::Registration;
 use super::seats::Seat;
 use super::stream::{Flow, Piece};
 use crate::clock::Now;
@@ -38,25 +38,25 @@ pub(super) struct Arrival {
     /// `None` for a Unix socket.
     pub(super) peer: Option<SocketAddr>,
     pub(super) seat: Seat,
-    pub(super) line: Line,
-    pub(super) life: Arc<Life>,
+    pub(super) registration: Registration,
+    pub(super) activity: Arc<Activity>,
     pub(super) now: Now,
 }
 
-/// Serves a connection until it is over; the seat and the line on the roll are kept until the socket is closed.
+/// Serves a connection until it is over; the seat and the line on the registry are kept until the socket is closed.
 pub(super) async fn connection<S: Service>(
     arrival: Arrival,
     tls: Option<Arc<rustls::ServerConfig>>,
     service: S,
     shared: Arc<Shared>,
 ) {
-    let Arrival { stream, peer, seat, line, life, now } = arrival;
-    let held = (seat, line);
+    let Arrival { stream, peer, seat, registration, activity, now } = arrival;
+    let held = (seat, registration);
     {
-        let mut work = pin!(open(stream, peer, now, tls, service, &life, &shared));
+        let mut work = pin!(open(stream, peer, now, tls, service, &activity, &shared));
         poll_fn(|cx| {
-            life.attach(cx.waker());
-            if life.end().is_some() {
+            activity.attach(cx.waker());
+            if activity.end().is_some() {
                 // once more, so that the io can say why if it is in a position to
                 let _ = work.as_mut().poll(cx);
                 return Poll::Ready(());
@@ -65,10 +65,10 @@ pub(super) async fn connection<S: Service>(
         })
         .await;
     }
-    if life.is_upgraded() {
-        poll_fn(|_| if life.is_gone() { Poll::Ready(()) } else { Poll::Pending }).await;
+    if activity.is_upgraded() {
+        poll_fn(|_| if activity.is_gone() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
-    if let Some(reason) = life.end() {
+    if let Some(reason) = activity.end() {
         tracing::debug!(?peer, reason = reason.code(), "ended a connection");
     }
     drop(held);
@@ -80,7 +80,7 @@ async fn open<S: Service>(
     now: Now,
     tls: Option<Arc<rustls::ServerConfig>>,
     service: S,
-    life: &Arc<Life>,
+    activity: &Arc<Activity>,
     shared: &Arc<Shared>,
 ) {
     let addresses = match (&stream, peer) {
@@ -104,7 +104,7 @@ async fn open<S: Service>(
         },
         (stream, _) => (stream, None),
     };
-    let mut io = Watched::new(stream, Arc::clone(life));
+    let mut io = Watched::new(stream, Arc::clone(activity));
     let http2 = match &info {
         Some(info) => info.http2,
         None => match io.starts_with_preface().await {
@@ -112,17 +112,22 @@ async fn open<S: Service>(
             Err(_) => return,
         },
     };
-    let conn = Arc::new(Conn::accepted(addresses, info, now, Arc::clone(life)));
-    let session =
-        Arc::new(Session { service, conn, http2, life: Arc::clone(life), shared: Arc::clone(shared) });
-    let terms = shared.terms.load_full();
+    let conn = Arc::new(Conn::accepted(addresses, info, now, Arc::clone(activity)));
+    let session = Arc::new(Session {
+        service,
+        conn,
+        http2,
+        activity: Arc::clone(activity),
+        shared: Arc::clone(shared),
+    });
+    let limits = shared.limits.load_full();
     let outcome = if http2 {
         shared.counters.http2.add();
-        super::http2::serve(io, session, &terms).await.map_err(body::Error::from)
+        super::http2::serve(io, session, &limits).await.map_err(body::Error::from)
     } else {
         shared.counters.http1.add();
-        life.speaks_http1();
-        serve_http1(io, session, &terms).await.map_err(body::Error::from)
+        activity.speaks_http1();
+        serve_http1(io, session, &limits).await.map_err(body::Error::from)
     };
     if let Err(error) = outcome {
         tracing::debug!(?peer, %error, "connection ended with an error");
@@ -137,15 +142,19 @@ fn settled(tls: &rustls::ServerConnection) -> TlsInfo {
     }
 }
 
-async fn serve_http1<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &Terms) -> hyper::Result<()> {
-    let life = Arc::clone(&session.life);
+async fn serve_http1<S: Service>(
+    io: Watched,
+    session: Arc<Session<S>>,
+    limits: &Limits,
+) -> hyper::Result<()> {
+    let activity = Arc::clone(&session.activity);
     // No header timeout of hyper's: it holds between requests too, and costs an allocation and a timer for each.
     // No limit on the number of fields other than its own 100, which it keeps on the stack.
     let conn = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
-        .max_header_size(terms.header_size)
-        .max_buf_size(BUFFER.max(terms.header_size))
+        .max_header_size(limits.header_size)
+        .max_buf_size(BUFFER.max(limits.header_size))
         .serve_connection(
             TokioIo::new(io),
             hyper::service::service_fn(move |request| session.answer(request)),
@@ -155,7 +164,7 @@ async fn serve_http1<S: Service>(io: Watched, session: Arc<Session<S>>, terms: &
     let mut told = false;
     poll_fn(|cx| {
         // who has not asked yet may have a request on its way: it gets its answer, and then goes
-        if !told && life.is_dismissed() && life.has_called() {
+        if !told && activity.is_dismissed() && activity.has_called() {
             told = true;
             conn.as_mut().graceful_shutdown();
         }
@@ -169,7 +178,7 @@ pub(super) struct Session<S> {
     service: S,
     conn: Arc<Conn>,
     http2: bool,
-    pub(super) life: Arc<Life>,
+    pub(super) activity: Arc<Activity>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -178,7 +187,7 @@ impl<S: Service> Session<S> {
     fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<S> {
+    ) -> impl Future<Output = Result<Response<GuardedBody>, Infallible>> + Send + use<S> {
         let session = Arc::clone(self);
         async move {
             let request =
@@ -192,7 +201,7 @@ impl<S: Service> Session<S> {
             if is_followed {
                 call.follow(Arc::new(Flow::new(&session.shared.unread)));
             }
-            Ok(response.map(|body| Answer { body, call }))
+            Ok(response.map(|body| GuardedBody { body, call }))
         }
     }
 
@@ -200,7 +209,7 @@ impl<S: Service> Session<S> {
     pub(super) async fn carry_out(&self, request: Request<Body>) -> (Response<Body>, Call) {
         let interim = !self.http2 && request.version() == Version::HTTP_11;
         let mut call =
-            Call::begin(Arc::clone(&self.life), self.http2.then(|| Arc::clone(&self.shared)), interim);
+            Call::begin(Arc::clone(&self.activity), self.http2.then(|| Arc::clone(&self.shared)), interim);
         let work = async { self.service.call(request, &self.conn).await };
         let mut response = match AssertUnwindSafe(work).catch_unwind().await {
             Ok(response) => response,
@@ -210,13 +219,13 @@ impl<S: Service> Session<S> {
                 broken()
             }
         };
-        if self.life.has_interim() {
-            let_out(&self.life).await;
+        if self.activity.has_interim() {
+            let_out(&self.activity).await;
         }
         call.answered();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.life.upgrade();
-        } else if !self.http2 && self.life.is_dismissed() {
+            self.activity.upgrade();
+        } else if !self.http2 && self.activity.is_dismissed() {
             // this request came after the word to finish was given, when hyper was not yet told of it
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -229,11 +238,11 @@ const TURNS: u32 = 8;
 
 /// Lets interim answers that came together with the answer go out before it: hyper flushes on every turn, as long as the call
 /// has no answer yet. What does not go out in time is left out.
-async fn let_out(life: &Life) {
+async fn let_out(activity: &Activity) {
     let mut turns = 0;
     poll_fn(|cx| {
         turns += 1;
-        if turns > TURNS || !life.has_interim() {
+        if turns > TURNS || !activity.has_interim() {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
@@ -254,7 +263,7 @@ fn broken() -> Response<Body> {
 
 /// One request from its call to the end of its answer, wherever that is.
 pub(super) struct Call {
-    life: Arc<Life>,
+    activity: Arc<Activity>,
     /// Where a flood of cancelled requests is reported; only HTTP/2 can make one.
     flood: Option<Arc<Shared>>,
     /// How its answer is followed: over HTTP/2 from the beginning, its stream.
@@ -263,10 +272,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    fn begin(life: Arc<Life>, flood: Option<Arc<Shared>>, interim: bool) -> Call {
-        life.begin_call(interim);
+    fn begin(activity: Arc<Activity>, flood: Option<Arc<Shared>>, interim: bool) -> Call {
+        activity.begin_call(interim);
         let own = flood.is_some().then(Flow::own).flatten();
-        let mut call = Call { life, flood, flow: None, answered: false };
+        let mut call = Call { activity, flood, flow: None, answered: false };
         if let Some(own) = own {
             call.follow(own);
         }
@@ -274,26 +283,26 @@ impl Call {
     }
 
     fn follow(&mut self, flow: Arc<Flow>) {
-        self.life.enter_stream(&flow);
+        self.activity.enter_stream(&flow);
         self.flow = Some(flow);
     }
 
     fn answered(&mut self) {
         self.answered = true;
-        self.life.answer_call();
+        self.activity.answer_call();
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.life.end_call();
+        self.activity.end_call();
         if let Some(flow) = &self.flow {
-            self.life.leave_stream(flow);
+            self.activity.leave_stream(flow);
         }
         if let (false, Some(shared)) = (self.answered, &self.flood)
-            && self.life.cancel_call()
+            && self.activity.cancel_call()
         {
-            shared.roll.kill(&self.life, End::Cancelling);
+            shared.registry.kill(&self.activity, End::Cancelling);
         }
     }
 }
@@ -312,12 +321,12 @@ pub(super) fn poll_body(
 }
 
 /// An answer's body over HTTP/1, with the call that it belongs to.
-struct Answer {
+struct GuardedBody {
     body: Body,
     call: Call,
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for GuardedBody {
     type Data = Piece;
     type Error = body::Error;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::activity::{End, Pulse};
-use super::limits::Terms;
+use super::limits::Limits;
 use crate::http::pace::Pace;
 
 /// How long a closed connection waits for the client to close its side, so that the last answer is not lost to a
@@ -26,7 +26,7 @@ pub(super) enum Judgement {
 
 /// What was seen of a connection so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Watch {
+pub(super) struct Timeouts {
     opened: Instant,
     seen: Pulse,
     moved: Instant,
@@ -38,9 +38,9 @@ pub(super) struct Watch {
     written: u64,
 }
 
-impl Watch {
-    pub(super) fn new(now: Instant) -> Watch {
-        Watch {
+impl Timeouts {
+    pub(super) fn new(now: Instant) -> Timeouts {
+        Timeouts {
             opened: now,
             seen: Pulse::default(),
             moved: now,
@@ -58,21 +58,21 @@ impl Watch {
     }
 
     /// Judges a connection by what moved since it was last looked at.
-    pub(super) fn judge(&mut self, pulse: Pulse, terms: &Terms, now: Instant) -> Judgement {
+    pub(super) fn judge(&mut self, pulse: Pulse, limits: &Limits, now: Instant) -> Judgement {
         self.note(pulse, now);
         if let Some(since) = self.closing {
             let over = now.duration_since(since) >= LINGER;
             return if over { Judgement::Kill(End::Lingering) } else { Judgement::Leave };
         }
-        let still = now.duration_since(self.moved) >= terms.idle_timeout;
+        let still = now.duration_since(self.moved) >= limits.idle_timeout;
         if pulse.upgraded {
             return if still { Judgement::Kill(End::Idle) } else { Judgement::Leave };
         }
-        if self.is_slow_reader(pulse, terms, now) {
+        if self.is_slow_reader(pulse, limits, now) {
             return Judgement::Kill(End::SlowReader);
         }
         if pulse.calls == 0 {
-            return match now.duration_since(self.opened) >= terms.header_timeout {
+            return match now.duration_since(self.opened) >= limits.header_timeout {
                 true if pulse.read == 0 => Judgement::Kill(End::Unused),
                 true => Judgement::Kill(End::SlowHead),
                 false => Judgement::Leave,
@@ -81,7 +81,7 @@ impl Watch {
         if pulse.calls != pulse.ended {
             return if still { Judgement::Kill(End::Stalled) } else { Judgement::Leave };
         }
-        if self.head.is_some_and(|since| now.duration_since(since) >= terms.header_timeout) {
+        if self.head.is_some_and(|since| now.duration_since(since) >= limits.header_timeout) {
             return Judgement::Kill(End::SlowHead);
         }
         match self.dismissed {
@@ -93,13 +93,13 @@ impl Watch {
     }
 
     /// Whether bytes wait for a client who reads too slowly. Where none wait, it is the origin that is slow, or silent.
-    fn is_slow_reader(&mut self, pulse: Pulse, terms: &Terms, now: Instant) -> bool {
+    fn is_slow_reader(&mut self, pulse: Pulse, limits: &Limits, now: Instant) -> bool {
         let more = pulse.written - std::mem::replace(&mut self.written, pulse.written);
         if !pulse.unsent {
             self.reading = None;
             return false;
         }
-        let pace = self.reading.get_or_insert_with(|| Pace::reading(terms.idle_timeout, now));
+        let pace = self.reading.get_or_insert_with(|| Pace::reading(limits.idle_timeout, now));
         pace.note(more, now);
         now >= pace.deadline()
     }
@@ -127,8 +127,8 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn terms() -> Terms {
-        Terms {
+    fn limits() -> Limits {
+        Limits {
             connections: 1,
             connections_per_client: 1,
             header_size: 32 << 10,
@@ -143,10 +143,10 @@ mod tests {
     /// Feeds `pulses`, one a second, the last one for ever; says when the first judgement fell, and which.
     fn run(pulses: &[Pulse]) -> (u64, Judgement) {
         let start = crate::clock::instant();
-        let mut watch = Watch::new(start);
+        let mut timeouts = Timeouts::new(start);
         for second in 0..1000 {
             let pulse = pulses[(second as usize).min(pulses.len() - 1)];
-            match watch.judge(pulse, &terms(), start + Duration::from_secs(second)) {
+            match timeouts.judge(pulse, &limits(), start + Duration::from_secs(second)) {
                 Judgement::Leave => {}
                 judgement @ (Judgement::Dismiss(_) | Judgement::Kill(_)) => return (second, judgement),
             }
@@ -252,11 +252,11 @@ mod tests {
         let mut pulses = vec![DONE; 76];
         pulses.push(Pulse { dismissed: true, http1: false, ..DONE });
         let start = crate::clock::instant();
-        let mut watch = Watch::new(start);
+        let mut timeouts = Timeouts::new(start);
         let mut said = Vec::new();
         for second in 0..100 {
             let pulse = pulses[(second as usize).min(pulses.len() - 1)];
-            let judgement = watch.judge(pulse, &terms(), start + Duration::from_secs(second));
+            let judgement = timeouts.judge(pulse, &limits(), start + Duration::from_secs(second));
             if judgement != Judgement::Leave {
                 said.push((second, judgement));
             }

@@ -9,7 +9,7 @@ use http::HeaderValue;
 
 use super::look::Look;
 use crate::failure::Cause;
-use crate::fingerprint::Answer;
+use crate::fingerprint::ResponseView;
 
 /// What an origin's answer is taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Case<'a> {
     /// Whether the owner named it as a page that must always work.
     pub is_key_page: bool,
     /// The answer, as far as it has come. Its body is decoded.
-    pub answer: Answer<'a>,
+    pub answer: ResponseView<'a>,
     /// What the origin was asked for besides the page as it is.
     pub wishes: Wishes,
     /// The newest good copy of the page.

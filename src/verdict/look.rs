@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::charset;
 use crate::content::structure::Structure;
 use crate::content::text::Page;
-use crate::fingerprint::{Answer, Kind, wrong_page};
+use crate::fingerprint::{Kind, ResponseView, wrong_page};
 
 /// Of as much text of a page words are kept, in bytes.
 const READ: usize = 60_000;
@@ -41,7 +41,7 @@ impl Look {
         let (html, _) = charset::html(body, content_type);
         let field = content_type.and_then(|value| HeaderValue::from_str(value).ok());
         let headers: HeaderMap = field.into_iter().map(|value| (CONTENT_TYPE, value)).collect();
-        let kind = wrong_page(&Answer { status: 200, headers: &headers, body, whole: true });
+        let kind = wrong_page(&ResponseView { status: 200, headers: &headers, body, whole: true });
         Look { kind: kind.map(|wrong| wrong.kind), ..Look::of(&html, &Structure::read(&html)) }
     }
 

@@ -12,7 +12,7 @@ mod rules;
 mod uniform;
 
 pub use crate::fingerprint::{
-    Answer, Fingerprints, FingerprintsError, Kind, LOOKED_AT, READ, WrongPage, prepare, wrong_page,
+    Fingerprints, FingerprintsError, Kind, LOOKED_AT, READ, ResponseView, WrongPage, prepare, wrong_page,
 };
 pub use case::{Asked, Case, Finding, Known, Shape, Verdict, Wanted, Wishes};
 pub use character::{Character, Learning, Lesson, Missing};

@@ -18,7 +18,7 @@ const LATER: u32 = 60;
 
 /// Somebody asking for something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct Sighting {
     /// Hash of the path; zero: none.
     pub(super) path: u64,
     /// Hash of the visitor's address.
@@ -27,7 +27,7 @@ pub(super) struct Sight {
     pub(super) minute: u32,
 }
 
-impl Sight {
+impl Sighting {
     /// Its day's number.
     pub(super) fn day(&self) -> u32 {
         day(self.minute)
@@ -53,7 +53,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(sight: Sight) -> Waiting {
+    fn of(sight: Sighting) -> Waiting {
         let mut visitors = [0; CROWD - 1];
         visitors[0] = sight.visitor;
         Waiting { path: sight.path, visitors, count: 1, since: sight.minute, day: sight.day(), visits: 1 }
@@ -62,11 +62,11 @@ impl Waiting {
 
 /// The paths that wait. Most sites of many have no news: the places are made when the first path comes.
 #[derive(Debug, Default)]
-pub(super) struct Door(Box<[Waiting]>);
+pub(super) struct Doorkeeper(Box<[Waiting]>);
 
-impl Door {
+impl Doorkeeper {
     /// Lets the path in, and says how often it was asked for before on the same day; or has it wait.
-    pub(super) fn opens(&mut self, sight: Sight) -> Option<u32> {
+    pub(super) fn opens(&mut self, sight: Sighting) -> Option<u32> {
         if self.0.is_empty() {
             self.0 = vec![Waiting::default(); PLACES].into();
         }
@@ -101,8 +101,8 @@ impl Door {
 mod tests {
     use super::*;
 
-    const fn sight(path: u64, visitor: u32, minute: u32) -> Sight {
-        Sight { path: path << 32 | path, visitor, minute }
+    const fn sight(path: u64, visitor: u32, minute: u32) -> Sighting {
+        Sighting { path: path << 32 | path, visitor, minute }
     }
 
     #[test]
@@ -136,8 +136,9 @@ mod tests {
                 false,
             ),
         ] {
-            let mut door = Door::default();
-            let mut opened: Vec<bool> = sights.iter().map(|sight| door.opens(*sight).is_some()).collect();
+            let mut doorkeeper = Doorkeeper::default();
+            let mut opened: Vec<bool> =
+                sights.iter().map(|sight| doorkeeper.opens(*sight).is_some()).collect();
             assert_eq!(opened.pop(), Some(opens), "{sights:?}");
             assert!(!opened.contains(&true), "{sights:?}");
         }
@@ -145,17 +146,17 @@ mod tests {
 
     #[test]
     fn whoever_was_let_in_has_left_the_door_with_the_visits_of_the_day() {
-        let mut door = Door::default();
+        let mut doorkeeper = Doorkeeper::default();
         for visitor in [1, 2, 2, 3, 4] {
-            assert_eq!(door.opens(sight(1, visitor, 50)), None);
+            assert_eq!(doorkeeper.opens(sight(1, visitor, 50)), None);
         }
-        assert_eq!(door.opens(sight(1, 5, 51)), Some(5));
-        assert_eq!(door.opens(sight(1, 6, 52)), None);
+        assert_eq!(doorkeeper.opens(sight(1, 5, 51)), Some(5));
+        assert_eq!(doorkeeper.opens(sight(1, 6, 52)), None);
         // Those of yesterday stay where they were counted.
-        let mut door = Door::default();
+        let mut doorkeeper = Doorkeeper::default();
         for (visitor, minute) in [(1, 50), (2, 50), (2, 1500)] {
-            assert_eq!(door.opens(sight(1, visitor, minute)), None);
+            assert_eq!(doorkeeper.opens(sight(1, visitor, minute)), None);
         }
-        assert_eq!(door.opens(sight(1, 3, 1501)), Some(1));
+        assert_eq!(doorkeeper.opens(sight(1, 3, 1501)), Some(1));
     }
 }

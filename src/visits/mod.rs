@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use crate::ask::key::path_of;
 use crate::{clock, disk};
 use calendar::day_of;
-use doorkeeper::Sight;
+use doorkeeper::Sighting;
 use public::query_of;
 pub use public::{is_public, is_public_file};
 use shard::{Entrance, Kind, Met, Shard, network};
@@ -142,7 +142,7 @@ impl Visits {
         }
         let visitor = self.hasher.hash_one(network(visitor)) as u32;
         let minute = u32::try_from(clock::unix(now) / 60).unwrap_or(u32::MAX);
-        Entrance::Watched(Sight { path: path.max(1), visitor, minute })
+        Entrance::Watched(Sighting { path: path.max(1), visitor, minute })
     }
 
     fn meet(&self, key: &str, got: Got, hash: u64, entrance: Entrance, now: SystemTime) {

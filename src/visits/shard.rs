@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::calendar::{Calendar, DAYS, Day};
-use super::doorkeeper::{Door, Sight};
+use super::doorkeeper::{Doorkeeper, Sighting};
 
 /// What a visitor got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) struct Shard {
     known: HashMap<Box<str>, Counts>,
     /// Visits of pages that are not on the list, the newest day first.
     others: [AtomicU64; DAYS],
-    door: Door,
+    doorkeeper: Doorkeeper,
     places: usize,
 }
 
@@ -71,7 +71,7 @@ pub(super) enum Entrance {
     /// At once.
     Open,
     /// By the door.
-    Watched(Sight),
+    Watched(Sighting),
     /// Never.
     Closed,
 }
@@ -94,7 +94,7 @@ impl Shard {
             calendar: Calendar::default(),
             known: HashMap::new(),
             others: Default::default(),
-            door: Door::default(),
+            doorkeeper: Doorkeeper::default(),
             places,
         }
     }
@@ -125,7 +125,7 @@ impl Shard {
         match entrance {
             Entrance::Open => self.enter(key, kind, 1, number),
             Entrance::Closed => self.pass_by(kind, 1),
-            Entrance::Watched(sight) => match self.door.opens(sight) {
+            Entrance::Watched(sight) => match self.doorkeeper.opens(sight) {
                 None => self.pass_by(kind, 1),
                 Some(before) => {
                     // The visits before stand among the others.
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_first_visits_count_once_the_path_is_let_in() {
         let mut shard = Shard::new(8);
-        let by = |visitor| Entrance::Watched(Sight { path: 7, visitor, minute: 20_000 * 1440 });
+        let by = |visitor| Entrance::Watched(Sighting { path: 7, visitor, minute: 20_000 * 1440 });
         let number = AtomicU64::new(0);
         for visitor in 1..5 {
             shard.meet("/a", Got::Page, by(visitor), &number, TODAY);

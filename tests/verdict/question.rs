@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderMap;
 use katahai::config::ready::Failover;
-use katahai::verdict::{Answer, Case, Character, Known, Look, Shape, Verdict, Wishes, judge};
+use katahai::verdict::{Case, Character, Known, Look, ResponseView, Shape, Verdict, Wishes, judge};
 
 /// What a judgement is made of, besides the policy, which is the default.
 pub(super) struct Question<'a> {
@@ -37,7 +37,7 @@ impl Question<'_> {
             host: "www.example.jp",
             hosts: &[],
             is_key_page: self.is_key_page,
-            answer: Answer { status: self.status, headers: &headers, body: self.body, whole: true },
+            answer: ResponseView { status: self.status, headers: &headers, body: self.body, whole: true },
             wishes: Wishes::default(),
             known,
             character: self.character,

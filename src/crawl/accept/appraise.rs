@@ -10,7 +10,7 @@ use crate::content::shingles::shingles;
 use crate::content::text_size::visible;
 use crate::crawl::refusal::Refusal;
 use crate::crawl::scope::{Scope, patterns};
-use crate::verdict::{Answer, Case, Character, Kind, Lesson, Verdict, Wishes, judge, wrong_page};
+use crate::verdict::{Case, Character, Kind, Lesson, ResponseView, Verdict, Wishes, judge, wrong_page};
 
 /// Why a file is not stored once it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
         host: scope.host(),
         hosts: &[],
         is_key_page: file.need == Need::Key,
-        answer: Answer { status, headers: file.headers, body: file.body, whole },
+        answer: ResponseView { status, headers: file.headers, body: file.body, whole },
         wishes: Wishes::default(),
         known: None,
         character: &Character::default(),
@@ -74,7 +74,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
 /// The kind of page that a file is, if it is surely not the site's. A list of the files in a folder is a way to offer
 /// them, too: only instead of a key page it is a fault.
 fn wrong(file: &File<'_>, status: u16, whole: bool) -> Option<&'static str> {
-    let answer = Answer { status, headers: file.headers, body: file.body, whole };
+    let answer = ResponseView { status, headers: file.headers, body: file.body, whole };
     let kind = wrong_page(&answer)?.kind;
     (kind != Kind::DirectoryListing || file.need == Need::Key).then(|| kind.code())
 }

@@ -20,7 +20,7 @@ use crate::ask::{Ask, Kind, Load, Visitor};
 use crate::cache::{Entry, Lookup};
 use crate::clock::Now;
 use crate::config::ready::OriginMode;
-use crate::failover::{self, Copy, Fall, Found, Plan, Situation, State, Turn};
+use crate::failover::{self, Copy, Fallback, Found, Plan, Situation, State, Turn};
 use crate::failure::{Cause, Told};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::origin::Standing;
@@ -192,7 +192,7 @@ struct Sight<'a> {
 impl<'a> Sight<'a> {
     fn of(site: &'a Site, ask: &'a Ask, request: &Request<()>, now: Now) -> Sight<'a> {
         let lookup = look_up(site, ask, request.headers(), now);
-        let mark = site.watch.mark(ask.key());
+        let mark = site.page_health.mark(ask.key());
         let (found, entry) = found(site, lookup.as_ref(), mark, now);
         let copies = Copies { entry, found, page: copy_of(site, ask) };
         let state = site.state(now);
@@ -229,27 +229,27 @@ impl<'a> Sight<'a> {
 
     /// Whether there is nothing to fall to but the holding page.
     fn is_lost(&self) -> bool {
-        matches!(self.plan, Plan::Give(Fall::Holding) | Plan::Ask { fall: Fall::Holding, .. })
+        matches!(self.plan, Plan::Give(Fallback::Holding) | Plan::Ask { fallback: Fallback::Holding, .. })
     }
 
     fn explain(&self, host: &str, older: &[(SnapshotId, SystemTime)]) -> Explained {
-        let (wait, fall) = match self.plan {
-            Plan::Give(fall) => (None, fall),
-            Plan::Ask { wait, fall } => (Some(wait), fall),
+        let (wait, fallback) = match self.plan {
+            Plan::Give(fallback) => (None, fallback),
+            Plan::Ask { wait, fallback } => (Some(wait), fallback),
         };
-        let allowance = wait.map(|wait| Allowance::of(self.site, self.ask, wait, fall).wait);
+        let allowance = wait.map(|wait| Allowance::of(self.site, self.ask, wait, fallback).wait);
         let origins = if wait.is_some() { self.origins() } else { Vec::new() };
-        let given = self.given(fall, self.cause);
+        let given = self.given(fallback, self.cause);
         let (answer, otherwise) = match wait {
             None => (given, None),
             Some(_) => {
                 let why = forward_reason(self.ask, self.lookup.as_ref());
-                (live(why, self.is_stored()), Some(self.given(fall, Some(Cause::Silent))))
+                (live(why, self.is_stored()), Some(self.given(fallback, Some(Cause::Silent))))
             }
         };
         let mut steps = vec![self.of_site(host), self.of_page(), self.of_cache(), self.of_snapshot(older)];
         steps.extend(self.of_memo());
-        steps.push(self.of_state(fall));
+        steps.push(self.of_state(fallback));
         steps.push(self.of_plan(allowance, &origins));
         steps.push(self.of_answer(&answer, otherwise.as_ref()));
         let told = if wait.is_none() && self.situation.found != Found::Fresh { self.cause } else { None };
@@ -293,22 +293,22 @@ impl<'a> Sight<'a> {
         )
     }
 
-    fn given(&self, fall: Fall, cause: Option<Cause>) -> Given {
+    fn given(&self, fallback: Fallback, cause: Option<Cause>) -> Given {
         let nothing = CacheStatus::Miss { detail: cause.unwrap_or(Cause::KnownDown).code() };
-        let (from, status) = match fall {
-            Fall::Copy(Copy::Fresh) => {
+        let (from, status) = match fallback {
+            Fallback::Copy(Copy::Fresh) => {
                 ("cache", self.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)))
             }
-            Fall::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
-            Fall::Copy(Copy::Snapshot) => match self.page {
+            Fallback::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
+            Fallback::Copy(Copy::Snapshot) => match self.page {
                 Some((_, Nearness::Near)) => ("snapshot", CacheStatus::HitNear),
                 Some((_, Nearness::Exact)) | None => ("snapshot", CacheStatus::HitSnapshot),
             },
-            Fall::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
-            Fall::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
-            Fall::Gone if !fallback::is_told(self.mark) => ("holding", nothing),
-            Fall::Holding | Fall::Refusal => ("holding", nothing),
-            Fall::Gone => ("gone", nothing),
+            Fallback::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
+            Fallback::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
+            Fallback::Gone if !fallback::is_told(self.mark) => ("holding", nothing),
+            Fallback::Holding | Fallback::Refusal => ("holding", nothing),
+            Fallback::Gone => ("gone", nothing),
         };
         Given { from, cache_status: text(status) }
     }

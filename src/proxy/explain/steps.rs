@@ -6,7 +6,7 @@ use super::super::mirror::{Nearness, Ready};
 use super::{Given, Sight, Step, millis};
 use crate::ask::Visitor;
 use crate::cache::{Entry, Lookup};
-use crate::failover::{Copy, Fall, Found, Mode, Plan, Situation, Wait};
+use crate::failover::{Copy, Fallback, Found, Mode, Plan, Situation, Wait};
 use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, rfc3339};
 
@@ -176,14 +176,14 @@ impl Sight<'_> {
         }
     }
 
-    /// `fall` is what those get who do not get the live site.
-    pub(super) fn of_state(&self, fall: Fall) -> Step {
+    /// `fallback` is what those get who do not get the live site.
+    pub(super) fn of_state(&self, fallback: Fallback) -> Step {
         let Situation { state, mode, .. } = self.situation;
         let (mut en, mut ja) =
             (format!("The site is {}", state.as_str()), format!("サイトの状態は {} です", state.as_str()));
         if self.share < 1.0 {
             let share = (self.share * 100.0).round();
-            let (others, others_ja) = words(self.given(fall, None).from);
+            let (others, others_ja) = words(self.given(fallback, None).from);
             en.push_str(&format!(": {share}% of visitors get the live site, the others {others}"));
             ja.push_str(&format!(
                 "（訪問者の{share}%に元のサイト、ほかの方には{others_ja}をお見せしています）"
@@ -208,7 +208,7 @@ impl Sight<'_> {
         let Some(wait) = allowance.map(millis) else {
             let why = match self.cause {
                 _ if self.situation.found == Found::Fresh
-                    && self.plan == Plan::Give(Fall::Copy(Copy::Fresh)) =>
+                    && self.plan == Plan::Give(Fallback::Copy(Copy::Fresh)) =>
                 {
                     ("a fresh copy is at hand".to_owned(), "新しい控えがあるため".to_owned())
                 }

@@ -24,7 +24,7 @@ fn held() -> (Handler, Arc<Notify>) {
 #[tokio::test]
 async fn a_running_request_is_finished() {
     let (service, lever) = held();
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let counters = server.counters();
     let mut stream = send(address, GET).await;
     eventually("the request runs", || counters.http1.get() == 1).await;
@@ -41,7 +41,7 @@ async fn a_running_request_is_finished() {
 #[tokio::test]
 async fn a_running_http2_request_is_finished_and_no_other_begun() {
     let (service, lever) = held();
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let counters = server.counters();
     let mut client = http2(address).await;
     let running = tasks::detached(client.send_request(get("/")));
@@ -56,7 +56,7 @@ async fn a_running_http2_request_is_finished_and_no_other_begun() {
 
 #[tokio::test]
 async fn idle_connections_are_closed_at_once_and_new_ones_soon() {
-    let (server, address) = start(terms(), mirror());
+    let (server, address) = start(limits(), mirror());
     let mut idle = send(address, GET).await;
     until(&mut idle, "GET /a 0").await;
     let mut unused = send(address, "").await;
@@ -70,7 +70,7 @@ async fn idle_connections_are_closed_at_once_and_new_ones_soon() {
 
 #[tokio::test]
 async fn who_has_just_connected_is_still_answered() {
-    let (server, address) = start(terms(), mirror());
+    let (server, address) = start(limits(), mirror());
     let mut stream = send(address, "").await;
     eventually("it is open", || server.open() == 1).await;
     let drain = tasks::detached(server.drain(LONG));
@@ -85,7 +85,7 @@ async fn who_has_just_connected_is_still_answered() {
 #[tokio::test]
 async fn the_deadline_cuts_what_is_left() {
     let (service, _lever) = held();
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let counters = server.counters();
     let mut stream = send(address, GET).await;
     eventually("the request runs", || counters.http1.get() == 1).await;
@@ -97,7 +97,7 @@ async fn the_deadline_cuts_what_is_left() {
 
 #[tokio::test]
 async fn websockets_are_not_waited_for() {
-    let (server, address) = start(terms(), super::http1::upgrading());
+    let (server, address) = start(limits(), super::http1::upgrading());
     let mut stream = send(address, super::http1::UPGRADE).await;
     until(&mut stream, "first").await;
     assert_eq!(server.drain(LONG).await, Drained::Finished { upgraded: 1 });
@@ -106,14 +106,14 @@ async fn websockets_are_not_waited_for() {
 
 #[tokio::test]
 async fn nothing_to_wait_for() {
-    let (server, _) = start(terms(), mirror());
+    let (server, _) = start(limits(), mirror());
     assert_eq!(server.drain(LONG).await, Drained::Finished { upgraded: 0 });
 }
 
 #[tokio::test]
 async fn a_dropped_server_leaves_nothing_open() {
     let (service, _lever) = held();
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let counters = server.counters();
     let mut stream = send(address, GET).await;
     eventually("the request runs", || counters.http1.get() == 1).await;

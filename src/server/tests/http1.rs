@@ -13,7 +13,7 @@ const GET: &str = "GET /a HTTP/1.1\r\nhost: www.example.jp\r\n\r\n";
 
 #[tokio::test]
 async fn requests_follow_each_other_on_one_connection() {
-    let (server, address) = start(terms(), mirror());
+    let (server, address) = start(limits(), mirror());
     let mut stream = send(address, GET).await;
     assert!(until(&mut stream, "GET /a 0").await.starts_with("HTTP/1.1 200 OK\r\n"));
     stream.write_all(b"POST /b HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc").await.unwrap();
@@ -24,7 +24,7 @@ async fn requests_follow_each_other_on_one_connection() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let mut stream = send(address, &format!("{GET}{}{GET}", GET.replace("/a", "/b"))).await;
     for end in ["GET /a 0", "GET /b 0", "GET /a 0"] {
         until(&mut stream, end).await;
@@ -36,7 +36,7 @@ async fn the_service_knows_the_connection() {
     let service = handler(|_, conn| async move {
         text(format!("{} {} {} {}", conn.peer, conn.local, conn.unix, conn.tls.is_some()))
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut stream = send(address, GET).await;
     let peer = stream.local_addr().unwrap();
     until(&mut stream, &format!("{peer} {address} false false")).await;
@@ -44,7 +44,7 @@ async fn the_service_knows_the_connection() {
 
 #[tokio::test]
 async fn a_client_that_half_closes_gets_its_answer() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let mut stream = send(address, GET).await;
     stream.shutdown().await.unwrap();
     assert!(rest(&mut stream).await.ends_with("GET /a 0"));
@@ -61,7 +61,7 @@ async fn waiting_for_the_answer_to_a_half_closed_client_costs_nothing() {
             std::task::Poll::Pending
         })
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut stream = send(address, GET).await;
     eventually("the request runs", || polls.load(std::sync::atomic::Ordering::Relaxed) > 0).await;
     stream.shutdown().await.unwrap();
@@ -77,7 +77,7 @@ async fn head_204_and_304_have_no_body() {
         *response.status_mut() = request.uri().path()[1..].parse().unwrap();
         response
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     for (method, status) in [("HEAD", "200"), ("GET", "204"), ("GET", "304")] {
         let request = format!("{method} /{status} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         let answer = rest(&mut send(address, &request).await).await;
@@ -98,7 +98,7 @@ async fn a_client_that_asks_first_is_told_to_go_on_when_the_body_is_wanted() {
             text(body)
         }
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let head = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
     let mut stream = send(address, head).await;
     let early = tokio::time::timeout(Duration::from_millis(50), stream.read_u8()).await;
@@ -116,7 +116,7 @@ async fn a_body_that_is_refused_is_never_asked_for() {
         *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         response
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let head = "POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 500\r\n\r\n";
     let mut stream = send(address, head).await;
     let answer = until(&mut stream, "too large").await;
@@ -130,7 +130,7 @@ async fn an_early_answer_reaches_a_client_that_goes_on_sending() {
         *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         response
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let stream = send(address, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n\r\n").await;
     let (mut read, mut write) = stream.into_split();
     // the client does not look at the answer until it has sent everything
@@ -155,7 +155,7 @@ fn trailing() -> Handler {
 
 #[tokio::test]
 async fn trailers_go_to_clients_that_take_them() {
-    let (_server, address) = start(terms(), trailing());
+    let (_server, address) = start(limits(), trailing());
     let ask = |te: &str| format!("GET / HTTP/1.1\r\nhost: x\r\n{te}connection: close\r\n\r\n");
     let answer = rest(&mut send(address, &ask("te: trailers\r\n")).await).await;
     assert!(answer.ends_with("4\r\ndata\r\n0\r\nx-sum: 42\r\n\r\n"), "{answer}");
@@ -181,7 +181,7 @@ async fn interim_answers_go_out_before_the_answer_and_never_after_it() {
             text("answer")
         }
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut stream = send(address, &format!("{GET}{GET}")).await;
     for n in 0..3 {
         if n == 2 {
@@ -199,7 +199,7 @@ async fn interim_answers_go_out_before_the_answer_and_never_after_it() {
 #[tokio::test]
 async fn http_1_0_gets_no_interim_answers() {
     let service = handler(|_, conn| async move { text(conn.interim().is_none().to_string()) });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let answer = rest(&mut send(address, "GET / HTTP/1.0\r\n\r\n").await).await;
     assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("true"), "{answer}");
 }
@@ -210,7 +210,7 @@ async fn a_panic_costs_its_request_and_nothing_else() {
         assert!(request.uri().path() != "/panic", "as asked");
         text("fine")
     });
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let mut stream = send(address, &GET.replace("/a", "/panic")).await;
     assert!(until(&mut stream, "went wrong here.\n").await.starts_with("HTTP/1.1 500 "));
     stream.write_all(GET.as_bytes()).await.unwrap();
@@ -226,7 +226,7 @@ async fn a_body_that_panics_breaks_its_answer_off_visibly() {
         let then = futures_util::stream::once(async { panic!("as asked") });
         Response::new(Body::stream(StreamBody::new(first.chain(then))))
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let answer = rest(&mut send(address, GET).await).await;
     assert!(!answer.ends_with("0\r\n\r\n"), "no cache may take it for whole: {answer}");
 }
@@ -257,7 +257,7 @@ pub(super) const UPGRADE: &str =
 
 #[tokio::test]
 async fn an_upgraded_connection_keeps_its_seat_until_it_closes() {
-    let (server, address) = start(terms(), upgrading());
+    let (server, address) = start(limits(), upgrading());
     let mut stream = send(address, UPGRADE).await;
     assert!(
         until(&mut stream, "first").await.starts_with("HTTP/1.1 101 "),

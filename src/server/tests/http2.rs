@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn prior_knowledge_is_enough() {
-    let (server, address) = start(terms(), mirror());
+    let (server, address) = start(limits(), mirror());
     let mut client = http2(address).await;
     let (a, b) = tokio::join!(client.clone().send_request(get("/a")), client.send_request(get("/b")));
     assert_eq!(body_of(a.unwrap()).await, "GET /a 0");
@@ -16,7 +16,7 @@ async fn prior_knowledge_is_enough() {
 
 #[tokio::test]
 async fn a_preface_in_pieces_is_recognised_and_its_likes_are_not() {
-    let (server, address) = start(terms(), mirror());
+    let (server, address) = start(limits(), mirror());
     let mut stream = send(address, "PRI * HT").await;
     stream.set_nodelay(true).unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -37,7 +37,7 @@ async fn head_and_304_have_no_body() {
         *response.status_mut() = request.uri().path()[1..].parse().unwrap();
         response
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = http2(address).await;
     let mut head = get("/200");
     *head.method_mut() = http::Method::HEAD;
@@ -55,7 +55,7 @@ async fn a_panic_costs_its_request_and_nothing_else() {
         assert!(request.uri().path() != "/panic", "as asked");
         text("fine")
     });
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let mut client = http2(address).await;
     let answer = client.send_request(get("/panic")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -65,7 +65,7 @@ async fn a_panic_costs_its_request_and_nothing_else() {
 
 #[tokio::test]
 async fn header_fields_that_are_too_large_are_refused_for_their_stream_alone() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let mut client = http2(address).await;
     // until the server's SETTINGS are there, the client does not know the limit and sends it
     let mut large = get("/");
@@ -85,7 +85,7 @@ async fn a_flood_of_cancelled_requests_ends_the_connection() {
         arrival.notify_one();
         std::future::pending()
     });
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let mut client = http2(address).await;
     let mut gone = false;
     for _ in 0..1000 {
@@ -148,7 +148,7 @@ async fn interim_answers_go_ahead_from_wherever_they_are_sent() {
         });
         text("the page")
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = client_with_window(address, 65_535).await;
     let (mut answer, _) = client.send_request(ask("GET"), true).unwrap();
     let mut hints = Vec::new();
@@ -173,7 +173,7 @@ async fn a_body_is_asked_for_when_it_is_read_and_read_with_its_trailers() {
         let trailer = body.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
         text(format!("{length:?} {} {:?}", body.to_bytes().len(), trailer.unwrap()))
     });
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = client_with_window(address, 65_535).await;
     let mut request = ask("POST");
     request.headers_mut().insert("expect", "100-continue".parse().unwrap());
@@ -260,7 +260,7 @@ fn in_pieces(
 #[tokio::test]
 async fn a_body_is_asked_when_there_is_room_for_it_and_not_before() {
     let (service, asked, _) = in_pieces(100, None, Ok(()));
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = client_with_window(address, 0).await;
     let (answer, _) = client.send_request(ask("GET"), true).unwrap();
     let answer = answer.await.unwrap();
@@ -281,7 +281,7 @@ async fn a_body_is_asked_when_there_is_room_for_it_and_not_before() {
 #[tokio::test]
 async fn the_end_of_an_answer_needs_no_room() {
     let (service, ..) = in_pieces(2, Some(20), Ok(()));
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = client_with_window(address, 20).await;
     let (answer, _) = client.send_request(ask("GET"), true).unwrap();
     let mut body = answer.await.unwrap().into_body();
@@ -297,7 +297,7 @@ async fn the_end_of_an_answer_needs_no_room() {
 async fn a_body_that_fails_or_panics_resets_its_stream_alone() {
     for end in ["broken", "panic"] {
         let (service, ..) = in_pieces(3, None, Err(end));
-        let (_server, address) = start(terms(), service);
+        let (_server, address) = start(limits(), service);
         let mut client = client_with_window(address, 65_535).await;
         for _ in 0..2 {
             let (answer, _) = client.send_request(ask("GET"), true).unwrap();
@@ -310,7 +310,7 @@ async fn a_body_that_fails_or_panics_resets_its_stream_alone() {
 #[tokio::test]
 async fn who_cancels_is_not_worked_for() {
     let (service, asked, dropped) = in_pieces(usize::MAX, None, Ok(()));
-    let (_server, address) = start(terms(), service);
+    let (_server, address) = start(limits(), service);
     let mut client = client_with_window(address, 50).await;
     let (answer, _) = client.send_request(ask("GET"), true).unwrap();
     let body = answer.await.unwrap().into_body();
@@ -327,7 +327,7 @@ async fn who_cancels_is_not_worked_for() {
             std::future::pending().await
         }
     });
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let mut client = client_with_window(address, 50).await;
     let (answer, mut sender) = client.send_request(ask("GET"), false).unwrap();
     eventually("it has come", || server.counters().http2.get() == 1).await;
@@ -380,7 +380,7 @@ async fn a_drain_says_goodbye_in_two_steps_and_finishes_what_runs() {
             text("held")
         }
     });
-    let (server, address) = start(terms(), service);
+    let (server, address) = start(limits(), service);
     let mut stream = send(address, PREFACE).await;
     stream.write_all(&get_frame(1)).await.unwrap();
     let counters = server.counters();

@@ -15,13 +15,17 @@ fn slow() -> Handler {
 }
 
 /// Short times, long enough for a loaded machine.
-fn hurried() -> Terms {
-    Terms { header_timeout: Duration::from_millis(300), idle_timeout: Duration::from_millis(600), ..terms() }
+fn hurried() -> Limits {
+    Limits {
+        header_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_millis(600),
+        ..limits()
+    }
 }
 
 #[tokio::test]
 async fn header_fields_that_are_too_large_get_431() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let fits = format!("GET / HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "x".repeat(16_000));
     until(&mut send(address, &fits).await, "GET / 0").await;
     let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "x".repeat(16 << 10));
@@ -35,7 +39,7 @@ async fn header_fields_that_are_too_large_get_431() {
 
 #[tokio::test]
 async fn too_many_header_fields_get_431() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
     let answer = rest(&mut send(address, &many).await).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -43,7 +47,7 @@ async fn too_many_header_fields_get_431() {
 
 #[tokio::test]
 async fn what_is_not_http_gets_400() {
-    let (_server, address) = start(terms(), mirror());
+    let (_server, address) = start(limits(), mirror());
     let answer = rest(&mut send(address, "\x16\x03\x01 hello?\r\n\r\n").await).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
@@ -159,7 +163,7 @@ async fn an_idle_http2_connection_is_told_to_go() {
 
 #[tokio::test]
 async fn when_all_seats_are_busy_a_newcomer_is_refused() {
-    let (server, address) = start(Terms { connections: 1, ..terms() }, slow());
+    let (server, address) = start(Limits { connections: 1, ..limits() }, slow());
     let busy = send(address, GET).await;
     eventually("the request runs", || server.counters().http1.get() == 1).await;
     let answer = rest(&mut send(address, GET).await).await;
@@ -170,7 +174,7 @@ async fn when_all_seats_are_busy_a_newcomer_is_refused() {
 
 #[tokio::test]
 async fn when_all_seats_are_taken_an_idle_holder_makes_room() {
-    let (server, address) = start(Terms { connections: 1, ..terms() }, mirror());
+    let (server, address) = start(Limits { connections: 1, ..limits() }, mirror());
     let mut idle = send(address, GET).await;
     until(&mut idle, "GET /a 0").await;
     until(&mut send(address, GET).await, "GET /a 0").await;
@@ -181,7 +185,7 @@ async fn when_all_seats_are_taken_an_idle_holder_makes_room() {
 
 #[tokio::test]
 async fn one_client_cannot_take_all_seats() {
-    let (server, address) = start(Terms { connections_per_client: 2, ..terms() }, mirror());
+    let (server, address) = start(Limits { connections_per_client: 2, ..limits() }, mirror());
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut stream = send(address, GET).await;
@@ -197,10 +201,10 @@ async fn one_client_cannot_take_all_seats() {
 
 #[tokio::test]
 async fn new_terms_hold_without_a_new_socket() {
-    let (server, address) = start(Terms { connections: 1, ..terms() }, slow());
+    let (server, address) = start(Limits { connections: 1, ..limits() }, slow());
     let _busy = send(address, GET).await;
     eventually("the request runs", || server.counters().http1.get() == 1).await;
-    server.set_terms(Terms { connections: 2, ..hurried() });
+    server.set_limits(Limits { connections: 2, ..hurried() });
     assert_eq!(
         rest(&mut send(address, GET).await).await,
         "",
@@ -228,8 +232,8 @@ async fn what_nobody_reads_has_a_bound_and_ends_for_who_takes_nothing() {
         }
     });
     // no limit of time is reached; it is looked four times a second
-    let terms = Terms { unread: MOST, header_timeout: Duration::from_secs(2), ..terms() };
-    let (server, address) = start(terms, service);
+    let limits = Limits { unread: MOST, header_timeout: Duration::from_secs(2), ..limits() };
+    let (server, address) = start(limits, service);
     let wide = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\xff\0\0";
     let requests = 40 + 20;
     let mut stream = send(address, super::http2::PREFACE).await;

@@ -59,8 +59,8 @@ pub(super) fn text(text: impl Into<Bytes>) -> Response<Body> {
     Response::new(Body::whole(text))
 }
 
-pub(super) fn terms() -> Terms {
-    Terms {
+pub(super) fn limits() -> Limits {
+    Limits {
         connections: 100,
         connections_per_client: 100,
         header_size: 16 << 10,
@@ -76,8 +76,8 @@ pub(super) fn loopback() -> Listener {
     bind_tcp(&["127.0.0.1:0".parse().unwrap()]).unwrap().remove(0)
 }
 
-pub(super) fn start(terms: Terms, service: impl Service) -> (Server, SocketAddr) {
-    let server = Server::new(terms);
+pub(super) fn start(limits: Limits, service: impl Service) -> (Server, SocketAddr) {
+    let server = Server::new(limits);
     let listener = loopback();
     let address = listener.address().unwrap();
     server.listen(listener, None, service);

@@ -23,7 +23,7 @@ async fn all_addresses_have_to_be_free() {
 async fn an_ipv6_wildcard_takes_ipv4_too() {
     let listener = bind_tcp(&["[::]:0".parse().unwrap()]).unwrap().remove(0);
     let port = listener.address().unwrap().port();
-    let server = Server::new(terms());
+    let server = Server::new(limits());
     server.listen(listener, None, handler(|_, conn| async move { text(conn.peer.ip().to_string()) }));
     let mut stream = send(SocketAddr::from(([127, 0, 0, 1], port)), GET).await;
     until(&mut stream, "\r\n\r\n127.0.0.1").await;
@@ -59,7 +59,7 @@ async fn a_unix_socket_serves_and_replaces_a_dead_one() {
     let listener = bind_unix(&path).unwrap();
     assert_eq!(listener.to_string(), format!("unix:{}", path.display()));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-    let server = Server::new(terms());
+    let server = Server::new(limits());
     server.listen(listener, None, handler(|_, conn| async move { text(conn.unix.to_string()) }));
     let mut stream = UnixStream::connect(&path).await.unwrap();
     stream.write_all(GET.as_bytes()).await.unwrap();

@@ -123,7 +123,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
 }
 
 fn serve(certs: &Arc<Certs>, service: impl Service) -> (Server, SocketAddr) {
-    let server = Server::new(terms());
+    let server = Server::new(limits());
     let listener = loopback();
     let address = listener.address().unwrap();
     server.listen(listener, Some(certs.server_config().unwrap()), service);
@@ -344,7 +344,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     authority.issue("shop", &["www.example.jp"]);
     let (certs, _) = Certs::load(&[authority.site("shop", &["www.example.jp"])], clock::now().wall);
     let (server, address) = serve(&certs, mirror());
-    server.set_terms(Terms { header_timeout: Duration::from_millis(300), ..terms() });
+    server.set_limits(Limits { header_timeout: Duration::from_millis(300), ..limits() });
     assert_eq!(rest(&mut send(address, "\x16\x03").await).await, "");
     assert_eq!(server.counters().ended(End::Unused), 1);
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::super::{Answer, Asked, Case, Character, Known, Learning, Lesson, Look, Shape, Verdict, Wishes};
+use super::super::{
+    Asked, Case, Character, Known, Learning, Lesson, Look, ResponseView, Shape, Verdict, Wishes,
+};
 use crate::config::ready::{Failover, Statuses};
 
 /// A case in the making: a good page of a site about which nothing is known.
@@ -138,7 +140,7 @@ impl Given {
             host: "www.example.jp",
             hosts: &["www.example.jp".to_owned(), "tea.example".to_owned()],
             is_key_page: self.is_key_page,
-            answer: Answer {
+            answer: ResponseView {
                 status: self.status,
                 headers: &self.headers,
                 body: &self.body,

@@ -12,7 +12,7 @@ use crate::http::hops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
 use crate::page_health::PageHealth;
-use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Tender, Trusted};
+use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Trusted};
 use crate::snapshot::{Garbage, Store};
 use crate::tasks;
 use crate::visits::Visits;
@@ -102,7 +102,6 @@ pub(super) async fn sites(
             vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
             trusted: Trusted::default(),
             room: parts.room.clone(),
-            tender: Tender::default(),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),
             switch: old.map_or_else(|| Arc::new(Switch::default()), |(old, _)| old.switch.clone()),

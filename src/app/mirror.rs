@@ -19,7 +19,7 @@ use crate::http::client::ClientKey;
 use crate::metrics::Metrics;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
-use crate::proxy::{HoldRoom, Hot, Proxy, Site, Spool, Table};
+use crate::proxy::{BufferRoom, Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::{Garbage, Store};
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -110,7 +110,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
         metrics,
         cache: Cache::new(0),
         hot: Hot::new(0),
-        room: HoldRoom::default(),
+        room: BufferRoom::default(),
         seats: Seats::default(),
         garbage: Arc::new(Garbage::new(&config.state_dir, clock::now().mono)),
     };

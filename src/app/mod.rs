@@ -8,6 +8,7 @@ mod edge;
 mod files;
 mod gauges;
 mod mirror;
+mod rechecks;
 mod reload;
 mod rounds;
 mod run_lock;
@@ -32,7 +33,7 @@ use crate::config::{Config, Env, Problems};
 use crate::crawl::{Crawler, Seats};
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
-use crate::proxy::{Explained, HoldRoom, Hot, Proxy, Spool, Table, Unexplained};
+use crate::proxy::{BufferRoom, Explained, Hot, Proxy, Spool, Table, Unexplained};
 use crate::server::{self, Limits, Listener, Server};
 use crate::snapshot::Garbage;
 use crate::tls::Certs;
@@ -116,6 +117,7 @@ pub struct App {
     rings: ticker::Rings,
     mark: Mutex<Option<run_lock::RunLock>>,
     ticker: OnceLock<tasks::Guard>,
+    rechecks: rechecks::Rechecks,
     _visits: tasks::Guard,
     started: Now,
 }
@@ -125,7 +127,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     cache: Cache,
     hot: Hot,
-    room: HoldRoom,
+    room: BufferRoom,
     seats: Seats,
     garbage: Arc<Garbage>,
 }
@@ -187,7 +189,7 @@ impl App {
             metrics: metrics.clone(),
             cache,
             hot,
-            room: HoldRoom::default(),
+            room: BufferRoom::default(),
             seats: Seats::default(),
             garbage: Arc::new(Garbage::new(&config.state_dir, started.mono)),
         };
@@ -198,6 +200,8 @@ impl App {
         let dir = config.state_dir.clone();
         let spool = tasks::blocking(move || Spool::new(&dir)).await.unwrap_or_else(Spool::in_memory);
         let proxy = Proxy::new(table, access_log.clone(), spool);
+        let rechecks = rechecks::Rechecks::default();
+        rechecks.keep_up(&proxy.table());
         look_at_origins(&proxy).await;
         let visitors = Server::new(Limits::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);
@@ -229,6 +233,7 @@ impl App {
             rings: ticker::Rings::default(),
             mark: Mutex::new(begun.mark),
             ticker: OnceLock::new(),
+            rechecks,
             _visits: keeper,
             started,
         });

@@ -192,6 +192,7 @@ impl App {
         let trusted = config.listen.trusted_proxies.clone();
         self.proxy.replace(Table::new(sites, trusted, &config.limits));
         let table = self.table();
+        self.rechecks.keep_up(&table);
         let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());
         self.save_visits(gone).await;
         let flaws = self.read_certificates(&config).await;

@@ -156,6 +156,13 @@ pub fn content_length(headers: &HeaderMap) -> Option<u64> {
     length
 }
 
+/// Whether the answer is a stream without end (`text/event-stream`).
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(http::header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+    })
+}
+
 /// The members of a comma-separated value, trimmed, empty ones left out. Not for values with quoted strings.
 pub fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|t| !t.is_empty())

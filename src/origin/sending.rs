@@ -43,3 +43,35 @@ pub enum Class {
     /// A file, most likely.
     Asset,
 }
+
+impl Class {
+    /// What a path names, by its ending.
+    pub fn of(path: &str) -> Class {
+        const PAGES: [&str; 7] = ["html", "htm", "php", "asp", "aspx", "jsp", "cgi"];
+        let last = path.bytes().rposition(|b| matches!(b, b'/' | b'.')).unwrap_or_default();
+        match path[last..].strip_prefix('.') {
+            Some(ending) if !PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page)) => Class::Asset,
+            Some(_) | None => Class::Page,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_assets_are_told_by_their_names() {
+        for (path, class) in [
+            ("/", Class::Page),
+            ("/a/b", Class::Page),
+            ("/a.html", Class::Page),
+            ("/a.PHP", Class::Page),
+            ("/a.css", Class::Asset),
+            ("/v1.2/page", Class::Page),
+            ("/a.pdf", Class::Asset),
+        ] {
+            assert_eq!(Class::of(path), class, "{path}");
+        }
+    }
+}

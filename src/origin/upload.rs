@@ -3,11 +3,10 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 
 use crate::clock;
 use crate::failure::{Cause, Failure};
@@ -30,8 +29,8 @@ impl Upload {
             moved: AtomicU64::new(0),
             failed: Mutex::new(None),
         });
-        let watched = Watched { inner: body, left: limit, upload: upload.clone() };
-        (upload, Body::stream(watched))
+        let watched = Watched { left: limit, upload: upload.clone() };
+        (upload, body.inspected(watched))
     }
 
     /// When the origin last took something of it.
@@ -56,49 +55,26 @@ impl Upload {
 }
 
 struct Watched {
-    inner: Body,
     left: u64,
     upload: Arc<Upload>,
 }
 
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = body::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_frame(cx);
-        this.upload.note_progress(); // being asked for more is progress, too: the origin took what there was
-        match polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-                match this.left.checked_sub(size) {
-                    Some(left) => {
-                        this.left = left;
-                        Poll::Ready(Some(Ok(frame)))
-                    }
-                    None => Poll::Ready(Some(Err(this.upload.fail(Cause::BodyTooLarge).into()))),
-                }
-            }
-            Poll::Ready(Some(Err(error))) => {
-                let own = error.downcast_ref::<Failure>().map(|failure| failure.cause);
-                let cause = own.unwrap_or(Cause::VisitorGone);
-                Poll::Ready(Some(Err(this.upload.fail(cause).source(error).into())))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
+impl body::Inspector for Watched {
+    /// Being asked for more is progress, too: the origin took what there was.
+    fn asked(&mut self) {
+        self.upload.note_progress();
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, body::Error> {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let left = self.left.checked_sub(size);
+        self.left = left.ok_or_else(|| self.upload.fail(Cause::BodyTooLarge))?;
+        Ok(frame)
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+    fn failed(&mut self, error: body::Error) -> body::Error {
+        let own = error.downcast_ref::<Failure>().map(|failure| failure.cause);
+        self.upload.fail(own.unwrap_or(Cause::VisitorGone)).source(error).into()
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::{Method, Request, header};
 
-use super::fetch::Allowance;
-use super::review::Beside;
+use super::attempt::{Attempt, Incoming, Limits};
+use super::looked::Looked;
+use super::reference::Reference;
 use super::site::Site;
-use super::{Copies, Proxy, Visit, Way};
+use super::{Proxy, Visit};
 use crate::ask::Ask;
-use crate::cache::Lookup;
 use crate::clock::Now;
 use crate::failover::{Copy, Fallback, Page, Wait};
 use crate::http::Body;
@@ -19,26 +19,27 @@ impl Proxy {
     /// Begins to fetch the page, unless somebody does so already. The answer is judged, timed and kept as if the visitor waited.
     pub(super) fn fetch_beside(
         &self,
-        site: &Arc<Site>,
-        (ask, copies): (&Ask, &Copies),
+        (site, ask): (&Arc<Site>, &Ask),
+        looked: &mut Looked,
         request: Request<Body>,
         visit: &Visit<'_>,
-        (lookup, now): (Option<Lookup>, Now),
+        now: Now,
     ) {
         if request.method() != Method::GET || request.headers().contains_key(header::RANGE) {
             return;
         }
         let Some(leave) = site.page_health.beside(ask.key(), now.mono) else { return };
-        let (proxy, site, mut ask) = (self.clone(), site.clone(), ask.clone());
+        let (proxy, site, ask) = (self.clone(), site.clone(), ask.clone());
         let (peer, port, tls) = (visit.peer, visit.port, visit.tls);
-        let allowance = Allowance::of(&site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
-        let beside = Beside::of(&ask, copies, Page::Late);
+        let (lookup, reference) = (looked.lookup.take(), Reference::of(&ask, &looked.copies, Page::Late));
         tasks::detached(async move {
+            let table = proxy.table();
+            let limits = Limits::of(&site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
+            let attempt = Attempt { site: &site, ask: &ask, reference: &reference, limits };
             let visit = Visit { peer, port, tls, early: &|| None };
-            let way = Way { lookup, allowance, beside };
-            let asked = proxy.ask_origin(&proxy.table(), &site, &mut ask, request, &visit, way).await;
-            if let Err(failure) = asked {
-                tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "could not fetch a late page");
+            let incoming = Incoming { request, visit, table: &table, spool: proxy.spool() };
+            if let Err(error) = attempt.fetch(incoming, lookup).await {
+                tracing::debug!(site = %site.config.name, key = ask.key(), %error, "late page was not to be had");
             }
             drop(leave);
         });

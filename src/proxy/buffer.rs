@@ -23,23 +23,23 @@ const OF_EACH: u64 = 64 << 10;
 /// The memory for answers that are held back. Where none is left, an answer is held back no further: it is judged by its
 /// beginning, as one that is longer than `hold_back`.
 #[derive(Clone, Debug)]
-pub struct HoldRoom(Arc<AtomicU64>);
+pub struct BufferRoom(Arc<AtomicU64>);
 
-impl Default for HoldRoom {
-    fn default() -> HoldRoom {
-        HoldRoom::of(ALL)
+impl Default for BufferRoom {
+    fn default() -> BufferRoom {
+        BufferRoom::of(ALL)
     }
 }
 
-impl HoldRoom {
-    fn of(bytes: u64) -> HoldRoom {
-        HoldRoom(Arc::new(AtomicU64::new(bytes)))
+impl BufferRoom {
+    fn of(bytes: u64) -> BufferRoom {
+        BufferRoom(Arc::new(AtomicU64::new(bytes)))
     }
 }
 
 /// What one answer takes of the room; given back by being dropped.
 struct Taken {
-    room: HoldRoom,
+    room: BufferRoom,
     bytes: u64,
 }
 
@@ -73,7 +73,7 @@ impl AsRef<[u8]> for Roomy {
 }
 
 /// A body as far as it was read.
-pub(super) struct Held {
+pub(super) struct Buffered {
     /// What was read.
     pub read: Bytes,
     rest: Rest,
@@ -89,11 +89,11 @@ enum Rest {
     More(Body),
 }
 
-impl Held {
+impl Buffered {
     /// A body of which nothing was read.
-    pub(super) fn unread(body: Body) -> Held {
+    pub(super) fn unread(body: Body) -> Buffered {
         let is_empty = matches!(body, Body::Empty);
-        Held { read: Bytes::new(), rest: if is_empty { Rest::Nothing } else { Rest::More(body) } }
+        Buffered { read: Bytes::new(), rest: if is_empty { Rest::Nothing } else { Rest::More(body) } }
     }
 
     /// Whether what was read is all of it.
@@ -102,7 +102,7 @@ impl Held {
     }
 
     /// All of it, if it was read and has no trailers; else itself.
-    pub(super) fn into_whole(self) -> Result<Bytes, Held> {
+    pub(super) fn into_whole(self) -> Result<Bytes, Buffered> {
         match self.rest {
             Rest::Nothing => Ok(self.read),
             Rest::Trailers(_) | Rest::More(_) => Err(self),
@@ -113,9 +113,9 @@ impl Held {
     pub(super) fn into_body(self) -> Body {
         match self.rest {
             Rest::Nothing => Body::whole(self.read),
-            Rest::Trailers(trailers) => begun(self.read, Some(*trailers), Body::Empty),
+            Rest::Trailers(trailers) => prefixed(self.read, Some(*trailers), Body::Empty),
             Rest::More(rest) if self.read.is_empty() => rest,
-            Rest::More(rest) => begun(self.read, None, rest),
+            Rest::More(rest) => prefixed(self.read, None, rest),
         }
     }
 }
@@ -125,13 +125,13 @@ impl Held {
 ///
 /// # Errors
 /// What broke the body off. Waiting too long is the caller's to end.
-pub(super) async fn hold(body: Body, limit: u64, room: &HoldRoom) -> Result<Held, Failure> {
+pub(super) async fn buffer(body: Body, limit: u64, room: &BufferRoom) -> Result<Buffered, Failure> {
     if body.size_hint().lower() > limit {
-        return Ok(Held::unread(body));
+        return Ok(Buffered::unread(body));
     }
     let mut reading = Reading::new(body, room);
     reading.on(limit).await?;
-    Ok(reading.held())
+    Ok(reading.buffered())
 }
 
 /// Reads the beginning of a body, about `limit` bytes of it, but no longer than `time` after the first ones have come: a
@@ -143,8 +143,8 @@ pub(super) async fn beginning(
     body: Body,
     limit: u64,
     time: Duration,
-    room: &HoldRoom,
-) -> Result<Held, Failure> {
+    room: &BufferRoom,
+) -> Result<Buffered, Failure> {
     let mut reading = Reading::new(body, room);
     reading.on(0).await?;
     if !reading.is_over(limit) {
@@ -153,7 +153,7 @@ pub(super) async fn beginning(
             result?;
         }
     }
-    Ok(reading.held())
+    Ok(reading.buffered())
 }
 
 /// A body being read; nothing is lost where reading it is given up.
@@ -170,7 +170,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(body: Body, room: &HoldRoom) -> Reading {
+    fn new(body: Body, room: &BufferRoom) -> Reading {
         let ended = matches!(body, Body::Empty);
         let taken = Taken { room: room.clone(), bytes: 0 };
         Reading { body, first: None, read: BytesMut::new(), trailers: None, ended, taken, full: false }
@@ -214,7 +214,7 @@ impl Reading {
         self.read.extend_from_slice(&data);
     }
 
-    fn held(self) -> Held {
+    fn buffered(self) -> Buffered {
         let rest = match self.trailers {
             Some(trailers) => Rest::Trailers(Box::new(trailers)),
             None if self.ended => Rest::Nothing,
@@ -222,9 +222,9 @@ impl Reading {
         };
         let read = self.first.unwrap_or_else(|| self.read.freeze());
         if self.taken.bytes == 0 {
-            return Held { read, rest };
+            return Buffered { read, rest };
         }
-        Held { read: Bytes::from_owner(Roomy { bytes: read, _taken: self.taken }), rest }
+        Buffered { read: Bytes::from_owner(Roomy { bytes: read, _taken: self.taken }), rest }
     }
 }
 
@@ -236,22 +236,22 @@ pub(super) fn broken(error: body::Error) -> Failure {
     }
 }
 
-fn begun(read: Bytes, trailers: Option<Frame<Bytes>>, rest: Body) -> Body {
+fn prefixed(read: Bytes, trailers: Option<Frame<Bytes>>, rest: Body) -> Body {
     let mut ready = VecDeque::with_capacity(2);
     if !read.is_empty() {
         ready.push_back(Frame::data(read));
     }
     ready.extend(trailers);
-    Body::stream(Begun { ready, rest })
+    Body::stream(Prefixed { ready, rest })
 }
 
 /// What was read, then the rest.
-struct Begun {
+struct Prefixed {
     ready: VecDeque<Frame<Bytes>>,
     rest: Body,
 }
 
-impl http_body::Body for Begun {
+impl http_body::Body for Prefixed {
     type Data = Bytes;
     type Error = body::Error;
 
@@ -305,11 +305,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_body_is_read_whole() {
-        let held = hold(body(&["ab", "cd"], None), 4, &HoldRoom::default()).await.unwrap();
-        assert!(held.is_whole());
-        assert_eq!(held.into_whole().ok().unwrap(), "abcd");
+        let buffered = buffer(body(&["ab", "cd"], None), 4, &BufferRoom::default()).await.unwrap();
+        assert!(buffered.is_whole());
+        assert_eq!(buffered.into_whole().ok().unwrap(), "abcd");
         assert!(
-            hold(Body::Empty, 0, &HoldRoom::default())
+            buffer(Body::Empty, 0, &BufferRoom::default())
                 .await
                 .unwrap()
                 .into_whole()
@@ -319,12 +319,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_body_goes_on_where_reading_stopped() {
-        let held = hold(body(&["ab", "cd", "ef"], None), 3, &HoldRoom::default()).await.unwrap();
-        assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
-        assert_eq!(whole(held.into_body()).await, "abcdef");
-        let held = hold(Body::whole("abcdef"), 3, &HoldRoom::default()).await.unwrap();
-        assert!(held.read.is_empty() && !held.is_whole());
-        assert_eq!(whole(held.into_body()).await, "abcdef");
+        let buffered = buffer(body(&["ab", "cd", "ef"], None), 3, &BufferRoom::default()).await.unwrap();
+        assert_eq!((&buffered.read[..], buffered.is_whole()), (&b"abcd"[..], false));
+        assert_eq!(whole(buffered.into_body()).await, "abcdef");
+        let buffered = buffer(Body::whole("abcdef"), 3, &BufferRoom::default()).await.unwrap();
+        assert!(buffered.read.is_empty() && !buffered.is_whole());
+        assert_eq!(whole(buffered.into_body()).await, "abcdef");
     }
 
     #[tokio::test]
@@ -333,29 +333,29 @@ mod tests {
             let frame = |_| Ok::<_, Failure>(Frame::data(Bytes::from(vec![b'a'; 16 << 10])));
             Body::stream(StreamBody::new(stream::iter((0..16).map(frame))))
         };
-        let (limit, left) = (1 << 20, |room: &HoldRoom| room.0.load(Ordering::Relaxed));
-        let room = HoldRoom::of(300 << 10);
-        let first = hold(long(), limit, &room).await.unwrap();
+        let (limit, left) = (1 << 20, |room: &BufferRoom| room.0.load(Ordering::Relaxed));
+        let room = BufferRoom::of(300 << 10);
+        let first = buffer(long(), limit, &room).await.unwrap();
         assert!(first.is_whole());
         assert_eq!(left(&room), (300 - (256 - 64)) << 10);
-        let second = hold(long(), limit, &room).await.unwrap();
+        let second = buffer(long(), limit, &room).await.unwrap();
         assert!(!second.is_whole() && second.read.len() as u64 > OF_EACH);
         assert_eq!(whole(second.into_body()).await.len(), 256 << 10, "and nothing of it is lost");
         let slowly = first.into_whole().ok().unwrap().slice(..1);
         assert_eq!(left(&room), 108 << 10, "as long as anybody has it");
         drop(slowly);
         assert_eq!(left(&room), 300 << 10);
-        assert!(hold(long(), limit, &room).await.unwrap().is_whole());
+        assert!(buffer(long(), limit, &room).await.unwrap().is_whole());
     }
 
     #[tokio::test]
     async fn a_broken_body_is_known_before_anything_is_sent() {
-        let failure = hold(body(&["ab"], Some(Cause::BodyStalled.into())), 4, &HoldRoom::default())
+        let failure = buffer(body(&["ab"], Some(Cause::BodyStalled.into())), 4, &BufferRoom::default())
             .await
             .err()
             .unwrap();
         assert_eq!(failure.cause, Cause::BodyStalled);
-        let failure = beginning(body(&["ab"], Some(Cause::BodyCut.into())), 4, SHORT, &HoldRoom::default())
+        let failure = beginning(body(&["ab"], Some(Cause::BodyCut.into())), 4, SHORT, &BufferRoom::default())
             .await
             .err()
             .unwrap();
@@ -368,11 +368,12 @@ mod tests {
             [(http::header::ETAG, http::HeaderValue::from_static("x"))].into_iter().collect();
         let frames =
             [Ok::<_, Failure>(Frame::data(Bytes::from("ab"))), Ok(Frame::trailers(trailers.clone()))];
-        let held =
-            hold(Body::stream(StreamBody::new(stream::iter(frames))), 4, &HoldRoom::default()).await.unwrap();
-        assert!(held.is_whole());
-        let Err(held) = held.into_whole() else { panic!("the trailers are lost") };
-        let body = held.into_body();
+        let buffered = buffer(Body::stream(StreamBody::new(stream::iter(frames))), 4, &BufferRoom::default())
+            .await
+            .unwrap();
+        assert!(buffered.is_whole());
+        let Err(buffered) = buffered.into_whole() else { panic!("the trailers are lost") };
+        let body = buffered.into_body();
         assert_eq!(body.size_hint().exact(), None, "with a length they would not be sent");
         let collected = body.collect().await.unwrap();
         assert_eq!(collected.trailers(), Some(&trailers));
@@ -391,20 +392,23 @@ mod tests {
             Some((late(wait, text).await, n + 1))
         });
         let begun = tokio::time::Instant::now();
-        let held = beginning(Body::stream(StreamBody::new(Box::pin(body))), 100, SHORT, &HoldRoom::default())
-            .await
-            .unwrap();
-        assert_eq!((&held.read[..], held.is_whole()), (&b"abcd"[..], false));
+        let buffered =
+            beginning(Body::stream(StreamBody::new(Box::pin(body))), 100, SHORT, &BufferRoom::default())
+                .await
+                .unwrap();
+        assert_eq!((&buffered.read[..], buffered.is_whole()), (&b"abcd"[..], false));
         assert_eq!(begun.elapsed(), Duration::from_millis(5100), "the first bytes, and 100 ms");
-        assert_eq!(whole(held.into_body()).await, "abcdef");
+        assert_eq!(whole(buffered.into_body()).await, "abcdef");
     }
 
     #[tokio::test]
     async fn a_beginning_ends_with_the_body_or_at_its_limit() {
-        let held = beginning(body(&["ab", "cd"], None), 100, SHORT, &HoldRoom::default()).await.unwrap();
-        assert!(held.is_whole() && held.read == "abcd");
-        let held = beginning(body(&["ab", "cd", "ef"], None), 3, SHORT, &HoldRoom::default()).await.unwrap();
-        assert!(!held.is_whole() && held.read == "abcd");
-        assert!(beginning(Body::Empty, 3, SHORT, &HoldRoom::default()).await.unwrap().is_whole());
+        let buffered =
+            beginning(body(&["ab", "cd"], None), 100, SHORT, &BufferRoom::default()).await.unwrap();
+        assert!(buffered.is_whole() && buffered.read == "abcd");
+        let buffered =
+            beginning(body(&["ab", "cd", "ef"], None), 3, SHORT, &BufferRoom::default()).await.unwrap();
+        assert!(!buffered.is_whole() && buffered.read == "abcd");
+        assert!(beginning(Body::Empty, 3, SHORT, &BufferRoom::default()).await.unwrap().is_whole());
     }
 }

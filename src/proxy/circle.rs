@@ -10,9 +10,8 @@ use http::response::Parts;
 use http::{Method, Request, StatusCode, header};
 use url::Url;
 
-use super::fetch::class_of;
 use super::mirror::Nearness;
-use super::review::{Terms, Trial};
+use super::review::Review;
 use super::uniform::drop_kept;
 use crate::ask::{Ask, key, location};
 use crate::cache::{Lookup, Resemblance, ask};
@@ -37,14 +36,17 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// led by, nobody can tell from one answer.
 pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderMap> {
     let has_cookie = request.headers().contains_key(header::COOKIE);
-    let is_page = *request.method() == Method::GET && class_of(ask.key()) == Class::Page;
+    let is_page = *request.method() == Method::GET && Class::of(key::path_of(ask.key())) == Class::Page;
     (is_page && ask.may_lead_back() && !has_cookie).then(|| request.headers().clone())
 }
 
-impl Trial<'_> {
+impl Review<'_> {
     /// Whether a redirect to another page of the site comes back to where it began.
-    pub(super) async fn leads_round(&self, parts: &Parts, terms: Terms) -> Option<Finding> {
-        if !parts.status.is_redirection() || !self.speaks() || parts.headers.contains_key(SET_COOKIE) {
+    pub(super) async fn leads_round(&self, parts: &Parts) -> Option<Finding> {
+        if !parts.status.is_redirection()
+            || !self.is_representative()
+            || parts.headers.contains_key(SET_COOKIE)
+        {
             return None;
         }
         let to = self.within(self.ask.url(), &parts.headers).filter(|to| to != self.ask.key())?;
@@ -52,7 +54,7 @@ impl Trial<'_> {
         let (from, target) = (self.ask.url(), self.url_of(&to));
         ways.note(from, &target, now);
         let is_known = self.is_known_to_lead_back(&to);
-        let has_changed = || !self.beside.is_nothing() && self.by_kind(parts) != Resemblance::Edition;
+        let has_changed = || !self.reference.is_nothing() && self.by_kind(parts) != Resemblance::Edition;
         if !is_known && !has_changed() {
             return None;
         }
@@ -61,7 +63,7 @@ impl Trial<'_> {
             // a link that works once is the visitor's
             None if !visits::is_public(&to) => return None,
             None => {
-                let until = terms.waits.min(now + LONGEST);
+                let until = self.limits.nearly.min(now + LONGEST);
                 let walk = Box::pin(self.walk(parts, until)).await?;
                 ways.walked(from, &target, walk, clock::instant());
                 walk

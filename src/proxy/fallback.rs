@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::judge::is_of_the_answer;
+use super::looked::Copies;
 use super::mirror::{self, Nearness, Ready};
 use super::site::Site;
-use super::{Copies, Outcome, RETRY_AFTER, noticed, render, shell};
+use super::{Outcome, RETRY_AFTER, noticed, render, shell};
 use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;

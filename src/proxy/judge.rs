@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, StatusCode};
 
 use super::mirror::{Mirror, Ready};
-use super::review::{Beside, ReadCopy};
+use super::reference::{ReadCopy, Reference};
 use crate::ask::key;
 use crate::config::ready;
 use crate::content::media::content_type;
@@ -185,7 +185,7 @@ impl Judge for SiteJudge {
         }
         let look = copy.as_ref().and_then(|copy| copy.seen().cloned());
         let read = ReadCopy { look, body: None };
-        let beside = copy.map_or(Beside::Nothing, Beside::Page);
+        let reference = copy.map_or(Reference::Nothing, Reference::Page);
         let character = self.mirror.character();
         let (scheme, host) =
             (if self.config.tls.is_some() { "https" } else { "http" }, self.config.canonical_host());
@@ -200,7 +200,7 @@ impl Judge for SiteJudge {
             answer: ResponseView { status: status.as_u16(), headers, body, whole },
             // a check asks for the page as it is
             wishes: Wishes::default(),
-            known: beside.known(&read),
+            known: reference.known(&read),
             character: &character,
             policy: &self.config.failover,
         };

@@ -8,7 +8,6 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::fetch::class_of;
 use super::hints;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
@@ -245,7 +244,7 @@ impl Mirror {
         let near = (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()?;
         let may = match near.page.class {
             // A file is a file, whatever stands behind its name.
-            Class::Asset if class_of(path) == origin::Class::Asset => true,
+            Class::Asset if origin::Class::of(path) == origin::Class::Asset => true,
             Class::Page | Class::Asset => self.known_addresses(&snapshot).may_ignore(wanted),
             // It led to somewhere else with its query.
             Class::Redirect => false,

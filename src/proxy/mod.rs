@@ -1,24 +1,27 @@
 //! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
 
+mod attempt;
 mod beside;
 mod buffer;
 mod circle;
 mod crowd;
+mod direct;
 mod end;
 mod explain;
 mod fallback;
-mod fetch;
-mod flight;
 mod hints;
 mod judge;
-mod landing;
+mod looked;
 mod mirror;
-mod noted;
 mod recheck;
+mod record;
+mod reference;
 mod removal;
 mod render;
 mod requisites;
 mod review;
+mod rewrite;
+mod shared;
 mod shell;
 mod site;
 mod spelling;
@@ -37,33 +40,30 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use crate::access_log::AccessLog;
-use crate::ask::{Ask, Kind, Load, Visitor, host_of, location, normal};
-use crate::cache::{self, Entry, Lookup};
+use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
-use crate::failover::{self, Fallback, Found, Mirrored, Mode, Page, Plan, Situation, State, Turn};
+use crate::failover::{self, Fallback, Page, Plan, State};
 use crate::failure::{Cause, Failure};
 use crate::holding_page::{self, Format, Notice};
-use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::cache_status::CacheStatus;
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::metrics::ServedFrom;
 use crate::origin::Origin;
-use crate::page_health::Mark;
-use crate::verdict::Wishes;
-pub use buffer::HoldRoom;
-use crowd::{Crowd, Place};
-use end::{Ending, Pending, Subject};
+use attempt::{Attempt, Incoming, Limits};
+pub use buffer::BufferRoom;
+use crowd::Crowd;
+use end::{OpenRequest, RequestRecord};
 pub use explain::{Explained, Given, Step, Unexplained};
-use fetch::Allowance;
 pub use judge::SiteJudge;
+use looked::{Looked, Purpose};
 pub use mirror::{Hot, Mirror};
-use mirror::{Nearness, Ready};
-use review::{Beside, Trial};
-pub use site::{Condition, Site, Switch, Table, Tender};
+pub use recheck::Rechecker;
+use reference::Reference;
+pub use site::{Condition, Site, Switch, Table};
 pub use spool::Spool;
 pub use trusted::Trusted;
 pub use vouch::Vouch;
-use vouch::found;
 
 /// When to come again, on the holding page.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -86,9 +86,9 @@ pub struct Visit<'a> {
 
 /// The proxy: all sites, the cache, the log. Cheap to clone.
 #[derive(Clone)]
-pub struct Proxy(Arc<Shared>);
+pub struct Proxy(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     table: ArcSwap<Table>,
     log: AccessLog,
     spool: Spool,
@@ -104,26 +104,10 @@ struct Outcome {
     origin: Option<Arc<Origin>>,
 }
 
-/// How an origin is asked: what the cache knows of the page, for how long, and what the answer is judged beside.
-struct Way {
-    lookup: Option<Lookup>,
-    allowance: Allowance,
-    beside: Beside,
-}
-
-/// The copies that were found.
-struct Copies {
-    entry: Option<Arc<Entry>>,
-    /// What the entry is worth.
-    found: Found,
-    page: Option<(Arc<Ready>, Nearness)>,
-}
-
 impl Proxy {
     /// A proxy for the table's sites. What visitors send is kept in `spool` until all of it is there.
     pub fn new(table: Table, log: AccessLog, spool: Spool) -> Proxy {
-        table.sites.iter().for_each(Tender::start);
-        Proxy(Arc::new(Shared { table: ArcSwap::from_pointee(table), log, spool, crowd: Crowd::default() }))
+        Proxy(Arc::new(Inner { table: ArcSwap::from_pointee(table), log, spool, crowd: Crowd::default() }))
     }
 
     /// The sites as they run now.
@@ -133,7 +117,6 @@ impl Proxy {
 
     /// Replaces the sites. Requests under way end with those that they began with.
     pub fn replace(&self, table: Table) {
-        table.sites.iter().for_each(Tender::start);
         self.0.table.store(Arc::new(table));
     }
 
@@ -141,28 +124,29 @@ impl Proxy {
     pub async fn handle(&self, mut request: Request<Body>, visit: Visit<'_>) -> Response<Body> {
         let now = clock::now();
         let table = self.table();
-        let mut subject = Subject::of(&request, now, visit.peer);
-        let log = self.0.log.clone();
+        let mut record = RequestRecord::of(&request, now, visit.peer, self.0.log.clone());
 
         // 1. read: what is asked, of which site; refuse what is malformed.
         let (site, mut ask) = match read(&table, &mut request, &visit) {
             Ok(read) => read,
             Err((site, failure)) => {
                 tracing::debug!(client = %visit.peer, error = %failure, "request refused");
-                let outcome = Box::pin(self.refuse(site.as_deref(), request.headers(), failure.cause)).await;
-                let site =
-                    site.map(|site| (site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
-                return Pending::new(begun(subject, site, None, log)).end(outcome);
+                if let Some(site) = &site {
+                    record.enter(site);
+                }
+                let open = OpenRequest::new(record);
+                let refusal = self.refuse(site.as_deref(), request.headers(), failure.cause);
+                return open.end(Box::pin(refusal).await);
             }
         };
-        subject.client = ask.client;
-        let counted = (site.config.name.clone(), site.metrics.clone(), site.metrics.enter());
-        let place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
-        let is_over = place.is_none() && !table.is_trusted(ask.client);
-        let pending = Pending::new(begun(subject, Some(counted), place, log));
+        record.client = ask.client;
+        record.enter(&site);
+        record.place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
+        let is_over = record.place.is_none() && !table.is_trusted(ask.client);
+        let open = OpenRequest::new(record);
         if is_over {
             let refusal = self.refuse(Some(&site), request.headers(), Cause::TooManyAtOnce);
-            return pending.end(Box::pin(refusal).await);
+            return open.end(Box::pin(refusal).await);
         }
         let watched = visited::is_watched(&ask, request.headers());
         let own = ask.left_out(request.uri(), &site.config);
@@ -175,7 +159,7 @@ impl Proxy {
             visited::note(&site, &ask, &outcome, now.wall);
         }
         // 6. end: the only exit.
-        pending.end(outcome)
+        open.end(outcome)
     }
 
     async fn answer(
@@ -187,50 +171,32 @@ impl Proxy {
         visit: &Visit<'_>,
         now: Now,
     ) -> Outcome {
-        // 2. look up: what the cache has, what the snapshot has.
-        let lookup = look_up(site, ask, request.headers(), now);
-        let mark = if ask.kind == Kind::Read { site.page_health.mark(ask.key()) } else { Mark::None };
-        let (found, entry) = found(site, lookup.as_ref(), mark, now);
-        let mode = site.switch.mode(now.mono);
-        let at_once =
-            found == Found::Fresh && ask.visitor == Visitor::Anonymous && mode != Mode::HoldSnapshot;
-        let page = if at_once || ask.kind != Kind::Read { None } else { copy_of(site, ask) };
-        let copies = Copies { entry, page, found };
-
+        // 2. look up: what the cache has, what the snapshot has, what is remembered of the page.
+        let mut looked = Looked::at(site, ask, request.headers(), now, Purpose::Answer);
         // 3. decide: the fallback is chosen before the origin is asked.
-        let state = site.observe(now);
-        let page = remembered(site, ask, mark, copies.page.as_ref(), now);
-        let situation = Situation {
-            kind: ask.kind,
-            visitor: ask.visitor,
-            mode,
-            state,
-            page,
-            turn: turn(site, state, now),
-            found,
-            mirrored: copies.mirrored(),
-        };
-        let plan = failover::decide(situation);
+        let plan = failover::decide(looked.situation);
+        ask.keep_wishes(request.headers());
         match plan {
             Plan::Give(fallback) => {
-                ask.keep_wishes(request.headers());
-                if state == State::Unproven {
+                if looked.situation.state == State::Unproven {
                     site.origins.check_soon(); // its first check may stand behind those of many other sites
                 }
-                let cause = cause_of(site, situation, mark);
-                if page == Page::Late && matches!(fallback, Fallback::Copy(_)) && cause == Some(Cause::Slow) {
-                    self.fetch_beside(site, (ask, &copies), request, visit, (lookup, now));
+                let cause = looked.cause(site);
+                let is_late = looked.situation.page == Page::Late && cause == Some(Cause::Slow);
+                if is_late && matches!(fallback, Fallback::Copy(_)) {
+                    self.fetch_beside((site, ask), &mut looked, request, visit, now);
                 }
-                fallback::give(site, ask, fallback, copies, cause, now).await
+                fallback::give(site, ask, fallback, looked.copies, cause, now).await
             }
-            // 4. carry out: the origin, within the patience that the plan allows.
+            // 4. carry out: the origin, within the limits that the plan's words mean.
             Plan::Ask { wait, fallback } => {
-                ask.keep_wishes(request.headers());
-                let allowance = Allowance::of(site, ask, wait, fallback);
-                let beside = Beside::of(ask, &copies, page);
-                let way = Way { lookup, allowance, beside };
+                let Looked { lookup, copies, situation, .. } = looked;
+                let reference = Reference::of(ask, &copies, situation.page);
+                let limits = Limits::of(site, ask, wait, fallback);
+                let attempt = Attempt { site, ask, reference: &reference, limits };
+                let incoming = Incoming { request, visit: *visit, table, spool: &self.0.spool };
                 // Boxed: it is large, and copies are given without it.
-                match Box::pin(self.ask_origin(table, site, ask, request, visit, way)).await {
+                match Box::pin(attempt.fetch(incoming, lookup)).await {
                     Ok(outcome) => outcome,
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
@@ -242,82 +208,12 @@ impl Proxy {
         }
     }
 
-    /// Asks the origin: for all who want the same page, where that is possible, or for this visitor alone.
-    async fn ask_origin(
-        &self,
-        table: &Table,
-        site: &Arc<Site>,
-        ask: &mut Ask,
-        request: Request<Body>,
-        visit: &Visit<'_>,
-        way: Way,
-    ) -> Result<Outcome, Failure> {
-        let Way { lookup, allowance, beside } = way;
-        check_size(&request, table.body_size)?;
-        let why = forward_reason(ask, lookup.as_ref());
-        let mut request = request;
-        if let Some(lookup) = lookup.filter(|lookup| !matches!(lookup, Lookup::Uncacheable))
-            && cache::ask::may_share(request.method(), request.headers())
-            // Nothing is kept of what the operator wants passed on unjudged.
-            && !site.is_held_live()
-        {
-            request = match Box::pin(self.fly(
-                table,
-                (site, ask, &beside),
-                request,
-                visit,
-                &lookup,
-                why,
-                allowance,
-            ))
-            .await?
-            {
-                flight::Flown::Landed(outcome) => return Ok(outcome),
-                flight::Flown::Alone(request) => request,
-            };
-        }
-        let upgrade = ask.kind == Kind::Upgrade;
-        let upgrading = upgrade.then(|| hyper::upgrade::on(&mut request));
-        let early = (visit.early)();
-        let request = self.spooled(request, table.body_size).await?;
-        let request = fetch::outgoing(ask, request, visit, &table.trusted)?;
-        let wishes = Wishes::of(request.headers());
-        let trial = Trial { site, ask, beside: &beside, wishes, again: None };
-        let mut answered = fetch::direct(trial, request, allowance, (table.body_size, early)).await?;
-        if let Some(upgrading) = upgrading
-            && answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
-        {
-            let theirs = hyper::upgrade::on(&mut answered.response);
-            crate::tasks::detached(join(upgrading, theirs));
-        }
-        let status = answered.response.status();
-        if upgrade {
-            headers::strip_hop_by_hop_but_upgrade(answered.response.headers_mut());
-        } else {
-            fetch::clean(answered.response.headers_mut());
-        }
-        fetch::sign(&mut answered.response);
-        if cache::ask::invalidates(&ask.method, status) {
-            site.cache.invalidate(&site.cache.key(ask.tls(), ask.authority(), ask.key()));
-        }
-        Ok(live(
-            answered.response,
-            answered.origin,
-            CacheStatus::Forwarded { why, status, stored: false, collapsed: false },
-        ))
-    }
-
-    /// The request with its body at hand: until then it takes nothing of the origin's.
-    async fn spooled(&self, mut request: Request<Body>, limit: u64) -> Result<Request<Body>, Failure> {
-        if !matches!(request.body(), Body::Empty) {
-            let body = std::mem::replace(request.body_mut(), Body::Empty);
-            *request.body_mut() = Box::pin(self.0.spool.collect(body, limit)).await?;
-        }
-        Ok(request)
+    fn spool(&self) -> &Spool {
+        &self.0.spool
     }
 
     /// The answer to a request that is at fault itself.
-    async fn refuse(&self, site: Option<&Site>, asked: &HeaderMap, cause: Cause) -> Outcome {
+    async fn refuse(&self, site: Option<&Site>, request_headers: &HeaderMap, cause: Cause) -> Outcome {
         let about = match site {
             Some(site) => site.mirror.about(&site.config.key_pages).await,
             None => None,
@@ -327,27 +223,13 @@ impl Proxy {
             kind: holding_page::Kind::Page,
             cause,
             site: about.and_then(|about| about.title.as_deref()),
-            language: mirror::language(about, asked),
-            format: Format::of(asked),
+            language: mirror::language(about, request_headers),
+            format: Format::of(request_headers),
             down_for: None,
             retry_after: RETRY_AFTER,
             links: &[],
         };
         noticed(&notice, ServedFrom::Error, false)
-    }
-}
-
-impl Copies {
-    /// How old the snapshot's page is beside the cache's entry.
-    fn mirrored(&self) -> Mirrored {
-        match (&self.page, &self.entry) {
-            (None, _) => Mirrored::Nothing,
-            (Some((_, Nearness::Near)), _) => Mirrored::Near,
-            (Some((page, Nearness::Exact)), Some(entry)) if page.taken_at() < entry.received().wall => {
-                Mirrored::Older
-            }
-            (Some((_, Nearness::Exact)), _) => Mirrored::Newer,
-        }
     }
 }
 
@@ -384,84 +266,6 @@ fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     Ok((site, ask))
 }
 
-/// A body that is announced as too large is refused before anybody takes a byte of it.
-fn check_size(request: &Request<Body>, limit: u64) -> Result<(), Failure> {
-    match headers::content_length(request.headers()) {
-        Some(length) if length > limit => Err(Cause::BodyTooLarge.into()),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// What the cache has; `None` if the request has no business with it.
-fn look_up(site: &Site, ask: &Ask, asked: &HeaderMap, now: Now) -> Option<Lookup> {
-    let open = ask.cacheable && ask.kind == Kind::Read && cache::ask::may_look_up(&ask.method, asked).is_ok();
-    // A session is not answered from the cache; an answer to it is not looked for there, nor kept.
-    (open && ask.visitor == Visitor::Anonymous)
-        .then(|| site.cache.lookup(&site.cache.key(ask.tls(), ask.authority(), ask.key()), asked, now))
-}
-
-/// Why the origin is asked, as `Cache-Status` says it.
-fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
-    match lookup {
-        None if ask.kind == Kind::Read => Forward::Bypass,
-        None => Forward::Method,
-        Some(Lookup::Fresh(_)) => Forward::Request,
-        Some(Lookup::Stale(_) | Lookup::Revalidate(_)) => Forward::Stale,
-        Some(Lookup::Otherwise(_)) => Forward::VaryMiss,
-        Some(Lookup::Nothing(why)) => *why,
-        Some(Lookup::Uncacheable) => Forward::UriMiss,
-    }
-}
-
-/// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
-fn remembered(site: &Site, ask: &Ask, mark: Mark, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> Page {
-    match mark {
-        Mark::None if ask.kind == Kind::Read && site.page_health.is_late(ask.key(), now.mono) => Page::Late,
-        Mark::None => Page::Fine,
-        Mark::Bad(_) => Page::Bad,
-        Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
-        Mark::Gone { .. } => Page::Gone,
-    }
-}
-
-/// The snapshot's page for a request. One that is only near is none if the site has removed it.
-fn copy_of(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
-    let found = site.mirror.find(ask.key())?;
-    let is_gone = match found.1 {
-        Nearness::Exact => false,
-        Nearness::Near => match site.page_health.mark(found.0.key()) {
-            Mark::Gone { since, .. } => found.0.taken_at() <= since.wall,
-            Mark::None | Mark::Bad(_) => false,
-        },
-    };
-    (!is_gone).then_some(found)
-}
-
-/// Whether this visitor is among those who get the live site.
-fn turn(site: &Site, state: State, now: Now) -> Turn {
-    if state == State::Recovering && fastrand::f32() >= site.share(now) { Turn::Out } else { Turn::In }
-}
-
-/// Why the origin is not asked.
-fn cause_of(site: &Site, situation: Situation, mark: Mark) -> Option<Cause> {
-    match (situation.mode, situation.state) {
-        (Mode::HoldSnapshot, _) => Some(Cause::Held),
-        (Mode::Auto | Mode::HoldOrigin, State::Down) => {
-            Some(site.page_health.flood().map_or_else(|| site.origins.why_none().cause, |(_, cause)| cause))
-        }
-        (Mode::Auto | Mode::HoldOrigin, State::Unproven) => Some(Cause::Unproven),
-        (Mode::Auto | Mode::HoldOrigin, State::Up | State::Degraded | State::Recovering) => {
-            match (mark, situation.turn) {
-                (Mark::Bad(cause), _) => Some(cause),
-                (Mark::None | Mark::Gone { .. }, Turn::Out) => Some(Cause::Recovering),
-                (Mark::None | Mark::Gone { .. }, Turn::In) => {
-                    (situation.page == Page::Late).then_some(Cause::Slow)
-                }
-            }
-        }
-    }
-}
-
 /// The origin's own answer.
 fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) -> Outcome {
     status.add_to(response.headers_mut());
@@ -477,18 +281,4 @@ fn noticed(notice: &Notice<'_>, served_from: ServedFrom, head: bool) -> Outcome 
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
     Outcome { response, served_from, cause: Some(notice.cause), origin: None }
-}
-
-/// A request of which nothing is known yet but that it has begun.
-fn begun(subject: Subject, site: Option<end::Counted>, place: Option<Place>, log: AccessLog) -> Ending {
-    Ending { subject, site, _place: place, served_from: ServedFrom::Error, cause: None, origin: None, log }
-}
-
-/// Lets the bytes of two upgraded connections flow into each other until one side ends.
-async fn join(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade) {
-    let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) else { return };
-    let (mut ours, mut theirs) = (hyper_util::rt::TokioIo::new(ours), hyper_util::rt::TokioIo::new(theirs));
-    if let Err(error) = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await {
-        tracing::debug!(%error, "upgraded connection broke off");
-    }
 }

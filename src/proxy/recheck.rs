@@ -8,26 +8,23 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, header};
 
-use super::fetch::{Allowance, direct, outgoing};
+use super::attempt::{Attempt, Limits};
+use super::direct::ask_alone;
 use super::judge::is_of_the_answer;
-use super::requisites;
-use super::review::{Beside, Trial};
+use super::looked::{Looked, Purpose};
+use super::reference::Reference;
 use super::site::Site;
-use super::uniform;
-use super::vouch::Standing;
-use super::{Copies, Visit, look_up};
+use super::{Visit, requisites, rewrite, uniform};
 use crate::ask::{Ask, Load};
-use crate::cache::Lookup;
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
-use crate::failover::{Copy, Fallback, Found, Page, Wait};
+use crate::failover::{Copy, Fallback, Page, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{self, Outlook};
 use crate::page_health::{Due, Weight};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
-use crate::verdict::Wishes;
 
 /// Pages of one site that are asked for at once.
 const AT_ONCE: usize = 8;
@@ -38,9 +35,24 @@ const REST: Duration = Duration::from_secs(1);
 /// The rest after the site could not be proven, within these bounds, as long as between checks.
 const UNPROVEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// Looks after the site's pages for as long as the guard lives.
-pub(super) fn start(site: &Arc<Site>) -> tasks::Guard {
-    tasks::guarded(run(Arc::downgrade(site)))
+/// Looks after one site's bad pages for as long as it lives.
+#[derive(Debug)]
+pub struct Rechecker {
+    site: Weak<Site>,
+    _task: tasks::Guard,
+}
+
+impl Rechecker {
+    /// Looks after this site from now on.
+    pub fn start(site: &Arc<Site>) -> Rechecker {
+        let site = Arc::downgrade(site);
+        Rechecker { _task: tasks::guarded(run(site.clone())), site }
+    }
+
+    /// Whether it is this site that it looks after.
+    pub fn is_of(&self, site: &Arc<Site>) -> bool {
+        std::ptr::eq(self.site.as_ptr(), Arc::as_ptr(site))
+    }
 }
 
 async fn run(site: Weak<Site>) {
@@ -110,7 +122,7 @@ async fn round(site: &Arc<Site>) -> Duration {
         let next = site.page_health.next().map(|next| next.saturating_duration_since(now.mono));
         return next.map_or(REST, |next| next.min(REST));
     }
-    if !ask_all(site, due).await {
+    if !recheck_all(site, due).await {
         tokio::time::sleep(BREATH).await;
     }
     Duration::ZERO
@@ -121,7 +133,7 @@ async fn prove(site: &Arc<Site>, now: Now) {
     if key_pages(site, now).await.is_ok() {
         site.page_health.hasten(now.mono);
         let due = site.page_health.due(AT_ONCE, clock::instant());
-        if ask_all(site, due).await {
+        if recheck_all(site, due).await {
             site.page_health.ebb();
             site.observe(clock::now());
             return;
@@ -144,7 +156,7 @@ async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
 
 /// Looks into what a held crawl has found. Most key pages bad: the site is not there, until it is proven. One of them, or one
 /// of the crawl's samples: it is marked, and comes from its copy. What is well by now, nobody hears of.
-async fn doubt(site: &Site, now: Now) {
+async fn doubt(site: &Arc<Site>, now: Now) {
     let Some(pages) = site.page_health.doubt.take() else { return };
     if let Err(failure) = key_pages(site, now).await {
         if is_of_the_answer(failure.cause) {
@@ -159,14 +171,14 @@ async fn doubt(site: &Site, now: Now) {
         let url = format!("{scheme}://{}{key}", host.unwrap_or("localhost"));
         Due { key: key.into(), url: url.into() }
     };
-    ask_all(site, pages.iter().map(|key| due(key)).collect()).await;
+    recheck_all(site, pages.iter().map(|key| due(key)).collect()).await;
 }
 
 /// Asks for these pages; whether half of them, or more, are the site's.
-async fn ask_all(site: &Site, due: Vec<Due>) -> bool {
+async fn recheck_all(site: &Arc<Site>, due: Vec<Due>) -> bool {
     let all = due.len();
     let asked = join_all(due.iter().map(|due| async {
-        let result = ask(site, due).await;
+        let result = recheck(site, due).await;
         site.page_health.give_back(&due.key, clock::instant());
         result
     }));
@@ -175,33 +187,22 @@ async fn ask_all(site: &Site, due: Vec<Due>) -> bool {
 }
 
 /// Asks for a page as the visitor did who found it bad. What comes of it is noted on the way.
-async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
+async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let tls = due.url.starts_with("https:");
     let malformed = |error: http::Error| Failure::new(Cause::Internal).source(error);
-    let mut request = Request::get(&*due.url)
+    let request = Request::get(&*due.url)
         .header(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8"))
         .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
         .header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))
         .body(Body::Empty)
         .map_err(malformed)?;
-    let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     // without an address: what becomes of it is no evidence of a visitor
     let nowhere = Ipv4Addr::UNSPECIFIED.into();
-    let asks = Ask::read(&request, &site.config, (nowhere, tls), Load::Nothing)?;
+    let ask = Ask::read(&request, &site.config, (nowhere, tls), Load::Nothing)?;
     let now = clock::now();
-    let entry = match look_up(site, &asks, request.headers(), now) {
-        Some(Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry)) => Some(entry),
-        Some(Lookup::Otherwise(_) | Lookup::Nothing(_) | Lookup::Uncacheable) | None => None,
-    };
-    let standing = entry.as_ref().map(|entry| site.vouch.standing(site, entry));
-    let found = match standing {
-        Some(Standing::Confirmed) => Found::Stale,
-        Some(Standing::Unconfirmed) => Found::Unconfirmed,
-        None => Found::Nothing,
-    };
-    let copies = Copies { entry, found, page: site.mirror.find(asks.key()) };
-    let beside = Beside::of(&asks, &copies, Page::Bad);
-    if matches!(beside, Beside::Nothing) || asks.key() != &*due.key {
+    let looked = Looked::at(site, &ask, request.headers(), now, Purpose::Knowledge);
+    let reference = Reference::of(&ask, &looked.copies, Page::Bad);
+    if reference.is_nothing() || ask.key() != &*due.key {
         // Nobody is spared anything by a page without a copy: whoever wants it finds out.
         site.page_health.good(&due.key, Weight::Part, now.mono);
         return Ok(());
@@ -216,12 +217,12 @@ async fn ask(site: &Site, due: &Due) -> Result<(), Failure> {
         }
         site.page_health.whole(&due.key);
     }
-    let port = if tls { 443 } else { 80 };
-    let visit = Visit { peer: nobody, port, tls, early: &|| None };
-    request = outgoing(&asks, request, &visit, &[])?;
-    let allowance = Allowance::of(site, &asks, Wait::Timeout, Fallback::Copy(Copy::Stale));
-    let trial = Trial { site, ask: &asks, beside: &beside, wishes: Wishes::default(), again: None };
-    direct(trial, request, allowance, (0, None)).await.map(drop)
+    let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let visit = Visit { peer: nobody, port: if tls { 443 } else { 80 }, tls, early: &|| None };
+    let request = rewrite::outgoing(&ask, request, &visit, &[])?;
+    let limits = Limits::of(site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
+    let attempt = Attempt { site, ask: &ask, reference: &reference, limits };
+    ask_alone(attempt, request, 0).await.map(drop)
 }
 
 /// How these requests name themselves: as the crawler and the checks do.

@@ -4,25 +4,26 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::review::{Terms, Trial};
+use super::review::Review;
 use crate::clock;
 use crate::origin::Origin;
 use crate::tasks;
 
-impl Trial<'_> {
+impl Review<'_> {
     /// Believes that a page was removed, on a proof of a moment ago: its first visitor shall not read what somebody wants
     /// read no more. It is remembered only when the proof that was begun since has come to its end.
-    pub(super) fn believe(&self, status: StatusCode, origin: &Arc<Origin>, terms: Terms) {
-        let left = terms.until.saturating_duration_since(clock::instant());
+    pub(super) fn believe(&self, status: StatusCode, origin: &Arc<Origin>) {
+        let left = self.limits.deadline.saturating_duration_since(clock::instant());
         let (site, key) = (self.site, self.ask.key().to_owned());
         tracing::info!(site = %site.config.name, key, status = status.as_u16(), "a page is gone, and the site was well a moment ago");
-        if !self.speaks() || self.ask.method == Method::HEAD {
+        if !self.is_representative() || self.ask.method == Method::HEAD {
             return;
         }
         let (page_health, cache, origin) = (site.page_health.clone(), site.cache.clone(), origin.clone());
         let (tls, host) = (self.ask.tls(), self.ask.host().to_owned());
+        let sent_at = self.sent_at;
         tasks::detached(async move {
-            if origin.prove(terms.asked, left).await.is_ok() {
+            if origin.prove(sent_at, left).await.is_ok() {
                 page_health.gone(&key, status.as_u16(), clock::now());
                 cache.invalidate(&cache.key(tls, &host, &key));
             }

@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 
 use super::Outcome;
-use super::review::Trial;
+use super::review::Review;
 use super::site::Site;
 use crate::ask::{Ask, key};
 use crate::clock;
@@ -20,7 +20,7 @@ use crate::metrics::ServedFrom;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
 use crate::page_health::{Suspect, Weight};
-use crate::verdict::{Finding, Shape};
+use crate::verdict::Shape;
 
 /// Bytes of a page that are looked into for the file's name.
 const READ: usize = 1024 * 1024;
@@ -121,21 +121,18 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
     Some((parts.status, content_type(&parts.headers).map(str::to_owned), body))
 }
 
-impl Trial<'_> {
-    /// Whether a page that is good by itself names a file that another one was found to lack: its visitors need not find out
+impl Review<'_> {
+    /// The file that a page names, good as it is by itself, that another one was found to lack: its visitors need not find out
     /// anew.
-    pub(super) fn names_missing(&self, parts: &Parts, body: &[u8]) -> Option<Finding> {
+    pub(super) fn names_missing(&self, parts: &Parts, body: &[u8]) -> Option<String> {
         let (page_health, mirror) = (&self.site.page_health, &self.site.mirror);
         // of an address without a copy a single-page application has the same page as of any other
-        let has_copy = self.beside.shape().map_or(mirror.shell().is_some(), |shape| shape == Shape::Page);
-        if !has_copy || parts.status != StatusCode::OK || !self.speaks() || !page_health.is_lacking() {
-            return None;
-        }
-        let file = page_health.names_missing(body)?;
-        if self.beside.shape().is_some() {
-            page_health.lacks(self.ask.key(), &file);
-        }
-        Some(Finding::new(Cause::AssetMissing, format!("it names {file}, which is not there")))
+        let has_copy = self.reference.shape().map_or(mirror.shell().is_some(), |shape| shape == Shape::Page);
+        let is_asked = has_copy
+            && parts.status == StatusCode::OK
+            && self.is_representative()
+            && page_health.is_lacking();
+        if is_asked { page_health.names_missing(body) } else { None }
     }
 
     /// Whether a bad status is the word of a program to programs, which says when to come back: where there is no copy, there
@@ -143,7 +140,7 @@ impl Trial<'_> {
     pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {
         let kind = content_type(&parts.headers).map(essence).unwrap_or_default();
         let is_json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
-        let has_copy = self.beside.head().is_some();
+        let has_copy = self.reference.head().is_some();
         !has_copy && is_json && parts.headers.contains_key(header::RETRY_AFTER)
     }
 }

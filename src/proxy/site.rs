@@ -2,18 +2,16 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use super::buffer::HoldRoom;
-use super::fetch::class_of;
+use super::buffer::BufferRoom;
 use super::mirror::Mirror;
-use super::recheck;
 use super::trusted::Trusted;
 use super::vouch::Vouch;
-use crate::ask::Ask;
+use crate::ask::{Ask, key};
 use crate::cache::SiteCache;
 use crate::clock::{self, Now};
 use crate::config::ready::{self, Limits};
@@ -21,9 +19,8 @@ use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::latency::patience;
-use crate::origin::{Member, Origins, Outlook, health};
+use crate::origin::{Class, Member, Origins, Outlook, health};
 use crate::page_health::{self, Branch, PageHealth};
-use crate::tasks;
 use crate::visits::Visits;
 
 /// Requests that a client may have under way in any case: what one HTTP/2 connection carries.
@@ -46,26 +43,13 @@ pub struct Site {
     /// Answers that were judged to be the site's.
     pub trusted: Trusted,
     /// The memory for answers that are held back, the same for all sites.
-    pub room: HoldRoom,
+    pub room: BufferRoom,
     /// Which of the cache's entries are vouched for.
     pub vouch: Arc<Vouch>,
-    /// Who looks after its bad pages.
-    pub tender: Tender,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.
     pub switch: Arc<Switch>,
-}
-
-/// Whoever looks after a site's bad pages, once the site is in service.
-#[derive(Debug, Default)]
-pub struct Tender(OnceLock<tasks::Guard>);
-
-impl Tender {
-    /// Has the site looked after from now on.
-    pub(super) fn start(site: &Arc<Site>) {
-        site.tender.0.get_or_init(|| recheck::start(site));
-    }
 }
 
 /// How a site is, and why.
@@ -133,7 +117,11 @@ impl Site {
     /// How long its visitors wait for such a page where there is a copy.
     pub(super) fn patience(&self, ask: &Ask) -> Duration {
         let policy = &self.config.failover;
-        patience(self.origins.typical_latency(class_of(ask.key())), policy.patience, policy.patience_max)
+        patience(
+            self.origins.typical_latency(Class::of(key::path_of(ask.key()))),
+            policy.patience,
+            policy.patience_max,
+        )
     }
 
     /// Whether the operator wants the live site, whatever is seen of it.

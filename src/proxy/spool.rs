@@ -102,7 +102,7 @@ impl Spool {
             pace.note(data.len() as u64, now());
             left = left.checked_sub(data.len() as u64).ok_or(Cause::BodyTooLarge)?;
             if kept.add(data).await == More::Short {
-                return Ok(kept.into_body(Some(Body::stream(Paced::new(body)))));
+                return Ok(kept.into_body(Some(body.inspected(Paced::new()))));
             }
             if body.is_end_stream() {
                 return Ok(kept.into_body(None));
@@ -265,7 +265,6 @@ impl Drop for Taken {
 /// A body that is passed on as it comes: it holds something of the origin's, so its sender has to keep the pace. The
 /// time that the origin takes between two pieces is not the sender's.
 struct Paced {
-    inner: Body,
     pace: Pace,
     /// When the last piece was given to the origin, until it asks for the next one.
     given: Option<Instant>,
@@ -273,49 +272,33 @@ struct Paced {
 }
 
 impl Paced {
-    fn new(inner: Body) -> Paced {
+    fn new() -> Paced {
         let now = now();
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Paced { inner, pace: Pace::sending(now), given: Some(now), timer }
+        Paced { pace: Pace::sending(now), given: Some(now), timer }
     }
 }
 
-impl http_body::Body for Paced {
-    type Data = Bytes;
-    type Error = body::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
-        let this = self.get_mut();
-        if let Some(given) = this.given.take() {
-            this.pace.excuse(now().saturating_duration_since(given));
-        }
-        match Pin::new(&mut this.inner).poll_frame(cx) {
-            Poll::Pending => {
-                let deadline = this.pace.deadline().into();
-                if this.timer.deadline() != deadline {
-                    this.timer.as_mut().reset(deadline);
-                }
-                this.timer.as_mut().poll(cx).map(|()| Some(Err(Failure::new(Cause::BodyTooSlow).into())))
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                let now = now();
-                this.pace.note(frame.data_ref().map_or(0, |data| data.len() as u64), now);
-                this.given = Some(now);
-                Poll::Ready(Some(Ok(frame)))
-            }
-            ended @ Poll::Ready(None | Some(Err(_))) => ended,
+impl body::Inspector for Paced {
+    fn asked(&mut self) {
+        if let Some(given) = self.given.take() {
+            self.pace.excuse(now().saturating_duration_since(given));
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+    fn pending(&mut self, cx: &mut Context<'_>) -> Poll<body::Error> {
+        let deadline = self.pace.deadline().into();
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.timer.as_mut().poll(cx).map(|()| Failure::new(Cause::BodyTooSlow).into())
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, body::Error> {
+        let now = now();
+        self.pace.note(frame.data_ref().map_or(0, |data| data.len() as u64), now);
+        self.given = Some(now);
+        Ok(frame)
     }
 }
 

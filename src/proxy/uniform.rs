@@ -4,7 +4,8 @@
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
 
-use super::review::{ReadCopy, Trial, shape};
+use super::reference::{ReadCopy, shape};
+use super::review::Review;
 use super::site::Site;
 use crate::cache::Resemblance;
 use crate::clock;
@@ -12,7 +13,7 @@ use crate::failure::Cause;
 use crate::page_health::Weight;
 use crate::verdict::{ENOUGH, Finding, Look, Shape, Verdict};
 
-impl Trial<'_> {
+impl Review<'_> {
     /// The verdict on a page that is good by itself, and how it looks beside its copy.
     pub(super) fn beside_others(
         &self,
@@ -20,7 +21,8 @@ impl Trial<'_> {
         body: &[u8],
         copy: &ReadCopy,
     ) -> (Verdict, Resemblance) {
-        let Some(copy) = copy.look.as_ref().filter(|_| self.speaks() && parts.status == StatusCode::OK)
+        let Some(copy) =
+            copy.look.as_ref().filter(|_| self.is_representative() && parts.status == StatusCode::OK)
         else {
             return (Verdict::Good, self.by_kind(parts));
         };
@@ -40,7 +42,7 @@ impl Trial<'_> {
     /// How a good answer that no words of a page can be compared in looks beside its copy: a file is a file, a redirect
     /// leads where it led.
     pub(super) fn by_kind(&self, parts: &Parts) -> Resemblance {
-        let Some((status, headers)) = self.beside.head() else { return Resemblance::Other };
+        let Some((status, headers)) = self.reference.head() else { return Resemblance::Other };
         let (was, is) = (shape(status, headers), shape(parts.status, &parts.headers));
         let to = |headers: &HeaderMap| headers.get(header::LOCATION).cloned();
         let is_same = match was {
@@ -52,7 +54,7 @@ impl Trial<'_> {
     }
 
     /// Records what that means for the pages that were let through before.
-    pub(super) fn tell_uniform(&self) {
+    pub(super) fn record_uniform(&self) {
         self.site.mirror.uniform().condemn(self.ask.key());
         drop_condemned(self.site);
     }

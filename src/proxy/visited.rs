@@ -39,13 +39,16 @@ const REQUISITES: [&str; 7] = [
 ];
 
 /// Whether the answer to this request can count: an anonymous visitor reads what may be mirrored.
-pub(super) fn is_watched(ask: &Ask, asked: &HeaderMap) -> bool {
-    ask.method == Method::GET && ask.visitor == Visitor::Anonymous && ask.mirrored && !is_ours(asked)
+pub(super) fn is_watched(ask: &Ask, request_headers: &HeaderMap) -> bool {
+    ask.method == Method::GET
+        && ask.visitor == Visitor::Anonymous
+        && ask.mirrored
+        && !is_ours(request_headers)
 }
 
 /// Another Katahai's crawler or check is no visitor.
-fn is_ours(asked: &HeaderMap) -> bool {
-    asked.get(header::USER_AGENT).is_some_and(|agent| {
+fn is_ours(request_headers: &HeaderMap) -> bool {
+    request_headers.get(header::USER_AGENT).is_some_and(|agent| {
         agent.as_bytes().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"katahai/"))
     })
 }

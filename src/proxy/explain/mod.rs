@@ -10,21 +10,21 @@ use http::{HeaderValue, Request, header};
 use serde::Serialize;
 use url::Url;
 
+use super::Proxy;
+use super::attempt::{Limits, forward_reason};
 use super::fallback;
-use super::fetch::Allowance;
-use super::mirror::{Nearness, Ready};
+use super::looked::{Looked, Purpose};
+use super::mirror::Nearness;
 use super::shell;
 use super::site::{Site, Table};
-use super::{Copies, Proxy, cause_of, copy_of, forward_reason, found, look_up, remembered};
-use crate::ask::{Ask, Kind, Load, Visitor};
-use crate::cache::{Entry, Lookup};
+use crate::ask::{Ask, Load, Visitor};
+use crate::cache::Lookup;
 use crate::clock::Now;
 use crate::config::ready::OriginMode;
-use crate::failover::{self, Copy, Fallback, Found, Plan, Situation, State, Turn};
+use crate::failover::{self, Copy, Fallback, Found, Plan, State};
 use crate::failure::{Cause, Told};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::origin::Standing;
-use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, Store};
 use crate::tasks;
 
@@ -146,12 +146,13 @@ impl Proxy {
             }
             None => Vec::new(),
         };
-        let mut sight = Sight::of(site, &ask, &request, now);
-        if sight.is_lost() {
-            sight.meant = site.mirror.meant(ask.key()).await;
-            sight.shell = shell::page(site, &ask).await.filter(|_| sight.meant.is_none()).map(|(at, _)| at);
+        let mut explanation = Explanation::of(site, &ask, &request, now);
+        if explanation.is_lost() {
+            explanation.meant = site.mirror.meant(ask.key()).await;
+            explanation.shell =
+                shell::page(site, &ask).await.filter(|_| explanation.meant.is_none()).map(|(at, _)| at);
         }
-        Ok(sight.explain(&host, &older))
+        Ok(explanation.explain(&host, &older))
     }
 }
 
@@ -171,14 +172,10 @@ fn older(store: &Store, key: &str) -> Vec<(SnapshotId, SystemTime)> {
 }
 
 /// All that the decision hangs on, as it is now.
-struct Sight<'a> {
+struct Explanation<'a> {
     site: &'a Site,
     ask: &'a Ask,
-    lookup: Option<Lookup>,
-    entry: Option<Arc<Entry>>,
-    page: Option<(Arc<Ready>, Nearness)>,
-    mark: Mark,
-    situation: Situation,
+    looked: Looked,
     plan: Plan,
     cause: Option<Cause>,
     share: f32,
@@ -189,42 +186,13 @@ struct Sight<'a> {
     now: Now,
 }
 
-impl<'a> Sight<'a> {
-    fn of(site: &'a Site, ask: &'a Ask, request: &Request<()>, now: Now) -> Sight<'a> {
-        let lookup = look_up(site, ask, request.headers(), now);
-        let mark = site.page_health.mark(ask.key());
-        let (found, entry) = found(site, lookup.as_ref(), mark, now);
-        let copies = Copies { entry, found, page: copy_of(site, ask) };
-        let state = site.state(now);
-        let page = remembered(site, ask, mark, copies.page.as_ref(), now);
-        let situation = Situation {
-            kind: Kind::Read,
-            visitor: ask.visitor,
-            mode: site.switch.mode(now.mono),
-            state,
-            page,
-            turn: Turn::In,
-            found,
-            mirrored: copies.mirrored(),
-        };
-        let plan = failover::decide(situation);
-        let cause = cause_of(site, situation, mark);
-        let share = if state == State::Recovering { site.share(now) } else { 1.0 };
-        Sight {
-            site,
-            ask,
-            lookup,
-            entry: copies.entry,
-            page: copies.page,
-            mark,
-            situation,
-            plan,
-            cause,
-            share,
-            meant: None,
-            shell: None,
-            now,
-        }
+impl<'a> Explanation<'a> {
+    fn of(site: &'a Site, ask: &'a Ask, request: &Request<()>, now: Now) -> Explanation<'a> {
+        let looked = Looked::at(site, ask, request.headers(), now, Purpose::Knowledge);
+        let plan = failover::decide(looked.situation);
+        let cause = looked.cause(site);
+        let share = if looked.situation.state == State::Recovering { site.share(now) } else { 1.0 };
+        Explanation { site, ask, looked, plan, cause, share, meant: None, shell: None, now }
     }
 
     /// Whether there is nothing to fall to but the holding page.
@@ -237,13 +205,13 @@ impl<'a> Sight<'a> {
             Plan::Give(fallback) => (None, fallback),
             Plan::Ask { wait, fallback } => (Some(wait), fallback),
         };
-        let allowance = wait.map(|wait| Allowance::of(self.site, self.ask, wait, fallback).wait);
+        let allowance = wait.map(|wait| Limits::of(self.site, self.ask, wait, fallback).wait);
         let origins = if wait.is_some() { self.origins() } else { Vec::new() };
         let given = self.given(fallback, self.cause);
         let (answer, otherwise) = match wait {
             None => (given, None),
             Some(_) => {
-                let why = forward_reason(self.ask, self.lookup.as_ref());
+                let why = forward_reason(self.ask, self.looked.lookup.as_ref());
                 (live(why, self.is_stored()), Some(self.given(fallback, Some(Cause::Silent))))
             }
         };
@@ -252,14 +220,15 @@ impl<'a> Sight<'a> {
         steps.push(self.of_state(fallback));
         steps.push(self.of_plan(allowance, &origins));
         steps.push(self.of_answer(&answer, otherwise.as_ref()));
-        let told = if wait.is_none() && self.situation.found != Found::Fresh { self.cause } else { None };
+        let told =
+            if wait.is_none() && self.looked.situation.found != Found::Fresh { self.cause } else { None };
         Explained {
             url: self.ask.url().to_owned(),
             site: self.site.config.name.to_string(),
             key: self.ask.key().to_owned(),
             visitor: if self.ask.visitor == Visitor::Session { "session" } else { "anonymous" },
-            state: self.situation.state.as_str(),
-            mode: self.situation.mode.as_str(),
+            state: self.looked.situation.state.as_str(),
+            mode: self.looked.situation.mode.as_str(),
             wait_ms: allowance.map(millis),
             origins,
             answer,
@@ -282,7 +251,7 @@ impl<'a> Sight<'a> {
     /// Whether an answer would be kept, as far as that can be told before it is there.
     fn is_stored(&self) -> bool {
         matches!(
-            self.lookup,
+            self.looked.lookup,
             Some(
                 Lookup::Fresh(_)
                     | Lookup::Stale(_)
@@ -296,17 +265,18 @@ impl<'a> Sight<'a> {
     fn given(&self, fallback: Fallback, cause: Option<Cause>) -> Given {
         let nothing = CacheStatus::Miss { detail: cause.unwrap_or(Cause::KnownDown).code() };
         let (from, status) = match fallback {
-            Fallback::Copy(Copy::Fresh) => {
-                ("cache", self.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)))
-            }
+            Fallback::Copy(Copy::Fresh) => (
+                "cache",
+                self.looked.copies.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)),
+            ),
             Fallback::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
-            Fallback::Copy(Copy::Snapshot) => match self.page {
+            Fallback::Copy(Copy::Snapshot) => match self.looked.copies.page {
                 Some((_, Nearness::Near)) => ("snapshot", CacheStatus::HitNear),
                 Some((_, Nearness::Exact)) | None => ("snapshot", CacheStatus::HitSnapshot),
             },
             Fallback::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
             Fallback::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
-            Fallback::Gone if !fallback::is_told(self.mark) => ("holding", nothing),
+            Fallback::Gone if !fallback::is_told(self.looked.mark) => ("holding", nothing),
             Fallback::Holding | Fallback::Refusal => ("holding", nothing),
             Fallback::Gone => ("gone", nothing),
         };

@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use super::super::mirror::{Nearness, Ready};
-use super::{Given, Sight, Step, millis};
+use super::{Explanation, Given, Step, millis};
 use crate::ask::Visitor;
 use crate::cache::{Entry, Lookup};
 use crate::failover::{Copy, Fallback, Found, Mode, Plan, Situation, Wait};
 use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, rfc3339};
 
-impl Sight<'_> {
+impl Explanation<'_> {
     pub(super) fn of_site(&self, host: &str) -> Step {
         let name = &self.site.config.name;
         let listed = self.site.config.hosts.iter().any(|known| known == host);
@@ -55,7 +55,7 @@ impl Sight<'_> {
 
     pub(super) fn of_cache(&self) -> Step {
         let age = |entry: &Entry| span(entry.age(self.now));
-        let (en, ja) = match &self.lookup {
+        let (en, ja) = match &self.looked.lookup {
             None => (
                 "The cache is not asked for such a request.".to_owned(),
                 "このリクエストでは、キャッシュを使いません。".to_owned(),
@@ -105,7 +105,7 @@ impl Sight<'_> {
 
     pub(super) fn of_snapshot(&self, older: &[(SnapshotId, SystemTime)]) -> Step {
         let of = |page: &Ready| (page.of(), rfc3339(page.taken_at()), page.status.as_u16());
-        let (mut en, mut ja) = match &self.page {
+        let (mut en, mut ja) = match &self.looked.copies.page {
             None if self.site.mirror.current().is_none() => {
                 ("There is no snapshot.".to_owned(), "スナップショットがありません。".to_owned())
             }
@@ -153,7 +153,7 @@ impl Sight<'_> {
     }
 
     pub(super) fn of_memo(&self) -> Option<Step> {
-        match self.mark {
+        match self.looked.mark {
             Mark::None => None,
             Mark::Bad(cause) => Some(step(
                 "memo",
@@ -178,7 +178,7 @@ impl Sight<'_> {
 
     /// `fallback` is what those get who do not get the live site.
     pub(super) fn of_state(&self, fallback: Fallback) -> Step {
-        let Situation { state, mode, .. } = self.situation;
+        let Situation { state, mode, .. } = self.looked.situation;
         let (mut en, mut ja) =
             (format!("The site is {}", state.as_str()), format!("サイトの状態は {} です", state.as_str()));
         if self.share < 1.0 {
@@ -207,7 +207,7 @@ impl Sight<'_> {
     pub(super) fn of_plan(&self, allowance: Option<Duration>, origins: &[String]) -> Step {
         let Some(wait) = allowance.map(millis) else {
             let why = match self.cause {
-                _ if self.situation.found == Found::Fresh
+                _ if self.looked.situation.found == Found::Fresh
                     && self.plan == Plan::Give(Fallback::Copy(Copy::Fresh)) =>
                 {
                     ("a fresh copy is at hand".to_owned(), "新しい控えがあるため".to_owned())

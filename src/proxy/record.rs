@@ -1,27 +1,32 @@
-//! What is noted of answers and of their pages, once they are judged.
+//! What is recorded of answers and of their pages, once they are judged: marks, times, what the cache must forget, and what
+//! speaks against an origin.
 
 use std::time::Duration;
 
 use http::response::Parts;
 use http::{Method, StatusCode};
 
-use super::fetch::class_of;
+use super::attempt::Attempt;
+use super::reference::Reference;
 use super::removal::is_removal;
-use super::review::{Beside, Trial, is_part};
+use super::review::{Review, is_part};
 use super::{requisites, visited};
+use crate::ask::key::path_of;
+use crate::cache;
 use crate::clock;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, Side};
 use crate::http::retry_after;
-use crate::origin::Origin;
+use crate::origin::health::{Evidence, Seen};
+use crate::origin::{Class, Origin};
 use crate::page_health::{Mark, Weight};
 use crate::verdict::{Finding, Shape};
 use crate::visits::Got;
 
-impl Trial<'_> {
-    /// Records how long a good answer took: for its origin, and for the page if somebody waited who could have had a copy.
-    pub(super) fn answered(&self, origin: &Origin, took: Duration) {
-        origin.answered(class_of(self.ask.key()), took, self.by());
-        if self.beside.is_nothing() || !self.speaks() {
+impl Review<'_> {
+    /// Records that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
+    pub(super) fn record_time(&self, origin: &Origin, took: Duration) {
+        origin.answered(Class::of(path_of(self.ask.key())), took, self.evidence());
+        if self.reference.is_nothing() || !self.is_representative() {
             return;
         }
         let now = clock::instant();
@@ -32,33 +37,33 @@ impl Trial<'_> {
         }
     }
 
-    /// Notes that the answer is the site's.
-    pub(super) fn good(&self, parts: &Parts) {
+    /// Records that the answer is the site's.
+    pub(super) fn record_good(&self, parts: &Parts) {
         let status = parts.status;
         let key = self.ask.key();
         // Parts, and answers to those who ask for no body, do not tell whether the page is well.
-        if !self.speaks() || is_part(status) || self.ask.method == Method::HEAD {
+        if !self.is_representative() || is_part(status) || self.ask.method == Method::HEAD {
             return;
         }
         let now = clock::now();
-        match self.beside {
-            Beside::Entry(_) | Beside::Page(_) if is_removal(status) => {
+        match self.reference {
+            Reference::Entry(_) | Reference::Page(_) if is_removal(status) => {
                 tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
                 self.site.page_health.gone(key, status.as_u16(), now);
                 self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
             }
-            Beside::Nothing if status.is_client_error() => {}
-            Beside::Nothing | Beside::Entry(_) | Beside::Page(_) => {
+            Reference::Nothing if status.is_client_error() => {}
+            Reference::Nothing | Reference::Entry(_) | Reference::Page(_) => {
                 self.site.page_health.good(key, self.weight(parts), now.mono);
             }
         }
     }
 
-    /// Notes that it is not, and what it is.
-    pub(super) fn bad(&self, finding: Finding) -> Failure {
-        self.tell_bad(finding.cause);
+    /// Records that it is not, and what it is.
+    pub(super) fn record_bad(&self, finding: Finding) -> Failure {
+        self.mark_bad(finding.cause);
         if finding.cause == Cause::Uniform {
-            self.tell_uniform();
+            self.record_uniform();
         }
         Failure::new(finding.cause).detail(finding.why)
     }
@@ -66,36 +71,36 @@ impl Trial<'_> {
     /// Whether the address is one that visitors open: its copy is a page, or without one the answer.
     fn weight(&self, parts: &Parts) -> Weight {
         let is_page = parts.status.is_success()
-            && match self.beside.shape() {
+            && match self.reference.shape() {
                 Some(shape) => shape == Shape::Page,
                 None => visited::kind(&parts.headers) == Some(Got::Page),
             };
         if is_page { Weight::Page } else { Weight::Part }
     }
 
-    /// Notes when the site says that it will be back.
-    pub(super) fn hear(&self, parts: &Parts) {
+    /// Records when the site says that it will be back.
+    pub(super) fn record_return(&self, parts: &Parts) {
         if matches!(parts.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             let now = clock::now();
             self.site.page_health.returns.hear(retry_after(&parts.headers, now.wall), now);
         }
     }
 
-    /// Notes a failure that is of this page, and not of its server.
-    pub(super) fn note(&self, failure: &Failure) {
+    /// Records a failure that is of this page, and not of its server.
+    pub(super) fn record_failure(&self, failure: &Failure) {
         // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
         let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
         let of_bad_page = matches!(failure.cause, Cause::Reset | Cause::NotHttp)
             && matches!(self.site.page_health.mark(self.ask.key()), Mark::Bad(_));
         if of_page || of_bad_page {
-            self.tell_bad(failure.cause);
+            self.mark_bad(failure.cause);
         }
     }
 
-    /// Notes that the page is not the site's.
-    pub(super) fn tell_bad(&self, cause: Cause) {
+    /// Records that the page is not the site's.
+    fn mark_bad(&self, cause: Cause) {
         // Without a copy there is nothing to spare the next visitor from waiting with.
-        let Some(shape) = self.beside.shape().filter(|_| self.speaks()) else { return };
+        let Some(shape) = self.reference.shape().filter(|_| self.is_representative()) else { return };
         // an older page's file is no fault: whether a page names it today is looked into
         let is_marked = || matches!(self.site.page_health.mark(self.ask.key()), Mark::Bad(_));
         if cause == Cause::AssetMissing
@@ -110,5 +115,29 @@ impl Trial<'_> {
         let weight = if is_page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
         self.site.page_health.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
+    }
+
+    /// Records that the page names a file that is not there, where there is a copy of the page that has all of its files.
+    pub(super) fn record_lacking(&self, file: Option<&str>) {
+        if let Some(file) = file.filter(|_| self.reference.shape().is_some()) {
+            self.site.page_health.lacks(self.ask.key(), file);
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// A request that may have changed the page was answered with this status.
+    pub(super) fn record_write(&self, status: StatusCode) {
+        let Attempt { site, ask, .. } = self;
+        if cache::ask::invalidates(&ask.method, status) {
+            site.cache.invalidate(&site.cache.key(ask.tls(), ask.authority(), ask.key()));
+        }
+    }
+}
+
+/// Records a body that its origin broke off.
+pub(super) fn broken_off(origin: &Origin, failure: &Failure, by: Evidence) {
+    if failure.cause.side() == Side::Origin {
+        origin.observe(by, Seen::Bad(failure.cause));
     }
 }

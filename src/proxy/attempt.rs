@@ -1,0 +1,221 @@
+//! One attempt to have a page from the origin: which page, beside which copy, within which limits. The fetch that many
+//! share and the fetch for one visitor are both made of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Request, header};
+
+use super::direct::fetch_direct;
+use super::reference::Reference;
+use super::review::Review;
+use super::rewrite;
+use super::shared::{Shared, fetch_shared};
+use super::site::{Site, Table};
+use super::{Outcome, Spool, Visit};
+use crate::ask::{Ask, Kind, key, location};
+use crate::cache::{self, Lookup};
+use crate::clock;
+use crate::failover::{Fallback, Wait};
+use crate::failure::{Cause, Failure};
+use crate::http::cache_status::Forward;
+use crate::http::client::ClientKey;
+use crate::http::{Body, headers};
+use crate::origin::health::Evidence;
+use crate::origin::upload::Upload;
+use crate::origin::{Answered, Sending, Whom};
+use crate::verdict::Wishes;
+
+/// So much of his wait a visitor spends on what may not come in time, so that something can be given for it.
+const NEARLY: f64 = 0.8;
+/// So many time-outs may an address take that is held on purpose.
+const HELD: u32 = 4;
+
+/// What an attempt may take: time and memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How long the visitor waits, for the header fields and for what is buffered of the body.
+    pub(super) wait: Duration,
+    /// When that is over.
+    pub(super) deadline: Instant,
+    /// When most of it is over, and something has to be given for what has not come.
+    pub(super) nearly: Instant,
+    /// How long the origin may take for its header fields, whoever waits;
+    pub(super) timeout: Duration,
+    /// and the longest that it may be silent while its checks are good.
+    pub(super) stall: Duration,
+    /// How many bytes are buffered before the first is sent; `None`: there is nothing else to give, so none has to be.
+    pub(super) buffer: Option<u64>,
+    /// What it means that nothing came in time.
+    pub(super) on_timeout: OnTimeout,
+}
+
+/// What it means that nothing came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnTimeout {
+    /// The origin had all of its own time-out: it is silent.
+    Silent,
+    /// Only the visitor's patience is over, which says little about the origin: it is slow.
+    Slow,
+}
+
+impl Limits {
+    /// What the plan's words mean for this site and page, for a visitor who waits from now on.
+    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fallback: Fallback) -> Limits {
+        let policy = &site.config.failover;
+        let of_route = site.config.route_timeout(key::path_of(ask.key()));
+        let timeout = of_route.unwrap_or(policy.timeout);
+        let has_copy = matches!(fallback, Fallback::Copy(_));
+        let held = of_route.is_none() && !has_copy && may_be_held(ask);
+        let (wait, on_timeout) = match wait {
+            Wait::Timeout => (timeout, OnTimeout::Silent),
+            Wait::Patience => (site.patience(ask).min(timeout), OnTimeout::Slow),
+        };
+        let now = clock::instant();
+        let limits = Limits {
+            wait,
+            deadline: now,
+            nearly: now,
+            timeout,
+            stall: if held { timeout * HELD } else { timeout },
+            buffer: has_copy.then_some(policy.hold_back),
+            on_timeout,
+        };
+        limits.from(now)
+    }
+
+    /// The same for a wait that begins at `now`.
+    pub(super) fn from(self, now: Instant) -> Limits {
+        Limits { deadline: now + self.wait, nearly: now + self.wait.mul_f64(NEARLY), ..self }
+    }
+
+    /// How long the reading of a body may take before its first byte is sent.
+    pub(super) fn reading(&self) -> Duration {
+        self.stall.max(Duration::from_secs(1))
+    }
+}
+
+/// Whether the answer may be held until there is news, as a long poll is. Whoever opens a page looks at an empty window
+/// meanwhile; browsers say so, and programs do not.
+fn may_be_held(ask: &Ask) -> bool {
+    let page = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
+    ask.kind == Kind::Read && !ask.wishes.get_all(header::ACCEPT).iter().any(page)
+}
+
+/// A request on its way to the origin, and how it came in.
+pub(super) struct Incoming<'a> {
+    pub(super) request: Request<Body>,
+    pub(super) visit: Visit<'a>,
+    pub(super) table: &'a Table,
+    /// Where its body waits until all of it is there.
+    pub(super) spool: &'a Spool,
+}
+
+/// One attempt to have a page from the origin.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) site: &'a Arc<Site>,
+    pub(super) ask: &'a Ask,
+    /// What the answer is judged beside.
+    pub(super) reference: &'a Reference,
+    pub(super) limits: Limits,
+}
+
+impl<'a> Attempt<'a> {
+    /// Has the origin asked: for all who want the same page, where that is possible, or for this visitor alone.
+    ///
+    /// # Errors
+    /// Why there is no good answer within the limits.
+    pub(super) async fn fetch(
+        self,
+        incoming: Incoming<'_>,
+        lookup: Option<Lookup>,
+    ) -> Result<Outcome, Failure> {
+        check_size(&incoming)?;
+        let why = forward_reason(self.ask, lookup.as_ref());
+        let (method, request_headers) = (incoming.request.method(), incoming.request.headers());
+        let incoming = match lookup {
+            Some(lookup)
+                if !matches!(lookup, Lookup::Uncacheable)
+                    && cache::ask::may_share(method, request_headers)
+                    // Nothing is kept of what the operator wants passed on unjudged.
+                    && !self.site.is_held_live() =>
+            {
+                match Box::pin(fetch_shared(self, incoming, &lookup, why)).await? {
+                    Shared::Response(outcome) => return Ok(outcome),
+                    Shared::NotShareable(incoming) => incoming,
+                }
+            }
+            Some(_) | None => incoming,
+        };
+        fetch_direct(self, incoming, why).await
+    }
+
+    /// Sends the request. The answer comes without what is between its origin and us alone.
+    pub(super) async fn send(
+        &self,
+        request: Request<Body>,
+        upload: Option<&Upload>,
+    ) -> Result<Answered, Failure> {
+        let mut answered = self.site.origins.send(request, self.sending(), upload).await?;
+        let response_headers = answered.response.headers_mut();
+        rewrite::clean(self.ask.kind, response_headers);
+        location::correct(response_headers, &self.site.config, self.ask.asked());
+        Ok(answered)
+    }
+
+    fn sending(&self) -> Sending<'a> {
+        Sending {
+            host: self.ask.authority(),
+            client: ClientKey::of(self.ask.client),
+            wait: self.limits.timeout,
+            longest: self.limits.stall,
+            stall: self.limits.stall,
+            upgrade: self.ask.kind == Kind::Upgrade,
+            by: Evidence::by(self.ask.key(), self.ask.client),
+            whom: if self.site.is_held_live() { Whom::Any } else { Whom::Usable },
+        }
+    }
+
+    /// Its answer is to be reviewed. `again` has the fields to walk on with, if it is a redirect.
+    pub(super) fn review(self, wishes: Wishes, sent_at: Instant, again: Option<&'a HeaderMap>) -> Review<'a> {
+        let Attempt { site, ask, reference, limits } = self;
+        Review { site, ask, reference, limits, wishes, sent_at, again }
+    }
+
+    /// Nothing came in time. That an origin is slow, and who has waited, is recorded; whether it is dead, a check finds out.
+    pub(super) fn timed_out(&self) -> Failure {
+        self.site.origins.check_soon();
+        if self.site.origins.are_full() {
+            return Cause::QueuedTooLong.into(); // our own queue may have taken the time
+        }
+        match self.limits.on_timeout {
+            OnTimeout::Silent => Cause::Silent.into(),
+            OnTimeout::Slow => {
+                self.site.page_health.late(self.ask.key(), clock::instant());
+                Cause::Slow.into()
+            }
+        }
+    }
+}
+
+/// A body that is announced as too large is refused before anybody takes a byte of it.
+fn check_size(incoming: &Incoming<'_>) -> Result<(), Failure> {
+    match headers::content_length(incoming.request.headers()) {
+        Some(length) if length > incoming.table.body_size => Err(Cause::BodyTooLarge.into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Why the origin is asked, as `Cache-Status` says it.
+pub(super) fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
+    match lookup {
+        None if ask.kind == Kind::Read => Forward::Bypass,
+        None => Forward::Method,
+        Some(Lookup::Fresh(_)) => Forward::Request,
+        Some(Lookup::Stale(_) | Lookup::Revalidate(_)) => Forward::Stale,
+        Some(Lookup::Otherwise(_)) => Forward::VaryMiss,
+        Some(Lookup::Nothing(why)) => *why,
+        Some(Lookup::Uncacheable) => Forward::UriMiss,
+    }
+}

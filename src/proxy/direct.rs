@@ -1,0 +1,104 @@
+//! The fetch for one visitor: what is not the same for all, or may not be kept.
+
+use http::{Request, StatusCode};
+
+use super::attempt::{Attempt, Incoming, OnTimeout};
+use super::circle::to_walk_with;
+use super::{Outcome, Spool, live, rewrite};
+use crate::ask::Kind;
+use crate::clock;
+use crate::failure::Failure;
+use crate::http::Body;
+use crate::http::cache_status::{CacheStatus, Forward};
+use crate::origin::Answered;
+use crate::origin::upload::Upload;
+use crate::tasks;
+use crate::verdict::Wishes;
+
+/// Asks the origin for this visitor alone.
+///
+/// # Errors
+/// Why there is no good answer within the limits.
+pub(super) async fn fetch_direct(
+    attempt: Attempt<'_>,
+    incoming: Incoming<'_>,
+    why: Forward,
+) -> Result<Outcome, Failure> {
+    let Incoming { mut request, visit, table, spool } = incoming;
+    let upgrading = (attempt.ask.kind == Kind::Upgrade).then(|| hyper::upgrade::on(&mut request));
+    let early = (visit.early)();
+    let request = spooled(spool, request, table.body_size).await?;
+    let mut request = rewrite::outgoing(attempt.ask, request, &visit, &table.trusted)?;
+    if let Some(early) = early {
+        rewrite::pass_early(&mut request, early);
+    }
+    let mut answered = ask_alone(attempt, request, table.body_size).await?;
+    let status = answered.response.status();
+    if let Some(upgrading) = upgrading
+        && status == StatusCode::SWITCHING_PROTOCOLS
+    {
+        tasks::detached(join(upgrading, hyper::upgrade::on(&mut answered.response)));
+    }
+    rewrite::sign(&mut answered.response);
+    attempt.record_write(status);
+    let status = CacheStatus::Forwarded { why, status, stored: false, collapsed: false };
+    Ok(live(answered.response, answered.origin, status))
+}
+
+/// Sends the request, which has all of the visitor's fields, and has its answer reviewed. Of its body at most `body_size` bytes are
+/// let through.
+///
+/// # Errors
+/// Why there is no good answer within the limits.
+pub(super) async fn ask_alone(
+    attempt: Attempt<'_>,
+    mut request: Request<Body>,
+    body_size: u64,
+) -> Result<Answered, Failure> {
+    let (upload, request) = if matches!(request.body(), Body::Empty) {
+        (None, request)
+    } else {
+        let body = std::mem::replace(request.body_mut(), Body::Empty);
+        let (upload, body) = Upload::watch(body, body_size);
+        (Some(upload), request.map(|_| body))
+    };
+    let sent_at = clock::instant();
+    let attempt = Attempt { limits: attempt.limits.from(sent_at), ..attempt };
+    let again = to_walk_with(attempt.ask, &request);
+    let review = attempt.review(Wishes::of(request.headers()), sent_at, again.as_ref());
+    let work = async {
+        let answered = attempt.send(request, upload.as_deref()).await?;
+        let (mut answered, buffered) = review.review(answered).await?;
+        *answered.response.body_mut() = buffered.into_body();
+        Ok(answered)
+    };
+    let mut work = std::pin::pin!(work);
+    let limits = attempt.limits;
+    let result = if limits.on_timeout == OnTimeout::Silent && limits.buffer.is_none() {
+        work.as_mut().await // the origin's own time-out ends it, an upload in progress prolongs it
+    } else {
+        match tokio::time::timeout(limits.wait, work.as_mut()).await {
+            Ok(result) => result,
+            Err(_) => Err(attempt.timed_out()),
+        }
+    };
+    result.inspect_err(|failure| review.record_failure(failure))
+}
+
+/// The request with its body at hand: until then it takes nothing of the origin's.
+async fn spooled(spool: &Spool, mut request: Request<Body>, limit: u64) -> Result<Request<Body>, Failure> {
+    if !matches!(request.body(), Body::Empty) {
+        let body = std::mem::replace(request.body_mut(), Body::Empty);
+        *request.body_mut() = Box::pin(spool.collect(body, limit)).await?;
+    }
+    Ok(request)
+}
+
+/// Lets the bytes of two upgraded connections flow into each other until one side ends.
+async fn join(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade) {
+    let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) else { return };
+    let (mut ours, mut theirs) = (hyper_util::rt::TokioIo::new(ours), hyper_util::rt::TokioIo::new(theirs));
+    if let Err(error) = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await {
+        tracing::debug!(%error, "upgraded connection broke off");
+    }
+}

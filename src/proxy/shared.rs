@@ -1,0 +1,442 @@
+//! One fetch for all who want the same page. Whoever begins it leaves it to a task of its own: a visitor who leaves, or whose
+//! patience ends, does not end it, and what it brings refreshes what the next one gets.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::attempt::{Attempt, Incoming, Limits, OnTimeout};
+use super::buffer::{Buffered, beginning};
+use super::circle::to_walk_with;
+use super::fallback::from_entry;
+use super::reference::Reference;
+use super::review::Review;
+use super::site::Site;
+use super::tee::{Keep, tee};
+use super::{Outcome, live, record, rewrite, visited};
+use crate::ask::Ask;
+use crate::cache::ask::make_whole;
+use crate::cache::revalidate::{Validation, revalidation_headers};
+use crate::cache::storable::{Exchange, Storable, storable};
+use crate::cache::{Entry, Key, Landed, Leader, Lookup, Role, Validated};
+use crate::clock::{self, Now};
+use crate::failure::{Cause, Failure};
+use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::conditional::{self, Validators};
+use crate::http::{Body, headers};
+use crate::metrics::ServedFrom;
+use crate::origin::health::Evidence;
+use crate::origin::{Answered, Origin};
+use crate::tasks;
+use crate::verdict::Wishes;
+use crate::visits::{self, Got};
+
+/// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
+/// who wait for it get it sooner.
+const SMALL: u64 = 64 * 1024;
+
+/// What came of a shared fetch.
+pub(super) enum Shared<'a> {
+    /// An answer.
+    Response(Outcome),
+    /// This page's answers are for one visitor each: fetch directly.
+    NotShareable(Incoming<'a>),
+}
+
+/// Joins the fetch of the page, or begins it.
+///
+/// # Errors
+/// Why there is no good answer within the limits.
+pub(super) async fn fetch_shared<'a>(
+    attempt: Attempt<'_>,
+    incoming: Incoming<'a>,
+    lookup: &Lookup,
+    why: Forward,
+) -> Result<Shared<'a>, Failure> {
+    let Attempt { site, ask, limits, .. } = attempt;
+    let now = clock::now();
+    let attempt = Attempt { limits: limits.from(now.mono), ..attempt };
+    let deadline = match limits.on_timeout {
+        OnTimeout::Silent => now.mono + limits.stall,
+        OnTimeout::Slow => now.mono + limits.wait,
+    };
+    let request_headers = incoming.request.headers();
+    let key = site.cache.key(ask.tls(), ask.authority(), ask.key());
+    let collapsed = |entry: &Entry| {
+        let status = CacheStatus::Forwarded { why, status: entry.status(), stored: true, collapsed: true };
+        Shared::Response(from_entry(ask, entry, clock::now(), status, (ServedFrom::Origin, None)))
+    };
+    let (leader, whole) = match site.cache.join(&key, request_headers, now) {
+        Role::Leader(leader) => (leader, Whole::IfShort),
+        Role::Came(entry) if entry.shared_with(request_headers) => return Ok(collapsed(&entry)),
+        Role::Came(_) | Role::Alone => return Ok(Shared::NotShareable(incoming)),
+        Role::Follower(waiter) => match waiter.wait(deadline).await {
+            Landed::Stored(entry) if entry.shared_with(request_headers) => return Ok(collapsed(&entry)),
+            Landed::Stored(_) | Landed::Alone => return Ok(Shared::NotShareable(incoming)),
+            Landed::Failed(failure) => return Err(Failure::new(failure.cause).detail(failure.to_string())),
+            Landed::Lead(leader) => (leader, Whole::IfShort),
+            Landed::TakeOver(leader) => (leader, Whole::IfInTime),
+            Landed::TimedOut => return Err(attempt.timed_out()),
+        },
+    };
+    let fetch = Fetch {
+        site: site.clone(),
+        ask: ask.clone(),
+        reference: attempt.reference.clone(),
+        limits: attempt.limits,
+        key: key.into_owned(),
+        request_headers: request_headers.clone(),
+        stored: validated_by(lookup),
+        why,
+        whole,
+        again: None,
+    };
+    let response = fetch.begin(incoming, leader)?;
+    match tokio::time::timeout_at(deadline.into(), response).await {
+        Ok(Ok(Ok(Given::Entry(entry, status)))) => {
+            let outcome = from_entry(ask, &entry, clock::now(), status, (ServedFrom::Origin, None));
+            Ok(Shared::Response(outcome))
+        }
+        Ok(Ok(Ok(Given::Live(answered, status)))) => {
+            Ok(Shared::Response(live(answered.response, answered.origin, status)))
+        }
+        Ok(Ok(Err(failure))) => Err(failure),
+        Ok(Err(_)) => Err(Failure::new(Cause::Internal).detail("the fetch ended without a word")),
+        Err(_) => Err(attempt.timed_out()),
+    }
+}
+
+/// What is stored, if the origin can be asked whether it is still good.
+fn validated_by(lookup: &Lookup) -> Option<Arc<Entry>> {
+    let entry = match lookup {
+        Lookup::Fresh(entry) | Lookup::Stale(entry) | Lookup::Revalidate(entry) => Some(entry),
+        // A 304 does not say for sure who may read it: some servers leave those fields out.
+        Lookup::Otherwise(_) | Lookup::Nothing(_) | Lookup::Uncacheable => None,
+    };
+    entry.filter(|entry| entry.has_validator()).cloned()
+}
+
+/// What a fetch gives to the visitor who began it.
+enum Given {
+    /// Out of the cache, where it has just come in.
+    Entry(Arc<Entry>, CacheStatus),
+    /// As it comes from the origin.
+    Live(Answered, CacheStatus),
+}
+
+/// The visitor who began the fetch.
+enum Recipient {
+    /// He waits, as far as is known.
+    Waiting(oneshot::Sender<Result<Given, Failure>>),
+    /// He has his answer, and what comes is for others.
+    Served,
+}
+
+impl Recipient {
+    /// Whether somebody waits for bytes.
+    fn is_there(&self) -> bool {
+        match self {
+            Recipient::Waiting(sender) => !sender.is_closed(),
+            Recipient::Served => false,
+        }
+    }
+
+    fn send(self, result: Result<Given, Failure>) {
+        match self {
+            Recipient::Waiting(sender) => _ = sender.send(result),
+            Recipient::Served => {}
+        }
+    }
+}
+
+/// When an answer that may be kept is read whole before its first byte goes to the visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    /// If it is short.
+    IfShort,
+    /// If it comes before the visitor has waited too long: others wait for it, too, and have waited for somebody who did
+    /// not read.
+    IfInTime,
+}
+
+/// When the request left, and when the answer's header fields came.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) sent_at: Now,
+    pub(super) received_at: Now,
+}
+
+/// A fetch under way: an attempt that may outlive its visitor.
+pub(super) struct Fetch {
+    pub(super) site: Arc<Site>,
+    pub(super) ask: Ask,
+    reference: Reference,
+    limits: Limits,
+    pub(super) key: Key<'static>,
+    /// The visitor's own header fields: what the answer depends on.
+    pub(super) request_headers: HeaderMap,
+    /// What is stored, if the origin can be asked whether it is still good.
+    stored: Option<Arc<Entry>>,
+    why: Forward,
+    whole: Whole,
+    /// The request's fields, to walk on with if its answer is a redirect.
+    again: Option<HeaderMap>,
+}
+
+impl Fetch {
+    /// Begins it. What the visitor gets comes by the channel.
+    fn begin(
+        mut self,
+        incoming: Incoming<'_>,
+        leader: Leader,
+    ) -> Result<oneshot::Receiver<Result<Given, Failure>>, Failure> {
+        let Incoming { request, visit, table, .. } = incoming;
+        let mut request = rewrite::outgoing(&self.ask, request, &visit, &table.trusted)?;
+        make_whole(request.headers_mut());
+        self.again = to_walk_with(&self.ask, &request);
+        if let Some(early) = (visit.early)() {
+            rewrite::pass_early(&mut request, early);
+        }
+        let (sender, response) = oneshot::channel();
+        tasks::detached(Arc::new(self).run(request, leader, Recipient::Waiting(sender)));
+        Ok(response)
+    }
+
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt { site: &self.site, ask: &self.ask, reference: &self.reference, limits: self.limits }
+    }
+
+    /// How its answer is reviewed.
+    pub(super) fn review(&self, sent_at: Instant) -> Review<'_> {
+        // it asks for the whole page, whatever the visitor does
+        self.attempt().review(Wishes::default(), sent_at, self.again.as_ref())
+    }
+
+    /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
+    async fn run(self: Arc<Self>, mut request: Request<Body>, leader: Leader, recipient: Recipient) {
+        let whole = self.stored.is_some().then(|| crate::origin::copy_of(&request));
+        if let Some(entry) = &self.stored {
+            revalidation_headers(entry, request.headers_mut());
+        }
+        let sent_at = clock::now();
+        let mut sent = self.attempt().send(request, None).await;
+        match (self.validated(&sent, sent_at), whole) {
+            (Some(Validated::Kept(entry)), _) => return self.give_validated(entry, true, leader, recipient),
+            (Some(Validated::Once(entry, _)), _) => {
+                return self.give_validated(entry, false, leader, recipient);
+            }
+            // The origin spoke of another version than it was asked about: the whole page, then.
+            (Some(Validated::Mismatch), Some(whole)) => sent = self.attempt().send(whole, None).await,
+            (Some(Validated::Mismatch) | None, _) => {}
+        }
+        match sent {
+            Ok(answered) => {
+                let times = Times { sent_at, received_at: clock::now() };
+                self.deliver(answered, times, leader, recipient).await;
+            }
+            Err(failure) => {
+                self.review(sent_at.mono).record_failure(&failure);
+                fail(failure, leader, recipient);
+            }
+        }
+    }
+
+    /// What becomes of the stored entry, if the origin says that it is still good.
+    fn validated(&self, sent: &Result<Answered, Failure>, sent_at: Now) -> Option<Validated> {
+        let (Ok(answered), Some(entry)) = (sent, &self.stored) else { return None };
+        if answered.response.status() != StatusCode::NOT_MODIFIED {
+            return None;
+        }
+        self.review(sent_at.mono).record_time(&answered.origin, answered.took);
+        let validation = Validation {
+            request_headers: &self.request_headers,
+            response_headers: answered.response.headers(),
+            default_ttl: self.site.config.cache.default_ttl,
+            sent_at,
+            received_at: clock::now(),
+            proven: self.site.page_health.proven(),
+        };
+        Some(self.site.cache.freshen(&self.key, entry, &validation))
+    }
+
+    fn give_validated(&self, entry: Arc<Entry>, stored: bool, leader: Leader, recipient: Recipient) {
+        if stored {
+            leader.stored(entry.clone());
+        } else {
+            leader.not_shareable(clock::now());
+        }
+        recipient.send(Ok(Given::Entry(entry, self.cache_status(StatusCode::NOT_MODIFIED, stored))));
+    }
+
+    /// A whole new answer: buffered as far as its review and those who wait want it, stored if it may be, and sent.
+    async fn deliver(
+        self: Arc<Self>,
+        answered: Answered,
+        times: Times,
+        leader: Leader,
+        recipient: Recipient,
+    ) {
+        let most = self.site.cache.max_entry();
+        let length = headers::content_length(answered.response.headers());
+        if !self.may_keep(&answered.response, times.received_at) || length.is_some_and(|length| length > most)
+        {
+            leader.not_shareable(times.received_at);
+            let result = self.reviewed(answered, self.limits.buffer, times).await;
+            recipient
+                .send(result.map(|(answered, buffered)| self.live(answered, buffered.into_body(), false)));
+            return;
+        }
+        let recipient = self.tell_unchanged(&answered, recipient);
+        match self.buffer(answered, times, &recipient).await {
+            Ok((answered, buffered)) => self.store_and_send(answered, buffered, (leader, recipient)),
+            Err(failure) => fail(failure, leader, recipient),
+        }
+    }
+
+    /// Reads as much of the body as its review takes, and as those who wait for it want before its first byte is sent.
+    async fn buffer(
+        self: &Arc<Self>,
+        answered: Answered,
+        times: Times,
+        recipient: &Recipient,
+    ) -> Result<(Answered, ToKeep), Failure> {
+        let most = self.site.cache.max_entry();
+        let limit = match (self.limits.buffer, headers::content_length(answered.response.headers())) {
+            // Nobody waits for the bytes any more: only the next visitor, who gets them from the cache.
+            _ if !recipient.is_there() => Some(most),
+            (Some(limit), _) => Some(limit.min(most)),
+            (None, Some(length)) if length <= SMALL => Some(SMALL),
+            (None, _) => None,
+        };
+        let (answered, buffered) = self.reviewed(answered, limit, times).await?;
+        let keep = Keep::new(self, &answered.response, times);
+        let is_judged = buffered.is_whole();
+        let is_endless = headers::is_event_stream(answered.response.headers());
+        let is_wanted_whole = self.whole == Whole::IfInTime && matches!(recipient, Recipient::Waiting(_));
+        let buffered = if is_wanted_whole && !is_judged && !is_endless {
+            self.read_on(&answered.origin, buffered, most).await?
+        } else {
+            buffered
+        };
+        Ok((answered, ToKeep { keep, buffered, is_judged }))
+    }
+
+    /// Keeps the answer, if all of it is there, and sends it; else sends it, and keeps it when all of it has come.
+    fn store_and_send(&self, answered: Answered, body: ToKeep, (leader, recipient): (Leader, Recipient)) {
+        let ToKeep { keep, buffered, is_judged } = body;
+        let is_served = matches!(recipient, Recipient::Served);
+        let whole = match buffered.into_whole() {
+            Ok(whole) => whole,
+            Err(_) if is_served => return leader.not_shareable(clock::now()),
+            Err(begun) => {
+                let body = tee(begun.into_body(), self.site.cache.max_entry(), keep, leader);
+                return recipient.send(Ok(self.live(answered, body, true)));
+            }
+        };
+        let stored = if is_judged || keep.is_accepted(&whole) {
+            keep.finish(&whole, leader)
+        } else {
+            leader.not_shareable(clock::now());
+            None
+        };
+        recipient.send(Ok(match stored {
+            Some(entry) => Given::Entry(entry, self.cache_status(answered.response.status(), true)),
+            None => self.live(answered, Body::whole(whole), false),
+        }));
+    }
+
+    /// Reviews the answer, and reads as much of its body as that takes, or `limit` bytes.
+    async fn reviewed(
+        &self,
+        answered: Answered,
+        limit: Option<u64>,
+        times: Times,
+    ) -> Result<(Answered, Buffered), Failure> {
+        // Nobody's patience ends it.
+        let deadline = clock::instant() + self.limits.reading();
+        let limits = Limits { buffer: limit, deadline, ..self.limits };
+        let review = Review { limits, ..self.review(times.sent_at.mono) };
+        review.review(answered).await.inspect_err(|failure| review.record_failure(failure))
+    }
+
+    /// Reads on for those who wait: up to `most` bytes, and as long as the visitor waits.
+    async fn read_on(&self, origin: &Origin, buffered: Buffered, most: u64) -> Result<Buffered, Failure> {
+        let now = clock::instant();
+        let time = self.limits.nearly.saturating_duration_since(now);
+        beginning(buffered.into_body(), most, time, &self.site.room).await.inspect_err(|failure| {
+            record::broken_off(origin, failure, Evidence::by(self.ask.key(), self.ask.client));
+            self.review(now).record_failure(failure);
+        })
+    }
+
+    /// Tells a visitor who has this very version already at once. The others' bytes are still to be fetched.
+    fn tell_unchanged(&self, answered: &Answered, recipient: Recipient) -> Recipient {
+        let head = &answered.response;
+        let evaluated = conditional::has_any(&self.ask.wishes).then(|| {
+            conditional::evaluate(&self.ask.method, &self.ask.wishes, &Validators::of(head.headers()))
+        });
+        if head.status() != StatusCode::OK || evaluated != Some(conditional::Outcome::NotModified) {
+            return recipient;
+        }
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.headers_mut() = head.headers().clone();
+        conditional::keep_for_not_modified(response.headers_mut());
+        let unchanged = Answered { response, origin: answered.origin.clone(), took: answered.took };
+        recipient.send(Ok(self.live(unchanged, Body::Empty, true)));
+        Recipient::Served
+    }
+
+    fn may_keep(&self, response: &Response<Body>, received_at: Now) -> bool {
+        let exchange = Exchange {
+            method: &self.ask.method,
+            request_headers: &self.request_headers,
+            status: response.status(),
+            response_headers: response.headers(),
+        };
+        match storable(&exchange, self.site.config.cache.default_ttl, received_at.wall) {
+            Storable::Yes(terms) => terms.for_all || !self.is_for_one(response.headers()),
+            Storable::No(_) => false,
+        }
+    }
+
+    /// Whether the address looks like one that was made for one person, and no crawl has found that anybody gets it: whoever
+    /// opens it has it from a mail. Where its origin does not say that it is for all, it is nobody else's, also in an outage.
+    fn is_for_one(&self, response_headers: &HeaderMap) -> bool {
+        let key = self.ask.key();
+        let is_everybodys = match visited::kind(response_headers) {
+            Some(Got::Requisite) => visits::is_public_file(key),
+            Some(Got::Page | Got::Document | Got::Data | Got::Unchanged) | None => visits::is_public(key),
+        };
+        !is_everybodys
+            && !self.site.mirror.current().is_some_and(|copy| matches!(copy.find(key), Ok(Some(_))))
+    }
+
+    /// The origin's own answer, with this body.
+    fn live(&self, mut answered: Answered, body: Body, stored: bool) -> Given {
+        let status = self.cache_status(answered.response.status(), stored);
+        *answered.response.body_mut() = body;
+        rewrite::sign(&mut answered.response);
+        Given::Live(answered, status)
+    }
+
+    fn cache_status(&self, status: StatusCode, stored: bool) -> CacheStatus {
+        CacheStatus::Forwarded { why: self.why, status, stored, collapsed: false }
+    }
+}
+
+/// A body as far as it was buffered, and how it is kept.
+struct ToKeep {
+    keep: Keep,
+    buffered: Buffered,
+    /// Whether all of it was judged.
+    is_judged: bool,
+}
+
+/// There is no answer, for nobody.
+fn fail(failure: Failure, leader: Leader, recipient: Recipient) {
+    leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
+    recipient.send(Err(failure));
+}

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::args::Check;
-use super::serve::config_file;
+use super::instance::config_file;
 use super::{FAILED, USAGE, fail};
 use crate::config::problem::Source;
 use crate::config::render::{Style, render};

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::args::Instance;
-use super::serve::{admin_addr, config_file};
+use super::instance::{admin_addr, config_file};
 use super::{USAGE, fail};
 use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, load};

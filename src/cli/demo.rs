@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use super::args::{Demo, Log};
+use super::instance::{admin, announce, end, guarded, start};
 use super::print::say;
-use super::serve::{admin, announce, end, guarded, start};
 use super::signals::Signals;
 use super::{FAILED, USAGE, fail, logging, with_signals};
 use crate::admin;

@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod hint;
 mod import;
+mod instance;
 mod language;
 mod logging;
 mod portable;

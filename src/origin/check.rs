@@ -7,11 +7,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::health::{Evidence, Seen, State};
-use super::judge::Judge;
 use super::latency::Usual;
 use super::one::Origin;
-use super::probe::Probe;
+use super::probe::{Extent, Probe};
 use super::sending::Class;
+use super::settings::Settings;
 use crate::clock;
 use crate::config::ready::Health;
 use crate::failure::{Cause, Failure};
@@ -25,44 +25,6 @@ const REST: Duration = Duration::from_secs(1);
 const TRIAL: Duration = Duration::from_millis(500);
 /// While visitors come back there are so many checks, at least: each lets more of them in.
 const STEPS: u32 = 20;
-
-/// What is checked, and how often.
-#[derive(Clone)]
-pub struct Settings {
-    /// As configured.
-    pub health: Health,
-    /// How long visitors take to come back.
-    pub ramp: Duration,
-    /// The longest that any request may take.
-    pub longest: Duration,
-    /// The scheme by which visitors come.
-    pub scheme: &'static str,
-    /// The host to ask for, unless the origin has its own.
-    pub host: Arc<str>,
-    /// Who knows the site.
-    pub judge: Arc<dyn Judge>,
-}
-
-impl Settings {
-    /// Whether checks by these are the same as by the others, whoever judges.
-    pub(super) fn same(&self, other: &Settings) -> bool {
-        self.health == other.health
-            && self.ramp == other.ramp
-            && self.longest == other.longest
-            && self.host == other.host
-            && self.scheme == other.scheme
-            && Arc::ptr_eq(&self.judge, &other.judge)
-    }
-}
-
-/// How much one check asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// The health path, and the key page whose turn it is.
-    Turn(usize),
-    /// The health path, all key pages, and a path that does not exist.
-    Whole,
-}
 
 /// Checks the origin for as long as the guard lives.
 pub fn start(origin: &Arc<Origin>, settings: Settings) -> tasks::Guard {

@@ -17,10 +17,12 @@ mod one;
 mod pages;
 pub mod pool;
 mod probe;
+mod prove;
 mod room;
 mod seats;
 pub mod select;
 mod sending;
+mod settings;
 mod signs;
 pub mod upload;
 
@@ -32,11 +34,11 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::{Either, select};
 use http::{Method, Request, Response};
 
+use crate::clock;
 use crate::config::ready::{self, OriginMode, Pin};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
 use crate::http::hops::Instance;
-use crate::{clock, tasks};
 pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
@@ -145,7 +147,7 @@ impl Origins {
         judge: &Arc<dyn Judge>,
     ) -> Origins {
         let own: Option<Arc<str>> = site.canonical_host().map(Into::into);
-        let settings = |origin: &ready::Origin| check::Settings {
+        let settings = |origin: &ready::Origin| settings::Settings {
             health: site.health.clone(),
             ramp: site.failover.recovery_ramp,
             longest: site.failover.timeout.max(site.health.timeout),
@@ -372,7 +374,7 @@ impl Origins {
 
 impl Origin {
     /// Checks it by these settings from now on; one that the operator switched off is left alone.
-    fn check_by(self: &Arc<Origin>, settings: check::Settings, mode: OriginMode) {
+    fn check_by(self: &Arc<Origin>, settings: settings::Settings, mode: OriginMode) {
         self.set_thresholds(&settings);
         let mut checker = self.checker.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if mode == OriginMode::Off {
@@ -382,9 +384,6 @@ impl Origin {
         }
     }
 }
-
-/// The checks of one origin: how, and the task.
-type Checker = Option<(check::Settings, tasks::Guard)>;
 
 fn is_idempotent(method: &Method) -> bool {
     // RFC 9110 section 9.2.2

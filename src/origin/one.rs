@@ -18,6 +18,7 @@ use super::pages::Pages;
 use super::pool::Pool;
 use super::seats::{Queued, Seat, Seats, Turn};
 use super::sending::{Class, Sending, Whom};
+use super::settings::Settings;
 use super::signs::Signs;
 use super::upload::{Upload, within};
 use super::{Tools, Trust};
@@ -27,6 +28,7 @@ use crate::descriptors::Use;
 use crate::disk::Stamp;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
+use crate::tasks;
 
 /// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
 /// origin's own idle time-out is hardly ever that short.
@@ -75,13 +77,13 @@ pub struct Origin {
     pub(super) signs: Signs,
     /// Wakes the checker before its time.
     pub(super) check_wanted: Notify,
-    pub(super) checker: Mutex<super::Checker>,
+    pub(super) checker: Mutex<Option<(Settings, tasks::Guard)>>,
     /// What the last checks made of the key pages.
     pages: Mutex<Pages>,
     /// Its name.
     pub(super) name: Name,
     /// The last proof: when it was begun, and what was wrong.
-    proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
+    pub(super) proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
 }
 
 /// A good or bad standing without its details.
@@ -175,7 +177,7 @@ impl Origin {
     }
 
     /// Judges by other numbers from now on.
-    pub(super) fn set_thresholds(&self, settings: &super::check::Settings) {
+    pub(super) fn set_thresholds(&self, settings: &Settings) {
         let by = Thresholds { fall: settings.health.fall, rise: settings.health.rise, ramp: settings.ramp };
         let mut counter = lock(&self.health);
         *counter = counter.clone().with_thresholds(by);
@@ -262,40 +264,6 @@ impl Origin {
         if share >= 1.0 {
             self.is_back.store(false, Ordering::Relaxed);
         }
-    }
-
-    /// Proves that the site stands there, by a whole check begun no earlier than at `begun_after`; for any number of those
-    /// who ask, there is one.
-    ///
-    /// # Errors
-    /// What is wrong; [`Cause::Slow`] if there was no proof within `wait`.
-    pub async fn prove(self: &Arc<Self>, begun_after: Instant, wait: Duration) -> Result<(), Failure> {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let this = self.clone();
-        // A task of its own: what one visitor has no patience for is of use to the next.
-        crate::tasks::detached(async move { _ = tell.send(this.proven(begun_after).await) });
-        match tokio::time::timeout(wait, told).await {
-            Ok(Ok(None)) => Ok(()),
-            Ok(Ok(Some(cause))) => Err(Failure::new(cause).detail("the key pages are not the site's now")),
-            Ok(Err(_)) | Err(_) => Err(Failure::new(Cause::Slow).detail("no proof of the site in time")),
-        }
-    }
-
-    async fn proven(&self, begun_after: Instant) -> Option<Cause> {
-        let mut last = self.proof.lock().await;
-        if let Some((begun, wrong)) = *last
-            && begun >= begun_after
-        {
-            return wrong;
-        }
-        let settings = lock(&self.checker).as_ref().map(|(settings, _)| settings.clone());
-        let begun = clock::instant();
-        let wrong = match settings {
-            Some(settings) => super::check::whole(self, &settings).await.err().map(|failure| failure.cause),
-            None => None, // it is switched off, and nobody is asked to prove it
-        };
-        *last = Some((begun, wrong));
-        wrong
     }
 
     /// Records the verdict on one of the key pages.

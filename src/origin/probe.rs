@@ -9,9 +9,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt;
 
-use super::check::{Extent, Settings};
 use super::connect::bare;
 use super::one::Origin;
+use super::settings::Settings;
 use crate::clock;
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure};
@@ -21,6 +21,15 @@ use crate::http::detour::{Detour, Way};
 
 /// So much of a body is read at most.
 const BODY: usize = 1024 * 1024;
+
+/// How much one check asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The health path, and the key page whose turn it is.
+    Turn(usize),
+    /// The health path, all key pages, and a path that does not exist.
+    Whole,
+}
 
 /// Looks at an origin.
 pub(super) struct Probe<'a> {

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flate2::read::MultiGzDecoder;
 
 use super::bounds::{Counted, DEPTH, ENTRIES, NAME, Unfit, Unpacked};
-use super::import::ImportError;
+use super::error::{ImportError, shown};
 use crate::disk;
 
 /// One file.
@@ -242,12 +242,6 @@ fn text(name: &[u8]) -> String {
         }
     }
     out
-}
-
-/// A name as messages show it: bounded, and without what would steer a terminal.
-pub(super) fn shown(name: &str) -> String {
-    let short: String = name.chars().take(200).collect();
-    short.escape_debug().to_string()
 }
 
 fn copy_with_room(from: &mut dyn Read, to: &mut File, dir: &Path) -> io::Result<()> {

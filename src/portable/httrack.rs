@@ -14,8 +14,9 @@ use zip::ZipArchive;
 
 use super::base::authority;
 use super::bounds::{BODY, Counted, ENTRIES, Unfit, Unpacked};
-use super::files::{Files, shown};
-use super::import::{Hosts, ImportError};
+use super::error::{ImportError, shown};
+use super::files::Files;
+use super::hosts::Hosts;
 use super::intake::{Answer, Good, Intake, Reason, judge};
 use super::warc::http::{Head, head};
 use crate::snapshot::Notes;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::bounds::{BODY, Unfit};
-use super::import::ImportError;
+use super::error::{ImportError, shown};
 use super::{Progress, coded};
 use crate::content::links::Need;
 use crate::content::media::Media;
@@ -114,7 +114,7 @@ impl<'a> Intake<'a> {
         let left = self.left.entry(reason).or_insert(left);
         left.count += 1;
         if left.examples.len() < EXAMPLES {
-            left.examples.push(super::files::shown(example));
+            left.examples.push(shown(example));
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Intake<'a> {
             }
             writer.write(&chunk[..read])?;
             if writer.written() > BODY {
-                return Err(ImportError::Entry { entry: super::files::shown(entry), why: Unfit::Huge });
+                return Err(ImportError::Entry { entry: shown(entry), why: Unfit::Huge });
             }
         }
         self.so_far.bytes += writer.written();

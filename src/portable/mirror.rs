@@ -15,8 +15,9 @@ use url::Url;
 
 use super::base::authority;
 use super::digest::short;
+use super::error::ImportError;
 use super::files::{Entry, Files};
-use super::import::{Hosts, ImportError, bare};
+use super::hosts::{Hosts, bare};
 use super::intake::{Answer, Intake, Reason};
 use super::media;
 use crate::content::charset;

@@ -14,9 +14,11 @@ mod bounds;
 mod captures;
 mod coded;
 mod digest;
+mod error;
 mod export;
 mod files;
 mod format;
+mod hosts;
 mod httrack;
 mod import;
 mod intake;
@@ -39,9 +41,10 @@ mod tests;
 pub use base::{Base, NotABase};
 pub use body::Skipped;
 pub use bounds::Unfit;
+pub use error::ImportError;
 pub use export::{Export, ExportError, Exported, export};
 pub use format::Format;
-pub use import::{Import, ImportError, Imported, import};
+pub use import::{Import, Imported, import};
 pub use intake::{LeftOut, Reason};
 
 /// How far an export or import is: pages (or records) and bytes done, and how many pages there are, if that is known.

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use super::bounds::Unfit;
-use super::files::{Files, shown};
-use super::import::ImportError;
+use super::error::{ImportError, shown};
+use super::files::Files;
 use super::intake::{Intake, Reason};
 use super::lines::{Head, LONGEST, Line, PLACE, VERSION};
 use crate::ask::key::page_key;

@@ -282,8 +282,7 @@ pub(super) fn is_own(name: &HeaderName) -> bool {
 fn template(status: StatusCode, response_headers: &HeaderMap, len: usize, received_at: Now) -> HeaderMap {
     let via = forwarded::via(Version::HTTP_11);
     // a renewed entry has our `Via` already
-    let kept =
-        || response_headers.iter().filter(|(name, value)| !(is_own(name) || **name == VIA && **value == via));
+    let kept = || response_headers.iter().filter(|(name, v)| !(is_own(name) || **name == VIA && **v == via));
     let mut values = BytesMut::with_capacity(kept().map(|(_, v)| v.len()).sum());
     kept().for_each(|(_, v)| values.extend_from_slice(v.as_bytes()));
     let mut values = values.freeze();
@@ -332,17 +331,13 @@ pub(super) mod tests {
     }
 
     fn slow_entry(response_headers: Fields<'_>, sent_at: Now, received_at: Now) -> Entry {
-        let (request_headers, response_headers) = (HeaderMap::new(), map(response_headers));
-        let x = Exchange {
-            method: &Method::GET,
-            request_headers: &request_headers,
-            status: StatusCode::OK,
-            response_headers: &response_headers,
-        };
+        let (request_headers, response_headers) = (&HeaderMap::new(), &map(response_headers));
+        let (method, status) = (&Method::GET, StatusCode::OK);
+        let x = Exchange { method, request_headers, status, response_headers };
         let Storable::Yes(terms) = storable(&x, Duration::ZERO, received_at.wall) else {
             panic!("not storable: {response_headers:?}")
         };
-        Entry::new(StatusCode::OK, &response_headers, b"body", terms, sent_at, received_at)
+        Entry::new(status, response_headers, b"body", terms, sent_at, received_at)
     }
 
     fn secs(n: u64) -> Duration {

@@ -200,8 +200,7 @@ impl App {
         let dir = config.state_dir.clone();
         let spool = tasks::blocking(move || Spool::new(&dir)).await.unwrap_or_else(Spool::in_memory);
         let proxy = Proxy::new(table, access_log.clone(), spool);
-        let rechecks = rechecks::Rechecks::default();
-        rechecks.keep_up(&proxy.table());
+        let rechecks = rechecks::Rechecks::of(&proxy.table());
         look_at_origins(&proxy).await;
         let visitors = Server::new(Limits::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);

@@ -9,6 +9,13 @@ use crate::proxy::{Rechecker, Table};
 pub(super) struct Rechecks(Mutex<Vec<Rechecker>>);
 
 impl Rechecks {
+    /// Looks after these sites.
+    pub(super) fn of(table: &Table) -> Rechecks {
+        let rechecks = Rechecks::default();
+        rechecks.keep_up(table);
+        rechecks
+    }
+
     /// Looks after these sites, and no longer after others. A site that a reload has not touched keeps who looks after it.
     pub(super) fn keep_up(&self, table: &Table) {
         let mut rechecks = self.0.lock().unwrap_or_else(PoisonError::into_inner);

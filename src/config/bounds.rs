@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::node::{At, Fault, Notes, Slot};
+use super::node::{Fault, Notes, Slot, Spanned};
 use super::value::Size;
 
 /// A value that can be compared with a bound and shown in a message.
@@ -37,7 +37,7 @@ impl Bounded for Duration {
 impl<T: Bounded> Slot<T> {
     /// The value if it lies within `bounds`; what does not is noted.
     pub(super) fn within(self, bounds: RangeInclusive<T>, notes: &mut Notes) -> Slot<T> {
-        let Slot::Here(At { value, place }) = self else {
+        let Slot::Here(Spanned { value, span }) = self else {
             return self;
         };
         let (low, high) = (bounds.start(), bounds.end());
@@ -46,11 +46,11 @@ impl<T: Bounded> Slot<T> {
         } else if value > *high {
             ("more", high)
         } else {
-            return Slot::Here(At { value, place });
+            return Slot::Here(Spanned { value, span });
         };
-        let message = format!("{} is {problem} than `{}` can be", value.show(), place.path());
+        let message = format!("{} is {problem} than `{}` can be", value.show(), span.path());
         let help = format!("write {} at {}", bound.show(), if problem == "less" { "least" } else { "most" });
-        notes.error(&place, Fault::new(message, help));
+        notes.error(&span, Fault::new(message, help));
         Slot::Broken
     }
 }

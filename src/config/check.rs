@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::address::FilePath;
 use super::bounds::{ANY_TIME, TIMER, narrow};
-use super::node::{At, Fault, Notes, Place, Slot, shown};
+use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
 use super::ready::{Config, Dns, Limits, Listen, Site};
 use super::value::Size;
 use super::{defaults, files, listen, raw, site};
 
 /// What a file is read in: where it lies, and what the environment says.
-pub(super) struct Ground<'a> {
+pub(super) struct Context<'a> {
     /// The folder that relative names start from.
     pub(super) folder: &'a Path,
     /// The state folder that the environment names.
@@ -23,33 +23,33 @@ pub(super) struct Ground<'a> {
     pub(super) listen: Option<&'a Listen>,
 }
 
-impl Ground<'_> {
+impl Context<'_> {
     /// The file that is meant; `None` when the key is absent or empty, which means none.
-    pub(super) fn file(&self, path: Slot<FilePath>) -> Option<At<PathBuf>> {
-        let At { value: FilePath(path), place } = path.here()?;
-        (!path.as_os_str().is_empty()).then(|| At { value: self.folder.join(path), place })
+    pub(super) fn file(&self, path: Slot<FilePath>) -> Option<Spanned<PathBuf>> {
+        let Spanned { value: FilePath(path), span } = path.here()?;
+        (!path.as_os_str().is_empty()).then(|| Spanned { value: self.folder.join(path), span })
     }
 }
 
 /// Judges the file. The problems of the files that it names come second. What is returned is to be used only if
 /// no error was noted.
-pub(super) fn config(file: raw::File, ground: &Ground<'_>, notes: &mut Notes) -> (Config, Problems) {
+pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) -> (Config, Problems) {
     let by_default =
-        || ground.state_dir.map_or_else(|| ground.folder.join(defaults::STATE_DIR), Path::to_owned);
-    let said = ground.file(file.state_dir);
+        || context.state_dir.map_or_else(|| context.folder.join(defaults::STATE_DIR), Path::to_owned);
+    let said = context.file(file.state_dir);
     let state_dir = said.as_ref().map_or_else(by_default, |at| at.value.clone());
     if let Err(fault) = files::state_dir(&state_dir) {
         match said {
-            Some(at) => notes.warning(&at.place, fault),
+            Some(at) => notes.warning(&at.span, fault),
             None => notes.whole(Severity::Warning, fault),
         }
     }
     let mut elsewhere = Problems::default();
     let any_tls =
         matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
-    let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, ground, notes);
-    let ground = &Ground { listen: Some(&listen), ..*ground };
-    let sites = sites(file.site, ground, notes, &mut elsewhere);
+    let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, context, notes);
+    let context = &Context { listen: Some(&listen), ..*context };
+    let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
     (Config { state_dir, listen, limits, dns, sites }, elsewhere)
@@ -85,8 +85,8 @@ fn dns(raw: raw::Dns, notes: &mut Notes) -> Dns {
 
 /// All sites. A host, and a name, belongs to one of them.
 fn sites(
-    raw: Slot<Vec<At<raw::Site>>>,
-    ground: &Ground<'_>,
+    raw: Slot<Vec<Spanned<raw::Site>>>,
+    context: &Context<'_>,
     notes: &mut Notes,
     elsewhere: &mut Problems,
 ) -> Vec<Arc<Site>> {
@@ -99,11 +99,11 @@ fn sites(
     let mut hosts = Taken::default();
     let mut names = Taken::default();
     let mut sites = Vec::with_capacity(raw.len());
-    for At { value, place } in raw {
+    for Spanned { value, span } in raw {
         if let Slot::Here(list) = &value.hosts {
             for host in &list.value {
                 let shown = shown(&host.value.0);
-                hosts.take(&host.value.0, &host.place, notes, |line| {
+                hosts.take(&host.value.0, &host.span, notes, |line| {
                     Fault::new(
                         format!("the host {shown} stands twice, first on line {line}"),
                         "a host belongs to one site",
@@ -111,7 +111,7 @@ fn sites(
                 });
             }
         }
-        let Some((site, name_at)) = site::site(value, &place, ground, notes, elsewhere) else {
+        let Some((site, name_at)) = site::site(value, &span, context, notes, elsewhere) else {
             continue;
         };
         names.take(&site.name, &name_at, notes, |line| {
@@ -129,25 +129,25 @@ struct Taken(HashMap<String, usize>);
 
 impl Taken {
     /// Takes `what`; notes the fault, made with the line of the first taker, if it was taken before.
-    fn take(&mut self, what: &str, place: &Place, notes: &mut Notes, fault: impl FnOnce(usize) -> Fault) {
+    fn take(&mut self, what: &str, span: &Span, notes: &mut Notes, fault: impl FnOnce(usize) -> Fault) {
         match self.0.get(what) {
-            Some(&line) => notes.error(place, fault(line)),
+            Some(&line) => notes.error(span, fault(line)),
             None => {
-                self.0.insert(what.to_owned(), notes.line(place));
+                self.0.insert(what.to_owned(), notes.line(span));
             }
         }
     }
 }
 
 /// The first of each in a list; those that come again are noted as warnings, and dropped.
-pub(super) fn once<T: Eq + std::hash::Hash + Clone>(list: Vec<At<T>>, notes: &mut Notes) -> Vec<T> {
+pub(super) fn once<T: Eq + std::hash::Hash + Clone>(list: Vec<Spanned<T>>, notes: &mut Notes) -> Vec<T> {
     let mut seen = HashSet::new();
     let mut kept = Vec::with_capacity(list.len());
-    for At { value, place } in list {
+    for Spanned { value, span } in list {
         if seen.insert(value.clone()) {
             kept.push(value);
         } else {
-            notes.warning(&place, Fault::new("this is in the list already", "remove it"));
+            notes.warning(&span, Fault::new("this is in the list already", "remove it"));
         }
     }
     kept

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::address::{host_name, origin_url, socket};
 use super::load::Env;
-use super::node::{Fault, Notes, Place};
+use super::node::{Fault, Notes, Span};
 use super::problem::{Problems, Source};
 use super::ready::{
     ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Origin,
@@ -93,8 +93,8 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
 struct CommandLine {
     text: String,
     /// Where the value of each flag stands.
-    places: Vec<Place>,
-    faults: Vec<(Place, Fault)>,
+    places: Vec<Span>,
+    faults: Vec<(Span, Fault)>,
 }
 
 impl CommandLine {
@@ -113,7 +113,7 @@ impl CommandLine {
         let start = self.text.len();
         let parsed = parse(value);
         self.text.push_str(&value.replace(char::is_control, " "));
-        self.places.push(Place { span: start..self.text.len(), key: flag.to_owned() });
+        self.places.push(Span { range: start..self.text.len(), key: flag.to_owned() });
         match parsed {
             Ok(parsed) => Some(parsed),
             Err(fault) => {
@@ -125,14 +125,14 @@ impl CommandLine {
 
     /// What is wrong with the value of a flag that was read.
     fn fault(&mut self, flag: &str, fault: Fault) {
-        let place = self.places.iter().find(|place| place.key == flag).cloned();
-        self.faults.push((place.unwrap_or_default(), fault));
+        let span = self.places.iter().find(|span| span.key == flag).cloned();
+        self.faults.push((span.unwrap_or_default(), fault));
     }
 
     fn into_problems(self) -> Problems {
         let mut notes = Notes::new(Source::named("command line", &self.text));
-        for (place, fault) in self.faults {
-            notes.error(&place, fault);
+        for (span, fault) in self.faults {
+            notes.error(&span, fault);
         }
         notes.into_problems()
     }

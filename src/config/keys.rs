@@ -19,8 +19,8 @@ pub fn known_keys() -> impl Iterator<Item = String> {
 
 /// What to say of a key that no row of the table at `table` knows; `siblings` are those that it has.
 pub(super) fn unknown(name: &str, table: &str, siblings: &[&str]) -> Fault {
-    let place = if table.is_empty() { String::new() } else { format!(" in {}", header(table)) };
-    let message = format!("unknown key {}{place}", shown(name));
+    let span = if table.is_empty() { String::new() } else { format!(" in {}", header(table)) };
+    let message = format!("unknown key {}{span}", shown(name));
     let elsewhere = tables_with(name);
     let belongs = format!("`{name}` belongs in {}", elsewhere.join(" or "));
     let help = match (nearest(name, siblings), elsewhere.is_empty()) {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::check::{Ground, once};
-use super::node::{At, Fault, Notes, Place, Slot};
+use super::check::{Context, once};
+use super::node::{Fault, Notes, Slot, Span, Spanned};
 use super::ready::{AdminAddr, Listen};
 use super::{defaults, files, raw};
 
@@ -13,7 +13,7 @@ pub(super) fn listen(
     raw: raw::Listen,
     admin: raw::Admin,
     any_tls: bool,
-    ground: &Ground<'_>,
+    context: &Context<'_>,
     notes: &mut Notes,
 ) -> Listen {
     let silenced = raw.http.clone().here().filter(|http| http.value.is_empty());
@@ -25,17 +25,17 @@ pub(super) fn listen(
         && https.is_empty()
     {
         let fault = Fault::new("there is no address to listen on", "name one in `http` or in `https`");
-        notes.error(&silenced.place, fault);
+        notes.error(&silenced.span, fault);
     }
     let unread_token = matches!(admin.token_file, Slot::Broken);
-    let token_file = ground.file(admin.token_file);
-    if let Some(At { value, place }) = &token_file
+    let token_file = context.file(admin.token_file);
+    if let Some(Spanned { value, span }) = &token_file
         && let Err(fault) = files::token(value)
     {
-        notes.error(place, fault);
+        notes.error(span, fault);
     }
     let guarded = unread_token || token_file.is_some();
-    let admin = admin_address(raw.admin, guarded, ground, &mut used, notes);
+    let admin = admin_address(raw.admin, guarded, context, &mut used, notes);
     let admin_token_file = token_file.map(|at| at.value);
     let trusted_proxies = once(raw.trusted_proxies.or(Vec::new()), notes);
     Listen { http, https, admin, admin_token_file, trusted_proxies }
@@ -46,16 +46,16 @@ fn crossed(raw: &raw::Listen, notes: &mut Notes) {
     for (list, scheme, port, other) in [(&raw.http, "http", 443, "https"), (&raw.https, "https", 80, "http")]
     {
         let Slot::Here(list) = list else { continue };
-        for At { value, place } in list.value.iter().filter(|at| at.value.port() == port) {
+        for Spanned { value, span } in list.value.iter().filter(|at| at.value.port() == port) {
             let message =
                 format!("{value} is listed under `{scheme}`, but on port {port} browsers speak {other}");
-            notes.warning(place, Fault::new(message, format!("move it to `{other}`, or take another port")));
+            notes.warning(span, Fault::new(message, format!("move it to `{other}`, or take another port")));
         }
     }
 }
 
 fn https(
-    raw: Slot<Vec<At<SocketAddr>>>,
+    raw: Slot<Vec<Spanned<SocketAddr>>>,
     any_tls: bool,
     used: &mut Used,
     notes: &mut Notes,
@@ -68,7 +68,7 @@ fn https(
         && !any_tls
     {
         let help = "give a site its [site.tls], or remove `https`";
-        notes.error(&https.place, Fault::new("no site has a certificate for `https`", help));
+        notes.error(&https.span, Fault::new("no site has a certificate for `https`", help));
     }
     used.all(raw, defaults::HTTPS, notes)
 }
@@ -76,21 +76,21 @@ fn https(
 fn admin_address(
     raw: Slot<AdminAddr>,
     guarded: bool,
-    ground: &Ground<'_>,
+    context: &Context<'_>,
     used: &mut Used,
     notes: &mut Notes,
 ) -> AdminAddr {
-    let Some(At { value, place }) = raw.here() else {
+    let Some(Spanned { value, span }) = raw.here() else {
         return AdminAddr::default();
     };
     match value {
-        AdminAddr::Unix(path) => AdminAddr::Unix(ground.folder.join(path)),
+        AdminAddr::Unix(path) => AdminAddr::Unix(context.folder.join(path)),
         AdminAddr::Tcp(address) => {
-            used.take(address, &place, notes);
+            used.take(address, &span, notes);
             if !address.ip().to_canonical().is_loopback() && !guarded {
                 let help = "set token_file in [admin], or listen on 127.0.0.1 or on a \"unix:…\" socket";
                 let message = format!("anyone who reaches {address} could command this instance");
-                notes.error(&place, Fault::new(message, help));
+                notes.error(&span, Fault::new(message, help));
             }
             AdminAddr::Tcp(address)
         }
@@ -104,7 +104,7 @@ struct Used(HashMap<SocketAddr, usize>);
 impl Used {
     fn all(
         &mut self,
-        raw: Slot<Vec<At<SocketAddr>>>,
+        raw: Slot<Vec<Spanned<SocketAddr>>>,
         default: SocketAddr,
         notes: &mut Notes,
     ) -> Vec<SocketAddr> {
@@ -113,23 +113,23 @@ impl Used {
         };
         list.value
             .into_iter()
-            .map(|At { value, place }| {
-                self.take(value, &place, notes);
+            .map(|Spanned { value, span }| {
+                self.take(value, &span, notes);
                 value
             })
             .collect()
     }
 
-    fn take(&mut self, address: SocketAddr, place: &Place, notes: &mut Notes) {
+    fn take(&mut self, address: SocketAddr, span: &Span, notes: &mut Notes) {
         if address.port() == 0 {
             return;
         }
-        let line = notes.line(place);
+        let line = notes.line(span);
         match self.0.get(&address) {
             None => drop(self.0.insert(address, line)),
             Some(first) => {
                 let message = format!("{address} is listened on already, since line {first}");
-                notes.error(place, Fault::new(message, "give each listener an address or a port of its own"));
+                notes.error(span, Fault::new(message, "give each listener an address or a port of its own"));
             }
         }
     }

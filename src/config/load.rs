@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::check::{self, Ground};
-use super::node::{Fault, Notes, Place, Value};
+use super::check::{self, Context};
+use super::node::{Fault, Notes, Span, Value};
 use super::problem::{Problem, Problems, Severity, Source};
 use super::ready::{Config, Listen, Origin};
 use super::{files, origins, raw, syntax};
@@ -54,10 +54,10 @@ pub fn load(path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
 pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems), Problems> {
     let mut notes = Notes::new(Source::new(path, text));
     let document = DeValue::Table(syntax::parse(text, &mut notes).into_inner());
-    let file = raw::File::read(&document, &Place::default(), &mut notes).unwrap_or_default();
+    let file = raw::File::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let ground = Ground { folder, state_dir: env.state_dir.as_deref(), listen: None };
-    let (config, elsewhere) = check::config(file, &ground, &mut notes);
+    let context = Context { folder, state_dir: env.state_dir.as_deref(), listen: None };
+    let (config, elsewhere) = check::config(file, &context, &mut notes);
     let mut problems = notes.into_problems();
     problems.extend(elsewhere);
     if problems.refuse_start() { Err(problems) } else { Ok((config, problems)) }

@@ -4,30 +4,29 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Severity, Source};
 
 /// Where in the file something stands.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Span {
     /// Its bytes.
-    pub(super) span: Range<usize>,
+    pub(super) range: Range<usize>,
     /// Its key, such as `site[0].hosts[1]`.
     pub(super) key: String,
 }
 
-impl Place {
+impl Span {
     /// A key of the table that stands here.
-    pub(super) fn child(&self, name: &str, span: Range<usize>) -> Place {
+    pub(super) fn child(&self, name: &str, span: Range<usize>) -> Span {
         let key = if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) };
-        Place { span, key }
+        Span { range: span, key }
     }
 
     /// An element of the list that stands here.
-    fn item(&self, index: usize, span: Range<usize>) -> Place {
-        Place { span, key: format!("{}[{index}]", self.key) }
+    fn item(&self, index: usize, span: Range<usize>) -> Span {
+        Span { range: span, key: format!("{}[{index}]", self.key) }
     }
 
     /// The key without indexes: `site.origin` for `site[0].origin[1]`.
@@ -61,11 +60,11 @@ pub(super) fn header(key: &str) -> String {
     if key.ends_with(']') { format!("[[{path}]]") } else { format!("[{path}]") }
 }
 
-/// A value and its place.
+/// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct At<T> {
+pub(super) struct Spanned<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) span: Span,
 }
 
 /// What a key of a table turned out to be.
@@ -77,12 +76,12 @@ pub(super) enum Slot<T> {
     /// It was there, and its problem is noted.
     Broken,
     /// It is there.
-    Here(At<T>),
+    Here(Spanned<T>),
 }
 
 impl<T> Slot<T> {
     /// What is there, if it could be read.
-    pub(super) fn here(self) -> Option<At<T>> {
+    pub(super) fn here(self) -> Option<Spanned<T>> {
         match self {
             Slot::Absent | Slot::Broken => None,
             Slot::Here(at) => Some(at),
@@ -146,37 +145,37 @@ impl Notes {
     }
 
     /// Notes that the value at `place` cannot be used.
-    pub(super) fn error(&mut self, place: &Place, fault: Fault) {
-        self.note(Severity::Error, place, fault);
+    pub(super) fn error(&mut self, span: &Span, fault: Fault) {
+        self.note(Severity::Error, span, fault);
     }
 
     /// Notes what a start survives, and `check` and a reload do not.
-    pub(super) fn degraded(&mut self, place: &Place, fault: Fault) {
-        self.note(Severity::Degraded, place, fault);
+    pub(super) fn degraded(&mut self, span: &Span, fault: Fault) {
+        self.note(Severity::Degraded, span, fault);
     }
 
     /// Notes what is hardly meant.
-    pub(super) fn warning(&mut self, place: &Place, fault: Fault) {
-        self.note(Severity::Warning, place, fault);
+    pub(super) fn warning(&mut self, span: &Span, fault: Fault) {
+        self.note(Severity::Warning, span, fault);
     }
 
     /// Notes a key that is none of `table`'s.
-    pub(super) fn unknown(&mut self, name: &str, place: &Place, table: &Place, siblings: &[&str]) {
+    pub(super) fn unknown(&mut self, name: &str, span: &Span, table: &Span, siblings: &[&str]) {
         if self.problems.len() < KEPT {
-            self.error(place, super::keys::unknown(name, &table.key, siblings));
+            self.error(span, super::keys::unknown(name, &table.key, siblings));
         }
     }
 
     /// Notes that `table` lacks `key`.
-    pub(super) fn missing(&mut self, table: &Place, key: &str, help: &str) {
-        let place = table.child(key, table.span.clone());
-        self.lacking(Severity::Error, &place, Fault::new(format!("`{key}` is missing"), help));
+    pub(super) fn missing(&mut self, table: &Span, key: &str, help: &str) {
+        let span = table.child(key, table.range.clone());
+        self.lacking(Severity::Error, &span, Fault::new(format!("`{key}` is missing"), help));
     }
 
     /// Notes that something is not there. In a file that could not be read to its end, nothing is known to be lacking.
-    pub(super) fn lacking(&mut self, severity: Severity, place: &Place, fault: Fault) {
+    pub(super) fn lacking(&mut self, severity: Severity, span: &Span, fault: Fault) {
         if self.is_trusted() {
-            self.note(severity, place, fault);
+            self.note(severity, span, fault);
         }
     }
 
@@ -206,16 +205,16 @@ impl Notes {
         self.problems.is_empty()
     }
 
-    /// Whether something was noted of what stands in `place`.
-    pub(super) fn has_within(&self, place: &Place) -> bool {
+    /// Whether something was noted of what stands in `span`.
+    pub(super) fn has_within(&self, span: &Span) -> bool {
         let within =
-            |problem: &Problem| problem.span.as_ref().is_some_and(|span| place.span.contains(&span.start));
+            |problem: &Problem| problem.span.as_ref().is_some_and(|at| span.range.contains(&at.start));
         self.problems.iter().any(within)
     }
 
     /// The line on which a place begins.
-    pub(super) fn line(&self, place: &Place) -> usize {
-        self.source.line(place.span.start)
+    pub(super) fn line(&self, span: &Span) -> usize {
+        self.source.line(span.range.start)
     }
 
     /// Ends the reading.
@@ -223,17 +222,17 @@ impl Notes {
         super::problem::Problems::new(self.problems)
     }
 
-    fn note(&mut self, severity: Severity, place: &Place, fault: Fault) {
-        if self.problems.len() >= KEPT || place.span.start >= self.trusted_to {
+    fn note(&mut self, severity: Severity, span: &Span, fault: Fault) {
+        if self.problems.len() >= KEPT || span.range.start >= self.trusted_to {
             return;
         }
-        if self.told.is_empty() || !self.told.contains(&self.source.line(place.span.start)) {
+        if self.told.is_empty() || !self.told.contains(&self.source.line(span.range.start)) {
             let Fault { message, help, passing } = fault;
-            let (file, span) = (self.source.clone(), Some(place.span.clone()));
+            let (file, key) = (self.source.clone(), span.key.clone());
             self.problems.push(Problem {
                 file,
-                span,
-                key: place.key.clone(),
+                span: Some(span.range.clone()),
+                key,
                 message,
                 help,
                 severity,
@@ -249,35 +248,35 @@ pub(super) trait Value: Sized {
     const TABLE: bool = false;
 
     /// Reads it, or notes why not.
-    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self>;
+    fn read(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Self>;
 
     /// The keys below it, when it is a table or a list of tables.
     fn keys(_prefix: &str, _out: &mut Vec<String>) {}
 }
 
-/// Reads what stands at `place`.
-pub(super) fn slot<T: Value>(value: &Spanned<DeValue<'_>>, place: Place, notes: &mut Notes) -> Slot<T> {
-    match T::read(value.get_ref(), &place, notes) {
-        Some(value) => Slot::Here(At { value, place }),
+/// Reads what stands at `span`.
+pub(super) fn slot<T: Value>(value: &toml::Spanned<DeValue<'_>>, span: Span, notes: &mut Notes) -> Slot<T> {
+    match T::read(value.get_ref(), &span, notes) {
+        Some(value) => Slot::Here(Spanned { value, span }),
         None => Slot::Broken,
     }
 }
 
-impl<T: Value> Value for Vec<At<T>> {
-    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Self> {
+impl<T: Value> Value for Vec<Spanned<T>> {
+    fn read(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Self> {
         let Some(list) = value.as_array() else {
-            notes.error(place, not_a_list(value, place, T::TABLE));
+            notes.error(span, not_a_list(value, span, T::TABLE));
             if T::TABLE && value.is_table() {
                 // It is one table in single brackets. What stands in it has problems of its own.
-                let _ = T::read(value, &place.item(0, place.span.clone()), notes);
+                let _ = T::read(value, &span.item(0, span.range.clone()), notes);
             }
             return None;
         };
         let mut out = Vec::with_capacity(list.len());
         for (index, item) in list.iter().enumerate() {
-            let place = place.item(index, item.span());
-            if let Some(value) = T::read(item.get_ref(), &place, notes) {
-                out.push(At { value, place });
+            let span = span.item(index, item.span());
+            if let Some(value) = T::read(item.get_ref(), &span, notes) {
+                out.push(Spanned { value, span });
             }
         }
         Some(out)
@@ -288,29 +287,29 @@ impl<T: Value> Value for Vec<At<T>> {
     }
 }
 
-fn not_a_list(value: &DeValue<'_>, place: &Place, of_tables: bool) -> Fault {
-    let path = place.path();
+fn not_a_list(value: &DeValue<'_>, span: &Span, of_tables: bool) -> Fault {
+    let path = span.path();
     let help = match (of_tables, value.is_table(), value.is_str()) {
         (true, true, _) => format!("write [[{path}]], in double brackets"),
         (true, false, _) => format!("write a table for each, under [[{path}]]"),
         (false, _, true) => "put it in brackets, as in [\"…\"]".to_owned(),
         (false, _, false) => "write a list, as in [\"…\"]".to_owned(),
     };
-    Fault::new(format!("{} has to be a list, not {}", place.subject(), kind(value)), help)
+    Fault::new(format!("{} has to be a list, not {}", span.subject(), kind(value)), help)
 }
 
 /// The value as a table.
 pub(super) fn table<'v, 't>(
     value: &'v DeValue<'t>,
-    place: &Place,
+    span: &Span,
     notes: &mut Notes,
 ) -> Option<&'v DeTable<'t>> {
     let found = value.as_table();
     if found.is_none() {
         let once = if value.is_array() { " once" } else { "" };
-        let help = format!("write {}{once}, and its keys below it", header(&place.key));
-        let message = format!("{} has to be a table, not {}", place.subject(), kind(value));
-        notes.error(place, Fault::new(message, help));
+        let help = format!("write {}{once}, and its keys below it", header(&span.key));
+        let message = format!("{} has to be a table, not {}", span.subject(), kind(value));
+        notes.error(span, Fault::new(message, help));
     }
     found
 }
@@ -318,40 +317,40 @@ pub(super) fn table<'v, 't>(
 /// The value as a text; `expected` is what it should look like, as in `a duration such as "10s"`.
 pub(super) fn text<'v>(
     value: &'v DeValue<'_>,
-    place: &Place,
+    span: &Span,
     expected: &str,
     notes: &mut Notes,
 ) -> Option<&'v str> {
     let found = value.as_str();
     if found.is_none() {
-        let message = format!("{} has to be {expected}, not {}", place.subject(), kind(value));
-        notes.error(place, Fault::new(message, format!("write {expected}, in quotes")));
+        let message = format!("{} has to be {expected}, not {}", span.subject(), kind(value));
+        notes.error(span, Fault::new(message, format!("write {expected}, in quotes")));
     }
     found
 }
 
 /// The value as a number that is not negative.
-pub(super) fn whole_number(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<u64> {
+pub(super) fn whole_number(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<u64> {
     let Some(number) = value.as_integer() else {
         let help = match value.as_str() {
             Some(text) if text.parse::<u64>().is_ok() => format!("write {text}, without quotes"),
             _ => "write digits, without quotes".to_owned(),
         };
-        let message = format!("{} has to be a whole number, not {}", place.subject(), kind(value));
-        notes.error(place, Fault::new(message, help));
+        let message = format!("{} has to be a whole number, not {}", span.subject(), kind(value));
+        notes.error(span, Fault::new(message, help));
         return None;
     };
     let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
     if parsed.is_none() {
-        let message = format!("{} is not a number that {} can be", shown(number.as_str()), place.subject());
-        notes.error(place, Fault::new(message, "write a whole number that is not negative"));
+        let message = format!("{} is not a number that {} can be", shown(number.as_str()), span.subject());
+        notes.error(span, Fault::new(message, "write a whole number that is not negative"));
     }
     parsed
 }
 
 impl Value for u64 {
-    fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<u64> {
-        whole_number(value, place, notes)
+    fn read(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<u64> {
+        whole_number(value, span, notes)
     }
 }
 

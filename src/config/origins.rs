@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::bounds::narrow;
-use super::check::Ground;
-use super::node::{At, Fault, Notes, Place, Slot, Value};
+use super::check::Context;
+use super::node::{Fault, Notes, Slot, Span, Spanned, Value};
 use super::problem::{Problems, Source};
 use super::ready::{Listen, Origin, OriginMode};
 use super::{defaults, files, raw, syntax};
@@ -26,23 +26,27 @@ pub(super) fn from_text(text: &str, path: &Path, listen: Option<&Listen>) -> (Ve
     let mut notes = Notes::new(Source::new(path, text));
     let document = toml::de::DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let readable = notes.is_clean();
-    let file = raw::OriginsFile::read(&document, &Place::default(), &mut notes).unwrap_or_default();
+    let file = raw::OriginsFile::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let ground = Ground { folder, state_dir: None, listen };
-    let origins = judge(file.origin.or_default(), &ground, &mut notes);
+    let context = Context { folder, state_dir: None, listen };
+    let origins = judge(file.origin.or_default(), &context, &mut notes);
     (if readable { origins } else { Vec::new() }, notes.into_problems())
 }
 
 /// Judges a list. What cannot be used is noted and left out.
-pub(super) fn judge(list: Vec<At<raw::Origin>>, ground: &Ground<'_>, notes: &mut Notes) -> Vec<Origin> {
+pub(super) fn judge(
+    list: Vec<Spanned<raw::Origin>>,
+    context: &Context<'_>,
+    notes: &mut Notes,
+) -> Vec<Origin> {
     let mut lines = HashMap::new();
     let mut origins = Vec::with_capacity(list.len());
-    for At { value, place } in list {
-        let url_at = value.url.clone().here().map_or_else(|| place.clone(), |url| url.place);
-        let Some(origin) = origin(value, &place, ground.folder, notes) else {
+    for Spanned { value, span } in list {
+        let url_at = value.url.clone().here().map_or_else(|| span.clone(), |url| url.span);
+        let Some(origin) = origin(value, &span, context.folder, notes) else {
             continue;
         };
-        if let Some(ours) = ground.listen.and_then(|listen| listen.led_back_to(&origin.url)) {
+        if let Some(ours) = context.listen.and_then(|listen| listen.led_back_to(&origin.url)) {
             let message = format!("{} leads back to ourselves: visitors come in at {ours}", origin.url);
             notes.error(&url_at, Fault::new(message, "write where the live site itself listens"));
             continue;
@@ -62,9 +66,9 @@ pub(super) fn judge(list: Vec<At<raw::Origin>>, ground: &Ground<'_>, notes: &mut
     origins
 }
 
-fn origin(raw: raw::Origin, place: &Place, folder: &Path, notes: &mut Notes) -> Option<Origin> {
+fn origin(raw: raw::Origin, span: &Span, folder: &Path, notes: &mut Notes) -> Option<Origin> {
     if !raw.url.is_given() {
-        notes.missing(place, "url", "write where the origin is, as in url = \"https://203.0.113.10\"");
+        notes.missing(span, "url", "write where the origin is, as in url = \"https://203.0.113.10\"");
     }
     let number = |slot: Slot<u64>, low: u64, high: u64, default: u32, notes: &mut Notes| {
         slot.within(low..=high, notes).here().map_or(default, |at| narrow(at.value, default))
@@ -74,11 +78,11 @@ fn origin(raw: raw::Origin, place: &Place, folder: &Path, notes: &mut Notes) -> 
     let ca = raw.ca.here().filter(|ca| !ca.value.0.as_os_str().is_empty()).map(|ca| {
         let path = folder.join(&ca.value.0);
         if let Err(fault) = files::certificates(&path) {
-            notes.degraded(&ca.place, fault);
+            notes.degraded(&ca.span, fault);
         }
         path
     });
-    let At { value: url, place: url_at } = raw.url.here()?;
+    let Spanned { value: url, span: url_at } = raw.url.here()?;
     let crossed = [(false, 443, "http", "https"), (true, 80, "https", "http")];
     for (_, port, scheme, other) in
         crossed.into_iter().filter(|(tls, port, ..)| (*tls, *port) == (url.tls, url.port))

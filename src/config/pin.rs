@@ -4,7 +4,7 @@ use std::fmt;
 
 use data_encoding::BASE64;
 
-use super::node::{At, Fault, Notes, Place, Value, kind, shown, text};
+use super::node::{Fault, Notes, Span, Spanned, Value, kind, shown, text};
 
 /// How a pin is written, as curl and others write it.
 const PREFIX: &str = "sha256/";
@@ -28,11 +28,11 @@ fn pin(text: &str) -> Result<Pin, Fault> {
 }
 
 impl Value for Pin {
-    fn read(value: &toml::de::DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Pin> {
-        match pin(text(value, place, "a pin such as \"sha256/…\"", notes)?) {
+    fn read(value: &toml::de::DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Pin> {
+        match pin(text(value, span, "a pin such as \"sha256/…\"", notes)?) {
             Ok(pin) => Some(pin),
             Err(fault) => {
-                notes.error(place, fault);
+                notes.error(span, fault);
                 None
             }
         }
@@ -41,19 +41,19 @@ impl Value for Pin {
 
 /// One pin, or a list of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pins(pub(super) Vec<At<Pin>>);
+pub(super) struct Pins(pub(super) Vec<Spanned<Pin>>);
 
 impl Value for Pins {
-    fn read(value: &toml::de::DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Pins> {
+    fn read(value: &toml::de::DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Pins> {
         if value.is_array() {
-            return Vec::read(value, place, notes).map(Pins);
+            return Vec::read(value, span, notes).map(Pins);
         }
         if value.is_str() {
-            let value = Pin::read(value, place, notes)?;
-            return Some(Pins(vec![At { value, place: place.clone() }]));
+            let value = Pin::read(value, span, notes)?;
+            return Some(Pins(vec![Spanned { value, span: span.clone() }]));
         }
         let message = format!("a pin cannot be {}", kind(value));
-        notes.error(place, Fault::new(message, "write \"sha256/…\", or a list of such pins"));
+        notes.error(span, Fault::new(message, "write \"sha256/…\", or a list of such pins"));
         None
     }
 }

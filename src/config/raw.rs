@@ -9,13 +9,13 @@ use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteName};
 use super::asset_host::AssetHost;
-use super::node::{At, Notes, Place, Slot, Value, slot, table};
+use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
 use super::value::{Age, CookieName, Delay, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
-type List<T> = Vec<At<T>>;
+type List<T> = Vec<Spanned<T>>;
 
 macro_rules! tables {
     ($(
@@ -37,14 +37,14 @@ macro_rules! tables {
         impl Value for $name {
             const TABLE: bool = true;
 
-            fn read(value: &DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<$name> {
+            fn read(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<$name> {
                 let mut read = $name::default();
-                for (key, value) in table(value, place, notes)? {
+                for (key, value) in table(value, span, notes)? {
                     match key.get_ref().as_ref() {
                         $(name @ stringify!($key) => {
-                            read.$key = slot(value, place.child(name, value.span()), notes);
+                            read.$key = slot(value, span.child(name, value.span()), notes);
                         })*
-                        name => notes.unknown(name, &place.child(name, key.span()), place, $name::KEYS),
+                        name => notes.unknown(name, &span.child(name, key.span()), span, $name::KEYS),
                     }
                 }
                 Some(read)

@@ -59,8 +59,8 @@ fn one(problem: &Problem, renderer: &Renderer) -> String {
     };
     let help = (!problem.help.is_empty()).then(|| normalize_untrusted_str(&problem.help));
     let help = help.as_deref().map(|help| Level::HELP.message(help));
-    let without_line = |place: String| {
-        let title = level.clone().primary_title(format!("{place}: {}", problem.message));
+    let without_line = |span: String| {
+        let title = level.clone().primary_title(format!("{span}: {}", problem.message));
         renderer.render(&[annotate_snippets::Group::with_title(title).elements(help.clone())])
     };
     let Some(span) = &problem.span else {

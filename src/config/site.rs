@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::address::{FilePath, HostName, PagePath, SiteHost, SiteName, site_name};
 use super::bounds::{ANY_TIME, TIMER, narrow};
-use super::check::{Ground, once};
-use super::node::{At, Fault, Notes, Place, Slot, shown};
+use super::check::{Context, once};
+use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
@@ -18,20 +18,20 @@ use crate::fingerprint::Fingerprints;
 /// The site, and where its name stands; `None` when it has no usable host to be named by.
 pub(super) fn site(
     raw: raw::Site,
-    place: &Place,
-    ground: &Ground<'_>,
+    span: &Span,
+    context: &Context<'_>,
     notes: &mut Notes,
     elsewhere: &mut Problems,
-) -> Option<(Site, Place)> {
-    let hosts = hosts(raw.hosts, place, notes);
+) -> Option<(Site, Span)> {
+    let hosts = hosts(raw.hosts, span, notes);
     let name = name(raw.name, &hosts, notes);
-    let (origins, origins_file) = origins(raw.origin, raw.origins_file, place, ground, notes, elsewhere);
-    let tls = raw.tls.here().and_then(|tls| site_tls(tls, ground, notes));
+    let (origins, origins_file) = origins(raw.origin, raw.origins_file, span, context, notes, elsewhere);
+    let tls = raw.tls.here().and_then(|tls| site_tls(tls, context, notes));
     let health = health(raw.health.or_default(), notes);
-    let failover = failover(raw.failover.or_default(), ground, notes);
+    let failover = failover(raw.failover.or_default(), context, notes);
     let cache = cache(raw.cache.or_default(), notes);
     let mirror = mirror(raw.mirror.or_default(), notes);
-    let routes: Vec<At<Route>> =
+    let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
     let key_pages = key_pages(raw.key_pages, &routes, notes);
     let routes = routes.into_iter().map(|route| route.value).collect();
@@ -53,7 +53,7 @@ pub(super) fn site(
     Some((site, name_at))
 }
 
-fn hosts(raw: Slot<Vec<At<SiteHost>>>, site: &Place, notes: &mut Notes) -> Vec<At<SiteHost>> {
+fn hosts(raw: Slot<Vec<Spanned<SiteHost>>>, site: &Span, notes: &mut Notes) -> Vec<Spanned<SiteHost>> {
     let help = "write the names that visitors use, as in hosts = [\"www.example.jp\"]";
     match raw {
         Slot::Absent => {
@@ -61,10 +61,10 @@ fn hosts(raw: Slot<Vec<At<SiteHost>>>, site: &Place, notes: &mut Notes) -> Vec<A
             Vec::new()
         }
         Slot::Broken => Vec::new(),
-        Slot::Here(At { value, place }) => {
+        Slot::Here(Spanned { value, span }) => {
             // A list that is empty because none of its names can be read has its problems already.
-            if value.is_empty() && !notes.has_within(&place) {
-                notes.error(&place, Fault::new("the site has no host", help));
+            if value.is_empty() && !notes.has_within(&span) {
+                notes.error(&span, Fault::new("the site has no host", help));
             }
             value
         }
@@ -72,19 +72,19 @@ fn hosts(raw: Slot<Vec<At<SiteHost>>>, site: &Place, notes: &mut Notes) -> Vec<A
 }
 
 /// The name and where it comes from: its key, else the first host.
-fn name(raw: Slot<SiteName>, hosts: &[At<SiteHost>], notes: &mut Notes) -> Option<(String, Place)> {
+fn name(raw: Slot<SiteName>, hosts: &[Spanned<SiteHost>], notes: &mut Notes) -> Option<(String, Span)> {
     let host = hosts.iter().find(|host| host.value.0 != ANY_HOST).or(hosts.first());
     match (raw, host) {
-        (Slot::Here(At { value, place }), _) => Some((value.0, place)),
+        (Slot::Here(Spanned { value, span }), _) => Some((value.0, span)),
         (Slot::Broken, _) | (Slot::Absent, None) => None,
         (Slot::Absent, Some(host)) if host.value.0 == ANY_HOST => {
-            Some((defaults::CATCH_ALL_NAME.to_owned(), host.place.clone()))
+            Some((defaults::CATCH_ALL_NAME.to_owned(), host.span.clone()))
         }
         (Slot::Absent, Some(host)) => match site_name(&name_of_host(&host.value.0)) {
-            Ok(name) => Some((name.0, host.place.clone())),
+            Ok(name) => Some((name.0, host.span.clone())),
             Err(_) => {
                 let message = format!("{} is too long to name the site", shown(&host.value.0));
-                notes.error(&host.place, Fault::new(message, "give the site a `name`"));
+                notes.error(&host.span, Fault::new(message, "give the site a `name`"));
                 None
             }
         },
@@ -99,17 +99,17 @@ pub(super) fn name_of_host(host: &str) -> String {
 }
 
 fn origins(
-    raw: Slot<Vec<At<raw::Origin>>>,
+    raw: Slot<Vec<Spanned<raw::Origin>>>,
     file: Slot<FilePath>,
-    site: &Place,
-    ground: &Ground<'_>,
+    site: &Span,
+    context: &Context<'_>,
     notes: &mut Notes,
     elsewhere: &mut Problems,
 ) -> (Vec<Origin>, Option<PathBuf>) {
     let (listed, file_given) = (raw.is_given(), file.is_given());
-    let file = ground.file(file);
-    let origins = raw.here().map(|list| origins::judge(list.value, ground, notes)).unwrap_or_default();
-    let Some(At { value: path, place }) = file else {
+    let file = context.file(file);
+    let origins = raw.here().map(|list| origins::judge(list.value, context, notes)).unwrap_or_default();
+    let Some(Spanned { value: path, span }) = file else {
         if !listed && !file_given {
             let help = "write [[site.origin]] with its url below the site, or name an origins_file";
             let fault = Fault::new("the site has no origin: only its copies can be served", help);
@@ -119,21 +119,21 @@ fn origins(
     };
     if listed {
         let help = "keep one of the two: a list that others write, or the one that stands here";
-        notes.error(&place, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
+        notes.error(&span, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
     }
-    let (origins, problems) = origins::read(&path, ground.listen);
+    let (origins, problems) = origins::read(&path, context.listen);
     // The copies can be served without a list, and what of it can be read is better than nothing.
     elsewhere.extend(problems.at_most(Severity::Degraded));
     (origins, Some(path))
 }
 
-fn site_tls(raw: At<raw::Tls>, ground: &Ground<'_>, notes: &mut Notes) -> Option<SiteTls> {
+fn site_tls(raw: Spanned<raw::Tls>, context: &Context<'_>, notes: &mut Notes) -> Option<SiteTls> {
     let mut file = |slot: Slot<FilePath>, key: &str, look: fn(&Path) -> Result<(), Fault>| {
         let broken = matches!(slot, Slot::Broken);
-        let Some(At { value, place }) = ground.file(slot) else {
+        let Some(Spanned { value, span }) = context.file(slot) else {
             if !broken {
                 notes.missing(
-                    &raw.place,
+                    &raw.span,
                     key,
                     "name both files: cert with the chain, key with the private key (PEM)",
                 );
@@ -141,7 +141,7 @@ fn site_tls(raw: At<raw::Tls>, ground: &Ground<'_>, notes: &mut Notes) -> Option
             return None;
         };
         if let Err(fault) = look(&value) {
-            notes.degraded(&place, fault);
+            notes.degraded(&span, fault);
         }
         Some(value)
     };
@@ -155,12 +155,12 @@ fn health(raw: raw::Health, notes: &mut Notes) -> Health {
     let times = |slot: Slot<u64>, default: u32, notes: &mut Notes| {
         slot.within(1..=1000, notes).here().map_or(default, |at| narrow(at.value, default))
     };
-    if let Slot::Here(At { value, place }) = &raw.expect_status
+    if let Slot::Here(Spanned { value, span }) = &raw.expect_status
         && value.is_empty()
-        && !notes.has_within(place)
+        && !notes.has_within(span)
     {
         let help = "write the statuses that are good, as in [\"200-399\"]";
-        notes.error(place, Fault::new("with no good status, no check could ever pass", help));
+        notes.error(span, Fault::new("with no good status, no check could ever pass", help));
     }
     Health {
         path: raw.path.here().map_or(default.path, |path| path.value.0),
@@ -173,7 +173,7 @@ fn health(raw: raw::Health, notes: &mut Notes) -> Health {
     }
 }
 
-fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failover {
+fn failover(raw: raw::Failover, context: &Context<'_>, notes: &mut Notes) -> Failover {
     let default = Failover::default();
     let least = raw.patience.within(Duration::ZERO..=*TIMER.end(), notes).here();
     let most = raw.patience_max.within(TIMER, notes).here();
@@ -186,18 +186,18 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
             if least.value > most.value {
                 let [low, high] = [least.value, most.value].map(humantime::format_duration);
                 let message = format!("`patience` ({low}) is longer than `patience_max` ({high})");
-                notes.error(&least.place, Fault::new(message, "raise `patience_max`, or lower `patience`"));
+                notes.error(&least.span, Fault::new(message, "raise `patience_max`, or lower `patience`"));
             }
             (least.value, most.value)
         }
     };
-    if let Slot::Here(At { value, place }) = &raw.bad_status
+    if let Slot::Here(Spanned { value, span }) = &raw.bad_status
         && value.overlaps(&Statuses::of(&[(200, 299)]))
     {
         let help = "leave 200 to 299 out: an answer with such a status is the site";
-        notes.error(place, Fault::new("`bad_status` holds statuses of success", help));
+        notes.error(span, Fault::new("`bad_status` holds statuses of success", help));
     }
-    let (fingerprints_file, fingerprints) = fingerprints(raw.fingerprints, ground, notes);
+    let (fingerprints_file, fingerprints) = fingerprints(raw.fingerprints, context, notes);
     Failover {
         patience,
         patience_max,
@@ -218,12 +218,12 @@ fn failover(raw: raw::Failover, ground: &Ground<'_>, notes: &mut Notes) -> Failo
 /// left out.
 fn fingerprints(
     raw: Slot<FilePath>,
-    ground: &Ground<'_>,
+    context: &Context<'_>,
     notes: &mut Notes,
 ) -> (Option<PathBuf>, Option<Arc<Fingerprints>>) {
-    let Some(At { value: path, place }) = ground.file(raw) else { return (None, None) };
+    let Some(Spanned { value: path, span }) = context.file(raw) else { return (None, None) };
     let read = files::fingerprints(&path).map(Arc::new);
-    let read = read.map_err(|faults| faults.into_iter().for_each(|fault| notes.degraded(&place, fault)));
+    let read = read.map_err(|faults| faults.into_iter().for_each(|fault| notes.degraded(&span, fault)));
     (Some(path), read.ok())
 }
 
@@ -264,7 +264,7 @@ fn mirror(raw: raw::Mirror, notes: &mut Notes) -> Mirror {
 }
 
 /// The key pages. One that a route keeps out of the snapshots is told: no snapshot has it, so none passes the gate.
-fn key_pages(raw: Slot<Vec<At<PagePath>>>, routes: &[At<Route>], notes: &mut Notes) -> Vec<String> {
+fn key_pages(raw: Slot<Vec<Spanned<PagePath>>>, routes: &[Spanned<Route>], notes: &mut Notes) -> Vec<String> {
     let unmirrored = |page: &str| {
         let path = page.split('?').next().unwrap_or(page);
         routes
@@ -278,27 +278,27 @@ fn key_pages(raw: Slot<Vec<At<PagePath>>>, routes: &[At<Route>], notes: &mut Not
         let help = "no snapshot would have it, so none would pass the gate: narrow the route, or take the page out of key_pages";
         Fault::new(message, help)
     };
-    let Some(At { value: pages, .. }) = raw.here() else {
+    let Some(Spanned { value: pages, .. }) = raw.here() else {
         let pages = defaults::key_pages();
         for (page, route) in pages.iter().filter_map(|page| Some((page, unmirrored(page)?))) {
-            notes.warning(&route.place, fault(page, notes.line(&route.place)));
+            notes.warning(&route.span, fault(page, notes.line(&route.span)));
         }
         return pages;
     };
     for page in &pages {
         if let Some(route) = unmirrored(&page.value.0) {
-            notes.warning(&page.place, fault(&page.value.0, notes.line(&route.place)));
+            notes.warning(&page.span, fault(&page.value.0, notes.line(&route.span)));
         }
     }
     once(pages, notes).into_iter().map(|page| page.0).collect()
 }
 
-fn route(At { value, place }: At<raw::Route>, notes: &mut Notes) -> Option<At<Route>> {
+fn route(Spanned { value, span }: Spanned<raw::Route>, notes: &mut Notes) -> Option<Spanned<Route>> {
     if !value.path.is_given() {
-        notes.missing(&place, "path", "write which paths are meant, as in path = \"/admin/*\"");
+        notes.missing(&span, "path", "write which paths are meant, as in path = \"/admin/*\"");
     }
     let path = value.path.here()?.value;
     let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.here().map(|at| at.value.0));
     let timeout = value.timeout.within(TIMER, notes).here().map(|timeout| timeout.value);
-    Some(At { value: Route { path, cache, mirror, timeout }, place })
+    Some(Spanned { value: Route { path, cache, mirror, timeout }, span })
 }

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
 use toml::de::DeTable;
 
-use super::node::{Fault, Notes, Place};
+use super::node::{Fault, Notes, Span};
 
 /// So many syntax errors are told; one of them often makes the rest.
 const SYNTAX_TOLD: usize = 5;
 
 /// Parses the text of `notes`' file. Of what a syntax error makes unreadable nothing but the error is noted.
-pub(super) fn parse<'t>(text: &'t str, notes: &mut Notes) -> Spanned<DeTable<'t>> {
+pub(super) fn parse<'t>(text: &'t str, notes: &mut Notes) -> toml::Spanned<DeTable<'t>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut found: Vec<(Range<usize>, &str)> =
         errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
@@ -26,7 +25,7 @@ pub(super) fn parse<'t>(text: &'t str, notes: &mut Notes) -> Spanned<DeTable<'t>
             Reach::Rest => trusted_to = trusted_to.min(notes.source.line_text(line).0),
         }
         if n < SYNTAX_TOLD {
-            notes.error(&Place { span, key: String::new() }, Fault::new(message, syntax.help));
+            notes.error(&Span { range: span, key: String::new() }, Fault::new(message, syntax.help));
         }
     }
     (notes.trusted_to, notes.told) = (trusted_to, told);
@@ -66,7 +65,7 @@ mod tests {
         let text = "a = 1\n[limits\nb = 2\n";
         let mut notes = Notes::new(Source::named("k", text));
         let _ = parse(text, &mut notes);
-        let at = |offset: usize| Place { span: offset..offset + 1, key: "x".to_owned() };
+        let at = |offset: usize| Span { range: offset..offset + 1, key: "x".to_owned() };
         notes.error(&at(0), Fault::new("before", ""));
         notes.error(&at(14), Fault::new("after", ""));
         notes.missing(&at(0), "c", "");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::node::{Fault, Notes, Place, Value, kind, shown, text};
+use super::node::{Fault, Notes, Span, Value, kind, shown, text};
 use super::ready::{MirrorPrivate, MirrorRobots, OriginMode, PathPattern, Statuses};
 use crate::content::text::fold;
 
@@ -18,12 +18,12 @@ macro_rules! texts {
         impl $crate::config::node::Value for $kind {
             fn read(
                 value: &toml::de::DeValue<'_>,
-                place: &$crate::config::node::Place,
+                span: &$crate::config::node::Span,
                 notes: &mut $crate::config::node::Notes,
             ) -> Option<$kind> {
-                match $parse($crate::config::node::text(value, place, $expected, notes)?) {
+                match $parse($crate::config::node::text(value, span, $expected, notes)?) {
                     Ok(value) => Some(value),
-                    Err(fault) => { notes.error(place, fault); None }
+                    Err(fault) => { notes.error(span, fault); None }
                 }
             }
         }
@@ -113,14 +113,14 @@ fn delay(text: &str) -> Result<Delay, Fault> {
 pub(super) struct Size(pub(super) u64);
 
 impl Value for Size {
-    fn read(value: &toml::de::DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Size> {
+    fn read(value: &toml::de::DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Size> {
         if value.is_integer() {
-            return super::node::whole_number(value, place, notes).map(Size);
+            return super::node::whole_number(value, span, notes).map(Size);
         }
-        match size(text(value, place, "a size such as \"64MiB\"", notes)?) {
+        match size(text(value, span, "a size such as \"64MiB\"", notes)?) {
             Ok(size) => Some(size),
             Err(fault) => {
-                notes.error(place, fault);
+                notes.error(span, fault);
                 None
             }
         }
@@ -253,8 +253,8 @@ fn cookie_name(text: &str) -> Result<CookieName, Fault> {
 
 /// A list of statuses and ranges of them.
 impl Value for Statuses {
-    fn read(value: &toml::de::DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<Statuses> {
-        let parts = Vec::<super::node::At<StatusPart>>::read(value, place, notes)?;
+    fn read(value: &toml::de::DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<Statuses> {
+        let parts = Vec::<super::node::Spanned<StatusPart>>::read(value, span, notes)?;
         let parts: Vec<String> = parts.into_iter().map(|part| part.value.0).collect();
         Statuses::new(&parts).ok()
     }
@@ -264,21 +264,19 @@ impl Value for Statuses {
 struct StatusPart(String);
 
 impl Value for StatusPart {
-    fn read(value: &toml::de::DeValue<'_>, place: &Place, notes: &mut Notes) -> Option<StatusPart> {
+    fn read(value: &toml::de::DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<StatusPart> {
         let help = "write \"500\" for one, \"502-504\" for a range";
         let part = match (value.as_integer(), value.as_str()) {
             (Some(number), _) => number.as_str(),
             (None, Some(text)) => text,
             (None, None) => {
-                notes.error(place, Fault::new(format!("a status cannot be {}", kind(value)), help));
+                notes.error(span, Fault::new(format!("a status cannot be {}", kind(value)), help));
                 return None;
             }
         };
         if Statuses::new(&[part]).is_err() {
-            notes.error(
-                place,
-                Fault::new(format!("{} is not a status or a range of them", shown(part)), help),
-            );
+            notes
+                .error(span, Fault::new(format!("{} is not a status or a range of them", shown(part)), help));
             return None;
         }
         Some(StatusPart(part.to_owned()))

@@ -226,6 +226,51 @@ fn a_room_of_the_crawler_uses_only_what_stands_above_it() {
     none("a room uses only what stands above it in src/crawl/mod.rs", broken);
 }
 
+/// The types that a text offers to other modules.
+fn offered(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with("pub")) {
+        let rest = line.split_once(' ').map_or("", |(_, rest)| rest);
+        let kinds = ["struct ", "enum ", "trait ", "type ", "union "];
+        found.extend(kinds.iter().find_map(|kind| rest.strip_prefix(kind)).map(first_word));
+    }
+    found
+}
+
+/// Names that two modules of one room still have. None is to be added.
+const SHARED_NAMES: [&str; 7] = [
+    "content::Found",
+    "content::Page",
+    "crawl::Came",
+    "crawl::Kind",
+    "crawl::Reading",
+    "crawl::Tally",
+    "crawl::Turn",
+];
+
+#[test]
+fn a_name_of_a_type_is_given_once_in_a_room() {
+    let mut rooms: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (path, text) in product().iter().filter(|(path, _)| !path.contains("test")) {
+        for name in offered(text) {
+            rooms.entry((module_of(path).to_owned(), name)).or_default().push(path.clone());
+        }
+    }
+    assert!(rooms.len() > 300, "{}", rooms.len());
+    let twice: BTreeMap<String, Vec<String>> = rooms
+        .into_iter()
+        .filter(|(_, paths)| paths.len() > 1)
+        .map(|((room, name), paths)| (format!("{room}::{name}"), paths))
+        .collect();
+    let new = twice.iter().filter(|(name, _)| !SHARED_NAMES.contains(&name.as_str()));
+    none(
+        "a type name that another module of the same room has is taken",
+        new.map(|(name, paths)| format!("{name}: {paths:?}")).collect(),
+    );
+    let ended = SHARED_NAMES.iter().filter(|name| !twice.contains_key(**name));
+    none("names that are given once by now: take them off the list", ended.map(|n| n.to_string()).collect());
+}
+
 #[test]
 fn every_file_opens_with_what_it_is() {
     let all = rust("src").into_iter().chain(rust("tests"));
@@ -424,6 +469,8 @@ fn the_rules_see_what_they_look_for() {
     let text = "use crate::config::ready;\nuse crate::{clock, http::{Body, body}, tasks};\nfn f() { $crate::x!(); crate::disk::a() }";
     let names: Vec<String> = named(text).into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["config", "clock", "http", "tasks", "disk"]);
+    let text = "pub(super) struct A {\npub enum B<T> {\nstruct C;\n    pub struct D;\npub(crate) type E = u8;\npub fn f() {";
+    assert_eq!(offered(text), ["A", "B", "E"]);
     let found = keys("a = 1\n# [p]\n[x]\n#b = 2\n#[[y.z]]\n#c = \"=\"\n# d = prose\n");
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "x.b", "y.z.c"]);
     assert_eq!((module_of("src/disk.rs"), module_of("src/origin/pool.rs")), ("disk", "origin"));

@@ -146,9 +146,9 @@ pub(super) enum SnapshotCommand {
     /// Check every hash and every reference, in the state directory itself.
     Verify(VerifySnapshot),
     /// Write a snapshot to a folder, a tar, WARC or WACZ file.
-    Export(super::export::Options),
+    Export(super::export::ExportOptions),
     /// Make a snapshot of a folder, a mirror by wget or HTTrack, a tar, WARC or WACZ file.
-    Import(super::import::Options),
+    Import(super::import::ImportOptions),
     /// What differs between two snapshots, or in the text of one page.
     Diff(DiffSnapshots),
     /// Put a snapshot in service.

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 use super::args::OfSite;
-use super::portable::{Place, Shown, base_of};
+use super::portable::{CopyProgress, Target, base_of};
 use super::print::say;
 use super::{FAILED, USAGE, fail};
 use crate::app::{chain, shelf};
@@ -16,7 +16,7 @@ use crate::portable::{Base, Export, Exported, Format, export};
 use crate::snapshot::{self, Snapshot, Store};
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct ExportOptions {
     /// Its id, the beginning of it, its number, "current", "latest" or "previous".
     #[arg(default_value = "current")]
     id: String,
@@ -54,7 +54,7 @@ const OTHERS: [&str; 15] = [
     ".zst", ".arc",
 ];
 
-impl Options {
+impl ExportOptions {
     /// The ending of an archive that cannot be written, when nothing says that a folder is meant.
     fn unknown_ending(&self) -> Option<&'static str> {
         let name = self.to.file_name()?.to_string_lossy().to_ascii_lowercase();
@@ -77,7 +77,7 @@ impl Options {
 }
 
 /// Runs the command.
-pub(super) fn run(options: &Options) -> u8 {
+pub(super) fn run(options: &ExportOptions) -> u8 {
     if let Some(ending) = options.unknown_ending() {
         let message = format!(
             "{}: there is no way to write {ending} files; end it with .tar.gz, .warc.gz or .wacz, or give --format dir for a folder of that name",
@@ -85,7 +85,7 @@ pub(super) fn run(options: &Options) -> u8 {
         );
         return fail(USAGE, &message);
     }
-    let place = match Place::of(&options.of) {
+    let place = match Target::of(&options.of) {
         Ok(place) => place,
         Err(code) => return code,
     };
@@ -109,7 +109,7 @@ pub(super) fn run(options: &Options) -> u8 {
         Ok(base) => base,
         Err(message) => return fail(USAGE, &message),
     };
-    let shown = Shown::new();
+    let shown = CopyProgress::new();
     let ask = Export {
         store: &store,
         snapshot,
@@ -157,7 +157,7 @@ fn sentence(done: &Exported) -> String {
 }
 
 /// The snapshot that is meant, and its store.
-fn find(place: &Place, options: &Options) -> Result<(Store, Arc<Snapshot>), String> {
+fn find(place: &Target, options: &ExportOptions) -> Result<(Store, Arc<Snapshot>), String> {
     let dir = &place.state_dir;
     let wanted = options.of.site.as_deref();
     let mut sites =

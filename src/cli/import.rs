@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::args::OfSite;
-use super::portable::{Place, Shown};
+use super::portable::{CopyProgress, Target};
 use super::print::say;
 use super::{FAILED, USAGE, fail};
 use crate::app::chain;
@@ -16,7 +16,7 @@ use crate::portable::{Import, Imported, import};
 use crate::snapshot::{self, Store};
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct ImportOptions {
     /// A file or folder.
     path: PathBuf,
     /// The site's host in it, or its address; else the configured ones, or the one that it has most pages of. May be repeated.
@@ -39,8 +39,8 @@ fn time(text: &str) -> Result<SystemTime, String> {
 }
 
 /// Runs the command.
-pub(super) fn run(options: &Options) -> u8 {
-    let place = match Place::of(&options.of) {
+pub(super) fn run(options: &ImportOptions) -> u8 {
+    let place = match Target::of(&options.of) {
         Ok(place) => place,
         Err(code) => return code,
     };
@@ -58,7 +58,7 @@ pub(super) fn run(options: &Options) -> u8 {
     } else {
         options.host.clone()
     };
-    let shown = Shown::new();
+    let shown = CopyProgress::new();
     let ask = Import {
         store: &store,
         path: &options.path,
@@ -85,7 +85,7 @@ pub(super) fn run(options: &Options) -> u8 {
 }
 
 /// The site that it becomes a snapshot of: one that is configured, or that has snapshots, or any name when it is said.
-fn site(place: &Place, options: &Options) -> Result<String, String> {
+fn site(place: &Target, options: &ImportOptions) -> Result<String, String> {
     let mut known: Vec<String> = place.sites.iter().map(|site| site.name.to_string()).collect();
     if known.is_empty() {
         known.clone_from(&place.running);

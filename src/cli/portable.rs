@@ -21,7 +21,7 @@ use crate::portable::{Base, Progress};
 const LINE: Duration = Duration::from_secs(5);
 
 /// What a command works on.
-pub(super) struct Place {
+pub(super) struct Target {
     /// Where the snapshots are: as said, as the running instance says, as configured, or where they are by default.
     pub(super) state_dir: PathBuf,
     /// The configured sites; none without a configuration.
@@ -30,11 +30,11 @@ pub(super) struct Place {
     pub(super) running: Vec<String>,
 }
 
-impl Place {
+impl Target {
     /// # Errors
     /// The exit code, after saying why: a configuration that cannot be read, an instance that does not let us in. Without
     /// either, a state directory is enough.
-    pub(super) fn of(options: &OfSite) -> Result<Place, u8> {
+    pub(super) fn of(options: &OfSite) -> Result<Target, u8> {
         let config = read_config(options.instance.config.as_deref());
         if let Some(dir) = &options.state_dir {
             let sites = match config {
@@ -42,7 +42,7 @@ impl Place {
                 Err(_) if options.instance.config.is_none() => Vec::new(),
                 Err(message) => return Err(fail(USAGE, &message)),
             };
-            return Ok(Place { state_dir: dir.clone(), sites, running: Vec::new() });
+            return Ok(Target { state_dir: dir.clone(), sites, running: Vec::new() });
         }
         let client = Client::of(&options.instance)?;
         let runtime = runtime().map_err(|error| fail(FAILED, &format!("could not start: {error}")))?;
@@ -55,14 +55,14 @@ impl Place {
                 let mut sites = config.ok().flatten().map(|config| config.sites).unwrap_or_default();
                 sites.retain(|site| running.iter().any(|name| *name == *site.name));
                 let state_dir = status["state_dir"].as_str().unwrap_or_default().into();
-                Ok(Place { state_dir, sites, running })
+                Ok(Target { state_dir, sites, running })
             }
             Err(StatusError::Call(CallError::Nobody(..))) => {
                 let config = config.map_err(|message| fail(USAGE, &message))?;
                 let by_default = || Env::of_process().state_dir.unwrap_or_else(|| defaults::STATE_DIR.into());
                 let (configured, sites) = config.map(|config| (config.state_dir, config.sites)).unzip();
                 let state_dir = configured.unwrap_or_else(by_default);
-                Ok(Place { state_dir, sites: sites.unwrap_or_default(), running: Vec::new() })
+                Ok(Target { state_dir, sites: sites.unwrap_or_default(), running: Vec::new() })
             }
             Err(error) => Err(fail(FAILED, &error.to_string())),
         }
@@ -84,19 +84,19 @@ pub(super) fn base_of(site: &Site) -> Option<Base> {
 }
 
 /// A bar on a terminal, lines elsewhere.
-pub(super) struct Shown {
+pub(super) struct CopyProgress {
     bar: Option<ProgressBar>,
     last: Cell<Instant>,
 }
 
-impl Shown {
-    pub(super) fn new() -> Shown {
+impl CopyProgress {
+    pub(super) fn new() -> CopyProgress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("{bar:32} {pos}/{len} pages, {msg}, {elapsed} gone, {eta} left");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Shown { bar, last: Cell::new(clock::instant()) }
+        CopyProgress { bar, last: Cell::new(clock::instant()) }
     }
 
     #[expect(clippy::print_stderr, reason = "progress goes where it does not mix with the result")]

@@ -121,16 +121,16 @@ fn words(counters: &Counters, rate: Option<f64>, rest: Rest) -> String {
 }
 
 /// Shows one crawl.
-pub(super) struct Shown {
+pub(super) struct CrawlProgress {
     bar: Option<indicatif::ProgressBar>,
     expected: u64,
     pace: Pace,
     last: Instant,
 }
 
-impl Shown {
+impl CrawlProgress {
     /// `expected`: how many addresses the snapshot in service has; 0 without one.
-    pub(super) fn new(expected: u64) -> Shown {
+    pub(super) fn new(expected: u64) -> CrawlProgress {
         use std::io::IsTerminal;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = indicatif::ProgressBar::new(0);
@@ -138,7 +138,7 @@ impl Shown {
             bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
             bar
         });
-        Shown { bar, expected, pace: Pace::default(), last: clock::instant() }
+        CrawlProgress { bar, expected, pace: Pace::default(), last: clock::instant() }
     }
 
     /// Shows these counters: a running crawl as the API tells it.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::args::OfSite;
 use super::client::{CallError, Client, message, read_config, with_instance};
 use super::print::{printable, say};
-use super::progress::Shown;
+use super::progress::CrawlProgress;
 use super::{DONE, FAILED, fail};
 use crate::app::{crawl_once, status::LastCrawl};
 use crate::config::Config;
@@ -91,7 +91,7 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
     }
     let counts = ["pages", "files", "redirects"];
     let expected = counts.iter().map(|key| before["snapshot"][key].as_u64().unwrap_or(0)).sum();
-    let mut shown = Shown::new(expected);
+    let mut shown = CrawlProgress::new(expected);
     loop {
         // The status is short; the list brings the whole report of the last crawl along.
         let crawl = of(&get("/api/v1/status").await?, site)["crawl"].clone();
@@ -117,7 +117,7 @@ async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Valu
     let summary =
         Store::look(&config.state_dir, &site).ok().and_then(|store| Some(store.current()?.summary()));
     let expected = summary.map_or(0, |summary| summary.pages + summary.files + summary.redirects);
-    let mut shown = Shown::new(expected);
+    let mut shown = CrawlProgress::new(expected);
     let counted = progress.clone();
     let crawl = tasks::detached(async move { crawl_once(&config, &site, &counted).await });
     let mut crawl = std::pin::pin!(crawl);

@@ -1,20 +1,16 @@
 //! `GET /api/v1/explain?url=…&cookie=…`: what a visitor would get for an address.
 
-use std::borrow::Cow;
-
 use http::{Response, StatusCode};
 
 use super::reply::{error, json};
+use super::sites::of_query;
 use crate::app::App;
 use crate::http::Body;
 use crate::proxy::Unexplained;
 
 /// Answers with what a visitor would get, and why.
 pub(super) async fn answer(app: &App, query: &str) -> Response<Body> {
-    let value = |name: &str| {
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value): (_, Cow<'_, str>)| value.into_owned())
-    };
+    let value = |name: &str| of_query(query, name);
     let Some(url) = value("url") else {
         let message = "say of what: /api/v1/explain?url=https://www.example.jp/about";
         return error(StatusCode::UNPROCESSABLE_ENTITY, "no-url", message);

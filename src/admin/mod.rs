@@ -66,9 +66,9 @@ impl Api {
             ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
             ["readyz"] if get => self.ready(),
             ["metrics"] if get => self.metrics().await,
-            ["api", "v1", "status"] if get => {
-                self.app.look_again().await;
-                json(StatusCode::OK, &self.app.status().await)
+            ["api", "v1", "status"] if get => self.status(parts.uri.query().unwrap_or_default()).await,
+            ["api", "v1", "sites"] if get => {
+                sites::overview(&self.app, parts.uri.query().unwrap_or_default()).await
             }
             ["api", "v1", "explain"] if get => {
                 explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
@@ -80,7 +80,7 @@ impl Api {
                 let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
                 sites::answer(&self.app, site, wanted).await
             }
-            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "explain" | "reload"] => {
+            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "sites" | "explain" | "reload"] => {
                 not_this_method()
             }
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
@@ -100,6 +100,17 @@ impl Api {
         let ready = waiting.is_empty();
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json(status, &serde_json::json!({ "ready": ready, "not_ready": waiting }))
+    }
+
+    /// All there is to say of all sites, or of one.
+    async fn status(&self, query: &str) -> Response<Body> {
+        let only = sites::of_query(query, "site");
+        let table = self.app.table();
+        if only.as_deref().is_some_and(|name| table.named(name).is_none()) {
+            return sites::unknown(&table);
+        }
+        self.app.look_again().await;
+        json(StatusCode::OK, &self.app.status(only.as_deref()).await)
     }
 
     async fn metrics(&self) -> Response<Body> {

@@ -10,6 +10,7 @@ use super::not_this_method;
 use super::reply::{error, json};
 use super::shelf::{self, Wanted};
 use crate::app::App;
+use crate::app::overview::Which;
 use crate::clock;
 use crate::failover::Mode;
 use crate::http::Body;
@@ -28,10 +29,42 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
     }
 }
 
-fn unknown(table: &Table) -> Response<Body> {
-    let names: Vec<&str> = table.sites.iter().map(|site| &*site.config.name).collect();
-    let message = format!("there is no such site; there are: {}", names.join(", "));
+/// Names that an answer about an unknown site lists.
+const NAMED: usize = 20;
+
+pub(super) fn unknown(table: &Table) -> Response<Body> {
+    let names: Vec<&str> = table.sites.iter().take(NAMED).map(|site| &*site.config.name).collect();
+    let more = table.sites.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!("there is no such site; there are: {}{more}", names.join(", "));
     error(StatusCode::NOT_FOUND, "unknown-site", &message)
+}
+
+/// The value of a query's parameter.
+pub(super) fn of_query(query: &str, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// `GET /api/v1/sites?search=…&problems=true&limit=100`: all sites in short, those in trouble first; `site=…` for one.
+pub(super) async fn overview(app: &App, query: &str) -> Response<Body> {
+    let bad = |message: &str| error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-query", message);
+    let problems = match of_query(query, "problems").as_deref() {
+        None | Some("false") => false,
+        Some("true" | "") => true,
+        Some(_) => return bad("\"problems\" is \"true\" or \"false\""),
+    };
+    let Ok(limit) = of_query(query, "limit").map_or(Ok(usize::MAX), |limit| limit.parse()) else {
+        return bad("\"limit\" is a number");
+    };
+    let only = of_query(query, "site");
+    let table = app.table();
+    if only.as_deref().is_some_and(|name| table.named(name).is_none()) {
+        return unknown(&table);
+    }
+    app.look_again().await;
+    let search = of_query(query, "search").unwrap_or_default();
+    json(StatusCode::OK, &app.overview(&Which { search, problems, limit, only }))
 }
 
 /// What visitors ask for and the snapshot in service has, or lacks.

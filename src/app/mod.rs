@@ -8,6 +8,7 @@ mod edge;
 mod files;
 mod gauges;
 mod mirror;
+pub mod overview;
 mod rechecks;
 mod reload;
 mod rounds;

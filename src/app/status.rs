@@ -226,15 +226,16 @@ pub struct SnapshotStatus {
 }
 
 impl App {
-    /// The status.
-    pub async fn status(&self) -> Status {
+    /// The status of all sites, or of the one with this name.
+    pub async fn status(&self, only: Option<&str>) -> Status {
         let table = self.table();
         let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
         let http = self.addresses.http.iter().map(|at| listen("http", at));
         let https = self.addresses.https.iter().map(|at| listen("https", at));
         self.look_at_conditions(clock::now());
         self.look_at_coverage().await;
-        let sites = table.sites.iter().map(|site| self.site_status(site, &self.known_coverage(site)));
+        let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
+        let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site)));
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
@@ -326,16 +327,17 @@ impl SnapshotStatus {
 fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
     let (en, ja) = match (state, has_snapshot) {
         (State::Unproven | State::Up, _) | (State::Degraded, false) => return None,
-        (State::Degraded, true) => {
-            ("Visitors get copies of these pages.", "該当するページは、訪問者に控えをお見せしています。")
-        }
+        (State::Degraded, true) => (
+            "Visitors get these pages from the snapshot or the cache, where they have them.",
+            "該当するページは、スナップショットかキャッシュにあれば、それを訪問者にお見せしています。",
+        ),
         (State::Down, true) => (
-            "Visitors get the pages of the snapshot; what it lacks, the holding page.",
+            "Visitors get the pages of the snapshot; for a page that it lacks, the holding page.",
             "訪問者には、スナップショットのページをお見せしています。含まれないページは、お知らせのページになります。",
         ),
         (State::Recovering, true) => (
-            "Visitors whose turn has not come get copies.",
-            "順番が来ていない訪問者には、控えをお見せしています。",
+            "Visitors whose turn has not come get the pages of the snapshot.",
+            "順番が来ていない訪問者には、スナップショットのページをお見せしています。",
         ),
         (State::Down, false) => (
             "There is no snapshot: visitors get the holding page, but for what the cache still has.",

@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Check a configuration: every problem at once.
     Check(Check),
     /// What the running instance says of its sites.
-    Status(Instance),
+    Status(Status),
     /// What a visitor would get for an address right now, and why, step by step.
     Explain(Explain),
     /// Have the running instance read its configuration again.
@@ -115,6 +115,22 @@ pub(super) struct Instance {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Clone, Debug, Group)]
+pub(super) struct Status {
+    /// All that there is to say of this site.
+    #[arg(long, value_name = "NAME")]
+    pub(super) site: Option<String>,
+    /// Only the sites in trouble.
+    #[arg(long)]
+    pub(super) problems: bool,
+    /// For cron and monitoring: say nothing while all is well; exit with 3 where something is to be looked after, with 4
+    /// where visitors do not get all of a live site.
+    #[arg(long)]
+    pub(super) check: bool,
+    #[command(flatten)]
+    pub(super) instance: Instance,
 }
 
 #[derive(Debug, Group)]

@@ -20,14 +20,6 @@ pub(super) fn say(text: &str) -> u8 {
     }
 }
 
-/// A table for people.
-pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(head).add_rows(rows);
-    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
-}
-
 /// Text from the network, without what would steer a terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if steers(c) { c.escape_default().collect() } else { vec![c] }).collect()

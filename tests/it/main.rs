@@ -37,6 +37,7 @@ mod modes;
 mod names;
 mod normal_form;
 mod origins;
+mod overview;
 mod own_life;
 mod pages;
 mod polite;

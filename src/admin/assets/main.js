@@ -1,12 +1,13 @@
 // The dashboard: asks how things stand, shows all sites or one, in the reader's language.
 import { $, No, api, el, language, remember, say, speak, tell } from "./tools.js";
-import { overview } from "./overview.js";
+import { Overview } from "./overview.js";
 import { Site } from "./site.js";
 
 const POLL_MS = 2000, BUSY_MS = 1000;
 const wanted = location.pathname.startsWith("/sites/") ? decodeURIComponent(location.pathname.slice("/sites/".length).replace(/\/$/, "")) : null;
 const site = wanted === null ? null : new Site(wanted, () => look());
-let status = null, misses = 0, timer = null;
+const all = new Overview(() => look());
+let status = null, misses = 0, unknown = false, timer = null;
 
 function show() {
   document.documentElement.lang = language;
@@ -18,31 +19,32 @@ function show() {
   $("crumb").textContent = wanted ?? "";
   document.title = wanted === null ? "Katahai" : `${wanted} – Katahai`;
   for (const button of document.querySelectorAll("[data-language]")) button.setAttribute("aria-pressed", String(button.dataset.language === language));
+  if (unknown) return $("page").replaceChildren(el("p", { class: "notice bad" }, say("unknown_site")));
   if (!status) return;
-  const one = status.sites.find(({ name }) => name === wanted);
-  if (wanted === null) overview(status, $("page"));
-  else if (one) site.show(one, $("page"), status.conditions);
-  else $("page").replaceChildren(el("p", { class: "notice bad" }, say("unknown_site")));
+  if (wanted === null) all.show(status, $("page"));
+  else site.show(status.sites[0], $("page"), status.conditions);
 }
 
 async function look() {
   clearTimeout(timer);
   try {
-    const next = await api("status");
-    await site?.look(next.sites.find(({ name }) => name === wanted));
+    const next = wanted === null ? await all.look() : await api(`status?site=${encodeURIComponent(wanted)}`);
+    await site?.look(next.sites[0]);
     status = next;
     misses = 0;
+    unknown = false;
     $("token").hidden = true;
   } catch (error) {
     if (error instanceof No && error.status === 401) {
       $("token").hidden = false;
       return show();
     }
-    misses += 1;
+    unknown = error instanceof No && error.code === "unknown-site";
+    misses = unknown ? 0 : misses + 1;
     console.debug(error);
   }
   show();
-  timer = setTimeout(look, status?.sites.some(({ crawl }) => crawl.running) ? BUSY_MS : POLL_MS);
+  timer = setTimeout(look, status?.sites.some((one) => one.crawl?.running) ? BUSY_MS : POLL_MS);
 }
 
 $("token").addEventListener("submit", async (event) => {

@@ -1,5 +1,5 @@
-// All sites at a glance.
-import { ago, badge, bytes, el, fill, number, say, share, span, when } from "./tools.js";
+// All sites at a glance: a card each for a few, a line each for many, those in trouble first.
+import { ago, api, badge, bytes, el, fill, language, number, say, share, span, table, when } from "./tools.js";
 import { progress } from "./crawl.js";
 import { answers, cause, conditions } from "./why.js";
 
@@ -18,13 +18,13 @@ export function warnings(site) {
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);
-  if (!site.snapshot) found.push(["", `${say("none_in_service")}. ${say("none_in_service_why")}`]);
+  if (!site.snapshot) found.push(["", say("none_in_service_why")]);
   return [cause(site), conditions(site.conditions), found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text))];
 }
 
 export function coverage(site) {
   const c = site.coverage;
-  if (!c) return null;
+  if (!c || !site.snapshot) return null;
   return c.share === null ? say("coverage_none") : say("coverage_of", share(c.share), number(c.requests));
 }
 
@@ -33,18 +33,76 @@ export function origins(site) {
   const word = { up: "origin_up", down: "origin_down", unproven: "state_unproven", trial: "state_trial" };
   const kind = { up: "live", down: "failed", trial: "snapshot" };
   return site.origins.map((origin) => el("li", {}, badge(kind[origin.state] ?? "", say(word[origin.state] ?? origin.state)), " ",
-    el("code", {}, origin.url), origin.cause ? el("span", { class: "soft" }, ` ${origin.cause}`) : null,
-    origin.since ? el("span", { class: "soft" }, ` (${ago(origin.since)})`) : null));
+    el("code", { title: origin.cause }, origin.url), origin.since ? el("span", { class: "soft" }, say("aside", ago(origin.since))) : null));
 }
 
-export function overview(status, page) {
-  if (!page.querySelector(".sites")) page.replaceChildren(el("h1", { class: "unseen" }, say("sites")), el("div", { class: "own" }), el("div", { class: "sites" }), el("p", { class: "soft foot" }));
-  page.querySelector("h1").textContent = say("sites");
-  fill(page.querySelector(".own"), [status.conditions, Math.floor(Date.now() / 20000)], () => conditions(status.conditions));
-  const list = page.querySelector(".sites");
-  if (list.children.length !== status.sites.length) list.replaceChildren(...status.sites.map(() => el("article", { class: "card site" })));
-  status.sites.forEach((site, i) => fill(list.children[i], [site, Math.floor(Date.now() / (site.crawl.running ? 900 : 20000))], () => card(site)));
-  page.querySelector(".foot").textContent = status.sites.length ? say("version", status.version, span(status.uptime_s)) : say("no_sites");
+// As many cards as can be taken in; and lines that are drawn before somebody asks for more.
+const CARDS = 4, LINES = 100;
+const LEVELS = [["down", "failed"], ["degraded", "snapshot"], ["recovering", "cache"], ["warning", "snapshot"], ["unproven", ""], ["well", "live"]];
+
+export class Overview {
+  constructor(again) { Object.assign(this, { again, search: "", problems: false, limit: LINES, waits: null }); }
+
+  /** Of many sites only those lines that are shown are asked for. */
+  async look() {
+    const query = new URLSearchParams({ search: this.search, problems: String(this.problems), limit: String(this.limit) });
+    const found = await api(`sites?${query}`);
+    return found.counts.sites > CARDS ? found : { ...await api("status"), counts: found.counts, levels: found.sites };
+  }
+
+  show(found, page) {
+    if (!page.querySelector(".all")) page.replaceChildren(this.skeleton());
+    const few = found.counts.sites <= CARDS;
+    page.querySelector("h1").replaceChildren(say("site_count", number(found.counts.sites)));
+    fill(page.querySelector(".own"), [found.conditions, Math.floor(Date.now() / 20000)], () => conditions(found.conditions));
+    fill(page.querySelector(".counts"), [found.counts], () => LEVELS.filter(([level]) => found.counts[level]).map(([level, kind]) => badge(kind, say("level_count", number(found.counts[level]), say(`level_${level}`)))));
+    page.querySelector(".find").hidden = few;
+    page.querySelector(".find input").setAttribute("aria-label", say("search"));
+    page.querySelector(".find input").placeholder = say("search");
+    fill(page.querySelector(".find button"), [this.problems], () => [say("only_problems")]);
+    page.querySelector(".find button").setAttribute("aria-pressed", String(this.problems));
+    page.querySelector(".foot").textContent = found.counts.sites ? say("version", found.version, span(found.uptime_s)) : say("no_sites");
+    page.querySelector(".sites").hidden = !few;
+    page.querySelector(".lines").hidden = few;
+    if (few) this.cards(found, page.querySelector(".sites"));
+    else fill(page.querySelector(".lines"), [found.sites, found.matching, Math.floor(Date.now() / 20000)], () => this.lines(found));
+  }
+
+  cards(found, list) {
+    const place = new Map((found.levels ?? []).map(({ name }, i) => [name, i]));
+    const sites = [...found.sites].sort((a, b) => (place.get(a.name) ?? 0) - (place.get(b.name) ?? 0));
+    if (list.children.length !== sites.length) list.replaceChildren(...sites.map(() => el("article", { class: "card site" })));
+    sites.forEach((site, i) => fill(list.children[i], [site, Math.floor(Date.now() / (site.crawl.running ? 900 : 20000))], () => card(site)));
+  }
+
+  lines({ sites, matching }) {
+    const head = [[say("site")], [say("state")], [say("changed_at")], [say("snapshot")], [say("what")]];
+    const rows = sites.map((site) => {
+      const kind = LEVELS.find(([level]) => level === site.level)?.[1] ?? "";
+      const open = el("a", { href: `/sites/${encodeURIComponent(site.name)}`, "data-focus": `open ${site.name}` }, site.name);
+      return [open, badge(kind, say(`level_${site.level}`)), ago(site.since), site.snapshot ? ago(site.snapshot) : say("none"),
+        site.notes[0]?.[language] ?? (site.crawling ? say("crawl_running") : "")];
+    });
+    return [
+      rows.length ? table(say("sites"), head, rows, "cards list") : el("p", {}, say("no_match")),
+      matching > sites.length ? el("p", { class: "buttons more" }, el("button", { type: "button", "data-focus": "more", on: { click: () => { this.limit += LINES; this.again(); } } }, say("show_more", number(sites.length), number(matching)))) : null,
+    ];
+  }
+
+  skeleton() {
+    const input = el("input", { type: "search", spellcheck: "false", autocomplete: "off", on: { input: () => this.later(() => { this.search = input.value; }) } });
+    const button = el("button", { type: "button", on: { click: () => this.later(() => { this.problems = !this.problems; }) } });
+    return el("div", { class: "all" }, el("div", { class: "row" }, el("h1", {}), el("p", { class: "counts", role: "status" })), el("div", { class: "own" }),
+      el("p", { class: "row find" }, input, button), el("section", { class: "lines card" }), el("div", { class: "sites" }), el("p", { class: "soft foot" }));
+  }
+
+  /** Asks anew a moment after the last letter. */
+  later(change) {
+    change();
+    this.limit = LINES;
+    clearTimeout(this.waits);
+    this.waits = setTimeout(this.again, 150);
+  }
 }
 
 function card(site) {
@@ -55,7 +113,7 @@ function card(site) {
     answers(site),
     el("dl", { class: "facts" },
       el("dt", {}, say("since")), el("dd", {}, when(site.since)),
-      snapshot ? [el("dt", {}, say("snapshot")), el("dd", {}, `${ago(snapshot.taken_at)}, ${number(snapshot.pages)} ${say("pages")}, ${bytes(snapshot.bytes)}`)] : null,
+      snapshot ? [el("dt", {}, say("snapshot")), el("dd", {}, say("snapshot_facts", ago(snapshot.taken_at), number(snapshot.pages), bytes(snapshot.bytes)))] : null,
       coverage(site) ? [el("dt", {}, say("coverage")), el("dd", {}, coverage(site))] : null,
       el("dt", {}, say("origins")), el("dd", {}, el("ul", { class: "plain" }, origins(site)))),
     progress(site),

@@ -61,7 +61,7 @@ export class Site {
     return [
       el("h2", {}, say("crawl")),
       running ? progress(status) : el("p", {}, say("crawl_idle")),
-      last ? [el("p", {}, `${say("last_crawl")}: `, badge(last.outcome === "published" ? "live" : last.outcome === "failed" ? "failed" : "snapshot", say(`outcome_${last.outcome}`)), " ", when(last.at)),
+      last ? [el("p", {}, say("labelled", say("last_crawl")), badge(last.outcome === "published" ? "live" : last.outcome === "failed" ? "failed" : "snapshot", say(`outcome_${last.outcome}`)), " ", when(last.at)),
         last.reasons?.length ? el("ul", { class: "reasons" }, last.reasons.map((reason) => el("li", {}, reason))) : null] : null,
       running ? null : el("p", { class: "buttons" }, el("button", { type: "button", class: "strong", "data-focus": "take", on: { click: () => this.act("POST", "snapshots", undefined, say("taking")) } }, say("take"))),
     ];
@@ -185,8 +185,8 @@ function service(status) {
       el("dt", {}, say("snapshot")), el("dd", {}, el("code", {}, snapshot.id)),
       el("dt", {}, say("taken")), el("dd", {}, when(snapshot.taken_at)),
       el("dt", {}, say("pages")), el("dd", {}, number(snapshot.pages)),
-      el("dt", {}, say("files")), el("dd", {}, `${number(snapshot.files)}, ${bytes(snapshot.bytes)}`)) : el("p", {}, say("none_in_service")),
-    coverage ? covered(coverage) : null,
+      el("dt", {}, say("files")), el("dd", {}, say("files_facts", number(snapshot.files), bytes(snapshot.bytes)))) : el("p", {}, say("none_in_service")),
+    snapshot && coverage ? covered(coverage) : null,
     el("h3", {}, say("origins")), el("ul", { class: "plain" }, origins(status)),
   ];
 }

@@ -24,7 +24,11 @@ export function known(key) { return key in WORDS.en; }
 
 export function number(n) { return new Intl.NumberFormat(language).format(n ?? 0); }
 
-export function share(part) { return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(Math.floor(part * 1000) / 1000); }
+/** A whole percentage, but never all or nothing of what is neither. */
+export function share(part) {
+  const whole = part <= 0 ? 0 : part >= 1 ? 100 : Math.min(99, Math.max(1, Math.round(part * 100)));
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(whole / 100);
+}
 
 export function bytes(n) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -48,7 +52,7 @@ export function ago(time) {
 export function when(time) {
   if (!time) return "–";
   const text = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
-  return el("time", { datetime: time, title: time }, `${text} (${ago(time)})`);
+  return el("time", { datetime: time, title: time }, `${text}${say("aside", ago(time))}`);
 }
 
 export function decoded(path) { try { return decodeURI(path); } catch { return path; } }

@@ -32,7 +32,7 @@ function branches(site) {
 
 /** What else is wrong, or worth knowing. */
 export function conditions(list) {
-  return list.map(({ cause, since, detail }) => told("bad", cause, el("p", { class: "soft" }, `${detail} (${ago(since)})`)));
+  return list.map(({ cause, since, detail }) => told("bad", cause, el("p", { class: "soft" }, `${detail}${say("aside", ago(since))}`)));
 }
 
 /** Which rungs visitors got of late, as a bar with its legend. */
@@ -56,5 +56,5 @@ export function withoutCopy(site) {
   const pages = site.without_copy;
   if (!pages.length) return null;
   return el("details", {}, el("summary", {}, say("without_copy", number(pages.length))),
-    el("ul", { class: "plain" }, pages.map(({ path, asked, last }) => el("li", {}, el("code", {}, decoded(path)), el("span", { class: "soft" }, ` ${say("asked_times", number(asked))}, ${ago(last)}`)))));
+    el("ul", { class: "plain" }, pages.map(({ path, asked, last }) => el("li", {}, el("code", {}, decoded(path)), el("span", { class: "soft" }, ` ${say("asked_when", number(asked), ago(last))}`)))));
 }

@@ -1,58 +1,200 @@
 //! `katahai status`: what the running instance says of its sites.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::args::Instance;
-use super::client::{message, with_instance};
+use super::args::Status;
+use super::client::{Client, StatusError, message, with_instance};
 use super::language::Language;
-use super::print::{printable, say, table};
-use super::{FAILED, fail};
+use super::print::{printable, say};
+use super::{DONE, FAILED, fail};
+use crate::clock;
+use crate::config::render::Style;
+use lines::Screen;
 
+mod lines;
 mod why;
 
+/// `--check`: something is to be looked after.
+const WARNED: u8 = 3;
+/// `--check`: visitors do not get all of a live site.
+const TROUBLE: u8 = 4;
+
 /// Runs the command.
-pub(super) fn run(options: &Instance) -> u8 {
-    let json = options.json;
-    with_instance(options, |client| async move {
-        match client.call(Method::GET, "/api/v1/status").await {
-            Ok((StatusCode::OK, body)) if json => say(&String::from_utf8_lossy(&body)),
-            Ok((StatusCode::OK, body)) => {
-                say(&plain(&serde_json::from_slice(&body).unwrap_or_default(), Language::of_terminal()))
-            }
-            Ok((_, body)) => fail(FAILED, &message(&body)),
+pub(super) fn run(options: &Status) -> u8 {
+    let options = options.clone();
+    with_instance(&options.instance.clone(), |client| async move {
+        match told(&client, &options).await {
+            Ok((text, code)) if text.is_empty() => code,
+            Ok((text, code)) => match say(&text) {
+                DONE => code,
+                failed => failed,
+            },
             Err(error) => fail(FAILED, &error.to_string()),
         }
     })
 }
 
-fn plain(status: &Value, language: Language) -> String {
-    let mut rows = Vec::new();
-    let mut notes = String::new();
+/// What is said, and the exit code.
+async fn told(client: &Client, options: &Status) -> Result<(String, u8), StatusError> {
+    let query = |pairs: &[(&str, Option<&str>)]| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(pairs.iter().filter_map(|(key, value)| Some((*key, (*value)?))));
+        query.finish()
+    };
+    let status =
+        async |site: Option<&str>| get(client, &format!("/api/v1/status?{}", query(&[("site", site)]))).await;
+    let site = options.site.as_deref();
+    let few = options.problems || options.check;
+    if options.instance.json && !few {
+        let status = status(site).await?;
+        return Ok((json(&status), DONE));
+    }
+    let overview = query(&[("site", site), ("problems", few.then_some("true"))]);
+    let overview = get(client, &format!("/api/v1/sites?{overview}")).await?;
+    let code = if options.check { code(&overview) } else { DONE };
+    let names: Vec<&str> = each(&overview["sites"]).filter_map(|site| site["name"].as_str()).collect();
+    if options.instance.json {
+        let mut status = status(site).await?;
+        if let Some(sites) = status["sites"].as_array_mut() {
+            sites.retain(|site| site["name"].as_str().is_some_and(|name| names.contains(&name)));
+        }
+        return Ok((json(&status), code));
+    }
+    if options.check && code == DONE {
+        return Ok((String::new(), code));
+    }
+    let screen = screen();
+    let text = match names.as_slice() {
+        [one] => detailed(&overview, &status(Some(one)).await?, screen),
+        _ => in_lines(&overview, screen),
+    };
+    Ok((text, code))
+}
+
+async fn get(client: &Client, path: &str) -> Result<Value, StatusError> {
+    match client.call(Method::GET, path).await? {
+        (StatusCode::OK, body) => Ok(serde_json::from_slice(&body).unwrap_or_default()),
+        (_, body) => Err(StatusError::Refused(message(&body))),
+    }
+}
+
+fn json(status: &Value) -> String {
+    format!("{}\n", serde_json::to_string_pretty(status).unwrap_or_default())
+}
+
+fn code(overview: &Value) -> u8 {
+    let some = |level: &&str| overview["counts"][*level].as_u64().unwrap_or(0) > 0;
+    if ["down", "degraded", "recovering"].iter().any(some) {
+        TROUBLE
+    } else if some(&"warning") || each(&overview["conditions"]).next().is_some() {
+        WARNED
+    } else {
+        DONE
+    }
+}
+
+/// Of the terminal. What is no terminal has no width, and gets no colours.
+fn screen() -> Screen {
+    let out = std::io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten();
+    let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+    Screen { language: Language::of_terminal(), width, coloured: Style::of(&out) == Style::Coloured }
+}
+
+fn head(status: &Value) -> String {
+    let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
+    format!("katahai {}, up {up}\n", text(&status["version"]))
+}
+
+/// A line a site.
+fn in_lines(overview: &Value, screen: Screen) -> String {
+    let language = screen.language;
+    let mut told = format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview));
+    for note in why::conditions(&overview["conditions"], language) {
+        told.push_str(&format!("\n{}", wrapped(&format!("katahai: {note}"), screen)));
+    }
+    if each(&overview["sites"]).next().is_some() {
+        told.push_str(&format!("\n{}\n", lines::lines(&overview["sites"], clock::now().wall, screen)));
+        told.push_str(language.pick(
+            "\"katahai status --site NAME\" tells all of one site\n",
+            "「katahai status --site 名前」で、サイトごとの詳細を表示します\n",
+        ));
+    }
+    told
+}
+
+/// All of one site.
+fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
+    let language = screen.language;
+    let mut told = format!("{}\n", lines::summary(&overview["counts"], screen));
+    for site in each(&status["sites"]) {
+        // Before everything else: whether the copy is what the site's owner wanted.
+        if let Some(said) = site["robots"].as_str() {
+            told.push_str(&wrapped(&format!("{}: {}", text(&site["name"]), printable(said)), screen));
+        }
+    }
+    told.push_str(&head(status));
     for site in each(&status["sites"]) {
         let origins: Vec<String> = each(&site["origins"]).map(origin).collect();
-        let origins = if origins.is_empty() { "none".to_owned() } else { origins.join("\n") };
-        rows.push(vec![text(&site["name"]), state(site), text(&site["mode"]), origins, snapshot(site)]);
-        let told = why::of_site(site, language).into_iter().chain(remarks(site));
-        for note in told {
-            notes.push_str(&format!("\n{}: {note}", text(&site["name"])));
+        let origins =
+            if origins.is_empty() { language.pick("none", "なし").to_owned() } else { origins.join("\n") };
+        let facts = [
+            (language.pick("site", "サイト"), text(&site["name"])),
+            (language.pick("state", "状態"), state(site)),
+            (language.pick("mode", "モード"), text(&site["mode"])),
+            (language.pick("origins", "オリジン"), origins),
+            (language.pick("snapshot", "スナップショット"), snapshot(site)),
+        ];
+        told.push_str(&format!("\n{}", list(&facts)));
+        for note in why::of_site(site, language).into_iter().chain(remarks(site)) {
+            told.push_str(&format!("\n{}", wrapped(&note, screen)));
         }
     }
     for note in why::conditions(&status["conditions"], language) {
-        notes.push_str(&format!("\nkatahai: {note}"));
+        told.push_str(&format!("\n{}", wrapped(&format!("katahai: {note}"), screen)));
     }
-    let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
-    let head = format!("katahai {}, up {up}\n", text(&status["version"]));
-    let notes = if notes.is_empty() { String::new() } else { format!("{notes}\n") };
-    // Before everything else: whether the copy is what the site's owner wanted.
-    let robots = each(&status["sites"]).filter_map(|site| {
-        let said = site["robots"].as_str()?;
-        Some(format!("{}: {}\n", text(&site["name"]), printable(said)))
-    });
-    let robots: String = robots.collect();
-    format!("{robots}{head}{}\n{notes}", table(&["site", "state", "mode", "origins", "snapshot"], rows))
+    told
+}
+
+/// Names and values, which may have several lines.
+fn list(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0) + 2;
+    let mut text = String::new();
+    for (name, value) in facts {
+        for (at, line) in value.lines().enumerate() {
+            let name = if at == 0 { *name } else { "" };
+            text.push_str(&format!("{name}{}{line}\n", " ".repeat(width - name.width())));
+        }
+    }
+    text
+}
+
+/// A text in lines that the screen has room for; between words where it has some.
+fn wrapped(text: &str, screen: Screen) -> String {
+    let most = screen.width.unwrap_or(usize::MAX);
+    let (mut lines, mut line) = (String::new(), String::new());
+    for word in text.split_inclusive(' ') {
+        if !line.is_empty()
+            && line.width() + word.trim_end().width() > most
+            && word.trim_end().width() <= most
+        {
+            lines.push_str(&format!("{}\n", line.trim_end()));
+            line.clear();
+        }
+        for c in word.chars() {
+            if line.width() + c.width().unwrap_or(0) > most {
+                lines.push_str(&format!("{}\n", line.trim_end()));
+                line.clear();
+            }
+            line.push(c);
+        }
+    }
+    format!("{lines}{}\n", line.trim_end())
 }
 
 fn text(value: &Value) -> String {
@@ -100,7 +242,7 @@ fn snapshot(site: &Value) -> String {
 fn coverage(coverage: &Value) -> Option<String> {
     let share = coverage["share"].as_f64()?;
     // Rounded down: 100 % is said of all only.
-    let share = (share * 1000.0).floor() / 10.0;
+    let share = (share * 100.0).floor();
     let missing = match coverage["missing_paths"].as_u64() {
         None | Some(0) => String::new(),
         Some(1) => ", 1 path missing".to_owned(),
@@ -127,7 +269,7 @@ fn remarks(site: &Value) -> Vec<String> {
         let reasons: Vec<String> = each(&last["reasons"]).map(text).collect();
         if !reasons.is_empty() {
             let what = if site["snapshot"].is_null() {
-                "the last crawl took no snapshot, and there is no older one"
+                "the last crawl took no snapshot, and there are no snapshots yet"
             } else {
                 "the last crawl left the old snapshot in service"
             };
@@ -166,7 +308,7 @@ mod tests {
     fn coverage_is_in_words() {
         for (share, missing, text) in [
             (1.0, 0, "covers 100 % of 9 requests"),
-            (0.99999, 1, "covers 99.9 % of 9 requests, 1 path missing"),
+            (0.99999, 1, "covers 99 % of 9 requests, 1 path missing"),
             (0.5, 7, "covers 50 % of 9 requests, 7 paths missing"),
         ] {
             let value = json!({ "share": share, "missing_paths": missing, "requests": 9 });
@@ -176,17 +318,42 @@ mod tests {
         assert_eq!(coverage(&Value::Null), None);
     }
 
+    const PIPE: Screen = Screen { language: Language::English, width: None, coloured: false };
+
     #[test]
-    fn a_site_is_one_row() {
+    fn texts_are_wrapped() {
+        let at = |width, text: &str| wrapped(text, Screen { width: Some(width), ..PIPE });
+        assert_eq!(at(10, "one two three four"), "one two\nthree four\n");
+        assert_eq!(at(6, "サイトの名前"), "サイト\nの名前\n");
+        assert_eq!(at(4, "a longword"), "a lo\nngwo\nrd\n");
+        assert_eq!(wrapped("one two", PIPE), "one two\n");
+    }
+
+    #[test]
+    fn the_exit_code_says_how_bad_it_is() {
+        for (overview, expected) in [
+            (json!({ "counts": { "sites": 3, "well": 2, "unproven": 1 }, "conditions": [] }), DONE),
+            (json!({ "counts": { "sites": 3, "warning": 1 }, "conditions": [] }), WARNED),
+            (json!({ "counts": { "sites": 3, "well": 3 }, "conditions": [{}] }), WARNED),
+            (json!({ "counts": { "sites": 3, "recovering": 1, "warning": 1 }, "conditions": [] }), TROUBLE),
+            (json!({ "counts": { "sites": 3, "down": 1 }, "conditions": [{}] }), TROUBLE),
+        ] {
+            assert_eq!(code(&overview), expected, "{overview}");
+        }
+    }
+
+    #[test]
+    fn one_site_is_told_in_full() {
+        let overview = json!({ "counts": { "sites": 1, "down": 1 } });
         let status = json!({
             "version": "0.1.0", "uptime_s": 67,
             "sites": [{ "name": "shop", "state": "down", "mode": "auto", "snapshot": null,
                 "origins": [{ "url": "http://203.0.113.10", "state": "down", "cause": "refused" }] }]
         });
-        let text = plain(&status, Language::English);
-        assert!(text.starts_with("katahai 0.1.0, up 1m 7s\n"), "{text}");
-        assert!(text.contains("http://203.0.113.10 down (refused)"), "{text}");
-        assert!(text.trim_end().ends_with("none"), "{text}");
+        let text = detailed(&overview, &status, PIPE);
+        assert!(text.starts_with("1 site: 1 down\nkatahai 0.1.0, up 1m 7s\n"), "{text}");
+        assert!(text.contains("origins   http://203.0.113.10 down (refused)\n"), "{text}");
+        assert!(text.trim_end().ends_with("snapshot  none"), "{text}");
     }
 
     #[test]
@@ -200,7 +367,7 @@ mod tests {
             "held": [{ "id": "8", "reasons": ["shrunk: 4 pages", "key-page: /"] }],
             "crawl": { "running": { "pages": 1, "assets": 2, "errors": 0, "queued": 3, "under_way": 1 }, "last": null },
         });
-        for expected in ["1day 2h ago", "covers 98.1 % of 400 requests", "3 carried over"] {
+        for expected in ["1day 2h ago", "covers 98 % of 400 requests", "3 carried over"] {
             assert!(snapshot(&site).contains(expected), "{expected}: {}", snapshot(&site));
         }
         let said = remarks(&site);

@@ -69,7 +69,10 @@ fn branches(site: &Value, language: Language) -> Option<String> {
     let list: Vec<String> = each(&site["branches"]).map(of).collect();
     (!list.is_empty()).then(|| {
         let list = list.join(language.pick(", ", "、"));
-        language.pick(format!("pages given as copies: {list}"), format!("控えでお見せしているページ：{list}"))
+        language.pick(
+            format!("pages whose live version is bad: {list}"),
+            format!("元のページに異常があるもの：{list}"),
+        )
     })
 }
 
@@ -91,7 +94,8 @@ fn answers(late: &Value, language: Language) -> Option<String> {
         .filter_map(|(rung, share)| Some((rung.as_str(), share.as_f64()?)))
         .collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let percent = |share: f64| (share * 1000.0).round() / 10.0;
+    // Rounded, but never to all or nothing of what is neither.
+    let percent = |share: f64| if share < 1.0 { (share * 100.0).round().clamp(1.0, 99.0) } else { 100.0 };
     let list: Vec<String> = shares
         .into_iter()
         .map(|(rung, share)| format!("{} {}%", word(rung, language), percent(share)))
@@ -108,7 +112,7 @@ fn word(rung: &str, language: Language) -> String {
     let word = match rung {
         "cache" => ("cache", "キャッシュ"),
         "origin" => ("live", "元のサイト"),
-        "stale" => ("stale copy", "期限切れの控え"),
+        "stale" => ("stale cache", "期限切れのキャッシュ"),
         "snapshot" => ("snapshot", "スナップショット"),
         "holding" => ("holding page", "お知らせのページ"),
         "refused" => ("form refused", "送信の受付不可"),
@@ -131,8 +135,8 @@ fn without_copy(pages: &Value, language: Language) -> Option<String> {
             Default::default()
         };
         language.pick(
-            format!("asked for in vain, without a copy: {list}{more}"),
-            format!("控えがなく、お見せできなかったページ：{list}{more_ja}"),
+            format!("not available in the copy: {list}{more}"),
+            format!("控えに含まれていないページ：{list}{more_ja}"),
         )
     })
 }
@@ -162,10 +166,10 @@ mod tests {
             of_site(&site, Language::English),
             [
                 "refused: M. A.",
-                "pages given as copies: /shop (3, database-error)",
+                "pages whose live version is bad: /shop (3, database-error)",
                 "25% of visitors get the live site again",
                 "8 answers in 5 min: snapshot 75%, live 25%",
-                "asked for in vain, without a copy: /0\\u{1b} (9), /1\\u{1b} (8), /2\\u{1b} (7), /3\\u{1b} (6), \
+                "not available in the copy: /0\\u{1b} (9), /1\\u{1b} (8), /2\\u{1b} (7), /3\\u{1b} (6), \
                  /4\\u{1b} (5), and 2 more",
                 "disk-full: M. A. [2026-11-28T09:00:00Z: no room]",
             ]

@@ -1,0 +1,233 @@
+//! All sites in short, those in trouble first: what somebody with thousands of them reads every few seconds. It looks at nothing
+//! that takes long, and names no more sites than are asked for.
+
+use serde::Serialize;
+
+use super::{App, Condition};
+use crate::clock::{self, Now};
+use crate::failover::{Mode, State};
+use crate::failure::{Cause, Text};
+use crate::proxy::Site;
+use crate::snapshot::rfc3339;
+
+/// How a site stands, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Its live site is not given to visitors.
+    Down,
+    /// Some of its pages are bad.
+    Degraded,
+    /// Not all visitors get the live site again.
+    Recovering,
+    /// It is up, and something is to be looked after.
+    Warning,
+    /// It is not known yet whether it is up.
+    Unproven,
+    /// All is well.
+    Well,
+}
+
+/// How many sites there are of each level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All.
+    pub sites: usize,
+    /// [`Level::Down`].
+    pub down: usize,
+    /// [`Level::Degraded`].
+    pub degraded: usize,
+    /// [`Level::Recovering`].
+    pub recovering: usize,
+    /// [`Level::Warning`].
+    pub warning: usize,
+    /// [`Level::Unproven`].
+    pub unproven: usize,
+    /// [`Level::Well`].
+    pub well: usize,
+}
+
+impl Counts {
+    fn add(&mut self, level: Level) {
+        self.sites += 1;
+        let count = match level {
+            Level::Down => &mut self.down,
+            Level::Degraded => &mut self.degraded,
+            Level::Recovering => &mut self.recovering,
+            Level::Warning => &mut self.warning,
+            Level::Unproven => &mut self.unproven,
+            Level::Well => &mut self.well,
+        };
+        *count += 1;
+    }
+}
+
+/// `GET /api/v1/sites`.
+#[derive(Debug, Serialize)]
+pub struct Overview {
+    /// Of Katahai.
+    pub version: &'static str,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// What is wrong with Katahai itself, or worth knowing.
+    pub conditions: Vec<Condition>,
+    /// Of all sites, whatever was asked for.
+    pub counts: Counts,
+    /// How many sites are as asked for; `sites` may have fewer.
+    pub matching: usize,
+    /// The first of them, those in trouble first, and then in the configuration's order.
+    pub sites: Vec<Line>,
+}
+
+/// One site in short.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub level: Level,
+    /// `unproven`, `up`, `degraded`, `down` or `recovering`.
+    pub state: &'static str,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Why it is not well: the code.
+    pub cause: Option<&'static str>,
+    /// What is wrong with it, the worst first.
+    pub notes: Vec<Text>,
+    /// When the snapshot in service was taken, RFC 3339.
+    pub snapshot: Option<String>,
+    /// Whether a crawl runs.
+    pub crawling: bool,
+}
+
+/// Which sites.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    /// Those with this text in their name or in one of their hosts; all if it is empty.
+    pub search: String,
+    /// Only those in trouble.
+    pub problems: bool,
+    /// No more than so many.
+    pub limit: usize,
+    /// The one with this name; no other is counted then.
+    pub only: Option<String>,
+}
+
+/// A site's own words on something that is to be looked after.
+const NO_SNAPSHOT: Text =
+    Text { en: "No snapshots yet.", ja: "スナップショットはまだありません。" };
+const HELD: Text = Text {
+    en: "The newest snapshot was rejected by a rule and waits for you.",
+    ja: "最新のスナップショットは検査で保留され、確認を待っています。",
+};
+const BY_HAND: Text = Text {
+    en: "New snapshots wait: somebody went back to an older one by hand.",
+    ja: "手動で古いスナップショットに戻されたため、新しいものは使用されていません。",
+};
+const NOT_TAKEN: Text =
+    Text { en: "The last crawl failed.", ja: "前回のクロールは失敗しました。" };
+const HELD_ORIGIN: Text = Text {
+    en: "Held on the live site by hand.",
+    ja: "手動で元のサイトに固定されています。",
+};
+const HELD_SNAPSHOT: Text = Text {
+    en: "Held on the snapshot by hand.",
+    ja: "手動でスナップショットに固定されています。",
+};
+
+impl App {
+    /// All sites in short.
+    pub fn overview(&self, which: &Which) -> Overview {
+        let now = clock::now();
+        self.look_at_conditions(now);
+        let table = self.table();
+        let search = which.search.trim().to_lowercase();
+        let mut counts = Counts::default();
+        let mut found = Vec::new();
+        let asked = |site: &&std::sync::Arc<Site>| {
+            which.only.as_deref().is_none_or(|name| *site.config.name == *name)
+        };
+        for site in table.sites.iter().filter(asked) {
+            let level = self.level(site, now);
+            counts.add(level);
+            let is_wanted = !which.problems || level < Level::Unproven;
+            if is_wanted && is_called(site, &search) {
+                found.push((level, site));
+            }
+        }
+        found.sort_by_key(|(level, _)| *level);
+        let matching = found.len();
+        found.truncate(which.limit);
+        Overview {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: (now.mono - self.started.mono).as_secs(),
+            conditions: self.conditions.of(""),
+            counts,
+            matching,
+            sites: found.into_iter().map(|(level, site)| self.line(site, level, now)).collect(),
+        }
+    }
+
+    fn level(&self, site: &Site, now: Now) -> Level {
+        match site.condition(now).state {
+            State::Down => Level::Down,
+            State::Degraded => Level::Degraded,
+            State::Recovering => Level::Recovering,
+            State::Up if !self.notes(site, None).is_empty() => Level::Warning,
+            State::Up => Level::Well,
+            State::Unproven => Level::Unproven,
+        }
+    }
+
+    fn line(&self, site: &Site, level: Level, now: Now) -> Line {
+        let condition = site.condition(now);
+        let current = site.mirror.current();
+        Line {
+            name: site.config.name.to_string(),
+            level,
+            state: condition.state.as_str(),
+            since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
+            cause: condition.cause.map(Cause::code),
+            notes: self.notes(site, condition.cause),
+            snapshot: current.map(|current| rfc3339(current.summary().taken_at)),
+            crawling: self.crawler(&site.config.name).is_some_and(|crawler| crawler.progress().is_some()),
+        }
+    }
+
+    /// What is wrong with a site.
+    fn notes(&self, site: &Site, cause: Option<Cause>) -> Vec<Text> {
+        let name = &site.config.name;
+        let seen = self.seen(name);
+        let mut notes: Vec<Text> = cause.into_iter().map(Cause::meaning).collect();
+        notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning));
+        match site.switch.mode(clock::instant()) {
+            Mode::Auto => {}
+            Mode::HoldOrigin => notes.push(HELD_ORIGIN),
+            Mode::HoldSnapshot => notes.push(HELD_SNAPSHOT),
+        }
+        let current = site.mirror.current().map(|current| current.id().to_string());
+        let newer = |id: &str| current.as_deref().is_none_or(|current| id > current);
+        if seen.held.iter().any(|held| held.gated && newer(&held.id)) {
+            notes.push(HELD);
+        } else if self
+            .crawler(name)
+            .and_then(|crawler| crawler.last_outcome())
+            .is_some_and(|end| end.result.is_err())
+        {
+            notes.push(NOT_TAKEN);
+        }
+        if current.is_none() {
+            notes.push(NO_SNAPSHOT);
+        }
+        if seen.by_hand.is_some() {
+            notes.push(BY_HAND);
+        }
+        notes
+    }
+}
+
+fn is_called(site: &Site, search: &str) -> bool {
+    search.is_empty()
+        || site.config.name.to_lowercase().contains(search)
+        || site.config.hosts.iter().any(|host| host.to_lowercase().contains(search))
+}

@@ -197,7 +197,7 @@ impl App {
     /// What is wrong with a site.
     fn notes(&self, site: &Site, cause: Option<Cause>) -> Vec<Text> {
         let name = &site.config.name;
-        let seen = self.seen(name);
+        let seen = self.shelf_state(name);
         let mut notes: Vec<Text> = cause.into_iter().map(Cause::meaning).collect();
         notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning));
         match site.switch.mode(clock::instant()) {

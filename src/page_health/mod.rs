@@ -1,5 +1,5 @@
 //! What a site's answers say about it, page by page: which pages are not the site's at the moment ([`Memo`]), whether most
-//! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`Watch`] holds them together
+//! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`PageHealth`] holds them together
 //! for all who ask and tell at once.
 
 mod doubt;

@@ -1,6 +1,6 @@
 //! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict wants and as
 //! may be buffered. What is only suspicious passes if the rest of the site stands. Judging changes nothing but what it
-//! remembers of its own work; what follows from a verdict is recorded by [`record`](super::record).
+//! remembers of its own work; what follows from a verdict is recorded by [`super::record`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

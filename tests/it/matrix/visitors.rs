@@ -3,10 +3,10 @@
 use super::check::{healthy, ready};
 use super::sheet::{Column, Sheet};
 use super::{Row, row};
+use crate::protocol::visitor_against_visitor::{ask, without_a_window};
 use crate::support::fixture::{self, SIGNUP};
 use crate::support::raw::Raw;
 use crate::support::{Config, Edge, Origin, Page};
-use crate::visitor_against_visitor::{ask, without_a_window};
 
 pub fn rows() -> Vec<Row> {
     let mut rows = vec![

@@ -1,10 +1,10 @@
 //! Who sends or reads slowly costs himself, and neither the others nor the origin's good name.
 
+use crate::protocol::visitor_against_visitor::without_a_window;
 use crate::support::faults::{NeverEnds, WriteTimeout};
 use crate::support::fixture::{self, SIGNUP};
 use crate::support::raw::{Raw, status};
 use crate::support::{Config, Edge, Origin, Page, eventually, secs};
-use crate::visitor_against_visitor::without_a_window;
 
 const FILM: u64 = 64 << 20;
 const SEATS: u32 = 8;

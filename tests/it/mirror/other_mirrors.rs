@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::portable::{content, must, snapshot};
+use crate::mirror::portable::{content, must, snapshot};
 use crate::support::nginx::Nginx;
 
 /// A site on a disk, with the addresses that it is served by.

@@ -136,7 +136,9 @@ async fn a_name_that_moves_to_a_parking_host_is_not_followed() {
     let (origin, dns, edge) = named().await;
     let (there, addr) = elsewhere(&origin, 3);
     let parking = Origin::start_at(addr).await;
-    parking.fail(Instead(Page::html(include_str!("../../src/fingerprint/samples/parking/sedo.html")))).await;
+    parking
+        .fail(Instead(Page::html(include_str!("../../../src/fingerprint/samples/parking/sedo.html"))))
+        .await;
     dns.say(there);
     fixture::stock(&origin, 2);
     cut(&origin).await;

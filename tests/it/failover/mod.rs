@@ -1,0 +1,12 @@
+//! The site goes on: every way in which an origin can fail, what visitors get meanwhile, and how it comes back.
+
+mod circles;
+mod docs_site;
+mod every_way;
+mod evidence;
+mod holding;
+mod modes;
+mod names;
+mod origins;
+mod pages;
+mod recovery_ramp;

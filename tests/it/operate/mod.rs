@@ -1,0 +1,17 @@
+//! The operator's side: commands, the API, the dashboard, reloads, the process's own life.
+
+mod admin;
+mod causes;
+mod cli;
+mod commands;
+mod dashboard;
+mod demo;
+mod first_site;
+mod first_start;
+mod many_sites;
+mod overview;
+mod own_life;
+mod reload;
+mod shutdown;
+mod told;
+mod versions_cli;

@@ -138,6 +138,9 @@ pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
     in_service: impl Fn() -> Found,
 ) -> Result<(Done, Evidence, Option<SnapshotId>), CrawlError> {
     let mark = staging.mark();
+    // The longest part of publishing: what comes into service meanwhile is what the crawl is compared with.
+    let bodies = staging.clone();
+    tasks::blocking(move || bodies.sync()).await.ok_or(CrawlError::Ending)??;
     let mut current = in_service().await;
     for left in (0..MEASURED).rev() {
         let beside = current.as_ref().map(|current| current.id());

@@ -184,6 +184,21 @@ impl Staging {
         (0..self.resumed).filter_map(|n| self.shared.staged(n))
     }
 
+    /// Has what was written survive a power cut, as publishing does: what takes long of that is done then, and nobody else
+    /// has put a snapshot in service meanwhile. Blocks.
+    ///
+    /// # Errors
+    /// When the disk is failing.
+    pub fn sync(&self) -> Result<(), StageError> {
+        self.shared.noted(self.shared.sync())
+    }
+
+    /// How many bodies a power cut may take yet.
+    #[cfg(test)]
+    pub(crate) fn unsynced(&self) -> usize {
+        self.shared.unsynced()
+    }
+
     /// What was added so far.
     pub fn mark(&self) -> Mark {
         self.shared.mark()

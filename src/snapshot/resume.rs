@@ -97,7 +97,7 @@ pub(super) fn resume(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError
     let lock = disk::lock_file(&lock_path).map_err(|e| StageError::io(&lock_path, e))?;
     let lengths = whole_bodies(&new_dir).map_err(at)?;
     let new = lengths.keys().copied().collect();
-    let used = Used { lengths, new, journal, lock };
+    let used = Used { lengths, new, synced: 0, journal, lock };
     let shared = Shared::of(dir, blobs, syncer, used);
     let (mut entries, mut bodies, mut lost) = (Vec::new(), Vec::new(), false);
     for staged in read_journal(dir).map_err(at)? {

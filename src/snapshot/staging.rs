@@ -89,6 +89,8 @@ pub(super) struct Used {
     pub(super) lengths: HashMap<BlobId, u64>,
     /// Those that lie in the staging's own folder.
     pub(super) new: Vec<BlobId>,
+    /// How many of them, the first ones, survive a power cut.
+    pub(super) synced: usize,
     pub(super) journal: Journal,
     pub(super) lock: File,
 }
@@ -112,7 +114,7 @@ impl Shared {
         let syncer = Syncer::open(dir).map_err(|e| at(dir, e))?;
         let lock_path = Blobs::lock_path(blobs.root());
         let lock = disk::lock_file(&lock_path).map_err(|e| at(&lock_path, e))?;
-        let used = Used { lengths: HashMap::new(), new: Vec::new(), journal, lock };
+        let used = Used { lengths: HashMap::new(), new: Vec::new(), synced: 0, journal, lock };
         let shared = Shared::of(dir, blobs, syncer, used);
         shared.open(manifest);
         Ok(shared)
@@ -325,6 +327,25 @@ impl Shared {
         Ok(())
     }
 
+    /// Has the bodies that were written survive a power cut: those that no earlier call has. What is written meanwhile is the
+    /// next one's.
+    pub(super) fn sync(&self) -> Result<(), StageError> {
+        let (new, from) = {
+            let used = locked(&self.used);
+            (used.new[used.synced..].to_vec(), used.synced)
+        };
+        let files = new.iter().map(|id| self.dir.join(NEW).join(id.to_string()));
+        self.syncer.files(new.len(), files).map_err(|source| StageError::io(&self.dir, source))?;
+        locked(&self.used).synced = from + new.len();
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn unsynced(&self) -> usize {
+        let used = locked(&self.used);
+        used.new.len() - used.synced
+    }
+
     /// Ends the adding of pages. `None` when that has happened before.
     pub(super) fn close(&self) -> Option<Writer> {
         locked(&self.manifest).take()
@@ -334,9 +355,9 @@ impl Shared {
     /// collector away until what names them is in place.
     pub(super) fn complete(&self, writer: Writer, about: About) -> Result<File, StageError> {
         let at = |source| StageError::io(&self.dir, source);
+        self.sync()?;
         let new = std::mem::take(&mut locked(&self.used).new);
         let staged = |id: &BlobId| self.dir.join(NEW).join(id.to_string());
-        self.syncer.files(new.len(), new.iter().map(staged)).map_err(at)?;
         let lock = disk::lock_file(&Blobs::lock_path(self.blobs.root())).map_err(at)?;
         lock.lock_shared().map_err(at)?;
         let mut folders = std::collections::BTreeSet::new();

@@ -39,6 +39,7 @@ async fn overtaken(times: usize) -> (Crawled, Evidence, Option<SnapshotId>, [Sna
     let asked = AtomicUsize::new(0);
     let store = &crawled.store;
     let in_service = || async {
+        assert_eq!(staging.unsynced(), 0, "the long part of publishing is behind it");
         if asked.fetch_add(1, Ordering::Relaxed) == times {
             store.put_in_service(&large, None).expect("the operator's word");
         }

@@ -131,13 +131,14 @@ fn in_lines(overview: &Value, screen: Screen) -> String {
 /// All of one site.
 fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
     let language = screen.language;
-    let mut told = format!("{}\n", lines::summary(&overview["counts"], screen));
+    let mut told = String::new();
     for site in each(&status["sites"]) {
         // Before everything else: whether the copy is what the site's owner wanted.
         if let Some(said) = site["robots"].as_str() {
             told.push_str(&wrapped(&format!("{}: {}", text(&site["name"]), printable(said)), screen));
         }
     }
+    told.push_str(&format!("{}\n", lines::summary(&overview["counts"], screen)));
     told.push_str(&head(status));
     for site in each(&status["sites"]) {
         let origins: Vec<String> = each(&site["origins"]).map(origin).collect();

@@ -58,6 +58,15 @@ impl Media {
         let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = essence.unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         match essence.as_str() {
+            "" if begins_a_page(start) => Media::Html,
+            "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => by_ending(key),
+            essence => Media::of_type(essence),
+        }
+    }
+
+    /// The kind that a media type stands for, which may have parameters.
+    pub fn of_type(content_type: &str) -> Media {
+        match &*essence(content_type).to_ascii_lowercase() {
             "text/html" => Media::Html,
             "application/xhtml+xml" => Media::Xhtml,
             "text/css" => Media::Css,
@@ -73,10 +82,13 @@ impl Media {
             | "application/x-mpegurl"
             | "audio/mpegurl"
             | "audio/x-mpegurl" => Media::Playlist,
-            "" if begins_a_page(start) => Media::Html,
-            "" | "text/plain" | "application/octet-stream" | "binary/octet-stream" => by_ending(key),
             _ => Media::Other,
         }
+    }
+
+    /// Whether it is code that pages are drawn with.
+    pub fn is_code(self) -> bool {
+        matches!(self, Media::Css | Media::Script)
     }
 
     /// Whether it is a page, in either spelling.

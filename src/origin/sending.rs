@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::health::Evidence;
+use crate::content::endings;
 use crate::http::client::ClientKey;
 
 /// How one request is to be sent.
@@ -47,10 +48,9 @@ pub enum Class {
 impl Class {
     /// What a path names, by its ending.
     pub fn of(path: &str) -> Class {
-        const PAGES: [&str; 7] = ["html", "htm", "php", "asp", "aspx", "jsp", "cgi"];
         let last = path.bytes().rposition(|b| matches!(b, b'/' | b'.')).unwrap_or_default();
         match path[last..].strip_prefix('.') {
-            Some(ending) if !PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page)) => Class::Asset,
+            Some(ending) if !endings::is_of_pages(ending) => Class::Asset,
             Some(_) | None => Class::Page,
         }
     }

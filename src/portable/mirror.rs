@@ -19,8 +19,8 @@ use super::error::ImportError;
 use super::files::{Entry, Files};
 use super::hosts::{Hosts, bare};
 use super::intake::{Answer, Intake, Reason};
-use super::media;
 use crate::content::charset;
+use crate::content::endings;
 use crate::content::links::html;
 use crate::content::links::resolve::resolve;
 use crate::content::media::Media;
@@ -77,7 +77,7 @@ fn host_folder(files: &Files, hosts: &Hosts) -> Result<Option<String>, ImportErr
         let Some((first, _)) = name.split_once('/').filter(|(first, _)| is_host(first)) else {
             return Ok(None);
         };
-        if media::ending_of(name).is_none_or(|ending| ending.starts_with("htm") || ending.contains('?')) {
+        if endings::ending_of(name).is_none_or(|ending| ending.starts_with("htm") || ending.contains('?')) {
             found.add(&spelled(first));
         }
     }
@@ -192,7 +192,7 @@ impl Tree<'_> {
         let reader = self.files.open(entry).map_err(of_file)?;
         BufReader::new(reader).take(HOLD).read_to_end(&mut text).map_err(of_file)?;
         if !Media::of("", &HeaderMap::new(), &text).is_page()
-            && media::ending_of(name).is_none_or(|e| !e.starts_with("htm"))
+            && endings::ending_of(name).is_none_or(|e| !e.starts_with("htm"))
         {
             return Ok(());
         }
@@ -264,15 +264,15 @@ impl Tree<'_> {
 
 fn may_be_html(name: &str) -> bool {
     let path = name.split('?').next().unwrap_or(name);
-    media::ending_of(path)
-        .and_then(|ending| media::of_ending(&ending))
+    endings::ending_of(path)
+        .and_then(|ending| endings::of_ending(&ending))
         .is_none_or(|kind| kind.contains("html"))
 }
 
 /// The type of a file, by its ending, else by how it begins.
 fn content_type(name: &str, start: &[u8], mirrored: bool) -> String {
     let path = if mirrored { name.split('?').next().unwrap_or(name) } else { name };
-    let by_ending = media::ending_of(path).and_then(|ending| media::of_ending(&ending));
+    let by_ending = endings::ending_of(path).and_then(|ending| endings::of_ending(&ending));
     let text = std::str::from_utf8(start).map_or_else(|e| e.valid_up_to() + 4 > start.len(), |_| true);
     let kind = by_ending.unwrap_or_else(|| match start {
         _ if Media::of("", &HeaderMap::new(), start).is_page() => "text/html",

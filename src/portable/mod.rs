@@ -23,7 +23,6 @@ mod httrack;
 mod import;
 mod intake;
 mod lines;
-mod media;
 mod mirror;
 mod names;
 mod nginx;

@@ -12,7 +12,8 @@ use percent_encoding::percent_decode_str;
 
 use super::base::foreign;
 use super::digest::{hex, short};
-use super::media;
+use crate::content::endings;
+use crate::content::media::essence;
 
 /// Where pages are that cannot have a name of their own.
 pub(super) const PAGES: &str = "_pages";
@@ -71,7 +72,7 @@ impl Names {
             }
         }
         let hash = hex(&short(key).to_be_bytes());
-        let ending = if html { "html" } else { media::ending(&media::essence(content_type)) };
+        let ending = if html { "html" } else { endings::ending(&essence(content_type).to_ascii_lowercase()) };
         format!("{PAGES}/{}/{}.{ending}", &hash[..2], &hash[2..])
     }
 

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use http::{HeaderName, HeaderValue, header};
 
 use super::base::is_foreign;
-use super::media;
+use crate::content::endings;
 use crate::snapshot::{Class, Page};
 
 /// What a server says by itself of a file.
@@ -77,7 +77,7 @@ impl Rules {
     }
 
     fn add_headers(&mut self, page: &Page, file: &str, path: Option<&str>) {
-        let by_ending = media::ending_of(file).and_then(|ending| media::of_ending(&ending));
+        let by_ending = endings::ending_of(file).and_then(|ending| endings::of_ending(&ending));
         let shared = self.shared.as_deref().unwrap_or_default();
         let differs = |(name, value): &&(HeaderName, HeaderValue)| {
             let as_ending = *name == header::CONTENT_TYPE

@@ -19,8 +19,9 @@ use super::lines::time_text;
 use super::surt::{surt, timestamp};
 use super::tree::{content_type, is_html};
 use super::warc::{self, Capture};
-use super::{Progress, media, warc::Writer};
+use super::{Progress, warc::Writer};
 use crate::clock::Now;
+use crate::content::media::essence;
 use crate::content::{charset, entity};
 use crate::snapshot::Class;
 
@@ -148,7 +149,11 @@ pub(super) fn broken(error: zip::result::ZipError) -> io::Error {
 
 fn index_line(capture: &Capture<'_>) -> String {
     let page = capture.page;
-    let mime = if capture.revisit { "warc/revisit".to_owned() } else { media::essence(content_type(page)) };
+    let mime = if capture.revisit {
+        "warc/revisit".to_owned()
+    } else {
+        essence(content_type(page)).to_ascii_lowercase()
+    };
     let about = json!({
         "url": capture.url,
         "mime": if mime.is_empty() { "unk" } else { &mime },

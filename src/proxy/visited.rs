@@ -10,6 +10,7 @@ use super::site::Site;
 use crate::ask::key::path_of;
 use crate::ask::{Ask, Visitor};
 use crate::config::ready::MirrorPrivate;
+use crate::content::media::Media;
 use crate::metrics::ServedFrom;
 use crate::visits::Got;
 
@@ -28,15 +29,7 @@ const DOCUMENTS: [&str; 10] = [
 ];
 
 /// What pages are drawn with. Most of it is found in pages and sheets; some addresses only a script knows, in a browser.
-const REQUISITES: [&str; 7] = [
-    "text/css",
-    "text/javascript",
-    "application/javascript",
-    "application/x-javascript",
-    "application/wasm",
-    "font/",
-    "image/",
-];
+const REQUISITES: [&str; 3] = ["application/wasm", "font/", "image/"];
 
 /// Whether the answer to this request can count: an anonymous visitor reads what may be mirrored.
 pub(super) fn is_watched(ask: &Ask, request_headers: &HeaderMap) -> bool {
@@ -109,7 +102,7 @@ pub(super) fn kind(headers: &HeaderMap) -> Option<Got> {
     if any(&DOCUMENTS) {
         return Some(Got::Document);
     }
-    if any(&REQUISITES) {
+    if any(&REQUISITES) || std::str::from_utf8(essence).is_ok_and(|kind| Media::of_type(kind).is_code()) {
         return Some(Got::Requisite);
     }
     (is("application/json") || is("application/manifest+json")).then_some(Got::Data)

@@ -5,6 +5,7 @@
 //! letters and digits mixed.
 
 use crate::ask::key::path_of;
+use crate::content::endings;
 
 /// Bytes of a key; a longer one is not remembered.
 pub(super) const LONGEST: usize = 512;
@@ -103,7 +104,7 @@ fn is_for_one(key: &str) -> bool {
     let (mut found, mut last) = (false, false);
     while let Some(step) = steps.next() {
         let mut words: Vec<&str> = step.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        words.pop_if(|word| matches!(*word, "html" | "htm" | "php" | "asp" | "aspx" | "jsp"));
+        words.pop_if(|word| endings::is_of_pages(word));
         let is = |word: Option<&&str>| word.is_some_and(|word| STEPS.contains(word));
         let both = words.windows(2).any(|two| matches!(two, ["opt", "in" | "out"] | ["one", "click"]));
         last = both || is(words.first()) || is(words.last());

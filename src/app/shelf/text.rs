@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use crate::content::charset;
+use crate::content::media::{Media, essence};
 use crate::snapshot::{Loaded, Page, SnapshotId, Store, WHOLE};
 
 /// A diff longer than this many bytes is cut.
@@ -82,15 +83,16 @@ fn read(loaded: &Loaded) -> Result<Cow<'_, str>, &'static str> {
 }
 
 fn script(content_type: Option<&str>) -> Option<Script> {
-    let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
-    match &*kind {
-        "text/html" | "application/xhtml+xml" => Some(Script::Html),
-        "text/css" => Some(Script::Css),
-        "text/xml" | "application/xml" => Some(Script::Xml),
-        "application/json" | "application/javascript" | "application/manifest+json" => Some(Script::Plain),
-        kind if kind.ends_with("+xml") => Some(Script::Xml),
-        kind if kind.ends_with("+json") || kind.starts_with("text/") => Some(Script::Plain),
-        _ => None,
+    let content_type = content_type?;
+    match Media::of_type(content_type) {
+        Media::Html | Media::Xhtml => Some(Script::Html),
+        Media::Css => Some(Script::Css),
+        Media::Xml => Some(Script::Xml),
+        Media::Json | Media::Script => Some(Script::Plain),
+        Media::Playlist | Media::Other => {
+            let is_text = essence(content_type).to_ascii_lowercase().starts_with("text/");
+            is_text.then_some(Script::Plain)
+        }
     }
 }
 

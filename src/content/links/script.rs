@@ -339,12 +339,19 @@ const MEDIA: &[&str] = &[
     "gltf", "hdr", "lottie", "swf", "css",
 ];
 const CODE: &[&str] = &["js", "mjs", "xml", "txt", "xsl", "rss"];
-const PAGES: &[&str] = &["html", "htm", "xhtml", "shtml", "php", "asp", "aspx", "jsp", "cgi"];
+/// Those of [`endings`](crate::content::endings) but "do" and "pl": `x.pl` in a script is a host of Poland's, `x.do` a call.
+const PAGES: &[&str] =
+    &["html", "htm", "xhtml", "shtml", "php", "php5", "phtml", "asp", "aspx", "jsp", "cgi", "cfm"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn endings_of_pages_are_known_as_such() {
+        assert!(PAGES.iter().all(|ending| crate::content::endings::is_of_pages(ending)));
+    }
 
     /// From the page, with `>` before it; from the script, with `.`; a guess has `?` behind it.
     fn found(script: &str, kind: Kind) -> Vec<String> {

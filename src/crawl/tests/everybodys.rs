@@ -9,7 +9,9 @@ use crate::crawl::testing::{file, html, redirect, site, status};
 const PRIVATE: (&str, &str) = ("cache-control", "max-age=0, private, must-revalidate");
 
 fn shop() -> MemorySite {
-    let visits = AtomicUsize::new(0);
+    // counted for each address: others are asked for at the same time
+    let (visits, quotes, aways) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let in_turn = |counter: &AtomicUsize| counter.fetch_add(1, Relaxed) % 2;
     MemorySite::new(move |ask| {
         let visit = visits.fetch_add(1, Relaxed);
         let private =
@@ -21,12 +23,12 @@ fn shop() -> MemorySite {
                 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(visit as u64 + 3)
             )),
             "/teas" => private("<h1>Our teas</h1>".to_owned()),
-            "/quote" => private(format!("<p>{}", ["He who waits", "She who dares"][visit % 2])),
+            "/quote" => private(format!("<p>{}", ["He who waits", "She who dares"][in_turn(&quotes)])),
             "/cart" => private("<p>Your cart is empty".to_owned()),
             "/nostore" => html("<p>hours").with("cache-control", "no-store"),
             "/data.json" => file("application/json", "{\"tea\":1}").with(PRIVATE.0, PRIVATE.1),
             "/old" => redirect(301, "/teas").with("cache-control", "no-cache, private"),
-            "/away" => redirect(302, ["/teas", "/quote"][visit % 2]).with("cache-control", "private"),
+            "/away" => redirect(302, ["/teas", "/quote"][in_turn(&aways)]).with("cache-control", "private"),
             _ => status(404),
         }
     })

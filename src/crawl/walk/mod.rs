@@ -33,6 +33,7 @@ use super::scope::robots::Robots;
 use super::scope::{Place, Scope};
 use super::transport::{Fetch, Via};
 use crate::config::ready::{MirrorRobots, Site};
+use crate::content::endings;
 use crate::content::links::Need;
 use crate::snapshot::{Class, Page, Snapshot, Staging};
 use crate::tasks;
@@ -376,15 +377,11 @@ fn keys_of(snapshot: Arc<Snapshot>) -> mpsc::Receiver<(String, Class)> {
 
 /// Whether an address is that of a file which is not a page, by its ending.
 fn is_document(key: &str) -> bool {
-    const PAGES: [&str; 14] = [
-        "html", "htm", "xhtml", "shtml", "php", "php5", "phtml", "asp", "aspx", "jsp", "do", "cgi", "cfm",
-        "pl",
-    ];
     let last = crate::ask::key::path_of(key).rsplit('/').next().unwrap_or("");
     last.rsplit_once('.').is_some_and(|(name, ending)| {
         !name.is_empty()
             && (1..=5).contains(&ending.len())
             && ending.bytes().all(|b| b.is_ascii_alphanumeric())
-            && !PAGES.contains(&ending.to_ascii_lowercase().as_str())
+            && !endings::is_of_pages(ending)
     })
 }

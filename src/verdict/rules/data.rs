@@ -4,7 +4,7 @@
 use super::super::case::{Finding, Verdict};
 use super::odd::{begins_as_page, text_of};
 use super::{Seen, errors, script};
-use crate::content::media::{content_type, essence, is_html};
+use crate::content::media::{Media, content_type, is_html};
 use crate::failure::Cause;
 
 /// Bytes at both ends that are looked at for an error of PHP.
@@ -21,16 +21,12 @@ pub(super) enum Sort {
 
 impl Sort {
     fn of(content_type: Option<&str>) -> Option<Sort> {
-        let kind = essence(content_type?).to_ascii_lowercase();
-        match kind.as_str() {
-            "text/css" => Some(Sort::Style),
-            "text/javascript" | "application/javascript" | "application/x-javascript" => Some(Sort::Script),
-            "application/json" | "text/json" => Some(Sort::Json),
-            "text/xml" | "application/xml" => Some(Sort::Xml),
-            "application/xhtml+xml" => None,
-            _ if kind.ends_with("+json") => Some(Sort::Json),
-            _ if kind.ends_with("+xml") => Some(Sort::Xml),
-            _ => None,
+        match Media::of_type(content_type?) {
+            Media::Css => Some(Sort::Style),
+            Media::Script => Some(Sort::Script),
+            Media::Json => Some(Sort::Json),
+            Media::Xml => Some(Sort::Xml),
+            Media::Html | Media::Xhtml | Media::Playlist | Media::Other => None,
         }
     }
 }

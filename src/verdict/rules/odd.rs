@@ -5,7 +5,7 @@ use http::header::LOCATION;
 
 use super::super::case::{Case, Finding, Known, Shape, Verdict};
 use super::{Seen, is_for_programs};
-use crate::content::media::{content_type, essence, is_html};
+use crate::content::media::{Media, content_type, essence, is_html};
 use crate::failure::Cause;
 
 /// Bytes that are looked at to tell text from octets.
@@ -65,20 +65,13 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
 
 /// Whether the copy is a file that pages are drawn with. What is asked for to be counted may be a picture or nothing.
 fn was_drawn(case: &Case<'_>) -> bool {
-    const DRAWN: [&str; 7] = [
-        "text/css",
-        "text/javascript",
-        "application/javascript",
-        "application/x-javascript",
-        "font/",
-        "application/font",
-        "image/",
-    ];
+    const DRAWN: [&str; 3] = ["font/", "application/font", "image/"];
     let was = |known: Known<'_>| {
         let kind = known.content_type.map(essence).unwrap_or_default();
         let is_drawn = DRAWN
             .iter()
             .any(|drawn| kind.get(..drawn.len()).is_some_and(|start| start.eq_ignore_ascii_case(drawn)));
+        let is_drawn = is_drawn || Media::of_type(kind).is_code();
         let is_empty = known.body.is_some_and(|body| body.trim_ascii().is_empty());
         known.status == 200 && known.shape == Shape::Asset && is_drawn && !is_empty
     };

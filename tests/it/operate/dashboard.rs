@@ -112,23 +112,9 @@ async fn reports_are_shown_as_text_on_every_screen() {
     let edge = Edge::start(config).await;
     edge.until_snapshot().await;
     let mut browser = Browser::start();
-    for (path, marks) in [
-        ("/", vec!["shop", long, "live site"]),
-        ("/sites/shop", vec!["Broken links", "/gone/0", "<img src=x onerror=alert(1)>"]),
-        ("/sites/nobody", vec!["There is no site of this name."]),
-    ] {
-        for width in [1200, 400] {
-            browser.resize(width, 900);
-            browser.open(&page(&edge, path)).await;
-            for mark in &marks {
-                let mark = serde_json::to_string(mark).unwrap();
-                browser.until(&format!("document.body?.innerText.includes({mark})")).await;
-            }
-            let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-            assert!(wide <= u64::from(width), "{path} is {wide} pixels wide on a screen of {width}");
-            assert_eq!(browser.eval("document.querySelectorAll('#main img').length"), 0);
-        }
-    }
+    is_shown(&mut browser, &edge, "/", &["shop", long, "live site"]).await;
+    let report = ["Broken links", "/gone/0", "<img src=x onerror=alert(1)>"];
+    is_shown(&mut browser, &edge, "/sites/shop", &report).await;
     browser.open(&page(&edge, "/sites/shop")).await;
     browser.until("!!document.querySelector('.report input[type=search]')").await;
     let found = browser.eval(
@@ -140,9 +126,26 @@ async fn reports_are_shown_as_text_on_every_screen() {
     browser
         .until("document.body.innerText.includes('リンク切れ') && document.documentElement.lang === 'ja'")
         .await;
+    assert_eq!(browser.complaints(), [] as [String; 0]);
+    is_shown(&mut browser, &edge, "/sites/nobody", &["この名前のサイトはありません。"]).await;
     // what the console says of the site that there is not is the browser's own
     let others = browser.complaints().iter().filter(|complaint| !complaint.contains("404")).count();
     assert_eq!(others, 0);
+}
+
+/// The page says these things, as text and within the screen, on a wide one and a narrow one.
+async fn is_shown(browser: &mut Browser, edge: &Edge, path: &str, marks: &[&str]) {
+    for width in [1200, 400] {
+        browser.resize(width, 900);
+        browser.open(&page(edge, path)).await;
+        for mark in marks {
+            let mark = serde_json::to_string(mark).unwrap();
+            browser.until(&format!("document.body?.innerText.includes({mark})")).await;
+        }
+        let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+        assert!(wide <= u64::from(width), "{path} is {wide} pixels wide on a screen of {width}");
+        assert_eq!(browser.eval("document.querySelectorAll('#main img').length"), 0);
+    }
 }
 
 #[tokio::test]

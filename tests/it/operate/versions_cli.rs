@@ -1,8 +1,6 @@
 //! Snapshots from the operator's side: named, compared, published, gone back to, pinned, removed and repaired, by the
 //! command line and the API, with an instance and without one; and what the dashboard's buttons do in a browser.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
 use crate::support::faults::Refuse;
@@ -245,18 +243,6 @@ async fn what_the_gate_held_needs_the_humans_word() {
     assert_eq!((&site["snapshot"]["id"], &site["held"]), (&json!(held), &json!([])));
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn what_another_process_does_is_noticed() {
     let (_origin, edge, ids) = shop(2).await;
@@ -297,7 +283,7 @@ async fn damage_is_repaired_from_other_versions() {
     let new = origin.content("/about").body;
     edge.kill();
     origin.fail(Refuse).await;
-    let blobs = files(&edge.state_dir().join("blobs"));
+    let blobs = fixture::files(&edge.state_dir().join("blobs"));
     let blob =
         blobs.into_iter().find(|file| std::fs::read(file).unwrap() == new).expect("the blob of a page");
     std::fs::write(&blob, &new[..new.len() / 2]).unwrap();
@@ -324,7 +310,7 @@ async fn trouble_is_told_until_it_is_mended() {
     let page = origin.content("/about").body;
     origin.fail(Refuse).await;
     edge.until("down").await;
-    let blobs = files(&edge.state_dir().join("blobs"));
+    let blobs = fixture::files(&edge.state_dir().join("blobs"));
     let blob =
         blobs.into_iter().find(|file| std::fs::read(file).unwrap() == page).expect("the blob of a page");
     std::fs::write(&blob, &page[..page.len() / 2]).unwrap();

@@ -84,13 +84,6 @@ faults! {
         wire.send(&good.head[..good.head.len() / 2]).await?;
         Ok(After::Reset)
     }
-    /// All but the last byte, and then silence.
-    NeverEnds => |wire, good| {
-        wire.send(&good.head).await?;
-        wire.send(&good.body[..good.body.len().saturating_sub(1)]).await?;
-        wire.hang().await;
-        Ok(After::Reset)
-    }
     /// A server's time to write: it sends on and on, and gives up on who takes nothing for two seconds.
     WriteTimeout => |wire, good| {
         wire.send(&good.head).await?;

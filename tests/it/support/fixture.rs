@@ -2,7 +2,7 @@
 //! that a test can tell yesterday's page from today's.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -127,4 +127,17 @@ pub fn pages(version: u32) -> HashMap<String, Page> {
         Page::html("<title>Hello</title>Hello, Mr Abe").header("set-cookie", "logged_in=abe; HttpOnly"),
     );
     pages
+}
+
+/// All files below a folder.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
 }

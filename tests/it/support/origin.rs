@@ -33,6 +33,8 @@ struct Shared {
     moved: watch::Sender<u64>,
     /// What the accept loop has come to.
     door: watch::Sender<Door>,
+    /// Connections that are served now.
+    open: watch::Sender<usize>,
     cert: Presented,
     asked: Mutex<Vec<Asked>>,
     connections: AtomicU64,
@@ -89,6 +91,7 @@ impl Origin {
             levers: RwLock::default(),
             moved: watch::Sender::new(0),
             door: watch::Sender::new(Door::Open),
+            open: watch::Sender::new(0),
             cert: Presented::default(),
             asked: Mutex::default(),
             connections: AtomicU64::new(0),
@@ -161,6 +164,12 @@ impl Origin {
         let mut reached = self.shared.door.subscribe();
         let reached = tokio::time::timeout(secs(5), reached.wait_for(|now| *now == door)).await;
         reached.expect("the origin's door moves").unwrap();
+        if door != Door::Open {
+            // else the next request might still go out on a connection that is about to be reset
+            let mut open = self.shared.open.subscribe();
+            let cut = tokio::time::timeout(secs(5), open.wait_for(|open| *open == 0)).await;
+            cut.expect("what is open is cut").unwrap();
+        }
     }
 
     /// From now on nothing is wrong.
@@ -297,6 +306,8 @@ async fn welcome(shared: Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor
 }
 
 async fn serve(shared: Arc<Shared>, mut wire: Wire) {
+    shared.open.send_modify(|open| *open += 1);
+    let open = Open(&shared);
     loop {
         let mut moved = shared.moved.subscribe();
         let shut = async {
@@ -315,9 +326,21 @@ async fn serve(shared: Arc<Shared>, mut wire: Wire) {
         };
         match after {
             Ok(After::Keep) => {}
-            Ok(After::Close) => return wire.close().await,
+            Ok(After::Close) => {
+                drop(open);
+                return wire.close().await;
+            }
             Ok(After::Reset) | Err(_) => return wire.reset(),
         }
+    }
+}
+
+/// Counts a connection as open while it lives.
+struct Open<'a>(&'a Shared);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open -= 1);
     }
 }
 

@@ -159,8 +159,9 @@ async fn pages_that_lead_to_each_other_fall_to_their_copies_and_are_not_kept() {
             answer.must_be(&pages[path].body);
             assert!(answer.is_copy(), "{path} of {round:?}: {}", answer.cache_status());
         }
-        let marked = edge.log().iter().any(|line| line.ends_with(" redirect-loop"));
-        assert!(marked, "{:#?}", edge.log());
+        // the log is written beside the answers
+        let marked = async || edge.log().iter().any(|line| line.ends_with(" redirect-loop")).then_some(());
+        eventually("the cause in the log", secs(10), marked).await;
     }
 }
 

@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 
 use super::ask;
 use super::vary::{Selection, Unselectable};
+use crate::content::media::{Media, content_type};
 use crate::http::coding;
 use crate::http::control::{self, Expires, RequestControl, ResponseControl};
 use crate::http::headers::content_length;
@@ -194,13 +195,8 @@ pub(super) fn may_be_stale(c: &ResponseControl) -> bool {
 
 /// Whether an answer is a page without anything in it: nobody makes such a page on purpose.
 pub(super) fn is_empty_page(status: StatusCode, response_headers: &HeaderMap, body: &[u8]) -> bool {
-    let html = |value: &http::HeaderValue| {
-        let kind = value.as_bytes().split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-        kind.eq_ignore_ascii_case(b"text/html") || kind.eq_ignore_ascii_case(b"application/xhtml+xml")
-    };
-    status == StatusCode::OK
-        && body.trim_ascii().is_empty()
-        && response_headers.get(http::header::CONTENT_TYPE).is_some_and(html)
+    let is_page = || content_type(response_headers).is_some_and(|value| Media::of_type(value).is_page());
+    status == StatusCode::OK && body.trim_ascii().is_empty() && is_page()
 }
 
 /// Whether the body is as long as its headers announced, as far as they did.

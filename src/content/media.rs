@@ -97,6 +97,86 @@ impl Media {
     }
 }
 
+/// Documents that are opened by themselves. What pages need to be drawn is found in them.
+const DOCUMENTS: [&str; 10] = [
+    "application/atom+xml",
+    "application/epub+zip",
+    "application/msword",
+    "application/pdf",
+    "application/rss+xml",
+    "application/rtf",
+    "application/vnd.*",
+    "application/zip",
+    "text/calendar",
+    "text/csv",
+];
+
+/// What pages are drawn with, besides code.
+const REQUISITES: [&str; 4] = ["application/font*", "application/wasm", "font/*", "image/*"];
+
+/// What a program may ask for by itself.
+const DATA: [&str; 2] = ["application/json", "application/manifest+json"];
+
+/// What neither a page is nor what a program may ask for at a page's address: JSON, XML, the parts of a page that some
+/// frameworks load.
+const NEVER_PAGES: [&str; 12] = [
+    "application/gzip",
+    "application/octet-stream",
+    "application/pdf",
+    "application/x-gzip",
+    "application/x-httpd-php*",
+    "application/x-php",
+    "application/zip",
+    "text/plain",
+    "text/x-php",
+    "audio/*",
+    "image/*",
+    "video/*",
+];
+
+/// What a file is to those who ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A page.
+    Page,
+    /// It is opened by itself.
+    Document,
+    /// Pages are drawn with it: styles, scripts, pictures, fonts.
+    Requisite,
+    /// Scripts read it.
+    Data,
+}
+
+impl Purpose {
+    /// What files of a media type are for, where that is known. The type may have parameters.
+    pub fn of(content_type: &str) -> Option<Purpose> {
+        let essence = essence(content_type);
+        let media = Media::of_type(essence);
+        if media.is_page() {
+            Some(Purpose::Page)
+        } else if is_among(&DOCUMENTS, essence) {
+            Some(Purpose::Document)
+        } else if media.is_code() || is_among(&REQUISITES, essence) {
+            Some(Purpose::Requisite)
+        } else {
+            is_among(&DATA, essence).then_some(Purpose::Data)
+        }
+    }
+}
+
+/// Whether neither pages nor what programs ask for at a page's address are of this type.
+pub fn is_never_a_page(content_type: &str) -> bool {
+    is_among(&NEVER_PAGES, essence(content_type))
+}
+
+/// Whether a list has a type. What stands before a star there is its beginning.
+fn is_among(list: &[&str], essence: &str) -> bool {
+    list.iter().any(|known| match known.strip_suffix('*') {
+        Some(start) => essence.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)),
+        None => essence.eq_ignore_ascii_case(known),
+    })
+}
+
 /// A browser runs a script that came as plain text, and pages of old apply such a style sheet.
 fn by_ending(key: &str) -> Media {
     let path = key.split('?').next().unwrap_or(key);
@@ -153,5 +233,30 @@ mod tests {
         }
         assert_eq!(Media::of("/", &HeaderMap::new(), b"<HTML>"), Media::Html);
         assert_eq!(Media::of("/", &HeaderMap::new(), b"{}"), Media::Other);
+    }
+
+    #[test]
+    fn what_a_file_is_for_its_type_tells() {
+        for (content_type, purpose, never) in [
+            ("text/html; charset=utf-8", Some(Purpose::Page), false),
+            ("Application/XHTML+xml", Some(Purpose::Page), false),
+            ("application/pdf", Some(Purpose::Document), true),
+            ("application/vnd.oasis.opendocument.text", Some(Purpose::Document), false),
+            ("text/csv; header=present", Some(Purpose::Document), false),
+            ("text/css", Some(Purpose::Requisite), false),
+            ("text/javascript", Some(Purpose::Requisite), false),
+            ("image/svg+xml", Some(Purpose::Requisite), true),
+            ("font/woff2", Some(Purpose::Requisite), false),
+            ("application/font-woff", Some(Purpose::Requisite), false),
+            ("application/json", Some(Purpose::Data), false),
+            ("application/ld+json", None, false),
+            ("application/x-httpd-php-source", None, true),
+            ("TEXT/PLAIN; charset=utf-8", None, true),
+            ("video/mp4", None, true),
+            ("", None, false),
+        ] {
+            assert_eq!(Purpose::of(content_type), purpose, "{content_type}");
+            assert_eq!(is_never_a_page(content_type), never, "{content_type}");
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::files::Files;
 use super::hosts::Hosts;
 use super::intake::{Answer, Good, Intake, Reason, judge};
 use super::warc::http::{Head, head};
+use crate::content::media::{Media, content_type};
 use crate::snapshot::Notes;
 
 /// The cache within a mirror.
@@ -119,8 +120,7 @@ impl One {
     }
 
     fn is_page(&self) -> bool {
-        let kind = self.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        self.head.status == 200 && kind.is_some_and(|kind| kind.starts_with("text/html"))
+        self.head.status == 200 && content_type(&self.head.headers).map(Media::of_type) == Some(Media::Html)
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything that a body may be found by")]

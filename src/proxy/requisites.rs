@@ -11,7 +11,7 @@ use super::review::Review;
 use super::site::Site;
 use crate::ask::{Ask, key};
 use crate::clock;
-use crate::content::media::{content_type, essence, is_html};
+use crate::content::media::{Media, content_type, is_html};
 use crate::failure::Cause;
 use crate::http::Body;
 use crate::http::client::ClientKey;
@@ -138,8 +138,7 @@ impl Review<'_> {
     /// Whether a bad status is the word of a program to programs, which says when to come back: where there is no copy, there
     /// is nothing better to say (RFC 9110 section 10.2.3).
     pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {
-        let kind = content_type(&parts.headers).map(essence).unwrap_or_default();
-        let is_json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
+        let is_json = content_type(&parts.headers).map(Media::of_type) == Some(Media::Json);
         let has_copy = self.reference.head().is_some();
         !has_copy && is_json && parts.headers.contains_key(header::RETRY_AFTER)
     }

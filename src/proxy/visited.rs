@@ -10,26 +10,9 @@ use super::site::Site;
 use crate::ask::key::path_of;
 use crate::ask::{Ask, Visitor};
 use crate::config::ready::MirrorPrivate;
-use crate::content::media::Media;
+use crate::content::media::{Purpose, content_type};
 use crate::metrics::ServedFrom;
 use crate::visits::Got;
-
-/// Documents that are opened by themselves. What pages need to be drawn is found in them.
-const DOCUMENTS: [&str; 10] = [
-    "application/pdf",
-    "application/zip",
-    "application/epub+zip",
-    "application/rtf",
-    "application/msword",
-    "application/rss+xml",
-    "application/atom+xml",
-    "text/csv",
-    "text/calendar",
-    "application/vnd.",
-];
-
-/// What pages are drawn with. Most of it is found in pages and sheets; some addresses only a script knows, in a browser.
-const REQUISITES: [&str; 3] = ["application/wasm", "font/", "image/"];
 
 /// Whether the answer to this request can count: an anonymous visitor reads what may be mirrored.
 pub(super) fn is_watched(ask: &Ask, request_headers: &HeaderMap) -> bool {
@@ -87,25 +70,12 @@ fn got(
 
 /// What an answer with these header fields is, if it is opened by itself.
 pub(super) fn kind(headers: &HeaderMap) -> Option<Got> {
-    let value = headers.get(header::CONTENT_TYPE)?.as_bytes();
-    let essence = value.split(|b| *b == b';').next()?.trim_ascii();
-    let is = |kind: &str| essence.eq_ignore_ascii_case(kind.as_bytes());
-    if is("text/html") || is("application/xhtml+xml") {
-        return Some(Got::Page);
-    }
-    let begins = |with: &str| {
-        essence.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
-    };
-    let any = |kinds: &[&str]| {
-        kinds.iter().any(|kind| if kind.ends_with(['.', '/']) { begins(kind) } else { is(kind) })
-    };
-    if any(&DOCUMENTS) {
-        return Some(Got::Document);
-    }
-    if any(&REQUISITES) || std::str::from_utf8(essence).is_ok_and(|kind| Media::of_type(kind).is_code()) {
-        return Some(Got::Requisite);
-    }
-    (is("application/json") || is("application/manifest+json")).then_some(Got::Data)
+    content_type(headers).and_then(Purpose::of).map(|purpose| match purpose {
+        Purpose::Page => Got::Page,
+        Purpose::Document => Got::Document,
+        Purpose::Requisite => Got::Requisite,
+        Purpose::Data => Got::Data,
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::Crawl;
 use super::missing_page::{Came, ask};
 use super::results::Fate;
 use crate::content::charset;
+use crate::content::media::Media;
 use crate::content::same::same_but_for_tokens;
 use crate::content::text_size::visible;
 use crate::crawl::transport::Fetch;
@@ -32,8 +33,7 @@ impl<F: Fetch> Crawl<'_, F> {
 
 /// Whether a page is little more than the script that it loads.
 fn is_shell(page: &Came) -> bool {
-    let essence = page.content_type.as_deref().unwrap_or("").split(';').next().unwrap_or("").trim();
-    if !essence.eq_ignore_ascii_case("text/html") {
+    if page.content_type.as_deref().map(Media::of_type) != Some(Media::Html) {
         return false;
     }
     let (html, _) = charset::html(&page.body, page.content_type.as_deref());

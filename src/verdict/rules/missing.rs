@@ -29,7 +29,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
 
 /// Judges the answer to a random path: a parked name, or a server without the site, answers every path with the same page. `home` is what the site's
 /// start page shows now.
-pub fn stray(case: &Case<'_>, home: Option<&Look>) -> Verdict {
+pub fn judge_missing_page(case: &Case<'_>, home: Option<&Look>) -> Verdict {
     let seen = Seen::new(case);
     let (Some(missing), Some(home)) = (&case.character.missing, home) else { return Verdict::Good };
     if !case.answer.whole || !seen.is_page_of_success() {
@@ -47,7 +47,7 @@ pub fn stray(case: &Case<'_>, home: Option<&Look>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::super::super::character::{Character, Learning};
-    use super::super::super::{Verdict, stray};
+    use super::super::super::{Verdict, judge_missing_page};
     use super::super::testing::{Given, PAGE, character, hold};
     use super::*;
 
@@ -56,7 +56,7 @@ mod tests {
 
     fn with_missing(status: u16, body: &str) -> Character {
         let mut learning = Learning::default();
-        learning.stray(status, body.as_bytes(), Some("text/html"));
+        learning.missing_page(status, body.as_bytes(), Some("text/html"));
         Character { missing: learning.done().missing, ..character() }
     }
 
@@ -90,7 +90,7 @@ mod tests {
             ("no home page", of(parked, 404), None, false),
             ("nothing known", Given::page(parked), Some(home(parked)), false),
         ] {
-            let verdict = given.case(|case| stray(case, home.as_ref()));
+            let verdict = given.case(|case| judge_missing_page(case, home.as_ref()));
             assert_eq!(matches!(verdict, Verdict::Bad(_)), bad, "{name}: {verdict:?}");
         }
     }

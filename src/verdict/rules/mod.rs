@@ -21,7 +21,7 @@ use std::cell::OnceCell;
 use super::case::{Case, Finding, Shape, Verdict, Wanted};
 use super::look::Look;
 use crate::content::charset;
-use crate::content::media::{content_type, is_html, is_text};
+use crate::content::media::{content_type, is_html, is_never_a_page, is_text};
 use crate::content::structure::Structure;
 use crate::content::text::Page;
 
@@ -74,8 +74,8 @@ pub fn wanted(case: &Case<'_>) -> Wanted {
     if has_body && is_success && was_data && data::is_data(content_type) {
         return Wanted::Whole;
     }
-    let is_other = case.has_page() && is_success && odd::is_other(content_type);
-    if !has_body || !(is_text(content_type) || is_other) {
+    let is_odd = case.has_page() && is_success && content_type.is_some_and(is_never_a_page);
+    if !has_body || !(is_text(content_type) || is_odd) {
         return Wanted::Head;
     }
     let is_page = is_html(content_type) && is_success;

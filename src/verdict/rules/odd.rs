@@ -5,27 +5,11 @@ use http::header::LOCATION;
 
 use super::super::case::{Case, Finding, Known, Shape, Verdict};
 use super::{Seen, is_for_programs};
-use crate::content::media::{Media, content_type, essence, is_html};
+use crate::content::media::{Purpose, content_type, essence, is_html, is_never_a_page};
 use crate::failure::Cause;
 
 /// Bytes that are looked at to tell text from octets.
 const LOOKED_AT: usize = 4096;
-/// Kinds of files that pages are not. Others may be what a program asked for at the page's address: JSON, XML, the parts of
-/// a page that some frameworks load.
-const OTHER: [&str; 12] = [
-    "application/octet-stream",
-    "application/pdf",
-    "application/zip",
-    "application/gzip",
-    "application/x-gzip",
-    "application/x-httpd-php",
-    "application/x-php",
-    "text/x-php",
-    "text/plain",
-    "image/",
-    "audio/",
-    "video/",
-];
 /// How files begin that are no text.
 const MAGIC: [&[u8]; 11] = [
     b"%PDF-",
@@ -65,23 +49,12 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
 
 /// Whether the copy is a file that pages are drawn with. What is asked for to be counted may be a picture or nothing.
 fn was_drawn(case: &Case<'_>) -> bool {
-    const DRAWN: [&str; 3] = ["font/", "application/font", "image/"];
     let was = |known: Known<'_>| {
-        let kind = known.content_type.map(essence).unwrap_or_default();
-        let is_drawn = DRAWN
-            .iter()
-            .any(|drawn| kind.get(..drawn.len()).is_some_and(|start| start.eq_ignore_ascii_case(drawn)));
-        let is_drawn = is_drawn || Media::of_type(kind).is_code();
+        let is_drawn = known.content_type.and_then(Purpose::of) == Some(Purpose::Requisite);
         let is_empty = known.body.is_some_and(|body| body.trim_ascii().is_empty());
         known.status == 200 && known.shape == Shape::Asset && is_drawn && !is_empty
     };
     case.known.is_some_and(was) && !is_for_programs(case.key)
-}
-
-/// Whether an answer of this kind is looked into where the copy has a page.
-pub(super) fn is_other(content_type: Option<&str>) -> bool {
-    let kind = content_type.map(essence).unwrap_or_default();
-    OTHER.iter().any(|other| kind.get(..other.len()).is_some_and(|start| start.eq_ignore_ascii_case(other)))
 }
 
 fn leads_nowhere(case: &Case<'_>) -> bool {
@@ -104,7 +77,7 @@ fn of_body(case: &Case<'_>) -> Verdict {
             Verdict::Good
         };
     }
-    if !is_other(came) {
+    if !came.is_some_and(is_never_a_page) {
         return Verdict::Good;
     }
     if begins_as_page(body) {

@@ -6,7 +6,7 @@ use super::entity;
 /// The words of a page, in the one spelling in which they are compared: lower case, plain quotes, single
 /// blanks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct PageText {
     /// Of the first `<title>`.
     pub title: String,
     /// Of the first `<h1>`, `<h2>` or `<h3>` that has any.
@@ -21,9 +21,9 @@ pub struct Page {
     pub beyond: bool,
 }
 
-impl Page {
+impl PageText {
     /// Reads `html` until more than `most` visible characters are found.
-    pub fn read(html: &str, most: u32) -> Page {
+    pub fn read(html: &str, most: u32) -> PageText {
         let mut reader = Reader { most, ..Reader::default() };
         reader.read(html);
         let mut page = reader.page;
@@ -145,7 +145,7 @@ fn is_unseen(name: &str) -> bool {
 #[derive(Default)]
 struct Reader {
     most: u32,
-    page: Page,
+    page: PageText,
     text: Folded,
     has_title: bool,
     /// Where in the text the heading begins that is open.
@@ -299,37 +299,37 @@ mod tests {
             ("a<b", "a"),
             ("a</>b", "ab"),
         ] {
-            assert_eq!(Page::read(html, 1000).text, text, "{html}");
+            assert_eq!(PageText::read(html, 1000).text, text, "{html}");
         }
     }
 
     #[test]
     fn titles_and_headings_are_the_first() {
-        let page = Page::read(
+        let page = PageText::read(
             "<TITLE> Index &amp; More\n</Title><svg><title>no</title></svg><h2></h2><h1>One <i>two</i></h1><h1>no</h1>x",
             1000,
         );
         assert_eq!((&*page.title, &*page.heading), ("index & more", "one two"));
         assert_eq!(page.text, "one two no x");
         assert_eq!((page.visible, page.links), (9, 0));
-        assert_eq!(Page::read("<a href=x>a</a> <A name=b><abbr>c</abbr>", 9).links, 2);
-        assert_eq!(Page::read("<h1>open", 9).heading, "open");
-        assert_eq!(Page::read("<title>open", 9).title, "open");
+        assert_eq!(PageText::read("<a href=x>a</a> <A name=b><abbr>c</abbr>", 9).links, 2);
+        assert_eq!(PageText::read("<h1>open", 9).heading, "open");
+        assert_eq!(PageText::read("<title>open", 9).title, "open");
     }
 
     #[test]
     fn reading_ends_where_the_text_is_too_long() {
-        let page = Page::read("<p>abcd<p>efgh<p>ijkl", 6);
+        let page = PageText::read("<p>abcd<p>efgh<p>ijkl", 6);
         assert!(page.beyond);
         assert_eq!(page.text, "abcd efgh");
-        assert!(!Page::read("<p>abcd<p>ef", 6).beyond);
-        assert!(Page::read("abcdefg", 6).beyond);
+        assert!(!PageText::read("<p>abcd<p>ef", 6).beyond);
+        assert!(PageText::read("abcdefg", 6).beyond);
     }
 
     proptest! {
         #[test]
         fn garbage_is_read(html in "[<>a-z/=\"' &;!あ-]{0,200}") {
-            let page = Page::read(&html, 50);
+            let page = PageText::read(&html, 50);
             prop_assert_eq!(page.visible as usize, page.text.chars().filter(|c| *c != ' ').count());
             prop_assert_eq!(fold(&page.text), page.text);
         }

@@ -13,7 +13,7 @@ use super::gate::Rule;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
 use super::run::{begin, fill};
-use super::scrub::look_after;
+use super::scrub::scrub_slowly;
 use super::transport::Fetch;
 use crate::clock;
 use crate::config::ready::Site;
@@ -252,7 +252,7 @@ async fn work<F: Fetch>(
             () = shared.asked.notified() => true,
             () = eager.wait(&store, site.mirror.every), if failures == 0 => true,
             changed = changes.changed() => changed.is_err(),
-            never = look_after(&store) => match never {},
+            never = scrub_slowly(&store) => match never {},
         };
         if !due {
             continue;

@@ -12,8 +12,8 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// How long it takes to have read all: bits rot slowly, and visitors need the disk, too.
 const ROUND: Duration = Duration::from_secs(7 * 86_400);
 
-/// Looks after a store until it is dropped.
-pub(super) async fn look_after(store: &Store) -> Infallible {
+/// Scrubs a store, a piece at a time, until it is dropped.
+pub(super) async fn scrub_slowly(store: &Store) -> Infallible {
     loop {
         tokio::time::sleep(PAUSE).await;
         let Some(bytes) = store.current().map(|current| current.summary().bytes) else { continue };
@@ -46,7 +46,7 @@ mod tests {
         crate::disk::write_atomic(&place, b"hime").expect("rot");
         assert!(store.trouble().is_empty());
         // It begins anywhere, and is through after two pieces at most.
-        let looking = tokio::time::timeout(PAUSE * 5 / 2, look_after(&store));
+        let looking = tokio::time::timeout(PAUSE * 5 / 2, scrub_slowly(&store));
         assert!(looking.await.is_err(), "it never ends");
         // The clock waits for the thread that reads.
         assert!(!store.trouble().is_empty());

@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 
 use super::response::{LOOKED_AT, READ, ResponseView};
 use crate::content::charset;
-use crate::content::text::{Page, fold};
+use crate::content::text::{PageText, fold};
 
 /// As much of the end is looked at, in bytes.
 const END: usize = 2048;
@@ -18,7 +18,7 @@ pub(super) struct Sight<'a> {
     answer: ResponseView<'a>,
     asked: &'a Asked,
     html: OnceCell<Cow<'a, str>>,
-    page: OnceCell<Page>,
+    page: OnceCell<PageText>,
     end: OnceCell<String>,
     texts: OnceCell<Box<[bool]>>,
     marks: OnceCell<Box<[bool]>>,
@@ -40,8 +40,8 @@ impl<'a> Sight<'a> {
     }
 
     /// The words of the page.
-    pub(super) fn page(&self) -> &Page {
-        self.page.get_or_init(|| Page::read(self.html(), READ))
+    pub(super) fn page(&self) -> &PageText {
+        self.page.get_or_init(|| PageText::read(self.html(), READ))
     }
 
     /// The end of the markup, without blanks between tags.

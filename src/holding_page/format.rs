@@ -1,10 +1,10 @@
-//! In which form a client can read a notice (RFC 9110 section 12.5.1), without the full matter of negotiation:
-//! a notice must be readable, not perfect.
+//! In which form a client can read a holding page (RFC 9110 section 12.5.1), without the full matter of negotiation:
+//! a page must be readable, not perfect.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-/// The form of a notice.
+/// The form of a holding page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A page for people.

@@ -1,8 +1,8 @@
-//! The language of a notice: the site's own, else the visitor's, else English.
+//! The language of a holding page: the site's own, else the visitor's, else English.
 
 use super::format::ranked;
 
-/// A language that notices are written in.
+/// A language that holding pages are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// Japanese.

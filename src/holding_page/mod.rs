@@ -26,7 +26,7 @@ use crate::failure::{Cause, Retry, Side};
 const NAME_CHARS: usize = 80;
 /// No more links than this are shown.
 const LINKS: usize = 12;
-/// Header fields that every notice has. The style is inline, so that the page needs nothing that may be gone.
+/// Header fields that every holding page has. The style is inline, so that the page needs nothing that may be gone.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 /// RFC 9110 section 15.5.6: a 405 names what is allowed.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -37,28 +37,28 @@ pub enum Kind {
     /// To read something.
     Page,
     /// To send something: a form, an order, any request that is not safe (RFC 9110 section 9.2.1).
-    Form(Fate),
+    Form(Delivery),
 }
 
 /// What is known about something that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Delivery {
     /// It was not carried out, and nothing of it was kept.
     NotArrived,
     /// It had begun to travel when the origin fell silent: it may have been carried out.
     Unknown,
 }
 
-impl Fate {
+impl Delivery {
     /// What `cause` says about a request with a body. On the side of doubt: only what surely never reached the
     /// site, or never reached it whole, is called not arrived.
-    pub fn of(cause: Cause) -> Fate {
+    pub fn of(cause: Cause) -> Delivery {
         match cause.retry() {
-            Retry::Safe => Fate::NotArrived,
-            Retry::IfIdempotent => Fate::Unknown,
+            Retry::Safe => Delivery::NotArrived,
+            Retry::IfIdempotent => Delivery::Unknown,
             // It was asked, and did not answer in time; or nobody knows.
-            Retry::No if matches!(cause, Cause::Slow | Cause::Internal) => Fate::Unknown,
-            Retry::No => Fate::NotArrived,
+            Retry::No if matches!(cause, Cause::Slow | Cause::Internal) => Delivery::Unknown,
+            Retry::No => Delivery::NotArrived,
         }
     }
 }
@@ -72,9 +72,9 @@ pub struct Link {
     pub href: String,
 }
 
-/// Everything that a notice says.
+/// Everything that a holding page says.
 #[derive(Clone, Copy, Debug)]
-pub struct Notice<'a> {
+pub struct HoldingPage<'a> {
     /// What was asked for.
     pub kind: Kind,
     /// Why it cannot be given.
@@ -93,7 +93,7 @@ pub struct Notice<'a> {
     pub links: &'a [Link],
 }
 
-impl Notice<'_> {
+impl HoldingPage<'_> {
     /// The status to send it with. Never a success.
     pub fn status(&self) -> StatusCode {
         self.cause.status()
@@ -128,30 +128,30 @@ impl Notice<'_> {
     }
 }
 
-/// Writes a notice out. The caller adds what belongs to the connection and drops the bytes for HEAD.
-pub fn render(notice: &Notice<'_>) -> (HeaderMap, Bytes) {
-    let words = Words::of(notice);
-    let body = match notice.format {
-        Format::Html => html(notice, &words),
-        Format::Text => text(notice, &words),
-        Format::Json => json(notice, &words),
+/// Writes a holding page out. The caller adds what belongs to the connection and drops the bytes for HEAD.
+pub fn render(holding: &HoldingPage<'_>) -> (HeaderMap, Bytes) {
+    let words = Words::of(holding);
+    let body = match holding.format {
+        Format::Html => html(holding, &words),
+        Format::Text => text(holding, &words),
+        Format::Json => json(holding, &words),
     };
-    (headers(notice), Bytes::from(body))
+    (headers(holding), Bytes::from(body))
 }
 
-fn headers(notice: &Notice<'_>) -> HeaderMap {
+fn headers(holding: &HoldingPage<'_>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(notice.format.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(holding.format.content_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(notice.language.tag()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(holding.language.tag()));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    if notice.format == Format::Html {
+    if holding.format == Format::Html {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     }
-    if let Some(seconds) = notice.retry_seconds() {
+    if let Some(seconds) = holding.retry_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if notice.status() == StatusCode::METHOD_NOT_ALLOWED {
+    if holding.status() == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static(METHODS));
     }
     headers
@@ -166,12 +166,12 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates
 });
 
-fn html(notice: &Notice<'_>, words: &Words) -> String {
+fn html(holding: &HoldingPage<'_>, words: &Words) -> String {
     let links: Vec<_> =
-        notice.links().into_iter().map(|l| context! { title => l.title, href => l.href }).collect();
+        holding.links().into_iter().map(|l| context! { title => l.title, href => l.href }).collect();
     let page = context! {
-        lang => notice.language.tag(),
-        site => notice.site.map(|site| plain(site, NAME_CHARS)).unwrap_or_default(),
+        lang => holding.language.tag(),
+        site => holding.site.map(|site| plain(site, NAME_CHARS)).unwrap_or_default(),
         title => words.title,
         lead => words.lead,
         advice => words.advice,
@@ -180,7 +180,7 @@ fn html(notice: &Notice<'_>, words: &Words) -> String {
         again => words.again,
         links_title => words.links_title,
         links => links,
-        status => notice.status().as_u16(),
+        status => holding.status().as_u16(),
         tone => words.tone,
     };
     // A template that fails must not cost the visitor the page: the plain words always work.
@@ -193,9 +193,9 @@ fn html(notice: &Notice<'_>, words: &Words) -> String {
     })
 }
 
-fn text(notice: &Notice<'_>, words: &Words) -> String {
+fn text(holding: &HoldingPage<'_>, words: &Words) -> String {
     let mut out = String::new();
-    if let Some(site) = notice.site {
+    if let Some(site) = holding.site {
         out.push_str(&plain(site, NAME_CHARS));
         out.push_str("\n\n");
     }
@@ -205,7 +205,7 @@ fn text(notice: &Notice<'_>, words: &Words) -> String {
         out.push_str(part);
         out.push('\n');
     }
-    let links = notice.links();
+    let links = holding.links();
     if !links.is_empty() {
         out.push_str(&format!("\n{}\n", words.links_title));
     }
@@ -215,18 +215,18 @@ fn text(notice: &Notice<'_>, words: &Words) -> String {
     out
 }
 
-fn json(notice: &Notice<'_>, words: &Words) -> String {
+fn json(holding: &HoldingPage<'_>, words: &Words) -> String {
     let mut error = serde_json::json!({
-        "code": notice.cause.code(),
+        "code": holding.cause.code(),
         "message": format!("{}{}{}", words.title, words.stop, words.lead),
     });
-    if let Some(seconds) = notice.retry_seconds() {
+    if let Some(seconds) = holding.retry_seconds() {
         error["retry_after_s"] = seconds.into();
     }
-    match notice.kind {
+    match holding.kind {
         Kind::Page => {}
-        Kind::Form(Fate::NotArrived) => error["arrived"] = false.into(),
-        Kind::Form(Fate::Unknown) => error["arrived"] = serde_json::Value::Null,
+        Kind::Form(Delivery::NotArrived) => error["arrived"] = false.into(),
+        Kind::Form(Delivery::Unknown) => error["arrived"] = serde_json::Value::Null,
     }
     let mut out = serde_json::json!({ "error": error }).to_string();
     out.push('\n');

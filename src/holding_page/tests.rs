@@ -5,8 +5,8 @@ use super::*;
 const HOSTILE: &str =
     "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\u{202e}evil\r\nX-Evil: 1";
 
-fn notice<'a>(cause: Cause, kind: Kind, links: &'a [Link]) -> Notice<'a> {
-    Notice {
+fn holding<'a>(cause: Cause, kind: Kind, links: &'a [Link]) -> HoldingPage<'a> {
+    HoldingPage {
         kind,
         cause,
         site: Some("茶と器 朝凪"),
@@ -22,16 +22,16 @@ fn link(title: &str, href: &str) -> Link {
     Link { title: title.to_owned(), href: href.to_owned() }
 }
 
-/// Every notice that can be: cause, kind, language, form, with and without a name and a time.
-fn every<'a>(site: &'a str, links: &'a [Link]) -> Vec<Notice<'a>> {
+/// Every holding page that can be: cause, kind, language, form, with and without a name and a time.
+fn every<'a>(site: &'a str, links: &'a [Link]) -> Vec<HoldingPage<'a>> {
     let mut all = Vec::new();
     for &cause in Cause::ALL {
-        for kind in [Kind::Page, Kind::Form(Fate::NotArrived), Kind::Form(Fate::Unknown)] {
+        for kind in [Kind::Page, Kind::Form(Delivery::NotArrived), Kind::Form(Delivery::Unknown)] {
             for &language in Language::ALL {
                 for format in [Format::Html, Format::Text, Format::Json] {
                     for (site, down) in [(None, None), (Some(site), Some(Duration::from_secs(7300)))] {
-                        let one = notice(cause, kind, links);
-                        all.push(Notice { site, language, format, down_for: down, ..one });
+                        let one = holding(cause, kind, links);
+                        all.push(HoldingPage { site, language, format, down_for: down, ..one });
                     }
                 }
             }
@@ -40,19 +40,19 @@ fn every<'a>(site: &'a str, links: &'a [Link]) -> Vec<Notice<'a>> {
     all
 }
 
-fn body(notice: &Notice<'_>) -> String {
-    String::from_utf8(render(notice).1.to_vec()).unwrap()
+fn body(holding: &HoldingPage<'_>) -> String {
+    String::from_utf8(render(holding).1.to_vec()).unwrap()
 }
 
 #[test]
 fn no_notice_is_cacheable_or_a_success() {
-    for notice in every("Shop", &[]) {
-        let (headers, body) = render(&notice);
+    for holding in every("Shop", &[]) {
+        let (headers, body) = render(&holding);
         assert_eq!(headers["cache-control"], "no-store");
-        assert!(notice.status().is_client_error() || notice.status().is_server_error());
-        let may_wait = [429, 503].contains(&notice.status().as_u16()); // RFC 6585 section 4
-        assert_eq!(headers.contains_key("retry-after"), may_wait, "{notice:?}");
-        assert_eq!(headers["content-language"], notice.language.tag());
+        assert!(holding.status().is_client_error() || holding.status().is_server_error());
+        let may_wait = [429, 503].contains(&holding.status().as_u16()); // RFC 6585 section 4
+        assert_eq!(headers.contains_key("retry-after"), may_wait, "{holding:?}");
+        assert_eq!(headers["content-language"], holding.language.tag());
         assert!(!body.is_empty());
         for leftover in ["ETag", "Last-Modified", "Expires"] {
             assert!(!headers.contains_key(leftover));
@@ -62,25 +62,26 @@ fn no_notice_is_cacheable_or_a_success() {
 
 #[test]
 fn a_405_names_the_methods() {
-    assert_eq!(render(&notice(Cause::MethodRefused, Kind::Page, &[])).0["allow"], METHODS);
-    assert!(!render(&notice(Cause::Malformed, Kind::Page, &[])).0.contains_key("allow"));
+    assert_eq!(render(&holding(Cause::MethodRefused, Kind::Page, &[])).0["allow"], METHODS);
+    assert!(!render(&holding(Cause::Malformed, Kind::Page, &[])).0.contains_key("allow"));
 }
 
 #[test]
 fn retry_after_is_at_least_a_second() {
-    let soon = Notice { retry_after: Duration::from_millis(20), ..notice(Cause::Refused, Kind::Page, &[]) };
+    let soon =
+        HoldingPage { retry_after: Duration::from_millis(20), ..holding(Cause::Refused, Kind::Page, &[]) };
     assert_eq!(render(&soon).0["retry-after"], "1");
 }
 
 #[test]
 fn every_page_is_a_whole_page_in_its_language() {
-    for notice in every("Shop", &[link("Home", "/")]).iter().filter(|n| n.format == Format::Html) {
-        let page = body(notice);
+    for holding in every("Shop", &[link("Home", "/")]).iter().filter(|n| n.format == Format::Html) {
+        let page = body(holding);
         assert!(page.starts_with("<!doctype html>\n<html lang=\"") && page.trim_end().ends_with("</html>"));
-        assert!(page.contains(&format!("<html lang=\"{}\">", notice.language.tag())));
+        assert!(page.contains(&format!("<html lang=\"{}\">", holding.language.tag())));
         assert!(page.contains("<title>") && page.contains("<h1>") && page.contains("width=device-width"));
         let kana = page.chars().any(|c| ('\u{3041}'..='\u{30ff}').contains(&c));
-        assert_eq!(kana, notice.language == Language::Ja, "{page}");
+        assert_eq!(kana, holding.language == Language::Ja, "{page}");
         for outside in ["src=", "url(", "<link", "<script", "http://", "https://"] {
             assert!(!page.contains(outside), "a holding page needs nothing else: {outside}");
         }
@@ -98,9 +99,9 @@ fn hostile_values_stay_text() {
         link("relative", "evil"),
         link(" \u{200b}", "/nameless"),
     ];
-    for notice in every(HOSTILE, &links) {
-        let out = body(&notice);
-        match notice.format {
+    for holding in every(HOSTILE, &links) {
+        let out = body(&holding);
+        match holding.format {
             Format::Html => {
                 assert!(
                     !out.contains("<script") && !out.contains("<img") && !out.contains("onmouseover="),
@@ -121,19 +122,21 @@ fn hostile_values_stay_text() {
 
 #[test]
 fn a_form_is_told_that_it_did_not_arrive() {
-    let refused = notice(Cause::Refused, Kind::Form(Fate::of(Cause::Refused)), &[]);
+    let refused = holding(Cause::Refused, Kind::Form(Delivery::of(Cause::Refused)), &[]);
     assert!(body(&refused).contains("届いていません"));
-    assert!(body(&Notice { language: Language::En, ..refused }).contains("What you sent did not arrive"));
+    assert!(
+        body(&HoldingPage { language: Language::En, ..refused }).contains("What you sent did not arrive")
+    );
     assert!(!body(&refused).contains("class=\"again\""), "a reload would send the form again");
-    let json = Notice { format: Format::Json, ..refused };
+    let json = HoldingPage { format: Format::Json, ..refused };
     assert_eq!(serde_json::from_str::<serde_json::Value>(&body(&json)).unwrap()["error"]["arrived"], false);
     assert_eq!(refused.status(), 503);
 }
 
 #[test]
 fn a_form_that_may_have_arrived_is_not_called_lost() {
-    let cut = notice(Cause::BodyCut, Kind::Form(Fate::of(Cause::BodyCut)), &[]);
-    let page = body(&Notice { language: Language::En, ..cut });
+    let cut = holding(Cause::BodyCut, Kind::Form(Delivery::of(Cause::BodyCut)), &[]);
+    let page = body(&HoldingPage { language: Language::En, ..cut });
     assert!(page.contains("may not have arrived") && !page.contains("did not arrive"));
 }
 
@@ -141,8 +144,10 @@ fn a_form_that_may_have_arrived_is_not_called_lost() {
 fn whatever_may_be_repeated_safely_has_not_arrived() {
     for &cause in Cause::ALL {
         match cause.retry() {
-            crate::failure::Retry::Safe => assert_eq!(Fate::of(cause), Fate::NotArrived, "{cause:?}"),
-            crate::failure::Retry::IfIdempotent => assert_eq!(Fate::of(cause), Fate::Unknown, "{cause:?}"),
+            crate::failure::Retry::Safe => assert_eq!(Delivery::of(cause), Delivery::NotArrived, "{cause:?}"),
+            crate::failure::Retry::IfIdempotent => {
+                assert_eq!(Delivery::of(cause), Delivery::Unknown, "{cause:?}")
+            }
             crate::failure::Retry::No => {}
         }
     }
@@ -151,14 +156,14 @@ fn whatever_may_be_repeated_safely_has_not_arrived() {
 #[test]
 fn links_are_offered_in_an_outage_and_not_for_a_fault_of_the_visitor() {
     let links = [link("ホーム", "/"), link("商品", "/products/?kind=tea&x=1")];
-    let page = body(&notice(Cause::KnownDown, Kind::Page, &links));
+    let page = body(&holding(Cause::KnownDown, Kind::Page, &links));
     assert!(
         page.contains("<a href=\"/\">ホーム</a>") || page.contains("<a href=\"&#x2f;\">ホーム</a>"),
         "{page}"
     );
     assert!(page.contains("商品"));
-    assert!(!body(&notice(Cause::UnknownSite, Kind::Page, &links)).contains("商品"));
-    let text = body(&Notice { format: Format::Text, ..notice(Cause::KnownDown, Kind::Page, &links) });
+    assert!(!body(&holding(Cause::UnknownSite, Kind::Page, &links)).contains("商品"));
+    let text = body(&HoldingPage { format: Format::Text, ..holding(Cause::KnownDown, Kind::Page, &links) });
     assert!(text.contains("- 商品  /products/?kind=tea&x=1\n"));
 }
 
@@ -166,7 +171,7 @@ fn links_are_offered_in_an_outage_and_not_for_a_fault_of_the_visitor() {
 fn long_names_and_long_lists_are_cut() {
     let long = "あ".repeat(500);
     let links: Vec<Link> = (0..100).map(|i| link(&format!("page {i}"), &format!("/{i}"))).collect();
-    let page = body(&Notice { site: Some(&long), ..notice(Cause::Refused, Kind::Page, &links) });
+    let page = body(&HoldingPage { site: Some(&long), ..holding(Cause::Refused, Kind::Page, &links) });
     assert!(!page.contains(&"あ".repeat(81)) && page.contains('…'));
     assert!(page.contains("page 11<") && !page.contains("page 12<"));
 }
@@ -180,10 +185,10 @@ fn the_length_of_an_outage_is_said_in_round_figures() {
         (3 * 3600, "約3時間前", "about 3 hours ago"),
         (3 * 86_400, "約3日前", "about 3 days ago"),
     ] {
-        let one = notice(Cause::Refused, Kind::Page, &[]);
-        let one = Notice { down_for: Some(Duration::from_secs(seconds)), ..one };
+        let one = holding(Cause::Refused, Kind::Page, &[]);
+        let one = HoldingPage { down_for: Some(Duration::from_secs(seconds)), ..one };
         assert!(body(&one).contains(ja), "{seconds}");
-        assert!(body(&Notice { language: Language::En, ..one }).contains(en), "{seconds}");
+        assert!(body(&HoldingPage { language: Language::En, ..one }).contains(en), "{seconds}");
     }
 }
 

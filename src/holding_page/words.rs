@@ -1,12 +1,12 @@
-//! What notices say, in both languages. One match for the kind of page, one for the reason; no catch-all, so that a
+//! What holding pages say, in both languages. One match for the kind of page, one for the reason; no catch-all, so that a
 //! new cause does not compile until someone has chosen its words.
 
 use std::time::Duration;
 
-use super::{Fate, Kind, Language, Notice};
+use super::{Delivery, HoldingPage, Kind, Language};
 use crate::failure::{Cause, Public, Side};
 
-/// The words of one notice.
+/// The words of one holding page.
 pub(super) struct Words {
     /// The heading: what has happened to the visitor.
     pub title: &'static str,
@@ -29,24 +29,24 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// The words for `notice`.
-    pub(super) fn of(notice: &Notice<'_>) -> Words {
-        let language = notice.language;
-        let (title, lead, advice) = match (notice.cause.side(), notice.kind) {
-            (Side::Visitor, _) => fault(language, notice.cause),
-            (Side::Origin | Side::Us, Kind::Form(Fate::NotArrived)) => not_arrived(language),
-            (Side::Origin | Side::Us, Kind::Form(Fate::Unknown)) => unknown(language),
-            (Side::Us, Kind::Page) if notice.cause == Cause::Internal => internal(language),
+    /// The words for `holding`.
+    pub(super) fn of(holding: &HoldingPage<'_>) -> Words {
+        let language = holding.language;
+        let (title, lead, advice) = match (holding.cause.side(), holding.kind) {
+            (Side::Visitor, _) => fault(language, holding.cause),
+            (Side::Origin | Side::Us, Kind::Form(Delivery::NotArrived)) => not_arrived(language),
+            (Side::Origin | Side::Us, Kind::Form(Delivery::Unknown)) => unknown(language),
+            (Side::Us, Kind::Page) if holding.cause == Cause::Internal => internal(language),
             (Side::Origin | Side::Us, Kind::Page) => page(language),
         };
-        let outage = notice.cause.side() != Side::Visitor;
+        let outage = holding.cause.side() != Side::Visitor;
         Words {
             title,
             lead,
             advice,
-            since: notice.down_for.filter(|_| outage).map(|d| since(language, d)).unwrap_or_default(),
-            reason: if outage { reason(language, notice.cause) } else { "" },
-            again: if outage && notice.kind == Kind::Page { again(language) } else { "" },
+            since: holding.down_for.filter(|_| outage).map(|d| since(language, d)).unwrap_or_default(),
+            reason: if outage { reason(language, holding.cause) } else { "" },
+            again: if outage && holding.kind == Kind::Page { again(language) } else { "" },
             links_title: pick(language, "いまご覧いただけるページ", "Pages that you can read now"),
             stop: pick(language, "。", ". "),
             tone: if outage { "outage" } else { "fault" },

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::health::{Evidence, Seen, State};
-use super::latency::Usual;
+use super::latency::TypicalLatency;
 use super::one::Origin;
 use super::probe::{Extent, Probe};
 use super::sending::Class;
@@ -125,7 +125,7 @@ fn worth(spent: Duration, health: &Health) -> u32 {
 /// How long a request of a check may take. A living site that is slow is not down: it has three times what is usual, as a visitor's
 /// patience has; and one that is not known to be slow yet has two thirds of what a visitor without a copy waits, so that it is not
 /// called down for becoming slow. One that is down is asked more often; how slow it is, [`measure`] finds out.
-fn limit(state: State, settings: &Settings, usual: Usual) -> Duration {
+fn limit(state: State, settings: &Settings, usual: TypicalLatency) -> Duration {
     let Settings { health, longest, .. } = settings;
     let least = match state {
         State::Unproven | State::Up => (health.timeout * health.fall.max(1)).max(*longest * 2 / 3),
@@ -135,7 +135,7 @@ fn limit(state: State, settings: &Settings, usual: Usual) -> Duration {
 }
 
 /// What such a request usually takes, by what visitors got and by what checks got: the longer.
-fn typical(origin: &Origin) -> Usual {
+fn typical(origin: &Origin) -> TypicalLatency {
     let (visits, checks) = (origin.typical_latency(Class::Page), origin.signs.typical_latency());
     if visits.get() > checks.get() { visits } else { checks }
 }
@@ -242,12 +242,12 @@ mod tests {
     fn a_check_waits_for_as_long_as_is_usual_and_silence_has_its_bound() {
         let down = State::Down { since: clock::now(), cause: Cause::Silent };
         let usual = |seconds: f64| {
-            let mut usual = Usual::default();
+            let mut usual = TypicalLatency::default();
             usual.observe(Duration::from_secs_f64(seconds));
             usual
         };
         for (name, state, usual, expected) in [
-            ("nothing is known", State::Unproven, Usual::default(), 10),
+            ("nothing is known", State::Unproven, TypicalLatency::default(), 10),
             ("it is fast", State::Up, usual(0.02), 10),
             ("it is slow", State::Up, usual(4.0), 12),
             ("it is very slow", State::Up, usual(9.0), 15),

@@ -7,9 +7,9 @@ const SHARE: f64 = 1.0 / 8.0;
 
 /// An exponentially weighted moving average of the time to the answer's header fields.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Usual(Option<f64>);
+pub struct TypicalLatency(Option<f64>);
 
-impl Usual {
+impl TypicalLatency {
     /// Records one good answer's time.
     pub fn observe(&mut self, took: Duration) {
         let took = took.as_secs_f64();
@@ -32,7 +32,7 @@ impl Usual {
 
 /// How long to wait for the origin when there is a copy: at least `least`, and at least three times what such an
 /// answer usually takes, at most `most`.
-pub fn patience(usual: Usual, least: Duration, most: Duration) -> Duration {
+pub fn patience(usual: TypicalLatency, least: Duration, most: Duration) -> Duration {
     usual.get().map_or(least, |usual| (usual * 3).max(least)).min(most.max(least))
 }
 
@@ -42,8 +42,8 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn after(samples: &[u64]) -> Usual {
-        let mut usual = Usual::default();
+    fn after(samples: &[u64]) -> TypicalLatency {
+        let mut usual = TypicalLatency::default();
         samples.iter().for_each(|&ms| usual.observe(MS(ms)));
         usual
     }

@@ -211,12 +211,13 @@ impl Origins {
     }
 
     /// How long such a page usually takes at the first origin that would be asked.
-    pub fn typical_latency(&self, class: Class) -> latency::Usual {
+    pub fn typical_latency(&self, class: Class) -> latency::TypicalLatency {
         let up = self
             .members
             .iter()
             .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down);
-        up.min_by_key(|m| m.tier).map_or_else(latency::Usual::default, |m| m.origin.typical_latency(class))
+        up.min_by_key(|m| m.tier)
+            .map_or_else(latency::TypicalLatency::default, |m| m.origin.typical_latency(class))
     }
 
     /// Sends the request to one origin after another, as far as it may be repeated and as second tries are left, until one

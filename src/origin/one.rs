@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::connect::{bare, connect};
 use super::exchange::{AnswerBody, Connection, Unanswered};
 use super::health::{Change, Evidence, Health, Seen, State, Thresholds};
-use super::latency::Usual;
+use super::latency::TypicalLatency;
 use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
@@ -72,7 +72,7 @@ pub struct Origin {
     bad_in_a_row: AtomicU32,
     /// 0 unproven, 1 up, 2 down or on trial: the hot path's view of the state.
     standing: AtomicU32,
-    usual: Mutex<[Usual; 2]>,
+    usual: Mutex<[TypicalLatency; 2]>,
     /// What good was seen of it last.
     pub(super) signs: Signs,
     /// Wakes the checker before its time.
@@ -291,7 +291,7 @@ impl Origin {
     }
 
     /// How long such a page usually takes; as long as nobody has opened one, how long checks take.
-    pub fn typical_latency(&self, class: Class) -> Usual {
+    pub fn typical_latency(&self, class: Class) -> TypicalLatency {
         let usual = lock(&self.usual)[class as usize];
         if class == Class::Page && usual.get().is_none() { self.signs.typical_latency() } else { usual }
     }

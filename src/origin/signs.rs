@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::latency::Usual;
+use super::latency::TypicalLatency;
 
 /// Signs of life. Noted with each page that a visitor gets, so without a lock.
 pub(super) struct Signs {
@@ -13,7 +13,7 @@ pub(super) struct Signs {
     check: AtomicU64,
     page: AtomicU64,
     /// How long a check's requests usually take.
-    usual: Mutex<Usual>,
+    usual: Mutex<TypicalLatency>,
     /// Whether somebody is finding out how long they take at all.
     pub(super) measuring: AtomicBool,
 }
@@ -60,7 +60,7 @@ impl Signs {
     }
 
     /// How long a request of a check usually takes.
-    pub(super) fn typical_latency(&self) -> Usual {
+    pub(super) fn typical_latency(&self) -> TypicalLatency {
         *self.usual.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -9,14 +9,14 @@ use super::judge::is_of_the_answer;
 use super::looked::Copies;
 use super::mirror::{self, Nearness, Ready};
 use super::site::Site;
-use super::{Outcome, RETRY_AFTER, noticed, render, shell};
+use super::{Outcome, RETRY_AFTER, holding_outcome, render, shell};
 use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;
 use crate::descriptors;
 use crate::failover::{Copy, Fallback};
 use crate::failure::{Cause, Side};
-use crate::holding_page::{self, Fate, Format, Link, Notice};
+use crate::holding_page::{self, Delivery, Format, HoldingPage, Link};
 use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::metrics::ServedFrom;
@@ -90,26 +90,26 @@ async fn from_disk(
                     };
                     match entry {
                         Some(entry) => stale(ask, &entry, now, cause),
-                        None => notice(site, ask, ServedFrom::Holding, cause).await,
+                        None => holding(site, ask, ServedFrom::Holding, cause).await,
                     }
                 }
             }
         }
-        (Fallback::Refusal, _) => notice(site, ask, ServedFrom::Refused, cause).await,
+        (Fallback::Refusal, _) => holding(site, ask, ServedFrom::Refused, cause).await,
         (Fallback::Gone, _) if is_told(site.page_health.mark(ask.key())) => gone(site, ask, cause),
-        (Fallback::Gone, _) => notice(site, ask, ServedFrom::Holding, cause).await,
+        (Fallback::Gone, _) => holding(site, ask, ServedFrom::Holding, cause).await,
         (Fallback::Holding | Fallback::Copy(_), _) => {
             let meant = if ask.kind == Kind::Read { site.mirror.meant(ask.key()).await } else { None };
             match meant.and_then(|page| HeaderValue::from_str(&page).ok()) {
                 Some(page) => spelled(page, cause),
-                None => notice(site, ask, ServedFrom::Holding, cause).await,
+                None => holding(site, ask, ServedFrom::Holding, cause).await,
             }
         }
     }
 }
 
 /// The holding page, or the refusal of what was sent.
-async fn notice(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
+async fn holding(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
     if served_from == ServedFrom::Holding && ask.key() == "/robots.txt" {
         // No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember
@@ -134,8 +134,8 @@ async fn notice(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<C
         }
     }
     let refused = served_from == ServedFrom::Refused;
-    let notice = Notice {
-        kind: if refused { holding_page::Kind::Form(Fate::of(cause)) } else { holding_page::Kind::Page },
+    let page = HoldingPage {
+        kind: if refused { holding_page::Kind::Form(Delivery::of(cause)) } else { holding_page::Kind::Page },
         cause,
         site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
         language: mirror::language(about, &ask.wishes),
@@ -145,7 +145,7 @@ async fn notice(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<C
         links: &links,
     };
     let served_from = if cause.side() == Side::Visitor { ServedFrom::Error } else { served_from };
-    noticed(&notice, served_from, ask.method == http::Method::HEAD)
+    holding_outcome(&page, served_from, ask.method == http::Method::HEAD)
 }
 
 /// When visitors may try again: when the site itself has said that it will be back, if it is the site that refuses.

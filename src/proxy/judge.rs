@@ -16,7 +16,8 @@ use crate::origin::Judge;
 use crate::page_health::{PageHealth, Weight};
 use crate::snapshot::SnapshotId;
 use crate::verdict::{
-    Asked, Case, ENOUGH, Finding, Kind, Look, ResponseView, Verdict, Wishes, judge, stray, wrong_page,
+    Asked, Case, ENOUGH, Finding, Kind, Look, ResponseView, Verdict, Wishes, judge, judge_missing_page,
+    wrong_page,
 };
 use crate::{clock, tasks};
 
@@ -90,7 +91,7 @@ impl SiteJudge {
 impl SiteJudge {
     /// The verdict on an answer to a path that does not exist. A site that says so when it is well, and now has a page of a
     /// host there, or its start page, is not the site.
-    fn stray(&self, case: &Case<'_>) -> Verdict {
+    fn missing_page(&self, case: &Case<'_>) -> Verdict {
         let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
         let as_page = if says_so { judge(case) } else { Verdict::Good };
         match as_page {
@@ -99,7 +100,7 @@ impl SiteJudge {
                 Verdict::Bad(Finding::new(Cause::Uniform, "a random path shows what several pages show now"))
             }
             Verdict::Good | Verdict::Doubtful(_) => {
-                let verdict = stray(case, self.home().as_ref());
+                let verdict = judge_missing_page(case, self.home().as_ref());
                 if matches!(verdict, Verdict::Bad(_)) {
                     self.mirror.uniform().condemn("/");
                 }
@@ -204,7 +205,7 @@ impl Judge for SiteJudge {
             character: &character,
             policy: &self.config.failover,
         };
-        let mut verdict = if is_key_page { judge(&case) } else { self.stray(&case) };
+        let mut verdict = if is_key_page { judge(&case) } else { self.missing_page(&case) };
         if is_key_page
             && verdict == Verdict::Good
             && whole

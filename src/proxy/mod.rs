@@ -44,7 +44,7 @@ use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
 use crate::failover::{self, Fallback, Page, Plan, State};
 use crate::failure::{Cause, Failure};
-use crate::holding_page::{self, Format, Notice};
+use crate::holding_page::{self, Format, HoldingPage};
 use crate::http::cache_status::CacheStatus;
 use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
@@ -219,7 +219,7 @@ impl Proxy {
             None => None,
         };
         let about = about.as_deref();
-        let notice = Notice {
+        let page = HoldingPage {
             kind: holding_page::Kind::Page,
             cause,
             site: about.and_then(|about| about.title.as_deref()),
@@ -229,7 +229,7 @@ impl Proxy {
             retry_after: RETRY_AFTER,
             links: &[],
         };
-        noticed(&notice, ServedFrom::Error, false)
+        holding_outcome(&page, ServedFrom::Error, false)
     }
 }
 
@@ -272,13 +272,13 @@ fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) 
     Outcome { response, served_from: ServedFrom::Origin, cause: None, origin: Some(origin) }
 }
 
-fn noticed(notice: &Notice<'_>, served_from: ServedFrom, head: bool) -> Outcome {
-    let mut response = notice.response();
+fn holding_outcome(page: &HoldingPage<'_>, served_from: ServedFrom, head: bool) -> Outcome {
+    let mut response = page.response();
     if head {
         *response.body_mut() = Body::Empty;
     }
     let headers = response.headers_mut();
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
-    CacheStatus::Miss { detail: notice.cause.code() }.add_to(headers);
-    Outcome { response, served_from, cause: Some(notice.cause), origin: None }
+    CacheStatus::Miss { detail: page.cause.code() }.add_to(headers);
+    Outcome { response, served_from, cause: Some(page.cause), origin: None }
 }

@@ -114,7 +114,7 @@ pub struct Learning {
     words: HashMap<u32, u32>,
     names: HashMap<u32, u32>,
     sizes: Vec<u32>,
-    strays: Vec<Missing>,
+    missing: Vec<Missing>,
 }
 
 impl Learning {
@@ -145,10 +145,10 @@ impl Learning {
     }
 
     /// Learns from the answer to a random path.
-    pub fn stray(&mut self, status: u16, body: &[u8], content_type: Option<&str>) {
+    pub fn missing_page(&mut self, status: u16, body: &[u8], content_type: Option<&str>) {
         let html = crate::content::media::is_html(content_type);
         let look = if html { Lesson::read(body, content_type).look } else { Look::default() };
-        self.strays.push(Missing { status, look });
+        self.missing.push(Missing { status, look });
     }
 
     /// What was learned.
@@ -177,16 +177,16 @@ impl Learning {
             names,
             ended: (self.ended * 100).checked_div(self.pages).unwrap_or(0),
             sizes: [size(1), size(10), size(19)],
-            missing: of_one_mind(self.strays),
+            missing: of_one_mind(self.missing),
         }
     }
 }
 
 /// What the site says of pages that cannot be there, if it says the same each time.
-fn of_one_mind(strays: Vec<Missing>) -> Option<Missing> {
-    let mut strays = strays.into_iter();
-    let first = strays.next()?;
-    strays.all(|other| other.status == first.status && other.look.is_like(&first.look)).then_some(first)
+fn of_one_mind(answers: Vec<Missing>) -> Option<Missing> {
+    let mut answers = answers.into_iter();
+    let first = answers.next()?;
+    answers.all(|other| other.status == first.status && other.look.is_like(&first.look)).then_some(first)
 }
 
 fn commonest(counts: BTreeMap<String, u32>, at_least: u32) -> Vec<String> {
@@ -217,8 +217,8 @@ mod tests {
     fn learned() -> Character {
         let mut learning = Learning::default();
         (0..20).for_each(|n| learning.page(&page(n)));
-        learning.stray(404, missing("/x1").as_bytes(), Some("text/html"));
-        learning.stray(404, missing("/y2").as_bytes(), Some("text/html"));
+        learning.missing_page(404, missing("/x1").as_bytes(), Some("text/html"));
+        learning.missing_page(404, missing("/y2").as_bytes(), Some("text/html"));
         learning.done()
     }
 
@@ -240,8 +240,8 @@ mod tests {
     #[test]
     fn a_site_of_two_minds_says_nothing() {
         let mut learning = Learning::default();
-        learning.stray(404, missing("/x").as_bytes(), Some("text/html"));
-        learning.stray(200, missing("/y").as_bytes(), Some("text/html"));
+        learning.missing_page(404, missing("/x").as_bytes(), Some("text/html"));
+        learning.missing_page(200, missing("/y").as_bytes(), Some("text/html"));
         assert_eq!(learning.done(), Character { version: VERSION, ..Character::default() });
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::charset;
 use crate::content::structure::Structure;
-use crate::content::text::Page;
+use crate::content::text::PageText;
 use crate::fingerprint::{Kind, ResponseView, wrong_page};
 
 /// Of as much text of a page words are kept, in bytes.
@@ -53,7 +53,7 @@ impl Look {
 
     /// Of a page's markup; what it would be taken for is left out.
     pub(super) fn of(html: &str, structure: &Structure) -> Look {
-        let page = Page::read(html, u32::MAX);
+        let page = PageText::read(html, u32::MAX);
         let language = structure.language.clone().unwrap_or_else(|| script_of(&page.text).to_owned());
         Look {
             words: sketch(&page.text[..page.text.floor_char_boundary(READ)]),

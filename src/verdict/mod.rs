@@ -17,5 +17,5 @@ pub use crate::fingerprint::{
 pub use case::{Asked, Case, Finding, Known, Shape, Verdict, Wanted, Wishes};
 pub use character::{Character, Learning, Lesson, Missing};
 pub use look::Look;
-pub use rules::{judge, stray, wanted};
+pub use rules::{judge, judge_missing_page, wanted};
 pub use uniform::{ENOUGH, Uniform};

@@ -1,6 +1,6 @@
 //! What a document leads to, as it comes to light: one notebook for the readers of HTML and of XML.
 
-use super::html::{Form, LoginForm, Page, nested};
+use super::html::{Form, LoginForm, PageLinks, nested};
 use super::script::{self, Kind};
 use super::{Link, Need, css, json, srcset};
 
@@ -16,7 +16,7 @@ const MAX_BLOCK: usize = 4 * 1024 * 1024;
 /// What was found so far, by whichever reader knows a document's tags.
 #[derive(Default)]
 pub(super) struct Found {
-    page: Page,
+    page: PageLinks,
     /// The text of the `<style>`, `<script>` or `<noscript>` that is being read.
     text: String,
     /// The `type` of the `<script>` that is being read.
@@ -27,7 +27,7 @@ pub(super) struct Found {
 
 impl Found {
     /// All of it.
-    pub(super) fn into_page(self) -> Page {
+    pub(super) fn into_page(self) -> PageLinks {
         self.page
     }
 

@@ -19,7 +19,7 @@ const NESTING: usize = 3;
 
 /// What a page holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct PageLinks {
     /// The first `<base href>`.
     pub base: Option<String>,
     /// Links in their order, duplicates included.
@@ -53,12 +53,12 @@ pub struct LoginForm {
 }
 
 /// Reads a page. Whatever is wrong with it, what was found until then counts.
-pub fn read(html: &str) -> Page {
+pub fn read(html: &str) -> PageLinks {
     nested(html, NESTING)
 }
 
 /// Reads a page that may hold so many pages within pages.
-pub fn nested(html: &str, deeper: usize) -> Page {
+pub fn nested(html: &str, deeper: usize) -> PageLinks {
     let found = RefCell::new(Found::default());
     // A block's text comes in parts; `true` once it is whole.
     let gather = |chunk: &lol_html::html_content::TextChunk<'_>| {

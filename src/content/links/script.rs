@@ -29,7 +29,7 @@ pub enum Kind {
 
 /// What a script leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ScriptLinks {
     /// To be resolved against the page's address.
     pub from_page: Vec<Link>,
     /// To be resolved against the script's own address.
@@ -43,8 +43,8 @@ enum Meaning {
 }
 
 /// Reads a script.
-pub fn read(text: &str, kind: Kind) -> Found {
-    let mut found = Found::default();
+pub fn read(text: &str, kind: Kind) -> ScriptLinks {
+    let mut found = ScriptLinks::default();
     let mut tokens = Tokens::of(text);
     let mut window = [Token::End; 2 * AROUND + 1];
     for slot in &mut window[AROUND..] {
@@ -60,7 +60,7 @@ pub fn read(text: &str, kind: Kind) -> Found {
     found
 }
 
-fn look(raw: &str, kind: Kind, window: &[Token<'_>; 2 * AROUND + 1], found: &mut Found) {
+fn look(raw: &str, kind: Kind, window: &[Token<'_>; 2 * AROUND + 1], found: &mut ScriptLinks) {
     if raw.len() < 2 || raw.len() > MAX_LENGTH {
         return;
     }

@@ -6,7 +6,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::found::Found;
-use super::html::Page;
+use super::html::PageLinks;
 use super::{Need, elements};
 use crate::content::entity;
 
@@ -14,7 +14,7 @@ use crate::content::entity;
 const MAX_DEPTH: usize = 256;
 
 /// Reads a file. Whatever is wrong with it, what was found until then counts.
-pub fn read(text: &str) -> Page {
+pub fn read(text: &str) -> PageLinks {
     let mut reader = Reader::from_str(text.trim_start_matches('\u{FEFF}').trim_start());
     let config = reader.config_mut();
     config.check_end_names = false;

@@ -3,7 +3,7 @@
 
 use http::header::CONTENT_TYPE;
 
-use super::extract::{self, File, Findings, Reading};
+use super::extract::{self, File, Findings, ReadAs};
 use crate::content::charset;
 use crate::content::links::Need;
 use crate::content::shingles::shingles;
@@ -23,7 +23,7 @@ pub(crate) enum Unfit {
 
 /// Whether a file is a page: what is read as something else never is.
 pub(crate) fn is_page(file: &File<'_>) -> bool {
-    file.media.is_page() && file.reading == Reading::ByType
+    file.media.is_page() && file.reading == ReadAs::ByType
 }
 
 /// Reads a file. `whole`: its body is all there.

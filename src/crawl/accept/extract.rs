@@ -51,7 +51,7 @@ pub(crate) struct Findings {
 
 /// As what a file is read for links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum ReadAs {
     /// As what its type says.
     ByType,
     /// As a site map.
@@ -75,18 +75,18 @@ pub(crate) struct File<'a> {
     /// What it is.
     pub(crate) media: Media,
     /// As what it was fetched.
-    pub(crate) reading: Reading,
+    pub(crate) reading: ReadAs,
     /// Its beginning, as far as it is read for links.
     pub(crate) body: &'a [u8],
 }
 
 /// Bytes of a body that have to be at hand for its reader.
-pub(crate) fn hold(key: &str, headers: &HeaderMap, reading: Reading) -> usize {
+pub(crate) fn hold(key: &str, headers: &HeaderMap, reading: ReadAs) -> usize {
     match (Media::of(key, headers, b"<html"), reading) {
-        (Media::Other, Reading::ByType) => 0,
-        (_, Reading::ByType) => HOLD,
-        (_, Reading::Map) => sitemap::MAX_SIZE,
-        (_, Reading::Robots) => robots::MAX_SIZE,
+        (Media::Other, ReadAs::ByType) => 0,
+        (_, ReadAs::ByType) => HOLD,
+        (_, ReadAs::Map) => sitemap::MAX_SIZE,
+        (_, ReadAs::Robots) => robots::MAX_SIZE,
     }
 }
 
@@ -99,15 +99,15 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
     let mut found =
         Collector { scope, base: file.url.clone(), encoding: UTF_8, at: HashMap::new(), keys: Vec::new() };
     is_wanted(file, scope)?;
-    if file.reading != Reading::Robots {
+    if file.reading != ReadAs::Robots {
         found.link_header(file.headers);
     }
     let links = |urls: Vec<String>| urls.into_iter().map(|url| Link::new(url, Need::Requisite));
     match (file.reading, file.media) {
-        (Reading::Robots, _) => {
+        (ReadAs::Robots, _) => {
             return Ok(Findings { robots: Some(Robots::parse(file.body)), ..Findings::default() });
         }
-        (Reading::Map, _) => {
+        (ReadAs::Map, _) => {
             let map = sitemap::read(file.body, content_type);
             let dated = map.pages.iter().filter_map(|page| Some((found.key(&page.loc)?, page.lastmod?)));
             let lastmod = dated.collect();
@@ -116,33 +116,33 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             let maps = map.maps.iter().filter_map(|url| found.key(url)).collect();
             return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
-        (Reading::ByType, Media::Html | Media::Xhtml) => {
+        (ReadAs::ByType, Media::Html | Media::Xhtml) => {
             let page = found.html(file, content_type)?;
             privacy::page(file.key, file.need, file.headers, page.login)?;
             let asks = page.login.passwords == 1 && !page.login.new_password;
             let (aliases, fields) = (found.aliases(file, &page), found.fields(file, &page));
             return Ok(Findings { links: found.keys, login: asks, aliases, fields, ..Findings::default() });
         }
-        (Reading::ByType, Media::Css) => {
+        (ReadAs::ByType, Media::Css) => {
             let sheet = charset::css(file.body, content_type);
             found.all(links(css::urls(&sheet)));
         }
-        (Reading::ByType, Media::Script) => {
+        (ReadAs::ByType, Media::Script) => {
             found.script(file, &charset::css(file.body, content_type), Kind::File)
         }
-        (Reading::ByType, Media::Json) => {
+        (ReadAs::ByType, Media::Json) => {
             found.all(web_manifest::read(file.body));
             found.script(file, &String::from_utf8_lossy(file.body), Kind::Data);
         }
-        (Reading::ByType, Media::Xml) => {
+        (ReadAs::ByType, Media::Xml) => {
             let page = xml::read(&charset::xml(file.body, content_type));
             found.rebase(page.base);
             found.all(page.links);
         }
-        (Reading::ByType, Media::Playlist) => {
+        (ReadAs::ByType, Media::Playlist) => {
             found.all(links(playlist::urls(&String::from_utf8_lossy(file.body))))
         }
-        (Reading::ByType, Media::Other) => {}
+        (ReadAs::ByType, Media::Other) => {}
     }
     Ok(Findings { links: found.keys, ..Findings::default() })
 }
@@ -173,7 +173,7 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn html(&mut self, file: &File<'_>, content_type: Option<&str>) -> Result<html::Page, Refusal> {
+    fn html(&mut self, file: &File<'_>, content_type: Option<&str>) -> Result<html::PageLinks, Refusal> {
         if file.body.trim_ascii().is_empty() {
             return Err(Refusal::EmptyPage);
         }
@@ -181,7 +181,7 @@ impl Collector<'_> {
         self.encoding = encoding;
         let mut page = html::read(&text);
         // `<script/>` ends at once in XML, and in HTML never: what the one reader misses, the other finds.
-        let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::Page::default() };
+        let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::PageLinks::default() };
         let refresh = file.headers.get(REFRESH).and_then(|value| value.to_str().ok()).and_then(html::refresh);
         self.all(refresh.map(|url| Link::new(url, Need::Link)));
         self.rebase(page.base.take().or(strict.base));
@@ -191,7 +191,7 @@ impl Collector<'_> {
     }
 
     /// The other names that a page says it has.
-    fn aliases(&self, file: &File<'_>, page: &html::Page) -> Vec<String> {
+    fn aliases(&self, file: &File<'_>, page: &html::PageLinks) -> Vec<String> {
         let fields = file.headers.get_all(LINK).iter();
         let said = fields.flat_map(|value| link_header::aliases(&String::from_utf8_lossy(value.as_bytes())));
         let named = page.aliases.iter().cloned().chain(said);
@@ -199,7 +199,7 @@ impl Collector<'_> {
     }
 
     /// What the forms of a page put into addresses.
-    fn fields(&self, file: &File<'_>, page: &html::Page) -> Vec<(String, String)> {
+    fn fields(&self, file: &File<'_>, page: &html::PageLinks) -> Vec<(String, String)> {
         let of = |form: &html::Form| {
             let key = match form.action.trim() {
                 "" => file.key.to_owned(),
@@ -281,7 +281,7 @@ mod tests {
     use encoding_rs::SHIFT_JIS;
     use http::HeaderValue;
 
-    fn found(content_type: &'static str, body: &[u8], reading: Reading) -> Result<Findings, Refusal> {
+    fn found(content_type: &'static str, body: &[u8], reading: ReadAs) -> Result<Findings, Refusal> {
         let scope = test_scope(&["example.jp"]);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn links(content_type: &'static str, body: &[u8]) -> Vec<(String, Need)> {
-        found(content_type, body, Reading::ByType).unwrap().links
+        found(content_type, body, ReadAs::ByType).unwrap().links
     }
 
     fn keys(of: &[(&str, Need)]) -> Vec<(String, Need)> {
@@ -325,11 +325,11 @@ mod tests {
         assert_eq!(links("application/manifest+json", icons), keys(&[("/dir/i.png", Need::Requisite)]));
         assert_eq!(links("text/plain", b"http://example.jp/x"), []);
         assert_eq!(
-            found("text/plain", b"http://example.jp/x", Reading::Map).unwrap().links,
+            found("text/plain", b"http://example.jp/x", ReadAs::Map).unwrap().links,
             keys(&[("/x", Need::Link)])
         );
         let index = b"<sitemapindex><sitemap><loc>/m.xml</loc></sitemap></sitemapindex>";
-        assert_eq!(found("text/xml", index, Reading::Map).unwrap().maps, ["/m.xml"]);
+        assert_eq!(found("text/xml", index, ReadAs::Map).unwrap().maps, ["/m.xml"]);
         let svg = b"<svg><image href='x.png'/></svg>";
         assert_eq!(links("image/svg+xml", svg), keys(&[("/dir/x.png", Need::Requisite)]));
         let list = b"#EXTM3U\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST";
@@ -368,7 +368,7 @@ mod tests {
             url: &url,
             headers: &headers,
             media: Media::Html,
-            reading: Reading::ByType,
+            reading: ReadAs::ByType,
             body: b"<base href=/base/><p>x",
         };
         let expected = [
@@ -412,7 +412,7 @@ mod tests {
             ("//cdn.example.com/a.js", Need::Requisite, Err(Refusal::ForeignPage)),
         ] {
             let url = scope.url(true, "example.jp", "/x").unwrap();
-            let (reading, media, body) = (Reading::ByType, Media::Html, &b"<p>x"[..]);
+            let (reading, media, body) = (ReadAs::ByType, Media::Html, &b"<p>x"[..]);
             let file = File { key, need, found_on: None, url: &url, headers: &headers, media, reading, body };
             assert_eq!(read(&file, &scope).map(drop), expected, "{key} {need:?}");
         }
@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_white_page_is_refused_and_an_empty_sheet_is_not() {
-        assert_eq!(found("text/html", b" \r\n", Reading::ByType), Err(Refusal::EmptyPage));
+        assert_eq!(found("text/html", b" \r\n", ReadAs::ByType), Err(Refusal::EmptyPage));
         assert_eq!(links("text/css", b""), []);
     }
 }

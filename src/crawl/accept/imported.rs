@@ -7,7 +7,7 @@ use std::io;
 use http::HeaderMap;
 
 use super::addresses::Register;
-use super::extract::{self, File, HOLD, Reading};
+use super::extract::{self, File, HOLD, ReadAs};
 use crate::ask::key::path_of;
 use crate::content::links::Need;
 use crate::content::media::Media;
@@ -55,7 +55,7 @@ fn note(page: &Page, body: &[u8], scope: &Scope, register: &mut Register) {
     let Some(url) = scope.url(true, scope.host(), &page.key) else { return };
     let headers: HeaderMap = page.headers.iter().cloned().collect();
     let media = Media::of(&page.key, &headers, body);
-    let (key, headers, url, reading) = (page.key.as_str(), &headers, &url, Reading::ByType);
+    let (key, headers, url, reading) = (page.key.as_str(), &headers, &url, ReadAs::ByType);
     let file = File { key, need: Need::Link, found_on: None, url, headers, media, reading, body };
     if let Ok(findings) = extract::read(&file, scope) {
         register.note(&page.key.as_str().into(), &findings);

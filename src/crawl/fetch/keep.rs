@@ -13,18 +13,18 @@ use super::receive::Arrived;
 use crate::content::links::Need;
 use crate::content::media::Media;
 use crate::crawl::accept::appraise::{self, Unfit, appraise};
-use crate::crawl::accept::extract::{self, Findings, Reading};
+use crate::crawl::accept::extract::{self, Findings, ReadAs};
 use crate::crawl::accept::headers::kept;
 use crate::crawl::accept::own_links::led_to_site;
 use crate::crawl::scope::Scope;
 use crate::snapshot::{BlobId, Class, Notes, Page};
 
 /// A file on its way into the snapshot.
-pub(crate) struct Coming {
+pub(crate) struct IncomingFile {
     pub(crate) key: String,
     pub(crate) need: Need,
     pub(crate) found_on: Option<Arc<str>>,
-    pub(crate) reading: Reading,
+    pub(crate) reading: ReadAs,
     pub(crate) url: Url,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -32,7 +32,7 @@ pub(crate) struct Coming {
     pub(crate) taken_at: SystemTime,
 }
 
-impl Coming {
+impl IncomingFile {
     /// Reads a body for links, and stages it if nothing in it speaks against that. Blocks.
     pub(crate) fn keep(self, arrived: Arrived, reader: Option<OwnedSemaphorePermit>) -> End {
         let (class, findings) = match self.read(arrived.beginning(), arrived.len) {
@@ -78,7 +78,7 @@ impl Coming {
 
     /// Reads the beginning of a body of `len` bytes.
     fn read(&self, body: &[u8], len: u64) -> Result<(Class, Findings), Unfit> {
-        let Coming { key, need, reading, url, headers, .. } = self;
+        let IncomingFile { key, need, reading, url, headers, .. } = self;
         let media = Media::of(key, headers, body);
         let found_on = self.found_on.as_deref();
         let file = extract::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
@@ -87,7 +87,7 @@ impl Coming {
     }
 
     fn end(self, class: Class, (body, len): (BlobId, u64), unpacked: bool, findings: Findings) -> End {
-        let Coming { key, status, headers, taken_at, .. } = self;
+        let IncomingFile { key, status, headers, taken_at, .. } = self;
         let headers = kept(&headers, unpacked);
         let notes = Notes { text: findings.visible.map(|visible| visible.text), ..Notes::default() };
         let page = Page { key, status, headers, body: Some(body), len, taken_at, class, notes };

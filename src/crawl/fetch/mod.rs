@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::accept::appraise::Unfit;
-use super::accept::extract::{Findings, HOLD, Reading, hold};
+use super::accept::extract::{Findings, HOLD, ReadAs, hold};
 use super::accept::headers::kept;
 use super::accept::privacy::{self, Head};
 use super::item::Item;
@@ -37,12 +37,12 @@ use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 use crate::{clock, tasks};
 use conditional::Known;
 use detour::{Asked, target_of};
-use keep::Coming;
+use keep::IncomingFile;
 use later::is_too_many;
 use pace::{Asking, Pace};
 use private::Twice;
 use receive::{Bounds, Missed, discard, receive};
-use tempo::{Kind, Sign};
+use tempo::{ResourceKind, Sign};
 
 /// Times that a file is asked for before it counts as failed.
 const ATTEMPTS: u32 = 3;
@@ -139,13 +139,13 @@ struct Job {
     /// How often it was asked for, this time included.
     attempt: u32,
     item: Item,
-    reading: Reading,
+    reading: ReadAs,
     known: Option<Known>,
 }
 
 impl<F: Fetch> Fetcher<'_, F> {
     /// Fetches one address.
-    pub(super) async fn fetch_one(&self, item: Item, reading: Reading) -> Fetched {
+    pub(super) async fn fetch_one(&self, item: Item, reading: ReadAs) -> Fetched {
         let known = self.current.and_then(|current| Known::of(current, &item.key));
         let mut job = Job { attempt: 1, item, reading, known };
         let (way, target) = self.way_to(&job.item.key);
@@ -239,7 +239,7 @@ impl<F: Fetch> Fetcher<'_, F> {
             known.ask_whether_changed(&mut ask.headers);
         }
         asked.carry(&mut ask.headers);
-        let kind = if job.item.need == Need::Requisite { Kind::Asset } else { Kind::Page };
+        let kind = if job.item.need == Need::Requisite { ResourceKind::Asset } else { ResourceKind::Page };
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => {
@@ -414,8 +414,8 @@ impl<F: Fetch> Fetcher<'_, F> {
         kept.await.unwrap_or(Attempt::End(End::Ending))
     }
 
-    fn file(&self, job: &Job, url: Url, status: u16, headers: HeaderMap) -> Coming {
-        Coming {
+    fn file(&self, job: &Job, url: Url, status: u16, headers: HeaderMap) -> IncomingFile {
+        IncomingFile {
             key: job.item.key.to_string(),
             need: job.item.need,
             found_on: job.item.found_on.clone(),
@@ -430,7 +430,7 @@ impl<F: Fetch> Fetcher<'_, F> {
 }
 
 /// Nothing came. The first time that may be the site's trouble; from then on it is this address's.
-fn strained(turn: Asking<'_>, kind: Kind, attempt: u32) {
+fn strained(turn: Asking<'_>, kind: ResourceKind, attempt: u32) {
     if attempt == 1 {
         turn.bad(kind, Sign::Strained);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as Queue, Notify};
 use tokio::time::sleep_until;
 
-use super::tempo::{Kind, Sign, Tempo, Turn};
+use super::tempo::{ResourceKind, Sign, Tempo, Turn};
 use crate::clock;
 use crate::crawl::progress::Progress;
 
@@ -113,16 +113,16 @@ impl Asking<'_> {
     }
 
     /// Records an answer whose first byte has just come.
-    pub(crate) fn good(&self, kind: Kind) {
+    pub(crate) fn good(&self, kind: ResourceKind) {
         self.saw(kind, Sign::Good(now() - self.asked));
     }
 
     /// Records trouble.
-    pub(crate) fn bad(&self, kind: Kind, sign: Sign) {
+    pub(crate) fn bad(&self, kind: ResourceKind, sign: Sign) {
         self.saw(kind, sign);
     }
 
-    fn saw(&self, kind: Kind, sign: Sign) {
+    fn saw(&self, kind: ResourceKind, sign: Sign) {
         if !self.own {
             return;
         }
@@ -202,7 +202,7 @@ mod tests {
         let (pace, progress) = pace(None);
         let start = Instant::now();
         let first = pace.turn(&progress).await;
-        first.bad(Kind::Page, Sign::Refused(Some(Duration::from_secs(30))));
+        first.bad(ResourceKind::Page, Sign::Refused(Some(Duration::from_secs(30))));
         drop(first);
         assert_eq!((progress.read().too_many, progress.read().slowdowns), (1, 1));
         assert!(progress.read().held_until > 0);
@@ -224,7 +224,7 @@ mod tests {
         };
         let refusal = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            first.bad(Kind::Page, Sign::Refused(Some(Duration::from_secs(20))));
+            first.bad(ResourceKind::Page, Sign::Refused(Some(Duration::from_secs(20))));
             drop(first);
         };
         let (waited, ()) = tokio::join!(second, refusal);

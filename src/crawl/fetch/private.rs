@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::detour::Asked;
 use super::receive::{Arrived, Missed, receive};
-use super::tempo::{Kind, Sign};
+use super::tempo::{ResourceKind, Sign};
 use super::{Attempt, End, Fetcher, MAX_SILENCE, failed};
 use crate::config::ready::MirrorPrivate;
 use crate::content::same::same_but_for_tokens;
@@ -165,8 +165,8 @@ impl<F: Fetch> Fetcher<'_, F> {
             Err(_) => Err(Failure::new(Cause::Silent)),
         };
         match &answer {
-            Ok(_) => turn.good(Kind::Page),
-            Err(_) => turn.bad(Kind::Page, Sign::Strained),
+            Ok(_) => turn.good(ResourceKind::Page),
+            Err(_) => turn.bad(ResourceKind::Page, Sign::Strained),
         }
         answer
     }

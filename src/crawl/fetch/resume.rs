@@ -15,7 +15,7 @@ use crate::config::ready::{Mirror, Site};
 use crate::content::links::Need;
 use crate::content::media::Media;
 use crate::crawl::accept::appraise::appraise;
-use crate::crawl::accept::extract::{File, Reading, hold};
+use crate::crawl::accept::extract::{File, ReadAs, hold};
 use crate::crawl::item::Item;
 use crate::crawl::scope::{Place, Scope};
 use crate::crawl::transport::Fetch;
@@ -81,7 +81,7 @@ pub(crate) fn max_age(site: &Site) -> Duration {
 
 impl<F: Fetch> Fetcher<'_, F> {
     /// What `page`, which is staged, leads to. `None`: it cannot be read, and is to be fetched again.
-    pub(crate) async fn recall(&self, item: &Item, reading: Reading, page: Page) -> Option<End> {
+    pub(crate) async fn recall(&self, item: &Item, reading: ReadAs, page: Page) -> Option<End> {
         let (way, target) = self.way_to(&item.key);
         let url = self.scope.url(way.tls, &way.host, &target)?;
         if page.class == Class::Redirect {

@@ -34,7 +34,7 @@ const FREE_HOLD: Duration = Duration::from_secs(1800);
 
 /// What is asked for: an application's pages and the files beside them take different times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ResourceKind {
     /// A page, or something else of which nothing is known.
     Page,
     /// A file that pages need to be drawn.
@@ -65,7 +65,7 @@ pub(crate) enum Turn {
 
 /// What was done about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct ThrottleCounts {
     /// How often the crawl has slowed down.
     pub(crate) slowdowns: u64,
     /// Answers that said that there were too many requests.
@@ -97,7 +97,7 @@ pub(crate) struct Tempo {
     refused_at: Duration,
     pages: Gauge,
     assets: Gauge,
-    tally: Tally,
+    tally: ThrottleCounts,
 }
 
 impl Tempo {
@@ -125,7 +125,7 @@ impl Tempo {
             refused_at: Duration::ZERO,
             pages: Gauge::default(),
             assets: Gauge::default(),
-            tally: Tally::default(),
+            tally: ThrottleCounts::default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Tempo {
     }
 
     /// What has happened so far.
-    pub(crate) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> ThrottleCounts {
         self.tally
     }
 
@@ -192,7 +192,7 @@ impl Tempo {
     }
 
     /// Records an answer to what was asked at `asked`.
-    pub(crate) fn saw(&mut self, kind: Kind, sign: Sign, asked: Instant, now: Instant) {
+    pub(crate) fn saw(&mut self, kind: ResourceKind, sign: Sign, asked: Instant, now: Instant) {
         if let Sign::Refused(after) = sign {
             self.tally.refused += 1;
             self.hold_back(after, now);
@@ -220,7 +220,7 @@ impl Tempo {
         }
     }
 
-    fn good(&mut self, kind: Kind, took: Duration, now: Instant) {
+    fn good(&mut self, kind: ResourceKind, took: Duration, now: Instant) {
         self.strain = self.strain.saturating_sub(1);
         self.good += 1;
         let shorter = if self.gap > FIRST_GAP { self.gap * 4 / 5 } else { Duration::ZERO };
@@ -230,13 +230,13 @@ impl Tempo {
             (self.gap, self.good) = (shorter, 0);
         }
         let gauge = match kind {
-            Kind::Page => &mut self.pages,
-            Kind::Asset => &mut self.assets,
+            ResourceKind::Page => &mut self.pages,
+            ResourceKind::Asset => &mut self.assets,
         };
         match gauge.add(took, self.width == 1) {
             None => {}
-            Some(Felt::Usual) if self.climbing => self.width = (self.width * 2).min(self.most),
-            Some(Felt::Usual) => self.width = (self.width + 1).min(self.most),
+            Some(Felt::Typical) if self.climbing => self.width = (self.width * 2).min(self.most),
+            Some(Felt::Typical) => self.width = (self.width + 1).min(self.most),
             Some(Felt::Slow) if self.width > 1 => self.slow_down(now),
             // One at a time is as little as there is.
             Some(Felt::Slow) => {}
@@ -277,7 +277,7 @@ impl Tempo {
 /// How an epoch of answers felt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Felt {
-    Usual,
+    Typical,
     Slow,
 }
 
@@ -287,7 +287,7 @@ struct Gauge {
     times: [Duration; EPOCH],
     len: usize,
     /// The median of the quickest epoch, as a rule.
-    usual: Option<Duration>,
+    typical: Option<Duration>,
 }
 
 impl Gauge {
@@ -302,13 +302,13 @@ impl Gauge {
         self.len = 0;
         self.times.sort_unstable();
         let median = self.times[EPOCH / 2];
-        let usual = self.usual.get_or_insert(median);
-        *usual = (*usual).min(median);
-        let slow = median > *usual * 2 + SLACK;
+        let typical = self.typical.get_or_insert(median);
+        *typical = (*typical).min(median);
+        let slow = median > *typical * 2 + SLACK;
         if slow && alone {
-            *usual += (median - *usual) / 4;
+            *typical += (median - *typical) / 4;
         }
-        Some(if slow { Felt::Slow } else { Felt::Usual })
+        Some(if slow { Felt::Slow } else { Felt::Typical })
     }
 
     fn clear(&mut self) {

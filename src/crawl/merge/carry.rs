@@ -9,7 +9,7 @@
 //! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
 
 use crate::crawl::refusal::Refusal;
-use crate::crawl::walk::results::{Fate, Leads, Results};
+use crate::crawl::walk::results::{FetchResult, Leads, Results};
 use crate::failure::Cause;
 use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
@@ -39,12 +39,12 @@ pub(crate) enum Heard {
     /// A file that had something in it is empty.
     Emptied,
     /// Something else came in its place, or nothing.
-    Turned(Turn),
+    Replaced(Replacement),
 }
 
 /// What a page has turned into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Replacement {
     /// A redirect to another site.
     Elsewhere,
     /// A login.
@@ -57,14 +57,14 @@ pub(crate) enum Turn {
     Other(&'static str),
 }
 
-impl Turn {
+impl Replacement {
     /// The stable code.
     pub(crate) fn code(self) -> &'static str {
         match self {
-            Turn::Elsewhere => "elsewhere",
-            Turn::Login | Turn::Unauthorized => "login",
-            Turn::Forbidden => Refusal::Forbidden.code(),
-            Turn::Other(code) => code,
+            Replacement::Elsewhere => "elsewhere",
+            Replacement::Login | Replacement::Unauthorized => "login",
+            Replacement::Forbidden => Refusal::Forbidden.code(),
+            Replacement::Other(code) => code,
         }
     }
 
@@ -72,18 +72,18 @@ impl Turn {
     /// it on purpose.
     pub(crate) fn is_for_everybody(self) -> bool {
         match self {
-            Turn::Login | Turn::Unauthorized | Turn::Forbidden => false,
-            Turn::Elsewhere => true,
-            Turn::Other(code) => code != Cause::BotWall.code(),
+            Replacement::Login | Replacement::Unauthorized | Replacement::Forbidden => false,
+            Replacement::Elsewhere => true,
+            Replacement::Other(code) => code != Cause::BotWall.code(),
         }
     }
 
     fn sentence(self) -> &'static str {
         match self {
-            Turn::Elsewhere => "It redirects to another site.",
-            Turn::Login | Turn::Unauthorized => "It needs a login.",
-            Turn::Forbidden => Refusal::Forbidden.sentence(),
-            Turn::Other(_) => "The site gave something else in its place, or nothing.",
+            Replacement::Elsewhere => "It redirects to another site.",
+            Replacement::Login | Replacement::Unauthorized => "It needs a login.",
+            Replacement::Forbidden => Refusal::Forbidden.sentence(),
+            Replacement::Other(_) => "The site gave something else in its place, or nothing.",
         }
     }
 }
@@ -94,15 +94,15 @@ impl Heard {
         match self {
             Heard::Missing => Some(404),
             Heard::Gone => Some(410),
-            Heard::Turned(Turn::Unauthorized) => Some(401),
-            Heard::Turned(Turn::Forbidden) => Some(403),
+            Heard::Replaced(Replacement::Unauthorized) => Some(401),
+            Heard::Replaced(Replacement::Forbidden) => Some(403),
             Heard::Anew
             | Heard::Nothing
             | Heard::Unwanted(_)
             | Heard::Unasked(_)
             | Heard::Private(_)
             | Heard::Emptied
-            | Heard::Turned(Turn::Elsewhere | Turn::Login | Turn::Other(_)) => None,
+            | Heard::Replaced(Replacement::Elsewhere | Replacement::Login | Replacement::Other(_)) => None,
         }
     }
 
@@ -117,7 +117,7 @@ impl Heard {
             Heard::Emptied => {
                 ("emptied", "It is empty, and was not: the next good crawl says whether that is meant.")
             }
-            Heard::Turned(turn) => (turn.code(), turn.sentence()),
+            Heard::Replaced(replacement) => (replacement.code(), replacement.sentence()),
         }
     }
 }
@@ -136,33 +136,35 @@ pub(crate) enum Fortune {
 /// What `results` say about a page. `robots_unreadable`: what they forbid is not the site's word.
 pub(crate) fn heard(old: &Page, results: &Results, robots_unreadable: bool) -> Heard {
     let was_redirect = old.class == Class::Redirect;
-    let Some(fate) = results.get(&old.key) else { return Heard::Nothing };
-    match fate {
-        Fate::Redirect(_) | Fate::Away if was_redirect => Heard::Anew,
-        Fate::Redirect(to) => match results.follow(to) {
+    let Some(result) = results.get(&old.key) else { return Heard::Nothing };
+    match result {
+        FetchResult::Redirect(_) | FetchResult::Away if was_redirect => Heard::Anew,
+        FetchResult::Redirect(to) => match results.follow(to) {
             Leads::To(..) | Leads::Unknown(_) => Heard::Anew,
-            Leads::Nowhere => Heard::Turned(Turn::Other(Refusal::RedirectLoop.code())),
-            Leads::Lost(_, fate) => lost(fate, robots_unreadable, true),
+            Leads::Nowhere => Heard::Replaced(Replacement::Other(Refusal::RedirectLoop.code())),
+            Leads::Lost(_, result) => lost(result, robots_unreadable, true),
         },
-        Fate::Stored(stored) if stored.empty && old.len > 0 && old.class == Class::Asset => Heard::Emptied,
-        Fate::Stored(stored) => {
+        FetchResult::Stored(stored) if stored.empty && old.len > 0 && old.class == Class::Asset => {
+            Heard::Emptied
+        }
+        FetchResult::Stored(stored) => {
             let less = |text: u32| stored.text.is_some_and(|now| now < text / 2);
             let is_login = stored.login && old.notes.text.is_some_and(less);
-            if is_login { Heard::Turned(Turn::Login) } else { Heard::Anew }
+            if is_login { Heard::Replaced(Replacement::Login) } else { Heard::Anew }
         }
-        Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..) => {
-            lost(fate, robots_unreadable, false)
+        FetchResult::Away | FetchResult::Refused(_) | FetchResult::Wrong(_) | FetchResult::Failed(..) => {
+            lost(result, robots_unreadable, false)
         }
     }
 }
 
-fn lost(fate: &Fate, robots_unreadable: bool, redirected: bool) -> Heard {
-    match fate {
-        Fate::Stored(_) | Fate::Redirect(_) => Heard::Anew,
-        Fate::Away => Heard::Turned(Turn::Elsewhere),
-        Fate::Wrong(kind) => Heard::Turned(Turn::Other(kind)),
-        Fate::Failed(cause, _) => Heard::Turned(Turn::Other(cause)),
-        Fate::Refused(refusal) => match refused(*refusal, robots_unreadable) {
+fn lost(result: &FetchResult, robots_unreadable: bool, redirected: bool) -> Heard {
+    match result {
+        FetchResult::Stored(_) | FetchResult::Redirect(_) => Heard::Anew,
+        FetchResult::Away => Heard::Replaced(Replacement::Elsewhere),
+        FetchResult::Wrong(kind) => Heard::Replaced(Replacement::Other(kind)),
+        FetchResult::Failed(cause, _) => Heard::Replaced(Replacement::Other(cause)),
+        FetchResult::Refused(refusal) => match refused(*refusal, robots_unreadable) {
             // A redirect to what is not wanted is a redirect all the same.
             Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) if redirected => {
                 Heard::Anew
@@ -175,7 +177,7 @@ fn lost(fate: &Fate, robots_unreadable: bool, redirected: bool) -> Heard {
             | Heard::Missing
             | Heard::Gone
             | Heard::Emptied
-            | Heard::Turned(_)) => heard,
+            | Heard::Replaced(_)) => heard,
         },
     }
 }
@@ -204,9 +206,9 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Private | Refusal::NoStore | Refusal::LoginCookie => Heard::Private(refusal),
         Refusal::NotFound => Heard::Missing,
         Refusal::Gone => Heard::Gone,
-        Refusal::Unauthorized => Heard::Turned(Turn::Unauthorized),
-        Refusal::Forbidden => Heard::Turned(Turn::Forbidden),
-        Refusal::LoginPage | Refusal::NeedsLogin => Heard::Turned(Turn::Login),
+        Refusal::Unauthorized => Heard::Replaced(Replacement::Unauthorized),
+        Refusal::Forbidden => Heard::Replaced(Replacement::Forbidden),
+        Refusal::LoginPage | Refusal::NeedsLogin => Heard::Replaced(Replacement::Login),
         // Never the site's word, however often it is heard.
         Refusal::Varies
         | Refusal::Status
@@ -218,7 +220,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         | Refusal::TooLarge
         | Refusal::Bomb
         | Refusal::RedirectLoop
-        | Refusal::BadLocation => Heard::Turned(Turn::Other(refusal.code())),
+        | Refusal::BadLocation => Heard::Replaced(Replacement::Other(refusal.code())),
     }
 }
 
@@ -234,16 +236,18 @@ pub(crate) fn fortune(old: &Page, heard: Heard) -> Fortune {
         Heard::Anew => Fortune::Replaced,
         Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fortune::Gone,
         _ if is_private(old) => Fortune::Gone,
-        Heard::Missing | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) if missed >= MISSED => {
+        Heard::Missing | Heard::Replaced(Replacement::Unauthorized | Replacement::Forbidden)
+            if missed >= MISSED =>
+        {
             Fortune::Gone
         }
         Heard::Emptied if missed >= MISSED => Fortune::Replaced,
-        Heard::Missing | Heard::Emptied | Heard::Turned(Turn::Unauthorized | Turn::Forbidden) => {
-            carried(missed)
-        }
-        Heard::Turned(Turn::Elsewhere) if believed => Fortune::Replaced,
-        Heard::Turned(Turn::Login) if believed => Fortune::Gone,
-        Heard::Turned(_) | Heard::Nothing => carried(0),
+        Heard::Missing
+        | Heard::Emptied
+        | Heard::Replaced(Replacement::Unauthorized | Replacement::Forbidden) => carried(missed),
+        Heard::Replaced(Replacement::Elsewhere) if believed => Fortune::Replaced,
+        Heard::Replaced(Replacement::Login) if believed => Fortune::Gone,
+        Heard::Replaced(_) | Heard::Nothing => carried(0),
     }
 }
 
@@ -264,13 +268,13 @@ mod tests {
         Page { key, status: 200, headers, body: None, len: 0, taken_at, class, notes }
     }
 
-    fn results(of: &[(&str, Fate)]) -> Results {
+    fn results(of: &[(&str, FetchResult)]) -> Results {
         let mut results = Results::default();
-        of.iter().for_each(|(key, fate)| results.set((*key).into(), fate.clone()));
+        of.iter().for_each(|(key, result)| results.set((*key).into(), result.clone()));
         results
     }
 
-    fn became(notes: Notes, of: &[(&str, Fate)]) -> Fortune {
+    fn became(notes: Notes, of: &[(&str, FetchResult)]) -> Fortune {
         let old = page(Class::Page, notes);
         fortune(&old, heard(&old, &results(of), false))
     }
@@ -278,14 +282,14 @@ mod tests {
     const NEW: Notes = Notes { text: Some(900), missed: 0, carried: 0 };
     const ONCE: Fortune = Fortune::Carried(Notes { carried: 1, ..NEW });
 
-    fn stored(text: u32, login: bool) -> Fate {
-        Fate::Stored(Stored { is_page: true, text: Some(text), login, ..Stored::default() })
+    fn stored(text: u32, login: bool) -> FetchResult {
+        FetchResult::Stored(Stored { is_page: true, text: Some(text), login, ..Stored::default() })
     }
 
     #[test]
     fn what_could_not_be_had_is_carried_over() {
-        let to = || Fate::Redirect("/b".into());
-        let failed = || Fate::Failed("silent", "".into());
+        let to = || FetchResult::Redirect("/b".into());
+        let failed = || FetchResult::Failed("silent", "".into());
         for (results, expected) in [
             (vec![], ONCE),
             (vec![("/a", stored(900, false))], Fortune::Replaced),
@@ -293,15 +297,15 @@ mod tests {
             (vec![("/a", stored(500, true))], Fortune::Replaced),
             (vec![("/a", stored(400, true))], ONCE),
             (vec![("/a", failed())], ONCE),
-            (vec![("/a", Fate::Away)], ONCE),
-            (vec![("/a", Fate::Wrong("parking"))], ONCE),
+            (vec![("/a", FetchResult::Away)], ONCE),
+            (vec![("/a", FetchResult::Wrong("parking"))], ONCE),
             (vec![("/a", to()), ("/b", stored(1, false))], Fortune::Replaced),
             (vec![("/a", to())], Fortune::Replaced),
             (vec![("/a", to()), ("/b", to())], ONCE),
             (vec![("/a", to()), ("/b", failed())], ONCE),
-            (vec![("/a", to()), ("/b", Fate::Away)], ONCE),
-            (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Route))], Fortune::Replaced),
-            (vec![("/a", to()), ("/b", Fate::Refused(Refusal::Gone))], Fortune::Gone),
+            (vec![("/a", to()), ("/b", FetchResult::Away)], ONCE),
+            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Route))], Fortune::Replaced),
+            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Gone))], Fortune::Gone),
         ] {
             assert_eq!(became(NEW, &results), expected, "{results:?}");
         }
@@ -321,17 +325,17 @@ mod tests {
                 | TooManyHops | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
                 | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
-            assert_eq!(became(NEW, &[("/a", Fate::Refused(*refusal))]), expected, "{refusal:?}");
+            assert_eq!(became(NEW, &[("/a", FetchResult::Refused(*refusal))]), expected, "{refusal:?}");
         }
     }
 
     #[test]
     fn what_is_missing_twice_goes() {
-        let missing = [("/a", Fate::Refused(Refusal::NotFound))];
+        let missing = [("/a", FetchResult::Refused(Refusal::NotFound))];
         let once = Notes { missed: 1, carried: 1, ..NEW };
         assert_eq!(became(once, &missing), Fortune::Gone);
         // Between the two the site failed: then it was not heard twice in a row.
-        let failed = [("/a", Fate::Failed("silent", "".into()))];
+        let failed = [("/a", FetchResult::Failed("silent", "".into()))];
         assert_eq!(became(once, &failed), Fortune::Carried(Notes { missed: 0, carried: 2, ..NEW }));
     }
 
@@ -339,17 +343,17 @@ mod tests {
     fn what_is_taken_back_goes_when_two_good_crawls_have_heard_so() {
         let once = Notes { missed: 1, carried: 1, ..NEW };
         for refusal in [Refusal::Unauthorized, Refusal::Forbidden] {
-            assert_eq!(became(once, &[("/a", Fate::Refused(refusal))]), Fortune::Gone);
+            assert_eq!(became(once, &[("/a", FetchResult::Refused(refusal))]), Fortune::Gone);
         }
         // A page with a form, or a wall that is known as one, may be anything.
-        for fate in [Fate::Refused(Refusal::LoginPage), Fate::Wrong("bot-wall")] {
-            assert_eq!(became(once, &[("/a", fate)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
+        for result in [FetchResult::Refused(Refusal::LoginPage), FetchResult::Wrong("bot-wall")] {
+            assert_eq!(became(once, &[("/a", result)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
         }
     }
 
     #[test]
     fn a_file_is_empty_when_two_crawls_say_so() {
-        let is = |empty: bool| [("/a", Fate::Stored(Stored { empty, ..Stored::default() }))];
+        let is = |empty: bool| [("/a", FetchResult::Stored(Stored { empty, ..Stored::default() }))];
         let once = Notes { missed: 1, carried: 1, ..NEW };
         for (class, len, notes, empty, expected) in [
             (Class::Asset, 9, NEW, true, Fortune::Carried(Notes { missed: 1, carried: 1, ..NEW })),
@@ -367,10 +371,10 @@ mod tests {
     fn the_site_is_believed_in_the_end() {
         let long = Notes { carried: BELIEVED, ..NEW };
         let later = Fortune::Carried(Notes { carried: BELIEVED + 1, ..NEW });
-        assert_eq!(became(long, &[("/a", Fate::Away)]), Fortune::Replaced);
-        assert_eq!(became(long, &[("/a", Fate::Refused(Refusal::NeedsLogin))]), Fortune::Gone);
-        assert_eq!(became(long, &[("/a", Fate::Wrong("parking"))]), later);
-        assert_eq!(became(long, &[("/a", Fate::Failed("silent", "".into()))]), later);
+        assert_eq!(became(long, &[("/a", FetchResult::Away)]), Fortune::Replaced);
+        assert_eq!(became(long, &[("/a", FetchResult::Refused(Refusal::NeedsLogin))]), Fortune::Gone);
+        assert_eq!(became(long, &[("/a", FetchResult::Wrong("parking"))]), later);
+        assert_eq!(became(long, &[("/a", FetchResult::Failed("silent", "".into()))]), later);
         let always = Notes { carried: u16::MAX, ..NEW };
         assert_eq!(became(always, &[]), Fortune::Carried(always));
     }
@@ -378,7 +382,7 @@ mod tests {
     #[test]
     fn an_unreadable_robots_txt_is_not_the_sites_word() {
         let old = page(Class::Page, NEW);
-        let results = results(&[("/a", Fate::Refused(Refusal::Robots))]);
+        let results = results(&[("/a", FetchResult::Refused(Refusal::Robots))]);
         assert_eq!(fortune(&old, heard(&old, &results, true)), ONCE);
     }
 
@@ -394,8 +398,8 @@ mod tests {
     #[test]
     fn a_redirect_stays_what_it_was() {
         let old = page(Class::Redirect, Notes::default());
-        for fate in [Fate::Away, Fate::Redirect("/gone".into())] {
-            let results = results(&[("/a", fate), ("/gone", Fate::Refused(Refusal::Gone))]);
+        for result in [FetchResult::Away, FetchResult::Redirect("/gone".into())] {
+            let results = results(&[("/a", result), ("/gone", FetchResult::Refused(Refusal::Gone))]);
             assert_eq!(heard(&old, &results, false), Heard::Anew);
         }
     }

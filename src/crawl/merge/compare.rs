@@ -80,9 +80,9 @@ impl Comparison {
     fn turned(&mut self, old: &Page, heard: Heard) {
         self.turned.of += 1;
         match heard {
-            Heard::Turned(turn) => {
-                *self.turned.into.entry(turn.code().to_owned()).or_default() += 1;
-                if turn.is_for_everybody() && self.turned.samples.len() < SAMPLES {
+            Heard::Replaced(replacement) => {
+                *self.turned.into.entry(replacement.code().to_owned()).or_default() += 1;
+                if replacement.is_for_everybody() && self.turned.samples.len() < SAMPLES {
                     self.turned.samples.push(old.key.clone());
                 }
             }
@@ -185,9 +185,9 @@ fn median(shares: &[u32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::carry::Turn;
+    use super::super::carry::Replacement;
     use super::*;
-    use crate::crawl::walk::results::{Fate, Stored};
+    use crate::crawl::walk::results::{FetchResult, Stored};
     use crate::snapshot::Notes;
     use std::time::SystemTime;
 
@@ -204,7 +204,7 @@ mod tests {
         for (i, (_, now, text_hash, _)) in pages.iter().enumerate() {
             let stored =
                 Stored { is_page: true, text: Some(*now), text_hash: *text_hash, ..Stored::default() };
-            results.set(format!("/{i:03}").into(), Fate::Stored(stored));
+            results.set(format!("/{i:03}").into(), FetchResult::Stored(stored));
         }
         for (i, (before, _, _, showed)) in pages.iter().enumerate() {
             let page = Page { body: Some(BlobId::of(&[i as u8])), ..old(&format!("/{i:03}"), *before) };
@@ -263,11 +263,11 @@ mod tests {
         let results = Results::default();
         let mut comparison = Comparison::new();
         let carried = Page { notes: Notes { carried: 3, ..Notes::default() }, ..old("/c", 1) };
-        comparison.note(&carried, Heard::Turned(Turn::Login), &results);
+        comparison.note(&carried, Heard::Replaced(Replacement::Login), &results);
         comparison.note(&old("/a", 1), Heard::Missing, &results);
         comparison.note(&old("/b", 1), Heard::Gone, &results);
-        comparison.note(&old("/d", 1), Heard::Turned(Turn::Other("silent")), &results);
-        comparison.note(&old("/e", 1), Heard::Turned(Turn::Elsewhere), &results);
+        comparison.note(&old("/d", 1), Heard::Replaced(Replacement::Other("silent")), &results);
+        comparison.note(&old("/e", 1), Heard::Replaced(Replacement::Elsewhere), &results);
         comparison.note(&old("/f", 1), Heard::Nothing, &results);
         comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::refusal::Refusal::Route), &results);
         comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &results);

@@ -8,7 +8,7 @@ use crate::content::text_size::visible;
 use crate::crawl::gate::{AssetBefore, Evidence, KeyPage, LostAsset};
 use crate::crawl::report::Report;
 use crate::crawl::walk::Done;
-use crate::crawl::walk::results::{self, Fate, Leads, Results};
+use crate::crawl::walk::results::{self, FetchResult, Leads, Results};
 use crate::snapshot::{Page, Snapshot, Stored};
 
 /// The snapshot in service, and what is known of its crawl.
@@ -89,9 +89,9 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
             page.reached = if is_login { Err("it shows a login".to_owned()) } else { Ok(()) };
             return page;
         }
-        Leads::Lost(at, Fate::Away) => format!("{at} redirects to another site"),
-        Leads::Lost(at, fate) if at == key => fate.why(),
-        Leads::Lost(at, fate) => format!("it redirects to {at}: {}", fate.why()),
+        Leads::Lost(at, FetchResult::Away) => format!("{at} redirects to another site"),
+        Leads::Lost(at, result) if at == key => result.why(),
+        Leads::Lost(at, result) => format!("it redirects to {at}: {}", result.why()),
         Leads::Unknown(at) => format!("{at} was not fetched"),
         Leads::Nowhere => "it redirects without end".to_owned(),
     };
@@ -121,9 +121,9 @@ fn lost_assets(done: &Done, last: Option<&Last<'_>>) -> Vec<LostAsset> {
     let needed = done.drawn.needed_by(&done.key_pages, &done.results);
     let lost = needed.iter().filter(|key| !key.starts_with("//")).filter_map(|key| {
         let (why, failed) = match done.results.follow(key) {
-            Leads::To(..) | Leads::Unknown(_) | Leads::Lost(_, Fate::Away) => return None,
-            Leads::Lost(_, Fate::Refused(refusal)) if !refusal.is_answer() => return None,
-            Leads::Lost(_, fate) => (fate.why(), matches!(fate, Fate::Failed(..))),
+            Leads::To(..) | Leads::Unknown(_) | Leads::Lost(_, FetchResult::Away) => return None,
+            Leads::Lost(_, FetchResult::Refused(refusal)) if !refusal.is_answer() => return None,
+            Leads::Lost(_, result) => (result.why(), matches!(result, FetchResult::Failed(..))),
             Leads::Nowhere => ("it redirects without end".to_owned(), false),
         };
         Some(LostAsset { path: key.to_string(), why, failed, before: before(key, last) })
@@ -150,14 +150,14 @@ fn before(key: &str, last: Option<&Last<'_>>) -> AssetBefore {
 fn most_alike(results: &Results) -> (u64, u32) {
     let mut looks: Vec<(u64, u32)> = results
         .iter()
-        .filter_map(|(_, fate)| match fate {
-            Fate::Stored(stored) if stored.is_page => Some((stored.text_hash, stored.text?)),
-            Fate::Stored(_)
-            | Fate::Redirect(_)
-            | Fate::Away
-            | Fate::Refused(_)
-            | Fate::Wrong(_)
-            | Fate::Failed(..) => None,
+        .filter_map(|(_, result)| match result {
+            FetchResult::Stored(stored) if stored.is_page => Some((stored.text_hash, stored.text?)),
+            FetchResult::Stored(_)
+            | FetchResult::Redirect(_)
+            | FetchResult::Away
+            | FetchResult::Refused(_)
+            | FetchResult::Wrong(_)
+            | FetchResult::Failed(..) => None,
         })
         .collect();
     looks.sort_unstable();

@@ -43,12 +43,12 @@ async fn a_crawl_learns_what_pages_have_in_common_and_how_missing_ones_look() {
     assert!(!character.words.is_empty() && !character.names.is_empty());
     // the titles of the two differ by their paths: the site is of two minds
     assert_eq!(character.missing, None);
-    let strays: Vec<_> = fetch
+    let missing: Vec<_> = fetch
         .asked()
         .into_iter()
         .filter(|ask| ask.target.len() >= 13 && !ask.target.contains("site") && !ask.target.contains('?'))
         .collect();
-    assert_eq!(strays.len(), 2, "{strays:?}");
+    assert_eq!(missing.len(), 2, "{missing:?}");
     let tried = fetch.asked().into_iter().filter(|ask| ask.target.starts_with("/?")).count();
     assert_eq!(tried, 1, "a parameter that nobody knows, on the one key page");
     let addresses = Addresses::read(crawled.store.addresses(&snapshot.id()));

@@ -80,11 +80,11 @@ fn stored_measures_do_not_change() {
         learning.page(&Lesson::read(&body, Some("text/html")));
     }
     for (_, html) in &ODD[..3] {
-        learning.stray(404, html.as_bytes(), None);
+        learning.missing_page(404, html.as_bytes(), None);
     }
     let missing = format!("<title>Not found</title><p>There is no such page. {}", ODD[9].1);
     let mut of_one_mind = Learning::default();
-    of_one_mind.stray(404, missing.as_bytes(), Some("text/html"));
+    of_one_mind.missing_page(404, missing.as_bytes(), Some("text/html"));
     for (name, learning) in [("character", learning), ("missing", of_one_mind)] {
         let written = serde_json::to_string_pretty(&learning.done().written()).expect("JSON");
         writeln!(lines, "\n# {name}\n{written}").expect("a line");

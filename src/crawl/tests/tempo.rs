@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use crate::clock;
-use crate::crawl::fetch::tempo::{Kind, Sign, Tempo, Turn};
+use crate::crawl::fetch::tempo::{ResourceKind, Sign, Tempo, Turn};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -49,7 +49,7 @@ impl Run {
             }
             let std::cmp::Reverse((at, _, asked, sign)) = under_way.pop().expect("somebody is under way");
             self.now = self.now.max(at);
-            self.tempo.saw(Kind::Page, decoded(sign), asked, self.now);
+            self.tempo.saw(ResourceKind::Page, decoded(sign), asked, self.now);
             self.tempo.over();
         }
         self

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::results::Fate;
+use super::results::FetchResult;
 use crate::crawl::refusal::Refusal;
 use crate::crawl::report::BrokenLink;
 
@@ -49,8 +49,8 @@ impl Links {
     }
 
     /// Notes a link to an address whose end is known.
-    pub(crate) fn again(&mut self, to: &str, fate: &Fate, on: &Arc<str>) {
-        let Some(cause) = cause(fate) else { return };
+    pub(crate) fn again(&mut self, to: &str, result: &FetchResult, on: &Arc<str>) {
+        let Some(cause) = cause(result) else { return };
         if let Some((_, named)) = self.broken.get_mut(to) {
             named.by(on);
         } else if self.broken.len() < MOST {
@@ -61,9 +61,9 @@ impl Links {
     }
 
     /// Notes how an address ended.
-    pub(crate) fn ended(&mut self, key: &Arc<str>, fate: &Fate) {
+    pub(crate) fn ended(&mut self, key: &Arc<str>, result: &FetchResult) {
         let named = self.open.remove(key);
-        let Some(cause) = cause(fate) else { return };
+        let Some(cause) = cause(result) else { return };
         // What no page names is nobody's broken link: the last snapshot's, or a favicon that nobody has promised.
         if let Some(named) = named
             && self.broken.len() < MOST
@@ -85,11 +85,15 @@ impl Links {
 }
 
 /// Why an address leads nowhere, if it does.
-fn cause(fate: &Fate) -> Option<&'static str> {
-    match fate {
-        Fate::Refused(refusal @ (Refusal::NotFound | Refusal::Gone)) => Some(refusal.code()),
-        Fate::Failed(cause, _) => Some(cause),
-        Fate::Stored(_) | Fate::Redirect(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) => None,
+fn cause(result: &FetchResult) -> Option<&'static str> {
+    match result {
+        FetchResult::Refused(refusal @ (Refusal::NotFound | Refusal::Gone)) => Some(refusal.code()),
+        FetchResult::Failed(cause, _) => Some(cause),
+        FetchResult::Stored(_)
+        | FetchResult::Redirect(_)
+        | FetchResult::Away
+        | FetchResult::Refused(_)
+        | FetchResult::Wrong(_) => None,
     }
 }
 
@@ -103,12 +107,12 @@ mod tests {
         let mut links = Links::default();
         links.open(&gone, &home);
         links.open(&good, &home);
-        links.ended(&gone, &Fate::Refused(Refusal::NotFound));
-        links.ended(&good, &Fate::Away);
-        links.ended(&"/favicon.ico".into(), &Fate::Refused(Refusal::NotFound));
-        let missing = Fate::Refused(Refusal::NotFound);
+        links.ended(&gone, &FetchResult::Refused(Refusal::NotFound));
+        links.ended(&good, &FetchResult::Away);
+        links.ended(&"/favicon.ico".into(), &FetchResult::Refused(Refusal::NotFound));
+        let missing = FetchResult::Refused(Refusal::NotFound);
         links.again("/gone", &missing, &a);
-        links.again("/good", &Fate::Away, &a);
+        links.again("/good", &FetchResult::Away, &a);
         // It was only guessed until then.
         links.ended(&"/guessed".into(), &missing);
         links.again("/guessed", &missing, &a);

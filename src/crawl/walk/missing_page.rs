@@ -13,13 +13,13 @@ use crate::content::charset;
 use crate::content::links::Need;
 use crate::content::text_size::visible;
 use crate::crawl::fetch::Fetcher;
-use crate::crawl::fetch::tempo::Kind;
+use crate::crawl::fetch::tempo::ResourceKind;
 use crate::crawl::item::{Item, Priority};
 use crate::crawl::transport::{Fetch, FetchAsk};
 use crate::http::{Body, coding};
 
 /// Random paths of one crawl: two, so that what is said of one of them alone is told from what is said of any.
-const STRAYS: [&str; 2] = ["", ".html"];
+const RANDOM_PATHS: [&str; 2] = ["", ".html"];
 
 /// Key pages that are asked for with a parameter that nobody knows.
 const TRIED: usize = 3;
@@ -32,8 +32,8 @@ const MOST: usize = 256 * 1024;
 
 impl<F: Fetch> Crawl<'_, F> {
     /// Asks for pages that nobody has. What does not come is not missed.
-    pub(super) async fn strays(&mut self) {
-        for (n, ending) in STRAYS.iter().enumerate() {
+    pub(super) async fn missing_pages(&mut self) {
+        for (n, ending) in RANDOM_PATHS.iter().enumerate() {
             let key = format!("/{}{ending}", unlikely(&self.site.name, n));
             let (need, rank) = (Need::Link, Priority::default());
             let item = Item { key: key.as_str().into(), need, depth: 0, hops: 0, found_on: None, rank };
@@ -41,7 +41,7 @@ impl<F: Fetch> Crawl<'_, F> {
                 && self.policy.judge(&item).is_ok()
                 && let Some(came) = ask(self.fetcher, &key).await
             {
-                self.learning.stray(came.status, &came.body, came.content_type.as_deref());
+                self.learning.missing_page(came.status, &came.body, came.content_type.as_deref());
                 // The other one has an ending, and may be answered as a file is.
                 if n == 0 && self.is_shell(&came).await {
                     self.shell = Some(SHELL);
@@ -79,27 +79,27 @@ fn unlikely(site: &str, n: usize) -> String {
 }
 
 /// What came of a page that was asked for.
-pub(super) struct Came {
+pub(super) struct ProbeResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     pub(super) content_type: Option<String>,
 }
 
 /// Asks for a page, without more ado if it does not come.
-pub(super) async fn ask<F: Fetch>(fetcher: &Fetcher<'_, F>, key: &str) -> Option<Came> {
+pub(super) async fn ask<F: Fetch>(fetcher: &Fetcher<'_, F>, key: &str) -> Option<ProbeResponse> {
     let (way, target) = fetcher.way_to(key);
     let turn = fetcher.pace.turn(fetcher.progress).await;
     let _under_way = fetcher.progress.request();
     let ask = FetchAsk::new(way.via, way.tls, &way.host, &target);
     let answer = timeout(WAIT, fetcher.fetch.fetch(ask)).await.ok()?.ok()?;
-    turn.good(Kind::Page);
+    turn.good(ResourceKind::Page);
     drop(turn);
     let (head, body) = answer.into_parts();
     let body = timeout(WAIT, beginning(body)).await.ok()??;
     let plain = coding::plain(&head.headers, &body, MOST).filter(|plain| plain.all && !plain.broken)?;
     let body = plain.bytes.to_vec();
     let content_type = head.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Some(Came { status: head.status.as_u16(), body, content_type: content_type.map(str::to_owned) })
+    Some(ProbeResponse { status: head.status.as_u16(), body, content_type: content_type.map(str::to_owned) })
 }
 
 /// The body, if it comes to its end soon enough.

@@ -19,7 +19,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::accept::addresses::Register;
-use super::accept::extract::Reading;
+use super::accept::extract::ReadAs;
 use super::fetch::pace::Pace;
 use super::fetch::receive::Bounds;
 use super::fetch::resume::Staged;
@@ -42,7 +42,7 @@ use broken_links::Links;
 use frontier::{Frontier, Policy};
 use learned::Learned;
 use requisites::Requisites;
-use results::{Fate, Results, Stored};
+use results::{FetchResult, Results, Stored};
 
 /// One file: as large as a brochure's, not as a disk image.
 const BOUNDS: Bounds =
@@ -103,11 +103,11 @@ pub(super) struct Crawl<'a, F> {
 
 /// Where the end of a visit came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Came {
+pub(super) enum Source {
     /// The site was asked.
-    FromSite,
+    Site,
     /// An interrupted crawl had stored it.
-    FromStaging,
+    Staging,
 }
 
 /// Runs a crawl to its end: key pages and all that they lead to, and then what else the snapshot in service has.
@@ -152,7 +152,7 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.offer_requisites();
     crawl.drain().await?;
     crawl.again().await?;
-    crawl.strays().await;
+    crawl.missing_pages().await;
     crawl.unknown_parameters(&key_pages).await;
     crawl.leave_circles_out();
     crawl.report.unlinked += crawl.learned_pages();
@@ -182,7 +182,7 @@ impl<F: Fetch> Crawl<'_, F> {
             let rank = Priority::default();
             let item = Item { key, need: Need::Site, depth: 0, hops: 0, found_on: None, rank };
             let staged = self.staged.take(&item.key);
-            let (visit, came) = go(fetcher, item, Reading::Robots, staged).await;
+            let (visit, came) = go(fetcher, item, ReadAs::Robots, staged).await;
             let next = match &visit.end {
                 End::Redirect(_, next) => next.clone(),
                 End::Body(_, findings) => {
@@ -254,7 +254,7 @@ impl<F: Fetch> Crawl<'_, F> {
             {
                 let map = self.maps.contains_key(&item.key);
                 let staged = self.staged.take(&item.key);
-                under_way.push(go(fetcher, item, if map { Reading::Map } else { Reading::ByType }, staged));
+                under_way.push(go(fetcher, item, if map { ReadAs::Map } else { ReadAs::ByType }, staged));
             }
             fetcher.progress.counters().queued.store(self.frontier.len() as u64, Relaxed);
             let visit = tokio::select! {
@@ -279,7 +279,7 @@ impl<F: Fetch> Crawl<'_, F> {
         for (key, page) in self.staged.rest() {
             let (is_page, text, empty) = (page.class == Class::Page, page.notes.text, page.len == 0);
             let stored = Stored { is_page, text, empty, ..Stored::default() };
-            self.results.set(key, Fate::Stored(stored));
+            self.results.set(key, FetchResult::Stored(stored));
         }
         let Some(current) = self.fetcher.current.cloned() else { return Ok(()) };
         let mut keys = keys_of(current);
@@ -305,7 +305,7 @@ impl<F: Fetch> Crawl<'_, F> {
     fn want(&mut self, key: &str, class: Class) {
         // Of a host that was listed then.
         if class == Class::Asset && key.starts_with("//") && self.fetcher.scope.elsewhere(key).is_none() {
-            return self.results.set(key.into(), Fate::Refused(Refusal::Excluded));
+            return self.results.set(key.into(), FetchResult::Refused(Refusal::Excluded));
         }
         self.report.unlinked += u64::from(class == Class::Page);
         let need = if class == Class::Asset { Need::Requisite } else { Need::Link };
@@ -350,15 +350,15 @@ impl<F: Fetch> Crawl<'_, F> {
 async fn go<F: Fetch>(
     fetcher: &Fetcher<'_, F>,
     item: Item,
-    reading: Reading,
+    reading: ReadAs,
     staged: Option<Page>,
-) -> (Fetched, Came) {
+) -> (Fetched, Source) {
     if let Some(page) = staged
         && let Some(end) = fetcher.recall(&item, reading, page).await
     {
-        return (Fetched { item, end, took: Duration::ZERO }, Came::FromStaging);
+        return (Fetched { item, end, took: Duration::ZERO }, Source::Staging);
     }
-    (fetcher.fetch_one(item, reading).await, Came::FromSite)
+    (fetcher.fetch_one(item, reading).await, Source::Site)
 }
 
 /// The keys of a snapshot, read ahead off the event loop. Ends when nobody receives any more.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::frontier::{Offered, step};
-use super::results::{Fate, Stored};
-use super::{Came, Crawl};
+use super::results::{FetchResult, Stored};
+use super::{Crawl, Source};
 use crate::content::links::Need;
 use crate::crawl::accept::extract::Findings;
 use crate::crawl::fetch::{End, Fetched};
@@ -37,33 +37,33 @@ fn beyond(links: &mut Vec<(String, Need)>, most: usize) -> Vec<(String, Need)> {
 
 impl<F: Fetch> Crawl<'_, F> {
     /// Records what became of one address. What came from the staging is in it already.
-    pub(super) fn settle(&mut self, visit: Fetched, came: Came, follow: bool) -> Result<(), CrawlError> {
+    pub(super) fn settle(&mut self, visit: Fetched, source: Source, follow: bool) -> Result<(), CrawlError> {
         let Fetched { item, end, took } = visit;
         let counters = self.fetcher.progress.counters();
         if self.is_own(&item.key) && !matches!(end, End::Failed(..)) {
             self.failures_in_a_row = 0;
         }
-        match came {
-            Came::FromSite if matches!(end, End::Body(..) | End::Redirect(..)) => {
+        match source {
+            Source::Site if matches!(end, End::Body(..) | End::Redirect(..)) => {
                 self.report.took(&item.key, took);
             }
-            Came::FromSite => {}
-            Came::FromStaging => _ = counters.recalled.fetch_add(1, Relaxed),
+            Source::Site => {}
+            Source::Staging => _ = counters.recalled.fetch_add(1, Relaxed),
         }
         match end {
             End::Body(page, findings) => {
                 if findings.unchanged {
                     counters.unchanged.fetch_add(1, Relaxed);
                 }
-                self.store(&item, *page, came, *findings, follow)?;
+                self.store(&item, *page, source, *findings, follow)?;
             }
             End::Redirect(page, to) => {
-                if came == Came::FromSite {
+                if source == Source::Site {
                     self.fetcher.staging.add(*page)?;
                 }
                 counters.redirects.fetch_add(1, Relaxed);
-                let fate = to.as_deref().map_or(Fate::Away, |to| Fate::Redirect(to.into()));
-                self.end(&item.key, fate);
+                let result = to.as_deref().map_or(FetchResult::Away, |to| FetchResult::Redirect(to.into()));
+                self.end(&item.key, result);
                 if let Some(to) = to.filter(|_| follow) {
                     self.redirected(&item, &to);
                 }
@@ -72,7 +72,7 @@ impl<F: Fetch> Crawl<'_, F> {
             End::Wrong(kind) => {
                 counters.refused.fetch_add(1, Relaxed);
                 self.report.refuse(Refusal::WrongPage, &item.key, item.found_on.as_deref(), Some(kind));
-                self.end(&item.key, Fate::Wrong(kind));
+                self.end(&item.key, FetchResult::Wrong(kind));
             }
             End::Failed(cause, detail) => {
                 self.fail(item, cause.code(), detail);
@@ -88,13 +88,13 @@ impl<F: Fetch> Crawl<'_, F> {
         self.fetcher.scope.elsewhere(key).is_none()
     }
 
-    fn end(&mut self, key: &Arc<str>, fate: Fate) {
-        self.links.ended(key, &fate);
-        self.results.set(key.clone(), fate);
+    fn end(&mut self, key: &Arc<str>, result: FetchResult) {
+        self.links.ended(key, &result);
+        self.results.set(key.clone(), result);
     }
 
     fn fail(&mut self, item: Item, cause: &'static str, detail: String) {
-        self.end(&item.key, Fate::Failed(cause, detail.as_str().into()));
+        self.end(&item.key, FetchResult::Failed(cause, detail.as_str().into()));
         self.failures_in_a_row += u32::from(self.is_own(&item.key));
         if self.failures_in_a_row >= FAILURES_IN_A_ROW {
             let why = format!("{FAILURES_IN_A_ROW} requests in a row failed, the last with {cause}");
@@ -112,7 +112,7 @@ impl<F: Fetch> Crawl<'_, F> {
         &mut self,
         item: &Item,
         page: Page,
-        came: Came,
+        source: Source,
         findings: Findings,
         follow: bool,
     ) -> Result<(), CrawlError> {
@@ -133,12 +133,12 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         let (text, login, empty) = (page.notes.text, findings.login, page.len == 0);
         let text_hash = findings.visible.map_or(0, |visible| visible.text_hash);
-        if came == Came::FromSite {
+        if source == Source::Site {
             self.fetcher.staging.add(page)?;
         }
         self.report.text += u64::from(text.unwrap_or(0));
         self.addresses.note(&item.key, &findings);
-        self.end(&item.key, Fate::Stored(Stored { is_page, text, text_hash, login, empty }));
+        self.end(&item.key, FetchResult::Stored(Stored { is_page, text, text_hash, login, empty }));
         if follow {
             self.follow(item, findings);
         }
@@ -191,7 +191,7 @@ impl<F: Fetch> Crawl<'_, F> {
         for (key, to) in &circles {
             counters.redirects.fetch_sub(1, Relaxed);
             counters.refused.fetch_add(1, Relaxed);
-            self.results.set(key.clone(), Fate::Refused(Refusal::RedirectLoop));
+            self.results.set(key.clone(), FetchResult::Refused(Refusal::RedirectLoop));
             self.report.refuse(Refusal::RedirectLoop, key, Some(to), None);
         }
     }
@@ -222,14 +222,14 @@ impl<F: Fetch> Crawl<'_, F> {
         if found_on.is_some() && self.learned.is_linked(key) {
             self.offer_learned();
         }
-        let fate = self.results.get(key);
-        if let Some(fate) = fate.filter(|fate| fate.is_answer()) {
+        let result = self.results.get(key);
+        if let Some(result) = result.filter(|result| result.is_answer()) {
             if let Some(on) = found_on.filter(|_| need != Need::Guess) {
-                self.links.again(key, fate, on);
+                self.links.again(key, result, on);
             }
             return;
         }
-        let refused = fate.is_some();
+        let refused = result.is_some();
         let rank = Priority { visits: self.learned.visits(key), lastmod };
         let offered = if self.frontier.knows(key, need, depth, rank) {
             Offered::Known
@@ -250,8 +250,7 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Pages that are stored for their visitors alone.
     pub(super) fn learned_pages(&self) -> u64 {
-        let is_page =
-            |key: &&Arc<str>| matches!(self.results.get(key), Some(Fate::Stored(stored)) if stored.is_page);
+        let is_page = |key: &&Arc<str>| matches!(self.results.get(key), Some(FetchResult::Stored(stored)) if stored.is_page);
         self.learned.unlinked().filter(is_page).count() as u64
     }
 
@@ -278,7 +277,7 @@ impl<F: Fetch> Crawl<'_, F> {
 
     /// Records an address that is not fetched or not stored.
     pub(super) fn refuse(&mut self, refusal: Refusal, item: &Item) {
-        self.end(&item.key, Fate::Refused(refusal));
+        self.end(&item.key, FetchResult::Refused(refusal));
         // Nobody has promised a favicon, or what a text in a script looks like.
         let missing = matches!(refusal, Refusal::NotFound | Refusal::Gone);
         if item.need == Need::Guess || item.need == Need::Site && missing {

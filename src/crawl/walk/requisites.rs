@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::results::{Fate, Results};
+use super::results::{FetchResult, Results};
 
 /// Files whose needs are noted: key pages, and the sheets and frames that may stand behind them.
 const MOST: usize = 20_000;
@@ -28,7 +28,7 @@ impl Requisites {
         let mut needed: Vec<Arc<str>> = Vec::new();
         let mut next: Vec<&str> = pages.iter().map(String::as_str).rev().collect();
         while let Some(key) = next.pop() {
-            if let Some(Fate::Redirect(to)) = results.get(key)
+            if let Some(FetchResult::Redirect(to)) = results.get(key)
                 && seen.insert(to)
             {
                 next.push(to);
@@ -62,8 +62,8 @@ mod tests {
             drawn.note(&key.into(), keys(needs));
         }
         let mut results = Results::default();
-        results.set("/".into(), Fate::Redirect("/home".into()));
-        results.set("/font".into(), Fate::Redirect("/moved.css".into()));
+        results.set("/".into(), FetchResult::Redirect("/home".into()));
+        results.set("/font".into(), FetchResult::Redirect("/moved.css".into()));
         let needed = drawn.needed_by(&["/".to_owned()], &results);
         let mut sorted: Vec<&str> = needed.iter().map(|key| &**key).collect();
         sorted.sort_unstable();

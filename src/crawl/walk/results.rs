@@ -10,7 +10,7 @@ const MAX_REDIRECTS: usize = 10;
 
 /// What became of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum FetchResult {
     /// Stored, whole and with a status of success.
     Stored(Stored),
     /// Stored as a redirect to an address of the site.
@@ -42,15 +42,15 @@ pub(crate) struct Stored {
 
 /// The results of all addresses, by their keys.
 #[derive(Debug, Default)]
-pub(crate) struct Results(HashMap<Arc<str>, Fate>);
+pub(crate) struct Results(HashMap<Arc<str>, FetchResult>);
 
 /// Where an address leads in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leads<'a> {
     /// To a file that is stored.
     To(&'a str, &'a Stored),
-    /// To an address with another fate: never [`Fate::Stored`], never [`Fate::Redirect`].
-    Lost(&'a str, &'a Fate),
+    /// To an address with another result: never [`FetchResult::Stored`], never [`FetchResult::Redirect`].
+    Lost(&'a str, &'a FetchResult),
     /// To an address that this crawl did not come by.
     Unknown(&'a str),
     /// To itself, or on and on.
@@ -58,28 +58,34 @@ pub(crate) enum Leads<'a> {
 }
 
 impl Results {
-    pub(crate) fn get(&self, key: &str) -> Option<&Fate> {
+    pub(crate) fn get(&self, key: &str) -> Option<&FetchResult> {
         self.0.get(key)
     }
 
-    pub(crate) fn set(&mut self, key: Arc<str>, fate: Fate) {
-        self.0.insert(key, fate);
+    pub(crate) fn set(&mut self, key: Arc<str>, result: FetchResult) {
+        self.0.insert(key, result);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Fate)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &FetchResult)> {
         self.0.iter()
     }
 
     /// The addresses that lead back to themselves over others, each with the next one.
     pub(crate) fn circles(&self) -> Vec<(Arc<str>, Arc<str>)> {
         let next = |key: &str| match self.0.get(key) {
-            Some(Fate::Redirect(to)) => Some(to),
-            Some(Fate::Stored(_) | Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..))
+            Some(FetchResult::Redirect(to)) => Some(to),
+            Some(
+                FetchResult::Stored(_)
+                | FetchResult::Away
+                | FetchResult::Refused(_)
+                | FetchResult::Wrong(_)
+                | FetchResult::Failed(..),
+            )
             | None => None,
         };
         let mut round = Vec::new();
-        for (key, fate) in &self.0 {
-            let Fate::Redirect(to) = fate else { continue };
+        for (key, result) in &self.0 {
+            let FetchResult::Redirect(to) = result else { continue };
             let mut way = std::iter::successors(Some(to), |at| next(at)).take(MAX_REDIRECTS);
             if way.any(|at| at == key) {
                 round.push((key.clone(), to.clone()));
@@ -93,10 +99,15 @@ impl Results {
         let mut at = key;
         for _ in 0..=MAX_REDIRECTS {
             match self.0.get(at) {
-                Some(Fate::Stored(stored)) => return Leads::To(at, stored),
-                Some(Fate::Redirect(to)) => at = to,
-                Some(fate @ (Fate::Away | Fate::Refused(_) | Fate::Wrong(_) | Fate::Failed(..))) => {
-                    return Leads::Lost(at, fate);
+                Some(FetchResult::Stored(stored)) => return Leads::To(at, stored),
+                Some(FetchResult::Redirect(to)) => at = to,
+                Some(
+                    result @ (FetchResult::Away
+                    | FetchResult::Refused(_)
+                    | FetchResult::Wrong(_)
+                    | FetchResult::Failed(..)),
+                ) => {
+                    return Leads::Lost(at, result);
                 }
                 None => return Leads::Unknown(at),
             }
@@ -105,24 +116,28 @@ impl Results {
     }
 }
 
-impl Fate {
+impl FetchResult {
     /// Whether the site was asked; else a stronger need, or a shorter way, may still lead there.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
-            Fate::Stored(_) | Fate::Redirect(_) | Fate::Away | Fate::Wrong(_) | Fate::Failed(..) => true,
-            Fate::Refused(refusal) => refusal.is_answer(),
+            FetchResult::Stored(_)
+            | FetchResult::Redirect(_)
+            | FetchResult::Away
+            | FetchResult::Wrong(_)
+            | FetchResult::Failed(..) => true,
+            FetchResult::Refused(refusal) => refusal.is_answer(),
         }
     }
 
     /// Why the address is not in the copy, for the owner.
     pub(crate) fn why(&self) -> String {
         match self {
-            Fate::Stored(_) | Fate::Redirect(_) => "it is there".to_owned(),
-            Fate::Away => "it redirects to another site".to_owned(),
-            Fate::Refused(refusal) => refusal.sentence().to_owned(),
-            Fate::Wrong(kind) => format!("it is not the site's page ({kind})"),
-            Fate::Failed(cause, detail) if detail.is_empty() => (*cause).to_owned(),
-            Fate::Failed(cause, detail) => format!("{cause}: {detail}"),
+            FetchResult::Stored(_) | FetchResult::Redirect(_) => "it is there".to_owned(),
+            FetchResult::Away => "it redirects to another site".to_owned(),
+            FetchResult::Refused(refusal) => refusal.sentence().to_owned(),
+            FetchResult::Wrong(kind) => format!("it is not the site's page ({kind})"),
+            FetchResult::Failed(cause, detail) if detail.is_empty() => (*cause).to_owned(),
+            FetchResult::Failed(cause, detail) => format!("{cause}: {detail}"),
         }
     }
 }
@@ -134,36 +149,36 @@ mod tests {
     #[test]
     fn redirects_are_followed_to_their_end() {
         let stored = Stored { is_page: true, ..Stored::default() };
-        let to = |key: &str| Fate::Redirect(key.into());
+        let to = |key: &str| FetchResult::Redirect(key.into());
         let mut results = Results::default();
-        for (key, fate) in [
-            ("/", Fate::Stored(stored)),
+        for (key, result) in [
+            ("/", FetchResult::Stored(stored)),
             ("/a", to("/")),
             ("/b", to("/a")),
             ("/loop", to("/pool")),
             ("/pool", to("/loop")),
             ("/gone", to("/404")),
-            ("/404", Fate::Refused(Refusal::NotFound)),
-            ("/out", Fate::Away),
+            ("/404", FetchResult::Refused(Refusal::NotFound)),
+            ("/out", FetchResult::Away),
             ("/open", to("/never")),
         ] {
-            results.set(key.into(), fate);
+            results.set(key.into(), result);
         }
         for key in ["/", "/a", "/b"] {
             assert_eq!(results.follow(key), Leads::To("/", &stored), "{key}");
         }
         assert_eq!(results.follow("/loop"), Leads::Nowhere);
-        assert_eq!(results.follow("/gone"), Leads::Lost("/404", &Fate::Refused(Refusal::NotFound)));
-        assert_eq!(results.follow("/out"), Leads::Lost("/out", &Fate::Away));
+        assert_eq!(results.follow("/gone"), Leads::Lost("/404", &FetchResult::Refused(Refusal::NotFound)));
+        assert_eq!(results.follow("/out"), Leads::Lost("/out", &FetchResult::Away));
         assert_eq!(results.follow("/open"), Leads::Unknown("/never"));
         assert_eq!(results.follow("/new"), Leads::Unknown("/new"));
     }
 
     #[test]
     fn a_circle_is_what_leads_back_and_not_what_leads_into_it() {
-        let to = |key: &str| Fate::Redirect(key.into());
+        let to = |key: &str| FetchResult::Redirect(key.into());
         let mut results = Results::default();
-        for (key, fate) in [
+        for (key, result) in [
             ("/a", to("/b")),
             ("/b", to("/a")),
             ("/1", to("/2")),
@@ -171,10 +186,10 @@ mod tests {
             ("/3", to("/1")),
             ("/into", to("/a")),
             ("/good", to("/page")),
-            ("/page", Fate::Stored(Stored::default())),
+            ("/page", FetchResult::Stored(Stored::default())),
             ("/open", to("/never")),
         ] {
-            results.set(key.into(), fate);
+            results.set(key.into(), result);
         }
         let mut circles: Vec<String> =
             results.circles().iter().map(|(key, to)| format!("{key}{to}")).collect();

@@ -5,8 +5,8 @@
 //! snapshot lacks, as the site does itself.
 
 use super::Crawl;
-use super::missing_page::{Came, ask};
-use super::results::Fate;
+use super::missing_page::{ProbeResponse, ask};
+use super::results::FetchResult;
 use crate::content::charset;
 use crate::content::media::Media;
 use crate::content::same::same_but_for_tokens;
@@ -20,19 +20,19 @@ pub(super) const SHELL: &str = "/";
 const MOST_TEXT: u32 = 600;
 
 impl<F: Fetch> Crawl<'_, F> {
-    /// Whether `stray`, the answer to a random path, is the front page of a program that runs in the browser.
-    pub(super) async fn is_shell(&mut self, stray: &Came) -> bool {
-        let stored = |fate: &Fate| matches!(fate, Fate::Stored(stored) if stored.is_page);
-        if stray.status != 200 || !self.results.get(SHELL).is_some_and(stored) || !is_shell(stray) {
+    /// Whether `missing`, the answer to a random path, is the front page of a program that runs in the browser.
+    pub(super) async fn is_shell(&mut self, missing: &ProbeResponse) -> bool {
+        let stored = |result: &FetchResult| matches!(result, FetchResult::Stored(stored) if stored.is_page);
+        if missing.status != 200 || !self.results.get(SHELL).is_some_and(stored) || !is_shell(missing) {
             return false;
         }
         let home = ask(self.fetcher, SHELL).await;
-        home.is_some_and(|home| home.status == 200 && same_but_for_tokens(&home.body, &stray.body))
+        home.is_some_and(|home| home.status == 200 && same_but_for_tokens(&home.body, &missing.body))
     }
 }
 
 /// Whether a page is little more than the script that it loads.
-fn is_shell(page: &Came) -> bool {
+fn is_shell(page: &ProbeResponse) -> bool {
     if page.content_type.as_deref().map(Media::of_type) != Some(Media::Html) {
         return false;
     }
@@ -61,7 +61,8 @@ mod tests {
             ("text/html", &long, false),
             ("application/json", "<script src=/a.js></script>", false),
         ] {
-            let page = Came { status: 200, body: body.into(), content_type: Some(content_type.to_owned()) };
+            let page =
+                ProbeResponse { status: 200, body: body.into(), content_type: Some(content_type.to_owned()) };
             assert_eq!(is_shell(&page), expected, "{body}");
         }
     }

@@ -23,10 +23,10 @@ use super::look::Look;
 use crate::content::charset;
 use crate::content::media::{content_type, is_html, is_never_a_page, is_text};
 use crate::content::structure::Structure;
-use crate::content::text::Page;
+use crate::content::text::PageText;
 
 pub(super) use data::is_data;
-pub use missing::stray;
+pub use missing::judge_missing_page;
 
 /// Words in the paths of what is asked for by programs.
 const PROGRAMS: [&str; 16] = [
@@ -92,7 +92,7 @@ struct Seen<'a> {
     html: OnceCell<Cow<'a, str>>,
     structure: OnceCell<Structure>,
     look: OnceCell<Look>,
-    all_text: OnceCell<Page>,
+    all_text: OnceCell<PageText>,
 }
 
 impl<'a> Seen<'a> {
@@ -120,8 +120,8 @@ impl<'a> Seen<'a> {
         self.look.get_or_init(|| Look::of(self.html(), self.structure()))
     }
 
-    fn all_text(&self) -> &Page {
-        self.all_text.get_or_init(|| Page::read(self.html(), u32::MAX))
+    fn all_text(&self) -> &PageText {
+        self.all_text.get_or_init(|| PageText::read(self.html(), u32::MAX))
     }
 }
 

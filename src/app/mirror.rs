@@ -111,7 +111,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
         cache: Cache::new(0),
         hot: Hot::new(0),
         room: BufferRoom::default(),
-        seats: Seats::default(),
+        seats: Seats::within(u64::MAX),
         garbage: Arc::new(Garbage::new(&config.state_dir, clock::now().mono)),
     };
     // Where there is nothing to write to, there is nothing to ask for.

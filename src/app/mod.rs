@@ -32,6 +32,7 @@ use crate::clock::{self, Now};
 use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, Problems};
 use crate::crawl::{Crawler, Seats};
+use crate::descriptors;
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
 use crate::proxy::{BufferRoom, Explained, Hot, Proxy, Spool, Table, Unexplained};
@@ -191,7 +192,7 @@ impl App {
             cache,
             hot,
             room: BufferRoom::default(),
-            seats: Seats::default(),
+            seats: Seats::within(descriptors::limit()),
             garbage: Arc::new(Garbage::new(&config.state_dir, started.mono)),
         };
         let tools = build::tools(&config);

@@ -73,10 +73,43 @@ pub struct Overview {
     pub conditions: Vec<Condition>,
     /// Of all sites, whatever was asked for.
     pub counts: Counts,
+    /// Those whose robots.txt forbids the whole site.
+    pub robots: Robots,
     /// How many sites are as asked for; `sites` may have fewer.
     pub matching: usize,
     /// The first of them, those in trouble first, and then in the configuration's order.
     pub sites: Vec<Line>,
+}
+
+/// Sites whose robots.txt forbids the whole site: whoever runs them must know what their copies are.
+#[derive(Debug, Default, Serialize)]
+pub struct Robots {
+    /// How many.
+    pub sites: usize,
+    /// The first of them.
+    pub first: Vec<Said>,
+}
+
+/// What robots.txt meant for the newest snapshot of one site.
+#[derive(Debug, Serialize)]
+pub struct Said {
+    /// The site's name.
+    pub site: String,
+    /// What it meant.
+    pub robots: String,
+}
+
+impl Robots {
+    /// How many are named: the others are a matter of `--site`.
+    const NAMED: usize = 3;
+
+    fn add(&mut self, site: &Site, said: Option<&str>) {
+        let Some(said) = said else { return };
+        self.sites += 1;
+        if self.first.len() < Robots::NAMED {
+            self.first.push(Said { site: site.config.name.to_string(), robots: said.to_owned() });
+        }
+    }
 }
 
 /// One site in short.
@@ -142,7 +175,7 @@ impl App {
         self.look_at_conditions(now);
         let table = self.table();
         let search = which.search.trim().to_lowercase();
-        let mut counts = Counts::default();
+        let (mut counts, mut robots) = (Counts::default(), Robots::default());
         let mut found = Vec::new();
         let asked = |site: &&std::sync::Arc<Site>| {
             which.only.as_deref().is_none_or(|name| *site.config.name == *name)
@@ -150,6 +183,7 @@ impl App {
         for site in table.sites.iter().filter(asked) {
             let level = self.level(site, now);
             counts.add(level);
+            robots.add(site, self.shelf_state(&site.config.name).robots());
             let is_wanted = !which.problems || level < Level::Unproven;
             if is_wanted && is_called(site, &search) {
                 found.push((level, site));
@@ -163,6 +197,7 @@ impl App {
             uptime_s: (now.mono - self.started.mono).as_secs(),
             conditions: self.conditions.of(""),
             counts,
+            robots,
             matching,
             sites: found.into_iter().map(|(level, site)| self.line(site, level, now)).collect(),
         }

@@ -29,9 +29,14 @@ const AT_ONCE: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Seats(Arc<Semaphore>);
 
-impl Default for Seats {
-    fn default() -> Seats {
-        Seats(Arc::new(Semaphore::new(AT_ONCE)))
+/// File descriptors that one crawl is counted for: its connections, and the files that it reads and writes meanwhile.
+const DESCRIPTORS: u64 = 32;
+
+impl Seats {
+    /// As many places as go with this limit on open files, of which crawls take a quarter at most: the rest is the visitors'.
+    pub fn within(limit: u64) -> Seats {
+        let places = usize::try_from(limit / 4 / DESCRIPTORS).unwrap_or(AT_ONCE);
+        Seats(Arc::new(Semaphore::new(places.clamp(1, AT_ONCE))))
     }
 }
 
@@ -339,6 +344,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn crawls_leave_the_visitors_their_descriptors() {
+        for (limit, places) in [(0, 1), (256, 2), (1024, 8), (4096, 32), (1 << 20, 32), (u64::MAX, 32)] {
+            assert_eq!(Seats::within(limit).0.available_permits(), places, "{limit}");
+        }
+    }
+
+    #[test]
     fn snapshots_are_due_by_their_age() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let (hour, ago) = (Duration::from_secs(3600), |s| Some(now - Duration::from_secs(s)));
@@ -382,7 +394,7 @@ mod tests {
             fetch.clone(),
             store.clone(),
             testing::visits(),
-            Seats::default(),
+            Seats::within(u64::MAX),
         );
         fetch.asked_for("/robots.txt", 1).await;
         let first = crawler.running().expect("it runs");
@@ -410,7 +422,7 @@ mod tests {
             fetch.clone(),
             store.clone(),
             testing::visits(),
-            Seats::default(),
+            Seats::within(u64::MAX),
         );
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");
@@ -429,7 +441,7 @@ mod tests {
             fetch.clone(),
             store.clone(),
             testing::visits(),
-            Seats::default(),
+            Seats::within(u64::MAX),
         );
         let ticket = crawler.take_now().expect("the newest is fresh");
         fetch.asked_for("/robots.txt", 1).await;
@@ -447,7 +459,7 @@ mod tests {
         let fetch = held(&Arc::new(Semaphore::new(0)));
         let site = testing::site(&["/"]);
         let first = Arc::new(site.clone());
-        let crawler = Crawler::start(first, fetch, store, testing::visits(), Seats::default());
+        let crawler = Crawler::start(first, fetch, store, testing::visits(), Seats::within(u64::MAX));
         let mut changes = crawler.shared.site.subscribe();
         crawler.replace(Arc::new(site.clone()));
         assert!(!changes.has_changed().unwrap());
@@ -467,7 +479,7 @@ mod tests {
             fetch.clone(),
             store.clone(),
             testing::visits(),
-            Seats::default(),
+            Seats::within(u64::MAX),
         );
         fetch.asked_for("/robots.txt", 1).await;
         let ticket = crawler.running().expect("it runs");

@@ -111,10 +111,28 @@ fn head(status: &Value) -> String {
     format!("katahai {}, up {up}\n", text(&status["version"]))
 }
 
+/// Before everything else: where the copy may not be what the site's owner wanted.
+fn robots(overview: &Value, screen: Screen) -> String {
+    let robots = &overview["robots"];
+    let named = |site: &Value| format!("{}: {}", text(&site["site"]), printable(&text(&site["robots"])));
+    let mut told: String = each(&robots["first"]).map(|site| wrapped(&named(site), screen)).collect();
+    let named = each(&robots["first"]).count();
+    let others = robots["sites"].as_u64().unwrap_or(0).saturating_sub(named as u64);
+    if others > 0 {
+        let more = screen.language.pick(
+            "more sites whose robots.txt forbids everything",
+            "サイトの robots.txt も全体を禁止しています",
+        );
+        told.push_str(&wrapped(&format!("{others} {more}"), screen));
+    }
+    told
+}
+
 /// A line a site.
 fn in_lines(overview: &Value, screen: Screen) -> String {
     let language = screen.language;
-    let mut told = format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview));
+    let mut told = robots(overview, screen);
+    told.push_str(&format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview)));
     for note in why::conditions(&overview["conditions"], language) {
         told.push_str(&format!("\n{}", wrapped(&format!("katahai: {note}"), screen)));
     }
@@ -131,13 +149,7 @@ fn in_lines(overview: &Value, screen: Screen) -> String {
 /// All of one site.
 fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
     let language = screen.language;
-    let mut told = String::new();
-    for site in each(&status["sites"]) {
-        // Before everything else: whether the copy is what the site's owner wanted.
-        if let Some(said) = site["robots"].as_str() {
-            told.push_str(&wrapped(&format!("{}: {}", text(&site["name"]), printable(said)), screen));
-        }
-    }
+    let mut told = robots(overview, screen);
     told.push_str(&format!("{}\n", lines::summary(&overview["counts"], screen)));
     told.push_str(&head(status));
     for site in each(&status["sites"]) {

@@ -113,7 +113,7 @@ async fn what_visitors_miss_brings_the_next_snapshot_forward() {
     let begun = tokio::time::Instant::now();
     let site = Arc::new(site(&["/"]));
     let crawler =
-        Crawler::start(site.clone(), fetch.clone(), store.clone(), visits.clone(), Seats::default());
+        Crawler::start(site.clone(), fetch.clone(), store.clone(), visits.clone(), Seats::within(u64::MAX));
     fetch.asked_for("/robots.txt", 1).await;
     let first = crawler.running().expect("it runs").ended().await.expect("it ends");
     assert!(first.result.as_ref().is_ok_and(Outcome::is_published));

@@ -3,7 +3,7 @@
 
 use crate::support::faults::{Refuse, Status};
 use crate::support::fixture::{self, MIRRORED};
-use crate::support::{Config, Edge, Origin, Page, eventually, secs};
+use crate::support::{Config, Edge, Origin, Page, Site, eventually, secs};
 
 async fn crawled() -> (Origin, Edge) {
     let origin = fixture::shop().await;
@@ -203,6 +203,22 @@ async fn what_was_decided_about_robots_txt_is_known_after_a_restart() {
     origin.fail(Status(503)).await;
     let line = first(&edge, &["snapshot", "take"]).await;
     assert!(!line.contains("robots"), "{line}");
+}
+
+#[tokio::test]
+async fn with_several_sites_the_first_lines_name_those_that_forbid_all() {
+    let origin = fixture::shop().await;
+    origin.page("/robots.txt", Page::new("text/plain", "User-agent: *\nDisallow: /\n"));
+    let site = |n: u8| Site::bare(&format!("s{n}"), &format!("s{n}.test")).origin(&origin.url());
+    let config = (1..5).fold(Config::new(site(0)), |config, n| config.and(site(n)));
+    let edge = Edge::start(config).await;
+    let told = async || {
+        let said = edge.cli(&["status"]).await.out;
+        let lines: Vec<&str> = said.lines().take(4).collect();
+        let named = |n: usize| lines[n].starts_with(&format!("s{n}: robots.txt forbids the whole site"));
+        ((0..3).all(named) && lines[3].starts_with("2 more sites")).then_some(())
+    };
+    eventually("the decisions in the first lines", secs(60), told).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use super::tags::{Comments, HtmlToken, Tag, Tags};
+
 /// Where a `<meta>` may stand (HTML section 4.2.5.4), doubled: licence comments grow.
 const PRESCAN: usize = 2048;
 
@@ -43,81 +45,41 @@ pub fn of_content_type(value: &str) -> Option<&'static Encoding> {
 }
 
 fn of_meta(head: &[u8]) -> Option<&'static Encoding> {
-    let mut rest = head;
-    while let Some(at) = find(rest, b"<") {
-        rest = &rest[at..];
-        if rest.starts_with(b"<!--") {
-            rest = find(&rest[2..], b"-->").map_or(&[][..], |end| &rest[2 + end + 3..]);
-        } else if rest.len() > 5
-            && rest[1..5].eq_ignore_ascii_case(b"meta")
-            && !rest[5].is_ascii_alphanumeric()
-        {
-            let end = find(rest, b">").unwrap_or(rest.len());
-            if let Some(encoding) = of_meta_tag(&rest[5..end]) {
-                return Some(encoding);
-            }
-            rest = &rest[end..];
-        } else {
-            rest = &rest[1..];
-        }
-    }
-    None
+    // What is no ASCII is of no matter here.
+    let head = String::from_utf8_lossy(head);
+    Tags::of(&head, Comments::Html).find_map(|token| match token {
+        HtmlToken::Tag(tag) if tag.starts("meta") => of_meta_tag(&tag),
+        HtmlToken::Tag(_) | HtmlToken::Text(_) => None,
+    })
 }
 
 /// The `charset` of a `<meta>`, be it an attribute or, beside `http-equiv`, part of `content`.
-fn of_meta_tag(tag: &[u8]) -> Option<&'static Encoding> {
-    let tag = tag.to_ascii_lowercase();
+fn of_meta_tag(tag: &Tag<'_>) -> Option<&'static Encoding> {
     let (mut pragma, mut content) = (false, None);
-    let mut rest = &tag[..];
-    while let Some((name, value, after)) = attribute(rest) {
-        rest = after;
-        match name {
-            b"charset" => {
-                if let Some(encoding) = Encoding::for_label(value) {
+    for (name, value) in tag.attributes() {
+        match &*name.to_ascii_lowercase() {
+            "charset" => {
+                if let Some(encoding) = Encoding::for_label(value.as_bytes()) {
                     return Some(as_ascii(encoding));
                 }
             }
-            b"http-equiv" => pragma |= value.trim_ascii() == b"content-type",
-            b"content" => content = of_content(value).or(content),
+            "http-equiv" => pragma |= value.trim().eq_ignore_ascii_case("content-type"),
+            "content" => content = of_content(value).or(content),
             _ => {}
         }
     }
     content.filter(|_| pragma).map(as_ascii)
 }
 
-/// The next attribute of a tag, its value, and what follows (HTML section 13.2.3.2, "get an attribute").
-fn attribute(tag: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let blank = |b: &u8| b.is_ascii_whitespace() || *b == b'/';
-    let rest = &tag[tag.iter().position(|b| !blank(b))?..];
-    let end = rest.iter().skip(1).position(|b| blank(b) || *b == b'=').map_or(rest.len(), |at| at + 1);
-    let (name, after) = (&rest[..end], rest[end..].trim_ascii_start());
-    let Some(value) = after.strip_prefix(b"=") else { return Some((name, b"", &rest[end..])) };
-    let value = value.trim_ascii_start();
-    match value.first() {
-        Some(quote @ (b'"' | b'\'')) => {
-            let value = &value[1..];
-            let end = value.iter().position(|b| b == quote)?;
-            Some((name, &value[..end], &value[end + 1..]))
-        }
-        Some(_) | None => {
-            let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
-            Some((name, &value[..end], &value[end..]))
-        }
-    }
-}
-
 /// The `charset=x` of a `content`.
-fn of_content(content: &[u8]) -> Option<&'static Encoding> {
-    let mut rest = content;
-    while let Some(at) = find(rest, b"charset") {
-        rest = rest[at + 7..].trim_ascii_start();
-        let Some(value) = rest.strip_prefix(b"=") else { continue };
-        let value = value.trim_ascii_start();
-        let value = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'")).unwrap_or(value);
-        let end = value.iter().position(|b| matches!(b, b'"' | b'\'' | b';' | b' ')).unwrap_or(value.len());
-        return Encoding::for_label(&value[..end]);
-    }
-    None
+fn of_content(content: &str) -> Option<&'static Encoding> {
+    let content = content.to_ascii_lowercase();
+    content.match_indices("charset").find_map(|(at, word)| {
+        let value = content[at + word.len()..].trim_ascii_start().strip_prefix('=')?.trim_ascii_start();
+        let value = value.strip_prefix(['"', '\'']).unwrap_or(value);
+        let end = value.find(['"', '\'', ';', ' ']).unwrap_or(value.len());
+        Some(Encoding::for_label(&value.as_bytes()[..end]))
+    })?
 }
 
 /// A page whose `<meta>` or declaration can be read as ASCII is not in UTF-16.

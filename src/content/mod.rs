@@ -9,5 +9,6 @@ pub mod media;
 pub mod same;
 pub mod shingles;
 pub mod structure;
+pub mod tags;
 pub mod text;
 pub mod text_size;

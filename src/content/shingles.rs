@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_page_has_shinglesed(html in proptest::collection::vec(any::<u8>(), 0..400), tags in "[<>/a-z=\"' ]{0,200}") {
+        fn any_page_has_shingles(html in proptest::collection::vec(any::<u8>(), 0..400), tags in "[<>/a-z=\"' ]{0,200}") {
             let _ = (shingles(&html), shingles(tags.as_bytes()));
         }
     }

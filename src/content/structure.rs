@@ -1,8 +1,9 @@
 //! Whether a page's markup comes to its end, and where it leads. One pass, without a tree.
 
-use std::collections::HashMap;
+use super::tags::{Comments, HtmlToken, Tag, Tags};
 
-/// Elements that have to be closed (HTML section 13.1.2.4 has the others): a page that was cut leaves some of them open.
+/// Elements that have to be closed (HTML section 13.1.2.4 has the others), in the order of the alphabet: a page that was cut leaves
+/// some of them open.
 const CLOSED: [&str; 33] = [
     "a",
     "article",
@@ -63,9 +64,9 @@ pub struct Structure {
 impl Structure {
     /// Reads a page.
     pub fn read(html: &str) -> Structure {
-        let mut reader = Reader::default();
+        let mut reader = Reader { found: Structure::default(), open: [0; CLOSED.len()] };
         reader.read(html);
-        let open = reader.open.values().map(|open| u32::from(*open > 0)).sum();
+        let open = reader.open.iter().map(|open| u32::from(*open > 0)).sum();
         Structure { open, ..reader.found }
     }
 
@@ -75,77 +76,49 @@ impl Structure {
     }
 }
 
-#[derive(Default)]
 struct Reader {
     found: Structure,
-    open: HashMap<&'static str, i32>,
+    /// How many of each of [`CLOSED`] are open.
+    open: [u32; CLOSED.len()],
 }
 
 impl Reader {
     fn read(&mut self, html: &str) {
-        let mut rest = html;
-        while let Some(at) = rest.find('<') {
-            rest = &rest[at..];
-            match self.markup(rest) {
-                Some(behind) => rest = behind,
-                None => {
-                    self.found.cut = true;
-                    return;
-                }
+        let mut tags = Tags::of(html, Comments::Html);
+        while let Some(token) = tags.next() {
+            let HtmlToken::Tag(tag) = token else { continue };
+            if !tag.is_whole {
+                break;
+            }
+            let mut room = [0; 16];
+            let name = tag.lower(&mut room);
+            if tag.is_end {
+                self.close(name);
+                continue;
+            }
+            self.open(name, &tag);
+            if RAW.contains(&name) && !tag.closes_itself() {
+                tags.raw_text(name);
             }
         }
+        self.found.cut = tags.is_cut();
     }
 
-    /// Reads what begins with `<`; returns what is behind it, or nothing where it has no end.
-    fn markup<'a>(&mut self, rest: &'a str) -> Option<&'a str> {
-        let inner = &rest[1..];
-        if let Some(comment) = inner.strip_prefix("!--") {
-            // `<!-->` and `<!--->` are comments, too
-            if let Some(behind) = comment.strip_prefix('>').or_else(|| comment.strip_prefix("->")) {
-                return Some(behind);
-            }
-            return comment.find("-->").map(|end| &comment[end + 3..]);
-        }
-        let (closing, named) = inner.strip_prefix('/').map_or((false, inner), |named| (true, named));
-        let len = named.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b':')).count();
-        if len == 0 {
-            return match inner.bytes().next() {
-                Some(b'!' | b'?' | b'/') => inner.find('>').map(|end| &inner[end + 1..]),
-                // `a < b` is text, and a page that ends with it is cut all the same
-                Some(_) => Some(inner),
-                None => None,
-            };
-        }
-        let name = named[..len].to_ascii_lowercase();
-        let attributes = &named[len..];
-        let end = tag_end(attributes)?;
-        let (attributes, behind) = (&attributes[..end - 1], &attributes[end..]);
-        if closing {
-            self.close(&name);
-            return Some(behind);
-        }
-        self.open(&name, attributes);
-        match RAW.iter().find(|raw| **raw == name) {
-            Some(raw) if !attributes.ends_with('/') => until_closed(behind, raw),
-            Some(_) | None => Some(behind),
-        }
-    }
-
-    fn open(&mut self, name: &str, attributes: &str) {
-        if let Some(known) =
-            CLOSED.iter().find(|known| **known == name).filter(|_| !attributes.ends_with('/'))
+    fn open(&mut self, name: &str, tag: &Tag<'_>) {
+        if let Ok(at) = CLOSED.binary_search(&name)
+            && !tag.closes_itself()
         {
-            *self.open.entry(known).or_default() += 1;
+            self.open[at] += 1;
         }
         match name {
             "html" if self.found.language.is_none() => {
-                let language = attribute(attributes, "lang").or_else(|| attribute(attributes, "xml:lang"));
+                let language = tag.attribute("lang").or_else(|| tag.attribute("xml:lang"));
                 let primary = language.map(|all| all.split(['-', '_']).next().unwrap_or_default());
                 self.found.language =
                     primary.map(str::to_ascii_lowercase).filter(|tag| (2..=3).contains(&tag.len()));
             }
-            "a" | "area" => self.lead(attribute(attributes, "href")),
-            "form" => self.lead(attribute(attributes, "action")),
+            "a" | "area" => self.lead(tag.attribute("href")),
+            "form" => self.lead(tag.attribute("action")),
             _ => {}
         }
     }
@@ -165,68 +138,10 @@ impl Reader {
     fn close(&mut self, name: &str) {
         if matches!(name, "html" | "body") {
             self.found.ended = true;
-        } else if let Some(open) = self.open.get_mut(name) {
-            *open = (*open - 1).max(0);
+        } else if let Ok(at) = CLOSED.binary_search(&name) {
+            self.open[at] = self.open[at].saturating_sub(1);
         }
     }
-}
-
-/// Behind the `>` that ends a tag; one within quotes does not.
-fn tag_end(attributes: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut value_follows = false;
-    for (at, b) in attributes.bytes().enumerate() {
-        match quote {
-            Some(open) if b == open => quote = None,
-            Some(_) => {}
-            None if b == b'>' => return Some(at + 1),
-            None if matches!(b, b'"' | b'\'') && value_follows => quote = Some(b),
-            None => {}
-        }
-        value_follows = b == b'=' || (value_follows && b.is_ascii_whitespace());
-    }
-    None
-}
-
-fn until_closed<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(at) = text[from..].find("</").map(|at| from + at) {
-        let begin = at + 2;
-        let found = bytes.get(begin..begin + name.len());
-        if found.is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes())) {
-            let end = begin + name.len();
-            return tag_end(&text[end..]).map(|behind| &text[end + behind..]);
-        }
-        from = begin;
-    }
-    None
-}
-
-/// The value of an attribute.
-fn attribute<'a>(attributes: &'a str, wanted: &str) -> Option<&'a str> {
-    let mut rest = attributes.trim_start();
-    while !rest.is_empty() {
-        let len =
-            rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '/')).unwrap_or(rest.len());
-        let (name, behind) = rest.split_at(len);
-        let behind = behind.trim_start_matches('/').trim_start();
-        let Some(value) = behind.strip_prefix('=').map(str::trim_start) else {
-            rest = behind;
-            continue;
-        };
-        let (value, behind) = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
-            Some(_) | None => {
-                value.split_at(value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len()))
-            }
-        };
-        if name.eq_ignore_ascii_case(wanted) {
-            return Some(value);
-        }
-        rest = behind.trim_start();
-    }
-    None
 }
 
 #[cfg(test)]

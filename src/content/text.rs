@@ -2,6 +2,7 @@
 //! fast, and good for any bytes.
 
 use super::entity;
+use super::tags::{Comments, HtmlToken, Tag, Tags};
 
 /// The words of a page, in the one spelling in which they are compared: lower case, plain quotes, single
 /// blanks.
@@ -154,16 +155,17 @@ struct Reader {
 
 impl Reader {
     fn read(&mut self, html: &str) {
-        let mut rest = html;
-        while let Some(at) = rest.find('<') {
-            self.words(&rest[..at]);
+        let mut tags = Tags::of(html, Comments::Sgml);
+        while let Some(token) = tags.next() {
             if self.text.visible > self.most {
                 self.page.beyond = true;
                 return;
             }
-            rest = self.markup(&rest[at..]);
+            match token {
+                HtmlToken::Text(text) => self.words(text),
+                HtmlToken::Tag(tag) => self.tag(&tag, &mut tags),
+            }
         }
-        self.words(rest);
         self.page.beyond = self.text.visible > self.most;
         self.end_heading();
     }
@@ -172,55 +174,28 @@ impl Reader {
         self.text.push(&entity::decode_text(text));
     }
 
-    /// Reads what begins with `<`; returns what is behind it.
-    fn markup<'a>(&mut self, rest: &'a str) -> &'a str {
-        if let Some(comment) = rest.strip_prefix("<!--") {
-            return comment.find("-->").map_or("", |end| &comment[end + 3..]);
-        }
-        let closing = rest[1..].starts_with('/');
-        let from = 1 + usize::from(closing);
-        let bytes = rest.as_bytes();
-        let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b':');
-        let name_len = bytes[from..].iter().take_while(is_name).count();
-        if name_len == 0 {
-            // `<!doctype …>` and `<?xml …?>` are markup, `a < b` is text
-            if closing || matches!(bytes.get(1), Some(b'!' | b'?')) {
-                return rest.find('>').map_or("", |end| &rest[end + 1..]);
-            }
-            self.words("<");
-            return &rest[1..];
-        }
-        let mut lowered = [0; 12];
-        let name = lower(&rest[from..from + name_len], &mut lowered);
-        let behind = &rest[tag_end(bytes)..];
-        self.tag(name, closing, behind)
-    }
-
-    fn tag<'a>(&mut self, name: &str, closing: bool, behind: &'a str) -> &'a str {
+    fn tag(&mut self, tag: &Tag<'_>, tags: &mut Tags<'_>) {
+        let mut room = [0; 16];
+        let name = tag.lower(&mut room);
         if !is_within_a_line(name) {
             self.text.gap = true;
         }
         match name {
-            "title" if !closing => {
-                let (inner, behind) = until_closed(behind, "title");
+            "title" if !tag.is_end => {
+                let title = tags.raw_text(name);
                 if !self.has_title {
-                    (self.has_title, self.page.title) = (true, fold(&entity::decode_text(inner)));
+                    (self.has_title, self.page.title) = (true, fold(&entity::decode_text(title)));
                 }
-                behind
             }
-            "a" => {
-                self.page.links += u32::from(!closing);
-                behind
-            }
+            "a" => self.page.links += u32::from(!tag.is_end),
             "h1" | "h2" | "h3" => {
                 self.end_heading();
-                if !closing && self.page.heading.is_empty() {
+                if !tag.is_end && self.page.heading.is_empty() {
                     self.heading = Some(self.text.out.len());
                 }
-                behind
             }
-            _ if !closing && is_unseen(name) => until_closed(behind, name).1,
-            _ => behind,
+            _ if !tag.is_end && is_unseen(name) => _ = tags.raw_text(name),
+            _ => {}
         }
     }
 
@@ -229,49 +204,6 @@ impl Reader {
             self.page.heading = self.text.out[from..].trim_start().to_owned();
         }
     }
-}
-
-/// A tag's name in lower case; longer ones than any that matters are cut.
-fn lower<'a>(name: &str, into: &'a mut [u8; 12]) -> &'a str {
-    let len = name.len().min(into.len());
-    into[..len].copy_from_slice(&name.as_bytes()[..len]);
-    into[..len].make_ascii_lowercase();
-    std::str::from_utf8(&into[..len]).unwrap_or_default()
-}
-
-/// Behind the `>` that ends the tag at the start; one within quotes does not.
-fn tag_end(tag: &[u8]) -> usize {
-    let mut quote = None;
-    for (at, &b) in tag.iter().enumerate() {
-        match quote {
-            Some(open) if b == open => quote = None,
-            Some(_) => {}
-            None if b == b'>' => return at + 1,
-            // a quote opens a value only behind `=`: `<p title=it's>` has none
-            None if matches!(b, b'"' | b'\'') && tag[..at].trim_ascii_end().ends_with(b"=") => {
-                quote = Some(b)
-            }
-            None => {}
-        }
-    }
-    tag.len()
-}
-
-/// What stands before the closing tag, and what behind it.
-fn until_closed<'a>(text: &'a str, name: &str) -> (&'a str, &'a str) {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(at) = text[from..].find("</").map(|at| from + at) {
-        let begin = at + 2;
-        if bytes
-            .get(begin..begin + name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-        {
-            return (&text[..at], &text[at + tag_end(&bytes[at..])..]);
-        }
-        from = begin;
-    }
-    (text, "")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
+use super::tags::{Comments, HtmlToken, Tags};
+
 /// What can be read on a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Visible {
@@ -23,12 +25,17 @@ const REFERENCE: usize = 32;
 /// Measures a page.
 pub fn visible(html: &str) -> Visible {
     let mut reader = Reader { text: 0, hasher: DefaultHasher::new() };
-    let mut rest = html;
-    while let Some(at) = rest.find('<') {
-        reader.words(&rest[..at]);
-        rest = reader.markup(&rest[at..]);
+    let mut tags = Tags::of(html, Comments::Sgml);
+    while let Some(token) = tags.next() {
+        match token {
+            HtmlToken::Text(text) => reader.words(text),
+            HtmlToken::Tag(tag) => {
+                if let Some(name) = UNSEEN.iter().find(|name| tag.starts(name)) {
+                    tags.raw_text(name);
+                }
+            }
+        }
     }
-    reader.words(rest);
     Visible { text: reader.text, text_hash: reader.hasher.finish() }
 }
 
@@ -42,26 +49,6 @@ impl Reader {
         for word in text.split_ascii_whitespace() {
             self.hasher.write(word.as_bytes());
             self.text = self.text.saturating_add(columns(word));
-        }
-    }
-
-    /// Reads what begins with `<`; returns what is behind it.
-    fn markup<'a>(&mut self, rest: &'a str) -> &'a str {
-        if let Some(comment) = rest.strip_prefix("<!--") {
-            return comment.find("-->").map_or("", |end| &comment[end + 3..]);
-        }
-        let inside = &rest[1..];
-        let name_len = inside.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
-        let name = &inside[..name_len];
-        if name.is_empty() && !inside.starts_with(['/', '!', '?']) {
-            // `a < b` is text.
-            self.words("<");
-            return inside;
-        }
-        let behind = &rest[tag_end(rest.as_bytes())..];
-        match UNSEEN.iter().find(|unseen| name.eq_ignore_ascii_case(unseen)) {
-            Some(name) => behind_closing(behind, name),
-            None => behind,
         }
     }
 }
@@ -97,43 +84,6 @@ fn is_wide(c: char) -> bool {
     matches!(c as u32,
         0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F
         | 0xFF00..=0xFF60 | 0x2_0000..=0x3_FFFD)
-}
-
-/// Behind the `>` that ends the tag at the start; one within a quoted value does not.
-fn tag_end(tag: &[u8]) -> usize {
-    let mut quote = None;
-    let mut before = 0;
-    for (at, &b) in tag.iter().enumerate() {
-        match quote {
-            Some(open) if b == open => quote = None,
-            Some(_) => {}
-            None if b == b'>' => return at + 1,
-            // A quote opens a value only behind `=`.
-            None if matches!(b, b'"' | b'\'') && before == b'=' => quote = Some(b),
-            None => {}
-        }
-        if !b.is_ascii_whitespace() {
-            before = b;
-        }
-    }
-    tag.len()
-}
-
-/// Behind `</name …>`; nothing when it is never closed.
-fn behind_closing<'a>(text: &'a str, name: &str) -> &'a str {
-    let mut rest = text;
-    while let Some(at) = rest.find("</") {
-        let inside = &rest[at + 2..];
-        if inside
-            .as_bytes()
-            .get(..name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-        {
-            return inside.find('>').map_or("", |end| &inside[end + 1..]);
-        }
-        rest = inside;
-    }
-    ""
 }
 
 #[cfg(test)]

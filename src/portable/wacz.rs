@@ -22,6 +22,7 @@ use super::warc::{self, Capture};
 use super::{Progress, warc::Writer};
 use crate::clock::Now;
 use crate::content::media::essence;
+use crate::content::tags::{Comments, HtmlToken, Tags};
 use crate::content::{charset, entity};
 use crate::snapshot::Class;
 
@@ -187,10 +188,9 @@ fn page_line(capture: &Capture<'_>) -> io::Result<Option<(String, String)>> {
 
 /// What stands in the first `<title>`.
 fn title(html: &str) -> Option<String> {
-    let lower = html.to_ascii_lowercase();
-    let from = lower.find("<title")?;
-    let from = from + lower[from..].find('>')? + 1;
-    let text = &html[from..from + lower[from..].find("</title")?];
+    let mut tags = Tags::of(html, Comments::Html);
+    tags.find(|token| matches!(token, HtmlToken::Tag(tag) if tag.starts("title")))?;
+    let text = Some(tags.raw_text("title")).filter(|_| !tags.is_cut())?;
     let words: Vec<&str> = text.split_whitespace().collect();
     let title: String = entity::decode_text(&words.join(" ")).chars().take(TITLE).collect();
     (!title.is_empty()).then_some(title)

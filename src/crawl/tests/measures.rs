@@ -40,6 +40,22 @@ const ODD: &[(&str, &str)] = &[
         "<h1></h1><h2>One <i>t</i>wo</h2><h1>no</h1><a href=https://x.example/a?b=c>y</a><A HREF=//Y.example:8080/>z</a>\
          <form action=http://user@z.example/></form><area href=' https://w.example'><img src='/p/1.jpg'><IMG SRC=/p/2.jpg>",
     ),
+    (
+        "comments for some browsers",
+        "<!--[if lt IE 9]><p>no</p><![endif]-->a<!--[if !IE]><!--><p>b</p><!--<![endif]--><![if !IE]>c<![endif]>d",
+    ),
+    ("arrows and sums", "x <- y, a <-> b, 1<2>3, <= << <<p>> </3 <é> a<b"),
+    (
+        "attributes in a heap",
+        "<a href='x'title=\"y>z\"class=a>one</a><a/href=//h.example/x/>two</a><p a=b=c>three<p =\"x>y\">four<p \"x>y\">five\
+         <form action = 'https://f.example/' =x></form><a href>six</a>",
+    ),
+    (
+        "ends with more",
+        "<p>a</p class='x>y'>b<script>c</script x>d<style>e</style/>f<title>g</title h>i</ j>k",
+    ),
+    ("a comment that never closes", "<html lang=en-GB><body><div>one</div><!-- two -- > three"),
+    ("a last bracket", "<html lang=DE><p>one <"),
     ("left open", "<div><table><tr><td>x<p>y</table></ul></div><span>"),
     ("ended", "<html><body><div>x</body></html>"),
 ];

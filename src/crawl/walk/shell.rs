@@ -10,6 +10,7 @@ use super::results::FetchResult;
 use crate::content::charset;
 use crate::content::media::Media;
 use crate::content::same::same_but_for_tokens;
+use crate::content::tags::{Comments, HtmlToken, Tags};
 use crate::content::text_size::visible;
 use crate::crawl::transport::Fetch;
 
@@ -37,9 +38,8 @@ fn is_shell(page: &ProbeResponse) -> bool {
         return false;
     }
     let (html, _) = charset::html(&page.body, page.content_type.as_deref());
-    let lower = html.to_ascii_lowercase();
-    let mut tags = lower.split("<script").skip(1).filter_map(|rest| rest.split_once('>'));
-    tags.any(|(tag, _)| tag.contains("src=")) && visible(&html).text <= MOST_TEXT
+    let loads = |token: HtmlToken<'_>| matches!(token, HtmlToken::Tag(tag) if tag.starts("script") && tag.attribute("src").is_some());
+    Tags::of(&html, Comments::Html).any(loads) && visible(&html).text <= MOST_TEXT
 }
 
 #[cfg(test)]

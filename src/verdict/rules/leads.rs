@@ -7,6 +7,8 @@ use super::super::case::{Finding, Verdict};
 use super::super::hosts;
 use super::Seen;
 use super::redirect::is_own;
+use crate::content::links;
+use crate::content::tags::{Comments, HtmlToken, Tag, Tags};
 use crate::failure::Cause;
 
 /// Bytes of a page in which it leads away.
@@ -22,16 +24,18 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
         return Verdict::Good;
     }
     let html = seen.html();
-    let html = html[..html.floor_char_boundary(LOOKED_AT)].to_ascii_lowercase();
+    let html = &html[..html.floor_char_boundary(LOOKED_AT)];
     let copy = case.known.and_then(|known| known.look);
     let is_bare = || {
         let text = seen.look().text;
         text < OWN_TEXT && copy.is_none_or(|copy| copy.text > 2 * text + 100)
     };
-    let target = refresh(&html)
+    let tags = Leads::of(html);
+    let target = tags
+        .refresh
         .map(|url| ("refresh", url))
-        .or_else(|| script(&html).filter(|_| is_bare()).map(|url| ("script", url)))
-        .or_else(|| frame(&html).filter(|_| is_bare()).map(|url| ("frame", url)));
+        .or_else(|| script(html).filter(|_| is_bare()).map(|url| ("script", url)))
+        .or_else(|| tags.frame.filter(|_| is_bare()).map(|url| ("frame", url)));
     let Some((way, host)) = target.and_then(|(way, url)| Some((way, hosts::of_url(url)?))) else {
         return Verdict::Good;
     };
@@ -43,18 +47,44 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     case.doubtful(Finding::new(Cause::ForeignRedirect, format!("leads to {host} by a {way}")))
 }
 
-/// Where a `<meta>` leads at once.
-fn refresh(html: &str) -> Option<&str> {
-    tags(html, "<meta").find_map(|tag| {
-        if !tag.contains("http-equiv") || !tag.contains("refresh") {
-            return None;
+/// Where the tags of a page lead by themselves.
+#[derive(Default)]
+struct Leads<'a> {
+    /// The first `<meta>` that leads on at once.
+    refresh: Option<&'a str>,
+    /// The first frame of somebody that is all of the page.
+    frame: Option<&'a str>,
+}
+
+impl<'a> Leads<'a> {
+    fn of(html: &'a str) -> Leads<'a> {
+        let mut leads = Leads::default();
+        for token in Tags::of(html, Comments::Html) {
+            let HtmlToken::Tag(tag) = token else { continue };
+            if tag.starts("meta") && leads.refresh.is_none() {
+                leads.refresh = refresh(&tag);
+            } else if leads.frame.is_none() && (tag.starts("frame") || tag.starts("iframe") && fills(&tag)) {
+                leads.frame = tag.attribute("src").filter(|url| hosts::of_url(url).is_some());
+            }
         }
-        let content = tag[tag.find("content")? + 7..].trim_start_matches([' ', '=', '"', '\'']);
-        let digits = content.bytes().take_while(u8::is_ascii_digit).count();
-        let wait = content[..digits].parse::<u32>().unwrap_or(0);
-        let url = content[content.find("url")? + 3..].trim_start_matches([' ', '=', '"', '\'']);
-        (wait <= AT_ONCE).then(|| until(url, &['"', '\'', '>', ' ']))
-    })
+        leads
+    }
+}
+
+/// Where a `<meta>` leads at once.
+fn refresh<'a>(meta: &Tag<'a>) -> Option<&'a str> {
+    let is_refresh = |value: &str| value.trim().eq_ignore_ascii_case("refresh");
+    let content =
+        meta.attribute("content").filter(|_| meta.attribute("http-equiv").is_some_and(is_refresh))?;
+    let digits = content.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let wait = digits.parse::<u32>().unwrap_or(0);
+    links::html::refresh(content).filter(|_| wait <= AT_ONCE)
+}
+
+/// Whether a frame fills the window. Any other, a player for example, is a part of a page.
+fn fills(frame: &Tag<'_>) -> bool {
+    let sizes = ["100%", "100vh", "fixed"];
+    frame.attributes().any(|(_, value)| sizes.iter().any(|size| value.contains(size)))
 }
 
 /// Where a script leads at once.
@@ -67,21 +97,6 @@ fn script(html: &str) -> Option<&str> {
         let url = until(url, &['"', '\'', '`', '<']);
         hosts::of_url(url).map(|_| url)
     })
-}
-
-/// What a frame shows that is all of the page: of a frameset, or one that fills the window. Any other, a player for example, is a
-/// part of a page.
-fn frame(html: &str) -> Option<&str> {
-    let fills = |tag: &&str| ["100%", "100vh", "fixed"].iter().any(|size| tag.contains(size));
-    tags(html, "<frame ").chain(tags(html, "<iframe ").filter(fills)).find_map(|tag| {
-        let url = tag[tag.find("src")? + 3..].trim_start_matches([' ', '=', '"', '\'']);
-        let url = until(url, &['"', '\'', '>', ' ']);
-        hosts::of_url(url).map(|_| url)
-    })
-}
-
-fn tags<'a>(html: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    html.match_indices(name).map(|(at, _)| until(&html[at..], &['>']))
 }
 
 fn until<'a>(text: &'a str, ends: &[char]) -> &'a str {

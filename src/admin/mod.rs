@@ -1,6 +1,8 @@
 //! The admin listener: health, metrics, status, snapshots, reload, and the dashboard that shows them. Errors are
 //! `{"error":{"code","message"}}` with the right status.
 
+mod codes;
+mod codes;
 mod demo;
 mod explain;
 mod guard;

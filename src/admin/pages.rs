@@ -52,6 +52,7 @@ const DEMO: [File; 3] = [
 pub(super) fn dashboard(segments: &[&str]) -> Option<Response<Body>> {
     match segments {
         [] | ["sites", _] => Some(file(HTML, SHELL, DASHBOARD_POLICY)),
+        ["dashboard", "codes.js"] => Some(file(SCRIPT, super::codes::script(), DASHBOARD_POLICY)),
         _ => find(&DASHBOARD, segments, DASHBOARD_POLICY),
     }
 }
@@ -157,7 +158,11 @@ mod tests {
         let keys = |name: &str| -> BTreeSet<&str> {
             let list =
                 words.split(&format!("const {name} = {{\n")).nth(1).unwrap().split("\n};").next().unwrap();
-            list.lines().map(|line| line.trim().split(':').next().unwrap()).collect()
+            let all: Vec<&str> = list.lines().map(|line| line.trim().split(':').next().unwrap()).collect();
+            let once: BTreeSet<&str> = all.iter().copied().collect();
+            // Of two with the same key the second wins, without a word.
+            assert_eq!(all.len(), once.len(), "{name} has a key twice");
+            once
         };
         let (en, ja) = (keys("en"), keys("ja"));
         assert!(en.len() > 100, "{en:?}");

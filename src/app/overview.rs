@@ -87,27 +87,27 @@ pub struct Robots {
     /// How many.
     pub sites: usize,
     /// The first of them.
-    pub first: Vec<Said>,
+    pub first: Vec<Forbidding>,
 }
 
 /// What robots.txt meant for the newest snapshot of one site.
 #[derive(Debug, Serialize)]
-pub struct Said {
+pub struct Forbidding {
     /// The site's name.
     pub site: String,
     /// What it meant.
-    pub robots: String,
+    pub robots: Text,
 }
 
 impl Robots {
     /// How many are named: the others are a matter of `--site`.
     const NAMED: usize = 3;
 
-    fn add(&mut self, site: &Site, said: Option<&str>) {
+    fn add(&mut self, site: &Site, said: Option<Text>) {
         let Some(said) = said else { return };
         self.sites += 1;
         if self.first.len() < Robots::NAMED {
-            self.first.push(Said { site: site.config.name.to_string(), robots: said.to_owned() });
+            self.first.push(Forbidding { site: site.config.name.to_string(), robots: said });
         }
     }
 }

@@ -12,6 +12,7 @@ use super::run_lock::RunLock;
 use super::shelf::is_gated;
 use super::{App, chain};
 use crate::crawl::Report;
+use crate::failure::Text;
 use crate::proxy::Site;
 use crate::snapshot::{SnapshotId, Store, rfc3339};
 use crate::tasks;
@@ -36,7 +37,7 @@ pub(super) struct ShelfState {
     pub(super) troubles: Vec<Trouble>,
     carried: Option<(SnapshotId, Option<Carried>)>,
     /// What `robots.txt` meant for the newest one.
-    robots: Option<(SnapshotId, Option<String>)>,
+    robots: Option<(SnapshotId, Option<Text>)>,
 }
 
 /// A snapshot that does not serve by itself.
@@ -74,8 +75,8 @@ impl ShelfState {
     }
 
     /// What `robots.txt` meant for the newest snapshot, if it forbids the whole site.
-    pub(super) fn robots(&self) -> Option<&str> {
-        self.robots.as_ref().and_then(|(_, robots)| robots.as_deref())
+    pub(super) fn robots(&self) -> Option<Text> {
+        self.robots.as_ref().and_then(|(_, robots)| *robots)
     }
 
     /// Looks. Blocks. `before` is what was seen last.
@@ -103,7 +104,7 @@ impl ShelfState {
         };
         let newest = list.iter().map(|summary| summary.id).max();
         let robots = match (&before.robots, newest) {
-            (Some((of, robots)), Some(id)) if *of == id => Some((id, robots.clone())),
+            (Some((of, robots)), Some(id)) if *of == id => Some((id, *robots)),
             (_, Some(id)) => Some((id, store.report(&id).and_then(robots))),
             (_, None) => None,
         };
@@ -121,7 +122,7 @@ impl ShelfState {
 }
 
 /// What a crawl's report says of `robots.txt`.
-fn robots(report: Value) -> Option<String> {
+fn robots(report: Value) -> Option<Text> {
     serde_json::from_value::<Report>(report).ok()?.of_robots()
 }
 
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn what_a_report_says_of_robots_is_read() {
         let forbid = json!({ "robots": "found", "robots_forbid": { "obeyed": true } });
-        assert!(robots(forbid).is_some_and(|said| said.contains("only key pages")));
+        assert!(robots(forbid).is_some_and(|said| said.en.contains("only key pages")));
         for report in [json!({ "robots": "found" }), json!({}), json!(null), json!({ "robots_forbid": 1 })] {
             assert_eq!(robots(report.clone()), None, "{report}");
         }

@@ -9,7 +9,7 @@ use crate::clock::{self, unix};
 use crate::crawl::gate::Broken;
 use crate::crawl::{Ended, Outcome, Reading, Report};
 use crate::failover::State;
-use crate::failure::{Cause, Text, Told};
+use crate::failure::{Cause, Said, Text, Told};
 use crate::origin::health;
 use crate::page_health::Branch;
 use crate::proxy::Site;
@@ -82,7 +82,7 @@ pub struct SiteStatus {
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
-    pub robots: Option<String>,
+    pub robots: Option<Text>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -132,9 +132,9 @@ pub struct LastCrawl {
     /// The snapshot that did not pass the gate, on the shelf for the operator to look at and publish.
     pub held: Option<SnapshotStatus>,
     /// What `robots.txt` meant for the copy, if it forbids the whole site.
-    pub robots: Option<String>,
+    pub robots: Option<Text>,
     /// What was decided about parts of the site: what is private, what is beyond a bound.
-    pub decisions: Vec<String>,
+    pub decisions: Vec<Said>,
     /// Why none was published.
     pub reasons: Vec<String>,
     /// The rules of the gate that spoke, with what was measured and the limit.
@@ -280,7 +280,7 @@ impl App {
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
             troubles: troubles(site, &seen),
-            robots: seen.robots().map(str::to_owned),
+            robots: seen.robots(),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
     }

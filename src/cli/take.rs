@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::args::OfSite;
 use super::client::{CallError, Client, message, read_config, with_instance};
+use super::language::Language;
 use super::print::{printable, say};
 use super::progress::CrawlProgress;
 use super::{DONE, FAILED, fail};
@@ -153,11 +154,13 @@ fn conclude(last: &Value) -> u8 {
         .filter_map(|reason| Some(format!("\n  {}", printable(reason.as_str()?))))
         .collect();
     // First: whether all of this was what the site's owner wanted.
-    if let Some(robots) = last["robots"].as_str() {
-        say(&format!("{}\n", printable(robots)));
+    // In English, as all that this command says.
+    let english = |text: &Value| Language::English.of_text(text);
+    if !last["robots"].is_null() {
+        say(&format!("{}\n", english(&last["robots"])));
     }
-    let decisions = last["decisions"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let decisions: String = decisions.map(|decision| format!("  {}\n", printable(decision))).collect();
+    let decisions = last["decisions"].as_array().into_iter().flatten();
+    let decisions: String = decisions.map(|decision| format!("  {}\n", english(decision))).collect();
     match last["outcome"].as_str() {
         Some("published") => {
             let (pages, files, bytes) =

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::Broken;
 use super::progress::Reading;
 use super::refusal::Refusal;
+use crate::failure::{Said, Text};
 
 /// Addresses listed for one reason.
 const EXAMPLES: usize = 100;
@@ -223,48 +224,74 @@ impl Report {
     }
 
     /// What `robots.txt` meant for this copy, if it forbids the whole site. Where no page could be had either, that is the news.
-    pub fn of_robots(&self) -> Option<String> {
+    pub fn of_robots(&self) -> Option<Text> {
         let Forbidden { obeyed } = self.robots_forbid?;
         if self.robots == UNREADABLE && self.counts.pages == 0 {
             return None;
         }
-        let says = if self.robots == UNREADABLE { "cannot be read, which forbids" } else { "forbids" };
-        Some(match obeyed {
-            false => {
-                format!("robots.txt {says} the whole site; the copy is taken all the same (mirror.robots)")
-            }
-            true => format!(
-                "robots.txt {says} the whole site: only key pages and what they are drawn with are copied (mirror.robots)"
-            ),
+        Some(match (self.robots == UNREADABLE, obeyed) {
+            (false, false) => Text {
+                en: "robots.txt forbids the whole site; the copy is taken all the same (mirror.robots)",
+                ja: "robots.txt がサイト全体の取得を禁止していますが、設定（mirror.robots）に従って取得しています。",
+            },
+            (false, true) => Text {
+                en: "robots.txt forbids the whole site: only key pages and the files that they need are copied (mirror.robots)",
+                ja: "robots.txt がサイト全体の取得を禁止しているため、重要なページとその表示に必要なファイルだけを取得しています（mirror.robots）。",
+            },
+            (true, false) => Text {
+                en: "robots.txt cannot be read, which forbids the whole site; the copy is taken all the same (mirror.robots)",
+                ja: "robots.txt を読み取れないため、サイト全体の取得が禁止されたものとみなされますが、設定（mirror.robots）に従って取得しています。",
+            },
+            (true, true) => Text {
+                en: "robots.txt cannot be read, which forbids the whole site: only key pages and the files that they need are copied (mirror.robots)",
+                ja: "robots.txt を読み取れず、サイト全体の取得が禁止されたものとみなし、重要なページとその表示に必要なファイルだけを取得しています（mirror.robots）。",
+            },
         })
     }
 
     /// What was decided about whole parts of the site, and why, for who runs it.
-    pub fn decisions(&self) -> Vec<String> {
+    pub fn decisions(&self) -> Vec<Said> {
         let count = |refusal: Refusal| self.refusals.get(refusal.code()).map_or(0, |refused| refused.count);
         let private = count(Refusal::Private) + count(Refusal::NoStore);
         let told = [
             (
                 self.counts.private,
                 "answers are marked private or no-store and taken: everybody gets the same (mirror.private)",
+                "private または no-store の指定がありますが、誰にも同じ内容が返されるため取得しました（mirror.private）。",
             ),
             (
                 count(Refusal::Varies),
                 "answers are marked private or no-store and left out: two visits without cookies got different ones; \
                  a route with mirror = \"on\" takes them",
+                "private または no-store の指定があり、Cookieなしの2回のアクセスで内容が異なったため除外しました。\
+                 ルートに mirror = \"on\" を指定すると取得します。",
             ),
-            (private, "answers are marked private or no-store and left out (mirror.private, or a route)"),
+            (
+                private,
+                "answers are marked private or no-store and left out (mirror.private, or a route)",
+                "private または no-store の指定があるため除外しました（mirror.private、またはルートの設定）。",
+            ),
             (
                 count(Refusal::RequisiteLimit),
-                "files that pages are drawn with are left out: they are more than a crawl asks for",
+                "files that pages need for their display are left out: the crawl has reached its limit for such files",
+                "ページの表示に使うファイルの数が上限に達したため除外しました。",
             ),
-            (count(Refusal::PageLimit), "pages are left out: mirror.max_pages"),
+            (
+                count(Refusal::PageLimit),
+                "pages are left out: mirror.max_pages",
+                "ページ数が上限（mirror.max_pages）に達したため除外しました。",
+            ),
             (
                 count(Refusal::FileLimit) + count(Refusal::ByteLimit),
-                "files are left out: the snapshot is as large as one may be",
+                "files are left out: the snapshot has reached its size limit",
+                "スナップショットの大きさが上限に達したため除外しました。",
             ),
         ];
-        told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+        let said = |(count, en, ja): &(u64, &str, &str)| Said {
+            en: format!("{count} {en}"),
+            ja: format!("{count}件：{ja}"),
+        };
+        told.iter().filter(|(count, ..)| *count > 0).map(said).collect()
     }
 
     /// Notes how long an answer took.
@@ -332,7 +359,7 @@ mod tests {
         ] {
             (report.robots, report.robots_forbid) = (robots.into(), Some(Forbidden { obeyed }));
             report.counts.pages = 1;
-            let said = report.of_robots().unwrap();
+            let said = report.of_robots().unwrap().en;
             assert!(said.starts_with(expected) && said.contains("mirror.robots"), "{said}");
             report.counts.pages = 0;
             let is_news = report.of_robots().is_some();
@@ -346,7 +373,10 @@ mod tests {
         report.refuse(Refusal::Varies, "/a", None, None);
         report.refuse(Refusal::RequisiteLimit, "/b.png", None, None);
         let said = report.decisions();
-        assert!(said.len() == 3 && said[0].starts_with("3 ") && said[1].contains("different"), "{said:?}");
+        assert!(
+            said.len() == 3 && said[0].en.starts_with("3 ") && said[1].en.contains("different"),
+            "{said:?}"
+        );
     }
 
     #[test]

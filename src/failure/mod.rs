@@ -18,6 +18,15 @@ pub struct Text {
     pub ja: &'static str,
 }
 
+/// A text in both languages that has numbers or names in it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Said {
+    /// English.
+    pub en: String,
+    /// Japanese.
+    pub ja: String,
+}
+
 /// A cause with all that there is to say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Told {

@@ -1,5 +1,5 @@
 // What differs between two snapshots, and the text of one page in both.
-import { $, api, badge, bytes, decoded, el, number, say, table, tell } from "./tools.js";
+import { $, api, badge, bytes, decoded, el, number, refusal, say, table, tell } from "./tools.js";
 
 const LINES = 2000;
 
@@ -13,7 +13,7 @@ export function compared(diff, path, close) {
     some ? null : el("p", { class: "soft" }, say("diff_none")),
     diff.cut ? el("p", { class: "soft" }, say("diff_listed", number(diff.limit))) : null,
     kinds.filter(([kind]) => diff[kind].length).map(([kind]) => el("details", { open: diff[kind].length < 30 },
-      el("summary", {}, `${say(kind)} (${number(counts[kind])})`),
+      el("summary", {}, say("counted", say(kind), number(counts[kind]))),
       el("div", { class: "scroll" }, table(say(kind), [[say("address")], [say("size"), "n"], ["", "acts"]], diff[kind].map((entry) => row(diff, path, kind, entry)))))),
   ];
 }
@@ -31,7 +31,7 @@ async function toggle(place, diff, path, key) {
     const found = await api(`${path}/snapshots/${diff.from}/diff?to=${diff.to}&path=${encodeURIComponent(key)}`);
     place.after(el("tr", { class: "text" }, el("td", { colspan: "3" }, text(found))));
   } catch (error) {
-    tell(error.message, true);
+    tell(refusal(error), true);
     $("notice").scrollIntoView({ block: "nearest" });
   }
 }

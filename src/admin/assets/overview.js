@@ -1,5 +1,5 @@
 // All sites at a glance: a card each for a few, a line each for many, those in trouble first.
-import { ago, api, badge, bytes, el, fill, language, number, say, share, span, table, when } from "./tools.js";
+import { ago, api, badge, bytes, el, fill, language, meaning, number, say, share, span, table, when } from "./tools.js";
 import { progress } from "./crawl.js";
 import { answers, cause, conditions } from "./why.js";
 
@@ -19,6 +19,7 @@ export function warnings(site) {
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);
   if (!site.snapshot) found.push(["", say("none_in_service_why")]);
+  if (site.robots) found.unshift(["", site.robots[language]]);
   return [cause(site), conditions(site.conditions), found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text))];
 }
 
@@ -33,7 +34,7 @@ export function origins(site) {
   const word = { up: "origin_up", down: "origin_down", unproven: "state_unproven", trial: "state_trial" };
   const kind = { up: "live", down: "failed", trial: "snapshot" };
   return site.origins.map((origin) => el("li", {}, badge(kind[origin.state] ?? "", say(word[origin.state] ?? origin.state)), " ",
-    el("code", { title: origin.cause }, origin.url), origin.since ? el("span", { class: "soft" }, say("aside", ago(origin.since))) : null));
+    el("code", { title: origin.cause && meaning(origin.cause, ["causes"]) }, origin.url), origin.since ? el("span", { class: "soft" }, say("aside", ago(origin.since))) : null));
 }
 
 // As many cards as can be taken in; and lines that are drawn before somebody asks for more.

@@ -1,5 +1,5 @@
 // The report of a crawl: the numbers, the gate's word, and the lists that owners love to have.
-import { badge, bytes, decoded, el, number, say, span, table, when } from "./tools.js";
+import { badge, bytes, caused, decoded, el, known, language, meaning, number, reason, say, span, table, when } from "./tools.js";
 
 const ROWS = 50;
 
@@ -17,9 +17,16 @@ function gate({ held, gated }, found) {
   return [
     el("p", {}, badge(failed ? "failed" : "live", say("gate")), " ", say(failed ? "gate_held" : "gate_passed")),
     rules.length ? table(say("gate"), [[say("rule")], [say("detail")], [say("measured"), "n"], [say("limit"), "n"]],
-      rules.map((r) => [el("code", {}, r.rule), r.detail, measure(r.measured), measure(r.limit)]), "rules")
-      : held?.length ? el("ul", { class: "reasons" }, held.map((reason) => el("li", {}, reason))) : null,
+      rules.map((r) => [meaning(r.rule, ["rules"]), place(r), measure(r.measured), measure(r.limit)]), "rules")
+      : held?.length ? el("ul", { class: "reasons" }, held.map((why) => el("li", {}, reason(why)))) : null,
   ];
+}
+
+/** English has a sentence; the page that it begins with says in any language where to look. */
+function place({ detail }) {
+  if (language === "en") return detail;
+  const path = detail.match(/^(\/\S*): /)?.[1];
+  return path ? page(path) : "–";
 }
 
 function measure(n) { return typeof n === "number" ? number(Math.round(n * 1000) / 1000) : "–"; }
@@ -31,7 +38,7 @@ function numbers(r) {
     fact("unchanged", number(r.unchanged)), total(r.carried_over) ? fact("carried", number(total(r.carried_over))) : null,
     fact("refused", number(r.refused)), fact("errors", number(r.errors), r.errors ? "failed" : null),
     fact("requests", number(r.requests)), fact("took", span(r.seconds ?? 0)),
-    r.started_at ? fact("began", when(new Date(r.started_at * 1000).toISOString().replace(/\.\d+/, ""))) : null, r.robots ? fact("robots", r.robots) : null);
+    r.started_at ? fact("began", when(new Date(r.started_at * 1000).toISOString().replace(/\.\d+/, ""))) : null, r.robots ? fact("robots", say(known(`robots_${r.robots}`) ? `robots_${r.robots}` : r.robots)) : null);
 }
 
 /** A long list: the first rows, a field to filter by, and a button for all of it. */
@@ -62,7 +69,7 @@ function status(cause) { return { "not-found": "404", gone: "410" }[cause] ?? ca
 /** Every broken link with a page that it stands on, and how many there are; also from what older versions wrote. */
 function brokenLinks(r) {
   const old = r.refusals?.["not-found"];
-  if (!r.broken_links) return [(old?.examples ?? []).map((e) => ({ on: e.found_on, to: e.path, status: "404/410" })), old?.count ?? 0];
+  if (!r.broken_links) return [(old?.examples ?? []).map((e) => ({ on: e.placeon, to: e.path, status: "404/410" })), old?.count ?? 0];
   const links = r.broken_links.flatMap(({ path, cause, linked_from: pages }) => (pages.length ? pages : [null]).map((on) => ({ on, to: path, status: status(cause) })));
   return [links, r.broken_links.reduce((sum, l) => sum + Math.max(1, l.links ?? 0, l.linked_from.length), 0)];
 }
@@ -76,20 +83,20 @@ function broken(r) {
   return [
     el("h3", {}, say("broken"), " ", badge("failed", number(count))),
     el("p", { class: "soft" }, say("broken_some", number(count), number(pages)), links.length < count ? ` ${say("broken_listed", number(links.length), number(count))}` : ""),
-    long(say("broken"), [[say("on_page")], [say("link")], [say("status"), "n"]], links, (link) => [page(link.on), page(link.to), link.status]),
+    long(say("broken"), [[say("on_page")], [say("link")], [say("status"), "n"]], links, (link) => [page(link.on), page(link.to), caused(link.status)]),
   ];
 }
 
 /** What key pages need to be drawn and did not get. */
 function lost(r) {
-  return r.lost_assets?.length ? [el("h3", {}, say("lost"), " ", badge("failed", number(r.lost_assets.length))), long(say("lost"), [[say("address")]], r.lost_assets, (path) => [page(path)])] : null;
+  return r.lost_assets?.length ? [el("h3", {}, say("lost_assets"), " ", badge("failed", number(r.lost_assets.length))), long(say("lost_assets"), [[say("address")]], r.lost_assets, (path) => [page(path)])] : null;
 }
 
 function failures(r) {
   if (!r.failures?.length) return null;
   const head = [[say("on_page")], [say("address")], [say("cause")]];
   return [el("h3", {}, say("failures"), " ", badge("failed", number(r.errors))),
-    long(say("failures"), head, r.failures, (f) => [page(f.found_on), page(f.path), el("span", { title: f.detail }, f.cause)])];
+    long(say("failures"), head, r.failures, (f) => [page(f.placeon), page(f.path), caused(f.cause, f.detail)])];
 }
 
 function total(reasons) { return Object.values(reasons ?? {}).reduce((sum, { count }) => sum + count, 0); }
@@ -98,11 +105,12 @@ function total(reasons) { return Object.values(reasons ?? {}).reduce((sum, { cou
 function byReason(title, reasons, about = null) {
   const found = Object.entries(reasons ?? {}).sort(([, a], [, b]) => b.count - a.count);
   if (!found.length) return null;
+  const tables = title === "refusals" ? ["refusals"] : ["carried", "refusals", "causes"];
   return [el("h3", {}, say(title), " ", badge("", number(total(reasons)))), about ? el("p", { class: "soft" }, about) : null,
-    found.map(([code, { meaning, count, examples = [] }]) => el("details", {},
-      el("summary", {}, el("b", {}, number(count)), " ", el("code", {}, code), " ", el("span", { class: "soft" }, meaning)),
-      examples.some((e) => e.found_on)
-        ? long(code, [[say("on_page")], [say("address")]], examples, (e) => [page(e.found_on), [page(e.path), e.detail ? ` ${e.detail}` : ""]])
+    found.map(([code, { meaning: written, count, examples = [] }]) => el("details", {},
+      el("summary", {}, el("b", {}, number(count)), " ", el("span", { title: code }, meaning(code, tables, written))),
+      examples.some((e) => e.placeon)
+        ? long(code, [[say("on_page")], [say("address")]], examples, (e) => [page(e.placeon), [page(e.path), e.detail ? [" ", caused(e.detail)] : ""]])
         : long(code, [[say("address")]], examples, (e) => [page(e.path)]),
       count > examples.length ? el("p", { class: "soft" }, say("more_addresses", number(count - examples.length))) : null))];
 }

@@ -1,5 +1,5 @@
 // One site: what is in service, the crawl, the shelf of snapshots with its buttons, and the report of any of them.
-import { $, ago, api, ask, badge, bytes, decoded, el, fill, number, say, share, table, tell, when } from "./tools.js";
+import { $, ago, api, ask, badge, bytes, decoded, el, fill, language, number, reason, refusal, say, share, table, tell, when } from "./tools.js";
 import { progress } from "./crawl.js";
 import { origins, state, warnings } from "./overview.js";
 import { report } from "./report.js";
@@ -40,7 +40,7 @@ export class Site {
     const part = (name) => page.querySelector(`[data-part="${name}"]`);
     const minute = Math.floor(Date.now() / 20000);
     fill(part("title"), [status.state, status.since, minute], () => [this.name, " ", state(status), el("span", { class: "soft since" }, ago(status.since))]);
-    fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
+    fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
@@ -62,7 +62,8 @@ export class Site {
       el("h2", {}, say("crawl")),
       running ? progress(status) : el("p", {}, say("crawl_idle")),
       last ? [el("p", {}, say("labelled", say("last_crawl")), badge(last.outcome === "published" ? "live" : last.outcome === "failed" ? "failed" : "snapshot", say(`outcome_${last.outcome}`)), " ", when(last.at)),
-        last.reasons?.length ? el("ul", { class: "reasons" }, last.reasons.map((reason) => el("li", {}, reason))) : null] : null,
+        last.reasons?.length ? el("ul", { class: "reasons" }, last.reasons.map((why) => el("li", {}, reason(why)))) : null,
+        last.decisions?.length ? el("ul", { class: "reasons" }, last.decisions.map((decision) => el("li", {}, decision[language]))) : null] : null,
       running ? null : el("p", { class: "buttons" }, el("button", { type: "button", class: "strong", "data-focus": "take", on: { click: () => this.act("POST", "snapshots", undefined, say("taking")) } }, say("take"))),
     ];
   }
@@ -73,12 +74,12 @@ export class Site {
     // What is special is always seen; of the rest, the newest.
     const listed = snapshots.filter((s, i) => this.all || i < ROWS || s.current || s.pinned || s.id === this.chosen);
     const rows = listed.flatMap((s) => {
-      const marks = [s.current ? badge("live", say("current")) : null, s.held ? badge("snapshot", say("held")) : null, s.pinned ? badge("cache", say("pinned")) : null, s.kind === "crawl" ? null : badge("", s.kind)];
+      const marks = [s.current ? badge("live", say("current")) : null, s.held ? badge("snapshot", say("held")) : null, s.pinned ? badge("cache", say("pinned")) : null, s.kind === "crawl" ? null : badge("", say(`kind_${s.kind}`))];
       const name = [el("code", {}, s.id), el("br"), el("span", { class: "soft" }, when(s.taken_at))];
       const row = cells(head, [name, number(s.pages), number(s.files), bytes(s.bytes), marks.filter(Boolean), this.buttons(s)]);
-      return s.held?.length ? [row, why(el("ul", { class: "reasons" }, s.held.map((reason) => el("li", {}, reason))))] : [row];
+      return s.held?.length ? [row, why(el("ul", { class: "reasons" }, s.held.map((why) => el("li", {}, reason(why)))))] : [row];
     });
-    for (const { id, unreadable: reason } of unreadable) rows.push(cells(head, [el("code", {}, id), "–", "–", "–", badge("failed", say("damaged")), ""]), why(el("p", { class: "soft" }, reason)));
+    for (const { id, unreadable: detail } of unreadable) rows.push(cells(head, [el("code", {}, id), "–", "–", "–", badge("failed", say("damaged")), ""]), why(el("p", { class: "soft" }, language === "en" ? detail : [say("reason_logged"), el("code", {}, detail)])));
     return [
       el("div", { class: "row" }, el("h2", {}, say("snapshots")),
         previous ? el("button", { type: "button", disabled: this.busy, "data-focus": "rollback", on: { click: () => this.rollback(previous) } }, say("rollback_to", previous)) : null),
@@ -116,7 +117,7 @@ export class Site {
   }
 
   async publishAnyway(s) {
-    const why = [el("p", {}, say("ask_anyway_why")), el("ul", { class: "reasons" }, s.held.map((reason) => el("li", {}, reason)))];
+    const why = [el("p", {}, say("ask_anyway_why")), el("ul", { class: "reasons" }, s.held.map((why) => el("li", {}, reason(why))))];
     if (!await ask(say("ask_anyway", s.id), why, say("yes_anyway"))) return;
     if (await ask(say("ask_sure"), el("p", {}, say("ask_sure_why")), say("yes_anyway_sure"), true)) await this.act("POST", `snapshots/${s.id}/publish`, { anyway: true }, say("done_publish", s.id));
   }
@@ -142,7 +143,7 @@ export class Site {
       await api(`${this.path}/${path}`, method, body);
       tell(done);
     } catch (error) {
-      tell(error.message, true);
+      tell(refusal(error), true);
     }
     this.busy = false;
     this.print = "";
@@ -151,7 +152,7 @@ export class Site {
   }
 
   async quietly(work) {
-    try { await work(); } catch (error) { tell(error.message, true); }
+    try { await work(); } catch (error) { tell(refusal(error), true); }
     await this.again();
   }
 }

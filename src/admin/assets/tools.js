@@ -1,5 +1,6 @@
 // What every part of the dashboard uses: elements, words, numbers, the API, questions. Whatever comes from the network
 // becomes a text node; there is no way here to make markup of it.
+import { CODES } from "./codes.js";
 import { WORDS } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -21,6 +22,28 @@ export function say(key, ...rest) {
 }
 
 export function known(key) { return key in WORDS.en; }
+
+/** What a code of the API means, from the first of these tables that has it; else what the API itself says. */
+export function meaning(code, tables, otherwise = code) {
+  const found = tables.map((table) => CODES[table][code]).find(Boolean);
+  return found?.[language] ?? otherwise;
+}
+
+/** A cause in the reader's language, with its code for whoever looks it up. */
+export function caused(code, detail = "") { return el("span", { title: `${code} ${detail}`.trim() }, meaning(code, ["causes", "refusals"])); }
+
+/** Why a snapshot waits. English has the numbers; Japanese says what the rule means, and the report has the numbers. */
+export function reason(text) {
+  const code = text.split(":")[0];
+  if (language === "en") return text;
+  return meaning(code, ["rules", "waits"], null) ?? meaning(text, ["waits"], null) ?? [say("reason_logged"), el("code", {}, text)];
+}
+
+/** Why something was not done. English is what the API says. */
+export function refusal(error) {
+  const word = `error_${error.code ?? ""}`;
+  return language === "en" && error instanceof No ? error.message : say(known(word) ? word : "error_other");
+}
 
 export function number(n) { return new Intl.NumberFormat(language).format(n ?? 0); }
 

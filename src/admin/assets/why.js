@@ -27,12 +27,12 @@ function coming(site) {
 function branches(site) {
   if (!site.branches.length) return null;
   return el("p", { class: "branches" }, say("branches"), " ",
-    site.branches.map(({ path, pages, cause }) => el("span", { class: "chip" }, el("code", {}, decoded(path)), ` ${say("pages_of", number(pages))}`, el("span", { class: "soft" }, ` ${cause.code}`))));
+    site.branches.map(({ path, pages, cause }) => el("span", { class: "chip" }, el("code", {}, decoded(path)), ` ${say("pages_of", number(pages))}`, el("span", { class: "soft", title: cause.code }, ` ${cause.meaning[language]}`))));
 }
 
 /** What else is wrong, or worth knowing. */
 export function conditions(list) {
-  return list.map(({ cause, since, detail }) => told("bad", cause, el("p", { class: "soft" }, `${detail}${say("aside", ago(since))}`)));
+  return list.map(({ cause, since, detail }) => told("bad", cause, el("p", { class: "soft" }, language === "en" ? detail : [say("reason_logged"), el("code", {}, detail)], say("aside", ago(since)))));
 }
 
 /** Which rungs visitors got of late, as a bar with its legend. */

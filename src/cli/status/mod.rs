@@ -14,6 +14,7 @@ use super::print::{printable, say};
 use super::{DONE, FAILED, fail};
 use crate::clock;
 use crate::config::render::Style;
+use crate::snapshot::Rule;
 use lines::Screen;
 
 mod lines;
@@ -114,16 +115,19 @@ fn head(status: &Value) -> String {
 /// Before everything else: where the copy may not be what the site's owner wanted.
 fn robots(overview: &Value, screen: Screen) -> String {
     let robots = &overview["robots"];
-    let named = |site: &Value| format!("{}: {}", text(&site["site"]), printable(&text(&site["robots"])));
+    let language = screen.language;
+    let named = |site: &Value| {
+        format!("{}{}{}", text(&site["site"]), language.pick(": ", "："), language.of_text(&site["robots"]))
+    };
     let mut told: String = each(&robots["first"]).map(|site| wrapped(&named(site), screen)).collect();
     let named = each(&robots["first"]).count();
     let others = robots["sites"].as_u64().unwrap_or(0).saturating_sub(named as u64);
     if others > 0 {
-        let more = screen.language.pick(
-            "more sites whose robots.txt forbids everything",
-            "サイトの robots.txt も全体を禁止しています",
+        let more = language.pick(
+            format!("{others} more sites whose robots.txt forbids the whole site"),
+            format!("ほか{others}サイトの robots.txt も、サイト全体の取得を禁止しています。"),
         );
-        told.push_str(&wrapped(&format!("{others} {more}"), screen));
+        told.push_str(&wrapped(&more, screen));
     }
     told
 }
@@ -153,18 +157,18 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
     told.push_str(&format!("{}\n", lines::summary(&overview["counts"], screen)));
     told.push_str(&head(status));
     for site in each(&status["sites"]) {
-        let origins: Vec<String> = each(&site["origins"]).map(origin).collect();
+        let origins: Vec<String> = each(&site["origins"]).map(|it| origin(it, language)).collect();
         let origins =
             if origins.is_empty() { language.pick("none", "なし").to_owned() } else { origins.join("\n") };
         let facts = [
             (language.pick("site", "サイト"), text(&site["name"])),
-            (language.pick("state", "状態"), state(site)),
-            (language.pick("mode", "モード"), text(&site["mode"])),
+            (language.pick("state", "状態"), state(site, language)),
+            (language.pick("mode", "モード"), word(&site["mode"], language)),
             (language.pick("origins", "オリジン"), origins),
-            (language.pick("snapshot", "スナップショット"), snapshot(site)),
+            (language.pick("snapshot", "スナップショット"), snapshot(site, language)),
         ];
         told.push_str(&format!("\n{}", list(&facts)));
-        for note in why::of_site(site, language).into_iter().chain(remarks(site)) {
+        for note in why::of_site(site, language).into_iter().chain(remarks(site, language)) {
             told.push_str(&format!("\n{}", wrapped(&note, screen)));
         }
     }
@@ -219,86 +223,141 @@ fn each(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The state, and since when.
-fn state(site: &Value) -> String {
-    let since = site["since"].as_str().map(|since| format!("\nsince {}", printable(since)));
-    format!("{}{}", text(&site["state"]), since.unwrap_or_default())
+fn state(site: &Value, language: Language) -> String {
+    let since = site["since"].as_str().map(printable);
+    let since = since.map(|since| language.pick(format!("\nsince {since}"), format!("\n{since} から")));
+    format!("{}{}", word(&site["state"], language), since.unwrap_or_default())
 }
 
-fn origin(origin: &Value) -> String {
-    let cause = origin["cause"].as_str().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    format!("{} {}{cause}", text(&origin["url"]), text(&origin["state"]))
+/// A state or mode: its code, which has a word in Japanese.
+fn word(code: &Value, language: Language) -> String {
+    let japanese = match code.as_str().unwrap_or_default() {
+        "up" => "正常",
+        "degraded" => "一部停止",
+        "down" => "停止",
+        "recovering" => "復帰中",
+        "unproven" => "確認中",
+        "trial" => "試行中",
+        "auto" => "自動",
+        "hold_origin" => "元のサイトに固定",
+        "hold_snapshot" => "スナップショットに固定",
+        _ => return text(code),
+    };
+    language.pick(text(code), japanese.to_owned())
+}
+
+fn origin(origin: &Value, language: Language) -> String {
+    let cause =
+        origin["cause"].as_str().map(|cause| language.pick(format!(" ({cause})"), format!("（{cause}）")));
+    format!("{} {}{}", text(&origin["url"]), word(&origin["state"], language), cause.unwrap_or_default())
 }
 
 /// The snapshot in service: which, how large, how old, and how much of what visitors want it has.
-fn snapshot(site: &Value) -> String {
+fn snapshot(site: &Value, language: Language) -> String {
     let snapshot = &site["snapshot"];
     if snapshot.is_null() {
-        return "none".to_owned();
+        return language.pick("none", "なし").to_owned();
     }
-    let mut lines = format!(
-        "{}\n{} pages, taken {} ({} ago)",
-        text(&snapshot["id"]),
-        snapshot["pages"],
-        text(&snapshot["taken_at"]),
-        coarse(snapshot["age_s"].as_u64().unwrap_or(0)),
+    let (id, pages, taken) = (text(&snapshot["id"]), &snapshot["pages"], text(&snapshot["taken_at"]));
+    let age = coarse(snapshot["age_s"].as_u64().unwrap_or(0));
+    let mut lines = language.pick(
+        format!("{id}\n{pages} pages, taken {taken} ({age} ago)"),
+        format!("{id}\n{pages}ページ、{taken} 取得（{age}前）"),
     );
-    if let Some(coverage) = coverage(&site["coverage"]) {
+    if let Some(coverage) = coverage(&site["coverage"], language) {
         lines.push_str(&format!("\n{coverage}"));
     }
     if let Some(count) = site["carried"]["count"].as_u64().filter(|count| *count > 0) {
-        lines.push_str(&format!("\n{count} carried over from the one before"));
+        lines.push_str(&language.pick(
+            format!("\n{count} carried over from the one before"),
+            format!("\n前のスナップショットから引き継いだもの：{count}件"),
+        ));
     }
     lines
 }
 
 /// The share in words; what is missing can be asked for.
-fn coverage(coverage: &Value) -> Option<String> {
+fn coverage(coverage: &Value, language: Language) -> Option<String> {
     let share = coverage["share"].as_f64()?;
     // Rounded down: 100 % is said of all only.
     let share = (share * 100.0).floor();
+    let requests = &coverage["requests"];
     let missing = match coverage["missing_paths"].as_u64() {
-        None | Some(0) => String::new(),
-        Some(1) => ", 1 path missing".to_owned(),
-        Some(missing) => format!(", {missing} paths missing"),
+        None | Some(0) => (String::new(), String::new()),
+        Some(1) => (", 1 path missing".to_owned(), "（不足1件）".to_owned()),
+        Some(missing) => (format!(", {missing} paths missing"), format!("（不足{missing}件）")),
     };
-    Some(format!("covers {share} % of {} requests{missing}", coverage["requests"]))
+    Some(language.pick(
+        format!("covers {share} % of {requests} requests{}", missing.0),
+        format!("リクエスト{requests}件のうち{share}％が含まれています{}", missing.1),
+    ))
 }
 
 /// What the operator should know besides: the gate's word, his own, and what is wrong.
-fn remarks(site: &Value) -> Vec<String> {
+fn remarks(site: &Value, language: Language) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     if let Some(since) = site["by_hand"].as_str() {
-        found.push(format!(
-            "somebody went back by hand at {}; new snapshots wait for \"katahai snapshot publish latest\"",
-            printable(since)
+        let since = printable(since);
+        found.push(language.pick(
+            format!(
+                "somebody went back by hand at {since}; new snapshots wait for \"katahai snapshot publish latest\""
+            ),
+            format!(
+                "手動で以前のスナップショットに戻されています（{since}）。新しいスナップショットは\
+                 「katahai snapshot publish latest」を待っています"
+            ),
         ));
     }
     for held in each(&site["held"]) {
-        let reasons: Vec<String> = each(&held["reasons"]).map(text).collect();
-        found.push(format!("{} is held: {}", text(&held["id"]), reasons.join("; ")));
+        let (id, reasons) = (text(&held["id"]), why_held(&held["reasons"], language));
+        found
+            .push(language.pick(format!("{id} is held: {reasons}"), format!("{id} は保留中です：{reasons}")));
     }
     let last = &site["crawl"]["last"];
     if last["outcome"] != "published" && each(&site["held"]).next().is_none() {
-        let reasons: Vec<String> = each(&last["reasons"]).map(text).collect();
+        let reasons = why_held(&last["reasons"], language);
         if !reasons.is_empty() {
             let what = if site["snapshot"].is_null() {
-                "the last crawl took no snapshot, and there are no snapshots yet"
+                language.pick(
+                    "the last crawl took no snapshot, and there are no snapshots yet: ",
+                    "前回のクロールではスナップショットを取得できず、まだ1つもありません：",
+                )
             } else {
-                "the last crawl left the old snapshot in service"
+                language.pick(
+                    "the last crawl left the old snapshot in service: ",
+                    "前回のクロールの後も、以前のスナップショットを使っています：",
+                )
             };
-            found.push(format!("{what}: {}", reasons.join("; ")));
+            found.push(format!("{what}{reasons}"));
         }
     }
-    found.extend(each(&last["decisions"]).map(|decision| format!("the last crawl: {}", text(decision))));
+    found.extend(each(&last["decisions"]).map(|decision| {
+        format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
+    }));
     let running = &site["crawl"]["running"];
     if !running.is_null() {
         let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
-        found.push(format!(
-            "a crawl is running: {} pages, {} other files, {} errors, {waiting} waiting",
-            running["pages"], running["assets"], running["errors"]
+        let (pages, files, errors) = (&running["pages"], &running["assets"], &running["errors"]);
+        found.push(language.pick(
+            format!(
+                "a crawl is running: {pages} pages, {files} other files, {errors} errors, {waiting} waiting"
+            ),
+            format!(
+                "クロールを実行中です：{pages}ページ、その他のファイル{files}件、エラー{errors}件、待ち{waiting}件"
+            ),
         ));
     }
     found
+}
+
+/// Why a snapshot is held. The rules have Japanese words; their numbers, and what is no rule, stand in the log's.
+fn why_held(reasons: &Value, language: Language) -> String {
+    let reason = |reason: &Value| match (language, Rule::of_reason(reason.as_str().unwrap_or_default())) {
+        (Language::Japanese, Some(rule)) => rule.breach().ja.to_owned(),
+        (Language::Japanese | Language::English, _) => text(reason),
+    };
+    let reasons: Vec<String> = each(reasons).map(reason).collect();
+    reasons.join(language.pick("; ", ""))
 }
 
 /// An age in its largest unit, or two.
@@ -325,10 +384,10 @@ mod tests {
             (0.5, 7, "covers 50 % of 9 requests, 7 paths missing"),
         ] {
             let value = json!({ "share": share, "missing_paths": missing, "requests": 9 });
-            assert_eq!(coverage(&value).as_deref(), Some(text));
+            assert_eq!(coverage(&value, Language::English).as_deref(), Some(text));
         }
-        assert_eq!(coverage(&json!({ "share": null })), None);
-        assert_eq!(coverage(&Value::Null), None);
+        assert_eq!(coverage(&json!({ "share": null }), Language::English), None);
+        assert_eq!(coverage(&Value::Null, Language::English), None);
     }
 
     const PIPE: Screen = Screen { language: Language::English, width: None, coloured: false };
@@ -381,11 +440,14 @@ mod tests {
             "crawl": { "running": { "pages": 1, "assets": 2, "errors": 0, "queued": 3, "under_way": 1 }, "last": null },
         });
         for expected in ["1day 2h ago", "covers 98 % of 400 requests", "3 carried over"] {
-            assert!(snapshot(&site).contains(expected), "{expected}: {}", snapshot(&site));
+            let told = snapshot(&site, Language::English);
+            assert!(told.contains(expected), "{expected}: {told}");
         }
-        let said = remarks(&site);
+        let said = remarks(&site, Language::English);
         assert!(said[0].contains("publish latest"), "{said:?}");
         assert_eq!(said[1], "8 is held: shrunk: 4 pages; key-page: /");
         assert!(said[2].ends_with("1 pages, 2 other files, 0 errors, 4 waiting"), "{said:?}");
+        let said = remarks(&site, Language::Japanese);
+        assert!(said[1].starts_with("8 は保留中です：ページ数が") && !said[1].contains("shrunk"), "{said:?}");
     }
 }

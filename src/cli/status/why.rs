@@ -136,7 +136,7 @@ fn without_copy(pages: &Value, language: Language) -> Option<String> {
         };
         language.pick(
             format!("not available in the copy: {list}{more}"),
-            format!("控えに含まれていないページ：{list}{more_ja}"),
+            format!("スナップショットに含まれていないページ：{list}{more_ja}"),
         )
     })
 }

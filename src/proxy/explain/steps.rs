@@ -6,7 +6,7 @@ use super::super::mirror::{Nearness, Ready};
 use super::{Explanation, Given, Step, millis};
 use crate::ask::Visitor;
 use crate::cache::{Entry, Lookup};
-use crate::failover::{Copy, Fallback, Found, Mode, Plan, Situation, Wait};
+use crate::failover::{Copy, Fallback, Found, Mode, Plan, Situation, State, Wait};
 use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, rfc3339};
 
@@ -39,16 +39,16 @@ impl Explanation<'_> {
             ("anybody", "一般の訪問者")
         };
         let (mut en, mut ja) = (
-            format!("The page is {key}, asked for by {who}."),
+            format!("The page is {key}, requested by {who}."),
             format!("ページは {key}、アクセスするのは{who_ja}です。"),
         );
         if !self.ask.cacheable {
-            en.push_str(" A route says that its answers are not to be cached.");
-            ja.push_str("routesの設定により、応答をキャッシュしません。");
+            en.push_str(" A route keeps its answers out of the cache.");
+            ja.push_str("設定のルートにより、応答をキャッシュしません。");
         }
         if !self.ask.mirrored {
-            en.push_str(" A route says that it is not to be in snapshots.");
-            ja.push_str("routesの設定により、スナップショットに含めません。");
+            en.push_str(" A route keeps it out of snapshots.");
+            ja.push_str("設定のルートにより、スナップショットに含めません。");
         }
         step("page", en, ja)
     }
@@ -57,7 +57,7 @@ impl Explanation<'_> {
         let age = |entry: &Entry| span(entry.age(self.now));
         let (en, ja) = match &self.looked.lookup {
             None => (
-                "The cache is not asked for such a request.".to_owned(),
+                "The cache is not used for such a request.".to_owned(),
                 "このリクエストでは、キャッシュを使いません。".to_owned(),
             ),
             Some(Lookup::Fresh(entry)) => (
@@ -76,7 +76,7 @@ impl Explanation<'_> {
                 format!("キャッシュにありますが（{}経過）、使う前にサーバーへの確認が必要です。", age(entry)),
             ),
             Some(Lookup::Revalidate(entry)) => (
-                format!("The cache has it, {} old; the site forbids to use it without asking.", age(entry)),
+                format!("The cache has it, {} old; the site forbids using it without asking.", age(entry)),
                 format!(
                     "キャッシュにありますが（{}経過）、サイトの指定により、確認なしには使えません。",
                     age(entry)
@@ -180,7 +180,7 @@ impl Explanation<'_> {
     pub(super) fn of_state(&self, fallback: Fallback) -> Step {
         let Situation { state, mode, .. } = self.looked.situation;
         let (mut en, mut ja) =
-            (format!("The site is {}", state.as_str()), format!("サイトの状態は {} です", state.as_str()));
+            (format!("The site is {}", state.as_str()), format!("サイトの状態は「{}」です", japanese(state)));
         if self.share < 1.0 {
             let share = (self.share * 100.0).round();
             let (others, others_ja) = words(self.given(fallback, None).from);
@@ -193,9 +193,9 @@ impl Explanation<'_> {
             Mode::Auto => None,
             Mode::HoldOrigin => Some(("the live site", "元のサイト")),
             Mode::HoldSnapshot if self.site.mirror.current().is_none() => {
-                Some(("its copies, of which there are none", "控え（まだありません）"))
+                Some(("its copies, of which there are none", "コピー（まだありません）"))
             }
-            Mode::HoldSnapshot => Some(("its copies", "控え")),
+            Mode::HoldSnapshot => Some(("its copies", "コピー")),
         };
         if let Some((held, held_ja)) = word {
             en.push_str(&format!(", and the operator holds it on {held}"));
@@ -210,9 +210,9 @@ impl Explanation<'_> {
                 _ if self.looked.situation.found == Found::Fresh
                     && self.plan == Plan::Give(Fallback::Copy(Copy::Fresh)) =>
                 {
-                    ("a fresh copy is at hand".to_owned(), "新しい控えがあるため".to_owned())
+                    ("a fresh copy is at hand".to_owned(), "新しいコピーがあるため".to_owned())
                 }
-                Some(cause) => (cause.code().to_owned(), format!("{} のため", cause.code())),
+                Some(cause) => (cause.code().to_owned(), format!("{}そのため", cause.meaning().ja)),
                 None => ("there is no need to".to_owned(), "必要がないため".to_owned()),
             };
             return step(
@@ -224,7 +224,7 @@ impl Explanation<'_> {
         let who = origins.join(", ");
         let patience = matches!(self.plan, Plan::Ask { wait: Wait::Patience, .. });
         let (for_, for_ja) = if patience {
-            ("a visitor's patience", "控えがあるときの待ち時間")
+            ("a visitor's patience", "コピーがあるときの待ち時間")
         } else {
             ("its time-out", "タイムアウト")
         };
@@ -257,20 +257,28 @@ fn step(step: &'static str, en: String, ja: String) -> Step {
     Step { step, en, ja }
 }
 
+fn japanese(state: State) -> &'static str {
+    match state {
+        State::Unproven => "確認中",
+        State::Up => "正常",
+        State::Degraded => "一部停止",
+        State::Recovering => "復帰中",
+        State::Down => "停止",
+    }
+}
+
 fn words(from: &str) -> (&'static str, &'static str) {
     match from {
         "origin" => ("the live site's answer", "元のサイトの応答"),
-        "cache" => ("the fresh copy of the cache", "キャッシュの新しい控え"),
-        "stale" => ("the last copy of the cache", "キャッシュの最後の控え"),
+        "cache" => ("the fresh copy of the cache", "キャッシュの新しいコピー"),
+        "stale" => ("the last copy of the cache", "キャッシュの最後のコピー"),
         "snapshot" => ("the page of the snapshot", "スナップショットのページ"),
-        "spelling" => {
-            ("a redirect to the spelling that there is a copy of", "控えのある書き方へのリダイレクト")
-        }
+        "spelling" => ("a redirect to the spelling that has a copy", "コピーのある書き方へのリダイレクト"),
         "fallback-page" => (
             "the page that the site gives for all such addresses",
-            "サイトがこのような宛先すべてに返すページ",
+            "サイトがこのようなアドレスすべてに返すページ",
         ),
-        "gone" => ("that the page was removed", "ページが削除されたという応答"),
+        "gone" => ("the answer that the page was removed", "ページが削除されたという応答"),
         _ => ("the holding page", "お知らせのページ"),
     }
 }

@@ -1,5 +1,5 @@
-//! One attempt to have a page from the origin: which page, beside which copy, within which limits. The fetch that many
-//! share and the fetch for one visitor are both made of it.
+//! One attempt to get a page from the origin: which page, beside which copy, within which limits. The shared fetch and
+//! the fetch for one visitor are both built on it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,9 +26,9 @@ use crate::origin::upload::Upload;
 use crate::origin::{Answered, Sending, Whom};
 use crate::verdict::Wishes;
 
-/// So much of his wait a visitor spends on what may not come in time, so that something can be given for it.
+/// The share of a visitor's wait after which something else has to be given for what has not come.
 const NEARLY: f64 = 0.8;
-/// So many time-outs may an address take that is held on purpose.
+/// How many timeouts an address may take that is held on purpose.
 const HELD: u32 = 4;
 
 /// What an attempt may take: time and memory.
@@ -38,29 +38,29 @@ pub(super) struct Limits {
     pub(super) wait: Duration,
     /// When that is over.
     pub(super) deadline: Instant,
-    /// When most of it is over, and something has to be given for what has not come.
+    /// When most of it is over, and the visitor needs something else.
     pub(super) nearly: Instant,
-    /// How long the origin may take for its header fields, whoever waits;
+    /// How long the origin may take for its header fields, no matter who waits,
     pub(super) timeout: Duration,
-    /// and the longest that it may be silent while its checks are good.
+    /// and for how long it may be silent while its checks are good.
     pub(super) stall: Duration,
-    /// How many bytes are buffered before the first is sent; `None`: there is nothing else to give, so none has to be.
+    /// How many bytes are buffered before the first is sent; `None`: there is nothing else to give, so nothing is buffered.
     pub(super) buffer: Option<u64>,
-    /// What it means that nothing came in time.
+    /// What a timeout means.
     pub(super) on_timeout: OnTimeout,
 }
 
-/// What it means that nothing came in time.
+/// What a timeout means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnTimeout {
-    /// The origin had all of its own time-out: it is silent.
+    /// The origin had its full timeout: it is silent.
     Silent,
-    /// Only the visitor's patience is over, which says little about the origin: it is slow.
+    /// Only the visitor's patience ran out, which says little about the origin: it is slow.
     Slow,
 }
 
 impl Limits {
-    /// What the plan's words mean for this site and page, for a visitor who waits from now on.
+    /// The plan in times and bytes for this site and page, for a visitor who waits from now on.
     pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fallback: Fallback) -> Limits {
         let policy = &site.config.failover;
         let of_route = site.config.route_timeout(key::path_of(ask.key()));
@@ -95,8 +95,8 @@ impl Limits {
     }
 }
 
-/// Whether the answer may be held until there is news, as a long poll is. Whoever opens a page looks at an empty window
-/// meanwhile; browsers say so, and programs do not.
+/// Whether the origin may hold the answer until there is news, as in a long poll. A page must not be held, for its visitor
+/// looks at an empty window meanwhile; browsers say that they open one, and programs do not.
 fn may_be_held(ask: &Ask) -> bool {
     let page = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
     ask.kind == Kind::Read && !ask.wishes.get_all(header::ACCEPT).iter().any(page)
@@ -111,18 +111,18 @@ pub(super) struct Incoming<'a> {
     pub(super) spool: &'a Spool,
 }
 
-/// One attempt to have a page from the origin.
+/// One attempt to get a page from the origin.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) site: &'a Arc<Site>,
     pub(super) ask: &'a Ask,
-    /// What the answer is judged beside.
+    /// The copy that the answer is judged against.
     pub(super) reference: &'a Reference,
     pub(super) limits: Limits,
 }
 
 impl<'a> Attempt<'a> {
-    /// Has the origin asked: for all who want the same page, where that is possible, or for this visitor alone.
+    /// Fetches from the origin: for all who want the same page, where that is possible, or for this visitor alone.
     ///
     /// # Errors
     /// Why there is no good answer within the limits.
@@ -151,7 +151,7 @@ impl<'a> Attempt<'a> {
         fetch_direct(self, incoming, why).await
     }
 
-    /// Sends the request. The answer comes without what is between its origin and us alone.
+    /// Sends the request. The answer comes without its hop-by-hop fields.
     pub(super) async fn send(
         &self,
         request: Request<Body>,
@@ -177,13 +177,13 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Its answer is to be reviewed. `again` has the fields to walk on with, if it is a redirect.
+    /// Reviews its answer. `again` has the request's fields for following a redirect.
     pub(super) fn review(self, wishes: Wishes, sent_at: Instant, again: Option<&'a HeaderMap>) -> Review<'a> {
         let Attempt { site, ask, reference, limits } = self;
         Review { site, ask, reference, limits, wishes, sent_at, again }
     }
 
-    /// Nothing came in time. That an origin is slow, and who has waited, is recorded; whether it is dead, a check finds out.
+    /// Nothing came in time. This records that the origin is slow, and who has waited; a check finds out whether it is dead.
     pub(super) fn timed_out(&self) -> Failure {
         self.site.origins.check_soon();
         if self.site.origins.are_full() {
@@ -199,7 +199,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// A body that is announced as too large is refused before anybody takes a byte of it.
+/// Refuses a body that is announced as too large before anybody reads a byte of it.
 fn check_size(incoming: &Incoming<'_>) -> Result<(), Failure> {
     match headers::content_length(incoming.request.headers()) {
         Some(length) if length > incoming.table.body_size => Err(Cause::BodyTooLarge.into()),
@@ -207,7 +207,7 @@ fn check_size(incoming: &Incoming<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Why the origin is asked, as `Cache-Status` says it.
+/// Why the request goes to the origin, as `Cache-Status` says it.
 pub(super) fn forward_reason(ask: &Ask, lookup: Option<&Lookup>) -> Forward {
     match lookup {
         None if ask.kind == Kind::Read => Forward::Bypass,

@@ -1,4 +1,4 @@
-//! Fetching a late page beside the copy that its visitor gets: what he had no patience for is there for the next one.
+//! Fetching a late page while its visitor gets a copy, so that the next visitor gets the page.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::Body;
 use crate::tasks;
 
 impl Proxy {
-    /// Begins to fetch the page, unless somebody does so already. The answer is judged, timed and kept as if the visitor waited.
+    /// Begins to fetch the page, unless somebody already does. The answer is judged, timed and kept as if the visitor waited.
     pub(super) fn fetch_beside(
         &self,
         (site, ask): (&Arc<Site>, &Ask),

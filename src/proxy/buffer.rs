@@ -1,5 +1,5 @@
-//! Holding an answer back: with a copy at hand it is read whole before the first byte goes out, so that a body that
-//! stalls or breaks off is never seen by the visitor.
+//! Holding an answer back: if there is a copy, it is read whole before the first byte goes out, so that no visitor sees a
+//! body that stalls or breaks off.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ use crate::http::{Body, body};
 
 /// Bytes of answers that are held back, of all sites together.
 const ALL: u64 = 64 << 20;
-/// How much of each answer may be held back in any case: a verdict on its beginning needs that.
+/// How much of each answer may always be held back: a verdict on its beginning needs that.
 const OF_EACH: u64 = 64 << 10;
 
-/// The memory for answers that are held back. Where none is left, an answer is held back no further: it is judged by its
-/// beginning, as one that is longer than `hold_back`.
+/// The memory for answers that are held back. When none is left, an answer is held back no further and is judged by its
+/// beginning, like one that is longer than `hold_back`.
 #[derive(Clone, Debug)]
 pub struct BufferRoom(Arc<AtomicU64>);
 
@@ -37,14 +37,14 @@ impl BufferRoom {
     }
 }
 
-/// What one answer takes of the room; given back by being dropped.
+/// The memory that one answer takes; dropping it gives it back.
 struct Taken {
     room: BufferRoom,
     bytes: u64,
 }
 
 impl Taken {
-    /// Reserves what it takes to hold `len` bytes; says whether there was room.
+    /// Reserves the memory for `len` bytes; returns whether there was room.
     fn cover(&mut self, len: u64) -> bool {
         let more = len.saturating_sub(OF_EACH).saturating_sub(self.bytes);
         let left = &self.room.0;
@@ -60,7 +60,7 @@ impl Drop for Taken {
     }
 }
 
-/// Bytes that take room for as long as they are anywhere: who reads slowly holds them, too.
+/// Bytes that count until they are dropped: a slow reader holds them, too.
 struct Roomy {
     bytes: Bytes,
     _taken: Taken,
@@ -72,7 +72,7 @@ impl AsRef<[u8]> for Roomy {
     }
 }
 
-/// A body as far as it was read.
+/// The part of a body that was read.
 pub(super) struct Buffered {
     /// What was read.
     pub read: Bytes,
@@ -90,18 +90,18 @@ enum Rest {
 }
 
 impl Buffered {
-    /// A body of which nothing was read.
+    /// A body that nobody has read from.
     pub(super) fn unread(body: Body) -> Buffered {
         let is_empty = matches!(body, Body::Empty);
         Buffered { read: Bytes::new(), rest: if is_empty { Rest::Nothing } else { Rest::More(body) } }
     }
 
-    /// Whether what was read is all of it.
+    /// Whether all of it was read.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.rest, Rest::Nothing | Rest::Trailers(_))
     }
 
-    /// All of it, if it was read and has no trailers; else itself.
+    /// All of it, if it was read and has no trailers; otherwise itself.
     pub(super) fn into_whole(self) -> Result<Bytes, Buffered> {
         match self.rest {
             Rest::Nothing => Ok(self.read),
@@ -120,8 +120,8 @@ impl Buffered {
     }
 }
 
-/// Reads the body whole if it is no longer than `limit` bytes, and else not far beyond them; not at all if it says itself
-/// that it is longer. Where the room ends, that is the limit.
+/// Reads the body whole if it has at most `limit` bytes, otherwise not far beyond them, and not at all if it announces
+/// that it is longer. If memory runs out, that is the limit.
 ///
 /// # Errors
 /// What broke the body off. Waiting too long is the caller's to end.
@@ -134,8 +134,8 @@ pub(super) async fn buffer(body: Body, limit: u64, room: &BufferRoom) -> Result<
     Ok(reading.buffered())
 }
 
-/// Reads the beginning of a body, about `limit` bytes of it, but no longer than `time` after the first ones have come: a
-/// page that is sent little by little is to be seen little by little.
+/// Reads the beginning of a body, about `limit` bytes, but for at most `time` after the first ones have come: a page that
+/// is sent little by little should appear little by little.
 ///
 /// # Errors
 /// What broke the body off.
@@ -156,7 +156,7 @@ pub(super) async fn beginning(
     Ok(reading.buffered())
 }
 
-/// A body being read; nothing is lost where reading it is given up.
+/// A body being read; nothing is lost if the reader gives up.
 struct Reading {
     body: Body,
     /// The only piece so far: most bodies come in one, and are not copied.
@@ -228,7 +228,7 @@ impl Reading {
     }
 }
 
-/// What a body's error means: ours carry their cause with them.
+/// What a body's error means: our own errors carry their cause.
 pub(super) fn broken(error: body::Error) -> Failure {
     match error.downcast::<Failure>() {
         Ok(failure) => *failure,

@@ -1,7 +1,7 @@
-//! Pages that lead to each other: each redirect is one that a site may give, and together they lead no visitor anywhere. What
-//! is known of the target raises the suspicion: it led back a moment ago, or what is kept of it does; or a page that was one
-//! is a redirect now. Then the way is walked, with the visitor's own fields, because a site may lead each visitor to his
-//! language: only what the site says now is proof.
+//! Pages that redirect to each other: each redirect is one that a site may send, but together they lead visitors in a
+//! circle. The suspicion comes from what is known of the target: it led back a moment ago, or its stored copy does; or what
+//! was a page is now a redirect. Then the redirects are followed with the visitor's own fields, because a site may send each
+//! visitor to his language: only what the site says now is proof.
 
 use std::time::{Duration, Instant};
 
@@ -27,13 +27,13 @@ use crate::page_health::Walk;
 use crate::verdict::Finding;
 use crate::visits;
 
-/// Redirects that are followed in what is known.
+/// How many stored redirects are followed.
 const STEPS: usize = 4;
-/// The longest that walking may take, however long the visitor waits.
+/// The longest time for following redirects, however long the visitor waits.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// The request's fields to walk on with, should its answer be a redirect: of a page, and of a visitor without cookies. What others are
-/// led by, nobody can tell from one answer.
+/// The request's fields for following a redirect: only for pages, and for visitors without cookies. What other visitors are
+/// redirected by cannot be told from one answer.
 pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderMap> {
     let has_cookie = request.headers().contains_key(header::COOKIE);
     let is_page = *request.method() == Method::GET && Class::of(key::path_of(ask.key())) == Class::Page;
@@ -41,7 +41,7 @@ pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderM
 }
 
 impl Review<'_> {
-    /// Whether a redirect to another page of the site comes back to where it began.
+    /// Whether a redirect to another page of the site leads back to where it began.
     pub(super) async fn leads_round(&self, parts: &Parts) -> Option<Finding> {
         if !parts.status.is_redirection()
             || !self.is_representative()
@@ -92,7 +92,7 @@ impl Review<'_> {
         }
     }
 
-    /// The head of what the origin gives this visitor at another address.
+    /// The head of the origin's answer to this visitor at another address.
     async fn head_of(
         &self,
         like: &HeaderMap,
@@ -122,8 +122,8 @@ impl Review<'_> {
         Some((parts.status, headers))
     }
 
-    /// Whether what is known of an address leads back to the page that was asked for. What the cache has of the way is
-    /// dropped: if it is so, visitors would go round in it, and if not, it is out of date.
+    /// Whether what is known of an address leads back to the requested page. The cached redirects are dropped: if they do,
+    /// visitors would go round in circles, and if not, they are out of date.
     fn is_known_to_lead_back(&self, to: &str) -> bool {
         let (mut at, mut way) = (to.to_owned(), Vec::new());
         for _ in 0..STEPS {
@@ -137,7 +137,7 @@ impl Review<'_> {
         false
     }
 
-    /// Where a page led when it was seen last, was kept, or was mirrored.
+    /// Where a page led when it was last seen, cached or mirrored.
     fn led(&self, from: &str) -> Option<String> {
         let (site, url, now) = (self.site, self.url_of(from), clock::now());
         if let Some(to) = site.page_health.ways.next(&url, now.mono) {
@@ -158,7 +158,7 @@ impl Review<'_> {
         is_redirect.then(|| self.within(&url, &copy.headers))?
     }
 
-    /// The key of the page that an answer leads to, if it is one at the same scheme and host.
+    /// The key of the page that an answer redirects to, if scheme and host stay the same.
     fn within(&self, from: &str, headers: &HeaderMap) -> Option<String> {
         let to = Url::parse(from).ok()?.join(as_ascii(headers.get(LOCATION)?).trim()).ok()?;
         self.key_within(&to)

@@ -1,5 +1,5 @@
-//! How many requests one client has under way: as many as he may have connections, whatever protocol he speaks. One
-//! connection of HTTP/2 carries more than a hundred.
+//! How many requests one client may have in flight: as many as connections, whatever the protocol. One HTTP/2 connection
+//! carries more than a hundred.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,11 +9,11 @@ use crate::http::client::ClientKey;
 
 const SHARDS: usize = 16;
 
-/// The requests that are under way, by client.
+/// The requests in flight, by client.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Crowd(Arc<[Mutex<HashMap<ClientKey, usize>>; SHARDS]>);
 
-/// The place of one request; given back by being dropped.
+/// The place of one request; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Place {
     crowd: Crowd,
@@ -21,7 +21,7 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    /// A place for one more request of `client`, unless `most` are under way.
+    /// A place for one more request of `client`, unless `most` are in flight.
     pub(super) fn enter(&self, client: ClientKey, most: usize) -> Option<Place> {
         match self.shard(client).entry(client) {
             Entry::Occupied(mut entry) if *entry.get() < most => *entry.get_mut() += 1,

@@ -1,4 +1,4 @@
-//! The fetch for one visitor: what is not the same for all, or may not be kept.
+//! The fetch for one visitor: for answers that are not the same for all, or may not be kept.
 
 use http::{Request, StatusCode};
 
@@ -15,7 +15,7 @@ use crate::origin::upload::Upload;
 use crate::tasks;
 use crate::verdict::Wishes;
 
-/// Asks the origin for this visitor alone.
+/// Sends the request to the origin for this visitor alone.
 ///
 /// # Errors
 /// Why there is no good answer within the limits.
@@ -45,8 +45,8 @@ pub(super) async fn fetch_direct(
     Ok(live(answered.response, answered.origin, status))
 }
 
-/// Sends the request, which has all of the visitor's fields, and has its answer reviewed. Of its body at most `body_size` bytes are
-/// let through.
+/// Sends the request with all of the visitor's fields, and reviews its answer. At most `body_size` bytes of the request's
+/// body pass.
 ///
 /// # Errors
 /// Why there is no good answer within the limits.
@@ -85,7 +85,7 @@ pub(super) async fn ask_alone(
     result.inspect_err(|failure| review.record_failure(failure))
 }
 
-/// The request with its body at hand: until then it takes nothing of the origin's.
+/// The request, once its body is at hand: until then it takes no resources of the origin.
 async fn spooled(spool: &Spool, mut request: Request<Body>, limit: u64) -> Result<Request<Body>, Failure> {
     if !matches!(request.body(), Body::Empty) {
         let body = std::mem::replace(request.body_mut(), Body::Empty);
@@ -94,7 +94,7 @@ async fn spooled(spool: &Spool, mut request: Request<Body>, limit: u64) -> Resul
     Ok(request)
 }
 
-/// Lets the bytes of two upgraded connections flow into each other until one side ends.
+/// Copies bytes between two upgraded connections until one side ends.
 async fn join(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade) {
     let (Ok(ours), Ok(theirs)) = tokio::join!(ours, theirs) else { return };
     let (mut ours, mut theirs) = (hyper_util::rt::TokioIo::new(ours), hyper_util::rt::TokioIo::new(theirs));

@@ -1,4 +1,4 @@
-//! The only exit: what is said of an answer once it is known, or once its body has ended.
+//! The only exit: the log line and the counters of an answer, once it is known or its body has ended.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::metrics::{InFlight, ServedFrom, SiteMetrics};
 use crate::origin::Origin;
 use crate::origin::health::Evidence;
 
-/// What the log and the metrics say of a request, kept while it goes its way.
+/// What the log and the metrics will say of a request.
 pub(super) struct RequestRecord {
-    /// When it came.
+    /// When it arrived.
     began: Now,
     /// The visitor's address.
     pub(super) client: IpAddr,
@@ -34,19 +34,19 @@ pub(super) struct RequestRecord {
     version: Version,
     /// The site's name and counters, and the request's place among those in flight; `None` if no site was found.
     site: Option<(Arc<str>, Arc<SiteMetrics>, InFlight)>,
-    /// The place of the client's request, kept to the end of the body.
+    /// The client's place in the crowd, kept to the end of the body.
     pub(super) place: Option<Place>,
     served_from: ServedFrom,
     /// Why it was not the origin's.
     cause: Option<Cause>,
-    /// Who is held responsible for the body.
+    /// Who is blamed if the body fails.
     origin: Option<Arc<Origin>>,
-    /// Where the line goes.
+    /// The access log.
     log: AccessLog,
 }
 
 impl RequestRecord {
-    /// Of a request that has come, before anything of it is changed.
+    /// The record of a new request, before anything changes it.
     pub(super) fn of<B>(
         request: &http::Request<B>,
         began: Now,
@@ -75,7 +75,7 @@ impl RequestRecord {
         self.site = Some((site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
     }
 
-    /// Ends the request: at once if the body is at hand, with the body's last byte if it streams.
+    /// Ends the request: at once if the body is at hand, otherwise with its last byte.
     fn end(self, mut response: Response<Body>) -> Response<Body> {
         let took = clock::instant() - self.began.mono;
         let status = response.status();
@@ -122,11 +122,10 @@ impl RequestRecord {
     }
 }
 
-/// What nginx's logs have made the usual word for a visitor who left before there was an answer.
+/// The status that nginx made customary in logs for a visitor who left before there was an answer.
 const LEFT: u16 = 499;
 
-/// A request on its way to its end. Dropped before that, because its visitor has left, it is counted and logged all
-/// the same.
+/// A request before its end. If it is dropped earlier because its visitor has left, it is counted and logged all the same.
 pub(super) struct OpenRequest(Option<RequestRecord>);
 
 impl OpenRequest {
@@ -135,7 +134,7 @@ impl OpenRequest {
         OpenRequest(Some(record))
     }
 
-    /// The end that it comes to.
+    /// How it ended.
     pub(super) fn end(mut self, outcome: Outcome) -> Response<Body> {
         let Outcome { response, served_from, cause, origin } = outcome;
         match self.0.take() {

@@ -1,4 +1,4 @@
-//! The rungs below the live site: copies, the holding page, the refusal of what was sent.
+//! The rungs below the live site: copies, the holding page, the refusal of a form.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::page_health::Mark;
 /// Tells search engines what not to show.
 const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
-/// What is given when the origin does not, or is not to, answer.
+/// What visitors get when the origin does not answer, or is not to be asked.
 pub(super) async fn give(
     site: &Site,
     ask: &Ask,
@@ -82,10 +82,10 @@ async fn from_disk(
                 // Damaged in every snapshot: whatever the cache has is better than nothing.
                 Err(error) => {
                     let cause = if descriptors::is_want_behind(&error) {
-                        tracing::warn!(site = %site.config.name, key = ask.key(), "no file descriptor is left to read a copy with");
+                        tracing::warn!(site = %site.config.name, key = ask.key(), "no file descriptor left to read a copy");
                         Some(Cause::DescriptorsOut)
                     } else {
-                        tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has this page whole");
+                        tracing::error!(site = %site.config.name, key = ask.key(), %error, "no snapshot has an intact copy of this page");
                         cause
                     };
                     match entry {
@@ -108,7 +108,7 @@ async fn from_disk(
     }
 }
 
-/// The holding page, or the refusal of what was sent.
+/// The holding page, or the refusal of a form.
 async fn holding(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
     if served_from == ServedFrom::Holding && ask.key() == "/robots.txt" {
@@ -148,13 +148,13 @@ async fn holding(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<
     holding_outcome(&page, served_from, ask.method == http::Method::HEAD)
 }
 
-/// When visitors may try again: when the site itself has said that it will be back, if it is the site that refuses.
+/// When visitors may try again: if the site itself refuses, when it says that it will be back.
 fn retry_after(site: &Site, cause: Cause) -> Duration {
     let said = is_of_the_answer(cause) || cause == Cause::KnownDown;
     said.then(|| site.page_health.returns.wait(crate::clock::now())).flatten().unwrap_or(RETRY_AFTER)
 }
 
-/// The page without the query: it may not be what was wanted, but it is there.
+/// The page without the query: perhaps not what the visitor wants, but better than none.
 fn without_query(site: &Site, ask: &Ask) -> Option<Link> {
     let path = key::path_of(ask.key());
     let (page, _) =
@@ -188,7 +188,8 @@ fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outco
     outcome
 }
 
-/// Lets the scripts of all sites read a copy that a crawler was given, who is no site's page, if the origin was seen to.
+/// Lets the scripts of all sites read a copy, if the origin was seen to allow that: the crawler that got the copy sends no
+/// `Origin`.
 fn allow_as(seen: Option<&HeaderMap>, headers: &mut HeaderMap) {
     let all = seen.and_then(|seen| seen.get(header::ACCESS_CONTROL_ALLOW_ORIGIN)).filter(|all| *all == "*");
     if let Some(all) = all
@@ -218,7 +219,7 @@ fn from_page(
     Outcome { response, served_from: ServedFrom::Snapshot, cause, origin: None }
 }
 
-/// Leads to the spelling of the address that there is a copy of: for now, since the live site may have it otherwise.
+/// Redirects to the spelling of the address that has a copy. Temporarily, since the live site may see it differently.
 fn spelled(page: HeaderValue, cause: Option<Cause>) -> Outcome {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::FOUND;
@@ -230,8 +231,8 @@ fn spelled(page: HeaderValue, cause: Option<Cause>) -> Outcome {
     Outcome { response, served_from: ServedFrom::Snapshot, cause, origin: None }
 }
 
-/// Whether visitors are told that a page is removed. One that asks for a password now is there for those who have it, but
-/// nobody can look at passwords now.
+/// Whether visitors are told that a page is removed. A page that now asks for a password exists for those who have one, but
+/// nobody can check passwords during an outage.
 pub(super) fn is_told(mark: Mark) -> bool {
     match mark {
         Mark::Gone { status, .. } => !matches!(status, 401 | 403),
@@ -239,7 +240,7 @@ pub(super) fn is_told(mark: Mark) -> bool {
     }
 }
 
-/// The page that the site itself has removed, while nobody can be asked: it is removed still.
+/// The answer for a page that the site itself has removed: in an outage, it stays removed.
 fn gone(site: &Site, ask: &Ask, cause: Option<Cause>) -> Outcome {
     let status = match site.page_health.mark(ask.key()) {
         Mark::Gone { status, .. } => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),

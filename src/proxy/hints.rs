@@ -2,7 +2,7 @@
 
 use crate::content::entity;
 
-/// The first so many bytes of a page hold its head.
+/// How many bytes at the start of a page contain its head.
 const HEAD: usize = 16 * 1024;
 
 /// The language of a page: the `lang` attribute of its root element.
@@ -41,7 +41,7 @@ fn declared(head: &[u8]) -> &'static encoding_rs::Encoding {
     label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())).unwrap_or(encoding_rs::UTF_8)
 }
 
-/// Where `needle` (lower case) first stands in `text`, whatever the case.
+/// Where `needle` (lower case) first occurs in `text`, ignoring case.
 fn find(text: &str, needle: &str) -> Option<usize> {
     let at = text.as_bytes().windows(needle.len()).position(|w| w.eq_ignore_ascii_case(needle.as_bytes()))?;
     text.is_char_boundary(at).then_some(at)

@@ -1,4 +1,4 @@
-//! Who judges for the checks: the site's key pages, beside the snapshot's.
+//! The judge of the checks: it compares the site's key pages with the snapshot's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,19 +21,19 @@ use crate::verdict::{
 };
 use crate::{clock, tasks};
 
-/// Key pages that a check asks for.
+/// How many key pages a check requests.
 const MOST: usize = 8;
 
-/// Knows a site by its snapshot, and notes what checks find of its pages.
+/// Knows a site by its snapshot, and notes what checks find out about its pages.
 pub struct SiteJudge {
     config: Arc<ready::Site>,
     mirror: Arc<Mirror>,
     page_health: Arc<PageHealth>,
     /// The key pages' copies, and of which snapshot they are.
     copies: Mutex<Copies>,
-    /// What the start page showed when it was last checked.
+    /// What the front page showed at its last check.
     home: Mutex<Option<Look>>,
-    /// Whether that was not what its copy shows.
+    /// Whether that differed from its copy.
     is_home_changed: AtomicBool,
 }
 
@@ -64,13 +64,13 @@ impl SiteJudge {
         key::page_key(path, query, &self.config.cache.ignore_query)
     }
 
-    /// Says by which pages the site is proven.
+    /// Reports the pages by which the site is proven.
     fn tell(&self, paths: &[String]) {
         self.page_health.key_pages(&paths.iter().map(|path| self.key(path)).collect::<Vec<_>>());
     }
 
-    /// The snapshot's copy of a page. Those of key pages are kept here, and not among the hot pages: they would keep each
-    /// snapshot from being retired for as long as there are checks.
+    /// The snapshot's copy of a page. Those of key pages are kept here, not among the hot pages, where the checks would keep
+    /// each snapshot from being retired.
     fn copy(&self, key: &str) -> Option<Arc<Ready>> {
         let snapshot = self.mirror.current()?;
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,8 +89,8 @@ impl SiteJudge {
 }
 
 impl SiteJudge {
-    /// The verdict on an answer to a path that does not exist. A site that says so when it is well, and now has a page of a
-    /// host there, or its start page, is not the site.
+    /// The verdict on the answer to a path that does not exist. If the site says so when it is well, and now answers with a
+    /// host's page or its front page, it is not the site.
     fn missing_page(&self, case: &Case<'_>) -> Verdict {
         let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
         let as_page = if says_so { judge(case) } else { Verdict::Good };
@@ -109,7 +109,7 @@ impl SiteJudge {
         }
     }
 
-    /// The verdict on a key page that is good by itself: where several addresses show what it shows, it is not.
+    /// The verdict on a key page that is good by itself: it is bad if several addresses show the same.
     fn beside_others(&self, key: &str, body: &[u8], headers: &HeaderMap, copy: &Arc<Look>) -> Verdict {
         let look = Look::seen(body, content_type(headers));
         let is_home = key == "/";
@@ -126,8 +126,8 @@ impl SiteJudge {
         Verdict::Bad(Finding::new(Cause::Uniform, why))
     }
 
-    /// The verdict on a path that does not exist: where the site says so when it is well, what several pages show now is
-    /// what is shown for everything.
+    /// The verdict on a path that does not exist: if the site says so when it is well, then what several pages show now is what
+    /// it shows for everything.
     fn is_everywhere(&self, case: &Case<'_>) -> bool {
         let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
         let answer = &case.answer;
@@ -148,7 +148,7 @@ impl SiteJudge {
 }
 
 impl Judge for SiteJudge {
-    /// Those that the snapshot knows: of others nobody can say what they should be.
+    /// The ones that the snapshot has: of others, nobody can say what they should be.
     fn pages(&self) -> Vec<String> {
         let known = |path: &&String| self.copy(&self.key(path)).is_some();
         let pages: Vec<String> = self.config.key_pages.iter().filter(known).take(MOST).cloned().collect();
@@ -276,7 +276,7 @@ impl Judge for SiteJudge {
     }
 }
 
-/// Whether a failure is in what the server answered: the table of causes follows a request on its way.
+/// Whether a failure is in the server's answer: the table of causes has the order of a request's way.
 pub(super) fn is_of_the_answer(cause: Cause) -> bool {
     (Cause::BodyStalled..=Cause::WrongPage).contains(&cause)
 }

@@ -1,5 +1,5 @@
-//! The look-up with which an answer, its explanation and a re-check begin: what the cache and the snapshot have of the page,
-//! what is remembered of it, and how the site is.
+//! The lookup that begins an answer, its explanation and a re-check: what the cache and the snapshot have of the page, what
+//! is remembered of it, and the state of the site.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use crate::failover::{Found, Mirrored, Mode, Page, Situation, State, Turn};
 use crate::failure::Cause;
 use crate::page_health::Mark;
 
-/// What is looked for.
+/// What the lookup is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// An answer to a visitor: no more than it takes, and what is seen of the site on the way is reported.
+    /// An answer to a visitor: it looks up no more than necessary, and reports a change of the site's state.
     Answer,
-    /// To know: everything that there is, of a visitor whose turn it is, and nothing is changed by looking.
+    /// An explanation: it looks up everything, for a visitor who gets the live site, and changes nothing.
     Knowledge,
 }
 
 /// What was found.
 pub(super) struct Looked {
-    /// What the cache has; `None` if the request has no business with it.
+    /// What the cache has; `None` if the request cannot be answered from it.
     pub(super) lookup: Option<Lookup>,
     pub(super) copies: Copies,
     /// What is remembered of the page.
     pub(super) mark: Mark,
-    /// All that the decision hangs on.
+    /// Everything that the decision depends on.
     pub(super) situation: Situation,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Copies {
 }
 
 impl Looked {
-    /// Looks.
+    /// Looks up.
     pub(super) fn at(
         site: &Site,
         ask: &Ask,
@@ -103,7 +103,7 @@ impl Looked {
 }
 
 impl Copies {
-    /// How old the snapshot's page is beside the cache's entry.
+    /// The age of the snapshot's page relative to the cache's entry.
     pub(super) fn mirrored(&self) -> Mirrored {
         match (&self.page, &self.entry) {
             (None, _) => Mirrored::Nothing,
@@ -116,7 +116,7 @@ impl Copies {
     }
 }
 
-/// What the cache has; `None` if the request has no business with it.
+/// What the cache has; `None` if the request cannot be answered from it.
 fn in_cache(site: &Site, ask: &Ask, request_headers: &HeaderMap, now: Now) -> Option<Lookup> {
     let open = ask.cacheable
         && ask.kind == Kind::Read
@@ -126,7 +126,7 @@ fn in_cache(site: &Site, ask: &Ask, request_headers: &HeaderMap, now: Now) -> Op
     (open && ask.visitor == Visitor::Anonymous).then(|| site.cache.lookup(&key(), request_headers, now))
 }
 
-/// The snapshot's page for a request. One that is only near is none if the site has removed it.
+/// The snapshot's page for a request. A near one does not count if the site has removed the page.
 fn in_snapshot(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
     let found = site.mirror.find(ask.key())?;
     let is_gone = match found.1 {
@@ -139,7 +139,7 @@ fn in_snapshot(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
     (!is_gone).then_some(found)
 }
 
-/// What is remembered of the page. A copy that was taken after the page was removed is of the page that came back.
+/// What is remembered of the page. A copy taken after its removal shows that it came back.
 fn remembered(site: &Site, ask: &Ask, mark: Mark, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> Page {
     match mark {
         Mark::None if ask.kind == Kind::Read && site.page_health.is_late(ask.key(), now.mono) => Page::Late,

@@ -1,5 +1,5 @@
-//! Pages of the snapshot, ready to be given: found in the manifest, read from disk once, verified, and kept in memory
-//! while they are wanted.
+//! Pages of the snapshot, ready to serve: found in the manifest, read from disk once, verified, and kept in memory while
+//! there is demand.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -22,10 +22,10 @@ use crate::{descriptors, origin, tasks};
 /// RFC 7089 section 2.1.1.
 const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
 
-/// How long a page that nobody wants stays in memory: it keeps its snapshot from being retired.
+/// How long a page without demand stays in memory: it keeps its snapshot from being retired.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// Pages that are wanted again and again, of all sites, within a bound of bytes.
+/// Popular pages of all sites, within a bound of bytes.
 #[derive(Clone)]
 pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>);
 
@@ -37,7 +37,7 @@ impl Hot {
     }
 }
 
-/// How near a found page is to what was asked for.
+/// How near a found page is to the requested one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearness {
     /// It is the page.
@@ -52,12 +52,12 @@ pub struct Ready {
     page: Page,
     /// As the origin gave it.
     pub status: StatusCode,
-    /// As they are sent, but for what depends on the request.
+    /// The fields as they are sent, except those that depend on the request.
     pub headers: HeaderMap,
     body: OnceLock<Bytes>,
-    /// What it shows, once somebody has looked; `None` if that cannot be told.
+    /// What it shows, once that was looked at; `None` if it cannot be told.
     look: OnceLock<Option<Arc<Look>>>,
-    /// Snapshot and body in short, to tell it from other copies of the page.
+    /// Snapshot and body as a hash, to tell it from other copies of the page.
     print: Box<[u8]>,
 }
 
@@ -117,12 +117,12 @@ impl Ready {
         }
     }
 
-    /// Whether somebody has looked at what it shows.
+    /// Whether what it shows was looked at already.
     pub(super) fn is_seen(&self) -> bool {
         self.look.get().is_some()
     }
 
-    /// What it shows, if somebody has looked.
+    /// What it shows, if that was looked at.
     pub(super) fn seen(&self) -> Option<&Arc<Look>> {
         self.look.get().and_then(Option::as_ref)
     }
@@ -162,11 +162,11 @@ pub struct Mirror {
     learned: ArcSwap<Learned>,
     /// Pages that no longer look as their copies do.
     uniform: Mutex<Uniform>,
-    /// The pages of a snapshot by what they have in common with other spellings, once somebody has asked for one.
+    /// The pages of a snapshot by their normal spelling, once one was needed.
     loose: ArcSwapOption<(SnapshotId, Loose)>,
 }
 
-/// What good crawls have taught about the site, and beside which snapshot it lies.
+/// What good crawls have learned about the site, and the snapshot that it is stored with.
 struct Learned {
     of: Option<SnapshotId>,
     taken_at: SystemTime,
@@ -233,8 +233,8 @@ impl Mirror {
         self.store.as_ref()?.current()
     }
 
-    /// The current snapshot's page for `key`; for a query that the snapshot does not know and that cannot matter, the
-    /// path's page, and that it is only near.
+    /// The current snapshot's page for `key`. For an unknown query that cannot matter, it is the path's page, and is marked as
+    /// near.
     pub fn find(&self, wanted: &str) -> Option<(Arc<Ready>, Nearness)> {
         let snapshot = self.current()?;
         if let Some(ready) = self.find_exactly(&snapshot, wanted) {
@@ -252,8 +252,8 @@ impl Mirror {
         may.then_some((near, Nearness::Near))
     }
 
-    /// The key of the page that is meant by an address that the snapshot does not have: the page of a short link, or the
-    /// spelling that there is.
+    /// The key of the page that an address means which the snapshot does not have: the target of a short link, or another
+    /// spelling.
     pub(super) async fn meant(&self, wanted: &str) -> Option<String> {
         let snapshot = self.current()?;
         self.learn().await;
@@ -278,7 +278,7 @@ impl Mirror {
         found(wanted).or_else(|| bare.and_then(found))
     }
 
-    /// The pages that may be written otherwise; gathered once for each snapshot.
+    /// The pages that have other spellings; gathered once for each snapshot.
     async fn loose(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<(SnapshotId, Loose)>> {
         let id = snapshot.id();
         if let Some(loose) = self.loose.load_full().filter(|loose| loose.0 == id) {
@@ -308,10 +308,10 @@ impl Mirror {
         Some(ready)
     }
 
-    /// The page's body: from memory, or read and verified. A damaged one is looked for in older snapshots.
+    /// The page's body: from memory, or read and verified. If it is damaged, older snapshots are tried.
     ///
     /// # Errors
-    /// The last snapshot's error, if none has it whole.
+    /// The last snapshot's error, if none has it intact.
     pub async fn open(&self, ready: Arc<Ready>) -> Result<(Arc<Ready>, Source), ReadError> {
         let mut ready = ready;
         loop {
@@ -334,7 +334,7 @@ impl Mirror {
                 Some(Err(error)) if descriptors::is_want_behind(&error) => return Err(error),
                 Some(Err(error)) => {
                     tracing::error!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(), %error,
-                        "page of the snapshot is damaged, older one is used");
+                        "page of the snapshot is damaged, using an older one");
                     let older = self.older(&ready).ok_or(error)?;
                     self.hot.0.insert(self.place(&ready.snapshot, &ready.page.key), older.clone());
                     ready = older;
@@ -347,14 +347,14 @@ impl Mirror {
         }
     }
 
-    /// The page of this very key, for those who look again and again: it is not kept in memory on their account.
+    /// The page of exactly this key, for repeated checks: they do not keep it in memory.
     pub(super) fn look_up(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
         let page = snapshot.find(wanted).ok()??;
         let ready = Ready::new(snapshot.clone(), page).filter(|ready| !leads_to_itself(&ready.page))?;
         Some(Arc::new(ready))
     }
 
-    /// What good crawls have taught about the site.
+    /// What good crawls have learned about the site.
     pub(super) fn character(&self) -> Arc<Character> {
         self.learned.load().character.clone()
     }
@@ -369,7 +369,7 @@ impl Mirror {
         self.uniform.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what the snapshot in service has to teach, if that was not done.
+    /// Reads what the snapshot in service teaches, unless that was done.
     pub(super) async fn learn(&self) {
         let (Some(current), Some(store)) = (self.current(), self.store.clone()) else { return };
         if self.learned.load().of == Some(current.id()) {
@@ -379,8 +379,7 @@ impl Mirror {
         self.learned.store(Arc::new(read.unwrap_or_default()));
     }
 
-    /// What this snapshot teaches about the site's addresses. Blocks for the reading of a small file, if nobody has done
-    /// that.
+    /// What this snapshot teaches about the site's addresses. Blocks to read a small file, unless that was done.
     fn known_addresses(&self, current: &Snapshot) -> Arc<Addresses> {
         let learned = self.learned.load_full();
         let (Some(store), true) = (&self.store, learned.of != Some(current.id())) else {
@@ -402,7 +401,7 @@ impl Mirror {
         Ready::new(snapshot, page).map(Arc::new)
     }
 
-    /// Where a page is kept in memory: a hash, because keys come from visitors and are of any length.
+    /// Where a page is kept in memory: under a hash, because keys come from visitors and can be long.
     fn place(&self, snapshot: &Snapshot, key: &str) -> [u8; 16] {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.site.as_bytes()).update(b"\0");
@@ -446,7 +445,7 @@ impl Mirror {
     }
 }
 
-/// The language of notices, as the site or else the visitor has it.
+/// The language of holding pages: the site's, else the visitor's.
 pub(super) fn language(about: Option<&About>, wishes: &HeaderMap) -> Language {
     let accept = wishes.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::choose(about.and_then(|about| about.language.as_deref()), accept)

@@ -1,4 +1,4 @@
-//! The request path, in six steps: read, look up, decide, carry out, fall, end. Start at [`Proxy::handle`].
+//! The request path, in six steps: read, look up, decide, carry out, fall back, end. Start at [`Proxy::handle`].
 
 mod attempt;
 mod beside;
@@ -65,7 +65,7 @@ pub use spool::Spool;
 pub use trusted::Trusted;
 pub use vouch::Vouch;
 
-/// When to come again, on the holding page.
+/// The `Retry-After` of the holding page.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Passes an origin's interim answer (1xx) on.
@@ -80,7 +80,7 @@ pub struct Visit<'a> {
     pub port: u16,
     /// Whether the connection is TLS.
     pub tls: bool,
-    /// Makes a way for interim answers, where there is one.
+    /// Makes a channel for interim answers, where that is possible.
     pub early: &'a (dyn Fn() -> Option<Early> + Sync),
 }
 
@@ -95,17 +95,17 @@ struct Inner {
     crowd: Crowd,
 }
 
-/// An answer before its end.
+/// An answer before its body has ended.
 struct Outcome {
     response: Response<Body>,
     served_from: ServedFrom,
     cause: Option<Cause>,
-    /// Who is held responsible for the rest of the body.
+    /// Who is blamed if the rest of the body fails.
     origin: Option<Arc<Origin>>,
 }
 
 impl Proxy {
-    /// A proxy for the table's sites. What visitors send is kept in `spool` until all of it is there.
+    /// A proxy for the table's sites. `spool` keeps request bodies until they are complete.
     pub fn new(table: Table, log: AccessLog, spool: Spool) -> Proxy {
         Proxy(Arc::new(Inner { table: ArcSwap::from_pointee(table), log, spool, crowd: Crowd::default() }))
     }
@@ -115,7 +115,7 @@ impl Proxy {
         self.0.table.load_full()
     }
 
-    /// Replaces the sites. Requests under way end with those that they began with.
+    /// Replaces the sites. Requests in flight finish with the old ones.
     pub fn replace(&self, table: Table) {
         self.0.table.store(Arc::new(table));
     }
@@ -212,7 +212,7 @@ impl Proxy {
         &self.0.spool
     }
 
-    /// The answer to a request that is at fault itself.
+    /// The answer to a faulty request.
     async fn refuse(&self, site: Option<&Site>, request_headers: &HeaderMap, cause: Cause) -> Outcome {
         let about = match site {
             Some(site) => site.mirror.about(&site.config.key_pages).await,

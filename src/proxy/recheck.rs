@@ -1,5 +1,5 @@
-//! Looking after a site's bad pages: each is asked for again in the background, as a visitor would, until it is the site's
-//! again; and where most of them are bad, the site is proven first.
+//! Re-checking a site's bad pages: each is requested again in the background, as a visitor would, until it is good; if most
+//! pages are bad, the key pages are checked first.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Weak};
@@ -26,16 +26,16 @@ use crate::page_health::{Due, Weight};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
 
-/// Pages of one site that are asked for at once.
+/// Pages of one site that are requested at once.
 const AT_ONCE: usize = 8;
-/// The rest after a round of which most were bad, so that a sick site is not asked for all its pages in a row.
+/// The pause after a round of mostly bad pages, so that a sick site does not get requests for all its pages in a row.
 const BREATH: Duration = Duration::from_secs(1);
-/// The longest rest between two looks at what there is to do. A change of state is reported no later, whoever visits.
+/// The longest pause between two rounds. A change of state is reported within this time, even without visitors.
 const REST: Duration = Duration::from_secs(1);
-/// The rest after the site could not be proven, within these bounds, as long as between checks.
+/// The pause after the site could not be proven: the interval of its checks, within these bounds.
 const UNPROVEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// Looks after one site's bad pages for as long as it lives.
+/// Re-checks one site's bad pages for as long as it exists.
 #[derive(Debug)]
 pub struct Rechecker {
     site: Weak<Site>,
@@ -43,13 +43,13 @@ pub struct Rechecker {
 }
 
 impl Rechecker {
-    /// Looks after this site from now on.
+    /// Switches to this site.
     pub fn start(site: &Arc<Site>) -> Rechecker {
         let site = Arc::downgrade(site);
         Rechecker { _task: tasks::guarded(run(site.clone())), site }
     }
 
-    /// Whether it is this site that it looks after.
+    /// Whether it re-checks this site.
     pub fn is_of(&self, site: &Arc<Site>) -> bool {
         std::ptr::eq(self.site.as_ptr(), Arc::as_ptr(site))
     }
@@ -93,7 +93,7 @@ fn taken_out(site: &Site, known: &mut Option<SnapshotId>) {
     }
 }
 
-/// Writes down which pages the site has removed, if that has changed.
+/// Saves which pages the site has removed, if that has changed.
 async fn save(site: &Arc<Site>) {
     if !site.page_health.is_unsaved() {
         return;
@@ -102,7 +102,7 @@ async fn save(site: &Arc<Site>) {
     _ = tasks::blocking(move || page_health.save()).await;
 }
 
-/// Asks for what is due. Returns how long there is nothing to do.
+/// Requests the pages that are due. Returns how long to pause.
 async fn round(site: &Arc<Site>) -> Duration {
     let now = clock::now();
     uniform::drop_condemned(site);
@@ -128,7 +128,7 @@ async fn round(site: &Arc<Site>) -> Duration {
     Duration::ZERO
 }
 
-/// Whether the site is there again: its key pages, proven now, and most of the pages that were bad.
+/// Whether the site is back: its key pages are proven now, and so are most of the pages that were bad.
 async fn prove(site: &Arc<Site>, now: Now) {
     if key_pages(site, now).await.is_ok() {
         site.page_health.hasten(now.mono);
@@ -143,7 +143,7 @@ async fn prove(site: &Arc<Site>, now: Now) {
     tokio::time::sleep(site.config.health.interval.clamp(least, most)).await;
 }
 
-/// Has the key pages asked for now.
+/// Checks the key pages now.
 async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     let is_asked = |member: &&crate::origin::Member| {
         member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
@@ -154,13 +154,14 @@ async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     }
 }
 
-/// Looks into what a held crawl has found. Most key pages bad: the site is not there, until it is proven. One of them, or one
-/// of the crawl's samples: it is marked, and comes from its copy. What is well by now, nobody hears of.
+/// Looks into what a held crawl has found. If the key pages are bad, the site counts as absent until it is proven. If only
+/// some of them or of the crawl's samples are bad, these are marked and come from their copies. Pages that are good by now
+/// are not mentioned.
 async fn doubt(site: &Arc<Site>, now: Now) {
     let Some(pages) = site.page_health.doubt.take() else { return };
     if let Err(failure) = key_pages(site, now).await {
         if is_of_the_answer(failure.cause) {
-            tracing::warn!(site = %site.config.name, error = %failure, "the crawl was right: this is not the site");
+            tracing::warn!(site = %site.config.name, error = %failure, "the key pages confirm what the crawl found: this is not the site");
             site.page_health.raise(failure.cause, clock::now());
         }
         return;
@@ -174,7 +175,7 @@ async fn doubt(site: &Arc<Site>, now: Now) {
     recheck_all(site, pages.iter().map(|key| due(key)).collect()).await;
 }
 
-/// Asks for these pages; whether half of them, or more, are the site's.
+/// Requests these pages; returns whether at least half of them are the site's.
 async fn recheck_all(site: &Arc<Site>, due: Vec<Due>) -> bool {
     let all = due.len();
     let asked = join_all(due.iter().map(|due| async {
@@ -186,7 +187,7 @@ async fn recheck_all(site: &Arc<Site>, due: Vec<Due>) -> bool {
     good * 2 >= all
 }
 
-/// Asks for a page as the visitor did who found it bad. What comes of it is noted on the way.
+/// Requests a page as the visitor did who found it bad. The request path notes the result.
 async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let tls = due.url.starts_with("https:");
     let malformed = |error: http::Error| Failure::new(Cause::Internal).source(error);

@@ -1,5 +1,5 @@
-//! What is recorded of answers and of their pages, once they are judged: marks, times, what the cache must forget, and what
-//! speaks against an origin.
+//! What is recorded of answers and their pages once they are judged: marks, times, what the cache must forget, and evidence
+//! against an origin.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::verdict::{Finding, Shape};
 use crate::visits::Got;
 
 impl Review<'_> {
-    /// Records that a good answer took so long: of its origin, and of the page if somebody waited who could have had a copy.
+    /// Records how long a good answer took: for its origin, and for the page if somebody waited who could have had a copy.
     pub(super) fn record_time(&self, origin: &Origin, took: Duration) {
         origin.answered(Class::of(path_of(self.ask.key())), took, self.evidence());
         if self.reference.is_nothing() || !self.is_representative() {
@@ -68,7 +68,7 @@ impl Review<'_> {
         Failure::new(finding.cause).detail(finding.why)
     }
 
-    /// Whether the address is one that visitors open: its copy is a page, or without one the answer.
+    /// Whether visitors open the address as a page: its copy is a page or, without a copy, the answer is.
     fn weight(&self, parts: &Parts) -> Weight {
         let is_page = parts.status.is_success()
             && match self.reference.shape() {
@@ -86,7 +86,7 @@ impl Review<'_> {
         }
     }
 
-    /// Records a failure that is of this page, and not of its server.
+    /// Records a failure of this page, not of its server.
     pub(super) fn record_failure(&self, failure: &Failure) {
         // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
         let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
@@ -117,7 +117,7 @@ impl Review<'_> {
         self.site.page_health.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }
 
-    /// Records that the page names a file that is not there, where there is a copy of the page that has all of its files.
+    /// Records that the page names a missing file, if there is a copy of the page that has all of its files.
     pub(super) fn record_lacking(&self, file: Option<&str>) {
         if let Some(file) = file.filter(|_| self.reference.shape().is_some()) {
             self.site.page_health.lacks(self.ask.key(), file);

@@ -1,4 +1,4 @@
-//! The copy that an answer is judged beside: which of them, and what of it a verdict sees.
+//! The copy that an answer is compared with: which one, and what a verdict sees of it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::coding::plain;
 use crate::verdict::{Known, Look, Shape};
 use crate::visits::Got;
 
-/// The copy that an answer is judged beside.
+/// The copy that an answer is compared with.
 #[derive(Clone, Default)]
 pub(super) enum Reference {
     /// There is none.
@@ -29,7 +29,7 @@ pub(super) enum Reference {
 }
 
 impl Reference {
-    /// The newest copy of this very page that is vouched for; none of one that the site has removed.
+    /// The newest trusted copy of exactly this page; none if the site has removed it.
     pub(super) fn of(ask: &Ask, copies: &Copies, page: Page) -> Reference {
         if ask.kind != Kind::Read || page == Page::Gone {
             return Reference::Nothing;
@@ -59,7 +59,7 @@ impl Reference {
         }
     }
 
-    /// The copy as a verdict sees it, as far as it was read.
+    /// The part of the copy that was read, as a verdict sees it.
     pub(super) fn known<'a>(&'a self, read: &'a ReadCopy) -> Option<Known<'a>> {
         let (status, headers) = self.head()?;
         let shape = shape(status, headers);
@@ -73,7 +73,7 @@ impl Reference {
         self.head().map(|(status, headers)| shape(status, headers))
     }
 
-    /// Reads of the copy what a verdict takes: what a page shows, the bytes of a file for programs.
+    /// Reads what a verdict needs of the copy: what a page shows, or the bytes of a file for programs.
     pub(super) async fn read(&self) -> ReadCopy {
         let (mut read, nothing) = (ReadCopy::default(), ReadCopy::default());
         let Some(known) = self.known(&nothing) else { return read };
@@ -98,7 +98,7 @@ impl Reference {
         read
     }
 
-    /// What a verdict beside it hangs on: another copy may make another verdict.
+    /// What a verdict depends on: another copy may lead to another verdict.
     pub(super) fn print(&self) -> &[u8] {
         match self {
             Reference::Nothing => b"nothing",
@@ -108,7 +108,7 @@ impl Reference {
     }
 }
 
-/// A copy as far as it was read.
+/// The part of a copy that was read.
 #[derive(Default)]
 pub(super) struct ReadCopy {
     /// What it shows, if it is a page.

@@ -10,12 +10,12 @@ use crate::origin::Origin;
 use crate::tasks;
 
 impl Review<'_> {
-    /// Believes that a page was removed, on a proof of a moment ago: its first visitor shall not read what somebody wants
-    /// read no more. It is remembered only when the proof that was begun since has come to its end.
+    /// Believes that a page was removed, because the site was proven a moment ago: not even its first visitor should get what the
+    /// owner has removed. It is remembered only once the proof that begins now succeeds.
     pub(super) fn believe(&self, status: StatusCode, origin: &Arc<Origin>) {
         let left = self.limits.deadline.saturating_duration_since(clock::instant());
         let (site, key) = (self.site, self.ask.key().to_owned());
-        tracing::info!(site = %site.config.name, key, status = status.as_u16(), "a page is gone, and the site was well a moment ago");
+        tracing::info!(site = %site.config.name, key, status = status.as_u16(), "a page is gone while the site is well");
         if !self.is_representative() || self.ask.method == Method::HEAD {
             return;
         }

@@ -1,4 +1,4 @@
-//! Copies to answers: the part of a whole that a request gets, from memory or from a file.
+//! From copies to answers: the part that a request gets, from memory or from a file.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,7 +19,7 @@ use crate::http::copy::{Selected, select};
 use crate::http::range::slice;
 use crate::tasks;
 
-/// So much of a file is read at a time.
+/// How much of a file is read at a time.
 const CHUNK: u64 = 64 * 1024;
 
 /// Where the whole body of a copy is.
@@ -69,7 +69,7 @@ pub(super) enum Segment {
     File(Range<u64>),
 }
 
-/// A body of these segments, read as they are wanted.
+/// A body of these segments, read on demand.
 pub(super) fn file_body(file: Arc<File>, segments: impl IntoIterator<Item = Segment>) -> Body {
     let segments: VecDeque<Segment> = segments.into_iter().collect();
     let left = segments.iter().map(Segment::len).sum();

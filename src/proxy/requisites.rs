@@ -1,6 +1,5 @@
-//! Scripts and styles that visitors miss. One that a page names as it is now is a release published by half: where there is a
-//! copy of the file that is given, else the page itself comes from its copy until it is whole. One that only an older
-//! page names is no fault of anybody.
+//! Missing scripts and styles. If the current page names one, a release was published only in part: visitors get a copy of
+//! the file or, without one, a copy of the page until it is complete. If only an older page names it, nothing is wrong.
 
 use http::response::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -22,7 +21,7 @@ use crate::origin::{Sending, Whom};
 use crate::page_health::{Suspect, Weight};
 use crate::verdict::Shape;
 
-/// Bytes of a page that are looked into for the file's name.
+/// Bytes of a page that are searched for the file's name.
 const READ: usize = 1024 * 1024;
 
 /// Records that a visitor missed a script or a style.
@@ -48,7 +47,7 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
     site.page_health.suspect(Suspect { page, file: ask.key().into() }, clock::instant());
 }
 
-/// Looks into what visitors missed.
+/// Looks into the files that visitors missed.
 pub(super) async fn look_into(site: &Site) {
     for suspect in site.page_health.suspects() {
         let pages = suspect.page.iter().map(|page| &**page);
@@ -62,7 +61,7 @@ pub(super) async fn look_into(site: &Site) {
     }
 }
 
-/// Whether a page names the file as it is now, and the file is not there.
+/// Whether the current page names the file, and the file is missing.
 pub(super) async fn lacks(site: &Site, page: &str, file: &str) -> bool {
     let name = key::path_of(file).rsplit('/').next().unwrap_or_default();
     let Some((StatusCode::OK, kind, html)) = get(site, page).await else { return false };
@@ -76,7 +75,7 @@ pub(super) async fn lacks(site: &Site, page: &str, file: &str) -> bool {
     is_missing(status, kind.as_deref())
 }
 
-/// With a copy of the file visitors need no more; else the page is theirs from its copy, if there is one.
+/// If there is a copy of the file, that is enough; otherwise visitors get the page from its copy, if there is one.
 fn tell(site: &Site, page: &str, file: &str) {
     let now = clock::now();
     let scheme = if site.config.tls.is_some() { "https" } else { "http" };
@@ -122,8 +121,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
 }
 
 impl Review<'_> {
-    /// The file that a page names, good as it is by itself, that another one was found to lack: its visitors need not find out
-    /// anew.
+    /// A missing file that a good page names, known from another page, so that no visitor has to run into it again.
     pub(super) fn names_missing(&self, parts: &Parts, body: &[u8]) -> Option<String> {
         let (page_health, mirror) = (&self.site.page_health, &self.site.mirror);
         // of an address without a copy a single-page application has the same page as of any other
@@ -135,8 +133,8 @@ impl Review<'_> {
         if is_asked { page_health.names_missing(body) } else { None }
     }
 
-    /// Whether a bad status is the word of a program to programs, which says when to come back: where there is no copy, there
-    /// is nothing better to say (RFC 9110 section 10.2.3).
+    /// Whether a bad status is one program's message to another, saying when to come back: without a copy, there is nothing
+    /// better to say (RFC 9110 section 10.2.3).
     pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {
         let is_json = content_type(&parts.headers).map(Media::of_type) == Some(Media::Json);
         let has_copy = self.reference.head().is_some();
@@ -144,7 +142,7 @@ impl Review<'_> {
     }
 }
 
-/// Whether an answer says that there is no such script or style: in a word, or by a page in its place.
+/// Whether an answer says that there is no such script or style: by its status, or by a page in its place.
 fn is_missing(status: StatusCode, content_type: Option<&str>) -> bool {
     let is_page = status == StatusCode::OK && content_type.is_some() && is_html(content_type);
     is_page || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)

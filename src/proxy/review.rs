@@ -1,6 +1,6 @@
-//! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict wants and as
-//! may be buffered. What is only suspicious passes if the rest of the site stands. Judging changes nothing but what it
-//! remembers of its own work; what follows from a verdict is recorded by [`super::record`].
+//! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict needs and
+//! the buffer allows. A merely suspicious answer passes if the rest of the site is proven. Judging changes nothing but its
+//! own memory; [`super::record`] records the consequences of a verdict.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,13 +31,13 @@ use crate::verdict::{
 
 /// How long to wait for more of a page that has no copy, after its first bytes.
 const SHORT: Duration = Duration::from_millis(100);
-/// How long to look at what is bad by its head for what it is.
+/// How long to read an answer whose head is bad, to find out what it is.
 const REFINE: Duration = Duration::from_millis(50);
-/// A suspicion that was cleared is not raised again within the same so many seconds.
+/// For how many seconds a cleared suspicion is not raised again.
 const CLEARED: u64 = 60;
-/// Bodies of a known length up to this are read whole before they are given on.
+/// Bodies of a known length up to this are read whole before they are passed on.
 const SMALL: u64 = 64 * 1024;
-/// Bytes that a coded body may have for its verdict.
+/// How many bytes of a coded body a verdict may read.
 pub(super) const READ: usize = 4 * 1024 * 1024;
 
 /// The review of one request's answers.
@@ -47,15 +47,15 @@ pub(super) struct Review<'a> {
     pub(super) ask: &'a Ask,
     pub(super) reference: &'a Reference,
     pub(super) limits: Limits,
-    /// What the request that was sent asked for besides the page.
+    /// What the request asked for besides the page: conditions, a range.
     pub(super) wishes: Wishes,
-    /// When it was sent: what the site is proven by must be newer.
+    /// When it was sent: a proof of the site must be newer.
     pub(super) sent_at: Instant,
-    /// Its fields, to walk on with if its answer is a redirect.
+    /// Its fields, for following a redirect.
     pub(super) again: Option<&'a HeaderMap>,
 }
 
-/// Marks an answer that passed though it may not be the site's: there was nothing else to give. It is not kept.
+/// Marks an answer that passed although it may not be the site's, because there was nothing else to give. It is not kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doubtful;
 
@@ -64,11 +64,11 @@ struct Judged {
     verdict: Verdict,
     /// How it looks beside the copy.
     resemblance: Resemblance,
-    /// By which one like it is known again, if its body was judged.
+    /// The fingerprint to recognise it by, if its body was judged.
     fingerprint_key: Option<Print>,
     /// The file that it names and that is not there.
     missing_file: Option<String>,
-    /// Whether it passes as a program's word to programs, bad as it is.
+    /// Whether it passes, although it is bad, as one program's message to another.
     is_a_programs: bool,
     /// Its body, as far as it was read.
     buffered: Buffered,
@@ -76,9 +76,9 @@ struct Judged {
 
 /// By what a suspicion was cleared.
 enum Cleared {
-    /// The rest of the site stands now.
+    /// The rest of the site is proven now.
     Now,
-    /// It stood a moment ago, and there was no time for more.
+    /// It was proven a moment ago, and there was no time for more.
     Lately,
 }
 
@@ -176,7 +176,7 @@ impl Review<'_> {
         }
     }
 
-    /// Whether a whole answer of which only the beginning was judged is the site's, so that it may be kept.
+    /// Whether an answer is the site's as a whole, after only its beginning was judged, so that it may be kept.
     pub(super) fn accepts_whole(
         &self,
         status: StatusCode,
@@ -240,7 +240,7 @@ impl Review<'_> {
         self.case_of(ResponseView { status, headers, body, whole }, copy, character)
     }
 
-    /// How much of the body the verdict wants, of what there is to be read.
+    /// How much of the body the verdict needs.
     fn wanted(&self, parts: &Parts, character: &Character) -> Wanted {
         let has_body = self.ask.method != Method::HEAD && self.ask.kind != Kind::Upgrade;
         if !has_body || is_part(parts.status) || headers::is_event_stream(&parts.headers) {
@@ -321,7 +321,7 @@ impl Review<'_> {
         }
     }
 
-    /// What is bad by its head may say more exactly what it is, if that comes at once.
+    /// Reads on, if that is quick, to name what is wrong with an answer whose head is bad.
     async fn refine(&self, parts: &Parts, body: Body, finding: Finding, character: &Character) -> Finding {
         if self.wanted(parts, character) == Wanted::Head {
             return finding;
@@ -337,7 +337,7 @@ impl Review<'_> {
         }
     }
 
-    /// A suspicious answer passes if the rest of the site stands.
+    /// A suspicious answer passes if the rest of the site is proven.
     ///
     /// # Errors
     /// Why that could not be proven.
@@ -358,7 +358,7 @@ impl Review<'_> {
         match origin.prove(self.sent_at, until.saturating_duration_since(now.mono)).await {
             Ok(()) => {
                 let (cause, why) = (finding.cause.code(), &finding.why);
-                tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer passed, the site stands");
+                tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer let through, the site is proven");
                 self.site.trusted.add(key);
                 Ok(Cleared::Now)
             }
@@ -378,7 +378,7 @@ impl Review<'_> {
     }
 }
 
-/// Whether a body says itself that it is short.
+/// Whether a body announces that it is short.
 fn is_small(body: &Body) -> bool {
     body.size_hint().exact().is_some_and(|length| (1..=SMALL).contains(&length))
 }

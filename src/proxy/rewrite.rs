@@ -1,4 +1,4 @@
-//! What changes of a request and of its answer on the way through: hop-by-hop fields out, who asks and by what way in.
+//! What changes in a request and its answer on the way through: hop-by-hop fields go; client and route come in.
 
 use http::{HeaderMap, Request, Response, header};
 
@@ -32,7 +32,7 @@ pub(super) fn outgoing(
     Ok(request)
 }
 
-/// Has the origin's interim answers (103 Early Hints) passed on.
+/// Passes on the origin's interim answers (103 Early Hints).
 pub(super) fn pass_early(request: &mut Request<Body>, early: Early) {
     hyper::ext::on_informational(request, move |interim| {
         let mut interim_headers = interim.headers().clone();
@@ -41,7 +41,7 @@ pub(super) fn pass_early(request: &mut Request<Body>, early: Early) {
     });
 }
 
-/// Takes out of an origin's answer what is between it and us alone.
+/// Removes the hop-by-hop fields from an origin's answer.
 pub(super) fn clean(kind: Kind, response_headers: &mut HeaderMap) {
     strip(kind, response_headers);
     if kind != Kind::Upgrade {

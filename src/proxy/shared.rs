@@ -1,5 +1,5 @@
-//! One fetch for all who want the same page. Whoever begins it leaves it to a task of its own: a visitor who leaves, or whose
-//! patience ends, does not end it, and what it brings refreshes what the next one gets.
+//! One fetch for all who want the same page. It runs in a task of its own: it goes on when its visitor leaves or runs out of
+//! patience, and refreshes what the next one gets.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,11 +33,11 @@ use crate::tasks;
 use crate::verdict::Wishes;
 use crate::visits::{self, Got};
 
-/// An answer of a known length up to this is read whole before it is given on: it comes in one go anyway, and those
-/// who wait for it get it sooner.
+/// An answer of a known length up to this is read whole before it is passed on: it comes in one go anyway, and those who wait
+/// for it get it sooner.
 const SMALL: u64 = 64 * 1024;
 
-/// What came of a shared fetch.
+/// The result of a shared fetch.
 pub(super) enum Shared<'a> {
     /// An answer.
     Response(Outcome),
@@ -118,9 +118,9 @@ fn validated_by(lookup: &Lookup) -> Option<Arc<Entry>> {
     entry.filter(|entry| entry.has_validator()).cloned()
 }
 
-/// What a fetch gives to the visitor who began it.
+/// What the visitor gets who began the fetch.
 enum Given {
-    /// Out of the cache, where it has just come in.
+    /// From the cache, which has just stored it.
     Entry(Arc<Entry>, CacheStatus),
     /// As it comes from the origin.
     Live(Answered, CacheStatus),
@@ -128,9 +128,9 @@ enum Given {
 
 /// The visitor who began the fetch.
 enum Recipient {
-    /// He waits, as far as is known.
+    /// Still waiting, as far as is known.
     Waiting(oneshot::Sender<Result<Given, Failure>>),
-    /// He has his answer, and what comes is for others.
+    /// Answered: the rest is for others.
     Served,
 }
 
@@ -156,8 +156,7 @@ impl Recipient {
 enum Whole {
     /// If it is short.
     IfShort,
-    /// If it comes before the visitor has waited too long: others wait for it, too, and have waited for somebody who did
-    /// not read.
+    /// If it comes in time for the visitor: others wait for it, too, perhaps behind somebody who did not read.
     IfInTime,
 }
 
@@ -186,7 +185,7 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    /// Begins it. What the visitor gets comes by the channel.
+    /// Begins it. The visitor's part comes through the channel.
     fn begin(
         mut self,
         incoming: Incoming<'_>,
@@ -323,7 +322,7 @@ impl Fetch {
         Ok((answered, ToKeep { keep, buffered, is_judged }))
     }
 
-    /// Keeps the answer, if all of it is there, and sends it; else sends it, and keeps it when all of it has come.
+    /// Keeps the answer if it is complete, and sends it; otherwise sends it, and keeps it once it is complete.
     fn store_and_send(&self, answered: Answered, body: ToKeep, (leader, recipient): (Leader, Recipient)) {
         let ToKeep { keep, buffered, is_judged } = body;
         let is_served = matches!(recipient, Recipient::Served);
@@ -371,7 +370,7 @@ impl Fetch {
         })
     }
 
-    /// Tells a visitor who has this very version already at once. The others' bytes are still to be fetched.
+    /// Answers a visitor who already has this version at once. The others' bytes still have to be fetched.
     fn tell_unchanged(&self, answered: &Answered, recipient: Recipient) -> Recipient {
         let head = &answered.response;
         let evaluated = conditional::has_any(&self.ask.wishes).then(|| {
@@ -402,8 +401,8 @@ impl Fetch {
         }
     }
 
-    /// Whether the address looks like one that was made for one person, and no crawl has found that anybody gets it: whoever
-    /// opens it has it from a mail. Where its origin does not say that it is for all, it is nobody else's, also in an outage.
+    /// Whether the address looks as if it was made for one person, and no crawl has found that anybody gets it: whoever opens it
+    /// has it from a mail. Unless its origin says that it is for all, nobody else gets the answer, not even in an outage.
     fn is_for_one(&self, response_headers: &HeaderMap) -> bool {
         let key = self.ask.key();
         let is_everybodys = match visited::kind(response_headers) {
@@ -435,7 +434,7 @@ struct ToKeep {
     is_judged: bool,
 }
 
-/// There is no answer, for nobody.
+/// There is no answer for anybody.
 fn fail(failure: Failure, leader: Leader, recipient: Recipient) {
     leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
     recipient.send(Err(failure));

@@ -1,5 +1,5 @@
-//! The page of a program that runs in the browser, for addresses that the snapshot lacks: what the site gives for each of
-//! them when all is well (`crawl::walk::shell` finds it out).
+//! The shell of a single-page application, for addresses that the snapshot lacks: the page that the site gives for each of
+//! them when all is well (`crawl::walk::shell` finds it).
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::failure::{Cause, Side};
 use crate::http::cache_status::CacheStatus;
 use crate::metrics::ServedFrom;
 
-/// The shell, if this request is one that a browser makes for a page, and the site has one.
+/// The shell, if a browser requests a page, and the site has one.
 pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outcome> {
     if cause.side() == Side::Visitor {
         return None;
@@ -38,7 +38,7 @@ pub(super) async fn page(site: &Site, ask: &Ask) -> Option<(Arc<str>, Arc<Ready>
     Some((shell, page))
 }
 
-/// Whether somebody opens a page, by its name and by what is accepted: not a file, not data.
+/// Whether somebody opens a page, by its name and by `Accept`: not a file, not data.
 fn is_navigation(ask: &Ask) -> bool {
     let accepts = ask.wishes.get_all(header::ACCEPT).iter();
     let html = accepts.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));

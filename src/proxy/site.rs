@@ -1,4 +1,4 @@
-//! One site as it runs: its configuration, its engines, and what the operator said about it.
+//! One running site: its configuration, its engines, and the operator's mode.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use crate::origin::{Class, Member, Origins, Outlook, health};
 use crate::page_health::{self, Branch, PageHealth};
 use crate::visits::Visits;
 
-/// Requests that a client may have under way in any case: what one HTTP/2 connection carries.
+/// Requests that a client may always have in flight: what one HTTP/2 connection carries.
 const LEAST_AT_ONCE: usize = 128;
 
 /// A site and its engines. A reload makes a new one that takes over the engines of the old.
@@ -44,7 +44,7 @@ pub struct Site {
     pub trusted: Trusted,
     /// The memory for answers that are held back, the same for all sites.
     pub room: BufferRoom,
-    /// Which of the cache's entries are vouched for.
+    /// Which entries of the cache are trusted.
     pub vouch: Arc<Vouch>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
@@ -52,7 +52,7 @@ pub struct Site {
     pub switch: Arc<Switch>,
 }
 
-/// How a site is, and why.
+/// The state of a site, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// Its state.
@@ -84,7 +84,7 @@ impl Site {
         state
     }
 
-    /// How it is, and why.
+    /// Its state, and why.
     pub fn condition(&self, now: Now) -> Condition {
         let state = self.state(now);
         self.report(state, now);
@@ -124,7 +124,7 @@ impl Site {
         )
     }
 
-    /// Whether the operator wants the live site, whatever is seen of it.
+    /// Whether the operator wants the live site whatever its state.
     pub(super) fn is_held_live(&self) -> bool {
         self.switch.mode(clock::instant()) == Mode::HoldOrigin
     }
@@ -153,7 +153,7 @@ impl Site {
         }
     }
 
-    /// The origin that went down last: the site went with it.
+    /// The origin that went down last, and the site with it.
     fn last_down(&self) -> Option<(Now, Cause)> {
         let down = |member: &Member| match member.origin.state() {
             health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => {
@@ -164,7 +164,7 @@ impl Site {
         self.origins.members().iter().filter_map(down).max_by_key(|(since, _)| since.mono)
     }
 
-    /// For how long the site has not been there, if it is not.
+    /// How long the site has been down, if it is.
     pub fn down_for(&self, now: Now) -> Option<Duration> {
         if self.state(now) != State::Down {
             return None;
@@ -183,12 +183,12 @@ impl Site {
     }
 }
 
-/// The operator's word for a site, for some time or until the next one.
+/// The operator's mode for a site, for some time or until it is set again.
 #[derive(Debug, Default)]
 pub struct Switch(Mutex<Option<(Mode, Option<Instant>)>>);
 
 impl Switch {
-    /// What holds now.
+    /// The current mode.
     pub fn mode(&self, now: Instant) -> Mode {
         match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((mode, until)) if until.is_none_or(|until| now < until) => mode,
@@ -210,11 +210,11 @@ pub struct Table {
     hosts: HashMap<String, Arc<Site>>,
     names: HashMap<Arc<str>, Arc<Site>>,
     any: Option<Arc<Site>>,
-    /// Networks whose word about the visitor is believed.
+    /// Networks whose forwarding fields are trusted.
     pub trusted: Vec<IpNet>,
-    /// Bytes that a request's body may have.
+    /// The largest request body, in bytes.
     pub body_size: u64,
-    /// Requests that one client may have under way.
+    /// Requests that one client may have in flight.
     pub at_once: usize,
 }
 
@@ -237,7 +237,7 @@ impl Table {
         Table { sites, hosts, names, any, trusted, body_size: limits.body_size, at_once }
     }
 
-    /// Whether many visitors stand behind this address.
+    /// Whether many visitors share this address: a trusted proxy.
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&address))
     }

@@ -1,5 +1,5 @@
-//! Other spellings of an address: what the live site would have led to the page, and what people write in mails and in
-//! print. Pure: which spellings are tried, in which order; and when two addresses are the same but for how they are written.
+//! Other spellings of an address: those that the live site would redirect, and those that people write in mails and in print.
+//! Pure: which spellings are tried, in which order, and when two addresses differ only in spelling.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,14 +8,14 @@ use encoding_rs::{UTF_8, WINDOWS_1252};
 /// Names of the page of a folder.
 const INDEXES: [&str; 6] =
     ["index.html", "index.php", "index.htm", "default.aspx", "default.asp", "index.shtml"];
-/// Spellings that are tried for one address.
+/// How many spellings are tried for one address.
 const MOST: usize = 64;
-/// Addresses whose spelling may differ by more than [`spellings`] tries; of a site with more, none is looked for.
+/// The largest number of addresses that are searched for spellings beyond those of [`spellings`]; beyond it, none are.
 const LOOSE: usize = 50_000;
 /// Characters that have two spellings in a path (RFC 3986 section 2.2, `sub-delims`, and those of `pchar`).
 const DELIMITERS: &str = "!$&'()*+,;=:@";
 
-/// Other spellings of a key, without the key itself; the likelier first.
+/// Other spellings of a key, without the key itself; the likeliest first.
 pub(super) fn spellings(key: &str) -> Vec<String> {
     let (path, query) = match key.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -109,7 +109,7 @@ fn other_encoding(path: &str) -> Option<String> {
     }
 }
 
-/// Bytes as a path: what is not a letter of ASCII or a sign that `path` had, is escaped.
+/// Bytes as a path: everything but ASCII letters and signs that `path` had is escaped.
 fn escaped(path: &str, bytes: &[u8]) -> String {
     let as_is = |b: u8| {
         b.is_ascii_alphanumeric()

@@ -1,6 +1,6 @@
-//! Reading what a visitor sends before the origin is asked: a slow sender holds a connection and some bytes of ours, and
-//! nothing of the origin's. Small bodies stay in memory, larger ones go to files without names; what is too large even
-//! for these, or cannot be kept because there is no room, is passed on as it comes.
+//! Reading a request's body before the request goes to the origin: a slow sender occupies a connection and some memory here,
+//! and nothing at the origin. Small bodies stay in memory, larger ones go to unnamed files; what is too large even for these,
+//! or has no room, is passed on as it comes.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use crate::tasks;
 const IN_MEMORY: usize = 64 << 10;
 /// Bytes of all bodies that are kept in memory. Beyond that every body goes to its file at once.
 const ALL_IN_MEMORY: u64 = 64 << 20;
-/// Bytes of one body that are kept. A larger one is passed on as it arrives, once this much of it is there.
+/// Bytes of one body that are kept. A larger one is passed on once this much of it has arrived.
 const KEPT: u64 = 64 << 20;
 /// Bytes of all bodies that are kept in files.
 const ALL_KEPT: u64 = 1 << 30;
@@ -47,7 +47,7 @@ struct Room {
     files: AtomicU64,
 }
 
-/// So many bytes of the room; given back by being dropped.
+/// Reserved bytes; dropping it gives them back.
 #[derive(Debug)]
 struct Taken {
     room: Arc<Room>,
@@ -56,13 +56,13 @@ struct Taken {
 }
 
 impl Spool {
-    /// A spool with its files in this state directory. What a killed process has left there is removed. Blocks.
+    /// A spool with its files in this state directory. Removes what a killed process has left there. Blocks.
     pub fn new(state_dir: &Path) -> Spool {
         let dir = state_dir.join(FOLDER);
         if dir.is_dir()
             && let Err(error) = disk::sweep_staged(&dir)
         {
-            tracing::warn!(folder = %dir.display(), %error, "could not be tidied up");
+            tracing::warn!(folder = %dir.display(), %error, "could not remove leftover files");
         }
         Spool::in_folder(Some(dir))
     }
@@ -123,7 +123,7 @@ enum More {
     Short,
 }
 
-/// A body as far as it has come: a file, and what follows it in memory.
+/// The part of a body that has arrived: a file, and what follows it in memory.
 struct Kept {
     file: Option<Unnamed>,
     first: Bytes,
@@ -262,8 +262,8 @@ impl Drop for Taken {
     }
 }
 
-/// A body that is passed on as it comes: it holds something of the origin's, so its sender has to keep the pace. The
-/// time that the origin takes between two pieces is not the sender's.
+/// A body that is passed on as it comes: it occupies the origin, so its sender has to keep up the pace. Time that the origin
+/// takes between two pieces does not count.
 struct Paced {
     pace: Pace,
     /// When the last piece was given to the origin, until it asks for the next one.

@@ -1,4 +1,5 @@
-//! Keeping what streams by: every frame goes to the visitor first, and trouble with keeping never harms delivering.
+//! Keeping an answer while it streams to a visitor: every frame goes to the visitor first, and a failure to keep it never
+//! harms delivery.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -41,7 +42,7 @@ impl Keep {
         }
     }
 
-    /// Whether it is the site's also where only its end tells.
+    /// Whether it is still the site's where only its end tells.
     pub(super) fn is_accepted(&self, body: &[u8]) -> bool {
         let review = self.fetch.review(self.times.sent_at.mono);
         review.accepts_whole(self.status, &self.response_headers, body)
@@ -89,7 +90,7 @@ impl Keep {
     }
 }
 
-/// Gives the body on, and keeps it if it is whole and no longer than `most` bytes. The leader's followers learn how it
+/// Passes the body on, and keeps it if it is complete and has at most `most` bytes. The leader's followers learn how it
 /// ended; if the visitor leaves before that, one of them takes over.
 pub(super) fn tee(body: Body, most: u64, keep: Keep, leader: Leader) -> Body {
     leader.give(); // he may not even begin to read

@@ -1,5 +1,5 @@
-//! Bodies that were judged to be the site's, by their hash: an unchanged page is not looked at twice. A table without
-//! locks, of a fixed size, in which a newer one takes the place of an older.
+//! Bodies that were judged to be the site's, by their hash: an unchanged page is not judged twice. A lock-free table of a
+//! fixed size, in which newer entries replace older ones.
 
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
@@ -10,15 +10,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::cache::Resemblance;
 
-/// Hashes remembered: 32 KiB for a site that anything was judged of.
+/// How many hashes are remembered: 32 KiB per site.
 const PLACES: usize = 4096;
 
-/// A hash of all that a verdict hangs on.
+/// A hash of everything that a verdict depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Print(u64);
 
 impl Print {
-    /// By which is remembered that the answer is also a later edition of the copy beside which it was judged.
+    /// The bit that says that the answer is also a later edition of the copy that it was compared with.
     fn of_edition(self) -> Print {
         Print(self.0.rotate_left(32).max(1))
     }
@@ -28,13 +28,13 @@ impl Print {
 #[derive(Default)]
 pub struct Trusted {
     places: OnceLock<Box<[AtomicU64]>>,
-    /// Nobody can make a page that has another's hash without it, and it never leaves the process. A cryptographic hash
-    /// took two fifths of what a passed-through request cost.
+    /// A secret, without which nobody can make a page that has another page's hash; it never leaves the process. A
+    /// cryptographic hash took two fifths of the cost of a passed-through request.
     secret: RandomState,
 }
 
 impl Trusted {
-    /// The print of an answer for `key`, judged beside `beside`.
+    /// The hash of an answer for `key`, compared with `beside`.
     pub(super) fn print(
         &self,
         beside: &[u8],
@@ -75,7 +75,7 @@ impl Trusted {
         place(places, print).store(print.0, Ordering::Relaxed);
     }
 
-    /// Forgets everything: what was judged good may not have been.
+    /// Forgets everything: earlier verdicts may have been wrong.
     pub(super) fn forget(&self) {
         self.places.get().into_iter().flatten().for_each(|place| place.store(0, Ordering::Relaxed));
     }

@@ -1,5 +1,5 @@
-//! An answer beside those of other addresses: where several have come to show the same, none of them is the site's until its
-//! key pages are proven.
+//! Comparing an answer with those of other addresses: if several have come to show the same, none of them is the site's until
+//! its key pages are proven.
 
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
@@ -39,8 +39,8 @@ impl Review<'_> {
         (Verdict::Doubtful(Finding::new(Cause::Uniform, why)), Resemblance::Other)
     }
 
-    /// How a good answer that no words of a page can be compared in looks beside its copy: a file is a file, a redirect
-    /// leads where it led.
+    /// How a good answer without comparable text relates to its copy: a file is still a file, a redirect still leads to the same
+    /// place.
     pub(super) fn by_kind(&self, parts: &Parts) -> Resemblance {
         let Some((status, headers)) = self.reference.head() else { return Resemblance::Other };
         let (was, is) = (shape(status, headers), shape(parts.status, &parts.headers));
@@ -53,14 +53,14 @@ impl Review<'_> {
         if was == is && is_same { Resemblance::Edition } else { Resemblance::Other }
     }
 
-    /// Records what that means for the pages that were let through before.
+    /// Records what that means for the pages that have passed before.
     pub(super) fn record_uniform(&self) {
         self.site.mirror.uniform().condemn(self.ask.key());
         drop_condemned(self.site);
     }
 }
 
-/// Records that pages which were let through are not the site's, and drops what was kept of them.
+/// Records that pages which have passed are not the site's, and drops what was kept of them.
 pub(super) fn drop_condemned(site: &Site) {
     let condemned = site.mirror.uniform().condemned();
     if condemned.is_empty() {

@@ -1,5 +1,5 @@
-//! Whether an answer says that a page is asked for by visitors and may be shown to all of them: then it is counted, and
-//! the crawler may learn of it. Nothing of the answer is kept; what a snapshot has, the crawler has fetched itself.
+//! Whether an answer shows that visitors request a page that everybody may see: then it is counted, and the crawler may learn
+//! of it. Nothing of the answer is kept; everything in a snapshot was fetched by the crawler.
 
 use std::time::SystemTime;
 
@@ -22,7 +22,7 @@ pub(super) fn is_watched(ask: &Ask, request_headers: &HeaderMap) -> bool {
         && !is_ours(request_headers)
 }
 
-/// Another Katahai's crawler or check is no visitor.
+/// The crawlers and checks of another Katahai do not count as visitors.
 fn is_ours(request_headers: &HeaderMap) -> bool {
     request_headers.get(header::USER_AGENT).is_some_and(|agent| {
         agent.as_bytes().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"katahai/"))

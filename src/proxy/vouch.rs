@@ -1,7 +1,7 @@
-//! Which entries of the cache are vouched for. What a crawl has accepted is the site; an entry that came after that may be
-//! what visitors met on the day on which the site was taken over, or what went wrong at its address alone. It goes before
-//! the snapshot's page only if the key pages were found good since it came, and if it is a later edition of its copy or was
-//! there again after that; and never while the last word about the site is that it is not itself.
+//! Which entries of the cache are trusted. What a crawl has accepted is the site; an entry that came later may date from the
+//! day on which the site was taken over, or be wrong at its address alone. It takes precedence over the snapshot's page only
+//! if the key pages were found good after it came, and it is a later edition of its copy or came again after that; and never
+//! while the site is in doubt.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::failover::{Found, State};
 use crate::page_health::Mark;
 use crate::snapshot::{Newer, Rule, SnapshotId};
 
-/// Whether anything speaks for an entry besides its having come.
+/// Whether there is anything to trust an entry by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The key pages were good after it came, and it is like its copy, or was there again.
@@ -32,24 +32,24 @@ pub(super) enum Word {
     Doubted,
 }
 
-/// What is known of a site's entries.
+/// What is known about a site's entries.
 #[derive(Debug, Default)]
 pub struct Vouch {
     doubted: AtomicBool,
     seen: Mutex<Seen>,
 }
 
-/// What the shelf looked like last.
+/// The last state of the shelf.
 #[derive(Debug, Default)]
 struct Seen {
     current: Option<SnapshotId>,
     newest: Option<SnapshotId>,
-    /// Since when the site is doubted.
+    /// Since when the site is in doubt.
     since: Option<SystemTime>,
 }
 
-/// What the snapshots that are newer than the one in service say, newest first. The newest crawl that speaks of what the
-/// site is has the word; one that was cut short, or that waits for the operator and is well, says nothing against it.
+/// What the snapshots newer than the one in service say, newest first. The newest crawl that judges the site decides; one
+/// that was cut short, or that passed and waits for the operator, says nothing against it.
 pub(super) fn word(newer: &[Newer]) -> Word {
     const AGAINST: [Rule; 4] = [Rule::Uniform, Rule::Turned, Rule::KeyPage, Rule::LessText];
     for aside in newer {
@@ -67,13 +67,13 @@ pub(super) fn word(newer: &[Newer]) -> Word {
 }
 
 impl Vouch {
-    /// Whether the site is doubted: then nothing vouches for what comes.
+    /// Whether the site is in doubt: then no new entry is trusted.
     pub(super) fn is_doubted(&self) -> bool {
         self.doubted.load(Ordering::Relaxed)
     }
 
-    /// Looks at the shelf, and has the cache forget what nothing vouches for any more: what came since the last good
-    /// crawl when one is held against it, or the operator puts another snapshot in service.
+    /// Looks at the shelf, and makes the cache forget entries that lost their trust: those since the last good crawl when a crawl
+    /// is held, or when the operator puts another snapshot in service.
     pub(super) fn look(&self, site: &Site, now: Now) {
         let Some(store) = site.mirror.store() else { return };
         let Some(current) = store.current() else { return };
@@ -107,16 +107,16 @@ impl Vouch {
         }
     }
 
-    /// What speaks for an entry.
+    /// What an entry is trusted by.
     pub(super) fn standing(&self, site: &Site, entry: &Entry) -> Standing {
         let is_confirmed = !self.is_doubted() && entry.sight().is_confirmed(site.page_health.proven());
         if is_confirmed { Standing::Confirmed } else { Standing::Unconfirmed }
     }
 }
 
-/// What the cache has for the decision. A fresh entry is what the origin would give; where there is no origin and the site
-/// is in doubt, it is no more than any other.
-/// What came before the site removed the page is no copy of it any more.
+/// What the cache has for the decision. A fresh entry is what the origin would give; without an origin, while the site is in
+/// doubt, it counts like any other.
+/// An entry from before the page's removal is no longer a copy of it.
 pub(super) fn found(
     site: &Site,
     lookup: Option<&Lookup>,

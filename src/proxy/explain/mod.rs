@@ -1,5 +1,5 @@
-//! What a visitor would get for an address right now, and why, step by step. The same steps as a request's, with the same
-//! functions; but only a look: nothing is sent, nothing is counted.
+//! What a visitor would get for an address right now, and why, step by step. It takes the same steps as a request, with the
+//! same functions, but sends nothing and counts nothing.
 
 mod steps;
 
@@ -28,7 +28,7 @@ use crate::origin::Standing;
 use crate::snapshot::{SnapshotId, Store};
 use crate::tasks;
 
-/// Older copies that are looked for.
+/// How many older copies are looked for.
 const OLDER: usize = 10;
 
 /// Why nothing can be explained.
@@ -40,12 +40,12 @@ pub enum Unexplained {
     /// Nobody serves that host.
     #[error("no site has the host \"{host}\"; there are: {}", known.join(", "))]
     UnknownHost {
-        /// As asked.
+        /// The requested host.
         host: String,
-        /// Those of the configuration.
+        /// The hosts of the configuration.
         known: Vec<String>,
     },
-    /// A request like that would be refused.
+    /// Such a request would be refused.
     #[error("a request for it would be refused: {0}")]
     Refused(#[from] crate::failure::Failure),
 }
@@ -83,13 +83,13 @@ pub struct Explained {
     pub visitor: &'static str,
     /// The site's state.
     pub state: &'static str,
-    /// The operator's word.
+    /// The operator's mode.
     pub mode: &'static str,
-    /// How long the origin is waited for; `None` if it is not asked.
+    /// How long a visitor waits for the origin; `None` if the request does not go there.
     pub wait_ms: Option<u64>,
-    /// The origins of which one is asked.
+    /// The origins that one is chosen from.
     pub origins: Vec<String>,
-    /// What the visitor gets; if the origin is asked, and answers well and in time.
+    /// What the visitor gets if the origin, where it is asked, gives a good answer in time.
     pub answer: Given,
     /// What the visitor gets if it does not.
     pub otherwise: Option<Given>,
@@ -171,7 +171,7 @@ fn older(store: &Store, key: &str) -> Vec<(SnapshotId, SystemTime)> {
     found.collect()
 }
 
-/// All that the decision hangs on, as it is now.
+/// Everything that the decision depends on, as of now.
 struct Explanation<'a> {
     site: &'a Site,
     ask: &'a Ask,
@@ -195,7 +195,7 @@ impl<'a> Explanation<'a> {
         Explanation { site, ask, looked, plan, cause, share, meant: None, shell: None, now }
     }
 
-    /// Whether there is nothing to fall to but the holding page.
+    /// Whether the holding page is the only fallback.
     fn is_lost(&self) -> bool {
         matches!(self.plan, Plan::Give(Fallback::Holding) | Plan::Ask { fallback: Fallback::Holding, .. })
     }

@@ -2,7 +2,6 @@
 //! `{"error":{"code","message"}}` with the right status.
 
 mod codes;
-mod codes;
 mod demo;
 mod explain;
 mod guard;

@@ -326,7 +326,7 @@ async fn writes_nothing(dir: &Path, error: std::io::Error) -> Result<String, Sta
     if tasks::blocking(move || run_lock::has_snapshots(&at)).await != Some(true) {
         return Err(StartError::State { dir: name, source: error });
     }
-    tracing::error!(dir = name, %error, "the state directory cannot be written to: the snapshots in it are served, and no new ones are taken");
+    tracing::error!(dir = name, %error, "the state directory cannot be written to, serving its snapshots and taking no new ones");
     Ok(format!("{name}: {error}"))
 }
 

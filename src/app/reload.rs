@@ -102,7 +102,7 @@ impl App {
         self.parts.metrics.reloads.with_label_values(&["unread"]).inc();
         tracing::error!(
             problems,
-            "a file could not be read for want of file descriptors, nothing was changed, it is read again soon"
+            "no file descriptor left to read a file, nothing has changed, trying again soon"
         );
     }
 

@@ -63,7 +63,7 @@ impl RunLock {
     /// Takes the mark away: the process ends by itself.
     pub(super) fn end(self) {
         if let Err(error) = disk::remove_file(&self.mark) {
-            tracing::warn!(file = %self.mark.display(), %error, "could not be removed, so the next start will think that this process was killed");
+            tracing::warn!(file = %self.mark.display(), %error, "could not remove the run mark, the next start will take this process for killed");
         }
     }
 }

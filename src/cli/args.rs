@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-/// A failover edge proxy: the live site while it lives, a snapshot of it when it does not.
+/// A failover reverse proxy: it serves the live site while that works, and a snapshot of it when it does not.
 #[derive(Debug, Parser)]
 #[command(name = "katahai", version, subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Args {
@@ -16,19 +16,19 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// A sample shop, Katahai before it, and a page with a switch, in one process; nothing to set up.
+    /// Run a sample shop behind Katahai, with a page to switch the shop off; nothing to set up.
     Demo(Demo),
-    /// Run. Without a file, --origin makes a one-site set-up.
+    /// Run the proxy, from a configuration file or for the one site that --origin names.
     Serve(Serve),
-    /// Check a configuration: every problem at once.
+    /// Check a configuration and report every problem at once.
     Check(Check),
-    /// What the running instance says of its sites.
+    /// Show the state of the sites of the running instance.
     Status(Status),
-    /// What a visitor would get for an address right now, and why, step by step.
+    /// Explain step by step what a visitor would get for an address right now, and why.
     Explain(Explain),
-    /// Have the running instance read its configuration again.
+    /// Make the running instance reload its configuration.
     Reload(Instance),
-    /// Take and look at snapshots.
+    /// Take and manage snapshots.
     Snapshot(Snapshot),
     /// What is no command.
     #[command(external_subcommand)]
@@ -37,10 +37,10 @@ pub(super) enum Command {
 
 #[derive(Debug, Group)]
 pub(super) struct Demo {
-    /// Where visitors come in [default: 127.0.0.1:8080, or a free port if that is taken].
+    /// The address to listen on for visitors [default: 127.0.0.1:8080, or a free port if that is taken].
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
-    /// Where the page with the switch is [default: 127.0.0.1:9900, or a free port if that is taken].
+    /// The address of the page with the switch [default: 127.0.0.1:9900, or a free port if that is taken].
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<SocketAddr>,
     /// Open the page with the switch in a browser.
@@ -55,26 +55,26 @@ pub(super) struct Serve {
     /// The configuration file. Without it and without --origin: $KATAHAI_CONFIG, ./katahai.toml, /etc/katahai/katahai.toml.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["origin", "host", "listen"])]
     pub(super) config: Option<PathBuf>,
-    /// The live site, such as https://203.0.113.10.
+    /// The server of the live site, such as https://203.0.113.10.
     #[arg(long, value_name = "URL")]
     pub(super) origin: Option<String>,
     /// The name that visitors use; without it, the site answers to every name.
     #[arg(long, value_name = "NAME", requires = "origin")]
     pub(super) host: Option<String>,
-    /// Where visitors come in [default: 127.0.0.1:8080].
+    /// The address to listen on for visitors [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", requires = "origin")]
     pub(super) listen: Option<String>,
-    /// Where the admin API listens, instead of where the configuration says: an address, or unix:/path.
+    /// The address of the admin API, or unix:/path; overrides the configuration.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
     #[command(flatten)]
     pub(super) log: Log,
 }
 
-/// How the process tells what it does.
+/// How the process logs.
 #[derive(Clone, Debug, Group)]
 pub(super) struct Log {
-    /// How lines are written, on standard error and in the access log.
+    /// The format of the log on standard error and of the access log.
     #[arg(long, value_enum, default_value_t = LogFormat::Plain)]
     pub(super) log_format: LogFormat,
     /// Where the access log goes: "-" (standard output), "off", or a file [default: "-"; of the demo, "off"].
@@ -86,7 +86,7 @@ pub(super) struct Log {
 pub(super) enum LogFormat {
     /// For people.
     Plain,
-    /// For programs: one object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
@@ -103,13 +103,13 @@ pub(super) struct Check {
 /// A command to the running instance.
 #[derive(Clone, Debug, Group)]
 pub(super) struct Instance {
-    /// The configuration file that says where the instance and its state are.
+    /// The configuration file of the instance, which says where it listens and keeps its state.
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Where its admin API listens: an address, or unix:/path.
+    /// The address of its admin API, or unix:/path.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
-    /// The file with its token, where the configuration does not say it; the variable `KATAHAI_ADMIN_TOKEN` may hold the token.
+    /// The file with its token, if the configuration does not name it; the variable KATAHAI_ADMIN_TOKEN may hold the token instead.
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// Print JSON.
@@ -119,14 +119,14 @@ pub(super) struct Instance {
 
 #[derive(Clone, Debug, Group)]
 pub(super) struct Status {
-    /// All that there is to say of this site.
+    /// Show everything about this site.
     #[arg(long, value_name = "NAME")]
     pub(super) site: Option<String>,
-    /// Only the sites in trouble.
+    /// Show only the sites with problems.
     #[arg(long)]
     pub(super) problems: bool,
-    /// For cron and monitoring: say nothing while all is well; exit with 3 where something is to be looked after, with 4
-    /// where visitors do not get all of a live site.
+    /// For cron and monitoring: print nothing while all is well; exit with 3 if something needs attention, with 4 if
+    /// visitors do not get the whole live site.
     #[arg(long)]
     pub(super) check: bool,
     #[command(flatten)]
@@ -135,10 +135,10 @@ pub(super) struct Status {
 
 #[derive(Debug, Group)]
 pub(super) struct Explain {
-    /// The whole address: scheme, host and path, as a visitor has it.
+    /// The whole address, as a visitor has it: scheme, host and path.
     #[arg(value_name = "URL")]
     pub(super) url: String,
-    /// The visitor's cookies, such as "session=1", where they make a difference.
+    /// The visitor's cookies, such as "session=1", if they make a difference.
     #[arg(long, value_name = "COOKIES")]
     pub(super) cookie: Option<String>,
     #[command(flatten)]
@@ -153,27 +153,27 @@ pub(super) struct Snapshot {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
-    /// Take a snapshot now, and wait for it.
+    /// Take a snapshot now, and wait until it is done.
     Take(OfSite),
     /// List the snapshots.
     List(OfSite),
-    /// Show one snapshot and the record of its crawl.
+    /// Show one snapshot and the report of its crawl.
     Show(ShowSnapshot),
-    /// Check every hash and every reference, in the state directory itself.
+    /// Check every hash and every reference on the disk.
     Verify(VerifySnapshot),
-    /// Write a snapshot to a folder, a tar, WARC or WACZ file.
+    /// Write a snapshot to a folder, or to a tar, WARC or WACZ file.
     Export(super::export::ExportOptions),
-    /// Make a snapshot of a folder, a mirror by wget or HTTrack, a tar, WARC or WACZ file.
+    /// Make a snapshot from a folder, a mirror by wget or HTTrack, or a tar, WARC or WACZ file.
     Import(super::import::ImportOptions),
-    /// What differs between two snapshots, or in the text of one page.
+    /// Show what differs between two snapshots, or in the text of one page.
     Diff(DiffSnapshots),
     /// Put a snapshot in service.
     Publish(PublishSnapshot),
-    /// Go back to the good snapshot before the one in service; new ones wait until one is published.
+    /// Go back to the last good snapshot before the one in service; new ones wait until you publish one.
     Rollback(OfSite),
-    /// Keep a snapshot from ever being removed.
+    /// Protect a snapshot from removal.
     Pin(PinSnapshot),
-    /// Let a pinned snapshot go.
+    /// Take the pin off a snapshot.
     Unpin(OneSnapshot),
     /// Remove a snapshot for good.
     Remove(OneSnapshot),
@@ -189,17 +189,17 @@ pub(super) struct OfSite {
     /// The site's name; needed only if there are several.
     #[arg(long, value_name = "NAME")]
     pub(super) site: Option<String>,
-    /// Work on this state directory itself, whatever runs.
+    /// Work on this state directory directly, whether or not an instance is running.
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Group)]
 pub(super) struct ShowSnapshot {
-    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
+    /// Its id or the start of it, its number, "current", "latest" or "previous".
     #[arg(default_value = "current")]
     pub(super) id: String,
-    /// The record of its crawl as tables: what was fetched, kept, refused and why, the slowest, the broken links.
+    /// Show the report of its crawl: what was fetched, kept and refused, and why; broken links; the slowest answers.
     #[arg(long)]
     pub(super) report: bool,
     /// Also list every address in it.
@@ -211,9 +211,9 @@ pub(super) struct ShowSnapshot {
 
 #[derive(Debug, Group)]
 pub(super) struct VerifySnapshot {
-    /// Its id or the beginning of it, its number, "current", "latest" or "previous"; without it, all.
+    /// Its id or the start of it, its number, "current", "latest" or "previous"; without it, all.
     pub(super) id: Option<String>,
-    /// Make a whole snapshot of each damaged one, with the newest whole older version of what is damaged.
+    /// Repair each damaged snapshot: make a new one, with the newest intact version of each damaged page.
     #[arg(long)]
     pub(super) repair: bool,
     #[command(flatten)]
@@ -222,11 +222,11 @@ pub(super) struct VerifySnapshot {
 
 #[derive(Debug, Group)]
 pub(super) struct DiffSnapshots {
-    /// The first: an id or the beginning of it, a number, "current", "latest" or "previous".
+    /// The first: an id or the start of it, a number, "current", "latest" or "previous".
     pub(super) from: String,
     /// The second.
     pub(super) to: String,
-    /// One page, such as /about: the difference of its text.
+    /// One page, such as /about: show how its text differs.
     pub(super) path: Option<String>,
     #[command(flatten)]
     pub(super) of: OfSite,
@@ -234,9 +234,9 @@ pub(super) struct DiffSnapshots {
 
 #[derive(Debug, Group)]
 pub(super) struct PublishSnapshot {
-    /// Its id or the beginning of it, its number, "latest" or "previous".
+    /// Its id or the start of it, its number, "latest" or "previous".
     pub(super) id: String,
-    /// Also if it did not pass the gate.
+    /// Publish it even if it did not pass the gate.
     #[arg(long)]
     pub(super) anyway: bool,
     #[command(flatten)]
@@ -245,9 +245,9 @@ pub(super) struct PublishSnapshot {
 
 #[derive(Debug, Group)]
 pub(super) struct PinSnapshot {
-    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
+    /// Its id or the start of it, its number, "current", "latest" or "previous".
     pub(super) id: String,
-    /// Let it go again.
+    /// Take the pin off again.
     #[arg(long)]
     pub(super) off: bool,
     #[command(flatten)]
@@ -256,7 +256,7 @@ pub(super) struct PinSnapshot {
 
 #[derive(Debug, Group)]
 pub(super) struct OneSnapshot {
-    /// Its id or the beginning of it, its number, "current", "latest" or "previous".
+    /// Its id or the start of it, its number, "current", "latest" or "previous".
     pub(super) id: String,
     #[command(flatten)]
     pub(super) of: OfSite,

@@ -17,19 +17,19 @@ use crate::snapshot::{self, Snapshot, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportOptions {
-    /// Its id, the beginning of it, its number, "current", "latest" or "previous".
+    /// Its id or the start of it, its number, "current", "latest" or "previous".
     #[arg(default_value = "current")]
     id: String,
-    /// The file or folder to make.
+    /// The file or folder to write.
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
-    /// Its shape; else what the ending of the path says (.tar, .tar.gz, .tgz, .warc, .warc.gz, .wacz), or a folder.
+    /// The format [default: by the ending of the path (.tar, .tar.gz, .tgz, .warc, .warc.gz, .wacz), else a folder].
     #[arg(long, value_enum)]
     format: Option<Shape>,
-    /// Replace what an earlier export has left there.
+    /// Replace an earlier export at this path.
     #[arg(long)]
     force: bool,
-    /// The site's address in the archive, such as `https://www.example.com`, instead of what the configuration says.
+    /// The site's address in the archive, such as https://www.example.com [default: from the configuration].
     #[arg(long, value_name = "URL")]
     address: Option<String>,
     #[command(flatten)]
@@ -40,9 +40,9 @@ pub(super) struct ExportOptions {
 enum Shape {
     /// A folder that any static server can serve.
     Dir,
-    /// The same in a tar file, packed if the path ends so.
+    /// The same in a tar file, compressed if the path ends in .gz or .tgz.
     Tar,
-    /// WARC/1.1, packed unless the path ends in .warc.
+    /// WARC/1.1, compressed unless the path ends in .warc.
     Warc,
     /// WACZ 1.1.1.
     Wacz,

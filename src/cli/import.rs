@@ -17,15 +17,15 @@ use crate::snapshot::{self, Store};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportOptions {
-    /// A file or folder.
+    /// The file or folder to import.
     path: PathBuf,
-    /// The site's host in it, or its address; else the configured ones, or the one that it has most pages of. May be repeated.
+    /// The site's host or address in it; may be repeated [default: the configured hosts, or the host with the most pages].
     #[arg(long, value_name = "HOST")]
     host: Vec<String>,
-    /// Take the site as it was at this time (such as 2026-11-20T01:13:34Z or 2026-11-20); only for WARC and WACZ.
+    /// Take the site as it was at this time, such as 2026-11-20T01:13:34Z or 2026-11-20 (WARC and WACZ only).
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<SystemTime>,
-    /// Put it in service, whatever is there; else it waits, unless there is no other.
+    /// Put it in service at once. Without this, it waits for you to publish it, unless it is the only snapshot.
     #[arg(long)]
     publish: bool,
     #[command(flatten)]

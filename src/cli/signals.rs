@@ -56,7 +56,7 @@ impl Signals {
                     drop(app.reload().await); // it says itself what came of it
                 }
                 _ = self.user1.recv() => app.reopen_access_log(),
-                _ = self.user2.recv() => tracing::info!(signal = %"SIGUSR2", "signal ignored, it has no meaning yet"),
+                _ = self.user2.recv() => tracing::info!(signal = %"SIGUSR2", "signal ignored, it has no effect"),
             }
         }
     }

@@ -73,10 +73,7 @@ fn network(text: &str) -> Result<IpNet, Fault> {
             network.trunc(),
             network.addr()
         );
-        return Err(Fault::new(
-            format!("{} has an address inside the network, not its first", shown(text)),
-            help,
-        ));
+        return Err(Fault::new(format!("{} is not the first address of its network", shown(text)), help));
     }
     Ok(network)
 }
@@ -199,7 +196,7 @@ pub(super) fn origin_url(text: &str) -> Result<OriginUrl, Fault> {
     };
     match url.port_or_known_default() {
         Some(port) if port != 0 => Ok(OriginUrl { tls, host, port }),
-        Some(_) | None => Err(not("has no possible port")),
+        Some(_) | None => Err(not("has an invalid port")),
     }
 }
 

@@ -58,7 +58,7 @@ fn asset_host(text: &str) -> Result<AssetHost, Fault> {
     let (rest, port) = match rest.rsplit_once(':') {
         Some((host, digits)) if host.ends_with(']') || !host.contains(':') => {
             let port = digits.parse::<u16>().ok().filter(|port| *port != 0);
-            let fault = || Fault::new(format!("{} has no possible port", shown(text)), help);
+            let fault = || Fault::new(format!("{} has an invalid port", shown(text)), help);
             (host, Some(port.ok_or_else(fault)?))
         }
         Some(_) | None => (rest, None),
@@ -112,8 +112,8 @@ mod tests {
             ("*.127.0.0.1", "too many owners"),
             ("a.*.com", "is a pattern"),
             ("cdn.example.com/lib", "is not a host name"),
-            ("cdn.example.com:0", "no possible port"),
-            ("cdn.example.com:http", "no possible port"),
+            ("cdn.example.com:0", "an invalid port"),
+            ("cdn.example.com:http", "an invalid port"),
             ("ftp://cdn.example.com", "neither http nor https"),
             ("//cdn.example.com", "is not a host name"),
         ] {

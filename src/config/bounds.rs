@@ -42,14 +42,14 @@ impl<T: Bounded> Slot<T> {
         };
         let (low, high) = (bounds.start(), bounds.end());
         let (problem, bound) = if value < *low {
-            ("less", low)
+            ("small", low)
         } else if value > *high {
-            ("more", high)
+            ("large", high)
         } else {
             return Slot::Here(Spanned { value, span });
         };
-        let message = format!("{} is {problem} than `{}` can be", value.show(), span.path());
-        let help = format!("write {} at {}", bound.show(), if problem == "less" { "least" } else { "most" });
+        let message = format!("{} is too {problem} for `{}`", value.show(), span.path());
+        let help = format!("write {} or {}", bound.show(), if problem == "small" { "more" } else { "less" });
         notes.error(&span, Fault::new(message, help));
         Slot::Broken
     }

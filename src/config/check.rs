@@ -105,7 +105,7 @@ fn sites(
                 let shown = shown(&host.value.0);
                 hosts.take(&host.value.0, &host.span, notes, |line| {
                     Fault::new(
-                        format!("the host {shown} stands twice, first on line {line}"),
+                        format!("the host {shown} is listed twice, first on line {line}"),
                         "a host belongs to one site",
                     )
                 });
@@ -115,7 +115,7 @@ fn sites(
             continue;
         };
         names.take(&site.name, &name_at, notes, |line| {
-            let message = format!("the site on line {line} is called {} already", shown(&site.name));
+            let message = format!("the site on line {line} already has the name {}", shown(&site.name));
             Fault::new(message, "give one of them another name, with the key `name`")
         });
         sites.push(Arc::new(site));
@@ -147,7 +147,7 @@ pub(super) fn once<T: Eq + std::hash::Hash + Clone>(list: Vec<Spanned<T>>, notes
         if seen.insert(value.clone()) {
             kept.push(value);
         } else {
-            notes.warning(&span, Fault::new("this is in the list already", "remove it"));
+            notes.warning(&span, Fault::new("this is already in the list", "remove it"));
         }
     }
     kept

@@ -45,13 +45,13 @@ pub(super) fn certificates(path: &Path) -> Result<(), Fault> {
 }
 
 const PEM_CERT: &str =
-    "the file has to be PEM: \"-----BEGIN CERTIFICATE-----\" and so on, the site's own certificate first";
+    "the file must be PEM: \"-----BEGIN CERTIFICATE-----\" and so on, the site's own certificate first";
 
 /// Checks that the file holds a private key.
 pub(super) fn private_key(path: &Path) -> Result<(), Fault> {
     let pem = read(path, SMALL_MOST, Role::Named)?;
     PrivateKeyDer::from_pem_slice(&pem).map(drop).map_err(|_| {
-        let help = "the file has to be PEM, without a password: \"-----BEGIN PRIVATE KEY-----\" and so on";
+        let help = "the file must be PEM, without a password: \"-----BEGIN PRIVATE KEY-----\" and so on";
         Fault::new(format!("{} holds no private key", path.display()), help)
     })
 }
@@ -62,7 +62,7 @@ pub(super) fn state_dir(path: &Path) -> Result<(), Fault> {
     let found = path.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)));
     match found {
         Some((found, metadata)) if !metadata.is_dir() => {
-            let message = format!("{} is no folder, so there would be no snapshots", found.display());
+            let message = format!("{} is not a folder, so there would be no snapshots", found.display());
             Err(Fault::new(message, "name a folder that Katahai may write to"))
         }
         Some(_) | None => Ok(()),
@@ -82,7 +82,7 @@ pub(super) fn token(path: &Path) -> Result<String, Fault> {
 
 /// Fingerprints of an operator's own.
 pub(super) fn fingerprints(path: &Path) -> Result<Fingerprints, Vec<Fault>> {
-    let help = "the file is written as the one that comes with the program: see docs/fingerprints.md";
+    let help = "docs/fingerprints.md says how to write the file";
     let fault = |what: String| Fault::new(format!("{}: {what}", path.display()), help);
     let text = read(path, SMALL_MOST, Role::Named).and_then(text).map_err(|fault| vec![fault])?;
     Fingerprints::read(&text).map_err(|error| match error {
@@ -113,7 +113,7 @@ fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
     let cannot = |error: io::Error| {
         if descriptors::is_want(&error) {
             let help = "nothing is known of what it holds; raise the limit on open files (LimitNOFILE=), or end what has so many";
-            let message = format!("{subject}cannot be read now, there is no file descriptor left: {error}");
+            let message = format!("{subject}cannot be read now, no file descriptor is left: {error}");
             return Fault { passing: true, ..Fault::new(message, help) };
         }
         let kind = error.kind();
@@ -122,7 +122,7 @@ fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
         } else if kind == io::ErrorKind::NotFound && role == Role::Config {
             "name the configuration file with -c"
         } else if kind == io::ErrorKind::NotFound {
-            "a name that does not begin with \"/\" starts from the folder of the file that it stands in"
+            "a relative path starts from the folder of the file that contains it"
         } else {
             ""
         };

@@ -44,7 +44,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<Config, Problems> {
         trusted_proxies: Vec::new(),
     };
     if let Some(ours) = url.as_ref().and_then(|url| listen.led_back_to(url)) {
-        let message = format!("this leads back to ourselves: visitors come in at {ours}");
+        let message = format!("this leads back to Katahai itself, which listens on {ours}");
         let help = "give --origin the address of the live site itself, or --listen another one";
         line.fault("--origin", Fault::new(message, help));
     }
@@ -177,7 +177,7 @@ mod tests {
         let problems = flags("http://localhost:8080", None, None).unwrap_err();
         let problem = problems.iter().next().unwrap();
         assert_eq!((&*problem.key, problem.position()), ("--origin", Some((1, 10))));
-        assert!(problem.message.ends_with("visitors come in at 127.0.0.1:8080"), "{problem}");
+        assert!(problem.message.ends_with("which listens on 127.0.0.1:8080"), "{problem}");
         assert!(flags("http://localhost:8080", None, Some("127.0.0.1:8081")).is_ok());
     }
 

@@ -27,7 +27,7 @@ pub(super) fn unknown(name: &str, table: &str, siblings: &[&str]) -> Fault {
         (Some(near), true) => format!("did you mean `{near}`?"),
         (Some(near), false) => format!("did you mean `{near}`? {belongs}"),
         (None, false) => belongs,
-        (None, true) => format!("known here: {}", siblings.join(", ")),
+        (None, true) => format!("valid keys here: {}", siblings.join(", ")),
     };
     Fault::new(message, help)
 }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(help("site"), "`site` belongs in the file's top level");
         assert_eq!(help("host"), "did you mean `hosts`? `host` belongs in [[site.origin]]");
         assert_eq!(help("hots"), "did you mean `hosts`?");
-        assert_eq!(help("colour"), "known here: hosts, name, tls");
+        assert_eq!(help("colour"), "valid keys here: hosts, name, tls");
     }
 
     #[test]

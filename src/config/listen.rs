@@ -128,7 +128,7 @@ impl Used {
         match self.0.get(&address) {
             None => drop(self.0.insert(address, line)),
             Some(first) => {
-                let message = format!("{address} is listened on already, since line {first}");
+                let message = format!("line {first} already listens on {address}");
                 notes.error(span, Fault::new(message, "give each listener an address or a port of its own"));
             }
         }

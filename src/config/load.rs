@@ -212,7 +212,10 @@ mod tests {
             "copies are served: {problems}"
         );
         assert!(
-            load_origins(&list, &config.listen).unwrap_err().to_string().contains("leads back to ourselves")
+            load_origins(&list, &config.listen)
+                .unwrap_err()
+                .to_string()
+                .contains("leads back to Katahai itself")
         );
     }
 

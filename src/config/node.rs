@@ -295,7 +295,7 @@ fn not_a_list(value: &DeValue<'_>, span: &Span, of_tables: bool) -> Fault {
         (false, _, true) => "put it in brackets, as in [\"…\"]".to_owned(),
         (false, _, false) => "write a list, as in [\"…\"]".to_owned(),
     };
-    Fault::new(format!("{} has to be a list, not {}", span.subject(), kind(value)), help)
+    Fault::new(format!("{} must be a list, not {}", span.subject(), kind(value)), help)
 }
 
 /// The value as a table.
@@ -308,7 +308,7 @@ pub(super) fn table<'v, 't>(
     if found.is_none() {
         let once = if value.is_array() { " once" } else { "" };
         let help = format!("write {}{once}, and its keys below it", header(&span.key));
-        let message = format!("{} has to be a table, not {}", span.subject(), kind(value));
+        let message = format!("{} must be a table, not {}", span.subject(), kind(value));
         notes.error(span, Fault::new(message, help));
     }
     found
@@ -323,7 +323,7 @@ pub(super) fn text<'v>(
 ) -> Option<&'v str> {
     let found = value.as_str();
     if found.is_none() {
-        let message = format!("{} has to be {expected}, not {}", span.subject(), kind(value));
+        let message = format!("{} must be {expected}, not {}", span.subject(), kind(value));
         notes.error(span, Fault::new(message, format!("write {expected}, in quotes")));
     }
     found
@@ -336,14 +336,14 @@ pub(super) fn whole_number(value: &DeValue<'_>, span: &Span, notes: &mut Notes) 
             Some(text) if text.parse::<u64>().is_ok() => format!("write {text}, without quotes"),
             _ => "write digits, without quotes".to_owned(),
         };
-        let message = format!("{} has to be a whole number, not {}", span.subject(), kind(value));
+        let message = format!("{} must be a whole number, not {}", span.subject(), kind(value));
         notes.error(span, Fault::new(message, help));
         return None;
     };
     let parsed = u64::from_str_radix(number.as_str(), number.radix()).ok();
     if parsed.is_none() {
-        let message = format!("{} is not a number that {} can be", shown(number.as_str()), span.subject());
-        notes.error(span, Fault::new(message, "write a whole number that is not negative"));
+        let message = format!("{} is not a valid number for {}", shown(number.as_str()), span.subject());
+        notes.error(span, Fault::new(message, "write a whole number, 0 or more"));
     }
     parsed
 }
@@ -357,7 +357,7 @@ impl Value for u64 {
 /// The kind of a value, with its article.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "a boolean",

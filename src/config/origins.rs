@@ -47,8 +47,8 @@ pub(super) fn judge(
             continue;
         };
         if let Some(ours) = context.listen.and_then(|listen| listen.led_back_to(&origin.url)) {
-            let message = format!("{} leads back to ourselves: visitors come in at {ours}", origin.url);
-            notes.error(&url_at, Fault::new(message, "write where the live site itself listens"));
+            let message = format!("{} leads back to Katahai itself, which listens on {ours}", origin.url);
+            notes.error(&url_at, Fault::new(message, "write the address of the live site's own server"));
             continue;
         }
         let line = notes.line(&url_at);
@@ -58,7 +58,7 @@ pub(super) fn judge(
                 origins.push(origin);
             }
             Some(first) => {
-                let message = format!("{} is an origin of this site already, on line {first}", origin.url);
+                let message = format!("{} is already an origin of this site, on line {first}", origin.url);
                 notes.error(&url_at, Fault::new(message, "to send it more, raise its weight"));
             }
         }
@@ -87,19 +87,24 @@ fn origin(raw: raw::Origin, span: &Span, folder: &Path, notes: &mut Notes) -> Op
     for (_, port, scheme, other) in
         crossed.into_iter().filter(|(tls, port, ..)| (*tls, *port) == (url.tls, url.port))
     {
-        let message = format!("{url} is asked by {scheme} on port {port}, where servers speak {other}");
+        let message = format!("{url} uses {scheme} on port {port}, where servers speak {other}");
         let help = format!("write {other}://…, or the port on which it speaks {scheme}");
         notes.warning(&url_at, Fault::new(message, help));
     }
     if let (false, Some(_)) = (url.tls, &ca) {
         let help = "remove `ca`, or write https in the url";
-        notes.warning(&url_at, Fault::new("this origin is asked without TLS, so its `ca` is not used", help));
+        notes.warning(
+            &url_at,
+            Fault::new("this origin is not reached over TLS, so its `ca` has no effect", help),
+        );
     }
     let pins = super::check::once(raw.pin.or_default().0, notes);
     if !url.tls && !pins.is_empty() {
         let help = "remove `pin`, or write https in the url";
-        notes
-            .warning(&url_at, Fault::new("this origin is asked without TLS, so its `pin` is not used", help));
+        notes.warning(
+            &url_at,
+            Fault::new("this origin is not reached over TLS, so its `pin` has no effect", help),
+        );
     }
     let host = raw.host.here().map(|host| host.value.0);
     Some(Origin { url, host, tier, weight, ca, pins, mode: raw.mode.or(OriginMode::Auto) })

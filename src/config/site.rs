@@ -118,7 +118,7 @@ fn origins(
         return (origins, None);
     };
     if listed {
-        let help = "keep one of the two: a list that others write, or the one that stands here";
+        let help = "keep one of the two: the list in the other file, or the one here";
         notes.error(&span, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
     }
     let (origins, problems) = origins::read(&path, context.listen);
@@ -195,7 +195,7 @@ fn failover(raw: raw::Failover, context: &Context<'_>, notes: &mut Notes) -> Fai
         && value.overlaps(&Statuses::of(&[(200, 299)]))
     {
         let help = "leave 200 to 299 out: an answer with such a status is the site";
-        notes.error(span, Fault::new("`bad_status` holds statuses of success", help));
+        notes.error(span, Fault::new("`bad_status` contains success statuses", help));
     }
     let (fingerprints_file, fingerprints) = fingerprints(raw.fingerprints, context, notes);
     Failover {

@@ -48,10 +48,11 @@ fn syntax(message: &str) -> Syntax {
     if message.starts_with("string values must be quoted") {
         Syntax { reach: Reach::Line, help: "put the value in quotes, as in \"10s\"" }
     } else if message.starts_with("duplicate key") {
-        let help = "it is there already; a list of sites, origins or routes has its header in double brackets, as in [[site]]";
+        let help =
+            "it is already there; a list of sites, origins or routes has double brackets, as in [[site]]";
         Syntax { reach: Reach::Line, help }
     } else {
-        Syntax { reach: Reach::Rest, help: "this is not TOML; what follows it was not looked at" }
+        Syntax { reach: Reach::Rest, help: "this is not TOML; nothing after it was checked" }
     }
 }
 

@@ -163,7 +163,7 @@ fn rate(text: &str) -> Result<Rate, Fault> {
         return Ok(Rate(Some(per_second)));
     }
     let help = "write a rate from \"0.1/d\" to \"1000000/s\", or \"off\" for no limit";
-    Err(Fault::new(format!("{} is not a possible rate", shown(text)), help))
+    Err(Fault::new(format!("{} is not a valid rate", shown(text)), help))
 }
 
 /// `on` or `off`.

@@ -56,7 +56,7 @@ impl Early {
                     tracing::info!(
                         site = self.visits.site(),
                         visits = missing,
-                        "visitors ask for pages that the snapshot lacks"
+                        "visitors request pages that the snapshot lacks"
                     );
                     return;
                 }

@@ -104,7 +104,7 @@ refusals! {
         "The site marks it as private or no-store, and two visits without cookies got different pages. A route with mirror = \"on\" takes it all the same.",
         "サイトが private または no-store を指定し、Cookieなしの2回のアクセスで内容が異なりました。ルートに mirror = \"on\" を指定すると取得します。";
     LoginCookie: "login-cookie",
-        "It sets the cookie of a logged-in user.",
+        "It sets the cookie of somebody who is logged in.",
         "ログイン中の利用者のCookieを設定する応答です。";
     LoginPage: "login-page",
         "It is a login page made for one visitor.",

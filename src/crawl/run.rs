@@ -152,7 +152,7 @@ pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
         }
         tracing::info!(
             site = store.site(),
-            "another snapshot has come into service, the crawl is held against that"
+            "another snapshot went into service, comparing the crawl with that one"
         );
         // What was carried over, and what that says, was the other one's.
         staging.rewind(mark);
@@ -234,23 +234,16 @@ async fn end(
     let mut broken = report.gate.broken.clone();
     for Broken { rule, detail, measured, limit } in &broken {
         let rule = rule.code();
-        tracing::warn!(
-            site = name,
-            rule,
-            detail,
-            measured,
-            limit,
-            "a rule of the gate speaks against a crawl"
-        );
+        tracing::warn!(site = name, rule, detail, measured, limit, "the crawl breaks a rule of the gate");
     }
     let report = Box::new(report);
     // There is nothing in it that this crawl brought: no operator would want it.
     if broken.iter().any(|broken| broken.rule == Rule::Empty) {
         match store.current() {
             Some(_) => {
-                tracing::warn!(site = name, "the crawl brought nothing, the old snapshot stays in service")
+                tracing::warn!(site = name, "the crawl stored no page, the old snapshot stays in service")
             }
-            None => tracing::warn!(site = name, "the crawl brought nothing, there is no snapshot yet"),
+            None => tracing::warn!(site = name, "the crawl stored no page, there is still no snapshot"),
         }
         staging.leave_when_dropped(false);
         tasks::blocking(move || drop(staging)).await.ok_or(CrawlError::Ending)?;

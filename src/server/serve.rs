@@ -314,7 +314,7 @@ pub(super) fn poll_body(
 ) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
     let polled = std::panic::catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *body).poll_frame(cx)));
     polled.unwrap_or_else(|_| {
-        tracing::error!("an answer's body panicked, broke the answer off");
+        tracing::error!("the body of an answer panicked, the answer is cut off");
         *body = Body::Empty;
         Poll::Ready(Some(Err("the body panicked".into())))
     })

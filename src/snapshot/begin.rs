@@ -117,7 +117,7 @@ impl Store {
                     tracing::warn!(
                         site = inner.site,
                         error,
-                        "an unfinished snapshot cannot be taken up, and is begun anew"
+                        "an unfinished snapshot cannot be resumed, starting over"
                     );
                     inner.clean(None);
                 }

@@ -188,7 +188,7 @@ pub fn answer(store: &Store, ask: &Ask, now: Now) -> Result<Value, Refusal> {
         Ask::Rollback => {
             let from = store.current().map(|current| current.id());
             let snapshot = store.rollback(now)?;
-            tracing::info!(site = store.site(), id = %snapshot.id(), "operator went back to an older snapshot, new ones wait");
+            tracing::info!(site = store.site(), id = %snapshot.id(), "operator rolled back to an older snapshot, new ones wait");
             Ok(json!({ "snapshot": snapshot.summary(), "from": from, "by_hand": by_hand(store) }))
         }
         Ask::Pin { id, pinned } => {

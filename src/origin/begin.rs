@@ -1,17 +1,17 @@
-//! When the first check of an origin is made. A start, or a reload, may bring thousands of origins at once, and visitors' requests
-//! are not to stand behind thousands of checks. Later ones stay apart by themselves: each waits for its own interval.
+//! When an origin gets its first check. A start or a reload may bring thousands of origins at once, and visitors' requests must
+//! not queue behind thousands of checks. Later checks spread by themselves: each waits for its own interval.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock;
 
-/// So many are made at once.
+/// How many start at once.
 const AT_ONCE: u32 = 100;
-/// The others follow at this distance: a thousand a second.
+/// The others follow at this interval: a thousand a second.
 const APART: Duration = Duration::from_millis(1);
 
-/// The turns of all origins that are checked for the first time.
+/// The turns of all origins that wait for their first check.
 #[derive(Clone, Debug, Default)]
 pub struct FirstChecks(Arc<Mutex<Turns>>);
 
@@ -24,12 +24,12 @@ impl FirstChecks {
 
 #[derive(Debug, Default)]
 struct Turns {
-    /// Those that were given a turn keep the checker busy until then.
+    /// Until when the turns given so far keep the checker busy.
     busy_until: Option<Instant>,
 }
 
 impl Turns {
-    /// The wait of one that comes now (a leaky bucket: the generic cell rate algorithm).
+    /// The wait of an origin that arrives now (a leaky bucket: the generic cell rate algorithm).
     fn wait(&mut self, now: Instant) -> Duration {
         let begin = self.busy_until.map_or(now, |until| until.max(now));
         self.busy_until = Some(begin + APART);

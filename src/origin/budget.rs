@@ -1,23 +1,23 @@
-//! How many requests may be tried again. A second try that everybody makes doubles the load on what is left of a site just
-//! when it can bear it least; so second tries are a share of the requests, and a few besides for sites with few visitors.
+//! How many requests may be retried. If everybody retried, the load on what is left of a site would double just when it can
+//! bear it least; so retries are a share of the requests, plus a few for sites with few visitors.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Second tries per request.
+/// Retries per request.
 const SHARE: f64 = 0.2;
-/// Second tries per second that need no requests.
+/// Retries per second, even without requests.
 const FLOOR: f64 = 5.0;
-/// So many are there at the start,
+/// The retries available at the start,
 const FIRST: f64 = 50.0;
-/// and so many at most, however many requests went well before: an origin that dies takes what it was answering with it.
+/// and at most, however many requests went well before: an origin that dies loses no more than it was answering.
 const MOST: f64 = 512.0;
 
 /// The budget of one site.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
-    /// Requests that have not been counted in yet; so a request that goes well takes no lock.
+    /// Requests that are not counted yet, so that a request that goes well takes no lock.
     asked: AtomicU32,
     purse: Mutex<Option<Purse>>,
 }
@@ -34,7 +34,7 @@ impl Budget {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes one second try, if there is one left.
+    /// Takes one retry, if there is one left.
     pub(super) fn take(&self, now: Instant) -> Option<()> {
         let mut purse = self.purse.lock().unwrap_or_else(PoisonError::into_inner);
         let before = purse.unwrap_or(Purse { tokens: FIRST, at: now });

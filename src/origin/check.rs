@@ -1,6 +1,6 @@
 //! The active check: a new connection, the health path, a good status, the whole body, the expected text; and the key pages,
-//! one in turn while the origin is well, all of them before it is believed again. A check that is wanted early (a visitor
-//! met trouble) runs early; one on trial follows soon.
+//! one in turn while the origin is well, all of them before it is trusted again. A visitor's failure brings the next check
+//! forward; during a trial, checks follow each other quickly.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -17,13 +17,13 @@ use crate::config::ready::Health;
 use crate::failure::{Cause, Failure};
 use crate::tasks;
 
-/// Checks that are wanted early are at least this far apart: those that may change the verdict,
+/// The least interval between early checks: of those that may change the verdict,
 const BREATH: Duration = Duration::from_millis(250);
-/// and those of an origin that was just found well, whatever visitors met with on single pages.
+/// and of those of an origin that was just found well, whatever visitors met with on single pages.
 const REST: Duration = Duration::from_secs(1);
-/// The next check after a first good one, at the latest.
+/// The latest time for the next check after a first good one.
 const TRIAL: Duration = Duration::from_millis(500);
-/// While visitors come back there are so many checks, at least: each lets more of them in.
+/// The least number of checks while visitors come back: each lets more of them in.
 const STEPS: u32 = 20;
 
 /// Checks the origin for as long as the guard lives.
@@ -110,21 +110,21 @@ fn note(
     Some(seen)
 }
 
-/// Whether it was waited for in vain.
+/// Whether the wait was in vain.
 fn is_late(cause: Cause) -> bool {
     use Cause as C;
     matches!(cause, C::Silent | C::BodyStalled | C::ConnectTimeout | C::NameServersSilent)
 }
 
-/// How many checks could have failed in this time, one after the other: silence counts by how long it lasts.
+/// How many checks could have failed in this time, one after the other: silence counts by its length.
 fn worth(spent: Duration, health: &Health) -> u32 {
     let times = spent.div_duration_f64(health.timeout);
     (times.round() as u32).clamp(1, health.fall.max(1))
 }
 
-/// How long a request of a check may take. A living site that is slow is not down: it has three times what is usual, as a visitor's
-/// patience has; and one that is not known to be slow yet has two thirds of what a visitor without a copy waits, so that it is not
-/// called down for becoming slow. One that is down is asked more often; how slow it is, [`measure`] finds out.
+/// How long a request of a check may take. A slow site is not down: it gets three times its usual time, as with a visitor's
+/// patience. A site that is not known to be slow yet gets two thirds of what a visitor without a copy waits, so that becoming
+/// slow does not take it down. A site that is down gets more checks; [`measure`] finds out how slow it is.
 fn limit(state: State, settings: &Settings, usual: TypicalLatency) -> Duration {
     let Settings { health, longest, .. } = settings;
     let least = match state {
@@ -140,8 +140,8 @@ fn typical(origin: &Origin) -> TypicalLatency {
     if visits.get() > checks.get() { visits } else { checks }
 }
 
-/// Finds out beside the checks whether the origin answers at all if it is given all the time that there is. If so, it is slow, and the
-/// next checks wait for it.
+/// Finds out, beside the checks, whether the origin answers at all if it gets all the time that there is. If so, it is slow,
+/// and the next checks wait for it.
 fn measure(origin: &Arc<Origin>, settings: &Settings) {
     let Some(place) = origin.tools.room.try_enter() else { return };
     if origin.signs.measuring.swap(true, Ordering::Relaxed) {
@@ -159,7 +159,7 @@ fn measure(origin: &Arc<Origin>, settings: &Settings) {
     });
 }
 
-/// One check, and then a look at where the origin's name leads now: what stands there is followed if it is the site.
+/// One check, and then a look at where the origin's name leads now: if the site is there, Katahai follows.
 async fn check(origin: &Origin, settings: &Settings, extent: Extent, limit: Duration) -> Result<(), Failure> {
     let result = Probe { origin, settings, at: None, limit }.look(extent).await;
     match (result, look_at_move(origin, settings, limit).await) {
@@ -173,7 +173,7 @@ async fn check(origin: &Origin, settings: &Settings, extent: Extent, limit: Dura
     }
 }
 
-/// Whether there is no server of ours any more, rather than one with a fault.
+/// Whether the server is gone, rather than faulty.
 fn is_gone(cause: Cause) -> bool {
     use Cause as C;
     matches!(cause, C::Refused | C::Unreachable | C::ConnectTimeout | C::Reset | C::Silent | C::TlsRefused)
@@ -181,11 +181,11 @@ fn is_gone(cause: Cause) -> bool {
 
 /// What became of an origin's name.
 enum Move {
-    /// It leads where it led.
+    /// It leads to the same addresses as before.
     None,
-    /// It leads elsewhere, where the site stands.
+    /// It leads elsewhere, and the site is there.
     Followed,
-    /// It leads elsewhere, where something else stands.
+    /// It leads elsewhere, and something else is there.
     Distrusted(String),
 }
 
@@ -208,8 +208,8 @@ fn list(addresses: &[std::net::IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether the site stands there at this moment: its health path and all its key pages are good, and a path that does not
-/// exist is not answered as if it did.
+/// Whether the site is there at this moment: its health path and all its key pages are good, and it does not answer a path
+/// that does not exist as if it did.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,5 +1,5 @@
-//! Visitors' failures as evidence against an origin. One page, one visitor or one scanner is never the site: only failures of several
-//! pages that several visitors met count, and only beside a check that fails, too. Pure, of bounded size.
+//! Visitors' failures as evidence against an origin. One page, one visitor or one scanner is never the site: failures count
+//! only if they come from several pages and several visitors, and only together with a failed check. Pure, of bounded size.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,9 +12,9 @@ use crate::http::client::ClientKey;
 const MOST: usize = 32;
 /// For how long a failure counts.
 const SPAN: Duration = Duration::from_secs(30);
-/// From so many different pages they must come,
+/// The least number of different pages that they come from,
 const PAGES: usize = 3;
-/// and from so many different visitors.
+/// and of different visitors.
 const VISITORS: usize = 2;
 
 /// Who met a failure, and where.
@@ -48,7 +48,7 @@ impl Complaints {
         self.0.push_back((witness, now));
     }
 
-    /// A check was good: whatever visitors met with, it was not the site.
+    /// A check was good: visitors' failures were not the site's.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

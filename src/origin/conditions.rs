@@ -1,4 +1,4 @@
-//! What is worth knowing about an origin though it may be well.
+//! What is worth knowing about an origin even if it is well.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::failure::Cause;
 
 impl Origin {
-    /// What is worth knowing about it though it may be well, with details for the operator.
+    /// What is worth knowing about it even if it is well, with details for the operator.
     pub fn conditions(&self, now: Now) -> Vec<(Cause, String)> {
         let mut conditions = Vec::new();
         if let Some(detail) = self.name.moved() {
@@ -28,7 +28,7 @@ impl Origin {
         conditions
     }
 
-    /// Until when the certificate holds that it showed last, if it has one and its dates matter.
+    /// When the last certificate that it presented expires, if it has one and the dates matter.
     pub fn certificate_ends(&self, now: SystemTime) -> Option<Ends> {
         match &self.tls {
             Some(Ok(trust)) => (trust.ends)(now),

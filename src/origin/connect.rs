@@ -28,7 +28,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 /// Connects to one of the `addresses` of `url`, with TLS for `server_name` if the origin speaks it.
 ///
 /// # Errors
-/// The cause says how far it came: refused, unreachable, timed out, no trust.
+/// The cause says how far it got: refused, unreachable, timed out, not trusted.
 pub async fn connect(
     url: &OriginUrl,
     addresses: &[IpAddr],
@@ -61,7 +61,7 @@ pub async fn connect(
     }
 }
 
-/// The first of the addresses that accepts.
+/// A connection to the first address that accepts one.
 async fn race(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Failure> {
     let mut running = FuturesUnordered::new();
     let mut waiting = addresses.iter();
@@ -99,7 +99,7 @@ fn refused(error: std::io::Error) -> Failure {
     Failure::new(cause).source(error)
 }
 
-/// A handshake that the peer broke off is a reset; one that it or we did not agree to is a matter of TLS.
+/// A handshake that the peer cut off is a reset; one that either side refused is a TLS failure.
 fn handshake(error: std::io::Error) -> Failure {
     use std::io::ErrorKind as Kind;
     let broken = matches!(error.kind(), Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted);
@@ -111,7 +111,7 @@ fn handshake(error: std::io::Error) -> Failure {
     Failure::new(cause).source(error)
 }
 
-/// Why a certificate is not believed.
+/// Why a certificate is not trusted.
 fn mistrust(wrong: &CertificateError) -> Cause {
     use CertificateError as Wrong;
     if matches!(wrong, Wrong::Expired | Wrong::ExpiredContext { .. }) {

@@ -1,8 +1,8 @@
-//! Names to addresses. The last good answer stays in use while its name does not resolve (as RFC 8767 does for
-//! resolvers), and it is looked up again in the background: a hanging resolver never delays a visitor twice.
+//! Resolving names to addresses. The last good answer stays in use while its name does not resolve (as RFC 8767 does for
+//! resolvers), and is refreshed in the background: a hanging resolver never delays a visitor twice.
 //!
-//! A name that suddenly leads to other addresses altogether is not followed at once: those are a candidate, which a check
-//! has to find the site at. A lapsed domain leads to a parking host, too.
+//! If a name suddenly leads to entirely different addresses, they are only candidates until a check has found the site there:
+//! an expired domain leads elsewhere, too, to a parking host.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,11 +34,11 @@ const QUERY: Duration = Duration::from_secs(2);
 const LOOK_UP: Duration = Duration::from_secs(4);
 /// How long an IPv4 address waits for IPv6 ones (RFC 8305 section 3: Resolution Delay).
 const DELAY: Duration = Duration::from_millis(50);
-/// However short the records' life, a name is not asked for more often than this.
+/// However short the records' lifetime, a name is not looked up more often than this.
 const LEAST_TTL: Duration = Duration::from_secs(5);
 /// However long it is, a move of the site is noticed within this time.
 const MOST_TTL: Duration = Duration::from_secs(300);
-/// A name that has no address is not asked for again within this time: who comes meanwhile is told at once.
+/// A name without an address is not looked up again within this time: requests meanwhile fail at once.
 const UNKNOWN: Duration = Duration::from_secs(1);
 
 /// Resolves the origins' names. Cheap to clone; the names are those of the configuration, so the table is bounded.
@@ -49,11 +49,11 @@ struct Shared {
     settings: Dns,
     built: Mutex<Option<Built>>,
     known: Mutex<HashMap<String, Known>>,
-    /// Names without an address, and what comes of looking them up.
+    /// Names without an address, with their pending lookups.
     unknown: Mutex<HashMap<String, LookUp>>,
 }
 
-/// The first look-up of a name, which all who need it wait for together.
+/// The first lookup of a name, which all who need it wait for together.
 struct LookUp {
     outcome: watch::Receiver<Option<Outcome>>,
     /// Once it has failed: when it may be tried again.
@@ -74,7 +74,7 @@ struct Known {
     fresh_until: Instant,
     resolved_at: Instant,
     refreshing: bool,
-    /// Where the name leads now, if nothing of that is in use.
+    /// The candidates: where the name leads now, if none of these addresses is in use.
     candidate: Option<Arc<[IpAddr]>>,
 }
 
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Resolver {
 }
 
 impl Resolver {
-    /// A resolver that asks as `settings` say. Nothing is looked up yet, so nothing can fail.
+    /// A resolver with these settings. It looks nothing up yet, so nothing can fail.
     pub fn new(settings: Dns) -> Resolver {
         Resolver(Arc::new(Shared {
             settings,
@@ -127,7 +127,7 @@ impl Resolver {
         }
     }
 
-    /// Waits for the first look-up of a name, which goes on without those whose patience is over.
+    /// Waits for the first lookup of a name, which continues when a waiting request gives up.
     async fn first(&self, host: &str, now: Instant) -> Result<Arc<[IpAddr]>, Failure> {
         let mut outcome = self.looking_up(host, now);
         let told = outcome.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
@@ -172,7 +172,7 @@ impl Resolver {
         Some((entry.addresses.clone(), refresh))
     }
 
-    /// Where the name leads now, if it is not followed yet.
+    /// Where the name leads now, if these addresses are not in use yet.
     pub fn candidate(&self, host: &str) -> Option<Arc<[IpAddr]>> {
         lock(&self.0.known).get(host)?.candidate.clone()
     }
@@ -276,8 +276,8 @@ async fn records(resolver: &TokioResolver, name: String, kind: RecordType) -> Re
     Ok((found.iter().collect(), found.valid_until()))
 }
 
-/// The addresses of both kinds, asked for at once. Some name servers never answer AAAA: whoever has an IPv4 address does not wait
-/// for that (RFC 8305 section 3), and needs none. Whoever has none waits: what the silent one would say might be all there is.
+/// The addresses of both kinds, queried at once. Some name servers never answer AAAA queries: with an IPv4 address at hand, do
+/// not wait for them (RFC 8305 section 3). Without one, wait: the silent server's answer might be all there is.
 async fn both<E>(
     v4: impl Future<Output = Result<Found, E>>,
     v6: impl Future<Output = Result<Found, E>>,
@@ -301,7 +301,7 @@ async fn both<E>(
     }
 }
 
-/// The address that a host is or always has.
+/// The address that a host is itself, or always has.
 fn fixed(host: &str) -> Option<IpAddr> {
     let own = || {
         // RFC 6761 section 6.3
@@ -318,7 +318,7 @@ fn chain(failure: &Failure) -> String {
     }
 }
 
-/// Whether none of the addresses is one of before.
+/// Whether none of the addresses was in use before.
 fn moved(before: &[IpAddr], now: &[IpAddr]) -> bool {
     !now.iter().any(|address| before.contains(address))
 }

@@ -1,8 +1,8 @@
 //! One request and its answer on one connection to an origin.
 //!
-//! The connection is driven by whoever waits for the answer or reads its body, not by a task of its own: no hand-over
-//! between threads, and nothing that lives on when the visitor has left. A connection at rest is driven by nobody; it
-//! is asked for news when it is taken from the pool.
+//! Whoever waits for the answer or reads its body drives the connection, not a task of its own: no hand-over between threads,
+//! and nothing that outlives the visitor. Nobody drives an idle connection; it is polled for news when it is taken from the
+//! pool.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
 use crate::http::hops;
 
-/// Header fields that an answer may have. What they may weigh together is bounded as well, and goes first in practice.
+/// The number of header fields that an answer may have. Their total size is bounded as well, and is usually reached first.
 const FIELDS: usize = 512;
 
 type Driver = Box<http1::Connection<TokioIo<Box<dyn Io>>, Body>>;
@@ -38,13 +38,13 @@ pub struct Connection {
     driver: Driver,
     /// Whether it has answered before: then the origin may have closed it just now.
     pub reused: bool,
-    /// When it came to rest.
+    /// Since when it is idle.
     pub idle_since: Option<Instant>,
     /// Whether another request may follow the one that it carries.
     after: After,
 }
 
-/// A request that brought no answer.
+/// A request that got no answer.
 pub struct Unanswered {
     /// Why.
     pub failure: Failure,
@@ -68,9 +68,9 @@ impl Unanswered {
 }
 
 impl Connection {
-    /// Speaks HTTP/1.1 on `io`. Answers' header fields may take `header_size` bytes. Lines among them that are no fields are
-    /// left out, as browsers do: a warning that PHP wrote there is no reason to take a page away. A folded line becomes one
-    /// (RFC 9112 section 5.2), and a space before the colon goes (section 5.1), so that a length cannot be hidden behind either.
+    /// Speaks HTTP/1.1 on `io`. An answer's header fields may take `header_size` bytes. Lines that are not fields are skipped, as
+    /// in browsers: a PHP warning there is no reason to withhold a page. A folded line becomes one line (RFC 9112 section 5.2),
+    /// and a space before the colon is removed (section 5.1), so that neither can hide a length.
     ///
     /// # Errors
     /// [`Cause::NotHttp`], should hyper refuse the settings.
@@ -97,12 +97,12 @@ impl Connection {
         Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
     }
 
-    /// Sends the request and waits for the answer's header fields. The connection comes back with the answer, unless
-    /// the origin closed it at once; the body needs it. What the answer says of its length is true and said once.
+    /// Sends the request and waits for the answer's header fields. The connection comes back with the answer, whose body needs it,
+    /// unless the origin closed it at once. The answer states its length truly, and once.
     ///
     /// # Errors
-    /// See [`Unanswered`]; [`Cause::NotHttp`] also for a change of protocol that nobody asked for, and for an answer of which
-    /// nobody can tell how long it is. Waiting too long is the caller's to end, by dropping this.
+    /// See [`Unanswered`]; [`Cause::NotHttp`] also for an unrequested change of protocol, and for an answer whose length cannot be
+    /// determined. The caller ends too long a wait by dropping this.
     pub async fn ask(
         self,
         request: Request<Body>,
@@ -144,7 +144,7 @@ impl Connection {
     }
 }
 
-/// How a request says how long its body is.
+/// How a request states the length of its body.
 fn sent(body: &Body) -> Sent {
     if matches!(body, Body::Empty) {
         return Sent::Nothing;
@@ -152,7 +152,7 @@ fn sent(body: &Body) -> Sent {
     if body.size_hint().exact().is_some() { Sent::Length } else { Sent::Chunks }
 }
 
-/// Brings an answer's own words on its length into order.
+/// Corrects what an answer states about its length.
 fn settled(answer: &mut Response<Incoming>) -> Result<After, Failure> {
     let not_http = |why: &str| Failure::new(Cause::NotHttp).detail(why.to_owned());
     let status = answer.status();
@@ -170,7 +170,7 @@ fn unanswered(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Un
     Unanswered { failure: failure_of(error.into_error()), request, old_connection: false }
 }
 
-/// What an error of hyper's means for the site. A failure that our own request body raised comes back as it is.
+/// What a hyper error means for the site. A failure of our own request body comes back unchanged.
 fn failure_of(error: hyper::Error) -> Failure {
     let mut source = std::error::Error::source(&error);
     while let Some(inner) = source {
@@ -193,7 +193,7 @@ pub struct AnswerBody {
     name: Arc<str>,
     stall: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Since when it waits for the visitor; `None` while the origin is waited for.
+    /// Since when it waits for the visitor; `None` while it waits for the origin.
     behind: Option<Instant>,
     seat: Option<Seat>,
 }
@@ -254,8 +254,7 @@ impl AnswerBody {
         Pin::new(&mut self.incoming).poll_frame(&mut unwoken)
     }
 
-    /// There is something for the visitor. Until the origin is waited for again, however much he reads meanwhile, it is
-    /// he whom the answer waits for.
+    /// There are bytes for the visitor. From now until the next wait for the origin, the answer waits for the visitor.
     fn wait_for_visitor(&mut self) {
         if self.behind.is_none() && !self.incoming.is_end_stream() {
             let now = clock::instant();

@@ -1,14 +1,14 @@
-//! Whether an origin is well: a pure counter over what was seen of it, which reports only changes.
+//! Whether an origin is well: a pure counter of good and bad observations, which reports only changes.
 //!
 //! ```text
 //! Unproven ──good──▶ Up ──`fall` bad checks in a row──▶ Down ──good check──▶ Trial ──`rise` good──▶ Up
 //!     └──────────────bad check─────────────────────────▶ ▲  └◀──────────bad─────────┘
 //! ```
 //!
-//! Only checks bring an origin down. What visitors meet with has it checked at once, and, if it comes from several pages and
-//! several visitors (`complaints`), makes fewer bad checks do. Nothing is assumed at the start: the first check decides, or
-//! the first good answer. An origin that falls again and again has to prove itself
-//! longer; and one that is back gets its visitors back little by little ([`Health::share`]), anew after each fall.
+//! Only checks take an origin down. A visitor's failure triggers a check at once, and failures from several pages and several
+//! visitors (`complaints`) lower the number of bad checks needed. Nothing is assumed at the start: the first check decides, or
+//! the first good answer. An origin that goes down again and again has to prove itself for longer; and one that is back gets
+//! its visitors back little by little ([`Health::share`]), starting over after each relapse.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ pub use super::complaints::Witness;
 use crate::clock::Now;
 use crate::failure::Cause;
 
-/// What is known of an origin, named by what visitors get.
+/// The state of an origin, named by what visitors get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nothing was seen yet.
@@ -56,17 +56,17 @@ impl State {
     }
 }
 
-/// Who saw it.
+/// Where an observation comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// An active check. One that failed after a long wait is worth as many as could have failed meanwhile, one after the other.
+    /// An active check. One that failed after a long wait counts for as many as could have failed meanwhile, one after the other.
     Check {
-        /// So many; 1 at least.
+        /// For how many checks it counts; at least 1.
         worth: u32,
     },
     /// A visitor's request.
     Visit(Witness),
-    /// A request of our own, the crawler's for example: its failures say nothing of the origin.
+    /// A request of our own, such as the crawler's: its failures say nothing about the origin.
     Own,
 }
 
@@ -98,26 +98,26 @@ pub struct Change {
 /// By what an origin is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// So many bad checks in a row bring it down; 1 at least.
+    /// Bad checks in a row that take it down; at least 1.
     pub fall: u32,
-    /// So many good checks in a row bring it up again; 1 at least.
+    /// Good checks in a row that bring it up again; at least 1.
     pub rise: u32,
     /// How long its visitors take to come back, little by little.
     pub ramp: Duration,
 }
 
-/// A fall so soon after the last one is a relapse: each doubles the good checks that recovery takes.
+/// Going down again within this time is a relapse: each doubles the good checks that recovery takes.
 const RELAPSE: Duration = Duration::from_secs(300);
-/// So many bad checks in a row do, if there are visitors' complaints beside them that are wide: one might be chance.
+/// Bad checks in a row that suffice together with wide complaints of visitors: one might be chance.
 const CONFIRMED: u32 = 2;
 /// Relapses that count: at eight times the good checks, each half a second after the other, a site that is well again is
 /// still back within seconds.
 const RELAPSES: u32 = 3;
-/// Checks that failed after good ones within this time,
+/// If checks failed after good ones within this time,
 const DIPS_WITHIN: Duration = Duration::from_secs(60);
-/// and so many: it comes and goes, though it never failed often enough in a row to be called down.
+/// and this often, the origin comes and goes, although it never failed often enough in a row to count as down.
 const DIPS: usize = 3;
-/// The share of its visitors that an origin is given first when it is back.
+/// The share of visitors that an origin gets first when it is back.
 const FIRST_SHARE: f32 = 0.05;
 
 /// The counter of one origin.

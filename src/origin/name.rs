@@ -1,4 +1,4 @@
-//! An origin's name: where it leads, and whether it is followed there.
+//! An origin's name: where it leads, and whether Katahai follows.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,23 +24,23 @@ impl Name {
         self.resolver.resolve(&self.host).await
     }
 
-    /// Where it leads now, if that is not followed yet.
+    /// Where it leads now, if these addresses are not in use yet.
     pub(super) fn candidate(&self) -> Option<Arc<[IpAddr]>> {
         self.resolver.candidate(&self.host)
     }
 
-    /// Follows it there.
+    /// Uses these addresses from now on.
     pub(super) fn follow(&self, candidate: &Arc<[IpAddr]>) {
         self.resolver.follow(&self.host, candidate);
         *self.lock() = None;
     }
 
-    /// Does not: this is wrong there.
+    /// Does not follow the name: this is wrong there.
     pub(super) fn distrust(&self, detail: &str) {
         *self.lock() = Some(detail.to_owned());
     }
 
-    /// What is wrong where it leads now, if it is not followed there.
+    /// What is wrong where it leads now, if Katahai does not follow.
     pub(super) fn moved(&self) -> Option<String> {
         let leads_back = self.candidate().is_none();
         let mut moved = self.lock();
@@ -50,7 +50,7 @@ impl Name {
         moved.clone()
     }
 
-    /// Whether it has no address yet: then a wait is a wait for name servers.
+    /// Whether it has no address yet: then a request waits for name servers.
     pub(super) fn is_unknown(&self) -> bool {
         !self.resolver.is_known(&self.host)
     }

@@ -30,11 +30,11 @@ use crate::failure::{Cause, Failure, Side};
 use crate::http::Body;
 use crate::tasks;
 
-/// Requests that may not be repeated go only over connections that answered this recently, or over new ones: an
-/// origin's own idle time-out is hardly ever that short.
+/// Requests that may not be repeated use only connections that answered this recently, or new ones: an origin's own idle
+/// timeout is hardly ever shorter.
 const WARM: Duration = Duration::from_secs(1);
 
-/// Requests at once that an origin gets at least when it is only coming back.
+/// The least number of concurrent requests for an origin that is coming back.
 const LEAST_SEATS: usize = 4;
 
 /// What makes an origin the same one across reloads.
@@ -46,7 +46,7 @@ pub struct Identity {
     pub host: Option<String>,
     /// Its extra trust anchor.
     pub ca: Option<PathBuf>,
-    /// The keys that are believed in any certificate.
+    /// The pinned keys.
     pub pins: Vec<ready::Pin>,
 }
 
@@ -55,7 +55,7 @@ pub struct Origin {
     /// Which one it is.
     pub identity: Identity,
     site: Arc<str>,
-    /// What plain connections rest under: they are all alike.
+    /// The pool's key for plain connections: they are all alike.
     plain: Arc<str>,
     pub(super) tools: Tools,
     pub(super) tls: Option<Result<Trust, String>>,
@@ -73,7 +73,7 @@ pub struct Origin {
     /// 0 unproven, 1 up, 2 down or on trial: the hot path's view of the state.
     standing: AtomicU32,
     usual: Mutex<[TypicalLatency; 2]>,
-    /// What good was seen of it last.
+    /// The last good signs.
     pub(super) signs: Signs,
     /// Wakes the checker before its time.
     pub(super) check_wanted: Notify,
@@ -131,8 +131,8 @@ impl Origin {
         }
     }
 
-    /// Whether its trust in certificates is as its files are now: one that could not be read, or has been replaced,
-    /// is to be read again at the next reload. A file that was not touched since is not read for it.
+    /// Whether its trust anchors are those of its files now: a file that could not be read, or has been replaced, is read again at
+    /// the next reload. An untouched file is not read for this.
     pub fn is_current(&self) -> bool {
         let file = self.identity.ca.as_deref();
         let is_as_it_was = || file.is_none() || self.stamp.is_some() && self.stamp == stamp_of(file);
@@ -171,7 +171,7 @@ impl Origin {
         self.seats.taken()
     }
 
-    /// Whether it has as many requests as it may have, so that others wait in our own queue.
+    /// Whether it has as many requests as it may have, so that further ones queue here.
     pub fn is_full(&self) -> bool {
         self.seats.are_full()
     }
@@ -221,7 +221,7 @@ impl Origin {
         }
     }
 
-    /// A visitor got something good from it, and how long that took. That a file came says nothing of pages.
+    /// Records that a visitor got a good answer from it, and how long that took. A file says nothing about pages.
     pub fn answered(&self, class: Class, took: Duration, by: Evidence) {
         if class == Class::Page {
             self.signs.page(clock::instant());
@@ -232,7 +232,7 @@ impl Origin {
         lock(&self.usual)[class as usize].observe(took);
     }
 
-    /// Has it checked now rather than at its time: something was odd.
+    /// Brings its next check forward: something was odd.
     pub fn check_soon(&self) {
         self.check_wanted.notify_one();
     }
@@ -242,13 +242,13 @@ impl Origin {
         if self.is_back.load(Ordering::Relaxed) { lock(&self.health).share(now) } else { 1.0 }
     }
 
-    /// Whether it falls again as often as it comes back.
+    /// Whether it goes down again as often as it comes back.
     pub fn is_flapping(&self, now: Instant) -> bool {
         lock(&self.health).is_flapping(now)
     }
 
-    /// Opens as many seats as its share allows. Called when it is back, and by each check: so visitors who have to have the
-    /// live site do not come all at once either.
+    /// Opens as many seats as its share allows. Called when it is back, and by each check, so that visitors who need the live site
+    /// do not all come at once either.
     pub(super) fn open_seats(&self, now: Instant) {
         if self.is_back.load(Ordering::Relaxed) && self.standing() == Standing::Up {
             self.set_seats(&lock(&self.health), now);
@@ -280,7 +280,7 @@ impl Origin {
         tracing::info!(site = %self.site, origin = %self.identity.url, addresses = ?candidate, "origin moved, following its name");
     }
 
-    /// Who it is that does not answer in time.
+    /// Who does not answer in time: the origin, or its name servers.
     pub(super) fn silence(&self) -> Cause {
         if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::Silent }
     }
@@ -296,8 +296,7 @@ impl Origin {
         if class == Class::Page && usual.get().is_none() { self.signs.typical_latency() } else { usual }
     }
 
-    /// One attempt; over a `fresh` connection, or at least a warm one, if asked for. Failures that are the origin's are
-    /// held against it.
+    /// One attempt; on a `fresh` connection, or at least a warm one, on request. The origin's failures count against it.
     ///
     /// # Errors
     /// See [`Unanswered`]; [`Cause::Silent`] when the wait is over.
@@ -346,10 +345,10 @@ impl Origin {
         })
     }
 
-    /// A seat, and how long it was waited for.
+    /// A seat, and how long the request waited for it.
     ///
     /// # Errors
-    /// [`Cause::Busy`] when none came free in time; what brought the origin down if it fell meanwhile.
+    /// [`Cause::Busy`] if none came free in time; what took the origin down if that happened meanwhile.
     async fn seat(&self, sending: &Sending<'_>) -> Result<(Seat, Duration), Cause> {
         let turn = match self.seats.take(sending.client) {
             Turn::Now(seat) => return Ok((seat, Duration::ZERO)),
@@ -437,13 +436,13 @@ impl Origin {
         Connection::open(io, self.tools.header_size).await
     }
 
-    /// Drops connections that rested too long.
+    /// Drops connections that were idle for too long.
     pub(super) fn sweep(&self, now: Instant) {
         self.pool.sweep(now);
     }
 }
 
-/// A file's content in short; `None` if there is none that can be read.
+/// A hash of a file's content; `None` if it cannot be read.
 fn print_of(file: Option<&Path>) -> Option<blake3::Hash> {
     file.and_then(|file| std::fs::read(file).ok()).map(|bytes| blake3::hash(&bytes))
 }

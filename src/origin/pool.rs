@@ -1,4 +1,4 @@
-//! Connections at rest, last used first: the few that are needed stay warm, the others grow old and go.
+//! Idle connections, last used first: the few that are needed stay warm, the others age and go.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use super::exchange::Connection;
 use crate::clock;
 
-/// Connections at rest of one kind, at most.
+/// The most idle connections of one kind.
 const MOST: usize = 256;
-/// Kinds (server names) at most; more are a catch-all site's visitors with names of their own making.
+/// The most kinds (server names); more come from visitors of a catch-all site who make up names.
 const NAMES: usize = 64;
-/// A connection rests no longer than this. Origins commonly close them after 5 to 75 seconds.
+/// How long a connection may be idle. Origins usually close them after 5 to 75 seconds.
 const REST: Duration = Duration::from_secs(55);
 
-/// The connections at rest to one origin.
+/// The idle connections to one origin.
 #[derive(Default)]
 pub struct Pool(Mutex<HashMap<Arc<str>, Vec<Connection>>>);
 
 impl Pool {
-    /// Takes an open connection whose rest was at most `rest` long, the warmest first.
+    /// Takes an open connection that was idle for at most `rest`, the warmest first.
     pub fn take(&self, name: &str, rest: Duration) -> Option<Connection> {
         let now = clock::instant();
         loop {
@@ -35,7 +35,7 @@ impl Pool {
         }
     }
 
-    /// Lays an open connection to rest.
+    /// Puts an open connection back.
     pub fn put(&self, name: &Arc<str>, mut connection: Connection) {
         connection.idle_since = Some(clock::instant());
         let mut resting = self.lock();
@@ -48,12 +48,12 @@ impl Pool {
         }
     }
 
-    /// Drops all: what they lead to is not in use any more.
+    /// Drops all connections: their address is no longer in use.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// Drops what has rested too long or was closed by the origin. Called now and then.
+    /// Drops connections that were idle for too long or that the origin closed. Called now and then.
     pub fn sweep(&self, now: Instant) {
         let old =
             |c: &Connection| c.idle_since.is_some_and(|since| now.saturating_duration_since(since) > REST);

@@ -1,5 +1,5 @@
-//! One look at an origin: the health path, key pages, a path that does not exist, each over a connection of its own. At the
-//! addresses that are in use, or at others that its name has come to lead to.
+//! One probe of an origin: the health path, key pages, a path that does not exist, each over a connection of its own; at the
+//! addresses in use, or at others that its name now leads to.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::http::Body;
 use crate::http::coding::plain;
 use crate::http::detour::{Detour, Way};
 
-/// So much of a body is read at most.
+/// How much of a body is read at most.
 const BODY: usize = 1024 * 1024;
 
-/// How much one check asks.
+/// What one check requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     /// The health path, and the key page whose turn it is.
@@ -31,7 +31,7 @@ pub(super) enum Extent {
     Whole,
 }
 
-/// Looks at an origin.
+/// Probes an origin.
 pub(super) struct Probe<'a> {
     pub(super) origin: &'a Origin,
     pub(super) settings: &'a Settings,
@@ -51,7 +51,7 @@ struct Page {
 }
 
 impl Probe<'_> {
-    /// Looks.
+    /// Probes.
     ///
     /// # Errors
     /// What is wrong with the origin.
@@ -84,7 +84,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// What answers every path as if it existed is not the site, unless the site has always done so.
+    /// An origin that answers every path as if it existed is not the site, unless the site has always done so.
     async fn nowhere(&self) -> Result<(), Failure> {
         let path = format!("/{:016x}", fastrand::u64(..));
         let page = self.page(&path).await?;
@@ -97,7 +97,7 @@ impl Probe<'_> {
         self.judge(path, &page)
     }
 
-    /// The page as a browser gets it: past a detour that sets a cookie and leads back. What leads elsewhere is as it is.
+    /// The page as a browser gets it: through a detour that sets a cookie and leads back. Other redirects are not followed.
     async fn past_detour(&self, path: &str, first: Page) -> Result<Page, Failure> {
         let base = format!("{}://{}", self.settings.scheme, self.origin.host(&self.settings.host));
         let mut way = Detour::begin(&base, path, first.status, &first.headers);

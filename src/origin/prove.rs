@@ -1,4 +1,4 @@
-//! Proving that the site stands at an origin now: by what checks look at, for whoever has to know it before the next one.
+//! Proving that the site is at an origin now, for whoever has to know before the next check.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use crate::failure::{Cause, Failure};
 use crate::tasks;
 
 impl Origin {
-    /// Proves that the site stands there, by a whole check begun no earlier than at `begun_after`; for any number of those
-    /// who ask, there is one.
+    /// Proves that the site is there, by a complete check that began no earlier than `begun_after`. Any number of callers share
+    /// one check.
     ///
     /// # Errors
     /// What is wrong; [`Cause::Slow`] if there was no proof within `wait`.

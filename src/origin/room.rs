@@ -1,21 +1,21 @@
-//! How many checks of all sites run at the same time. Thousands of origins that all keep silent, as when the machine of an agency
-//! hangs, would else hold a connection each: the file descriptors that visitors need.
+//! How many checks of all sites run at the same time. Otherwise, thousands of silent origins, as when an agency's machine
+//! hangs, would hold a connection each and take the file descriptors that visitors need.
 //!
-//! A check that waits for its place has not begun: what it sees, and how long the origin was silent, is counted from when it
-//! has. A part of the places is kept for origins that somebody waits for, so that a site whose visitors meet with trouble is looked
-//! at soon, whatever the others do; where there is no trouble, what is late is the news that all is well.
+//! A check that waits for its place has not begun: its times count from when it has. Some places are reserved for urgent checks,
+//! so that a site whose visitors meet with trouble is checked soon, whatever the others do; where there is no trouble, only the
+//! news that all is well comes late.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// At most so many places, however many descriptors there are: a check takes some memory, too.
+/// The most places, however many descriptors there are: a check takes memory, too.
 const MOST: u64 = 4096;
-/// At least so many.
+/// The least.
 const LEAST: u64 = 16;
-/// Of the file descriptors, checks may take one in so many.
+/// Checks may use one of this many file descriptors.
 const OF_DESCRIPTORS: u64 = 4;
-/// Of the places, one in so many is kept for origins that somebody waits for.
+/// One of this many places is reserved for urgent checks.
 const KEPT: u64 = 4;
 
 /// The places that all origins' checks share.
@@ -32,7 +32,7 @@ pub(super) struct Place(
 );
 
 impl Room {
-    /// Room in a process that may have so many descriptors.
+    /// Room in a process with this limit of descriptors.
     pub fn new(descriptors: u64) -> Room {
         let all = (descriptors / OF_DESCRIPTORS).clamp(LEAST, MOST);
         let kept = all / KEPT;
@@ -40,7 +40,7 @@ impl Room {
         Room { any: places(all - kept), kept: places(kept) }
     }
 
-    /// Waits for a place. Once the origin is wanted early, those that are kept will do as well.
+    /// Waits for a place. Once the check is urgent, a reserved one will do as well.
     pub(super) async fn enter(&self, mut is_wanted: bool, wanted: &Notify) -> Place {
         if let Ok(place) = self.any.clone().try_acquire_owned() {
             return Place(Some(place));

@@ -1,11 +1,11 @@
-//! The seats at one origin: how many requests it has to answer at once, and how clients share them.
+//! The seats at one origin: how many requests it answers at once, and how clients share them.
 //!
-//! A client may hold a quarter of the open seats, and more only while more than half of them are free. Whoever wants
-//! more waits in a queue of his own, and the queues take turns; so a client who asks for too much waits for himself.
+//! A client may hold a quarter of the open seats, and more only while more than half of them are free. Further requests wait in
+//! the client's own queue, and the queues take turns; so a client that asks for too much only delays itself.
 //!
-//! A seat is for what the origin has to do. Where an answer waits for its visitor, who reads slowly or not at all, its
-//! seat is lent to somebody who waits; as soon as the origin is waited for again, the answer has one again, beyond the
-//! open ones if need be. It counts in its client's share all the while.
+//! A seat stands for work of the origin. While an answer waits for its visitor, who reads slowly or not at all, its seat is lent
+//! to a waiting request; as soon as the answer waits for the origin again, it gets a seat back, beyond the open ones if
+//! necessary. It counts towards its client's share all the time.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,15 +17,15 @@ use crate::clock;
 use crate::http::client::ClientKey;
 use crate::http::pace::BEHIND;
 
-/// Every client may hold so many seats, where there are as many.
+/// The seats that every client may hold, if there are as many.
 const LEAST: usize = 4;
-/// Requests of one client that wait; a further one is refused at once.
+/// The most waiting requests of one client; further ones are refused at once.
 const WAITING_OF_ONE: usize = 1024;
-/// Requests of all clients that wait.
+/// The most waiting requests of all clients.
 const WAITING: usize = 16_384;
-/// Answers without a seat for each open one, at most: each holds a connection to the origin.
+/// The most answers without a seat per open seat: each holds a connection to the origin.
 const LENT: usize = 4;
-/// Whoever waits looks this often whether there is a seat to be lent.
+/// How often a waiting request looks for a seat that can be lent.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// See the module.
@@ -58,7 +58,7 @@ struct Share {
     queue: VecDeque<oneshot::Sender<Seat>>,
 }
 
-/// The right to have one request answered; given back by being dropped.
+/// The right to have one request answered; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Seat {
     /// `None` once it has been given back.
@@ -68,7 +68,7 @@ pub(super) struct Seat {
     behind: Option<Behind>,
 }
 
-/// Beside an answer: how long its request waited in our own queue.
+/// An answer's extension: how long its request queued here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queued(pub(super) Duration);
 
@@ -129,7 +129,7 @@ impl Seats {
         Turn::Later(get)
     }
 
-    /// Opens or closes seats; those that are taken stay so until they are given back.
+    /// Opens or closes seats; taken ones stay taken until they are given back.
     pub(super) fn set_open(self: &Arc<Self>, open: usize) {
         let mut state = self.lock();
         state.open = open;
@@ -157,7 +157,7 @@ impl Seats {
         }
     }
 
-    /// Lends the seats of visitors who are behind to those who wait.
+    /// Lends the seats of slow visitors to waiting requests.
     fn lend(self: &Arc<Self>, now: Instant) {
         let mut state = self.lock();
         let most = (state.waiting + state.taken).saturating_sub(state.open);
@@ -188,7 +188,7 @@ impl Seats {
         self.hand_out(state);
     }
 
-    /// Gives free seats to those who wait, a client at a time.
+    /// Gives free seats to waiting requests, one client at a time.
     fn hand_out(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let mut passed = 0;
         while state.taken < state.open && passed < state.turns.len() {
@@ -214,7 +214,7 @@ impl Seats {
 }
 
 impl State {
-    /// Gives the client's first waiting request a seat; says whether one was given.
+    /// Gives the client's first waiting request a seat; returns whether there was one.
     fn serve(&mut self, client: ClientKey, seats: &Arc<Seats>) -> bool {
         let (taken, open) = (self.taken, self.open);
         let Some(share) = self.clients.get_mut(&client) else { return false };
@@ -241,7 +241,7 @@ impl State {
         false
     }
 
-    /// Whoever was behind has a seat again, if it was lent.
+    /// Gives an answer its seat back, if it was lent.
     fn sit_down(&mut self, behind: Option<Behind>) {
         if let Some(behind) = behind
             && !self.behind.remove(&behind)
@@ -270,7 +270,7 @@ impl Seat {
         }
     }
 
-    /// The visitor has read what there was; the origin is waited for.
+    /// The visitor has caught up; the answer waits for the origin.
     pub(super) fn wait_for_origin(&mut self) {
         if let (Some(seats), Some(behind)) = (&self.seats, self.behind.take()) {
             seats.lock().sit_down(Some(behind));

@@ -1,4 +1,4 @@
-//! Which origin is asked next: pure choice among what is known of them.
+//! Which origin gets the next request: a pure choice.
 
 use crate::config::ready::OriginMode;
 
@@ -9,7 +9,7 @@ pub struct Candidate {
     pub tier: u32,
     /// Share within the tier.
     pub weight: u32,
-    /// How much of that it may be given: less than 1 while it is coming back.
+    /// How much of its share it may get: less than 1 while it is coming back.
     pub share: f32,
     /// The operator's switch.
     pub mode: OriginMode,

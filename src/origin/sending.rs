@@ -15,7 +15,7 @@ pub struct Sending<'a> {
     pub client: ClientKey,
     /// The wait for the answer's header fields.
     pub wait: Duration,
-    /// The same at most, for as long as checks say that the origin is well: some addresses are held on purpose until there is news.
+    /// The longest wait while checks say that the origin is well: some addresses are held on purpose until there is news.
     pub longest: Duration,
     /// The longest silence within the answer's body.
     pub stall: Duration,
@@ -32,16 +32,16 @@ pub struct Sending<'a> {
 pub enum Whom {
     /// Those that are not known to be down.
     Usable,
-    /// Whatever checks say, those that are down, too, if there is no other: the operator's word.
+    /// Also those that are down, if there is no other: by the operator's mode.
     Any,
 }
 
-/// What kind of page a time is kept for.
+/// The kind of page that a time belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Made by a program, most likely.
+    /// Probably made by a program.
     Page,
-    /// A file, most likely.
+    /// Probably a file.
     Asset,
 }
 

@@ -1,4 +1,4 @@
-//! What checks go by.
+//! The settings of checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether checks by these are the same as by the others, whoever judges.
+    /// Whether checks with these settings are the same as with the others, whoever judges.
     pub(super) fn same(&self, other: &Settings) -> bool {
         self.health == other.health
             && self.ramp == other.ramp

@@ -1,4 +1,4 @@
-//! The last good things that were seen of an origin, and how long its checks usually take.
+//! An origin's last good signs, and how long its checks usually take.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::latency::TypicalLatency;
 
-/// Signs of life. Noted with each page that a visitor gets, so without a lock.
+/// Signs of life. Noted for each page that a visitor gets, so without a lock.
 pub(super) struct Signs {
     born: Instant,
     /// When the last good check began, and when the last page came: milliseconds after `born`, and one; 0: never.
@@ -14,7 +14,7 @@ pub(super) struct Signs {
     page: AtomicU64,
     /// How long a check's requests usually take.
     usual: Mutex<TypicalLatency>,
-    /// Whether somebody is finding out how long they take at all.
+    /// Whether a measurement of how long they take is running.
     pub(super) measuring: AtomicBool,
 }
 

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::failure::{Cause, Failure};
 use crate::http::{Body, body};
 
-/// What is known of a body on its way. An origin's time to answer runs from the last byte that it was sent.
+/// The progress of a body. The origin's time to answer begins with the last byte that it was sent.
 #[derive(Debug)]
 pub struct Upload {
     started: Instant,
@@ -22,7 +22,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Wraps a visitor's body, of which at most `limit` bytes are let through.
+    /// Wraps a visitor's body, and lets at most `limit` bytes pass.
     pub fn watch(body: Body, limit: u64) -> (Arc<Upload>, Body) {
         let upload = Arc::new(Upload {
             started: clock::instant(),
@@ -38,7 +38,7 @@ impl Upload {
         self.started + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
 
-    /// Why the body ended early, if that was not the origin's doing.
+    /// Why the body ended early, if that was not the origin's fault.
     pub fn failed(&self) -> Option<Cause> {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,7 +60,7 @@ struct Watched {
 }
 
 impl body::Inspector for Watched {
-    /// Being asked for more is progress, too: the origin took what there was.
+    /// A request for more is progress, too: the origin took what there was.
     fn asked(&mut self) {
         self.upload.note_progress();
     }
@@ -78,7 +78,7 @@ impl body::Inspector for Watched {
     }
 }
 
-/// Waits for `work`, `wait` long after the last progress of the upload. `None`: the wait was in vain.
+/// Waits for `work` until `wait` after the last progress of the upload. `None`: the wait was in vain.
 pub(super) async fn within<T, F: Future<Output = T>>(
     wait: Duration,
     upload: Option<&Upload>,

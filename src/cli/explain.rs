@@ -37,7 +37,7 @@ fn plain(explained: &Value, language: Language) -> String {
     let cause = &explained["cause"];
     if let Some(code) = cause["code"].as_str() {
         let (meaning, advice) = (language.of_text(&cause["meaning"]), language.of_text(&cause["advice"]));
-        text.push_str(&format!("\n{code}: {meaning}\n{advice}\n"));
+        text.push_str(&format!("\n{code}{}{meaning}\n{advice}\n", language.pick(": ", "：")));
     }
     text
 }

@@ -120,7 +120,7 @@ refusals! {
         "Another host sent a page where a file was expected.",
         "ファイルを要求したところ、別のサーバーがページを返しました。";
     EmptyPage: "empty-page",
-        "The page does not contain a single character.",
+        "It is a page without a single character.",
         "文字が1つもないページです。";
     Coding: "coding",
         "Its content coding cannot be decoded.",

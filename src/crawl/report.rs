@@ -256,39 +256,39 @@ impl Report {
         let told = [
             (
                 self.counts.private,
-                "answers are marked private or no-store and taken: everybody gets the same (mirror.private)",
+                "marked private or no-store, but taken: everybody gets the same (mirror.private)",
                 "private または no-store の指定がありますが、誰にも同じ内容が返されるため取得しました（mirror.private）。",
             ),
             (
                 count(Refusal::Varies),
-                "answers are marked private or no-store and left out: two visits without cookies got different ones; \
+                "marked private or no-store, and left out: two visits without cookies got different ones; \
                  a route with mirror = \"on\" takes them",
                 "private または no-store の指定があり、Cookieなしの2回のアクセスで内容が異なったため除外しました。\
                  ルートに mirror = \"on\" を指定すると取得します。",
             ),
             (
                 private,
-                "answers are marked private or no-store and left out (mirror.private, or a route)",
+                "marked private or no-store, and left out (mirror.private, or a route)",
                 "private または no-store の指定があるため除外しました（mirror.private、またはルートの設定）。",
             ),
             (
                 count(Refusal::RequisiteLimit),
-                "files that pages need for their display are left out: the crawl has reached its limit for such files",
+                "left out: the crawl has reached its limit for files that pages need for their display",
                 "ページの表示に使うファイルの数が上限に達したため除外しました。",
             ),
             (
                 count(Refusal::PageLimit),
-                "pages are left out: mirror.max_pages",
+                "left out: the snapshot has reached mirror.max_pages",
                 "ページ数が上限（mirror.max_pages）に達したため除外しました。",
             ),
             (
                 count(Refusal::FileLimit) + count(Refusal::ByteLimit),
-                "files are left out: the snapshot has reached its size limit",
+                "left out: the snapshot has reached its size limit",
                 "スナップショットの大きさが上限に達したため除外しました。",
             ),
         ];
         let said = |(count, en, ja): &(u64, &str, &str)| Said {
-            en: format!("{count} {en}"),
+            en: format!("{count} {}{en}", if *count == 1 { "address " } else { "addresses " }),
             ja: format!("{count}件：{ja}"),
         };
         told.iter().filter(|(count, ..)| *count > 0).map(said).collect()

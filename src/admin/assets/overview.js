@@ -18,7 +18,7 @@ export function warnings(site) {
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);
-  if (!site.snapshot) found.push(["", say("none_in_service_why")]);
+  if (!site.snapshot && !site.fallback) found.push(["", say("none_in_service_why")]);
   if (site.robots) found.unshift(["", site.robots[language]]);
   return [cause(site), conditions(site.conditions), found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text))];
 }
@@ -41,6 +41,13 @@ export function origins(site) {
 const CARDS = 4, LINES = 100;
 const LEVELS = [["down", "failed"], ["degraded", "snapshot"], ["recovering", "cache"], ["warning", "snapshot"], ["unproven", ""], ["well", "live"]];
 
+/** The first of the sites whose robots.txt forbids all; a card says it by itself. */
+function forbidding({ sites, first }) {
+  const rest = sites - first.length;
+  return [first.map(({ site, robots }) => el("p", { class: "notice" }, say("labelled", site), robots[language])),
+    rest > 0 ? el("p", { class: "notice" }, say("forbidding_more", number(rest))) : null];
+}
+
 export class Overview {
   constructor(again) { Object.assign(this, { again, search: "", problems: false, limit: LINES, waits: null }); }
 
@@ -55,7 +62,7 @@ export class Overview {
     if (!page.querySelector(".all")) page.replaceChildren(this.skeleton());
     const few = found.counts.sites <= CARDS;
     page.querySelector("h1").replaceChildren(say("site_count", number(found.counts.sites)));
-    fill(page.querySelector(".own"), [found.conditions, Math.floor(Date.now() / 20000)], () => conditions(found.conditions));
+    fill(page.querySelector(".own"), [found.conditions, few || found.robots, Math.floor(Date.now() / 20000)], () => [conditions(found.conditions), few ? null : forbidding(found.robots)]);
     fill(page.querySelector(".counts"), [found.counts], () => LEVELS.filter(([level]) => found.counts[level]).map(([level, kind]) => badge(kind, say("level_count", number(found.counts[level]), say(`level_${level}`)))));
     page.querySelector(".find").hidden = few;
     page.querySelector(".find input").setAttribute("aria-label", say("search"));

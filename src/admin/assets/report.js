@@ -17,7 +17,7 @@ function gate({ held, gated }, found) {
   return [
     el("p", {}, badge(failed ? "failed" : "live", say("gate")), " ", say(failed ? "gate_held" : "gate_passed")),
     rules.length ? table(say("gate"), [[say("rule")], [say("detail")], [say("measured"), "n"], [say("limit"), "n"]],
-      rules.map((r) => [meaning(r.rule, ["rules"]), place(r), measure(r.measured), measure(r.limit)]), "rules")
+      rules.map((r) => [meaning(r.rule, ["rules"]), place(r), measure(r, r.measured), measure(r, r.limit)]), "rules cards")
       : held?.length ? el("ul", { class: "reasons" }, held.map((why) => el("li", {}, reason(why)))) : null,
   ];
 }
@@ -29,10 +29,16 @@ function place({ detail }) {
   return path ? page(path) : "–";
 }
 
-function measure(n) { return typeof n === "number" ? number(Math.round(n * 1000) / 1000) : "–"; }
+/** Some rules measure shares of 1. */
+const SHARES = ["less-text", "turned", "uniform"];
+
+function measure({ rule }, n) {
+  if (typeof n !== "number") return "–";
+  return SHARES.includes(rule) ? `${number(Math.round(n * 1000) / 10)}%` : number(Math.round(n * 1000) / 1000);
+}
 
 function numbers(r) {
-  const fact = (word, value, kind = null) => el("div", {}, el("dt", {}, say(word)), el("dd", { class: kind }, value));
+  const fact = (word, value, kind = null) => el("div", {}, el("dt", { class: word === "robots" ? "asis" : null }, say(word)), el("dd", { class: kind }, value));
   return el("dl", { class: "tiles" },
     fact("pages", number(r.pages)), fact("files", number(r.assets)), fact("redirects", number(r.redirects)), fact("size", bytes(r.bytes)),
     fact("unchanged", number(r.unchanged)), total(r.carried_over) ? fact("carried", number(total(r.carried_over))) : null,

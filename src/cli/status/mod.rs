@@ -164,7 +164,7 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
             (language.pick("site", "サイト"), text(&site["name"])),
             (language.pick("state", "状態"), state(site, language)),
             (language.pick("mode", "モード"), word(&site["mode"], language)),
-            (language.pick("origins", "オリジン"), origins),
+            (language.pick("origins", "元のサーバー"), origins),
             (language.pick("snapshot", "スナップショット"), snapshot(site, language)),
         ];
         told.push_str(&format!("\n{}", list(&facts)));

@@ -1,5 +1,5 @@
-//! A snapshot before its time: when visitors ask for pages that the current one lacks. A page that nothing links to is
-//! not to wait for hours until it is safe, and a crawl that finds most things unchanged is cheap.
+//! An early crawl, when visitors request pages that the current snapshot lacks. A page that nothing links to should not wait
+//! for hours until it is safe, and a crawl that finds most things unchanged is cheap.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use crate::snapshot::Store;
 use crate::visits::Visits;
 use crate::{clock, tasks};
 
-/// Visits of missing pages that are worth a crawl.
+/// Visits to missing pages that are worth a crawl.
 const WORTH: u64 = 5;
-/// How often a crawl may come before its time: so often between two regular ones.
+/// The most early crawls between two regular ones.
 const TIMES: u32 = 24;
-/// Or this long after the last one, if that is sooner.
+/// An early crawl may begin this long after the last one, if that is sooner.
 const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
-/// From a look at the list to the next.
+/// The interval between two looks at the list.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// What the crawls so far have tried.
@@ -33,7 +33,7 @@ impl Early {
         Early { visits, mark: 0, last: clock::instant() }
     }
 
-    /// A crawl begins: it tries all that is known by now. What it does not bring home is not worth another one.
+    /// A crawl begins: it tries all that is known by now. What it does not get is not worth another one.
     pub(super) fn begins(&mut self) {
         self.mark = self.visits.learned();
     }
@@ -43,7 +43,7 @@ impl Early {
         self.last = clock::instant();
     }
 
-    /// Waits until a crawl is worth its while, if crawls come every so often by themselves.
+    /// Waits until an early crawl is worthwhile; `every` is the interval of regular ones.
     pub(super) async fn wait(&self, store: &Store, every: Duration) {
         let since = clock::instant().saturating_duration_since(self.last);
         tokio::time::sleep(rest(every).saturating_sub(since)).await;
@@ -66,12 +66,12 @@ impl Early {
     }
 }
 
-/// How long after a crawl the next one may come before its time.
+/// How long after a crawl the next early one may begin.
 fn rest(every: Duration) -> Duration {
     (every / TIMES).min(LONGEST_REST)
 }
 
-/// How often what was learned since `mark` and is not in the current snapshot was asked for. Blocks.
+/// How many visits went to pages that were learned since `mark` and are not in the current snapshot. Blocks.
 fn missing(visits: &Visits, store: &Store, mark: u64) -> u64 {
     let current = store.current();
     let lacks = |key: &str| !current.as_ref().is_some_and(|current| matches!(current.find(key), Ok(Some(_))));

@@ -1,4 +1,4 @@
-//! Something to fetch, and what puts it before something else.
+//! Something to fetch, and its priority.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Item {
     pub(super) rank: Priority,
 }
 
-/// What puts one page before another. The greater is fetched first.
+/// The priority of a page. The greater is fetched first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Priority {
     /// Visits of the last days.
@@ -31,7 +31,7 @@ pub(super) struct Priority {
 }
 
 impl Priority {
-    /// The better of two words about the same page.
+    /// The better of two priorities of the same page.
     pub(super) fn or(self, other: Priority) -> Priority {
         Priority { visits: self.visits.max(other.visits), lastmod: self.lastmod.max(other.lastmod) }
     }

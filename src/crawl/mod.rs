@@ -1,9 +1,9 @@
 //! The crawler: takes a snapshot of a site as an anonymous visitor sees it, and does so again and again.
 //!
-//! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. The parts stand
-//! below in rooms, and each uses only what stands above it: what may become current, what the rooms say to each other,
-//! which addresses are the site's, what of an answer may be kept, one address on its way from the origin to the disk, all
-//! addresses in their order, and what is carried over from the snapshot in service. `tests/tidy.rs` holds the order.
+//! Start reading at [`take`], which runs one crawl, and [`Crawler`], which runs them when they are due. The rooms below use
+//! only those above them: what may become current, what the rooms say to each other, which addresses are the site's, which
+//! answers may be kept, one address on its way from the origin to the disk, all addresses in their order, and what is carried
+//! over from the snapshot in service. `tests/tidy.rs` checks the order.
 
 // room 0: may a snapshot become current
 pub mod gate;

@@ -4,7 +4,7 @@ use super::gate::{Broken, Rule};
 use super::report::Report;
 use crate::snapshot::{BeginError, PublishError, StageError, Summary};
 
-/// How a crawl that came to its end ended.
+/// The outcome of a completed crawl.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The new snapshot is in service.
@@ -16,7 +16,7 @@ pub enum Outcome {
     },
     /// The new snapshot did not pass the gate; the one in service stays.
     Kept {
-        /// Which rules spoke, and the numbers. At least one.
+        /// The rules that it broke, with the numbers. At least one.
         broken: Vec<Broken>,
         /// The new snapshot, on the shelf: an operator may still put it in service. `None`: there was nothing in it.
         held: Option<Summary>,
@@ -33,7 +33,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the site is well: the new snapshot is in service, or only waits for the operator's word.
+    /// Whether the site is well: the new snapshot is in service, or only waits for the operator.
     pub fn is_good(&self) -> bool {
         match self {
             Outcome::Published { .. } => true,
@@ -50,7 +50,7 @@ impl Outcome {
     }
 }
 
-/// No snapshot was taken, for a reason that is not the site's. The one in service stays.
+/// No snapshot was taken, for a reason that is not the site's fault. The one in service stays.
 #[derive(Debug, thiserror::Error)]
 pub enum CrawlError {
     /// One is being taken, by this or another process.

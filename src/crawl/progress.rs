@@ -1,4 +1,4 @@
-//! Where a running crawl stands: counters that it moves and others read.
+//! The progress of a running crawl: counters that it updates and others read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -50,12 +50,12 @@ pub struct Reading {
     pub bytes: u64,
     /// Of the pages and files, those that the site says have not changed since the current snapshot.
     pub unchanged: u64,
-    /// Answers that the site marks as `private` or `no-store`, and that were taken all the same: everybody gets them, or
-    /// the configuration says so.
+    /// Answers that are marked `private` or `no-store` and were taken all the same: everybody gets them, or the configuration
+    /// says so.
     pub private: u64,
     /// Addresses that were not fetched or not stored, for a reason.
     pub refused: u64,
-    /// Files that could not be had.
+    /// Files that could not be fetched.
     pub errors: u64,
     /// Requests sent, repeats included.
     pub requests: u64,
@@ -74,18 +74,18 @@ pub struct Reading {
     /// Milliseconds between two requests now: by the configured rate, by `Crawl-delay`, or because the site said that
     /// there were too many. 0: none.
     pub gap: u64,
-    /// How often the crawl has slowed down for the site's sake.
+    /// How often the crawl has slowed down to spare the site.
     pub slowdowns: u64,
     /// Answers that said that there were too many requests: 429, or 503 with Retry-After.
     pub too_many: u64,
-    /// Seconds that nobody asked, or will not ask, because the site had asked for patience (Retry-After).
+    /// Seconds of pause that the site asked for (Retry-After).
     pub held: u64,
-    /// Until when nobody asks for that reason, in seconds since the epoch. 0: now somebody does.
+    /// Until when the crawl pauses for that reason, in seconds since the epoch. 0: it does not.
     pub held_until: u64,
 }
 
 impl Progress {
-    /// Nothing done yet.
+    /// Nothing is done yet.
     pub fn new() -> Progress {
         Progress::default()
     }
@@ -153,7 +153,7 @@ impl Progress {
 }
 
 impl Reading {
-    /// Addresses that are done with: stored, refused or failed.
+    /// Finished addresses: stored, refused or failed.
     pub fn done(&self) -> u64 {
         self.pages + self.assets + self.redirects + self.refused + self.errors
     }

@@ -140,7 +140,7 @@ refusals! {
 }
 
 impl Refusal {
-    /// Whether it is about what the site answered; else the site was not asked, or not for this.
+    /// Whether it is about the site's answer; otherwise nothing was requested, or not this.
     pub fn is_answer(self) -> bool {
         self >= Refusal::NotFound
     }

@@ -1,5 +1,5 @@
-//! What a crawl has done: counts, refusals with their reasons, errors, the slowest. Kept beside the snapshot, and read
-//! again by programs of other versions: what is not there reads as nothing.
+//! The report of a crawl: counts, refusals with their reasons, errors, the slowest answers. Stored with the snapshot, and
+//! read by other versions of the program: missing fields read as empty.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use crate::failure::{Said, Text};
 
 /// Addresses listed for one reason.
 const EXAMPLES: usize = 100;
-/// Links that lead nowhere: the list that owners love to have.
+/// Broken links: the list that owners value most.
 const MISSING: usize = 2000;
-/// Files listed that could not be had.
+/// Files listed that could not be fetched.
 const ERRORS: usize = 500;
 /// The slowest answers listed.
 const SLOWEST: usize = 20;
 /// Files listed that key pages need and that are not there.
 const LOST_ASSETS: usize = 500;
 
-/// What the report calls a `robots.txt` that could not be had.
+/// What the report calls a `robots.txt` that could not be read.
 pub(super) const UNREADABLE: &str = "unreadable";
 
 /// A word from a list of our own, or from a report that was read.
@@ -37,14 +37,14 @@ pub struct Report {
     pub site: String,
     /// When it began, in seconds since the epoch.
     pub started_at: u64,
-    /// How long it took, in seconds. If it went on with an interrupted one: this part alone.
+    /// How long it took, in seconds. If it resumed an interrupted one: only this part.
     pub seconds: f64,
-    /// With what it went on, if it did.
+    /// What it resumed, if anything.
     pub resumed: Option<Resumed>,
     /// Counts of what was stored, refused and missed.
     #[serde(flatten)]
     pub counts: Reading,
-    /// What the gate said.
+    /// The gate's verdict.
     pub gate: Gate,
     /// Characters that can be read on the pages that this crawl got.
     pub text: u64,
@@ -54,20 +54,20 @@ pub struct Report {
     pub carried_over: BTreeMap<Code, Refused>,
     /// What the snapshot in service has and the new one has not, by the code of the reason.
     pub removed: BTreeMap<Code, Refused>,
-    /// Pages that no link leads to: visitors ask for them, or the snapshot in service has them.
+    /// Pages that no link leads to: visitors request them, or the snapshot in service has them.
     pub unlinked: u64,
-    /// Links that lead nowhere (404, 410, no answer), and where they stand.
+    /// Broken links (404, 410, no answer), and the pages that they are on.
     pub broken_links: Vec<BrokenLink>,
-    /// Files that could not be had, the first of them.
+    /// The first files that could not be fetched.
     pub failures: Vec<Failed>,
-    /// Files that key pages need to be drawn and that this crawl did not get, the first of them. The next gate goes
-    /// by it: what was missing before is no fault then.
+    /// The first files that key pages need for their display and that this crawl did not get. For the next gate: a file that
+    /// was missing before is no fault then.
     pub lost_assets: Option<Vec<String>>,
     /// The slowest answers, slowest first.
     pub slowest: Vec<Slow>,
     /// What `robots.txt` was like: `found`, `none`, or `unreadable`.
     pub robots: Code,
-    /// That it forbids the whole site, or cannot be read, and what that meant for this copy.
+    /// Set if it forbids the whole site or cannot be read: what that meant for this copy.
     pub robots_forbid: Option<Forbidden>,
 }
 
@@ -75,7 +75,7 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Forbidden {
-    /// Whether the crawl kept to it.
+    /// Whether the crawl obeyed it.
     pub obeyed: bool,
 }
 
@@ -89,7 +89,7 @@ pub struct Resumed {
     pub files: u64,
 }
 
-/// What the gate said.
+/// The gate's verdict.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gate {
@@ -97,12 +97,12 @@ pub struct Gate {
     pub passed: bool,
     /// The rules that it broke, with the numbers.
     pub broken: Vec<Broken>,
-    /// Some of the pages that have turned into something else, by their keys. Not written down: they are looked into at once.
+    /// The keys of some pages that have turned into something else. Not stored: they are re-checked at once.
     #[serde(skip)]
     pub turned: Vec<String>,
 }
 
-/// One reason and what it struck.
+/// One reason and its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Refused {
@@ -127,13 +127,13 @@ pub struct Example {
     pub detail: Option<Code>,
 }
 
-/// A link that leads nowhere.
+/// A broken link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BrokenLink {
     /// The key that it leads to.
     pub path: String,
-    /// Why that is not there: `not-found`, `gone`, or the code of a cause.
+    /// Why its target is missing: `not-found`, `gone`, or the code of a cause.
     pub cause: Code,
     /// How many pages have it.
     pub links: u64,
@@ -141,7 +141,7 @@ pub struct BrokenLink {
     pub linked_from: Vec<String>,
 }
 
-/// A file that could not be had.
+/// A file that could not be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Failed {
@@ -216,14 +216,15 @@ impl Report {
         self.lost_assets = Some(assets.take(LOST_ASSETS).collect());
     }
 
-    /// Notes a file that could not be had.
+    /// Notes a file that could not be fetched.
     pub(super) fn fail(&mut self, failed: Failed) {
         if self.failures.len() < ERRORS {
             self.failures.push(failed);
         }
     }
 
-    /// What `robots.txt` meant for this copy, if it forbids the whole site. Where no page could be had either, that is the news.
+    /// What `robots.txt` meant for this copy, if it forbids the whole site. Where no page could be had either, that is the
+    /// news.
     pub fn of_robots(&self) -> Option<Text> {
         let Forbidden { obeyed } = self.robots_forbid?;
         if self.robots == UNREADABLE && self.counts.pages == 0 {

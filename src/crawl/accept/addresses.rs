@@ -1,4 +1,4 @@
-//! Gathers what a snapshot is to know about the site's addresses, page by page.
+//! Gathers what a snapshot should know about the site's addresses, page by page.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ pub(crate) struct Register {
     known: Addresses,
     /// Other names, with `None` for one that two pages claim.
     aliases: HashMap<String, Option<Arc<str>>>,
-    /// Whether each page that was tried is the same with a parameter that nobody knows.
+    /// For each page that was tried: whether it is the same with an unknown parameter.
     tried: Vec<bool>,
 }
 
 impl Register {
-    /// Records what a file says of addresses.
+    /// Records what a file says about addresses.
     pub(crate) fn note(&mut self, key: &Arc<str>, findings: &Findings) {
         for (link, _) in &findings.links {
             self.known.use_query(link);
@@ -45,17 +45,17 @@ impl Register {
         }
     }
 
-    /// A page that was asked for with a parameter that nobody knows was the same, or another.
+    /// Records whether a page that was requested with an unknown parameter was the same.
     pub(crate) fn tried(&mut self, same: bool) {
         self.tried.push(same);
     }
 
-    /// A page is no longer in the snapshot, because the site answers with this status.
+    /// Records that a page is no longer in the snapshot, because the site answers with this status.
     pub(crate) fn removed(&mut self, key: &str, status: u16) {
         self.known.remove(key, status);
     }
 
-    /// The site uses the parameters of this address.
+    /// Records that the site uses the parameters of this address.
     pub(crate) fn query(&mut self, key: &str) {
         self.known.use_query(key);
     }

@@ -1,5 +1,4 @@
-//! One file that has come, or that is stored: what it leads to, how much of it can be read, and whether it is the
-//! site's at all.
+//! One fetched or stored file: what it links to, how much text it has, and whether it is the site's at all.
 
 use http::header::CONTENT_TYPE;
 
@@ -15,13 +14,13 @@ use crate::verdict::{Case, Character, Kind, Lesson, ResponseView, Verdict, Wishe
 /// Why a file is not stored once it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// What stands in it speaks against it.
+    /// Its content speaks against it.
     Refused(Refusal),
     /// It is a page of a host, a panel, a wall, or an error: the code of its kind.
     Wrong(&'static str),
 }
 
-/// Whether a file is a page: what is read as something else never is.
+/// Whether a file is a page: one that is read as something else never is.
 pub(crate) fn is_page(file: &File<'_>) -> bool {
     file.media.is_page() && file.reading == ReadAs::ByType
 }
@@ -47,7 +46,7 @@ pub(crate) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope)
     Ok(Findings { visible: Some(visible(&text)), lesson, ..findings })
 }
 
-/// What speaks against a page in the operator's own words.
+/// What speaks against a page by the operator's own texts.
 fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<&'static str> {
     let policy = &*scope.policy;
     if policy.fingerprints.is_none() && policy.expect_text.is_empty() && policy.reject_text.is_empty() {
@@ -71,8 +70,8 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
     }
 }
 
-/// The kind of page that a file is, if it is surely not the site's. A list of the files in a folder is a way to offer
-/// them, too: only instead of a key page it is a fault.
+/// The kind of wrong page, if the file is certainly not the site's. A directory listing may be intended; only in place of a
+/// key page is it a fault.
 fn wrong(file: &File<'_>, status: u16, whole: bool) -> Option<&'static str> {
     let answer = ResponseView { status, headers: file.headers, body: file.body, whole };
     let kind = wrong_page(&answer)?.kind;

@@ -29,7 +29,7 @@ pub(crate) struct Findings {
     pub(crate) links: Vec<(String, Need)>,
     /// Other names of the page, as it says itself: its short link, and the address that it calls its own.
     pub(crate) aliases: Vec<String>,
-    /// What its forms ask for in addresses: the path, and the parameter's name.
+    /// What its forms put into addresses: the path, and the parameter's name.
     pub(crate) fields: Vec<(String, String)>,
     /// Keys of further site maps.
     pub(crate) maps: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Findings {
     pub(crate) robots: Option<Robots>,
     /// Whether the site said that the stored file still holds.
     pub(crate) unchanged: bool,
-    /// Whether it asks its visitor for a password that they have already.
+    /// Whether it asks for an existing password.
     pub(crate) login: bool,
     /// What can be read on it, if it is a page.
     pub(crate) visible: Option<Visible>,
@@ -49,12 +49,12 @@ pub(crate) struct Findings {
     pub(crate) lesson: Option<Box<Lesson>>,
 }
 
-/// As what a file is read for links.
+/// How a file is read for links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadAs {
-    /// As what its type says.
+    /// By its type.
     ByType,
-    /// As a site map.
+    /// As a sitemap.
     Map,
     /// As `robots.txt`.
     Robots,
@@ -66,7 +66,7 @@ pub(crate) struct File<'a> {
     pub(crate) key: &'a str,
     /// What it was wanted for.
     pub(crate) need: Need,
-    /// The key of the file that named it: where a script's page is, most likely.
+    /// The key of the file that named it: probably the page of a script.
     pub(crate) found_on: Option<&'a str>,
     /// Its own address.
     pub(crate) url: &'a Url,
@@ -74,13 +74,13 @@ pub(crate) struct File<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// What it is.
     pub(crate) media: Media,
-    /// As what it was fetched.
+    /// How to read it.
     pub(crate) reading: ReadAs,
     /// Its beginning, as far as it is read for links.
     pub(crate) body: &'a [u8],
 }
 
-/// Bytes of a body that have to be at hand for its reader.
+/// How many bytes of a body its reader needs.
 pub(crate) fn hold(key: &str, headers: &HeaderMap, reading: ReadAs) -> usize {
     match (Media::of(key, headers, b"<html"), reading) {
         (Media::Other, ReadAs::ByType) => 0,
@@ -147,8 +147,8 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
     Ok(Findings { links: found.keys, ..Findings::default() })
 }
 
-/// Whether a page is what was wanted. A site that answers everything with a page has no map, no icon, and not the file
-/// that a script seems to name; another host's page is no file that ours needs.
+/// Whether a page is the expected file. A site that answers everything with a page has no sitemap, no icon, and not the file
+/// that a script seems to name; another host's page is not a file that ours needs.
 fn is_wanted(file: &File<'_>, scope: &Scope) -> Result<(), Refusal> {
     if !file.media.is_page() {
         return Ok(());
@@ -211,7 +211,7 @@ impl Collector<'_> {
         page.forms.iter().filter_map(of).flatten().collect()
     }
 
-    /// Resolves what follows against a document's own word.
+    /// Resolves the links after a `<base>` against it.
     fn rebase(&mut self, base: Option<String>) {
         if let Some(base) = base.and_then(|base| resolve(&self.base, &base, self.encoding))
             && matches!(base.scheme(), "http" | "https")

@@ -1,5 +1,5 @@
-//! Which header fields of an answer are kept: those without which a browser would treat the page differently.
-//! A list of what is kept, not of what is dropped: a field that nobody thought of may be somebody's own.
+//! Which header fields of an answer are kept: those without which a browser would treat the page differently. The list names
+//! what is kept, not what is dropped: a field that nobody thought of may be personal.
 
 use http::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 

@@ -1,5 +1,5 @@
-//! What an import teaches about the site's addresses. Nobody can ask its pages whether they heed a parameter that nobody
-//! knows; the archive itself is asked: where it has a page also with such parameters, and whether it has any at all.
+//! What an import teaches about the site's addresses. Its pages cannot be requested with an unknown parameter; instead, the
+//! archive shows which pages it has with such parameters, and whether it has any at all.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,5 +1,5 @@
-//! Links in which a page names its origin by the address that only Katahai knows. On the live site they are the site's own
-//! affair; in an outage they lead to a server that is not there. So the copy has them as links to the site.
+//! Links in which a page names its origin by the address that only Katahai uses. On the live site they are the site's own
+//! business; in an outage they lead to a dead server. So the copy turns them into links to the site.
 
 /// A page's or sheet's body with such links led to the site: as paths where one follows, else to `host`. `own` are
 /// the origins' addresses, with their ports. `None`: there is none.

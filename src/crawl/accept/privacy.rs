@@ -1,8 +1,8 @@
-//! What may be stored: never an answer that is somebody's own, half, or not the page.
+//! What may be stored: never an answer that is personal, incomplete, or not the page.
 //!
-//! The rule for cookies. The crawler sends none, so what it gets is what everybody gets, and many a shop sets a
-//! session cookie on every page: a cookie by itself refuses nothing, it is only never stored. An answer that sets
-//! a cookie is refused where it also looks like the door of a private room:
+//! The rule for cookies: the crawler sends none, so it gets what everybody gets, and many a shop sets a session cookie on
+//! every page. So a cookie alone is no reason to refuse an answer; it is just never stored. An answer that sets a cookie is
+//! refused if it also looks like the entrance to a private area:
 //!
 //! - the cookie's name says that somebody is logged in (`wordpress_logged_in_…`, `auth_token`);
 //! - it redirects to a login page;
@@ -28,11 +28,11 @@ use crate::http::personal::{Personal, personal};
 /// How an answer begins, judged by status and header fields alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// The body is the page, once it has come whole.
+    /// The body is the page, once it is complete.
     Body,
     /// A redirect; the target is for the caller to judge.
     Redirect,
-    /// The site is in trouble or asks for patience: the same request may do better later.
+    /// The site is in trouble or asks to wait: the same request may succeed later.
     Later,
     /// Not stored.
     Refused(Refusal),
@@ -105,7 +105,7 @@ pub fn page(key: &str, need: Need, headers: &HeaderMap, login: LoginForm) -> Res
     Ok(())
 }
 
-/// Whether an address is that of a login, by its last steps.
+/// Whether an address, by its last segments, is that of a login.
 pub fn is_login_address(address: &str) -> bool {
     const STEPS: [&str; 10] =
         ["login", "log-in", "log_in", "signin", "sign-in", "sign_in", "logon", "wp-login", "auth", "sso"];
@@ -117,8 +117,8 @@ pub fn is_login_address(address: &str) -> bool {
     })
 }
 
-/// Whether an address is that of what is each visitor's own, though it looks alike to all who have none yet: a basket, an
-/// account. By its last steps.
+/// Whether an address, by its last segments, is that of something personal that looks the same to all who have none yet: a
+/// basket, an account.
 pub fn is_own_address(path: &str) -> bool {
     const STEPS: [&str; 20] = [
         "account",

@@ -1,4 +1,4 @@
-//! Site maps (sitemaps.org): pages that nothing links to. XML, index files, plain lists, feeds, gzip.
+//! Sitemaps (sitemaps.org), which name pages that nothing links to: XML, index files, plain lists, feeds, gzip.
 
 use std::io::Read as _;
 
@@ -33,7 +33,7 @@ pub(crate) struct SitemapUrl {
     pub(crate) lastmod: Option<i64>,
 }
 
-/// Reads a map. Whatever is wrong with it, what was found until then counts.
+/// Reads a sitemap. Whatever is wrong with it, what came before still counts.
 pub(crate) fn read(body: &[u8], content_type: Option<&str>) -> Map {
     let unpacked = if body.starts_with(&[0x1F, 0x8B]) { unpack(body) } else { None };
     let body = unpacked.as_deref().unwrap_or(body);

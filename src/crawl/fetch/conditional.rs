@@ -1,5 +1,5 @@
-//! What the current snapshot has of an address: the site is asked whether it has changed (RFC 9110 section 13), and
-//! where it has not, the stored body is taken over, verified.
+//! What the current snapshot has of an address: the crawler asks the site whether it has changed (RFC 9110 section 13), and
+//! if it has not, takes the stored body over after verifying it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::snapshot::{BlobId, BlobWriter, Page, Snapshot, StageError};
 
-/// A stored answer that may still hold.
+/// A stored answer that may still be valid.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     page: Page,
 }
 
 impl Known {
-    /// What `snapshot` has of `key`, if the site can be asked whether it still holds.
+    /// What `snapshot` has of `key`, if it can be validated.
     pub(crate) fn of(snapshot: &Arc<Snapshot>, key: &str) -> Option<Known> {
         // What cannot be read is fetched anew.
         let page = snapshot.find(key).ok().flatten()?;
@@ -40,8 +40,7 @@ impl Known {
         self.page.status
     }
 
-    /// The stored header fields, brought up to date by those of a 304 (RFC 9111 section 3.2); what that says about a
-    /// body is not about ours.
+    /// The stored header fields, updated by those of a 304 (RFC 9111 section 3.2), except those that describe a body.
     pub(crate) fn headers(&self, mut not_modified: HeaderMap) -> HeaderMap {
         for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE] {
             not_modified.remove(name);
@@ -65,7 +64,7 @@ impl Known {
     }
 }
 
-/// What the site is asked by. A date counts only if it is older than the answer was: one of the same second, or of the
+/// The validator for the request. A date counts only if it is older than the answer: one of the same second, or of the
 /// future, is the time of the answer, not of the page.
 fn validator(page: &Page) -> Option<(HeaderName, &HeaderValue)> {
     let field = |wanted| page.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
@@ -77,7 +76,7 @@ fn validator(page: &Page) -> Option<(HeaderName, &HeaderValue)> {
     tag.or_else(|| field(LAST_MODIFIED).filter(is_true).map(|date| (IF_MODIFIED_SINCE, date)))
 }
 
-/// A stored body that still holds.
+/// A stored body that is still valid.
 pub(crate) struct Kept {
     pub(crate) body: BlobId,
     /// All bytes.

@@ -1,5 +1,5 @@
-//! Ways to an address over others: over another spelling of it, and over a detour by which the site finds out whether its
-//! visitor takes cookies.
+//! Reaching an address through others: another spelling of it, or a detour by which the site finds out whether its visitor
+//! takes cookies.
 
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
@@ -11,15 +11,15 @@ use crate::crawl::scope::Place;
 use crate::crawl::transport::Fetch;
 use crate::http::detour::Jar;
 
-/// What is asked, and of whom.
+/// The next request of a fetch, and the endpoint for it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
     pub(crate) way: Endpoint,
     /// Path and query.
     pub(crate) target: String,
-    /// What answers on the way to it have set.
+    /// The cookies that were set on the way to it.
     jar: Jar,
-    /// Whether this is an address on a detour, and not the page's.
+    /// Whether this is an address on a detour rather than the page's.
     pub(crate) away: bool,
 }
 
@@ -52,8 +52,8 @@ impl<F: Fetch> Fetcher<'_, F> {
         Attempt::There(there)
     }
 
-    /// What follows a redirect to another page of the site. Where it sets a cookie it may be a detour; where that does not
-    /// lead back, the redirect is what it is.
+    /// What follows a redirect to another page of the site. If it sets a cookie, it may be a detour; if that does not lead
+    /// back, it is an ordinary redirect.
     pub(crate) fn detour(
         &self,
         item: &Item,

@@ -1,4 +1,4 @@
-//! One address: asked, asked again where that may help, judged, received, read.
+//! One address: requested, requested again where that may help, judged, received, read.
 
 mod conditional;
 mod detour;
@@ -44,36 +44,36 @@ use private::Twice;
 use receive::{Bounds, Missed, discard, receive};
 use tempo::{ResourceKind, Sign};
 
-/// Times that a file is asked for before it counts as failed.
+/// Attempts before a file counts as failed.
 const ATTEMPTS: u32 = 3;
-/// The same where the site says that it is asked too often: that is not the file's fault.
+/// The same while the site says that there are too many requests: that is not the file's fault.
 const PATIENT_ATTEMPTS: u32 = 6;
-/// The pause before the second time; it doubles.
+/// The pause before the second attempt; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause between two of them.
+/// The longest pause between two attempts.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Other spellings of its own address that a page may redirect to.
 const SPELLINGS: usize = 4;
-/// The longest wait for the beginning of an answer, should whoever fetches not bound it.
+/// The longest wait for the beginning of an answer, in case the transport does not bound it.
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(60);
 
-/// What all visits of a crawl share.
+/// What all fetches of a crawl share.
 pub(super) struct Fetcher<'a, F> {
     pub(super) site: &'a Site,
     pub(super) fetch: &'a F,
     pub(super) scope: Scope,
     pub(super) staging: &'a Staging,
-    /// The snapshot in service: what it has is only asked for if it has changed.
+    /// The snapshot in service: what it has is fetched again only if it has changed.
     pub(super) current: Option<&'a Arc<Snapshot>>,
     pub(super) progress: &'a Progress,
     pub(super) pace: Pace,
     pub(super) bounds: Bounds,
-    /// Reading pages for links is work: so many at once leave a core to the visitors.
+    /// Limits how many pages are read for links at once, because that is work: one core stays free for visitors.
     pub(super) readers: Arc<Semaphore>,
     pub(super) way: Mutex<Endpoint>,
 }
 
-/// How the site is asked: a site that redirects everything to `https` or to another of its hosts is asked there.
+/// The endpoint of the site: if it redirects everything to `https` or to another of its hosts, requests go there.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Endpoint {
     pub(super) via: Via,
@@ -89,7 +89,7 @@ pub(super) struct Fetched {
     pub(super) took: Duration,
 }
 
-/// How a visit ended.
+/// How a fetch ended.
 pub(super) enum End {
     /// The body is staged; the page is not added yet.
     Body(Box<Page>, Box<Findings>),
@@ -101,7 +101,7 @@ pub(super) enum End {
     Wrong(&'static str),
     /// Could not be fetched.
     Failed(Cause, String),
-    /// The copy cannot be written on.
+    /// The snapshot cannot be written.
     Stage(StageError),
     /// The program is ending.
     Ending,
@@ -128,15 +128,15 @@ pub(super) enum Attempt {
     Astray,
     /// Perhaps later.
     Again(Cause, String),
-    /// The site is asked too often. [`Pace`] knows until when nobody may ask.
+    /// Too many requests. [`Pace`] knows how long to wait.
     TooMany(String),
-    /// What is stored still holds, but cannot be read: without conditions, please.
+    /// The stored body is still valid, but cannot be read: fetch without conditions.
     Anew,
 }
 
-/// What one address is asked for.
+/// The job of fetching one address.
 struct Job {
-    /// How often it was asked for, this time included.
+    /// How often it was requested, including now.
     attempt: u32,
     item: Item,
     reading: ReadAs,
@@ -210,7 +210,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         }
     }
 
-    /// Counts an answer that is taken though it is marked as private.
+    /// Counts an answer that is taken although it is marked private.
     fn count_private(&self, headers: &HeaderMap) {
         self.progress.counters().private.fetch_add(u64::from(privacy::is_private(headers)), Relaxed);
     }
@@ -219,7 +219,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Who is asked for a key, and for what.
+    /// The endpoint and the request target for a key.
     pub(super) fn way_to(&self, key: &str) -> (Endpoint, String) {
         match self.scope.elsewhere(key) {
             Some(Elsewhere { tls, host, target }) => (Endpoint { via: Via::Host, tls, host }, target),
@@ -227,7 +227,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         }
     }
 
-    /// One request. `turn` is given back as soon as the site is done with it.
+    /// One request. `turn` is released as soon as the site is done with it.
     async fn once(&self, job: &Job, asked: &Asked, turn: Asking<'_>) -> Attempt {
         let Asked { way, target, .. } = asked;
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
@@ -385,7 +385,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         Attempt::End(tasks::blocking(move || file.keep(arrived, reader)).await.unwrap_or(End::Ending))
     }
 
-    /// Waits for leave to read a body for links.
+    /// Waits until it may read a body for links.
     pub(super) async fn reader(&self) -> Option<OwnedSemaphorePermit> {
         // Never closed: the permit is there sooner or later.
         self.readers.clone().acquire_owned().await.ok()
@@ -429,7 +429,7 @@ impl<F: Fetch> Fetcher<'_, F> {
     }
 }
 
-/// Nothing came. The first time that may be the site's trouble; from then on it is this address's.
+/// No answer came. The first time this may be the site's trouble; after that it is this address's.
 fn strained(turn: Asking<'_>, kind: ResourceKind, attempt: u32) {
     if attempt == 1 {
         turn.bad(kind, Sign::Strained);
@@ -455,7 +455,7 @@ fn beyond_its_cause(failure: &Failure) -> String {
     parts.join(": ")
 }
 
-/// Before one file is asked for again.
+/// The pause before a file is requested again.
 async fn pause(attempt: &mut u32) {
     tokio::time::sleep((PAUSE * 2u32.pow(*attempt - 1)).min(MAX_PAUSE)).await;
     *attempt += 1;

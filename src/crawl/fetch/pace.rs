@@ -1,4 +1,4 @@
-//! When the next request may be sent: the [`Tempo`] of a crawl with a clock, a queue, and counters that others read.
+//! When the next request may go out: the [`Tempo`] of a crawl with a clock, a queue, and counters that others read.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,9 +15,9 @@ use crate::crawl::progress::Progress;
 #[derive(Debug)]
 pub(crate) struct Pace {
     tempo: Mutex<Tempo>,
-    /// Whoever waits longest is first.
+    /// First come, first served.
     queue: Queue<()>,
-    /// Visits under way that neither ask nor wait to: their answers are being read, or they pause.
+    /// Fetches in progress that neither send nor wait to: they read their answers, or pause.
     aside: AtomicUsize,
     /// Told whenever one steps aside.
     room: Notify,
@@ -40,21 +40,21 @@ impl Pace {
         }
     }
 
-    /// Visits that are worth having under way now. Not more: what is taken out of the queue too early is fetched before
-    /// what is found meanwhile and matters more.
+    /// How many fetches are worth having in progress. No more: whatever leaves the queue too early goes before more important
+    /// addresses that are found meanwhile.
     pub(crate) fn width(&self) -> usize {
         let tempo = self.tempo();
         (tempo.width() + self.aside.load(Relaxed)).min(tempo.most() * 3)
     }
 
-    /// Says that a visit does not ask for a while.
+    /// Notes that a fetch sends nothing for a while.
     pub(crate) fn step_aside(&self) -> Aside<'_> {
         self.aside.fetch_add(1, Relaxed);
         self.room.notify_one();
         Aside(&self.aside)
     }
 
-    /// Waits until one more visit than before may be worth having under way.
+    /// Waits until one more fetch may be worth starting.
     pub(crate) async fn room(&self) {
         self.room.notified().await;
     }
@@ -101,12 +101,12 @@ pub(crate) struct Asking<'a> {
     pace: &'a Pace,
     progress: &'a Progress,
     asked: Instant,
-    /// Whether it is the site that is asked.
+    /// Whether it goes to the site itself.
     own: bool,
 }
 
 impl Asking<'_> {
-    /// The same for a file of another host: what that is like says nothing of the site.
+    /// The same for a file of another host, whose behaviour says nothing about the site.
     pub(crate) fn of_another_host(mut self) -> Self {
         self.own = false;
         self
@@ -140,7 +140,7 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// A visit that does not ask, until this is dropped.
+/// A fetch that sends nothing until this is dropped.
 pub(crate) struct Aside<'a>(&'a AtomicUsize);
 
 impl Drop for Aside<'_> {

@@ -1,10 +1,10 @@
 //! Answers marked `Cache-Control: private` or `no-store`. Rails, Laravel, Symfony, ASP.NET and MediaWiki mark every page so
-//! by themselves, also those that everybody sees. The crawler comes without cookies or a name: what it gets twice
-//! alike, everybody gets. So such an answer is asked for a second time, and stored if it is the same but for tokens; an
-//! answer that the snapshot in service has is compared with that instead. The operator's word goes before: the key
-//! `mirror.private`, and a route that says `mirror = "on"` or `"off"`.
+//! by default, even those that everybody sees. The crawler has no cookies and no name: what it gets twice, everybody gets. So
+//! it requests such a page a second time, and stores it if it is the same but for tokens; if the snapshot in service has the
+//! page, it is compared with that instead. The operator's settings take precedence: the key `mirror.private`, and a route
+//! with `mirror = "on"` or `"off"`.
 //!
-//! What is stored does not say `private` any more: the copy is everybody's.
+//! The stored copy no longer says `private`: it is for everybody.
 
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -33,7 +33,7 @@ pub(crate) enum Twice<T> {
     Varies,
     /// The second visit got nothing.
     Failed(Failure),
-    /// The copy cannot be written on.
+    /// The snapshot cannot be written.
     Stage(StageError),
     /// The program is ending.
     Ending,
@@ -45,7 +45,7 @@ pub(crate) fn is_doubted(headers: &HeaderMap, private: MirrorPrivate) -> bool {
 }
 
 impl<T> Twice<T> {
-    /// What was got, if it was the same twice; else how the attempt ended.
+    /// The answer, if it was the same twice; otherwise how the attempt ended.
     pub(crate) fn into_result(self) -> Result<T, Box<Attempt>> {
         Err(Box::new(match self {
             Twice::Alike(got) => return Ok(got),
@@ -153,7 +153,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         }
     }
 
-    /// Asks once more, without conditions, and without any cookie that the first answer set.
+    /// Sends a second request, without conditions, and without any cookie that the first answer set.
     async fn second(&self, asked: &Asked) -> Result<http::Response<Body>, Failure> {
         let turn = self.pace.turn(self.progress).await;
         let turn =

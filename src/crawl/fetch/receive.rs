@@ -1,5 +1,5 @@
-//! Takes the body of one answer: unpacked, bounded in size and time, whole or not at all. Large ones go to the
-//! disk as they come; of what has to be read for links the beginning is held.
+//! Receives the body of one answer: decoded, bounded in size and time, complete or not at all. Large ones go straight to the
+//! disk; the beginning of those that must be read for links stays in memory.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) struct Bounds {
     pub(crate) whole: Duration,
 }
 
-/// A body that has come whole. It counts as stored only once the writer was finished.
+/// A complete body. It counts as stored only once the writer is finished.
 pub(crate) struct Arrived {
     /// Has what does not stand in `rest`.
     pub(crate) writer: BlobWriter,
@@ -63,7 +63,7 @@ impl Arrived {
 pub(crate) enum Missed {
     /// It is not wanted.
     Refused(Refusal),
-    /// It did not come whole.
+    /// It is incomplete.
     Broken(Cause, String),
     /// It could not be written.
     Stage(StageError),
@@ -80,7 +80,7 @@ impl From<DecodeError> for Missed {
     }
 }
 
-/// Takes a body; `hold` bytes of its beginning stay at hand.
+/// Receives a body; `hold` bytes of its beginning stay in memory.
 pub(crate) async fn receive(
     headers: &HeaderMap,
     body: Body,
@@ -178,7 +178,7 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, Missed> {
     Ok(declared)
 }
 
-/// Reads the rest of an answer that is not wanted, if it is short: so that its connection can be used again.
+/// Reads the rest of an unwanted answer if it is short, so that its connection can be reused.
 pub(crate) async fn discard(mut body: Body) {
     const SHORT: u64 = 64 * 1024;
     let reading = async {

@@ -1,6 +1,6 @@
-//! Going on with a crawl that was interrupted: what it had stored counts as fetched. Its pages are read again for their
-//! links, from the disk, in the order in which the crawl comes by them, so that it takes the course that it would
-//! have taken; what it had been refused, or could not get, is asked for again.
+//! Resuming an interrupted crawl: what it had stored counts as fetched. Its pages are read from the disk again for their
+//! links, in the order in which the crawl reaches them, so that it takes the same course; what was refused or failed is
+//! requested again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Staged {
     }
 }
 
-/// All that a crawl goes by: one that began under another course is not resumed.
+/// Everything that determines a crawl's course: a crawl that began under another one is not resumed.
 pub(crate) fn course(site: &Site) -> String {
     // How often, how fast, and how many are kept: of no concern for what is in one.
     let mirror = Mirror { every: Duration::ZERO, keep: 0, keep_for: None, rate: None, ..site.mirror.clone() };
@@ -80,7 +80,7 @@ pub(crate) fn max_age(site: &Site) -> Duration {
 }
 
 impl<F: Fetch> Fetcher<'_, F> {
-    /// What `page`, which is staged, leads to. `None`: it cannot be read, and is to be fetched again.
+    /// What the staged `page` leads to. `None`: it cannot be read, and must be fetched again.
     pub(crate) async fn recall(&self, item: &Item, reading: ReadAs, page: Page) -> Option<End> {
         let (way, target) = self.way_to(&item.key);
         let url = self.scope.url(way.tls, &way.host, &target)?;

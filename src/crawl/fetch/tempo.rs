@@ -1,9 +1,9 @@
-//! How fast the site may be asked, by what it shows of itself. Pure: what was seen and `now` in, the next turn out.
+//! How fast requests may follow each other, by the site's own reactions. Pure: observations and `now` in, the next turn out.
 //!
-//! Two hands steer, as in TCP's congestion control: how many requests are under way at once (halved when the
-//! time to the first byte rises well above what is usual for the site, or when it errs; one more after a while in
-//! which nothing is wrong), and the time between two requests (doubled when the site says 429, shortened slowly
-//! afterwards). Neither goes beyond what the owner allows, and neither goes so far that the crawl stands still.
+//! Two controls, as in TCP's congestion control: how many requests are in flight at once (halved when the time to the first
+//! byte rises well above the site's usual one, or on errors; one more after a while without trouble), and the time between
+//! two requests (doubled on a 429, shortened slowly afterwards). Neither exceeds what the owner allows, and neither brings
+//! the crawl to a standstill.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ const WIDTH_BOUNDED: usize = 4;
 const WIDTH: usize = 8;
 /// Answers by which the time to the first byte is judged: their median.
 const EPOCH: usize = 8;
-/// A median beyond twice the usual and this much more is slow. Below it, our own machine's mood would count.
+/// A median beyond twice the usual one plus this is slow. Anything less may be noise of our own machine.
 const SLACK: Duration = Duration::from_millis(50);
 /// Good answers in a row after which the next request may come a little sooner.
 const STEADY: u32 = 16;
-/// The same where the site has refused us once at that speed.
+/// The same if the site has refused that speed before.
 const WARY: u32 = 160;
-/// Errors without good answers between them until they count as trouble. A few broken pages are not.
+/// Errors in a row that count as trouble. A few broken pages do not.
 const STRAIN: u32 = 6;
 /// The first time between two requests after a 429; it doubles from there.
 const FIRST_GAP: Duration = Duration::from_millis(50);
@@ -27,12 +27,12 @@ const FIRST_GAP: Duration = Duration::from_millis(50);
 const MAX_GAP: Duration = Duration::from_secs(30);
 /// The longest `Crawl-delay` that is honoured; more would keep a site of a thousand pages from ever being copied.
 const MAX_DELAY: Duration = Duration::from_secs(60);
-/// The longest wait that one Retry-After can bring about.
+/// The longest wait that one Retry-After can cause.
 const MAX_HOLD: Duration = Duration::from_secs(600);
-/// How long all waits of a crawl may take together, beyond the time that was not spent waiting.
+/// How much longer than everything else all waits of a crawl may take together.
 const FREE_HOLD: Duration = Duration::from_secs(1800);
 
-/// What is asked for: an application's pages and the files beside them take different times.
+/// The kind of request: an application's pages and its files take different times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResourceKind {
     /// A page, or something else of which nothing is known.
@@ -41,14 +41,14 @@ pub(crate) enum ResourceKind {
     Asset,
 }
 
-/// What one answer says about how the site feels.
+/// What one answer says about the state of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     /// An answer; the time to its first byte.
     Good(Duration),
     /// A status that speaks of trouble, or no answer in time.
     Strained,
-    /// Too many requests; how long the site asks for patience.
+    /// Too many requests; how long the site wants a pause.
     Refused(Option<Duration>),
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct ThrottleCounts {
     pub(crate) slowdowns: u64,
     /// Answers that said that there were too many requests.
     pub(crate) refused: u64,
-    /// How long nobody asked because the site had asked for patience.
+    /// How long the crawl paused because the site asked it to.
     pub(crate) held: Duration,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Tempo {
     changed: Instant,
     began: Instant,
     last: Option<Instant>,
-    /// The usual time between two requests of late.
+    /// The usual recent time between two requests.
     spacing: Duration,
     hold: Option<Instant>,
     strain: u32,
@@ -140,12 +140,12 @@ impl Tempo {
         }
     }
 
-    /// Requests that may ever be under way at once.
+    /// The most requests in flight at once, ever.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// Requests that may be under way now.
+    /// The most requests in flight now.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
@@ -155,7 +155,7 @@ impl Tempo {
         self.gap
     }
 
-    /// Until when nobody asks, because the site has asked for patience.
+    /// Until when the crawl pauses because the site asked it to.
     pub(crate) fn held_until(&self, now: Instant) -> Option<Instant> {
         self.hold.filter(|until| *until > now)
     }
@@ -165,7 +165,7 @@ impl Tempo {
         self.tally
     }
 
-    /// Asks for leave to send a request.
+    /// Asks whether a request may be sent.
     pub(crate) fn turn(&mut self, now: Instant) -> Turn {
         let due = self.last.map_or(now, |last| last + self.gap);
         let due = self.hold.map_or(due, |hold| due.max(hold));
@@ -253,14 +253,13 @@ impl Tempo {
         self.tally.slowdowns += 1;
     }
 
-    /// More time between two requests than there was of late.
+    /// Increases the time between two requests beyond the recent one.
     fn stretch(&mut self) {
         let most = MAX_GAP.max(self.least_gap);
         self.gap = (self.gap.max(self.spacing) * 2).max(FIRST_GAP).min(most).max(self.least_gap);
     }
 
-    /// Nobody asks before the time has passed that the site has asked for, within bounds: one address that always
-    /// says 429 must not end the crawl.
+    /// Pauses for as long as the site asks, within bounds: one address that always says 429 must not end the crawl.
     fn hold_back(&mut self, after: Option<Duration>, now: Instant) {
         let Some(after) = after else { return };
         let elapsed = now.saturating_duration_since(self.began);
@@ -274,7 +273,7 @@ impl Tempo {
     }
 }
 
-/// How an epoch of answers felt.
+/// The result of an epoch of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Felt {
     Typical,

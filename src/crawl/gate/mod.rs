@@ -1,10 +1,10 @@
 //! The check that a new snapshot must pass to become current. Pure: the evidence in, what is wrong with it out.
 //!
-//! A crawl can succeed and bring home ruins: the mirror of a government site was for months the work of crawls that
-//! ended early without an error, at a fraction of the usual time and size, and nobody compared. So a crawl is
-//! measured against the snapshot in service: how many pages, how much text, how long, how many pages that were
-//! good have turned into something else. Sites do change; each limit in `rules` says what still passes. What the
-//! gate keeps out is not lost: it is held for the operator, whose word goes before every rule.
+//! A crawl can succeed and still bring home ruins: for months, the mirror of a government site came from crawls that ended
+//! early without an error, at a fraction of the usual time and size, and nobody compared. So a crawl is measured against the
+//! snapshot in service: how many pages, how much text, how long it took, how many good pages have turned into something else.
+//! Sites do change; each limit in `rules` says what still passes. What the gate keeps out is not lost: it is held for the
+//! operator, whose decision overrides every rule.
 
 mod rules;
 #[cfg(test)]
@@ -16,15 +16,14 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::snapshot::Rule;
 
-/// What a crawl has brought, beside what the snapshot in service has. Pages that were carried over count for the
-/// latter alone.
+/// The result of a crawl, compared with the snapshot in service. Pages that were carried over count only for the latter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// The pages that must always work.
     pub key_pages: Vec<KeyPage>,
-    /// What key pages need to be drawn, and this crawl did not get.
+    /// Files that key pages need for their display, and that this crawl did not get.
     pub lost_assets: Vec<LostAsset>,
-    /// Pages that this crawl got, be it that the site said that they have not changed.
+    /// Pages that this crawl got, including those that the site says have not changed.
     pub pages: u64,
     /// Of them, the largest number with the same text.
     pub alike: u64,
@@ -34,7 +33,7 @@ pub struct Evidence {
     pub seconds: Option<f64>,
     /// Why the crawl ended before it was done with the site, if it did.
     pub cut_short: Option<String>,
-    /// Since when new snapshots wait for the operator's word, if they do: RFC 3339.
+    /// Since when new snapshots wait for the operator, if they do: RFC 3339.
     pub by_hand: Option<String>,
     /// The comparison; `None` without a snapshot in service.
     pub before: Option<Before>,
@@ -57,7 +56,7 @@ pub struct KeyPage {
     pub key_twin: Option<String>,
 }
 
-/// A file that a key page needs to be drawn, and that this crawl did not get.
+/// A file that a key page needs for its display, and that this crawl did not get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostAsset {
     /// Its key.
@@ -112,7 +111,7 @@ pub struct Texts {
     pub before: u64,
     /// Characters now.
     pub now: u64,
-    /// The share of its text that the page in the middle still has: one half of all pages has kept less.
+    /// The median share of its text that a page has kept.
     pub typical: f64,
 }
 
@@ -127,7 +126,7 @@ pub struct Turned {
     pub into: BTreeMap<String, u64>,
     /// One of them.
     pub example: Option<String>,
-    /// Some of those that are something else, and that are worth another look.
+    /// Some of those that turned into something else, for another look.
     pub samples: Vec<String>,
 }
 

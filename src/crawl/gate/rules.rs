@@ -1,42 +1,42 @@
 //! The rules of the gate, each with its limit and the reason for it.
 //!
-//! Small sites are the normal case: where a share is judged there is also a number below which nothing is said, for
-//! one page of six is no sixth of a disaster.
+//! Small sites are the normal case: a rule about a share also has a number below which it does not apply, since one page of
+//! six is not a sixth of a disaster.
 
 use super::{AssetBefore, Before, Broken, Evidence, KeyPage, LostAsset, Rule, Texts, Turned};
 
-/// A key page with less of its text than this is a ruin of itself. A redesign may halve a page, and a notice put in
-/// place of one leaves a few words; a fifth lies between them.
+/// A key page that keeps less than this share of its text is ruined. A redesign may halve a page, and a notice in its place
+/// leaves a few words; a fifth is between them.
 const KEY_TEXT: f64 = 0.2;
 /// Characters below which a page's text is not judged: a page of pictures.
 const LITTLE_TEXT: u32 = 200;
 /// Pages that may come to show the same as a key page.
 const TWINS: u64 = 2;
-/// A first snapshot of so many pages and more, all with the same text, is of a host that answers to every name.
+/// A first snapshot with at least this many pages, all with the same text, is of a host that answers to every name.
 const WILDCARD: u64 = 5;
 /// How long a text must be to tell two pages apart: programs in the browser begin with the same few words everywhere.
 const TELLING_TEXT: u32 = 100;
-/// Pages as a share of those before. A shop that closes one half in a day asks its owner for a word.
+/// Pages as a share of those before. A shop that loses half of its pages in a day needs its owner's approval.
 const FEWEST: f64 = 0.5;
-/// Text as a share of what it was. Below one half the content is gone and its frame is left: menus and footers are
-/// a quarter to a third of an ordinary page's text. A new look keeps the words, a translation their measure.
+/// Text as a share of what it was. Below one half, the content is gone and its frame is left: menus and footers are a quarter
+/// to a third of an ordinary page's text. A redesign keeps the words, a translation their amount.
 const LEAST_TEXT: f64 = 0.5;
-/// A crawl in less than this share of the usual time did not see what the usual one saw, unless it brought it.
+/// A crawl in less than this share of the usual time did not see everything, unless it brought as much.
 const HASTE: f64 = 0.2;
-/// Seconds of the usual crawl below which haste says nothing: the noise of a small site.
+/// If the usual crawl is shorter than this, in seconds, haste says nothing: the noise of a small site.
 const SHORT_CRAWL: f64 = 60.0;
-/// What a hasty crawl must bring of pages, and of text. Ordinary change between two crawls is a few percent.
+/// The share of pages and of text that a hasty crawl must bring. Two crawls usually differ by a few percent.
 const HASTY_SHARE: f64 = 0.8;
 /// Pages turned into something else, as a share of those that were good. One of ten sections may move or break; its
 /// old copies are carried over meanwhile.
 const TURNED: f64 = 0.1;
-/// The same with those that the site says do not exist: removing pages is what owners do, but not a quarter at once.
+/// The same including pages that the site says do not exist: owners remove pages, but not a quarter at once.
 const TURNED_OR_MISSING: f64 = 0.25;
-/// Pages that may turn on the smallest site.
+/// Pages that may turn into something else even on the smallest site.
 const FEW_TURNED: u64 = 2;
 /// Pages that have come to show the same thing, as a share. A section that is closed may show one notice.
 const UNIFORM: f64 = 0.1;
-/// Pages that may do so on the smallest site.
+/// Pages that may do so even on the smallest site.
 const FEW_UNIFORM: u64 = 2;
 
 fn says(rule: Rule, detail: String) -> Broken {
@@ -91,8 +91,8 @@ pub(super) fn key_page(page: &KeyPage, evidence: &Evidence) -> Option<Broken> {
     wildcard.then(|| says(Rule::KeyPage, format!("{path}: it shows the same as every other page")))
 }
 
-/// A file that was there, or that a program or style of a new release is in, must be there. What was missing before
-/// is no fault of today, nor is a picture that a new article names and nobody has put there.
+/// A file that was there must be there, and so must the scripts and styles of a new release. A file that was missing before
+/// is not today's fault, nor is a picture that a new article names and nobody has uploaded.
 pub(super) fn key_assets(lost: &[LostAsset]) -> Option<Broken> {
     let faults = lost.iter().filter(|asset| match asset.before {
         AssetBefore::Had => true,
@@ -107,7 +107,7 @@ pub(super) fn key_assets(lost: &[LostAsset]) -> Option<Broken> {
     Some(measured(Rule::KeyAssets, faults.len() as f64, 0.0, detail))
 }
 
-/// Whether the whole page looks or works otherwise without it.
+/// Whether the whole page looks or works differently without it.
 fn is_code(path: &str) -> bool {
     let path = crate::ask::key::path_of(path).to_ascii_lowercase();
     [".css", ".js", ".mjs"].iter().any(|ending| path.ends_with(ending))
@@ -123,8 +123,8 @@ pub(super) fn shrunk(pages: u64, before: &Before) -> Option<Broken> {
     ((pages as f64) < least).then(|| measured(Rule::Shrunk, pages as f64, least, detail()))
 }
 
-/// Both all the text and that of the page in the middle: one long page that goes is no ruin of the others, and a
-/// hundred short ones that lose a line do not make the site unreadable.
+/// Judges both the total and the median: one long page that goes does not ruin the others, and a hundred short ones that lose
+/// a line do not make the site unreadable.
 pub(super) fn less_text(text: &Texts) -> Option<Broken> {
     let share = text.now as f64 / (text.before as f64).max(1.0);
     let telling = text.before >= u64::from(LITTLE_TEXT);
@@ -141,8 +141,8 @@ pub(super) fn less_text(text: &Texts) -> Option<Broken> {
     broken.then(|| measured(Rule::LessText, share, LEAST_TEXT, detail()))
 }
 
-/// Time alone says nothing: a site that answers “not changed” is done in a moment. It is held against a crawl that
-/// also brings less than usual, though not so little that the other rules speak.
+/// Time alone says nothing: a site that answers “not changed” is done in a moment. It counts against a crawl that also brings
+/// less than usual, although not so little that the other rules apply.
 pub(super) fn hasty(evidence: &Evidence, before: &Before) -> Option<Broken> {
     let (now, usual) = (evidence.seconds?, before.seconds?);
     let limit = usual * HASTE;

@@ -1,12 +1,10 @@
-//! What becomes of the pages of the snapshot in service that a crawl has not brought anew: most are carried over
-//! with their age, some go.
+//! What happens to pages of the snapshot in service that a crawl did not get: most are carried over with their age, some go.
 //!
-//! A page that the site could not give today is as good as it was yesterday. One that the site says does not exist may
-//! be a slip: it goes when the next good crawl hears the same. One that has turned into a login or a redirect
-//! to another site is carried, too, until so many good crawls have heard the same that it is the site's word. One that is
-//! refused by its status (401, 403) is taken back: it goes, as a missing one does, when two good crawls have heard so. A file
-//! that is suddenly empty is believed by then, too: a disk that was full leaves such files.
-//! What the owner's configuration no longer wants, and what is said to be somebody's own, goes at once.
+//! A page that the site could not give today is as good as it was yesterday. A page that the site says does not exist may be
+//! a mistake: it goes when the next good crawl hears the same. A page that has turned into a login or a redirect to another
+//! site is carried over, too, until several good crawls have heard the same. A page that is refused by its status (401, 403)
+//! goes, like a missing one, when two good crawls have heard so; the same holds for a file that is suddenly empty, as a full
+//! disk leaves it. What the owner's configuration no longer wants, and what is marked personal, goes at once.
 
 use crate::crawl::refusal::Refusal;
 use crate::crawl::walk::results::{FetchResult, Leads, Results};
@@ -14,9 +12,9 @@ use crate::failure::Cause;
 use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
 
-/// Good crawls in a row that have heard of a login, or of another site, until that is believed.
+/// Good crawls in a row that must hear of a login, or of another site, until that is believed.
 const BELIEVED: u16 = 10;
-/// Good crawls in a row that have heard that there is no such page, or none for everybody, until it goes.
+/// Good crawls in a row that must hear that a page is missing, or not for everybody, until it goes.
 const MISSED: u8 = 2;
 
 /// What a crawl has heard about a page that the snapshot in service has.
@@ -49,9 +47,9 @@ pub(crate) enum Replacement {
     Elsewhere,
     /// A login.
     Login,
-    /// 401: it is there, for those who have a password.
+    /// 401: it exists, for those who have a password.
     Unauthorized,
-    /// 403. A wall may say so, too; but a wall stands before more than the few pages that a good crawl may lose.
+    /// 403. A firewall may answer this, too; but it blocks more than the few pages that a good crawl may lose.
     Forbidden,
     /// An answer that is not stored, or a page that is not the site's: the code of the reason.
     Other(&'static str),
@@ -68,8 +66,7 @@ impl Replacement {
         }
     }
 
-    /// Whether visitors are likely to meet with the same: a wall may stand before crawlers only, and who wants a login, wants
-    /// it on purpose.
+    /// Whether visitors are likely to meet with the same: a wall may block only crawlers, and a login is usually intended.
     pub(crate) fn is_for_everybody(self) -> bool {
         match self {
             Replacement::Login | Replacement::Unauthorized | Replacement::Forbidden => false,
@@ -251,7 +248,7 @@ pub(crate) fn fortune(old: &Page, heard: Heard) -> Fortune {
     }
 }
 
-/// An earlier version may have judged otherwise. `no-store` cannot be judged again: what excuses it is not kept.
+/// An earlier version may have judged differently. `no-store` cannot be judged again: what excused it is not kept.
 fn is_private(old: &Page) -> bool {
     let headers = old.headers.iter().cloned().collect();
     personal(&headers) == Some(Personal::Private)

@@ -1,15 +1,15 @@
-//! The snapshot in service beside the crawl, page by page: the numbers that the gate goes by.
+//! Compares the snapshot in service with the crawl, page by page: the numbers for the gate.
 
 use super::carry::Heard;
 use crate::crawl::gate::{self, Texts, Turned};
 use crate::crawl::walk::results::{Leads, Results};
 use crate::snapshot::{BlobId, Class, Page};
 
-/// A page's share of its old text in percent; what has doubled and more is one.
+/// The share of its old text that a page has kept, in percent, in steps up to twice as much.
 const SHARES: usize = 201;
 
-/// Pages that are named of those that have turned into something else. Few: what becomes of them counts as much as what
-/// visitors meet with, and they were not met with by chance.
+/// How many of the pages that turned into something else are named. Few: their re-checks count as much as visitors' requests,
+/// and they are not a random sample.
 const SAMPLES: usize = 3;
 
 /// What has been seen so far. A few bytes for each page.
@@ -97,7 +97,7 @@ impl Comparison {
         self.turned.example.get_or_insert_with(|| old.key.clone());
     }
 
-    /// All is noted.
+    /// Everything is noted.
     pub(crate) fn end(&mut self) {
         self.text.typical = median(&self.shares);
         self.looks.sort_unstable();
@@ -172,7 +172,7 @@ fn most_alike(numbers: &mut [u64]) -> usize {
     numbers.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap_or(0)
 }
 
-/// The share that one half of the pages has not more than.
+/// The median share.
 fn median(shares: &[u32]) -> f64 {
     let all: u64 = shares.iter().map(|count| u64::from(*count)).sum();
     let mut seen = 0;

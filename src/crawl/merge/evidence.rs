@@ -1,4 +1,4 @@
-//! What the gate is shown of a crawl: gathered from what became of its addresses, and from the snapshot in service.
+//! The evidence for the gate: gathered from the results of a crawl, and from the snapshot in service.
 
 use http::header::CONTENT_TYPE;
 
@@ -100,7 +100,7 @@ fn key_page(key: &str, done: &Done, last: Option<&Last<'_>>) -> KeyPage {
     page
 }
 
-/// Another key page that shows the same now, be it that one redirects to the other, and did not before.
+/// Another key page that shows the same now and did not before, including by a redirect from one to the other.
 fn key_twin(key: &str, page: &results::Stored, done: &Done, last: &Last<'_>) -> Option<String> {
     let before = last.look(key)?;
     let is_twin = |other: &&String| match done.results.follow(other) {
@@ -115,8 +115,8 @@ fn key_twin(key: &str, page: &results::Stored, done: &Done, last: &Last<'_>) -> 
     done.key_pages.iter().find(is_twin).cloned()
 }
 
-/// What key pages need to be drawn, and this crawl did not get. What the owner or a bound keeps out is no loss; what
-/// other hosts give is theirs to give, and carried over meanwhile.
+/// Files that key pages need for their display, and that this crawl did not get. What the owner or a bound keeps out is no
+/// loss; files of other hosts are those hosts' business, and are carried over meanwhile.
 fn lost_assets(done: &Done, last: Option<&Last<'_>>) -> Vec<LostAsset> {
     let needed = done.drawn.needed_by(&done.key_pages, &done.results);
     let lost = needed.iter().filter(|key| !key.starts_with("//")).filter_map(|key| {

@@ -1,5 +1,5 @@
-//! One walk over the snapshot in service, when all is fetched that will be: what the new one has not is carried over
-//! or goes, and both are compared. Memory does not grow with the site, but for a few bytes a page.
+//! One pass over the snapshot in service, after everything is fetched: what the new one lacks is carried over or goes, and
+//! both are compared. Memory grows only by a few bytes per page.
 
 mod carry;
 mod compare;
@@ -16,11 +16,11 @@ use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
 use carry::{Fortune, fortune, heard};
 use compare::Comparison;
 
-/// The bound on pages is about what a crawl fetches. What is carried over beyond it at most doubles the snapshot, or a
-/// site larger than its bound would grow in it for ever.
+/// The bound on pages is about what a crawl fetches. Pages carried over beyond it at most double the snapshot; otherwise the
+/// snapshot of a site larger than the bound would grow for ever.
 const CARRIED: u64 = 2;
 
-/// Carries over what `current` has, and notes it in the report. `stop`: nobody waits for the end any more. Blocks.
+/// Carries over what `current` has, and notes it in the report. `stop`: nobody waits for the result any more. Blocks.
 pub(super) fn inherit(
     current: &Snapshot,
     staging: &Staging,
@@ -76,7 +76,7 @@ pub(super) fn inherit(
     Ok(comparison)
 }
 
-/// Why something goes that was to be carried over.
+/// Why something goes that should have been carried over.
 const NO_COPY: (&str, &str) =
     ("no-copy", "Its old copy is damaged, or there is no room for it beside the new pages.");
 

@@ -1,6 +1,6 @@
-//! One line per request, JSON or plain, on standard output or into a file. Never blocks a request: lines go through a bounded
-//! queue to a thread of its own; what does not fit is dropped and counted. A file is opened anew when somebody says so, which
-//! is how logs are rotated: renamed first, then written under the old name again.
+//! One line per request, JSON or plain, on standard output or in a file. Never blocks a request: lines go through a bounded
+//! queue to a thread of their own; what does not fit is dropped and counted. The file is reopened on request, as log rotation
+//! needs it: the old file is renamed first, then a new one is opened under its name.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -155,7 +155,7 @@ impl AccessLog {
         Ok(AccessLog(Some(Writer { sender, format, dropped, reopen })))
     }
 
-    /// Has the file reopened before anything else is written.
+    /// Reopens the file before anything else is written.
     pub fn reopen(&self) {
         let Some(writer) = &self.0 else { return };
         writer.reopen.store(true, Ordering::Release);

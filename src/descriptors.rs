@@ -1,4 +1,4 @@
-//! File descriptors: how many this process may have, and for whom the last of them are kept.
+//! File descriptors: how many this process may have, and who gets the last of them.
 //!
 //! The kernel always gives the lowest number that is free. So whoever has just been given number `n` knows, without
 //! counting, that `n` others are in use; and gives it back if it is one of the last, and he is not one for whom these
@@ -82,7 +82,7 @@ pub fn want() -> io::Error {
     io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())
 }
 
-/// How many are in use, if they are running out: visitors are being turned away for want of them.
+/// How many are in use, if they are running out and visitors are turned away.
 pub fn running_out() -> Option<(u64, u64)> {
     let limit = limit();
     match std::fs::File::open("/dev/null") {

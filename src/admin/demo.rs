@@ -14,7 +14,7 @@ use crate::http::Body;
 /// Answers that are remembered.
 const RECENT: usize = 50;
 
-/// The demo: its origin, and what was answered of late.
+/// The demo: its origin, and the latest answers.
 pub struct Demo {
     origin: Handle,
     edge: Mutex<String>,

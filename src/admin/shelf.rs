@@ -17,7 +17,7 @@ use crate::tasks;
 
 /// Addresses of each kind that a comparison lists, unless asked for more.
 const LISTED: usize = 1000;
-/// It lists at most so many.
+/// The most that it lists.
 const MOST_LISTED: usize = 100_000;
 
 /// A request below `/api/v1/sites/{name}/snapshots`.

@@ -1,5 +1,5 @@
-//! The sites' certificates from the operator's point of view: what is wrong with them, told in the log, in the answer of a
-//! reload, by `check` and in the status; and files that were renewed taken over without anybody's word.
+//! The sites' certificates from the operator's point of view: problems are reported in the log, in the answer of a reload, by
+//! `check` and in the status; renewed files are loaded automatically.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What is wrong with Katahai itself, or is worth knowing of a site besides its state: each with its cause, since when. What
-//! holds is looked up again and again; what begins and what ends is logged once.
+//! What is wrong with Katahai itself, or worth knowing about a site besides its state: each with its cause, and since when.
+//! Conditions are looked up again and again; their beginning and end are logged once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const TOLD_SHORTLY: Duration = Duration::from_secs(60);
 /// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
 const JUMP: Duration = Duration::from_secs(60);
 
-/// Something that holds.
+/// A condition that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// What it is.
@@ -61,7 +61,7 @@ struct Entry {
     logged: Instant,
 }
 
-/// What has begun, what has ended, and what is to be said again.
+/// The conditions that have begun, that have ended, and that must be logged again.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
     begun: Vec<(Key, String)>,
@@ -95,7 +95,7 @@ impl Ledger {
     }
 }
 
-/// What can be known only at the moment at which it happens.
+/// Facts that can be known only when they happen.
 #[derive(Debug, Default)]
 struct Facts {
     /// The files that were refused when they were last read, with the reasons.

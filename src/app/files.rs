@@ -1,5 +1,5 @@
 //! Watching the configuration file and the files that it names (origin lists, certificates with their keys, trust anchors,
-//! fingerprints, the admin token): told by the system, or found out every few seconds.
+//! fingerprints, the admin token): by notifications of the system, or by polling every few seconds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -115,8 +115,8 @@ pub(super) async fn run(weak: Weak<App>) {
     }
 }
 
-/// What the process has read at its start, which is not what is there by now. Of other files than the configuration nobody took
-/// note; they are taken over once more.
+/// What the process has read at its start, which is not what is there by now. Of other files than the configuration nobody
+/// took note; they are taken over once more.
 fn begin(app: &App) -> Seen {
     match &app.source {
         Source::File { path, read, .. } => HashMap::from([(path.clone(), Held { stamp: None, hash: *read })]),

@@ -1,4 +1,4 @@
-//! The gauges that are read off the parts whenever somebody asks for the metrics.
+//! The gauges that are read from the parts at each scrape.
 
 use prometheus::IntCounterVec;
 

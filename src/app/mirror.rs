@@ -1,5 +1,5 @@
-//! The crawlers: one for each site that has a place for snapshots, asking the site's origins as they are at the time,
-//! and other hosts for what pages cannot be drawn without.
+//! The crawlers: one for each site that can store snapshots. They use the site's current origins, and other hosts for files
+//! that pages need for their display.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The whole: the only part that knows every other one. Start order here, reload in `reload`, the end in `drain`.
+//! The whole application, the only part that knows every other one. Startup is here, reload in `reload`, shutdown in `drain`.
 
 mod assets;
 mod build;
@@ -266,8 +266,8 @@ impl App {
         self.proxy.explain(url, cookie, clock::now()).await
     }
 
-    /// The metrics in the text format, with what is read off the parts brought up to date: for one reader at a time, and off the
-    /// event loop, because of thousands of sites it is a text of megabytes.
+    /// The metrics in the text format, with what is read off the parts brought up to date: for one reader at a time, and off
+    /// the event loop, because of thousands of sites it is a text of megabytes.
     ///
     /// # Errors
     /// In words: a metric cannot be written as text.
@@ -319,8 +319,8 @@ impl App {
     }
 }
 
-/// What to say of a state directory that cannot be written to. A first start refuses: whoever sets Katahai up is there to mend
-/// it. Where there are snapshots it may be the middle of an outage, and they are served.
+/// What to say of a state directory that cannot be written to. A first start refuses: whoever sets Katahai up is there to
+/// mend it. Where there are snapshots it may be the middle of an outage, and they are served.
 async fn writes_nothing(dir: &Path, error: std::io::Error) -> Result<String, StartError> {
     let (at, name) = (dir.to_owned(), dir.display().to_string());
     if tasks::blocking(move || run_lock::has_snapshots(&at)).await != Some(true) {

@@ -1,5 +1,5 @@
-//! All sites in short, those in trouble first: what somebody with thousands of them reads every few seconds. It looks at nothing
-//! that takes long, and names no more sites than are asked for.
+//! All sites in short, those in trouble first, for somebody who polls thousands of them every few seconds. It does nothing
+//! slow, and lists no more sites than requested.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub enum Level {
     Degraded,
     /// Not all visitors get the live site again.
     Recovering,
-    /// It is up, and something is to be looked after.
+    /// It is up, and something needs attention.
     Warning,
     /// It is not known yet whether it is up.
     Unproven,
@@ -71,11 +71,11 @@ pub struct Overview {
     pub uptime_s: u64,
     /// What is wrong with Katahai itself, or worth knowing.
     pub conditions: Vec<Condition>,
-    /// Of all sites, whatever was asked for.
+    /// Of all sites, whatever the filter.
     pub counts: Counts,
     /// Those whose robots.txt forbids the whole site.
     pub robots: Robots,
-    /// How many sites are as asked for; `sites` may have fewer.
+    /// How many sites match; `sites` may have fewer.
     pub matching: usize,
     /// The first of them, those in trouble first, and then in the configuration's order.
     pub sites: Vec<Line>,
@@ -140,13 +140,13 @@ pub struct Which {
     pub search: String,
     /// Only those in trouble.
     pub problems: bool,
-    /// No more than so many.
+    /// The most sites to list.
     pub limit: usize,
     /// The one with this name; no other is counted then.
     pub only: Option<String>,
 }
 
-/// A site's own words on something that is to be looked after.
+/// What a site's line says about something that needs attention.
 const NO_SNAPSHOT: Text =
     Text { en: "No snapshots yet.", ja: "スナップショットはまだありません。" };
 const HELD: Text = Text {

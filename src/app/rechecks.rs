@@ -1,4 +1,4 @@
-//! Who looks after the sites' bad pages: one for each site that is in service.
+//! The re-checks of bad pages: one rechecker for each site.
 
 use std::sync::{Mutex, PoisonError};
 

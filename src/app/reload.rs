@@ -95,7 +95,7 @@ impl App {
         }
     }
 
-    /// A file could not be read for want of descriptors.
+    /// No descriptor was left to read a file.
     pub(super) fn not_read(&self, problems: &Problems) {
         let problems = in_one_line(problems);
         self.conditions.lacked_descriptors(&problems, clock::now().mono);

@@ -1,5 +1,5 @@
-//! Work that goes over all sites: one round at a time, and whoever asks for it waits for no more than a little of it. With
-//! thousands of sites, or a disk that is busy, a round takes longer than anybody who reads the metrics waits.
+//! Work over all sites: one round at a time, and whoever triggers it waits only briefly. With thousands of sites, or on a
+//! busy disk, a round takes longer than a scrape may wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub(super) struct Rounds(Arc<tokio::sync::Mutex<()>>);
 
 impl Rounds {
-    /// Does `work` on each of what `due` finds once the round before is over, until all is done or the time is up. Returns when
-    /// the round is over, or sooner: after [`WAIT`] at the latest. `work` blocks.
+    /// Does `work` on each of what `due` finds once the round before is over, until all is done or the time is up. Returns
+    /// when the round is over, or sooner: after [`WAIT`] at the latest. `work` blocks.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         due: impl FnOnce() -> Vec<T>,

@@ -1,5 +1,5 @@
-//! A mark in the state directory for as long as the process runs: whoever finds it without its owner knows that the last
-//! process did not end by itself.
+//! A mark in the state directory while the process runs: if it is found without its owner, the last process did not shut down
+//! properly.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What share of visitors got which rung, of late and since the start: out of the counters, read every few seconds.
+//! What share of visitors got which rung, recently and since the start: from the counters, read every few seconds.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl Ring {
         }
     }
 
-    /// What was counted of late, and in what time.
+    /// The recent counts, and their time span.
     fn late(&self, now: Instant, totals: Totals) -> (Duration, Totals) {
         let (at, before) = self.0.front().copied().unwrap_or((now, totals));
         let mut counts = totals;

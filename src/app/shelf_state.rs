@@ -1,5 +1,5 @@
-//! What was last seen of each site's snapshots on the disk. Reading it blocks, so the status tells from here; and what
-//! another process did on the same state directory is noticed.
+//! The last known state of each site's snapshots on the disk. Reading the disk blocks, so the status comes from here; and
+//! changes by another process on the same state directory are noticed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -155,8 +155,9 @@ struct Look {
 }
 
 impl App {
-    /// Records what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other processes published,
-    /// pinned or removed, and of what is damaged. Where that takes long it goes on beside, and the status tells what was seen before.
+    /// Records what is on the disk now, unless that was done a moment ago and no crawl has ended since: of what other
+    /// processes published, pinned or removed, and of what is damaged. Where that takes long it goes on beside, and the
+    /// status tells what was seen before.
     pub async fn look_again(&self) {
         self.claim().await;
         let shelves = self.shelves.clone();
@@ -200,7 +201,7 @@ impl App {
         }
     }
 
-    /// Has the next [`App::look_again`] really look at this site.
+    /// Makes the next [`App::look_again`] look at this site.
     pub fn forget_seen(&self, site: &str) {
         if let Some(seen) = self.shelves.all().get_mut(site) {
             Arc::make_mut(seen).at = None;

@@ -1,4 +1,4 @@
-//! What the proxy says of itself: the status as JSON.
+//! The status as JSON.
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ pub struct SiteStatus {
     pub branches: Vec<BranchStatus>,
     /// Which rungs its visitors got.
     pub answers: Shares,
-    /// Pages that visitors asked for in vain, because no copy has them; what most asked for first.
+    /// Pages that visitors did not get because no copy has them; the most requested first.
     pub without_copy: Vec<WithoutCopy>,
     /// What else is wrong, or worth knowing.
     pub conditions: Vec<Condition>,
@@ -98,7 +98,7 @@ pub struct BranchStatus {
     pub cause: Told,
 }
 
-/// A page that visitors asked for in vain.
+/// A page that visitors requested and did not get.
 #[derive(Debug, Serialize)]
 pub struct WithoutCopy {
     /// Its path, and its query.

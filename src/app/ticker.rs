@@ -1,5 +1,5 @@
-//! What is looked at every second: the clocks, the counters, what is wrong with Katahai itself, and whether unused bodies are to
-//! be removed.
+//! What happens every second: a look at the clocks, the counters and the conditions of Katahai itself, and the removal of
+//! unused bodies if it is due.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,5 +1,5 @@
-//! The token of the admin API. It may be replaced while the process runs: whoever has to change a secret that got out is not to
-//! have to restart what serves his sites.
+//! The token of the admin API. It can be replaced while the process runs: changing a leaked secret should not require a
+//! restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ impl App {
         &self.token
     }
 
-    /// Takes over the token of the admin API from its file, which was changed. One that cannot be read leaves the old one in force.
+    /// Takes over the token of the admin API from its file, which was changed. One that cannot be read leaves the old one in
+    /// force.
     pub(super) async fn renew_token(&self, file: &Path) -> Again {
         let path = file.to_owned();
         match tasks::blocking(move || config::load_token(&path)).await {

@@ -1,5 +1,5 @@
-//! The lists of visited pages beside the running sites: written to the disk now and then, told which queries the
-//! snapshot in service has, and held against that snapshot when somebody wants to know the coverage.
+//! The lists of visited pages of the running sites: saved to the disk now and then, told which queries the snapshot in
+//! service has, and compared with that snapshot for the coverage.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

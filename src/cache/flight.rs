@@ -1,4 +1,4 @@
-//! One fetch for a page however many ask (the cold page on which a thousand visitors arrive at once).
+//! One fetch for a page, however many want it (the cold page that a thousand visitors request at once).
 //!
 //! The first who asks leads: it fetches and says how it ended. The others follow: they wait, and share what came, the
 //! failure included, so that a dying origin is asked once and not a thousand times. A leader that vanishes (its

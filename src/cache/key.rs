@@ -13,11 +13,11 @@ pub struct Key<'a> {
     pub(super) hash: u128,
     /// How often the site had been cleared when the request began.
     pub(super) generation: u64,
-    /// How often pages like this one had been changed through us when the request began.
+    /// How often pages like this one had been changed through the proxy when the request began.
     pub(super) epoch: u64,
     /// Whether the visitor's side is TLS.
     pub https: bool,
-    /// The host that was asked for, in lower case.
+    /// The requested host, in lower case.
     pub host: Cow<'a, str>,
     /// The page, as made by [`crate::ask::key::page_key`].
     pub page: Cow<'a, str>,

@@ -10,7 +10,8 @@ use super::{ask, vary};
 use crate::clock::Now;
 
 impl SiteCache {
-    /// Joins the one fetch of the page for requests like this one, of which [`may_share`](super::ask::may_share) holds, or begins it.
+    /// Joins the one fetch of the page for requests like this one, of which [`may_share`](super::ask::may_share) holds, or
+    /// begins it.
     pub fn join(&self, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Role {
         let flight = self.flight_key(key, request_headers, self.inner.page(&self.site, key).as_deref());
         let leader = match self.inner.flights.join(flight, now) {
@@ -32,7 +33,7 @@ impl SiteCache {
         }
     }
 
-    /// How many shared fetches are under way, over all sites.
+    /// How many shared fetches are in flight, over all sites.
     pub fn under_way(&self) -> usize {
         self.inner.flights.under_way()
     }

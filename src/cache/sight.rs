@@ -1,9 +1,9 @@
-//! What speaks for an entry besides its having come. A wrong page may slip through once; that it is the site's own is said
-//! by the copy that a crawl has accepted, or by its being there again when the site was proven in between. Pure.
+//! Why an entry can be trusted. A wrong page may slip through once; what shows that it is the site's own is the copy that a
+//! crawl has accepted, or its coming again after the site was proven in between. Pure.
 
 use std::time::Instant;
 
-/// How an answer looked beside the copy that a crawl, or the cache before, has of its address.
+/// How an answer compares with the copy that a crawl, or the cache before, has of its address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Resemblance {
     /// As a later edition of it.
@@ -13,7 +13,7 @@ pub enum Resemblance {
     Other,
 }
 
-/// How an entry's content has been met.
+/// What is known about an entry's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
     came: Instant,

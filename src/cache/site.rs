@@ -16,7 +16,7 @@ use crate::clock::Now;
 use crate::http::cache_status::Forward;
 use crate::http::control::RequestControl;
 
-/// A forced reload is believed once in this time for each page: a crowd that hammers F5 is one fetch a second.
+/// A forced reload is honoured once in this time for each page: a crowd that hammers F5 causes one fetch a second.
 const RELOAD: Duration = Duration::from_secs(1);
 
 /// One site's part of the cache: what the request path works with. Cheap to clone.
@@ -30,19 +30,19 @@ pub struct SiteCache {
 /// What is known of a page.
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// May be given as it is.
+    /// May be served as it is.
     Fresh(Arc<Entry>),
-    /// May be given if the origin fails, or while it is fetched again (see [`Entry::while_revalidate`]).
+    /// May be served if the origin fails, or while it is fetched again (see [`Entry::while_revalidate`]).
     Stale(Arc<Entry>),
-    /// Not to be given before the origin was asked: it says so, or the visitor does. If the origin fails,
-    /// [`Entry::usable_stale`] tells whether it may be given all the same.
+    /// Not to be served before validation: the entry says so, or the visitor does. If the origin fails,
+    /// [`Entry::usable_stale`] tells whether it may be served all the same.
     Revalidate(Arc<Entry>),
     /// Stored for others: the page of another site asks, or none does, and whether that may read it the origin has to be
     /// asked. If that fails, it is a copy as any other.
     Otherwise(Arc<Entry>),
     /// Not stored, and why.
     Nothing(Forward),
-    /// Not stored, and the last answer could not be: do not wait for others who ask for it.
+    /// Not stored, and the last answer could not be: do not wait for others who want it.
     Uncacheable,
 }
 
@@ -59,7 +59,7 @@ pub struct Fill<'a> {
     pub sent_at: Now,
     /// When the answer's headers came.
     pub received_at: Now,
-    /// How it looks beside the copy that there is.
+    /// How it compares with the existing copy.
     pub resemblance: Resemblance,
     /// Up to when the site is proven.
     pub proven: Option<Instant>,
@@ -95,8 +95,8 @@ impl SiteCache {
         Key { hash, generation, epoch, https, host: host.into(), page: page.into() }
     }
 
-    /// What is known of the page for a request with these headers, of which [`may_look_up`](super::ask::may_look_up) holds. GET and HEAD
-    /// alike.
+    /// What is known of the page for a request with these header fields that [`may_look_up`](super::ask::may_look_up) allows.
+    /// GET and HEAD alike.
     pub fn lookup(&self, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Lookup {
         let Some(page) = self.inner.page(&self.site, key) else {
             let alone = self.inner.flights.is_alone(self.flight_key(key, request_headers, None), now);
@@ -176,8 +176,8 @@ impl SiteCache {
         self.inner.max_entry
     }
 
-    /// A successful unsafe request changed the page (RFC 9111 section 4.4; see [`invalidates`](super::ask::invalidates)): what is stored
-    /// goes, what is on its way is not stored, and who asks from now on does not share a fetch begun before.
+    /// A successful unsafe request changed the page (RFC 9111 section 4.4; see [`invalidates`](super::ask::invalidates)):
+    /// what is stored goes, what is on its way is not stored, and who asks from now on does not share a fetch begun before.
     pub fn invalidate(&self, key: &Key<'_>) {
         self.inner.epoch(key.hash).fetch_add(1, Ordering::AcqRel);
         self.inner.forget(key);

@@ -18,9 +18,9 @@ use super::storable::Reason;
 const MAX_ENTRY: u64 = 16 << 20;
 /// Variants of one page; the oldest goes when there are more.
 const MAX_VARIANTS: usize = 8;
-/// Of them, those for one origin each: whoever makes up names of sites does not push the others out.
+/// Of them, those for one `Origin` each: whoever makes up names of sites does not push the others out.
 const MAX_ORIGINS: usize = 4;
-/// After so many bytes stored, moka is made to catch up with its bound.
+/// After this many stored bytes, moka is made to catch up with its bound.
 const UNSETTLED: u64 = 1 << 20;
 /// Counters of changes. Pages that share one only lose a fetch under way to each other's changes.
 const EPOCHS: usize = 1024;
@@ -83,7 +83,7 @@ impl Cache {
         SiteCache::new(self.0.clone(), site, generation)
     }
 
-    /// The most that one entry may weigh, in bytes: answers that announce more need not be collected.
+    /// The largest entry in bytes: answers that announce more need not be collected.
     pub fn max_entry(&self) -> u64 {
         self.0.max_entry
     }

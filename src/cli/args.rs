@@ -1,4 +1,4 @@
-//! What may be written on the command line.
+//! The arguments of the command line.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -109,7 +109,8 @@ pub(super) struct Instance {
     /// The address of its admin API, or unix:/path.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
-    /// The file with its token, if the configuration does not name it; the variable KATAHAI_ADMIN_TOKEN may hold the token instead.
+    /// The file with its token, if the configuration does not name it; the variable KATAHAI_ADMIN_TOKEN may hold the token
+    /// instead.
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// Print JSON.

@@ -1,4 +1,4 @@
-//! `katahai check`: every problem at once, or the word that there is none.
+//! `katahai check`: reports every problem at once, or that there is none.
 
 use std::io::{self, Write};
 use std::path::Path;

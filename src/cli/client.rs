@@ -16,7 +16,7 @@ use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, load};
 use crate::tasks;
 
-/// An answer that takes longer is none.
+/// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the running instance is, and how to be let in.
@@ -84,7 +84,8 @@ fn at_work(given: Option<&Path>) -> Option<(AdminAddr, Option<Token>)> {
 }
 
 impl Client {
-    /// From `--admin`, or from the configuration, or where it is by default. A token that is said goes before the configured one.
+    /// From `--admin`, or from the configuration, or where it is by default. A token that is said goes before the configured
+    /// one.
     ///
     /// # Errors
     /// The exit code, after saying why.

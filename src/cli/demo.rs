@@ -73,11 +73,11 @@ async fn demo(options: &Demo, mut signals: Signals) -> u8 {
     end(&app, server, signals).await
 }
 
-/// The address that was asked for, which has to be free; without one the usual port, or, so that a demo does not fail on that,
-/// any that is free.
+/// The address that was asked for, which has to be free; without one the usual port, or, so that a demo does not fail on
+/// that, any that is free.
 ///
 /// # Errors
-/// What to do if the address cannot be had.
+/// What to do if the address is not available.
 async fn place(flag: &str, wanted: Option<SocketAddr>, usual: u16) -> Result<SocketAddr, String> {
     let addr = wanted.unwrap_or((Ipv4Addr::LOCALHOST, usual).into());
     match (tokio::net::TcpListener::bind(addr).await, wanted) {

@@ -1,4 +1,4 @@
-//! What was probably meant by a command line that is none.
+//! What an invalid command line probably meant.
 
 use std::ffi::OsString;
 use std::path::Path;

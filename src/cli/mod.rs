@@ -1,4 +1,4 @@
-//! The command line: a file a command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration.
+//! The command line, one file per command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration.
 
 mod args;
 pub mod check;
@@ -82,7 +82,8 @@ fn run_to_end(work: impl Future<Output = u8>) -> u8 {
     }
 }
 
-/// Runs work that lasts until a signal says to stop, to its exit code. The signals are taken over before anything else is done.
+/// Runs work that lasts until a signal says to stop, to its exit code. The signals are taken over before anything else is
+/// done.
 fn with_signals(work: impl AsyncFnOnce(signals::Signals) -> u8) -> u8 {
     run_to_end(async {
         match signals::Signals::install() {

@@ -1,4 +1,4 @@
-//! How far a crawl is, for whoever waits for it: a bar on a terminal, a line every few seconds elsewhere.
+//! The progress of a crawl, for whoever waits for it: a bar on a terminal, a line every few seconds elsewhere.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! `katahai reload`: has the running instance read its configuration again, and tells what came of it.
+//! `katahai reload`: makes the running instance reload its configuration, and reports the result.
 
 use http::{Method, StatusCode};
 

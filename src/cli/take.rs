@@ -68,7 +68,7 @@ impl From<CallError> for Trouble {
     }
 }
 
-/// Has the running instance take it, and waits for its end.
+/// Makes the running instance take it, and waits for the end.
 async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Trouble> {
     let get = async |path: &str| -> Result<Value, Trouble> {
         match client.call(Method::GET, path).await? {

@@ -1,4 +1,4 @@
-//! The values that make sense, key by key: below and above them nothing is believed to be meant.
+//! The sensible values of each key: anything below or above is taken for a mistake.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! What holds when the file is silent: the only place where defaults stand. `deploy/katahai.toml` shows them all,
-//! and a test compares the two.
+//! The only place for defaults. `deploy/katahai.toml` shows them all, and a test compares the two.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Reading the files that a configuration is made of or names. Never more than is sensible, never from something
-//! that could block for ever, and nothing of what they hold gets into a message.
+//! Reading the files that a configuration consists of or names: never more than is sensible, never from something that could
+//! block for ever, and never with their content in a message.
 
 use std::fs::File;
 use std::io::{self, Read};

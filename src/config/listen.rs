@@ -1,4 +1,4 @@
-//! Judging `[listen]` and `[admin]`: addresses that do not collide, and an admin API that strangers cannot use.
+//! Checks `[listen]` and `[admin]`: addresses must not collide, and strangers must not be able to use the admin API.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

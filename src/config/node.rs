@@ -136,7 +136,7 @@ pub(super) struct Notes {
     pub(super) told: Vec<usize>,
 }
 
-/// So many problems of one file are kept; who writes such a file mends the first ones first.
+/// The most problems of one file that are kept; whoever has more mends the first ones first.
 const KEPT: usize = 1000;
 
 impl Notes {

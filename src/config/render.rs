@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untr
 
 use super::problem::{Problem, Problems, Severity};
 
-/// So many are shown; whoever has more is told how many, and mends the first ones first.
+/// How many are shown; whoever has more learns how many, and mends the first ones first.
 const SHOWN: usize = 100;
 
 /// What stands further than this from the beginning of its line, in bytes, is not shown: no editor made that line.

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 
 use super::node::{Fault, Notes, Span};
 
-/// So many syntax errors are told; one of them often makes the rest.
+/// How many syntax errors are reported; one of them often causes the rest.
 const SYNTAX_TOLD: usize = 5;
 
 /// Parses the text of `notes`' file. Of what a syntax error makes unreadable nothing but the error is noted.

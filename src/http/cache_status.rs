@@ -9,7 +9,7 @@ pub const NAME: HeaderName = http::header::CACHE_STATUS;
 /// What was done. `detail` codes are tokens of our own tables, never text from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheStatus {
-    /// A fresh copy, for so many seconds more.
+    /// A fresh copy, with the seconds that it stays fresh.
     Hit {
         /// Seconds of freshness left.
         ttl: u32,

@@ -1,6 +1,5 @@
-//! Fields by which a request claims to be another than it is: to come from elsewhere, or to ask for another address. A
-//! stranger's are removed, because the cache cannot tell two visitors apart by them; a trusted proxy's make the answer
-//! nobody else's.
+//! Fields by which a request claims to come from elsewhere, or to be for another address. A stranger's are removed, because
+//! the cache cannot tell two visitors apart by them; with a trusted proxy's, nobody else gets the answer.
 
 use std::net::IpAddr;
 

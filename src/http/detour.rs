@@ -1,6 +1,6 @@
-//! A site that wants to know whether its visitor takes cookies sets one and leads him over a second address back to where he
-//! was; for whoever has none it goes on in that circle. What we ask for ourselves follows as a browser does, with the
-//! cookies of this one way, which nobody keeps.
+//! A site that tests whether its visitor accepts cookies sets one and redirects him through a second address back to where he
+//! was; without cookies, this goes on in a circle. Katahai's own requests follow as a browser does, with the cookies of this
+//! one detour, which nobody keeps.
 
 use http::StatusCode;
 use http::header::{COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};

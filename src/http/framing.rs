@@ -1,5 +1,5 @@
-//! How long a message is, where its sender says it twice or wrongly (RFC 9112 section 6): what is passed on must say it
-//! once, and truly, or whoever reads it next takes the rest of one message for another.
+//! The length of a message whose sender states it twice or wrongly (RFC 9112 section 6): what is passed on must state it once
+//! and truly, or the next reader takes the rest of one message for another.
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode};

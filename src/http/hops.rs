@@ -1,5 +1,5 @@
 //! Whether a request has been here before: `CDN-Loop` (RFC 8586), a field of our own beside it, and how an answer says that
-//! it has. Forwarders that take CDNs' fields away, or write them anew, pass on those that they do not know.
+//! it has. Proxies that remove or rewrite CDNs' fields pass on those that they do not know.
 
 use std::hash::{BuildHasher, RandomState};
 

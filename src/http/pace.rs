@@ -1,5 +1,5 @@
-//! The least rate at which a client has to send and to read. Slow is not idle: a telephone in a train may pause, and go
-//! on; somebody who trickles to hold a place does not get far.
+//! The minimum rate at which a client has to send and to read. A phone on a train may pause and go on; whoever sends byte by
+//! byte to occupy a connection does not get far.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl Pace {
         Pace { begun: now, moved: now, bytes: 0, grace: still, still }
     }
 
-    /// So many bytes more have moved.
+    /// Notes that this many more bytes have moved.
     pub fn note(&mut self, bytes: u64, now: Instant) {
         if bytes > 0 {
             self.bytes += bytes;

@@ -1,4 +1,4 @@
-//! What a held crawl has found, until somebody has looked whether it is still so.
+//! What a held crawl has found, until a re-check has seen whether it still holds.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Pages whose scripts or styles are missing: a release of which one half was published. The page itself is whole; what it
-//! names is not there.
+//! Pages whose scripts or styles are missing: a release that was published only in part. The page itself is complete; the
+//! files that it names are not there.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering;

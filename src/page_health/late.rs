@@ -1,5 +1,5 @@
-//! Pages whose answers come later than visitors wait. What the first visitor's wait has taught holds for those after him: they get
-//! the copy at once, and the page is fetched beside it (as RFC 5861 does with stale-while-revalidate). If most pages are late, the
+//! Pages whose answers come later than visitors wait. After the first visitor has waited, the next ones get the copy at once,
+//! and the page is fetched in the background (as RFC 5861 does with stale-while-revalidate). If most pages are late, the
 //! whole site is (a brown-out).
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -15,11 +15,11 @@ const LEASE: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 8;
 /// The last pages by which the site is judged,
 const LAST: usize = 10;
-/// of which so many have to be late,
+/// The number of them that have to be late,
 const LATE: usize = 8;
 /// if they are not older than this.
 const SPAN: Duration = Duration::from_secs(60);
-/// So many answers in time in a row of pages that were late, and it is over: where one page is asked for, the others would say so
+/// Timely answers in a row, of pages that were late, that end it: if visitors request only one page, the others would say so
 /// only when they are too old to count.
 const MENDED: u32 = 3;
 
@@ -54,8 +54,8 @@ impl Late {
         self.note(page, true, now);
     }
 
-    /// An answer came in time. If it was late before, what has mended it has mended the others, most likely: they are tried again,
-    /// unless most of them are late.
+    /// An answer came in time. If it was late before, what has mended it has mended the others, most likely: they are tried
+    /// again, unless most of them are late.
     pub(super) fn in_time(&mut self, page: u64, now: Instant) {
         let is_brown_out = self.is_brown_out(now);
         if is_brown_out && self.is_mended(page) {
@@ -96,7 +96,8 @@ impl Late {
         self.pages.get(&page).is_some_and(holds) || self.is_brown_out(now)
     }
 
-    /// Whether the page is to be fetched beside the copy that was given. If so, the caller says when that has [`Late::ended`].
+    /// Whether the page is to be fetched beside the copy that was given. If so, the caller says when that has
+    /// [`Late::ended`].
     pub(super) fn begins(&mut self, page: u64, now: Instant) -> bool {
         self.under_way.retain(|_, since| now.saturating_duration_since(*since) < LEASE);
         let may = self.under_way.len() < AT_ONCE && !self.under_way.contains_key(&page);

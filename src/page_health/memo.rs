@@ -1,5 +1,5 @@
-//! What is remembered of single pages: that the last answer was bad, so that nobody else waits for it and it is asked for
-//! again in the background, less and less often; and that the site itself has removed the page.
+//! What is remembered of single pages: that the last answer was bad, so that nobody else waits for it and it is re-checked in
+//! the background, less and less often; and that the site itself has removed the page.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! What a site's answers say about it, page by page: which pages are not the site's at the moment ([`Memo`]), whether most
-//! of them are not ([`Window`]), and what state that makes ([`state()`]). The parts are pure; [`PageHealth`] holds them together
-//! for all who ask and tell at once.
+//! What a site's answers say about it, page by page: which pages are bad at the moment ([`Memo`]), whether most of them are
+//! ([`Window`]), and the resulting state ([`state()`]). The parts are pure; [`PageHealth`] holds them together for concurrent
+//! use.
 
 mod doubt;
 mod lacking;
@@ -246,7 +246,8 @@ impl PageHealth {
         self.slow.load(Ordering::Relaxed) && self.lateness().is_late(hash(key), now)
     }
 
-    /// Leave to fetch a late page beside the copy that its visitor gets, if nobody does so yet. Given back when it is dropped.
+    /// Leave to fetch a late page beside the copy that its visitor gets, if nobody does so yet. Given back when it is
+    /// dropped.
     pub fn beside(self: &Arc<Self>, key: &str, now: Instant) -> Option<Leave> {
         let page = hash(key);
         self.lateness().begins(page, now).then(|| Leave { watch: self.clone(), page })

@@ -1,5 +1,5 @@
-//! When the key pages were last found to be the site's, each one of them: what came before that is vouched for, and a
-//! page that the site says is gone is believed to be.
+//! When each of the key pages was last found good: what came before that is trusted, and a page that the site says is gone is
+//! believed to be.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! When the site has said that it will be back: a 503 of its own says so in Retry-After (RFC 9110 section 10.2.3). Visitors who
-//! get a holding page meanwhile are told the same.
+//! When the site says that it will be back: its own 503 says so in Retry-After (RFC 9110 section 10.2.3). The holding page
+//! tells visitors the same.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The site's state as its visitors feel it, out of what is known of its origins and of its pages. A change is reported
-//! once, with the time since when and the cause.
+//! The site's state as its visitors experience it, from the health of its origins and its pages. A change is reported once,
+//! with its time and cause.
 
 use crate::clock::Now;
 use crate::failure::Cause;

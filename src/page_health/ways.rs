@@ -1,4 +1,4 @@
-//! Where pages of the site have led a moment ago, and whether the way was found to come back to where it began.
+//! Where pages of the site redirected a moment ago, and whether that was found to lead back to where it began.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

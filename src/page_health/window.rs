@@ -1,5 +1,5 @@
-//! The last answers of the site's pages, each page counted once. When most of them are not the site, the site is not
-//! there, whatever its server says of itself.
+//! The last answers of the site's pages, each page counted once. If most of them are bad, the site is not there, whatever its
+//! server claims.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use crate::failure::Cause;
 const MOST: usize = 50;
 /// For how long an answer counts.
 const SPAN: Duration = Duration::from_secs(60);
-/// So many different pages it takes at least: a small branch that fails is not the site.
+/// The least number of different pages that it takes: a small failing branch is not the site.
 const LEAST: usize = 8;
-/// So many of ten have to be bad.
+/// How many of ten have to be bad.
 const OF_TEN: usize = 8;
 
 /// One page's last answer.

@@ -1,4 +1,4 @@
-//! What an archive may be, and why one is not read: every count, size and name in it is somebody else's word.
+//! The limits of an archive, and why one is refused: every count, size and name in it comes from somebody else.
 
 use std::cell::Cell;
 use std::io::{self, Read};

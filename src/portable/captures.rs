@@ -1,4 +1,4 @@
-//! WARC and WACZ files: what a crawler saw, perhaps many times over.
+//! WARC and WACZ files: what a crawler saw, perhaps many times.
 //!
 //! They are read twice: first the fields of everything, to choose which captures make up the site, then the bodies of
 //! those. Of an address the newest good answer counts, a page before a redirect; a revisit stands for the body that it

@@ -1,4 +1,4 @@
-//! Takes off what a body wore on the wire: the chunks of HTTP/1.1, and content codings.
+//! Decodes a body as it was on the wire: the chunks of HTTP/1.1, and content codings.
 //!
 //! Tools that make archives often note the fields as they came and the body as they had it, unpacked. So a coding is only
 //! undone where the body begins as one in that coding does.

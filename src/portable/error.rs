@@ -1,4 +1,4 @@
-//! Why an import came to nothing, and how a name out of an archive is shown.
+//! Why an import failed, and how a name from an archive is displayed.
 
 use std::io;
 use std::path::{Path, PathBuf};

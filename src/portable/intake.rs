@@ -1,4 +1,4 @@
-//! What comes in is judged as an answer from the network is: by the crawler's rules for what may be stored.
+//! Imported pages are judged like answers from the network: by the crawler's rules for what may be stored.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};

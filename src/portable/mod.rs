@@ -1,4 +1,4 @@
-//! Snapshots on their way out of Katahai and in again: plain folders, tar, WARC and WACZ; mirrors made by others.
+//! Exporting and importing snapshots: plain folders, tar, WARC and WACZ; mirrors made by other programs.
 //!
 //! Start reading at [`export()`] and [`import()`]. What goes out comes back the same, page by page, byte by byte: folders
 //! carry a manifest beside the files (`lines`), WARC records a few fields of their own that other readers pass over.

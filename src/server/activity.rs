@@ -153,7 +153,7 @@ impl Activity {
         self.written.store(self.written.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
     }
 
-    /// So many bytes were offered to the socket, and not taken.
+    /// Notes how many bytes were offered to the socket and not taken.
     pub(super) fn set_unsent(&self, bytes: usize) {
         self.unsent.store(bytes as u64, Ordering::Relaxed);
     }

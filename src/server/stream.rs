@@ -1,4 +1,4 @@
-//! One answer on its way as others see it: whether its visitor takes what he is given, and the word that it has to end.
+//! One answer in flight as others see it: whether its visitor reads, and the order to end.
 //! Over HTTP/2 it is a stream, and the interim answers that wait for its task stand here, too: a window that never opens
 //! stops nothing but its own stream, so nothing else on the connection tells it.
 

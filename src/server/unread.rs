@@ -1,4 +1,4 @@
-//! What visitors were given and have not taken yet, of all answers together. Pure: a counter with a bound.
+//! Bytes that visitors have not read yet, of all answers together. Pure: a counter with a bound.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

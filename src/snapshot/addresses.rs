@@ -1,6 +1,6 @@
-//! What a snapshot knows about the site's addresses, besides what stands there: which parameters mean something, other names
-//! of its pages, whether a page heeds a parameter that nobody knows, and what the site has taken away. Kept beside the
-//! manifest as `addresses.json`; a snapshot without it says nothing, and nothing is then taken for granted.
+//! What a snapshot knows about the site's addresses, besides their content: which parameters mean something, other names of
+//! its pages, whether a page heeds an unknown parameter, and what the site has removed. Stored with the manifest as
+//! `addresses.json`; without it, nothing is taken for granted.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::ask::key::path_of;
 
 /// The version that is written.
 const VERSION: u32 = 1;
-/// Names of parameters that are remembered; a site with more is taken to heed any.
+/// How many parameter names are remembered; a site with more counts as heeding any.
 const NAMES: usize = 2000;
-/// Pages taken away that are remembered.
+/// How many removed pages are remembered.
 const REMOVED: usize = 4096;
-/// A parameter that so many paths use is used by the whole site.
+/// A parameter that this many paths use counts for the whole site.
 const EVERYWHERE: usize = 2;
 
 /// What is known of a site's addresses.
@@ -25,11 +25,11 @@ pub struct Addresses {
     names: BTreeMap<String, Vec<String>>,
     /// Whether there are more of them than are remembered.
     countless: bool,
-    /// Whether pages are the same with a parameter that nobody knows. Tried on key pages.
+    /// Whether pages are the same with an unknown parameter. Tried on key pages.
     indifferent: bool,
     /// Short links, and addresses that a page says are its own, with the key of the page.
     aliases: BTreeMap<String, String>,
-    /// Pages that the site has taken away, with the status by which it did.
+    /// Pages that the site has removed, with the status that said so.
     removed: BTreeMap<String, u16>,
 }
 
@@ -40,8 +40,8 @@ impl Addresses {
         read.filter(|read| read.version == VERSION).unwrap_or_default()
     }
 
-    /// Whether the page of the path alone is what the address with this query would be, as far as anybody can tell:
-    /// nothing on the site uses these parameters, and its pages do not heed what they do not know.
+    /// Whether the address with this query probably gives the page of the path alone: nothing on the site uses these
+    /// parameters, and its pages ignore unknown ones.
     pub fn may_ignore(&self, key: &str) -> bool {
         self.indifferent && !self.uses_any(key)
     }
@@ -101,12 +101,12 @@ impl Addresses {
         }
     }
 
-    /// What is written: with the other names of pages, and whether they are the same with a parameter that nobody knows.
+    /// The stored form: with the other names of pages, and whether they are the same with an unknown parameter.
     pub fn complete(self, indifferent: bool, aliases: BTreeMap<String, String>) -> Addresses {
         Addresses { version: VERSION, indifferent, aliases, ..self }
     }
 
-    /// Pages that the site has taken away, with the status by which it did.
+    /// Pages that the site has removed, with the status that said so.
     pub fn removed(&self) -> impl Iterator<Item = (&str, u16)> {
         self.removed.iter().map(|(key, status)| (key.as_str(), *status))
     }

@@ -1,4 +1,4 @@
-//! Beginning to take a snapshot, and what earlier ones left that did not come to their end.
+//! Beginning to take a snapshot, and dealing with what unfinished ones left behind.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +20,7 @@ use crate::disk;
 pub enum Begun {
     /// Empty.
     New,
-    /// With what an earlier one had staged: [`Staging::staged`].
+    /// With what an earlier one has staged: [`Staging::staged`].
     Resumed {
         /// How many pages.
         pages: u64,
@@ -33,7 +33,7 @@ pub enum BeginError {
     /// One is being taken, by this or another process.
     #[error("a snapshot of this site is being taken already")]
     AlreadyRunning,
-    /// No room is left, or only what is reserved for more important things.
+    /// The disk is full but for the reserve for more important things.
     #[error("the disk is full")]
     Full,
     /// The file system.
@@ -76,9 +76,9 @@ impl Store {
         self.stage(now.wall, kind, None, lock)
     }
 
-    /// Begins to take a snapshot, or takes up the staging that a dead or stopped process left, if that was begun for
-    /// the same `kind` and `course` less than `max_age` ago; any other is discarded. `course` is opaque text of at
-    /// most 1 KiB. Taking up reads all that is staged, to check it: about a second for each gigabyte.
+    /// Begins to take a snapshot, or resumes the staging that a dead or stopped process left, if that was begun for the same
+    /// `kind` and `course` less than `max_age` ago; any other is discarded. `course` is opaque text of at most 1 KiB.
+    /// Resuming reads and checks all that is staged: about a second per gigabyte.
     ///
     /// # Errors
     /// As [`Store::begin`].
@@ -199,7 +199,7 @@ impl Inner {
         Ok(SnapshotId::new(begun, self.last_number().saturating_add(1)))
     }
 
-    /// Removes what dead processes left, but for the folder of name `kept`. Only for the holder of the lock.
+    /// Removes what dead processes left, except the folder with the name `kept`. Only for the holder of the lock.
     fn clean(&self, kept: Option<&String>) {
         // Who writes the pointer has a file under way here too.
         let swept = self.moving().and_then(|_moving| disk::sweep_staged(&self.dir));

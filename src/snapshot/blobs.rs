@@ -27,10 +27,10 @@ const CHUNK: usize = 256 << 10;
 /// How many large bodies are remembered as verified; past that, some are verified again.
 const PROVEN: usize = 65_536;
 
-/// How many large bodies are verified at once; more wait, so that a crowd that asks for one film reads it once.
+/// How many large bodies are verified at once; more wait, so that a crowd that wants one film reads it once.
 const AT_ONCE: usize = 8;
 
-/// From how many on large bodies that nobody reads any more are forgotten.
+/// From this number on, large bodies that nobody reads any more are forgotten.
 const OPEN: usize = 256;
 
 /// How many damaged bodies are logged one by one: a vanished folder damages all.

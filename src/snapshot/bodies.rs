@@ -1,4 +1,4 @@
-//! Reading what is staged, before anything of it is in service: for a crawl that goes on where it was interrupted.
+//! Reading what is staged before it is in service: for a crawl that resumes an interrupted one.
 
 use std::io::{self, Read as _};
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Removes the bodies that nothing names any more.
 //!
-//! A body lives when a snapshot of any site names it, or a staging of any process has claimed it. What lives is
-//! gathered first; bodies are then removed in batches, each under the lock that a staging takes to claim a body and
-//! holds from placing its bodies until its manifest is in place. Under that lock, claims and manifests that came
-//! since are looked at again. A reader holds its snapshot, which so stays on the disk and keeps its bodies.
+//! A body is alive if a snapshot of any site names it, or a staging of any process has claimed it. The live ones are gathered
+//! first; then bodies are removed in batches, each under the lock that a staging takes to claim a body and holds from placing
+//! its bodies until its manifest is in place. Under that lock, new claims and manifests are checked again. A reader holds its
+//! snapshot, which therefore stays on the disk and keeps its bodies.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -40,7 +40,7 @@ pub enum Collection {
     },
     /// A snapshot is being published; the next time will do.
     Busy,
-    /// It is noted, and done soon for all sites of the process together.
+    /// It is noted, and happens soon for all sites of the process together.
     Owed,
     /// It is not known what is still named, because a snapshot cannot be read now or by this version.
     Withheld(String),

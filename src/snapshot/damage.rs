@@ -77,7 +77,7 @@ impl Damage {
     }
 }
 
-/// A page or body cannot be had from this snapshot.
+/// A page or body cannot be read from this snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is not what was written: an older snapshot may still have it ([`super::Store::find_older`]).

@@ -1,8 +1,8 @@
-//! When the bodies that nothing names any more are removed, in a process that takes the snapshots of many sites. To find
-//! out what is still named, the manifests of all sites are read: after each of ten thousand first crawls, that would be a
-//! hundred million. So a crawl only notes that there may be something, and the process collects for all of them
-//! together: one collection at a time, and each followed by a rest in proportion to what it took. Nothing that was noted
-//! is ever dropped: it is done when the rest is over.
+//! When the bodies that nothing names any more are removed, in a process that takes the snapshots of many sites. To find out
+//! what is still named, the manifests of all sites are read: after each of ten thousand first crawls, that would be a hundred
+//! million. So a crawl only notes that there may be something, and the process collects for all sites together: one
+//! collection at a time, each followed by a pause in proportion to its duration. Nothing noted is ever dropped: it is done
+//! after the pause.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ const QUICK: Duration = Duration::from_millis(100);
 const SPARED: u32 = 20;
 /// The rest, at least, after one that could not be finished: it is tried again then.
 const LATER: Duration = Duration::from_secs(600);
-/// After the start it is looked what a killed process has left, but not while there is better to do.
+/// How long after the start the leftovers of a killed process are collected: not while there is better to do.
 const FIRST: Duration = Duration::from_secs(600);
 
 /// The unused bodies of a state directory, as the process sees them that runs on it.
@@ -106,7 +106,7 @@ impl Turns {
         is_due
     }
 
-    /// The one that began has ended, after so long.
+    /// The current one has ended, and took this long.
     fn end(&mut self, now: Instant, took: Duration, ended: Ended) {
         self.is_taken = false;
         if took > QUICK {

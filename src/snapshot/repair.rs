@@ -1,4 +1,4 @@
-//! Makes a whole snapshot of a damaged one, with what the other versions have.
+//! Makes an intact snapshot from a damaged one, with what the other snapshots have.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -37,7 +37,7 @@ pub struct Account {
     pub kept: u64,
     /// How many come from another version.
     pub replaced: u64,
-    /// How many no version has whole, or whose addresses are lost with what was damaged.
+    /// How many no snapshot has intact, or whose addresses are lost with the damage.
     pub lost: u64,
     /// The first thousand that were replaced, and from which snapshot.
     pub replacements: Vec<(String, SnapshotId)>,
@@ -76,10 +76,10 @@ enum Wanted {
 }
 
 impl Store {
-    /// Makes a new snapshot, of kind `repair`, in which each damaged page of snapshot `id` is replaced by the newest
-    /// whole older version of it, or else the next newer one; what no version has whole is left out. Whole pages are
-    /// carried over as they are. It is in service afterwards if `id` was meant to be, whatever served meanwhile;
-    /// otherwise it is held. It says of itself that it is as old as `id` is, and the damaged one is held from then on.
+    /// Makes a new snapshot, of kind `repair`, in which each damaged page of snapshot `id` is replaced by the newest intact
+    /// older version of it, or else the next newer one; what no snapshot has intact is left out. Intact pages are carried
+    /// over as they are. It is in service afterwards if `id` was meant to be, whatever served meanwhile; otherwise it is
+    /// held. It has the date of `id`, and the damaged one is held from then on.
     ///
     /// # Errors
     /// When it is not there, a snapshot is being taken, or the new one cannot be written.
@@ -116,7 +116,7 @@ impl Store {
         Ok(Repaired { snapshot: Some(snapshot), account })
     }
 
-    /// The damaged snapshot has done its duty. Nothing depends on this.
+    /// Holds the damaged snapshot, which is no longer needed. Nothing depends on this.
     fn set_aside(&self, id: &SnapshotId, repaired: &Snapshot) {
         let inner = &self.inner;
         let place = inner.path_of(*id);
@@ -191,9 +191,9 @@ impl Repair<'_> {
         Ok(Some(Taken { started: newest, finished: newest }))
     }
 
-    /// Carries over the records in the heap whose keys' hashes lie in these ranges, and returns when the newest of them
-    /// was taken. There should be so many; if there are not, or nobody knows, the heap is damaged too: then the version
-    /// before has the word on the rest.
+    /// Carries over the records in the heap whose keys' hashes are in these ranges, and returns when the newest of them was
+    /// taken. If their number is not the expected one, or that is unknown, the heap is damaged, too: then the rest comes from
+    /// the snapshot before.
     fn search_heap(
         &mut self,
         end: u64,

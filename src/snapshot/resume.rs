@@ -1,11 +1,10 @@
-//! Taking up what an interrupted crawl has staged.
+//! Resuming what an interrupted crawl has staged.
 //!
-//! A staging that can be taken up says in `course` what it is the beginning of. Its parts were never synced, so after a
-//! power cut any of them may be torn, lost or empty; after a mere kill all are as they were written. Both are treated
-//! alike: nothing is believed that cannot be checked. A record has its check, and each body is read and compared with
-//! its name, once, be it new or stored: about a second for each gigabyte, against hours of asking the site again. To
-//! sync bodies as they come would spare that reading, and cost each crawl what [`crate::disk::Syncer`] is there to
-//! avoid. What does not pass is fetched again.
+//! A staging that can be resumed says in `course` what it is the beginning of. Its parts were never synced, so after a power
+//! cut any of them may be torn, lost or empty; after a mere kill all are as they were written. Both are treated alike:
+//! nothing is trusted that cannot be checked. A record has its checksum, and each body, new or stored, is read once and
+//! compared with its name: about a second per gigabyte, against hours of fetching the site again. Syncing bodies as they come
+//! would save that reading, and cost each crawl what [`crate::disk::Syncer`] avoids. What does not pass is fetched again.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Why a snapshot waits for the operator: the rules of the gate by the codes that its record has.
+//! Why a snapshot waits for the operator: the rules of the gate, by the codes in its record.
 
 use serde::{Deserialize, Serialize};
 

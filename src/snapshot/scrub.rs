@@ -1,7 +1,7 @@
-//! Goes through the snapshot in service piece by piece, so that damage is found before an outage needs what is damaged.
+//! Scrubs the snapshot in service piece by piece, so that damage is found before an outage needs the damaged part.
 //!
-//! The way goes through the hashes of keys and bodies, from any point round to it again: it does not begin anew with
-//! each snapshot, most of whose bodies are those of the one before, nor at the same point after each restart.
+//! It goes round through the hashes of keys and bodies, and starts over neither with each snapshot, most of whose bodies are
+//! those of the one before, nor at the same point after each restart.
 
 use std::time::Duration;
 

@@ -18,7 +18,7 @@ use crate::clock::Now;
 use crate::descriptors;
 use crate::disk;
 
-/// What was asked for could not be done. Nothing has changed.
+/// The request could not be carried out. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// There is none of this name.
@@ -161,9 +161,9 @@ impl Store {
         self.inner.moved.notify_one();
     }
 
-    /// Puts a snapshot in service by the operator's word, atomically, be it older or held; it is no longer held then.
-    /// `by_hand` says whether automatic publication pauses: with a time, as for one that is older than the newest,
-    /// new snapshots are held from then on until this is called again without one. Other processes see it when they
+    /// Puts a snapshot in service at the operator's request, atomically, even if it is older or held; it is no longer held
+    /// then. `by_hand` says whether automatic publication pauses: with a time, as for one that is older than the newest, new
+    /// snapshots are held from then on until this is called again without one. Other processes see it when they
     /// [`Store::refresh`].
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! A snapshot being taken. Nothing of it is served, or counts at all, until [`super::Staging::publish`] has come to its end;
-//! dropped before, or killed, it leaves only what the next one removes.
+//! A snapshot being taken. Nothing of it is served, or counts at all, until [`super::Staging::publish`] is done; if it is
+//! dropped or killed before, it leaves only what the next one removes.
 //!
 //! New bodies lie in the staging's own folder and move to `blobs/` when it is published, after they were synced:
 //! whatever stands in `blobs/` under its name is on the disk, also after a power cut, so that later crawls may build
@@ -25,7 +25,7 @@ use super::resume::Course;
 use super::writer::{AddError, Mark, Writer};
 use crate::disk::{self, Journal, StagedFile, Syncer};
 
-/// Bytes that a crawl leaves free on the disk, for what matters more than a newer copy.
+/// Bytes that a crawl leaves free on the disk, for things that matter more than a newer copy.
 pub(super) const RESERVE: u64 = 64 << 20;
 
 /// Bodies up to this many bytes are gathered in memory, so that one that is stored already costs no write at all.
@@ -132,7 +132,7 @@ impl Shared {
         }
     }
 
-    /// Begins, or goes on with, the adding of pages.
+    /// Begins or continues the adding of pages.
     pub(super) fn open(&self, manifest: Writer) {
         *locked(&self.manifest) = Some(manifest);
     }
@@ -327,8 +327,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Has the bodies that were written survive a power cut: those that no earlier call has. What is written meanwhile is the
-    /// next one's.
+    /// Syncs the bodies that no earlier call has synced. What is written meanwhile is left to the next call.
     pub(super) fn sync(&self) -> Result<(), StageError> {
         let (new, from) = {
             let used = locked(&self.used);

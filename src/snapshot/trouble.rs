@@ -20,7 +20,7 @@ use crate::disk;
 /// How many damaged parts of one snapshot are counted; there may be more.
 const COUNTED: usize = 10_000;
 
-/// Something that is wrong with a site's snapshots. The site goes on with what is good.
+/// Something that is wrong with a site's snapshots. The site goes on with the good ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Trouble {

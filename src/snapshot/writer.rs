@@ -1,5 +1,5 @@
-//! Writes a manifest: records go straight to the disk as pages are added; only 32 bytes a page and 40 bytes a body
-//! are kept in memory until the index is sorted at the end.
+//! Writes a manifest: records go straight to the disk as pages are added; only 32 bytes per page and 40 bytes per body stay
+//! in memory until the index is sorted at the end.
 //!
 //! One that is to be taken up again after a restart also has a journal, `pages`: the index entry of each record, in the
 //! order in which they were added, 32 bytes each. A record is written before its entry, and has its own check, so that

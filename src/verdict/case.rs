@@ -1,4 +1,4 @@
-//! What a verdict is passed on: an answer, beside what is known of the page and of the site.
+//! The case for a verdict: an answer, with what is known of the page and of the site.
 
 use http::{HeaderMap, HeaderName, header};
 

@@ -1,4 +1,4 @@
-//! What good crawls have taught about a site: what its pages have in common, and how it says that there is no such page.
+//! What good crawls have learned about a site: what its pages have in common, and how it says that there is no such page.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,5 +1,5 @@
-//! Is this answer the site? Pure: [`judge`] looks at its status, its header fields and as much of its body as has come, beside
-//! what the copy has at that address and what good crawls have taught about the site.
+//! Is this answer the site? Pure: [`judge`] compares its status, its header fields and as much of its body as has come with
+//! the copy at that address and with what good crawls have learned about the site.
 //!
 //! Only what is surely not the site is bad; what might be the site's own will is doubtful, and what is just odd is the
 //! site.

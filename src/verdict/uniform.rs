@@ -1,6 +1,6 @@
-//! Several addresses that have come to show one and the same thing: a set-up page, a host's page, another customer's site, the
-//! front page for everything. Taken alone each of them could be a new page; together, beside copies that differ, they are
-//! not the site.
+//! Several addresses that have come to show one and the same thing: a setup page, a host's page, another customer's site, the
+//! front page for everything. Each of them alone could be a new page; together, with copies that differ, they are not the
+//! site.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

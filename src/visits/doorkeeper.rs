@@ -9,9 +9,9 @@
 /// Paths that wait at one door. A flood of guesses pushes out whatever waits, which then starts over; it does not touch
 /// the list.
 const PLACES: usize = 256;
-/// So many visitors open the door at once.
+/// How many visitors put a path on the list at once.
 const CROWD: usize = 5;
-/// So many do if the first of them came some time ago: a person, that person's telephone and a mail's scanner come together.
+/// How many do if the first of them came some time ago: a person, that person's phone and a mail scanner come together.
 const FEW: usize = 3;
 /// That time, in minutes.
 const LATER: u32 = 60;

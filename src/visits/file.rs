@@ -38,7 +38,7 @@ pub(super) enum Unreadable {
     Version,
 }
 
-/// How long a list of so many paths can be, in bytes. Nothing longer is read.
+/// The largest size of a list of this many paths, in bytes. Nothing longer is read.
 pub(super) const fn longest(paths: usize) -> usize {
     1024 + paths * LINE
 }

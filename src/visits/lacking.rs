@@ -1,4 +1,4 @@
-//! Pages that visitors asked for and that no copy could answer: they got the holding page.
+//! Pages that visitors requested and no copy could answer: they got the holding page.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ const LONGEST: usize = 512;
 pub struct Lacked {
     /// Its key.
     pub key: String,
-    /// How many asked for it in vain.
+    /// How many requested it and did not get it.
     pub asked: u64,
     /// When last.
     pub last: SystemTime,
@@ -25,7 +25,7 @@ pub struct Lacked {
 pub struct Lacking(Mutex<HashMap<Box<str>, (u64, SystemTime)>>);
 
 impl Lacking {
-    /// Somebody asked for this page in vain.
+    /// Records that somebody requested this page and did not get it.
     pub fn note(&self, key: &str, now: SystemTime) {
         if key.len() > LONGEST {
             return;

@@ -1,5 +1,5 @@
-//! What visitors really ask for: the pages of a site by their visits in the last seven days. The crawler learns from it
-//! paths that no link leads to, and the operator how much of it a copy could answer.
+//! What visitors really request: the pages of a site by their visits in the last seven days. The crawler learns paths from it
+//! that no link leads to; the operator learns how much of it a copy could answer.
 //!
 //! What is kept, in memory and in `visits/<site>` of the state directory: paths that got a good public answer, with
 //! the number of visits on each day. Not kept, nowhere: who asked, cookies, anything of an answer. Addresses that may

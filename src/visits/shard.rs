@@ -1,5 +1,5 @@
-//! A part of the list, and the pure rules of counting: what is known is counted where it stands; what is new takes a
-//! place; and when there is none left, everybody pays.
+//! A part of the list, and the pure rules of counting: a known path is counted in its place; a new one takes a free place;
+//! and if there is none left, all lose some of their visits.
 //!
 //! That is Misra and Gries's way of finding heavy hitters with bounded memory (Finding repeated elements, Science of
 //! Computer Programming 2, 1982): a newcomer to a full list takes one visit from each path on it, and those that have
@@ -88,7 +88,7 @@ pub(super) enum Met {
 }
 
 impl Shard {
-    /// An empty one with so many places.
+    /// An empty one with this many places.
     pub(super) fn new(places: usize) -> Shard {
         Shard {
             calendar: Calendar::default(),
@@ -243,7 +243,7 @@ impl Counts {
         self.days.iter().map(|day| u64::from(day.load(Relaxed))).sum()
     }
 
-    /// Gives so many visits away, the oldest first.
+    /// Gives up this many visits, the oldest first.
     fn give(&mut self, visits: u32, taken: &mut [u64; DAYS]) {
         let mut left = visits;
         for (day, taken) in self.days.iter_mut().zip(taken).rev() {

@@ -46,7 +46,7 @@ pub struct Missing {
 }
 
 impl Coverage {
-    /// With at most so many of the missing paths.
+    /// With at most this many of the missing paths.
     pub fn in_short(&self, most: usize) -> Coverage {
         Coverage { missing: self.missing.iter().take(most).cloned().collect(), ..*self }
     }

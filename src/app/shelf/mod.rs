@@ -1,5 +1,5 @@
-//! What an operator asks about a site's snapshots and decides about them. One place for the admin API and the command
-//! line, so that both say and do the same: a question in, JSON out, or a refusal with its reason.
+//! An operator's questions and decisions about a site's snapshots. One place for the admin API and the command line, so that
+//! both say and do the same: a question in, JSON out, or a refusal with its reason.
 
 mod differences;
 mod names;
@@ -28,7 +28,7 @@ pub enum Ask {
         from: String,
         /// The second.
         to: String,
-        /// At most so many addresses of each kind are listed.
+        /// The most addresses of each kind to list.
         limit: usize,
     },
     /// The text of one page in two.
@@ -44,7 +44,7 @@ pub enum Ask {
     Publish {
         /// Which.
         id: String,
-        /// Whether the gate's word counts.
+        /// Whether the gate's verdict counts.
         gate: Gate,
     },
     /// Go back to the newest good one that is older than the one in service.
@@ -63,12 +63,12 @@ pub enum Ask {
     },
 }
 
-/// Whose word counts when a held snapshot is to be published.
+/// Who decides when a held snapshot is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// The gate's.
     Heard,
-    /// The operator's, who has heard the gate: `--anyway`.
+    /// The operator overrules it: `--anyway`.
     Overruled,
 }
 
@@ -91,7 +91,7 @@ pub enum Refusal {
     Held {
         /// Which.
         id: SnapshotId,
-        /// The rules that spoke, and the numbers.
+        /// The rules that it broke, with the numbers.
         reasons: Vec<String>,
     },
     /// Neither snapshot has the page.

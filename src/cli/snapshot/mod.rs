@@ -1,6 +1,5 @@
-//! `katahai snapshot …`: a file a command. What can be asked of a running instance is asked of it, so that its
-//! snapshots are named, judged and changed in one place; when nothing runs, the state directory is worked on directly,
-//! by the same code.
+//! `katahai snapshot …`, one file per command. If an instance is running, it carries the command out, so that its snapshots
+//! are named, judged and changed in one place; otherwise the same code works directly on the state directory.
 
 mod change;
 mod diff;

@@ -199,7 +199,7 @@ impl Place {
         }
     }
 
-    /// Has the instance look at its state directory, after this process has changed something there.
+    /// Makes the instance look at its state directory after this process has changed something there.
     pub(super) async fn nudge(&self) {
         if let Place::Instance { client, .. } = self {
             _ = client.call(Method::GET, "/api/v1/status").await;

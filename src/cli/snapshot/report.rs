@@ -1,4 +1,4 @@
-//! The record of a crawl as people read it: the numbers, and the lists that owners love to have.
+//! The report of a crawl for people: the numbers, and the lists that owners value most.
 
 use std::time::Duration;
 
@@ -178,7 +178,7 @@ fn gate(report: &Value) -> String {
     section("IT DID NOT PASS THE GATE", &["RULE", "WHAT IT FOUND", "MEASURED", "LIMIT"], &[2, 3], rows)
 }
 
-/// Files that key pages need to be drawn and that were not had.
+/// Files that key pages need for their display and that are missing.
 fn lost(report: &Value) -> String {
     let rows = each(&report["lost_assets"]).map(|path| vec![plain(path)]).collect();
     section("MISSING FROM KEY PAGES", &[], &[], rows)

@@ -1,4 +1,4 @@
-//! What the commands print with.
+//! The tables that commands print.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! What an origin is told that we accept: of what the visitor accepts, the part that can be read here. Whoever judges a page
-//! has to read it, and whoever cannot read a coding must not ask for it.
+//! The `Accept-Encoding` for an origin: of what the visitor accepts, the part that Katahai can decode. To judge a page,
+//! Katahai has to read it, so it must not accept a coding that it cannot read.
 
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};

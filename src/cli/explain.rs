@@ -59,6 +59,6 @@ mod tests {
             plain(&value, Language::English),
             "http://h/\\u{1b}\n\n 1. One.\n 2. Two.\n\nheld: M.\nA.\n"
         );
-        assert!(plain(&value, Language::Japanese).contains(" 2. 二。\n\nheld: 意味。\n対応。"));
+        assert!(plain(&value, Language::Japanese).contains(" 2. 二。\n\nheld：意味。\n対応。"));
     }
 }

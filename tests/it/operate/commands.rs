@@ -161,7 +161,7 @@ async fn an_origin_that_is_our_own_listener_is_refused_with_a_word() {
         let mut command = command(dir.path());
         command.args(args);
         let said = process::run(command, secs(10)).await;
-        assert!(said.code == 2 && said.err.contains("back to ourselves"), "{args:?}: {}", said.err);
+        assert!(said.code == 2 && said.err.contains("back to Katahai itself"), "{args:?}: {}", said.err);
     }
 }
 
@@ -196,7 +196,7 @@ async fn a_state_directory_that_is_none_is_told_before_it_is_needed() {
         process::run(command, secs(30)).await
     };
     let said = run(&["check"]).await.must_be_ok();
-    assert!(said.out.contains("file is no folder") && said.out.contains("1 warning"), "{}", said.out);
+    assert!(said.out.contains("file is not a folder") && said.out.contains("1 warning"), "{}", said.out);
     let closed = crate::support::nginx::free_port().to_string();
     let taken = run(&["snapshot", "take", "--admin", &closed]).await;
     assert_eq!(taken.code, 1);

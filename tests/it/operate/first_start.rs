@@ -57,7 +57,7 @@ async fn a_start_in_an_outage_serves_what_is_there_and_says_so() {
         assert!(answer.is_from_snapshot(), "{path}: {}", process.lines().join("\n"));
         answer.must_be(&origin.content(path).body);
     }
-    assert!(process.lines().iter().any(|line| line.contains("no new ones are taken")));
+    assert!(process.lines().iter().any(|line| line.contains("taking no new ones")));
     let mut status = command(edge.dir());
     status.args(["status", "--admin", &found.admin[0].to_string()]);
     let said = process::run(status, secs(20)).await;

@@ -64,7 +64,7 @@ async fn a_file_for_which_no_descriptor_is_left_is_not_refused_and_is_read_later
     edge.write(Config::before(&origin.url()).site("hosts", ["www.example.test", "late.example.test"]));
     edge.sighup();
     let said = eventually("a line about it", secs(20), async || {
-        edge.log().into_iter().find(|line| line.contains("for want of file descriptors"))
+        edge.log().into_iter().find(|line| line.contains("no file descriptor left to read a file"))
     })
     .await;
     assert!(said.contains("nothing was changed") && said.contains("Too many open files"), "{said}");

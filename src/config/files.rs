@@ -112,7 +112,7 @@ fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
     let subject = if role == Role::Named { format!("{} ", path.display()) } else { String::new() };
     let cannot = |error: io::Error| {
         if descriptors::is_want(&error) {
-            let help = "nothing is known of what it holds; raise the limit on open files (LimitNOFILE=), or end what has so many";
+            let help = "its content is unknown for now; raise the limit on open files (LimitNOFILE=), or close some of them";
             let message = format!("{subject}cannot be read now, no file descriptor is left: {error}");
             return Fault { passing: true, ..Fault::new(message, help) };
         }

@@ -67,7 +67,7 @@ async fn a_file_for_which_no_descriptor_is_left_is_not_refused_and_is_read_later
         edge.log().into_iter().find(|line| line.contains("no file descriptor left to read a file"))
     })
     .await;
-    assert!(said.contains("nothing was changed") && said.contains("Too many open files"), "{said}");
+    assert!(said.contains("nothing has changed") && said.contains("Too many open files"), "{said}");
     tokio::time::sleep(secs(1)).await; // whatever else looks at files meanwhile
     allow(before.current);
     eventually("the new host, without another word", secs(30), async || {

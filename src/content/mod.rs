@@ -2,6 +2,7 @@
 //! no clock and no disk.
 
 pub mod charset;
+pub mod document;
 pub mod endings;
 pub mod entity;
 pub mod links;

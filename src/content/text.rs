@@ -18,20 +18,82 @@ pub struct PageText {
     pub visible: u32,
     /// Its links: a page of a site has a way to the others.
     pub links: u32,
-    /// Whether there was more text than was asked for.
-    pub beyond: bool,
+    /// Where its beginning ends, if there is more than that.
+    cut: Option<Cut>,
+}
+
+/// As many visible characters are the beginning of a page's text; it ends with the piece that has the last of them.
+pub const BEGINNING: u32 = 4000;
+
+/// Where the beginning of a text ends, and what was found until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    len: usize,
+    visible: u32,
+    links: u32,
+    has_title: bool,
+    has_heading: bool,
+}
+
+/// The beginning of a page's text: the fields are as those of [`PageText`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the same as those of PageText")]
+pub struct Beginning<'a> {
+    pub title: &'a str,
+    pub heading: &'a str,
+    pub text: &'a str,
+    pub visible: u32,
+    pub links: u32,
+    /// Whether there is no more.
+    pub is_all: bool,
 }
 
 impl PageText {
-    /// Reads `html` until more than `most` visible characters are found.
-    pub fn read(html: &str, most: u32) -> PageText {
-        let mut reader = Reader { most, ..Reader::default() };
-        reader.read(html);
+    /// Reads all of a page.
+    pub fn read(html: &str) -> PageText {
+        PageText::read_to(html, BEGINNING, Reach::End)
+    }
+
+    /// Reads no more than the beginning of a page.
+    pub fn read_beginning(html: &str) -> PageText {
+        PageText::read_to(html, BEGINNING, Reach::Beginning)
+    }
+
+    fn read_to(html: &str, most: u32, reach: Reach) -> PageText {
+        let mut reader = Reader::default();
+        reader.read(html, most, reach);
         let mut page = reader.page;
         page.visible = reader.text.visible;
         page.text = reader.text.out;
         page
     }
+
+    /// Its beginning.
+    pub fn beginning(&self) -> Beginning<'_> {
+        let all = Cut {
+            len: self.text.len(),
+            visible: self.visible,
+            links: self.links,
+            has_title: true,
+            has_heading: true,
+        };
+        let cut = self.cut.unwrap_or(all);
+        Beginning {
+            title: if cut.has_title { &self.title } else { "" },
+            heading: if cut.has_heading { &self.heading } else { "" },
+            text: &self.text[..cut.len],
+            visible: cut.visible,
+            links: cut.links,
+            is_all: self.cut.is_none(),
+        }
+    }
+}
+
+/// How far a page is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Beginning,
+    End,
 }
 
 /// Text in one spelling: lower case, plain quotes, half-width ASCII, single spaces, and none between Japanese
@@ -145,7 +207,6 @@ fn is_unseen(name: &str) -> bool {
 
 #[derive(Default)]
 struct Reader {
-    most: u32,
     page: PageText,
     text: Folded,
     has_title: bool,
@@ -154,20 +215,34 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, html: &str) {
+    fn read(&mut self, html: &str, most: u32, reach: Reach) {
         let mut tags = Tags::of(html, Comments::Sgml);
         while let Some(token) = tags.next() {
-            if self.text.visible > self.most {
-                self.page.beyond = true;
-                return;
+            if self.text.visible > most && self.page.cut.is_none() {
+                self.page.cut = Some(self.cut());
+                if reach == Reach::Beginning {
+                    return;
+                }
             }
             match token {
                 HtmlToken::Text(text) => self.words(text),
                 HtmlToken::Tag(tag) => self.tag(&tag, &mut tags),
             }
         }
-        self.page.beyond = self.text.visible > self.most;
         self.end_heading();
+        if self.text.visible > most && self.page.cut.is_none() {
+            self.page.cut = Some(self.cut());
+        }
+    }
+
+    fn cut(&self) -> Cut {
+        Cut {
+            len: self.text.out.len(),
+            visible: self.text.visible,
+            links: self.page.links,
+            has_title: self.has_title,
+            has_heading: !self.page.heading.is_empty(),
+        }
     }
 
     fn words(&mut self, text: &str) {
@@ -231,7 +306,7 @@ mod tests {
             ("a<b", "a"),
             ("a</>b", "ab"),
         ] {
-            assert_eq!(PageText::read(html, 1000).text, text, "{html}");
+            assert_eq!(PageText::read(html).text, text, "{html}");
         }
     }
 
@@ -239,31 +314,38 @@ mod tests {
     fn titles_and_headings_are_the_first() {
         let page = PageText::read(
             "<TITLE> Index &amp; More\n</Title><svg><title>no</title></svg><h2></h2><h1>One <i>two</i></h1><h1>no</h1>x",
-            1000,
         );
         assert_eq!((&*page.title, &*page.heading), ("index & more", "one two"));
         assert_eq!(page.text, "one two no x");
         assert_eq!((page.visible, page.links), (9, 0));
-        assert_eq!(PageText::read("<a href=x>a</a> <A name=b><abbr>c</abbr>", 9).links, 2);
-        assert_eq!(PageText::read("<h1>open", 9).heading, "open");
-        assert_eq!(PageText::read("<title>open", 9).title, "open");
+        assert_eq!(PageText::read("<a href=x>a</a> <A name=b><abbr>c</abbr>").links, 2);
+        assert_eq!(PageText::read("<h1>open").heading, "open");
+        assert_eq!(PageText::read("<title>open").title, "open");
     }
 
     #[test]
     fn reading_ends_where_the_text_is_too_long() {
-        let page = PageText::read("<p>abcd<p>efgh<p>ijkl", 6);
-        assert!(page.beyond);
+        let read = |html: &str| PageText::read_to(html, 6, Reach::Beginning);
+        let page = read("<p>abcd<p>efgh<p>ijkl");
+        assert!(!page.beginning().is_all);
         assert_eq!(page.text, "abcd efgh");
-        assert!(!PageText::read("<p>abcd<p>ef", 6).beyond);
-        assert!(PageText::read("abcdefg", 6).beyond);
+        assert!(read("<p>abcd<p>ef").beginning().is_all);
+        assert!(!read("abcdefg").beginning().is_all);
     }
 
     proptest! {
         #[test]
         fn garbage_is_read(html in "[<>a-z/=\"' &;!あ-]{0,200}") {
-            let page = PageText::read(&html, 50);
+            let page = PageText::read(&html);
             prop_assert_eq!(page.visible as usize, page.text.chars().filter(|c| *c != ' ').count());
             prop_assert_eq!(fold(&page.text), page.text);
+        }
+
+        #[test]
+        fn a_beginning_is_the_same_however_far_a_page_is_read(html in "(<h1>|<title>|</[a-z]+>|<a href=x>|<p>|<!-- -->|[a-z &あ]){0,30}") {
+            let (all, part) = [Reach::End, Reach::Beginning].map(|reach| PageText::read_to(&html, 6, reach)).into();
+            prop_assert_eq!(all.beginning(), part.beginning());
+            prop_assert!(all.text.starts_with(&part.text));
         }
 
         #[test]

@@ -3,13 +3,15 @@
 use http::HeaderMap;
 use serde::Deserialize;
 
+use crate::content::document::Document;
+use crate::content::text::BEGINNING;
 use crate::failure::Cause;
 
 /// As much of a page is looked at, in bytes. No page of a host is longer.
 pub const LOOKED_AT: usize = 64 * 1024;
 
 /// As much of its text is read, in visible characters. What shows more is a page of a site.
-pub const READ: u32 = 4000;
+pub const READ: u32 = BEGINNING;
 
 /// An origin's answer, as far as it has come.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +21,7 @@ pub struct ResponseView<'a> {
     /// Its header fields.
     pub headers: &'a HeaderMap,
     /// Its body, decoded from content codings: the beginning, or all of it. Never that of an answer to HEAD.
-    pub body: &'a [u8],
+    pub page: &'a Document<'a>,
     /// Whether that is all of it.
     pub whole: bool,
 }

@@ -170,12 +170,13 @@ impl Fingerprint {
     fn sees_enough(&self, answer: &ResponseView<'_>) -> bool {
         let bounded = self.max_text.is_some() || self.max_length.is_some();
         // What is not seen whole may be an article that only begins like a wrong page.
-        (!bounded || answer.body.len() <= LOOKED_AT) && (answer.whole || (!bounded && self.end.is_empty()))
+        (!bounded || answer.page.bytes().len() <= LOOKED_AT)
+            && (answer.whole || (!bounded && self.end.is_empty()))
     }
 
     /// Whether size and header fields fit: what costs next to nothing comes first.
     fn fits(&self, answer: &ResponseView<'_>) -> bool {
-        self.max_length.is_none_or(|most| answer.body.len() <= most)
+        self.max_length.is_none_or(|most| answer.page.bytes().len() <= most)
             && self.header.iter().all(|(name, value)| has(answer.headers, name, value))
     }
 
@@ -185,11 +186,11 @@ impl Fingerprint {
             conditions.iter().all(|any| any.iter().any(|number| has(*number)))
         };
         one_of(&self.end, || sight.end())
-            && self.max_text.is_none_or(|most| !sight.page().beyond && sight.page().visible <= most)
+            && self.max_text.is_none_or(|most| sight.page().is_all && sight.page().visible <= most)
             && self.max_links.is_none_or(|most| sight.page().links <= most)
-            && one_of(&self.title, || &sight.page().title)
-            && one_of(&self.heading, || &sight.page().heading)
-            && one_of(&self.whole_text, || &sight.page().text)
+            && one_of(&self.title, || sight.page().title)
+            && one_of(&self.heading, || sight.page().heading)
+            && one_of(&self.whole_text, || sight.page().text)
             && all(&self.text, &|number| sight.has_text(number))
             && all(&self.html, &|number| sight.has_mark(number))
     }

@@ -1,14 +1,11 @@
 //! An answer as the fingerprints look at it. What only few of them ask for is found out when one does.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use aho_corasick::AhoCorasick;
-use http::header::CONTENT_TYPE;
 
-use super::response::{LOOKED_AT, READ, ResponseView};
-use crate::content::charset;
-use crate::content::text::{PageText, fold};
+use super::response::{LOOKED_AT, ResponseView};
+use crate::content::text::{Beginning, PageText, fold};
 
 /// As much of the end is looked at, in bytes.
 const END: usize = 2048;
@@ -17,8 +14,8 @@ const END: usize = 2048;
 pub(super) struct Sight<'a> {
     answer: ResponseView<'a>,
     asked: &'a Asked,
-    html: OnceCell<Cow<'a, str>>,
-    page: OnceCell<PageText>,
+    /// Of a page that is not looked at to its end.
+    beginning: OnceCell<PageText>,
     end: OnceCell<String>,
     texts: OnceCell<Box<[bool]>>,
     marks: OnceCell<Box<[bool]>>,
@@ -35,26 +32,30 @@ pub(super) struct Asked {
 
 impl<'a> Sight<'a> {
     pub(super) fn new(answer: &ResponseView<'a>, asked: &'a Asked) -> Sight<'a> {
-        let (html, page, end) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Sight { answer: *answer, asked, html, page, end, texts: OnceCell::new(), marks: OnceCell::new() }
+        let (beginning, end) = (OnceCell::new(), OnceCell::new());
+        Sight { answer: *answer, asked, beginning, end, texts: OnceCell::new(), marks: OnceCell::new() }
     }
 
     /// The words of the page.
-    pub(super) fn page(&self) -> &PageText {
-        self.page.get_or_init(|| PageText::read(self.html(), READ))
+    pub(super) fn page(&self) -> Beginning<'_> {
+        let page = self.answer.page;
+        if page.html().len() <= LOOKED_AT {
+            return page.text().beginning();
+        }
+        self.beginning.get_or_init(|| PageText::read_beginning(self.html())).beginning()
     }
 
     /// The end of the markup, without blanks between tags.
     pub(super) fn end(&self) -> &str {
         self.end.get_or_init(|| {
-            let body = self.answer.body;
+            let body = self.answer.page.bytes();
             let end = String::from_utf8_lossy(&body[body.len().saturating_sub(END)..]);
             fold(&end).replace("> <", "><")
         })
     }
 
     pub(super) fn has_text(&self, number: usize) -> bool {
-        let found = self.texts.get_or_init(|| self.asked.texts.found(&self.page().text));
+        let found = self.texts.get_or_init(|| self.asked.texts.found(self.page().text));
         found.get(number).copied().unwrap_or_default()
     }
 
@@ -64,10 +65,8 @@ impl<'a> Sight<'a> {
     }
 
     fn html(&self) -> &str {
-        self.html.get_or_init(|| {
-            let content_type = self.answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            charset::html(&self.answer.body[..self.answer.body.len().min(LOOKED_AT)], content_type).0
-        })
+        let html = self.answer.page.html();
+        &html[..html.floor_char_boundary(LOOKED_AT)]
     }
 }
 

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::content::document::Document;
+use crate::content::media::content_type;
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fingerprint/samples")
@@ -70,8 +72,12 @@ impl Sample {
         }
     }
 
-    fn answer(&self) -> ResponseView<'_> {
-        ResponseView { status: self.status, headers: &self.headers, body: &self.body, whole: true }
+    fn page(&self) -> Document<'_> {
+        Document::new(&self.body, content_type(&self.headers))
+    }
+
+    fn answer<'a>(&'a self, page: &'a Document<'a>) -> ResponseView<'a> {
+        ResponseView { status: self.status, headers: &self.headers, page, whole: true }
     }
 }
 
@@ -104,7 +110,7 @@ fn every_sample_is_recognised_by_its_own_fingerprint_and_by_none_of_another_kind
     let all = built_in();
     let mut broken = Vec::new();
     for sample in wrong() {
-        let found: Vec<WrongPage<'_>> = all.matches(&sample.answer());
+        let found: Vec<WrongPage<'_>> = all.matches(&sample.answer(&sample.page()));
         if !found.iter().any(|page| page.fingerprint == sample.id) {
             broken.push(format!("{} is recognised as {found:?}", sample.name));
         }
@@ -189,7 +195,9 @@ fn alarms(path: &Path, statuses: &[u16], all: &Fingerprints) -> Vec<String> {
     for status in statuses {
         sample.status = *status;
         alarms.extend(
-            all.matches(&sample.answer()).into_iter().map(|page| format!("{}: {page:?}", path.display())),
+            all.matches(&sample.answer(&sample.page()))
+                .into_iter()
+                .map(|page| format!("{}: {page:?}", path.display())),
         );
     }
     alarms
@@ -222,7 +230,8 @@ fn japanese_pages_are_recognised_in_the_old_encodings() {
             }
             sample.body = bytes.into_owned();
             sample.headers = headers("text/html");
-            let found = all.matches(&sample.answer()).iter().any(|page| page.fingerprint == sample.id);
+            let found =
+                all.matches(&sample.answer(&sample.page())).iter().any(|page| page.fingerprint == sample.id);
             assert!(found, "{} in {}", sample.name, encoding.name());
             tried += 1;
         }
@@ -233,8 +242,7 @@ fn japanese_pages_are_recognised_in_the_old_encodings() {
 #[test]
 fn the_beginning_of_a_page_is_not_enough_unless_a_field_says_it() {
     let by_field = wrong().into_iter().filter(|sample| {
-        let answer = ResponseView { whole: false, ..sample.answer() };
-        wrong_page(&answer).is_some()
+        wrong_page(&ResponseView { whole: false, ..sample.answer(&sample.page()) }).is_some()
     });
     for sample in by_field {
         assert!(sample.headers.len() > 1, "{}: only a field can say so", sample.name);
@@ -254,12 +262,14 @@ fn what_is_no_page_is_not_looked_into() {
     ] {
         let headers = headers(content_type);
         assert_eq!(
-            wrong_page(&ResponseView { headers: &headers, ..sample.answer() }).is_some(),
+            wrong_page(&ResponseView { headers: &headers, ..sample.answer(&sample.page()) }).is_some(),
             wrong,
             "{content_type}"
         );
     }
-    assert!(wrong_page(&ResponseView { headers: &HeaderMap::new(), ..sample.answer() }).is_some());
+    assert!(
+        wrong_page(&ResponseView { headers: &HeaderMap::new(), ..sample.answer(&sample.page()) }).is_some()
+    );
 }
 
 #[test]
@@ -324,7 +334,8 @@ proptest! {
         whole: bool,
         content_type in "(text/html)?[ -~]{0,20}",
     ) {
-        let _ = wrong_page(&ResponseView { status, headers: &headers(&content_type), body: &body, whole });
+        let page = &Document::new(&body, Some(&content_type));
+        let _ = wrong_page(&ResponseView { status, headers: &headers(&content_type), page, whole });
     }
 
     #[test]
@@ -332,6 +343,7 @@ proptest! {
         static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(wrong);
         let sample = &SAMPLES[at % SAMPLES.len()];
         let cut = &sample.body[shift.min(sample.body.len())..sample.body.len() - at.min(sample.body.len() - shift.min(sample.body.len()))];
-        let _ = wrong_page(&ResponseView { body: cut, ..sample.answer() });
+        let page = &Document::new(cut, content_type(&sample.headers));
+        let _ = wrong_page(&sample.answer(page));
     }
 }

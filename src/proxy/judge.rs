@@ -9,6 +9,7 @@ use super::mirror::{Mirror, Ready};
 use super::reference::{ReadCopy, Reference};
 use crate::ask::key;
 use crate::config::ready;
+use crate::content::document::Document;
 use crate::content::media::content_type;
 use crate::failure::{Cause, Failure};
 use crate::http::retry_after;
@@ -110,8 +111,8 @@ impl SiteJudge {
     }
 
     /// The verdict on a key page that is good by itself: it is bad if several addresses show the same.
-    fn beside_others(&self, key: &str, body: &[u8], headers: &HeaderMap, copy: &Arc<Look>) -> Verdict {
-        let look = Look::seen(body, content_type(headers));
+    fn beside_others(&self, key: &str, page: &Document<'_>, copy: &Arc<Look>) -> Verdict {
+        let look = Look::of(page);
         let is_home = key == "/";
         if is_home {
             self.is_home_changed.store(!look.is_like(copy), Ordering::Relaxed);
@@ -130,10 +131,8 @@ impl SiteJudge {
     /// it shows for everything.
     fn is_everywhere(&self, case: &Case<'_>) -> bool {
         let says_so = case.character.missing.as_ref().is_some_and(|missing| missing.status >= 400);
-        let answer = &case.answer;
-        says_so && answer.whole && {
-            let look = Look::seen(answer.body, content_type(answer.headers));
-            self.mirror.uniform().like(&look, clock::instant()) >= ENOUGH
+        says_so && case.answer.whole && {
+            self.mirror.uniform().like(&Look::of(case.answer.page), clock::instant()) >= ENOUGH
         }
     }
 
@@ -192,13 +191,14 @@ impl Judge for SiteJudge {
             (if self.config.tls.is_some() { "https" } else { "http" }, self.config.canonical_host());
         let url = host.map(|host| format!("{scheme}://{host}{key}"));
         let ignore = &self.config.cache.ignore_query;
+        let page = Document::new(body, content_type(headers));
         let case = Case {
             asked: url.as_deref().map(|url| Asked { url, ignore, cookies: None }),
             key: &key,
             host: self.config.canonical_host().unwrap_or_default(),
             hosts: &self.config.hosts,
             is_key_page,
-            answer: ResponseView { status: status.as_u16(), headers, body, whole },
+            answer: ResponseView { status: status.as_u16(), headers, page: &page, whole },
             // a check asks for the page as it is
             wishes: Wishes::default(),
             known: reference.known(&read),
@@ -212,10 +212,10 @@ impl Judge for SiteJudge {
             && status == StatusCode::OK
             && let Some(copy) = &read.look
         {
-            verdict = self.beside_others(&key, body, headers, copy);
+            verdict = self.beside_others(&key, &page, copy);
         }
         if path == "/" {
-            *self.home() = (whole && status.is_success()).then(|| Look::seen(body, content_type(headers)));
+            *self.home() = (whole && status.is_success()).then(|| Look::of(&page));
         }
         match verdict {
             // Nobody is asked further: it is by the key pages that other pages are cleared.
@@ -231,7 +231,8 @@ impl Judge for SiteJudge {
     }
 
     fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure> {
-        let answer = ResponseView { status: status.as_u16(), headers, body, whole };
+        let page = &Document::new(body, content_type(headers));
+        let answer = ResponseView { status: status.as_u16(), headers, page, whole };
         let own = self.config.failover.fingerprints.as_deref().and_then(|own| own.find(&answer));
         let wrong = own.or_else(|| wrong_page(&answer))?;
         // a status of its own says more than that some gateway sent it

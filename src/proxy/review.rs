@@ -20,6 +20,8 @@ use super::trusted::Print;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::Resemblance;
 use crate::clock;
+use crate::content::document::Document;
+use crate::content::media::content_type;
 use crate::failure::{Cause, Failure};
 use crate::http::coding::plain;
 use crate::http::{Body, headers};
@@ -147,7 +149,7 @@ impl Review<'_> {
         let wanted = self.wanted(parts, &character);
         // The body of a good status is looked at anyway, with the head.
         let is_by_body = wanted != Wanted::Head && parts.status.is_success();
-        let by_head = || judge(&self.case(parts, (&[], false), &ReadCopy::default(), &character));
+        let by_head = || judge(&self.case(parts, (&no_body(), false), &ReadCopy::default(), &character));
         let head = if is_by_body { Verdict::Good } else { by_head() };
         let judged = |verdict, buffered| Judged {
             verdict,
@@ -187,12 +189,9 @@ impl Review<'_> {
         if plain.broken {
             return false;
         }
-        let answer = ResponseView {
-            status: status.as_u16(),
-            headers: response_headers,
-            body: &plain.bytes,
-            whole: plain.all,
-        };
+        let page = &Document::new(&plain.bytes, content_type(response_headers));
+        let (status, headers) = (status.as_u16(), response_headers);
+        let answer = ResponseView { status, headers, page, whole: plain.all };
         let character = self.site.mirror.character();
         judge(&self.case_of(answer, &ReadCopy::default(), &character)) == Verdict::Good
     }
@@ -232,12 +231,12 @@ impl Review<'_> {
     fn case<'a>(
         &'a self,
         parts: &'a Parts,
-        (body, whole): (&'a [u8], bool),
+        (page, whole): (&'a Document<'a>, bool),
         copy: &'a ReadCopy,
         character: &'a Character,
     ) -> Case<'a> {
         let (status, headers) = (parts.status.as_u16(), &parts.headers);
-        self.case_of(ResponseView { status, headers, body, whole }, copy, character)
+        self.case_of(ResponseView { status, headers, page, whole }, copy, character)
     }
 
     /// How much of the body the verdict needs.
@@ -246,7 +245,7 @@ impl Review<'_> {
         if !has_body || is_part(parts.status) || headers::is_event_stream(&parts.headers) {
             return Wanted::Head;
         }
-        verdict::wanted(&self.case(parts, (&[], false), &ReadCopy::default(), character))
+        verdict::wanted(&self.case(parts, (&no_body(), false), &ReadCopy::default(), character))
     }
 
     async fn read(
@@ -298,7 +297,7 @@ impl Review<'_> {
         let by_kind = self.by_kind(parts);
         let Some(plain) = plain(&parts.headers, &read, READ) else {
             // nothing can be read of it: its head has to do
-            return judged(judge(&self.case(parts, (&[], false), &copy, character)), by_kind, None);
+            return judged(judge(&self.case(parts, (&no_body(), false), &copy, character)), by_kind, None);
         };
         // browsers show a part of it, or nothing
         if whole && plain.broken && parts.status.is_success() {
@@ -306,13 +305,14 @@ impl Review<'_> {
             return judged(Verdict::Bad(Finding::new(Cause::TruncatedPage, why)), by_kind, None);
         }
         let whole = whole && plain.all;
-        match judge(&self.case(parts, (&plain.bytes, whole), &copy, character)) {
+        let page = Document::new(&plain.bytes, content_type(&parts.headers));
+        match judge(&self.case(parts, (&page, whole), &copy, character)) {
             Verdict::Good if whole && let Some(file) = self.names_missing(parts, &plain.bytes) => {
                 let why = format!("it names {file}, which is not there");
                 judged(Verdict::Bad(Finding::new(Cause::AssetMissing, why)), by_kind, Some(file))
             }
             Verdict::Good if whole => {
-                let (verdict, resemblance) = self.beside_others(parts, &plain.bytes, &copy);
+                let (verdict, resemblance) = self.beside_others(parts, &page, &copy);
                 judged(verdict, resemblance, None)
             }
             verdict @ (Verdict::Good | Verdict::Doubtful(_) | Verdict::Bad(_)) => {
@@ -331,7 +331,8 @@ impl Review<'_> {
         let Ok(Ok(buffered)) = begun else { return finding };
         let Some(plain) = plain(&parts.headers, &buffered.read, LOOKED_AT) else { return finding };
         let whole = buffered.is_whole() && plain.all;
-        match judge(&self.case(parts, (&plain.bytes, whole), &ReadCopy::default(), character)) {
+        let page = Document::new(&plain.bytes, content_type(&parts.headers));
+        match judge(&self.case(parts, (&page, whole), &ReadCopy::default(), character)) {
             Verdict::Bad(refined) => refined,
             Verdict::Good | Verdict::Doubtful(_) => finding,
         }
@@ -376,6 +377,11 @@ impl Review<'_> {
     pub(super) fn is_representative(&self) -> bool {
         self.ask.kind == Kind::Read && self.ask.visitor == Visitor::Anonymous
     }
+}
+
+/// For what is judged by its head.
+fn no_body() -> Document<'static> {
+    Document::new(&[], None)
 }
 
 /// Whether a body announces that it is short.

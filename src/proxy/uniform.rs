@@ -9,6 +9,7 @@ use super::review::Review;
 use super::site::Site;
 use crate::cache::Resemblance;
 use crate::clock;
+use crate::content::document::Document;
 use crate::failure::Cause;
 use crate::page_health::Weight;
 use crate::verdict::{ENOUGH, Finding, Look, Shape, Verdict};
@@ -18,7 +19,7 @@ impl Review<'_> {
     pub(super) fn beside_others(
         &self,
         parts: &Parts,
-        body: &[u8],
+        page: &Document<'_>,
         copy: &ReadCopy,
     ) -> (Verdict, Resemblance) {
         let Some(copy) =
@@ -26,8 +27,7 @@ impl Review<'_> {
         else {
             return (Verdict::Good, self.by_kind(parts));
         };
-        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let look = Look::seen(body, content_type);
+        let look = Look::of(page);
         let url = self.ask.url();
         let resemblance = if look.is_edition_of(copy) { Resemblance::Edition } else { Resemblance::Other };
         let mut uniform = self.site.mirror.uniform();

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::hosts;
 use super::look::{Look, sketch};
-use crate::content::structure::Structure;
+use crate::content::document::Document;
+use crate::content::entity;
 use crate::content::text::fold;
-use crate::content::{charset, entity};
 
 /// The shape of what is stored. In the first one titles have references beyond Latin-1 as they were written.
 const VERSION: u32 = 2;
@@ -91,16 +91,13 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Reads a page's body, decoded from content codings.
-    pub fn read(body: &[u8], content_type: Option<&str>) -> Lesson {
-        let (html, _) = charset::html(body, content_type);
-        let structure = Structure::read(&html);
-        let look = Look::of(&html, &structure);
-        let mut leads_to: Vec<String> =
-            structure.leads_to.iter().filter_map(|url| hosts::of_url(url)).collect();
+    /// Of a page.
+    pub fn of(page: &Document<'_>) -> Lesson {
+        let urls = page.structure().leads_to.iter();
+        let mut leads_to: Vec<String> = urls.filter_map(|url| hosts::of_url(url)).collect();
         leads_to.sort_unstable();
         leads_to.dedup();
-        Lesson { look, leads_to }
+        Lesson { look: Look::of(page), leads_to }
     }
 }
 
@@ -147,7 +144,7 @@ impl Learning {
     /// Learns from the answer to a random path.
     pub fn missing_page(&mut self, status: u16, body: &[u8], content_type: Option<&str>) {
         let html = crate::content::media::is_html(content_type);
-        let look = if html { Lesson::read(body, content_type).look } else { Look::default() };
+        let look = if html { Look::of(&Document::new(body, content_type)) } else { Look::default() };
         self.missing.push(Missing { status, look });
     }
 
@@ -205,7 +202,7 @@ mod tests {
             "<html lang=en><title>{n} - Kawaguchi</title><nav>Tea house Kawaguchi: shop, workshops, contact</nav><p>page{n} text{n}\
              <a href=https://maps.example/{n}>map</a><a href=/x>y</a></html>"
         );
-        Lesson::read(html.as_bytes(), None)
+        Lesson::of(&Document::new(html.as_bytes(), None))
     }
 
     fn missing(path: &str) -> String {
@@ -233,7 +230,7 @@ mod tests {
         let missing = character.missing.as_ref().unwrap();
         assert_eq!((missing.status, &*missing.look.title), (404, "not found"));
         assert_eq!(character.has_part_in(&page(99).look), Some(true));
-        let other = Lesson::read(b"<p>Something else that others have written", None).look;
+        let other = Look::of(&Document::new(b"<p>Something else that others have written", None));
         assert_eq!(character.has_part_in(&other), Some(false));
     }
 

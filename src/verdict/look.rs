@@ -4,9 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::content::charset;
-use crate::content::structure::Structure;
-use crate::content::text::PageText;
+use crate::content::document::Document;
 use crate::fingerprint::{Kind, ResponseView, wrong_page};
 
 /// Of as much text of a page words are kept, in bytes.
@@ -38,27 +36,21 @@ pub struct Look {
 impl Look {
     /// Reads a page's whole body, decoded from content codings. `content_type` is that of its answer.
     pub fn read(body: &[u8], content_type: Option<&str>) -> Look {
-        let (html, _) = charset::html(body, content_type);
+        let page = Document::new(body, content_type);
         let field = content_type.and_then(|value| HeaderValue::from_str(value).ok());
         let headers: HeaderMap = field.into_iter().map(|value| (CONTENT_TYPE, value)).collect();
-        let kind = wrong_page(&ResponseView { status: 200, headers: &headers, body, whole: true });
-        Look { kind: kind.map(|wrong| wrong.kind), ..Look::of(&html, &Structure::read(&html)) }
+        let kind = wrong_page(&ResponseView { status: 200, headers: &headers, page: &page, whole: true });
+        Look { kind: kind.map(|wrong| wrong.kind), ..Look::of(&page) }
     }
 
-    /// The same, but for what it would be taken for.
-    pub fn seen(body: &[u8], content_type: Option<&str>) -> Look {
-        let (html, _) = charset::html(body, content_type);
-        Look::of(&html, &Structure::read(&html))
-    }
-
-    /// Of a page's markup; what it would be taken for is left out.
-    pub(super) fn of(html: &str, structure: &Structure) -> Look {
-        let page = PageText::read(html, u32::MAX);
-        let language = structure.language.clone().unwrap_or_else(|| script_of(&page.text).to_owned());
+    /// The same of a page that is read already, but for what it would be taken for.
+    pub fn of(page: &Document<'_>) -> Look {
+        let (text, structure) = (page.text(), page.structure());
+        let language = structure.language.clone().unwrap_or_else(|| script_of(&text.text).to_owned());
         Look {
-            words: sketch(&page.text[..page.text.floor_char_boundary(READ)]),
-            text: page.visible,
-            title: page.title,
+            words: sketch(&text.text[..text.text.floor_char_boundary(READ)]),
+            text: text.visible,
+            title: text.title.clone(),
             language,
             ended: structure.ended,
             kind: None,
@@ -121,24 +113,52 @@ fn share(part: usize, whole: usize) -> f32 {
 
 /// The smallest hashes of a text's words; of scripts without spaces, of pairs of letters.
 pub(super) fn sketch(text: &str) -> Vec<u32> {
-    let mut hashes = Vec::new();
+    let mut sketch = Sketch::default();
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         if !word.contains(is_wide) {
-            hashes.push(hash(word));
+            sketch.add(hash(word));
             continue;
         }
         let mut last: Option<usize> = None;
         for (at, c) in word.char_indices() {
             if let Some(last) = last {
-                hashes.push(hash(&word[last..at + c.len_utf8()]));
+                sketch.add(hash(&word[last..at + c.len_utf8()]));
             }
             last = Some(at);
         }
     }
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes.truncate(WORDS);
-    hashes
+    sketch.done()
+}
+
+/// The smallest of many hashes. Most are larger than all that are kept, and cost no more than to see that.
+#[derive(Default)]
+struct Sketch {
+    hashes: Vec<u32>,
+    /// The largest of [`WORDS`] hashes, once there are so many.
+    limit: Option<u32>,
+}
+
+impl Sketch {
+    fn add(&mut self, hash: u32) {
+        if self.limit.is_none_or(|limit| hash < limit) {
+            self.hashes.push(hash);
+            if self.hashes.len() == 4 * WORDS {
+                self.shrink();
+            }
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        self.hashes.truncate(WORDS);
+        self.limit = self.hashes.get(WORDS - 1).copied();
+    }
+
+    fn done(mut self) -> Vec<u32> {
+        self.shrink();
+        self.hashes
+    }
 }
 
 fn is_wide(c: char) -> bool {

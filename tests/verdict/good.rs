@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use encoding_rs::{EUC_JP, Encoding, SHIFT_JIS};
 use katahai::content::charset;
+use katahai::content::document::Document;
 use katahai::verdict::{Character, Learning, Lesson, Look};
 
 use super::bad;
@@ -31,7 +32,8 @@ fn leads_on(html: &str) -> bool {
 fn character(pages: &[PathBuf]) -> Character {
     let mut learning = Learning::default();
     for page in pages.iter().take(1000) {
-        learning.page(&Lesson::read(&std::fs::read(page).unwrap(), Some("text/html")));
+        let body = std::fs::read(page).unwrap();
+        learning.page(&Lesson::of(&Document::new(&body, Some("text/html"))));
     }
     learning.done()
 }

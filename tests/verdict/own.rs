@@ -1,6 +1,7 @@
 //! What owners do with their sites: none of it may be replaced by a copy.
 
 use http::StatusCode;
+use katahai::content::document::Document;
 use katahai::verdict::{Character, Learning, Lesson, Look};
 
 use super::bad::{COPY, samples};
@@ -12,7 +13,7 @@ fn character() -> Character {
     let mut learning = Learning::default();
     for n in 0..20 {
         let page = COPY.replace("Green tea", &format!("Tea {n}"));
-        learning.page(&Lesson::read(page.as_bytes(), Some("text/html")));
+        learning.page(&Lesson::of(&Document::new(page.as_bytes(), Some("text/html"))));
     }
     learning.done()
 }

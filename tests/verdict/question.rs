@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderMap;
 use katahai::config::ready::Failover;
+use katahai::content::document::Document;
 use katahai::verdict::{Case, Character, Known, Look, ResponseView, Shape, Verdict, Wishes, judge};
 
 /// What a judgement is made of, besides the policy, which is the default.
@@ -31,13 +32,14 @@ impl Question<'_> {
             look: Some(look),
             body: None,
         });
+        let page = Document::new(self.body, Some(self.content_type));
         let case = Case {
             asked: None,
             key: "/page",
             host: "www.example.jp",
             hosts: &[],
             is_key_page: self.is_key_page,
-            answer: ResponseView { status: self.status, headers: &headers, body: self.body, whole: true },
+            answer: ResponseView { status: self.status, headers: &headers, page: &page, whole: true },
             wishes: Wishes::default(),
             known,
             character: self.character,

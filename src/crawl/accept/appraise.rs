@@ -1,9 +1,6 @@
 //! One fetched or stored file: what it links to, how much text it has, and whether it is the site's at all.
 
-use http::header::CONTENT_TYPE;
-
 use super::extract::{self, File, Findings, ReadAs};
-use crate::content::charset;
 use crate::content::links::Need;
 use crate::content::shingles::shingles;
 use crate::content::text_size::visible;
@@ -32,7 +29,7 @@ pub(crate) fn is_page(file: &File<'_>) -> bool {
 pub(crate) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Result<Findings, Unfit> {
     let mut findings = extract::read(file, scope).map_err(Unfit::Refused)?;
     if file.media.is_page() && !patterns::kinds(file.key, file.need).is_empty() {
-        findings.shingles = shingles(file.body);
+        findings.shingles = shingles(file.page.bytes());
     }
     if !is_page(file) {
         return Ok(findings);
@@ -40,10 +37,8 @@ pub(crate) fn appraise(file: &File<'_>, status: u16, whole: bool, scope: &Scope)
     if let Some(kind) = wrong(file, status, whole).or_else(|| unwanted(file, status, whole, scope)) {
         return Err(Unfit::Wrong(kind));
     }
-    let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let (text, _) = charset::html(file.body, content_type);
-    let lesson = Some(Box::new(Lesson::read(file.body, content_type)));
-    Ok(Findings { visible: Some(visible(&text)), lesson, ..findings })
+    let lesson = Some(Box::new(Lesson::of(file.page)));
+    Ok(Findings { visible: Some(visible(file.page.html())), lesson, ..findings })
 }
 
 /// What speaks against a page by the operator's own texts.
@@ -58,7 +53,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
         host: scope.host(),
         hosts: &[],
         is_key_page: file.need == Need::Key,
-        answer: ResponseView { status, headers: file.headers, body: file.body, whole },
+        answer: ResponseView { status, headers: file.headers, page: file.page, whole },
         wishes: Wishes::default(),
         known: None,
         character: &Character::default(),
@@ -73,7 +68,7 @@ fn unwanted(file: &File<'_>, status: u16, whole: bool, scope: &Scope) -> Option<
 /// The kind of wrong page, if the file is certainly not the site's. A directory listing may be intended; only in place of a
 /// key page is it a fault.
 fn wrong(file: &File<'_>, status: u16, whole: bool) -> Option<&'static str> {
-    let answer = ResponseView { status, headers: file.headers, body: file.body, whole };
+    let answer = ResponseView { status, headers: file.headers, page: file.page, whole };
     let kind = wrong_page(&answer)?.kind;
     (kind != Kind::DirectoryListing || file.need == Need::Key).then(|| kind.code())
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, LINK, REFRESH};
+use http::header::{LINK, REFRESH};
 use url::Url;
 
 use super::{privacy, sitemap};
 use crate::content::charset;
+use crate::content::document::Document;
 use crate::content::links::resolve::resolve;
 use crate::content::links::script::{self, Kind};
 use crate::content::links::{Link, Need, css, html, link_header, playlist, web_manifest, xml};
@@ -77,7 +78,7 @@ pub(crate) struct File<'a> {
     /// How to read it.
     pub(crate) reading: ReadAs,
     /// Its beginning, as far as it is read for links.
-    pub(crate) body: &'a [u8],
+    pub(crate) page: &'a Document<'a>,
 }
 
 /// How many bytes of a body its reader needs.
@@ -95,7 +96,7 @@ pub(crate) fn hold(key: &str, headers: &HeaderMap, reading: ReadAs) -> usize {
 /// # Errors
 /// Why it must not be stored, where only its content says so.
 pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> {
-    let content_type = file.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (body, content_type) = (file.page.bytes(), file.page.content_type());
     let mut found =
         Collector { scope, base: file.url.clone(), encoding: UTF_8, at: HashMap::new(), keys: Vec::new() };
     is_wanted(file, scope)?;
@@ -105,10 +106,10 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
     let links = |urls: Vec<String>| urls.into_iter().map(|url| Link::new(url, Need::Requisite));
     match (file.reading, file.media) {
         (ReadAs::Robots, _) => {
-            return Ok(Findings { robots: Some(Robots::parse(file.body)), ..Findings::default() });
+            return Ok(Findings { robots: Some(Robots::parse(body)), ..Findings::default() });
         }
         (ReadAs::Map, _) => {
-            let map = sitemap::read(file.body, content_type);
+            let map = sitemap::read(body, content_type);
             let dated = map.pages.iter().filter_map(|page| Some((found.key(&page.loc)?, page.lastmod?)));
             let lastmod = dated.collect();
             found.all(map.pages.into_iter().map(|page| Link::new(page.loc, Need::Link)));
@@ -117,31 +118,27 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             return Ok(Findings { links: found.keys, maps, lastmod, ..Findings::default() });
         }
         (ReadAs::ByType, Media::Html | Media::Xhtml) => {
-            let page = found.html(file, content_type)?;
+            let page = found.html(file)?;
             privacy::page(file.key, file.need, file.headers, page.login)?;
             let asks = page.login.passwords == 1 && !page.login.new_password;
             let (aliases, fields) = (found.aliases(file, &page), found.fields(file, &page));
             return Ok(Findings { links: found.keys, login: asks, aliases, fields, ..Findings::default() });
         }
         (ReadAs::ByType, Media::Css) => {
-            let sheet = charset::css(file.body, content_type);
+            let sheet = charset::css(body, content_type);
             found.all(links(css::urls(&sheet)));
         }
-        (ReadAs::ByType, Media::Script) => {
-            found.script(file, &charset::css(file.body, content_type), Kind::File)
-        }
+        (ReadAs::ByType, Media::Script) => found.script(file, &charset::css(body, content_type), Kind::File),
         (ReadAs::ByType, Media::Json) => {
-            found.all(web_manifest::read(file.body));
-            found.script(file, &String::from_utf8_lossy(file.body), Kind::Data);
+            found.all(web_manifest::read(body));
+            found.script(file, &String::from_utf8_lossy(body), Kind::Data);
         }
         (ReadAs::ByType, Media::Xml) => {
-            let page = xml::read(&charset::xml(file.body, content_type));
+            let page = xml::read(&charset::xml(body, content_type));
             found.rebase(page.base);
             found.all(page.links);
         }
-        (ReadAs::ByType, Media::Playlist) => {
-            found.all(links(playlist::urls(&String::from_utf8_lossy(file.body))))
-        }
+        (ReadAs::ByType, Media::Playlist) => found.all(links(playlist::urls(&String::from_utf8_lossy(body)))),
         (ReadAs::ByType, Media::Other) => {}
     }
     Ok(Findings { links: found.keys, ..Findings::default() })
@@ -173,15 +170,15 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn html(&mut self, file: &File<'_>, content_type: Option<&str>) -> Result<html::PageLinks, Refusal> {
-        if file.body.trim_ascii().is_empty() {
+    fn html(&mut self, file: &File<'_>) -> Result<html::PageLinks, Refusal> {
+        if file.page.bytes().trim_ascii().is_empty() {
             return Err(Refusal::EmptyPage);
         }
-        let (text, encoding) = charset::html(file.body, content_type);
-        self.encoding = encoding;
-        let mut page = html::read(&text);
+        self.encoding = file.page.encoding();
+        let text = file.page.html();
+        let mut page = html::read(text);
         // `<script/>` ends at once in XML, and in HTML never: what the one reader misses, the other finds.
-        let strict = if file.media == Media::Xhtml { xml::read(&text) } else { html::PageLinks::default() };
+        let strict = if file.media == Media::Xhtml { xml::read(text) } else { html::PageLinks::default() };
         let refresh = file.headers.get(REFRESH).and_then(|value| value.to_str().ok()).and_then(html::refresh);
         self.all(refresh.map(|url| Link::new(url, Need::Link)));
         self.rebase(page.base.take().or(strict.base));
@@ -280,6 +277,7 @@ mod tests {
     use crate::crawl::scope::test_scope;
     use encoding_rs::SHIFT_JIS;
     use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
 
     fn found(content_type: &'static str, body: &[u8], reading: ReadAs) -> Result<Findings, Refusal> {
         let scope = test_scope(&["example.jp"]);
@@ -288,8 +286,8 @@ mod tests {
         let url = scope.url(true, "example.jp", "/dir/page").unwrap();
         let (key, need) = ("/dir/page", Need::Link);
         let media = Media::of(key, &headers, body);
-        let found_on = Some("/shop/index.html");
-        read(&File { key, need, found_on, url: &url, headers: &headers, media, reading, body }, &scope)
+        let (found_on, page) = (Some("/shop/index.html"), &Document::new(body, Some(content_type)));
+        read(&File { key, need, found_on, url: &url, headers: &headers, media, reading, page }, &scope)
     }
 
     fn links(content_type: &'static str, body: &[u8]) -> Vec<(String, Need)> {
@@ -369,7 +367,7 @@ mod tests {
             headers: &headers,
             media: Media::Html,
             reading: ReadAs::ByType,
-            body: b"<base href=/base/><p>x",
+            page: &Document::new(b"<base href=/base/><p>x", Some("text/html")),
         };
         let expected = [
             ("/dir/a.css", Need::Requisite),
@@ -412,8 +410,8 @@ mod tests {
             ("//cdn.example.com/a.js", Need::Requisite, Err(Refusal::ForeignPage)),
         ] {
             let url = scope.url(true, "example.jp", "/x").unwrap();
-            let (reading, media, body) = (ReadAs::ByType, Media::Html, &b"<p>x"[..]);
-            let file = File { key, need, found_on: None, url: &url, headers: &headers, media, reading, body };
+            let (reading, media, page) = (ReadAs::ByType, Media::Html, &Document::new(b"<p>x", None));
+            let file = File { key, need, found_on: None, url: &url, headers: &headers, media, reading, page };
             assert_eq!(read(&file, &scope).map(drop), expected, "{key} {need:?}");
         }
     }

@@ -9,8 +9,9 @@ use http::HeaderMap;
 use super::addresses::Register;
 use super::extract::{self, File, HOLD, ReadAs};
 use crate::ask::key::path_of;
+use crate::content::document::Document;
 use crate::content::links::Need;
-use crate::content::media::Media;
+use crate::content::media::{Media, content_type};
 use crate::crawl::scope::Scope;
 use crate::snapshot::{Addresses, BlobId, Class, Page, Staging};
 
@@ -56,8 +57,9 @@ fn note(page: &Page, body: &[u8], scope: &Scope, register: &mut Register) {
     let headers: HeaderMap = page.headers.iter().cloned().collect();
     let media = Media::of(&page.key, &headers, body);
     let (key, headers, url, reading) = (page.key.as_str(), &headers, &url, ReadAs::ByType);
-    let file = File { key, need: Need::Link, found_on: None, url, headers, media, reading, body };
+    let page = &Document::new(body, content_type(headers));
+    let file = File { key, need: Need::Link, found_on: None, url, headers, media, reading, page };
     if let Ok(findings) = extract::read(&file, scope) {
-        register.note(&page.key.as_str().into(), &findings);
+        register.note(&key.into(), &findings);
     }
 }

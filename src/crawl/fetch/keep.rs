@@ -10,8 +10,9 @@ use url::Url;
 use super::End;
 use super::conditional::Kept;
 use super::receive::Arrived;
+use crate::content::document::Document;
 use crate::content::links::Need;
-use crate::content::media::Media;
+use crate::content::media::{Media, content_type};
 use crate::crawl::accept::appraise::{self, Unfit, appraise};
 use crate::crawl::accept::extract::{self, Findings, ReadAs};
 use crate::crawl::accept::headers::kept;
@@ -81,7 +82,8 @@ impl IncomingFile {
         let IncomingFile { key, need, reading, url, headers, .. } = self;
         let media = Media::of(key, headers, body);
         let found_on = self.found_on.as_deref();
-        let file = extract::File { key, need: *need, found_on, url, headers, media, reading: *reading, body };
+        let page = &Document::new(body, content_type(headers));
+        let file = extract::File { key, need: *need, found_on, url, headers, media, reading: *reading, page };
         let findings = appraise(&file, self.status, len <= body.len() as u64, &self.scope)?;
         Ok((if appraise::is_page(&file) { Class::Page } else { Class::Asset }, findings))
     }

@@ -12,8 +12,9 @@ use url::Url;
 
 use super::{End, Fetcher};
 use crate::config::ready::{Mirror, Site};
+use crate::content::document::Document;
 use crate::content::links::Need;
-use crate::content::media::Media;
+use crate::content::media::{Media, content_type};
 use crate::crawl::accept::appraise::appraise;
 use crate::crawl::accept::extract::{File, ReadAs, hold};
 use crate::crawl::item::Item;
@@ -96,8 +97,9 @@ impl<F: Fetch> Fetcher<'_, F> {
             let body = bodies.beginning(&page, most).ok()?;
             let media = Media::of(&page.key, &headers, &body);
             let whole = page.len <= body.len() as u64;
-            let (key, found_on, body) = (&page.key, found_on.as_deref(), &body);
-            let file = File { key, need, found_on, url: &url, headers: &headers, media, reading, body };
+            let (key, found_on, headers, url) = (&page.key, found_on.as_deref(), &headers, &url);
+            let read = &Document::new(&body, content_type(headers));
+            let file = File { key, need, found_on, url, headers, media, reading, page: read };
             let findings = appraise(&file, page.status, whole, &scope).ok()?;
             Some(End::Body(Box::new(page), Box::new(findings)))
         });

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::content::charset;
+use crate::content::document::Document;
 use crate::content::shingles::shingles;
 use crate::content::text_size::visible;
 use crate::verdict::{Learning, Lesson, Look};
@@ -78,13 +78,13 @@ fn stored_measures_do_not_change() {
     let mut lines =
         String::from("# page: text of its notes; hashes that its news is told by; what a verdict sees\n");
     for (name, body) in pages() {
-        let (html, _) = charset::html(&body, Some("text/html"));
-        let look = Look::seen(&body, Some("text/html"));
+        let page = Document::new(&body, Some("text/html"));
+        let look = Look::of(&page);
         let words = look.words.iter().fold(0u32, |all, word| all.rotate_left(5) ^ word);
         writeln!(
             lines,
             "{name}: {}; {}; {:?} {} {:?} {} {} {words:08x}",
-            visible(&html).text,
+            visible(page.html()).text,
             shingles(&body).len(),
             look.title,
             look.text,
@@ -93,7 +93,7 @@ fn stored_measures_do_not_change() {
             look.words.len(),
         )
         .expect("a line");
-        learning.page(&Lesson::read(&body, Some("text/html")));
+        learning.page(&Lesson::of(&page));
     }
     for (_, html) in &ODD[..3] {
         learning.missing_page(404, html.as_bytes(), None);

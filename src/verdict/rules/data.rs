@@ -46,7 +46,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     let Some(sort) = Sort::of(known.content_type).filter(|_| came.is_none() || !is_html(came)) else {
         return Verdict::Good;
     };
-    let (body, whole) = (case.answer.body, case.answer.whole);
+    let (body, whole) = (case.answer.page.bytes(), case.answer.whole);
     let copy = known.body.filter(|copy| !copy.is_empty());
     if whole && text_of(body).is_empty() && copy.is_some_and(|copy| !text_of(copy).is_empty()) {
         // One that was emptied on purpose, pages do not need: they do as well with the copy, until a crawl has seen it.

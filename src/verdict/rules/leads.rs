@@ -23,7 +23,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     if !seen.is_page_of_success() || !(case.has_page() || case.is_key_page) {
         return Verdict::Good;
     }
-    let html = seen.html();
+    let html = seen.page().html();
     let html = &html[..html.floor_char_boundary(LOOKED_AT)];
     let copy = case.known.and_then(|known| known.look);
     let is_bare = || {

@@ -15,15 +15,12 @@ mod truncated;
 #[cfg(test)]
 pub(super) mod testing;
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::case::{Case, Finding, Shape, Verdict, Wanted};
 use super::look::Look;
-use crate::content::charset;
+use crate::content::document::Document;
 use crate::content::media::{content_type, is_html, is_never_a_page, is_text};
-use crate::content::structure::Structure;
-use crate::content::text::PageText;
 
 pub(super) use data::is_data;
 pub use missing::judge_missing_page;
@@ -86,19 +83,15 @@ pub fn wanted(case: &Case<'_>) -> Wanted {
     }
 }
 
-/// A case, and what of its answer was read for it: each thing once, and only if a rule asks.
+/// A case, and what its answer shows: that is only found out if a rule asks.
 struct Seen<'a> {
     case: &'a Case<'a>,
-    html: OnceCell<Cow<'a, str>>,
-    structure: OnceCell<Structure>,
     look: OnceCell<Look>,
-    all_text: OnceCell<PageText>,
 }
 
 impl<'a> Seen<'a> {
     fn new(case: &'a Case<'a>) -> Seen<'a> {
-        let (html, structure, look) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Seen { case, html, structure, look, all_text: OnceCell::new() }
+        Seen { case, look: OnceCell::new() }
     }
 
     /// Whether it is a page, and says that it is what was asked for.
@@ -107,21 +100,12 @@ impl<'a> Seen<'a> {
         matches!(answer.status, 200..=203) && is_html(content_type(answer.headers))
     }
 
-    fn html(&self) -> &str {
-        let answer = self.case.answer;
-        self.html.get_or_init(|| charset::html(answer.body, content_type(answer.headers)).0)
-    }
-
-    fn structure(&self) -> &Structure {
-        self.structure.get_or_init(|| Structure::read(self.html()))
+    fn page(&self) -> &'a Document<'a> {
+        self.case.answer.page
     }
 
     fn look(&self) -> &Look {
-        self.look.get_or_init(|| Look::of(self.html(), self.structure()))
-    }
-
-    fn all_text(&self) -> &PageText {
-        self.all_text.get_or_init(|| PageText::read(self.html(), u32::MAX))
+        self.look.get_or_init(|| Look::of(self.page()))
     }
 }
 

@@ -63,7 +63,7 @@ fn leads_nowhere(case: &Case<'_>) -> bool {
 
 fn of_body(case: &Case<'_>) -> Verdict {
     let came = content_type(case.answer.headers);
-    let body = text_of(case.answer.body);
+    let body = text_of(case.answer.page.bytes());
     let bad = |why: String| Verdict::Bad(Finding::new(Cause::OddAnswer, why));
     let kind = came.map(essence).unwrap_or("no type");
     if body.starts_with(b"<?php") {
@@ -71,7 +71,7 @@ fn of_body(case: &Case<'_>) -> Verdict {
     }
     if is_html(came) {
         let is_wide = came.is_some_and(|came| came.to_ascii_lowercase().contains("utf-16"));
-        return if !is_wide && is_octets(case.answer.body) {
+        return if !is_wide && is_octets(case.answer.page.bytes()) {
             bad("octets that are no text".to_owned())
         } else {
             Verdict::Good

@@ -8,6 +8,8 @@ use super::super::{
     Asked, Case, Character, Known, Learning, Lesson, Look, ResponseView, Shape, Verdict, Wishes,
 };
 use crate::config::ready::{Failover, Statuses};
+use crate::content::document::Document;
+use crate::content::media::content_type;
 
 /// A case in the making: a good page of a site about which nothing is known.
 pub(in super::super) struct Given {
@@ -44,7 +46,7 @@ pub(in super::super) fn character() -> Character {
     let mut learning = Learning::default();
     for n in 0..20 {
         let page = PAGE.replace("Green tea from the hills", &format!("Tea {n}"));
-        learning.page(&Lesson::read(page.as_bytes(), None));
+        learning.page(&Lesson::of(&Document::new(page.as_bytes(), None)));
     }
     learning.done()
 }
@@ -133,6 +135,7 @@ impl Given {
         });
         let cookies = self.from.and_then(|(_, cookies)| cookies.map(HeaderValue::from_static));
         let ignore = ["utm_*".to_owned()];
+        let page = Document::new(&self.body, content_type(&self.headers));
         let asked = self.from.map(|(url, _)| Asked { url, ignore: &ignore, cookies: cookies.as_ref() });
         with(&Case {
             asked,
@@ -143,7 +146,7 @@ impl Given {
             answer: ResponseView {
                 status: self.status,
                 headers: &self.headers,
-                body: &self.body,
+                page: &page,
                 whole: self.whole,
             },
             wishes: self.wishes,

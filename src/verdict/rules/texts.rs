@@ -23,8 +23,8 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
 /// Whether a text is on the page as a visitor reads it, or in its markup to the letter.
 fn has(seen: &Seen<'_>, text: &str) -> bool {
     let folded = fold(text);
-    let page = seen.all_text();
-    page.text.contains(&folded) || page.title.contains(&folded) || seen.html().contains(text)
+    let page = seen.page().text();
+    page.text.contains(&folded) || page.title.contains(&folded) || seen.page().html().contains(text)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) fn judge(seen: &Seen<'_>) -> Verdict {
     if !case.answer.whole || !seen.is_page_of_success() || !ends_well(case) {
         return Verdict::Good;
     }
-    let structure = seen.structure();
+    let structure = seen.page().structure();
     // another template may leave out what this one says: only what begins as the copy does is a part of it
     let part = if structure.ended { Part::None } else { part_of_known(case, seen.look()) };
     let why = match part {

@@ -2,7 +2,7 @@
 
 use http::header::HeaderMap;
 
-use super::flight::{FlightKey, Role};
+use super::flight::{FlightKey, Leader, Role};
 use super::key::Key;
 use super::site::{Lookup, SiteCache};
 use super::store::Page;
@@ -14,12 +14,15 @@ impl SiteCache {
     /// begins it.
     pub fn join(&self, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Role {
         let flight = self.flight_key(key, request_headers, self.inner.page(&self.site, key).as_deref());
-        let leader = match self.inner.flights.join(flight, now) {
-            Role::Leader(leader) => leader,
-            other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => return other,
-        };
-        // an earlier fetch may have ended between this request's look and its question: a leader stores first and
-        // steps down then, so that whoever leads next finds what it stored
+        match self.inner.flights.join(flight, now) {
+            Role::Leader(leader) => self.lead(leader, key, request_headers, now),
+            other @ (Role::Follower(_) | Role::Alone | Role::Came(_)) => other,
+        }
+    }
+
+    /// What is left to do for somebody who was just given the lead. Another fetch may have ended between his look and his
+    /// question: a leader stores first and steps down then, so that whoever leads next finds what it stored.
+    pub fn lead(&self, leader: Leader, key: &Key<'_>, request_headers: &HeaderMap, now: Now) -> Role {
         match self.lookup(key, request_headers, now) {
             Lookup::Fresh(entry) => {
                 leader.stored(entry.clone());

@@ -68,18 +68,26 @@ pub(super) async fn fetch_shared<'a>(
         let status = CacheStatus::Forwarded { why, status: entry.status(), stored: true, collapsed: true };
         Shared::Response(from_entry(ask, entry, clock::now(), status, (ServedFrom::Origin, None)))
     };
-    let (leader, whole) = match site.cache.join(&key, request_headers, now) {
-        Role::Leader(leader) => (leader, Whole::IfShort),
-        Role::Came(entry) if entry.shared_with(request_headers) => return Ok(collapsed(&entry)),
-        Role::Came(_) | Role::Alone => return Ok(Shared::NotShareable(incoming)),
+    let mut whole = Whole::IfShort;
+    let role = match site.cache.join(&key, request_headers, now) {
         Role::Follower(waiter) => match waiter.wait(deadline).await {
-            Landed::Stored(entry) if entry.shared_with(request_headers) => return Ok(collapsed(&entry)),
-            Landed::Stored(_) | Landed::Alone => return Ok(Shared::NotShareable(incoming)),
+            Landed::Stored(entry) => Role::Came(entry),
+            Landed::Alone => Role::Alone,
             Landed::Failed(failure) => return Err(Failure::new(failure.cause).detail(failure.to_string())),
-            Landed::Lead(leader) => (leader, Whole::IfShort),
-            Landed::TakeOver(leader) => (leader, Whole::IfInTime),
+            Landed::Lead(leader) => site.cache.lead(leader, &key, request_headers, clock::now()),
+            Landed::TakeOver(leader) => {
+                whole = Whole::IfInTime;
+                site.cache.lead(leader, &key, request_headers, clock::now())
+            }
             Landed::TimedOut => return Err(attempt.timed_out()),
         },
+        role @ (Role::Leader(_) | Role::Came(_) | Role::Alone) => role,
+    };
+    let leader = match role {
+        Role::Leader(leader) => leader,
+        Role::Came(entry) if entry.shared_with(request_headers) => return Ok(collapsed(&entry)),
+        // A leader is never told to follow.
+        Role::Came(_) | Role::Alone | Role::Follower(_) => return Ok(Shared::NotShareable(incoming)),
     };
     let fetch = Fetch {
         site: site.clone(),

@@ -14,7 +14,10 @@ async fn named() -> (Origin, Dns, Edge) {
     let origin = fixture::shop().await;
     let dns = Dns::start(HERE).await;
     let url = format!("http://origin.example.test:{}", origin.addr().port());
-    let edge = Edge::start(Config::before(&url).set("dns.nameservers", [&*dns.addr()])).await;
+    // what is asked here is where an answer comes from, and not how soon
+    let config = Config::before(&url).set("dns.nameservers", [&*dns.addr()]);
+    let patient = config.site("failover.patience", "5s").site("failover.patience_max", "5s");
+    let edge = Edge::start(patient).await;
     edge.until_snapshot().await;
     edge.until("up").await;
     (origin, dns, edge)

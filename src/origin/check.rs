@@ -7,10 +7,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::health::{Evidence, Seen, State};
-use super::latency::TypicalLatency;
+use super::latency::RecentLatency;
 use super::one::Origin;
 use super::probe::{Extent, Probe};
-use super::sending::Class;
 use super::settings::Settings;
 use crate::clock;
 use crate::config::ready::Health;
@@ -125,7 +124,7 @@ fn worth(spent: Duration, health: &Health) -> u32 {
 /// How long a request of a check may take. A slow site is not down: it gets three times its usual time, as with a visitor's
 /// patience. A site that is not known to be slow yet gets two thirds of what a visitor without a copy waits, so that becoming
 /// slow does not take it down. A site that is down gets more checks; [`measure`] finds out how slow it is.
-fn limit(state: State, settings: &Settings, usual: TypicalLatency) -> Duration {
+fn limit(state: State, settings: &Settings, usual: RecentLatency) -> Duration {
     let Settings { health, longest, .. } = settings;
     let least = match state {
         State::Unproven | State::Up => (health.timeout * health.fall.max(1)).max(*longest * 2 / 3),
@@ -135,8 +134,8 @@ fn limit(state: State, settings: &Settings, usual: TypicalLatency) -> Duration {
 }
 
 /// What such a request usually takes, by what visitors got and by what checks got: the longer.
-fn typical(origin: &Origin) -> TypicalLatency {
-    let (visits, checks) = (origin.typical_latency(Class::Page), origin.signs.typical_latency());
+fn typical(origin: &Origin) -> RecentLatency {
+    let (visits, checks) = (origin.pages_lately(), origin.signs.recent_latency());
     if visits.get() > checks.get() { visits } else { checks }
 }
 
@@ -242,12 +241,12 @@ mod tests {
     fn a_check_waits_for_as_long_as_is_usual_and_silence_has_its_bound() {
         let down = State::Down { since: clock::now(), cause: Cause::Silent };
         let usual = |seconds: f64| {
-            let mut usual = TypicalLatency::default();
+            let mut usual = RecentLatency::default();
             usual.observe(Duration::from_secs_f64(seconds));
             usual
         };
         for (name, state, usual, expected) in [
-            ("nothing is known", State::Unproven, TypicalLatency::default(), 10),
+            ("nothing is known", State::Unproven, RecentLatency::default(), 10),
             ("it is fast", State::Up, usual(0.02), 10),
             ("it is slow", State::Up, usual(4.0), 12),
             ("it is very slow", State::Up, usual(9.0), 15),

@@ -210,14 +210,13 @@ impl Origins {
         outlook
     }
 
-    /// How long such a page usually takes at the first origin that would be asked.
-    pub fn typical_latency(&self, class: Class) -> latency::TypicalLatency {
+    /// How long such a page typically takes at the first origin that would be asked.
+    pub fn typical_latency(&self, class: Class) -> Option<Duration> {
         let up = self
             .members
             .iter()
             .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down);
-        up.min_by_key(|m| m.tier)
-            .map_or_else(latency::TypicalLatency::default, |m| m.origin.typical_latency(class))
+        up.min_by_key(|m| m.tier).and_then(|m| m.origin.typical_latency(class))
     }
 
     /// Sends the request to one origin after another, as far as it may be repeated and as second tries are left, until one

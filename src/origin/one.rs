@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::connect::{bare, connect};
 use super::exchange::{AnswerBody, Connection, Unanswered};
 use super::health::{Change, Evidence, Health, Seen, State, Thresholds};
-use super::latency::TypicalLatency;
+use super::latency::{RecentLatency, TypicalLatency};
 use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
@@ -72,7 +72,7 @@ pub struct Origin {
     bad_in_a_row: AtomicU32,
     /// 0 unproven, 1 up, 2 down or on trial: the hot path's view of the state.
     standing: AtomicU32,
-    usual: Mutex<[TypicalLatency; 2]>,
+    latency: Mutex<[Latency; 2]>,
     /// The last good signs.
     pub(super) signs: Signs,
     /// Wakes the checker before its time.
@@ -84,6 +84,13 @@ pub struct Origin {
     pub(super) name: Name,
     /// The last proof: when it was begun, and what was wrong.
     pub(super) proof: tokio::sync::Mutex<Option<(Instant, Option<Cause>)>>,
+}
+
+/// How long one class of pages takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latency {
+    lately: RecentLatency,
+    typical: TypicalLatency,
 }
 
 /// A good or bad standing without its details.
@@ -121,7 +128,7 @@ impl Origin {
             is_back: AtomicBool::new(false),
             bad_in_a_row: AtomicU32::new(0),
             standing: AtomicU32::new(0),
-            usual: Mutex::default(),
+            latency: Mutex::default(),
             signs: Signs::new(clock::instant()),
             check_wanted: Notify::new(),
             checker: Mutex::new(None),
@@ -223,13 +230,17 @@ impl Origin {
 
     /// Records that a visitor got a good answer from it, and how long that took. A file says nothing about pages.
     pub fn answered(&self, class: Class, took: Duration, by: Evidence) {
+        let now = clock::instant();
         if class == Class::Page {
-            self.signs.page(clock::instant());
+            self.signs.page(now);
         }
         if class == Class::Page || self.standing() == Standing::Unproven {
             self.observe(by, Seen::Good);
         }
-        lock(&self.usual)[class as usize].observe(took);
+        let mut latency = lock(&self.latency);
+        let latency = &mut latency[class as usize];
+        latency.lately.observe(took);
+        latency.typical.observe(took, now);
     }
 
     /// Brings its next check forward: something was odd.
@@ -290,10 +301,15 @@ impl Origin {
         lock(&self.pages).mostly_bad()
     }
 
-    /// How long such a page usually takes; as long as nobody has opened one, how long checks take.
-    pub fn typical_latency(&self, class: Class) -> TypicalLatency {
-        let usual = lock(&self.usual)[class as usize];
-        if class == Class::Page && usual.get().is_none() { self.signs.typical_latency() } else { usual }
+    /// How long such a page typically takes; as long as nobody has opened one, how long checks take.
+    pub fn typical_latency(&self, class: Class) -> Option<Duration> {
+        let typical = lock(&self.latency)[class as usize].typical.get();
+        typical.or_else(|| self.signs.recent_latency().get().filter(|_| class == Class::Page))
+    }
+
+    /// How long pages have taken lately.
+    pub(super) fn pages_lately(&self) -> RecentLatency {
+        lock(&self.latency)[Class::Page as usize].lately
     }
 
     /// One attempt; on a `fresh` connection, or at least a warm one, on request. The origin's failures count against it.

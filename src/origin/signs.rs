@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::latency::TypicalLatency;
+use super::latency::RecentLatency;
 
 /// Signs of life. Noted for each page that a visitor gets, so without a lock.
 pub(super) struct Signs {
@@ -13,7 +13,7 @@ pub(super) struct Signs {
     check: AtomicU64,
     page: AtomicU64,
     /// How long a check's requests usually take.
-    usual: Mutex<TypicalLatency>,
+    usual: Mutex<RecentLatency>,
     /// Whether a measurement of how long they take is running.
     pub(super) measuring: AtomicBool,
 }
@@ -60,7 +60,7 @@ impl Signs {
     }
 
     /// How long a request of a check usually takes.
-    pub(super) fn typical_latency(&self) -> TypicalLatency {
+    pub(super) fn recent_latency(&self) -> RecentLatency {
         *self.usual.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,8 +91,8 @@ mod tests {
         let signs = Signs::new(crate::clock::instant());
         (0..20).for_each(|_| signs.took(Duration::from_millis(20)));
         signs.takes(Duration::from_secs(8));
-        assert_eq!(signs.typical_latency().get(), Some(Duration::from_secs(8)));
+        assert_eq!(signs.recent_latency().get(), Some(Duration::from_secs(8)));
         signs.takes(Duration::from_secs(1));
-        assert_eq!(signs.typical_latency().get(), Some(Duration::from_secs(8)));
+        assert_eq!(signs.recent_latency().get(), Some(Duration::from_secs(8)));
     }
 }

@@ -311,6 +311,8 @@ impl App {
         if let Some(mark) = mark {
             tasks::blocking(move || mark.end()).await;
         }
+        let log = self.access_log.clone();
+        tasks::blocking(move || log.flush()).await;
         drained
     }
 

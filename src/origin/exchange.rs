@@ -42,6 +42,8 @@ pub struct Connection {
     pub idle_since: Option<Instant>,
     /// Whether another request may follow the one that it carries.
     after: After,
+    /// How often the pool had been cleared when it was begun.
+    pub(super) epoch: u64,
 }
 
 /// A request that got no answer.
@@ -88,7 +90,7 @@ impl Connection {
             .await
             .map_err(|e| Failure::new(Cause::NotHttp).source(e))?;
         let driver = Box::new(driver);
-        Ok(Connection { sender, driver, reused: false, idle_since: None, after: After::Rest })
+        Ok(Connection { sender, driver, reused: false, idle_since: None, after: After::Rest, epoch: 0 })
     }
 
     /// Whether the connection can take a request: asks for news from the peer without waiting.
@@ -107,7 +109,7 @@ impl Connection {
         self,
         request: Request<Body>,
     ) -> Result<(Response<Incoming>, Option<Connection>), Unanswered> {
-        let Connection { mut sender, driver, reused, .. } = self;
+        let Connection { mut sender, driver, reused, epoch, .. } = self;
         let mut after = framing::after(request.method(), sent(request.body()));
         let mut answer = std::pin::pin!(sender.try_send_request(request));
         let mut driver = Some(driver);
@@ -124,8 +126,14 @@ impl Connection {
                 if let After::Close = settled(&mut answer)? {
                     after = After::Close;
                 }
-                let rest =
-                    driver.map(|driver| Connection { sender, driver, reused: true, idle_since: None, after });
+                let rest = driver.map(|driver| Connection {
+                    sender,
+                    driver,
+                    reused: true,
+                    idle_since: None,
+                    after,
+                    epoch,
+                });
                 Ok((answer, rest))
             }
             Err(error) => Err(Unanswered { old_connection: reused, ..unanswered(error) }),

@@ -444,12 +444,15 @@ impl Origin {
             Some(Ok(trust)) => Some(&trust.config),
             Some(Err(error)) => return Err(Failure::new(Cause::CertificateUntrusted).detail(error.clone())),
         };
+        let epoch = self.pool.epoch();
         let addresses = match at {
             Some(addresses) => addresses.clone(),
             None => self.name.resolve().await?,
         };
         let io = connect(&self.identity.url, &addresses, name, tls, for_what).await?;
-        Connection::open(io, self.tools.header_size).await
+        let mut connection = Connection::open(io, self.tools.header_size).await?;
+        connection.epoch = epoch;
+        Ok(connection)
     }
 
     /// Drops connections that were idle for too long.

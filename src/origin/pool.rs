@@ -1,6 +1,7 @@
 //! Idle connections, last used first: the few that are needed stay warm, the others age and go.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,11 @@ const REST: Duration = Duration::from_secs(55);
 
 /// The idle connections to one origin.
 #[derive(Default)]
-pub struct Pool(Mutex<HashMap<Arc<str>, Vec<Connection>>>);
+pub struct Pool {
+    resting: Mutex<HashMap<Arc<str>, Vec<Connection>>>,
+    /// How often it was cleared.
+    epoch: AtomicU64,
+}
 
 impl Pool {
     /// Takes an open connection that was idle for at most `rest`, the warmest first.
@@ -35,10 +40,18 @@ impl Pool {
         }
     }
 
-    /// Puts an open connection back.
+    /// What a connection that is opened from now on has as its `epoch`.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Lays an open connection to rest, unless all were dropped since it was opened.
     pub fn put(&self, name: &Arc<str>, mut connection: Connection) {
         connection.idle_since = Some(clock::instant());
         let mut resting = self.lock();
+        if connection.epoch != self.epoch() {
+            return;
+        }
         if let Some(alike) = resting.get_mut(name) {
             if alike.len() < MOST {
                 alike.push(connection);
@@ -48,8 +61,9 @@ impl Pool {
         }
     }
 
-    /// Drops all connections: their address is no longer in use.
+    /// Drops all, and those under way once they come to rest: what they lead to is not in use any more.
     pub fn clear(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         self.lock().clear();
     }
 
@@ -70,6 +84,6 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Connection>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct ExportOptions {
     /// Replace an earlier export at this path.
     #[arg(long)]
     force: bool,
-    /// The site's address in the archive, such as https://www.example.com [default: from the configuration].
+    /// The site's address in the archive, such as `https://www.example.com` [default: from the configuration].
     #[arg(long, value_name = "URL")]
     address: Option<String>,
     #[command(flatten)]

@@ -62,9 +62,9 @@ async fn buttons_do_what_they_say() {
     browser.until("document.body.innerText.includes('where the current snapshot has 9')").await;
 
     press(&mut browser, "rollback", &["Roll back"]).await;
-    browser.until(&format!("{NOTICE}.startsWith('Back to {}')", ids[0])).await;
+    browser.until(&format!("{NOTICE}.startsWith('Rolled back to {}')", ids[0])).await;
     assert_eq!(edge.snapshot_id().await.as_ref(), Some(&ids[0]));
-    browser.until("document.body.innerText.includes('New snapshots wait for your word')").await;
+    browser.until("document.body.innerText.includes('New snapshots wait until you publish one')").await;
 
     press(&mut browser, &format!("pin {}", ids[1]), &["Pin it"]).await;
     browser.until(&format!("{NOTICE} === '{} is pinned.'", ids[1])).await;
@@ -89,11 +89,11 @@ async fn buttons_do_what_they_say() {
     assert_eq!(edge.snapshot_id().await.as_ref(), Some(&held));
 
     press(&mut browser, &format!("remove {}", ids[0]), &["Remove it"]).await;
-    browser.until(&format!("{NOTICE} === '{} is gone.'", ids[0])).await;
+    browser.until(&format!("{NOTICE} === '{} is removed.'", ids[0])).await;
     press(&mut browser, &format!("compare {}", ids[1]), &[]).await;
     browser.until("document.querySelector('[data-part=compare]').innerText.includes('removed')").await;
     press(&mut browser, "take", &[]).await;
-    browser.until(&format!("{NOTICE} === 'The crawl has been asked for.'")).await;
+    browser.until(&format!("{NOTICE} === 'The crawl is starting.'")).await;
     assert_eq!(browser.complaints(), [] as [String; 0]);
 }
 
@@ -121,7 +121,7 @@ async fn reports_are_shown_as_text_on_every_screen() {
         "{ const f = document.querySelector('.report input[type=search]'); f.value = '/gone/29'; \
          f.dispatchEvent(new Event('input')); f.parentElement.querySelector('[role=status]').textContent }",
     );
-    assert_eq!(found, "11 match");
+    assert_eq!(found, "11 found");
     browser.eval("document.querySelector('[data-language=ja]').click()");
     browser
         .until("document.body.innerText.includes('リンク切れ') && document.documentElement.lang === 'ja'")

@@ -5,7 +5,7 @@ use super::sheet::{Column, IN_TIME, Sheet, right};
 use super::wrong::{DEFACED, sample};
 use super::{Row, row};
 use crate::support::faults::{Fault, Instead, Refuse};
-use crate::support::fixture::{self, MIRRORED, SIGNUP};
+use crate::support::fixture::{self, MIRRORED, SEEN};
 use crate::support::{Config, Edge, Page, eventually, secs};
 
 pub fn rows() -> Vec<Row> {
@@ -80,8 +80,8 @@ async fn cut_short(sheet: Sheet) {
     let (origin, edge) = shop().await;
     let first = edge.snapshot_id().await;
     sheet.begin(&edge).await;
-    // of the first pages that it asks for
-    let lever = origin.hold(SIGNUP);
+    // of the first pages that it asks for, and none that checks ask for, too
+    let lever = origin.hold(SEEN);
     let crawled = async {
         lever.wait_for(1, secs(20)).await;
         origin.fail(Refuse).await;

@@ -211,7 +211,7 @@ fn near(state: State) -> Plan {
 fn newest(found: Found, mirrored: Mirrored) -> Option<Copy> {
     match (found, mirrored) {
         (Found::Nothing, Mirrored::Nothing) => None,
-        // A fresh entry that a session does not take at once is still the newest to fall to.
+        // Never for a session: none is looked up for one.
         (Found::Fresh, _) => Some(Copy::Fresh),
         (Found::Stale, Mirrored::Nothing | Mirrored::Older | Mirrored::Near)
         | (Found::Unconfirmed, Mirrored::Nothing | Mirrored::Near) => Some(Copy::Stale),

@@ -1,6 +1,6 @@
 //! All metric names. Counters on the request path are resolved once per site, when they first count something: a thousand
 //! sites with a zero line for every cause would be a quarter of a million lines. Values that can be read from the parts
-//! (states, ages, sizes) are set at each scrape. Labels come only from the configuration and from closed lists.
+//! (states, ages, sizes) are set at each scrape by `app/gauges.rs`. Labels come only from the configuration and from closed lists.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

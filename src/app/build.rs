@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
-use crate::http::hops::Instance;
+use crate::http::loops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
 use crate::page_health::PageHealth;

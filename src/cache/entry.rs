@@ -72,7 +72,7 @@ pub enum Freshness {
 }
 
 impl Entry {
-    /// Keeps an answer. `asked` and `answered` are when the request left and the headers came.
+    /// Keeps an answer. `sent_at` and `received_at` are when the request left and the headers came.
     pub fn new(
         status: StatusCode,
         response_headers: &HeaderMap,
@@ -213,17 +213,7 @@ impl Entry {
         }
     }
 
-    /// Whether it may be given now while it is fetched again in the background (RFC 5861 section 3).
-    pub fn while_revalidate(&self, now: Now) -> bool {
-        match self.freshness(now) {
-            Freshness::Stale { since } => {
-                let window = self.terms.control.stale_while_revalidate.unwrap_or(0);
-                since < Duration::from_secs(window.into())
-            }
-            Freshness::Fresh { .. } | Freshness::MustRevalidate => false,
-        }
-    }
-
+    /// `stale-while-revalidate` counts like `stale-if-error` here: while the site is up, nothing stale is given for it.
     /// With `s-maxage`, only for as long as the origin says that it does not mind; otherwise for ever, or never.
     fn may_be_stale_for(&self, since: Duration) -> bool {
         let c = &self.terms.control;
@@ -370,15 +360,6 @@ pub(super) mod tests {
             let now = t.plus(secs(at));
             assert_eq!(entry.freshness(now), expected, "{control} at {at}");
             assert_eq!(entry.usable_stale(now), expected != MustRevalidate, "{control} at {at}");
-        }
-    }
-
-    #[test]
-    fn stale_while_revalidate_is_a_window() {
-        let t = crate::clock::now();
-        let entry = entry(&[("cache-control", "max-age=10, stale-while-revalidate=5")], t);
-        for (at, within) in [(9, false), (10, true), (14, true), (15, false)] {
-            assert_eq!(entry.while_revalidate(t.plus(secs(at))), within, "{at}");
         }
     }
 

@@ -89,6 +89,29 @@ mod tests {
         assert!(matches!(site.join(&key, &none, t), Role::Leader(_)));
     }
 
+    #[tokio::test]
+    async fn who_comes_to_lead_after_another_has_stored_finds_that() {
+        let (site, none) = (shop(), HeaderMap::new());
+        let key = home(&site);
+        let Role::Leader(vanishing) = site.join(&key, &none, now()) else { panic!("no leader") };
+        let follow = || match site.join(&key, &none, now()) {
+            Role::Follower(waiter) => waiter,
+            other @ (Role::Leader(_) | Role::Alone | Role::Came(_)) => panic!("{other:?}"),
+        };
+        let (first, second) = (follow(), follow());
+        drop(vanishing);
+        let deadline = now().mono + Duration::from_secs(20);
+        let Landed::Lead(leader) = first.wait(deadline).await else { panic!("nobody leads") };
+        let Role::Leader(leader) = site.lead(leader, &key, &none, now()) else { panic!("nothing came yet") };
+        let stored = store(&site, &key, &[], &[("cache-control", "max-age=60")], b"page", now()).unwrap();
+        leader.stored(stored.clone());
+        // he has not been woken in all that time
+        let Landed::Lead(late) = second.wait(deadline).await else { panic!("nobody leads") };
+        let role = site.lead(late, &key, &none, now());
+        assert!(matches!(role, Role::Came(entry) if Arc::ptr_eq(&entry, &stored)));
+        assert_eq!(site.under_way(), 0);
+    }
+
     /// What the request path does with a cold page, whose answer depends on the language or not.
     async fn visit(
         site: SiteCache,

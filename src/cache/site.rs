@@ -32,7 +32,7 @@ pub struct SiteCache {
 pub enum Lookup {
     /// May be served as it is.
     Fresh(Arc<Entry>),
-    /// May be served if the origin fails, or while it is fetched again (see [`Entry::while_revalidate`]).
+    /// May be served if the origin fails.
     Stale(Arc<Entry>),
     /// Not to be served before validation: the entry says so, or the visitor does. If the origin fails,
     /// [`Entry::usable_stale`] tells whether it may be served all the same.

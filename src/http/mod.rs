@@ -12,7 +12,7 @@ pub mod detour;
 pub mod forwarded;
 pub mod framing;
 pub mod headers;
-pub mod hops;
+pub mod loops;
 pub mod pace;
 pub mod personal;
 pub mod range;

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
-use crate::http::hops;
+use crate::http::loops;
 
 /// The number of header fields that an answer may have. Their total size is bounded as well, and is usually reached first.
 const FIELDS: usize = 512;
@@ -164,7 +164,7 @@ fn sent(body: &Body) -> Sent {
 fn settled(answer: &mut Response<Incoming>) -> Result<After, Failure> {
     let not_http = |why: &str| Failure::new(Cause::NotHttp).detail(why.to_owned());
     let status = answer.status();
-    if hops::is_loop(status, answer.headers()) {
+    if loops::is_loop(status, answer.headers()) {
         return Err(Cause::Loop.into());
     }
     if status == StatusCode::SWITCHING_PROTOCOLS {

@@ -38,7 +38,7 @@ use crate::clock;
 use crate::config::ready::{self, OriginMode, Pin};
 use crate::failure::{Cause, Failure, Retry};
 use crate::http::Body;
-use crate::http::hops::Instance;
+use crate::http::loops::Instance;
 pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
@@ -220,8 +220,8 @@ impl Origins {
     }
 
     /// Sends the request to one origin after another, as far as it may be repeated and as second tries are left, until one
-    /// answers. The wait is for all attempts together. Hop-by-hop fields are the caller's business; the Host header is set
-    /// here.
+    /// answers. The wait is for all attempts together. Hop-by-hop fields are the caller's business; the Host field is
+    /// set by [`Origin::attempt`].
     ///
     /// # Errors
     /// The last attempt's failure; [`Cause::NoOrigin`] or [`Cause::KnownDown`] if there was nobody to ask.
@@ -286,7 +286,7 @@ impl Origins {
     }
 
     /// One attempt; and, when nothing has come of it for as long as `hedge`, another one beside it at another origin of the
-    /// tier, if there is one and second tries are left. The first good answer counts.
+    /// tier, if there is one and second tries are left. The first answer counts, whatever its status.
     async fn hedged(
         &self,
         (index, turn): (usize, usize),

@@ -87,3 +87,32 @@ impl Pool {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::DuplexStream;
+
+    /// An open connection, and its other end.
+    async fn opened(pool: &Pool) -> (Connection, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let mut connection = Connection::open(Box::new(ours), 8192).await.unwrap();
+        connection.epoch = pool.epoch();
+        (connection, theirs)
+    }
+
+    #[tokio::test]
+    async fn what_was_in_use_when_all_were_dropped_does_not_come_back() {
+        let (pool, name) = (Pool::default(), Arc::from(""));
+        let (resting, _end) = opened(&pool).await;
+        let (in_use, _other_end) = opened(&pool).await;
+        pool.put(&name, resting);
+        pool.clear();
+        assert!(pool.take("", Duration::MAX).is_none(), "at rest");
+        pool.put(&name, in_use);
+        assert!(pool.take("", Duration::MAX).is_none(), "in use");
+        let (new, _new_end) = opened(&pool).await;
+        pool.put(&name, new);
+        assert!(pool.take("", Duration::MAX).is_some(), "opened since");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::judge::is_of_the_answer;
+use super::check_judge::is_of_the_answer;
 use super::looked::Copies;
 use super::mirror::{self, Nearness, Ready};
 use super::site::Site;
@@ -37,7 +37,7 @@ pub(super) async fn give(
     match at_hand(ask, fallback, &copies, cause, now) {
         Some(outcome) => outcome,
         // Boxed: rarely needed, and large beside what copies at hand take.
-        None => Box::pin(from_disk(site, ask, fallback, copies, cause, now)).await,
+        None => Box::pin(give_otherwise(site, ask, fallback, copies, cause, now)).await,
     }
 }
 
@@ -63,7 +63,7 @@ fn at_hand(
     }
 }
 
-async fn from_disk(
+async fn give_otherwise(
     site: &Site,
     ask: &Ask,
     fallback: Fallback,

@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use http::{HeaderValue, Request, header};
 
 use super::attempt::{Attempt, Limits};
+use super::check_judge::is_of_the_answer;
 use super::direct::ask_alone;
-use super::judge::is_of_the_answer;
 use super::looked::{Looked, Purpose};
 use super::reference::Reference;
 use super::site::Site;
@@ -60,7 +60,7 @@ async fn run(site: Weak<Site>) {
     loop {
         let Some(current) = site.upgrade() else { return };
         current.mirror.learn().await;
-        taken_out(&current, &mut known);
+        note_removed(&current, &mut known);
         save(&current).await;
         let rest = round(&current).await;
         let (page_health, store) = (current.page_health.clone(), current.mirror.store().cloned());
@@ -82,7 +82,7 @@ async fn run(site: Weak<Site>) {
 }
 
 /// Records the pages that the crawl of a new snapshot has found to be removed.
-fn taken_out(site: &Site, known: &mut Option<SnapshotId>) {
+fn note_removed(site: &Site, known: &mut Option<SnapshotId>) {
     let Some((of, at, addresses)) = site.mirror.addresses() else { return };
     if known.replace(of) == Some(of) {
         return;

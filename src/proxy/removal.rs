@@ -20,12 +20,12 @@ impl Review<'_> {
             return;
         }
         let (page_health, cache, origin) = (site.page_health.clone(), site.cache.clone(), origin.clone());
-        let (tls, host) = (self.ask.tls(), self.ask.host().to_owned());
+        let (tls, authority) = (self.ask.tls(), self.ask.authority().to_owned());
         let sent_at = self.sent_at;
         tasks::detached(async move {
             if origin.prove(sent_at, left).await.is_ok() {
                 page_health.gone(&key, status.as_u16(), clock::now());
-                cache.invalidate(&cache.key(tls, &host, &key));
+                cache.invalidate(&cache.key(tls, &authority, &key));
             }
         });
     }

@@ -114,9 +114,8 @@ impl Vouch {
     }
 }
 
-/// What the cache has for the decision. A fresh entry is what the origin would give; without an origin, while the site is in
-/// doubt, it counts like any other.
-/// An entry from before the page's removal is no longer a copy of it.
+/// What the cache has for the decision. An entry from before the page's removal is no copy of it: nothing. A fresh entry is what the
+/// origin would give; without an origin, while the site is in doubt, it counts like any other.
 pub(super) fn found(
     site: &Site,
     lookup: Option<&Lookup>,

@@ -73,6 +73,7 @@ pub async fn copies() {
     let mut dying = servers::origin(other_root.path());
     let servers = [
         servers::katahai_cache(&origin).await,
+        servers::katahai_cache_logged(&origin).await,
         servers::katahai_snapshot(&mut dying).await,
         servers::nginx_cache(origin.addr()),
         servers::varnish(origin.addr()),

@@ -1,4 +1,4 @@
-//! The servers that are compared, each as it comes, without an access log.
+//! The servers that are compared, each as it comes, without an access log unless its name says so.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -111,14 +111,26 @@ fn edge(name: &'static str, edge: Edge) -> Server {
 
 /// The configuration of a Katahai before an origin, host names left to the visitor.
 pub fn config(origin: &str) -> Config {
+    logging(origin, "off")
+}
+
+/// The same, with the access log in this place.
+fn logging(origin: &str, log: &str) -> Config {
     let site = Site::bare("bench", "127.0.0.1").set("mirror.rate", "off").origin(origin);
-    Config::new(site).flag("--access-log", "off")
+    Config::new(site).flag("--access-log", log)
 }
 
 /// Katahai answering from its cache.
 pub async fn katahai_cache(origin: &Nginx) -> Server {
     let started = Edge::start(config(&origin.url()).site("mirror.exclude", ["/*"])).await;
     edge("Katahai, cache", started)
+}
+
+/// The same with a line for each answer in a file.
+pub async fn katahai_cache_logged(origin: &Nginx) -> Server {
+    let log = tempfile::tempdir().unwrap().keep().join("access.log");
+    let logged = logging(&origin.url(), &log.display().to_string());
+    edge("Katahai, cache, access log", Edge::start(logged.site("mirror.exclude", ["/*"])).await)
 }
 
 /// Katahai answering from a snapshot: its origin is killed here, and known to be down.

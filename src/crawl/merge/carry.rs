@@ -12,7 +12,7 @@ use crate::failure::Cause;
 use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
 
-/// Good crawls in a row that must hear of a login, or of another site, until that is believed.
+/// Crawls in a row that have carried a page over, for whatever reason, after which a login or another site there is believed.
 const BELIEVED: u16 = 10;
 /// Good crawls in a row that must hear that a page is missing, or not for everybody, until it goes.
 const MISSED: u8 = 2;

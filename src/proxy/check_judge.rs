@@ -1,4 +1,4 @@
-//! The judge of the checks: it compares the site's key pages with the snapshot's.
+//! The judge of the checks: it compares the site's key pages with the snapshot's. Visitors' answers are judged in `review.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,11 +2,11 @@
 
 use super::check::{healthy, ready, shop};
 use super::sheet::{Column, IN_TIME, Sheet, right};
-use super::{Row, row};
+use super::{Row, row, row_alone};
 use crate::support::faults::{HalfBodyThenClose, Late, ResetInHeaders};
 use crate::support::fixture::{self, MIRRORED, SEEN};
 use crate::support::raw::Raw;
-use crate::support::{Config, Edge, Page, eventually, ms, secs, turn};
+use crate::support::{Config, Edge, Page, eventually, ms, secs};
 
 pub fn rows() -> Vec<Row> {
     vec![
@@ -15,7 +15,7 @@ pub fn rows() -> Vec<Row> {
         row("dead links that only the crawl asks for", dead_links),
         row("long polls", polls),
         row("every answer right but late", late),
-        row("answers become slow (brown-out)", brown_out),
+        row_alone("answers become slow (brown-out)", brown_out),
         row("our own queue is full", queue),
         row("our own file descriptors run out", descriptors),
     ]
@@ -168,8 +168,6 @@ async fn checks(_: &Edge, origin: &crate::support::Origin, more: usize) {
 }
 
 async fn brown_out(sheet: Sheet) {
-    // What is at once is told from what was waited for by a few milliseconds.
-    let _alone = turn::alone();
     let origin = fixture::shop().await;
     let edge = Edge::start(Config::before(&origin.url()).site("failover.timeout", "8s")).await;
     ready(&edge).await;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{Request, Response};
 
 use super::assets::Hosts;
 use super::{App, Parts, build};
@@ -16,14 +16,12 @@ use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Via};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::client::ClientKey;
+use crate::http::forwarded;
 use crate::metrics::Metrics;
 use crate::origin::health::Evidence;
 use crate::origin::{Sending, Whom};
 use crate::proxy::{BufferRoom, Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::{Garbage, Store};
-
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The site's origins, whichever they are when the crawler asks.
 pub(super) struct ByOrigins {
@@ -49,12 +47,7 @@ impl Fetch for ByOrigins {
         let malformed = |e: http::Error| Failure::new(Cause::Malformed).detail(ask.target.clone()).source(e);
         let mut request = Request::get(ask.target.as_str()).body(Body::Empty).map_err(malformed)?;
         *request.headers_mut() = ask.headers;
-        let headers = request.headers_mut();
-        headers.insert(PROTO, HeaderValue::from_static(if ask.tls { "https" } else { "http" }));
-        if let Ok(host) = HeaderValue::from_str(&ask.host) {
-            headers.insert(HOST, host);
-        }
-        headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+        forwarded::own(request.headers_mut(), ask.tls, &ask.host);
         let sending = Sending {
             host: &ask.host,
             client: ClientKey::OURSELVES,

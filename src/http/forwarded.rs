@@ -79,6 +79,16 @@ pub fn forward(headers: &mut HeaderMap, hop: &Hop<'_>, trusted: &[IpNet]) -> Cli
     Client { addr, tls }
 }
 
+/// Writes the fields of a request of our own, such as a check's or the crawler's: the address by which visitors come. An origin
+/// that makes addresses of it, or redirects to https, answers as it answers them.
+pub fn own(headers: &mut HeaderMap, tls: bool, host: &str) {
+    headers.insert(PROTO, HeaderValue::from_static(if tls { "https" } else { "http" }));
+    if let Ok(host) = HeaderValue::from_str(host) {
+        headers.insert(HOST, host);
+    }
+    headers.insert(VIA, via(Version::HTTP_11));
+}
+
 /// Who asks, without touching the fields: for requests that go no further than a copy.
 pub fn client(headers: &HeaderMap, peer: IpAddr, tls: bool, trusted: &[IpNet]) -> Client {
     let peer = peer.to_canonical();

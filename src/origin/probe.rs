@@ -18,6 +18,7 @@ use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::coding::plain;
 use crate::http::detour::{Detour, Way};
+use crate::http::forwarded;
 
 /// How much of a body is read at most.
 const BODY: usize = 1024 * 1024;
@@ -169,7 +170,6 @@ impl Probe<'_> {
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
         let mut request = Request::get(path)
             .header(header::HOST, host)
-            .header("x-forwarded-proto", HeaderValue::from_static(self.settings.scheme))
             .header(
                 header::USER_AGENT,
                 HeaderValue::from_static(concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)")),
@@ -179,6 +179,7 @@ impl Probe<'_> {
             .body(Body::Empty)
             .map_err(malformed)?;
         request.headers_mut().extend(cookies.map(|cookies| (header::COOKIE, cookies)));
+        forwarded::own(request.headers_mut(), self.settings.scheme == "https", &self.settings.host);
         self.origin.tools.instance.sign(request.headers_mut());
         let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();

@@ -16,7 +16,8 @@ use crate::content::links::Need;
 use crate::content::media::Media;
 use crate::crawl::Refusal;
 use crate::crawl::accept::headers::KEPT;
-use crate::crawl::accept::privacy::{self, Head};
+use crate::crawl::accept::privacy;
+use crate::crawl::accept::status::{self, Head};
 use crate::http::coding;
 use crate::snapshot::{BlobId, Class, Notes, Page, StageError, Staging};
 
@@ -237,7 +238,7 @@ pub(super) enum Good {
 /// Judges an answer by its status and fields.
 pub(super) fn judge(status: u16, headers: &HeaderMap) -> Result<Good, Reason> {
     let status = StatusCode::from_u16(status).map_err(|_| Reason::NotHttp)?;
-    match privacy::head(status, headers) {
+    match status::head(status, headers) {
         Head::Body => Ok(Good::Body),
         Head::Later => Err(Reason::Trouble),
         Head::Refused(refusal) => Err(Reason::Refused(refusal)),

@@ -12,7 +12,6 @@ use url::Url;
 
 use super::mirror::Nearness;
 use super::review::Review;
-use super::uniform::drop_kept;
 use crate::ask::{Ask, key, location};
 use crate::cache::{Lookup, Resemblance, ask};
 use crate::clock;
@@ -41,8 +40,9 @@ pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderM
 }
 
 impl Review<'_> {
-    /// Whether a redirect to another page of the site leads back to where it began.
-    pub(super) async fn leads_round(&self, parts: &Parts) -> Option<Finding> {
+    /// Whether a redirect to another page of the site leads back to where it began. `outdated` gets the keys of the redirects
+    /// that are known to have led there: if they still do, visitors go round in circles, and if not, they are out of date.
+    pub(super) async fn leads_round(&self, parts: &Parts, outdated: &mut Vec<String>) -> Option<Finding> {
         if !parts.status.is_redirection()
             || !self.is_representative()
             || parts.headers.contains_key(SET_COOKIE)
@@ -53,9 +53,9 @@ impl Review<'_> {
         let (ways, now) = (&self.site.page_health.ways, clock::instant());
         let (from, target) = (self.ask.url(), self.url_of(&to));
         ways.note(from, &target, now);
-        let is_known = self.is_known_to_lead_back(&to);
+        *outdated = self.known_way_back(&to);
         let has_changed = || !self.reference.is_nothing() && self.by_kind(parts) != Resemblance::Edition;
-        if !is_known && !has_changed() {
+        if outdated.is_empty() && !has_changed() {
             return None;
         }
         let walk = match ways.walk(from, &target, now) {
@@ -122,19 +122,17 @@ impl Review<'_> {
         Some((parts.status, headers))
     }
 
-    /// Whether what is known of an address leads back to the requested page. The cached redirects are dropped: if they do,
-    /// visitors would go round in circles, and if not, they are out of date.
-    fn is_known_to_lead_back(&self, to: &str) -> bool {
+    /// The redirects by which an address is known to lead back to the requested page; empty if it is not.
+    fn known_way_back(&self, to: &str) -> Vec<String> {
         let (mut at, mut way) = (to.to_owned(), Vec::new());
         for _ in 0..STEPS {
-            let Some(next) = self.led(&at) else { return false };
+            let Some(next) = self.led(&at) else { break };
             way.push(std::mem::replace(&mut at, next));
             if at == self.ask.key() {
-                way.iter().for_each(|key| drop_kept(self.site, key, &self.url_of(key)));
-                return true;
+                return way;
             }
         }
-        false
+        Vec::new()
     }
 
     /// Where a page led when it was last seen, cached or mirrored.
@@ -170,7 +168,7 @@ impl Review<'_> {
         (own.origin() == to.origin()).then(|| key::page_key(to.path(), to.query(), ignore).into_owned())
     }
 
-    fn url_of(&self, key: &str) -> String {
+    pub(super) fn url_of(&self, key: &str) -> String {
         let scheme = if self.ask.tls() { "https" } else { "http" };
         format!("{scheme}://{}{key}", self.ask.authority())
     }

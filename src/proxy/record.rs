@@ -10,6 +10,7 @@ use super::attempt::Attempt;
 use super::reference::Reference;
 use super::removal::is_removal;
 use super::review::{Review, is_part};
+use super::uniform::drop_kept;
 use super::{requisites, visited};
 use crate::ask::key::path_of;
 use crate::cache;
@@ -66,6 +67,11 @@ impl Review<'_> {
             self.record_uniform();
         }
         Failure::new(finding.cause).detail(finding.why)
+    }
+
+    /// Drops redirects that the cache has of these pages.
+    pub(super) fn record_outdated(&self, redirects: &[String]) {
+        redirects.iter().for_each(|key| drop_kept(self.site, key, &self.url_of(key)));
     }
 
     /// Whether visitors open the address as a page: its copy is a page or, without a copy, the answer is.

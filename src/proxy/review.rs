@@ -107,10 +107,14 @@ impl Review<'_> {
                 return Err(failure);
             }
         };
+        let mut outdated = Vec::new();
         let verdict = match judged.verdict {
-            Verdict::Good => self.leads_round(&parts).await.map_or(Verdict::Good, Verdict::Bad),
+            Verdict::Good => {
+                self.leads_round(&parts, &mut outdated).await.map_or(Verdict::Good, Verdict::Bad)
+            }
             verdict @ (Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,
         };
+        self.record_outdated(&outdated);
         match verdict {
             Verdict::Good => {
                 self.record_good(&parts);

@@ -1,6 +1,8 @@
 //! What the attributes of an element lead to: one table for pages, for pictures in SVG, and for whatever else is
 //! written in these elements.
 
+use std::borrow::Cow;
+
 use super::Need;
 use super::found::Found;
 use super::script::{self, Kind};
@@ -23,7 +25,7 @@ enum Value {
 }
 
 /// The attributes of one element: their names in lower case, and what they mean. Only what [`matters`].
-pub(super) type Attributes = [(String, String)];
+pub(super) type Attributes<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Whether an attribute can lead anywhere: most cannot, and are not even decoded.
 pub(super) fn matters(name: &str) -> bool {
@@ -64,18 +66,18 @@ pub(super) fn matters(name: &str) -> bool {
     name.starts_with("data-")
         || name.starts_with("on")
         || name.starts_with("rdf:")
-        || PLAIN.contains(&name)
+        || PLAIN.binary_search(&name).is_ok()
         || PAINT.contains(&name)
 }
 
 /// Records what an element leads to.
-pub(super) fn read(found: &mut Found, tag: &str, attributes: &Attributes, deeper: usize) {
+pub(super) fn read(found: &mut Found, tag: &str, attributes: &[(Cow<'_, str>, Cow<'_, str>)], deeper: usize) {
     for (name, value) in attributes {
         if let Some(kind) = kind_of(tag, name) {
             take(found, kind, value);
         }
     }
-    let attribute = |name: &str| attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    let attribute = |name: &str| attributes.iter().find(|(n, _)| n == name).map(|(_, value)| &**value);
     match tag {
         "link" => link(found, &attribute),
         "meta" => meta(found, &attribute),

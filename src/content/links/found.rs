@@ -11,7 +11,7 @@ const MAX_ALIASES: usize = 8;
 const MAX_FORMS: usize = 64;
 const MAX_FIELDS: usize = 64;
 /// Bytes of one script, style or data block in a page.
-const MAX_BLOCK: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BLOCK: usize = 4 * 1024 * 1024;
 
 /// What was found so far, by whichever reader knows a document's tags.
 #[derive(Default)]
@@ -120,7 +120,7 @@ impl Found {
     /// Says what kind of script the block that begins is.
     pub(super) fn script_begins(&mut self, kind: Option<&str>) {
         self.text.clear();
-        self.script_type = kind.unwrap_or_default().trim().to_ascii_lowercase();
+        self.script_type = kind.unwrap_or_default().to_owned();
     }
 
     /// Reads the style whose text has been gathered.
@@ -131,16 +131,21 @@ impl Found {
 
     /// Reads the script whose text has been gathered, as what it says that it is.
     pub(super) fn script_ends(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        match self.script_type.as_str() {
-            "" | "module" => self.script(&text, Kind::Inline),
+        let (kind, text) = (std::mem::take(&mut self.script_type), std::mem::take(&mut self.text));
+        self.script_of(Some(&kind), &text);
+    }
+
+    /// Reads a script as what its `type` says that it is.
+    pub(super) fn script_of(&mut self, kind: Option<&str>, text: &str) {
+        match &*kind.unwrap_or_default().trim().to_ascii_lowercase() {
+            "" | "module" => self.script(text, Kind::Inline),
             kind if kind.contains("javascript") || kind.contains("ecmascript") => {
-                self.script(&text, Kind::Inline)
+                self.script(text, Kind::Inline)
             }
-            "application/ld+json" => self.links(json::linked_data(&text)),
-            "importmap" => self.links(json::import_map(&text)),
-            "speculationrules" => self.links(json::speculation_rules(&text)),
-            kind if kind.ends_with("json") => self.script(&text, Kind::Data),
+            "application/ld+json" => self.links(json::linked_data(text)),
+            "importmap" => self.links(json::import_map(text)),
+            "speculationrules" => self.links(json::speculation_rules(text)),
+            kind if kind.ends_with("json") => self.script(text, Kind::Data),
             // A template in a language of its own.
             _ => {}
         }

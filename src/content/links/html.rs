@@ -1,19 +1,16 @@
 //! What an HTML page leads to and what it needs to be drawn.
 //!
-//! lol_html finds the tags, a table (`elements`) says which attributes count. Attribute values are decoded here, and
-//! the first `<base>` holds for the whole page, what stands before it included.
+//! A table (`elements`) says which attributes count. Attribute values are decoded here, and the first `<base>` holds for the
+//! whole page, what stands before it included.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
 
-use lol_html::html_content::Element;
-use lol_html::{HtmlRewriter, MemorySettings, Settings, element, text};
-
-use super::found::Found;
+use super::elements::Attributes;
+use super::found::{Found, MAX_BLOCK};
 use super::{Link, elements};
 use crate::content::entity;
+use crate::content::tags::{Comments, HtmlToken, Tag, Tags};
 
-/// Memory of one parse besides the page itself.
-const MEMORY: usize = 16 * 1024 * 1024;
 /// Documents within documents (`srcdoc`, `noscript`) that are looked into.
 const NESTING: usize = 3;
 
@@ -59,67 +56,78 @@ pub fn read(html: &str) -> PageLinks {
 
 /// Reads a page that may hold so many pages within pages.
 pub fn nested(html: &str, deeper: usize) -> PageLinks {
-    let found = RefCell::new(Found::default());
-    // A block's text comes in parts; `true` once it is whole.
-    let gather = |chunk: &lol_html::html_content::TextChunk<'_>| {
-        found.borrow_mut().gather(chunk.as_str());
-        chunk.last_in_text_node()
-    };
-    let settings = Settings::new()
-        .append_element_content_handler(element!("*", |el| {
-            element(&mut found.borrow_mut(), el, deeper);
-            Ok(())
-        }))
-        .append_element_content_handler(text!("style", |chunk| {
-            if gather(chunk) {
-                found.borrow_mut().style_ends();
-            }
-            Ok(())
-        }))
-        .append_element_content_handler(text!("script", |chunk| {
-            if gather(chunk) {
-                found.borrow_mut().script_ends();
-            }
-            Ok(())
-        }))
-        .append_element_content_handler(text!("noscript", |chunk| {
-            if gather(chunk) {
-                let mut found = found.borrow_mut();
-                let inner = found.taken();
-                found.document(&inner, deeper);
-            }
-            Ok(())
-        }))
-        .with_memory_settings(MemorySettings::new().with_max_allowed_memory_usage(MEMORY))
-        .with_strict(false);
-    let mut rewriter = HtmlRewriter::new(settings, |_: &[u8]| {});
-    // An error here is a page too odd to be parsed on; the links before it are good.
-    let _ = html
-        .as_bytes()
-        .chunks(256 * 1024)
-        .try_for_each(|part| rewriter.write(part))
-        .and_then(|()| rewriter.end());
-    found.into_inner().into_page()
+    let mut reader = Reader { found: Found::default(), attributes: Vec::new(), foreign: 0, deeper };
+    let mut tags = Tags::of(html, Comments::Html);
+    while let Some(token) = tags.next() {
+        if let HtmlToken::Tag(tag) = token
+            && tag.is_whole
+        {
+            reader.tag(&tag, &mut tags);
+        }
+    }
+    reader.found.into_page()
 }
 
-fn element(found: &mut Found, el: &Element<'_, '_>, deeper: usize) {
-    let tag = el.tag_name();
-    if tag == "script" {
-        found.script_begins(el.get_attribute("type").as_deref());
+struct Reader<'a> {
+    found: Found,
+    /// Of the element at hand, those that matter.
+    attributes: Attributes<'a>,
+    /// How many pictures in SVG, and formulas, are open: in them `<style/>` ends at once (HTML section 13.2.6.5).
+    foreign: u32,
+    deeper: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn tag(&mut self, tag: &Tag<'a>, tags: &mut Tags<'a>) {
+        let mut room = [0; 16];
+        let name = tag.lower(&mut room);
+        if matches!(name, "svg" | "math") && !tag.closes_itself() {
+            self.foreign = if tag.is_end { self.foreign.saturating_sub(1) } else { self.foreign + 1 };
+        }
+        if tag.is_end {
+            return;
+        }
+        self.element(name, tag);
+        if self.foreign == 0 || !tag.closes_itself() {
+            self.content(name, tag, tags);
+        }
     }
-    // A form without attributes is one all the same.
-    let is_form = tag == "form";
-    if el.attributes().is_empty() && !is_form {
-        return;
+
+    fn element(&mut self, name: &str, tag: &Tag<'a>) {
+        self.attributes.clear();
+        for (name, value) in tag.attributes() {
+            let is_lower = !name.bytes().any(|b| b.is_ascii_uppercase());
+            let name = if is_lower { Cow::from(name) } else { Cow::from(name.to_ascii_lowercase()) };
+            if elements::matters(&name) {
+                self.attributes.push((name, entity::decode(value)));
+            }
+        }
+        // A form without attributes is one all the same.
+        if !self.attributes.is_empty() || name == "form" {
+            elements::read(&mut self.found, name, &self.attributes, self.deeper);
+        }
     }
-    let decoded = el.attributes().iter().filter_map(|attribute| {
-        let name = attribute.name();
-        elements::matters(&name).then(|| (name, entity::decode(&attribute.value()).into_owned()))
-    });
-    let attributes: Vec<(String, String)> = decoded.collect();
-    if !attributes.is_empty() || is_form {
-        elements::read(found, &tag, &attributes, deeper);
+
+    /// Reads the content of elements in which markup is text (HTML section 13.2.6.2).
+    fn content(&mut self, name: &str, tag: &Tag<'a>, tags: &mut Tags<'a>) {
+        match name {
+            "style" => self.found.css(block(tags.raw_text(name))),
+            "script" => {
+                let kind = tag.attribute("type").map(entity::decode);
+                self.found.script_of(kind.as_deref(), block(tags.raw_text(name)));
+            }
+            "noscript" => self.found.document(block(tags.raw_text(name)), self.deeper),
+            "textarea" | "title" | "xmp" | "iframe" | "noembed" | "noframes" | "plaintext" => {
+                tags.raw_text(name);
+            }
+            _ => {}
+        }
     }
+}
+
+/// As much of a block as is read.
+fn block(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_BLOCK)]
 }
 
 /// The address of a refresh, `5; url='/x'` (HTML section 4.2.5.3).
@@ -199,6 +207,17 @@ mod tests {
             ("<noscript><img src=x><a href=y></a></noscript>", &[("x", Requisite), ("y", Link)]),
             ("<template><img src=x></template>", &[("x", Requisite)]),
             ("<svg><image href=x /><use xlink:href='y#z'/></svg>", &[("x", Requisite), ("y#z", Requisite)]),
+            ("<svg><title/><style /><image href=x /></svg><a href=y>", &[("x", Requisite), ("y", Link)]),
+            (
+                "<svg/><title/><a href=no></title><script/>fetch('/b.json')</script>",
+                &[("/b.json", Requisite)],
+            ),
+            (
+                "<IMG SRC=x><img src=y src=z><a href=u",
+                &[("x", Requisite), ("y", Requisite), ("z", Requisite)],
+            ),
+            ("<noscript><a href=x><noscript></noscript><a href=y>", &[("x", Link), ("y", Link)]),
+            ("<a href=x><plaintext><a href=no>", &[("x", Link)]),
             ("<body background=x><td background=y>", &[("x", Requisite)]),
             ("<table background=x><tr><td background=y>", &[("x", Requisite), ("y", Requisite)]),
             ("<!-- <a href=no> --><textarea><a href=no></textarea>", &[]),

@@ -5,6 +5,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
+use super::elements::Attributes;
 use super::found::Found;
 use super::html::PageLinks;
 use super::{Need, elements};
@@ -55,7 +56,7 @@ impl File {
         let attributes = attributes(tag);
         self.is_page |= self.open.is_empty() && name == "html";
         let attribute =
-            |wanted: &str| attributes.iter().find(|(n, _)| n == wanted).map(|(_, value)| value.as_str());
+            |wanted: &str| attributes.iter().find(|(n, _)| n == wanted).map(|(_, value)| &**value);
         self.found.script_begins(attribute("type"));
         if name != "base" || self.is_page {
             self.found.base(attribute("xml:base"));
@@ -145,14 +146,15 @@ impl File {
     }
 }
 
-fn attributes(tag: &BytesStart<'_>) -> Vec<(String, String)> {
+fn attributes(tag: &BytesStart<'_>) -> Attributes<'static> {
     let mut all = tag.attributes();
     all.with_checks(false)
         .flatten()
         .filter_map(|attribute| {
             let name = String::from_utf8_lossy(attribute.key.as_ref()).to_ascii_lowercase();
             let wanted = elements::matters(&name) || name == "ispermalink";
-            wanted.then(|| (name, entity::decode(&String::from_utf8_lossy(&attribute.value)).into_owned()))
+            let value = || entity::decode(&String::from_utf8_lossy(&attribute.value)).into_owned();
+            wanted.then(|| (name.into(), value().into()))
         })
         .collect()
 }

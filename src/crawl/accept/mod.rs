@@ -8,4 +8,5 @@ pub mod imported;
 pub(super) mod own_links;
 pub mod privacy;
 pub(super) mod sitemap;
+pub mod status;
 mod w3c_date;

@@ -22,7 +22,8 @@ use url::Url;
 use super::accept::appraise::Unfit;
 use super::accept::extract::{Findings, HOLD, ReadAs, hold};
 use super::accept::headers::kept;
-use super::accept::privacy::{self, Head};
+use super::accept::privacy;
+use super::accept::status::{self, Head};
 use super::item::Item;
 use super::progress::Progress;
 use super::refusal::Refusal;
@@ -264,7 +265,7 @@ impl<F: Fetch> Fetcher<'_, F> {
             return self.on_detour(&job.item, &url, asked, (head.status, &head.headers));
         }
         let private = self.private(&job.item.key);
-        let judged = privacy::head_for(head.status, &head.headers, private);
+        let judged = status::head_for(head.status, &head.headers, private);
         if judged != Head::Later {
             turn.good(kind);
         }

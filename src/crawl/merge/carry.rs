@@ -37,7 +37,7 @@ pub(crate) enum Heard {
     /// A file that had something in it is empty.
     Emptied,
     /// Something else came in its place, or nothing.
-    Replaced(Replacement),
+    TurnedInto(Replacement),
 }
 
 /// What a page has turned into.
@@ -91,15 +91,15 @@ impl Heard {
         match self {
             Heard::Missing => Some(404),
             Heard::Gone => Some(410),
-            Heard::Replaced(Replacement::Unauthorized) => Some(401),
-            Heard::Replaced(Replacement::Forbidden) => Some(403),
+            Heard::TurnedInto(Replacement::Unauthorized) => Some(401),
+            Heard::TurnedInto(Replacement::Forbidden) => Some(403),
             Heard::Anew
             | Heard::Nothing
             | Heard::Unwanted(_)
             | Heard::Unasked(_)
             | Heard::Private(_)
             | Heard::Emptied
-            | Heard::Replaced(Replacement::Elsewhere | Replacement::Login | Replacement::Other(_)) => None,
+            | Heard::TurnedInto(Replacement::Elsewhere | Replacement::Login | Replacement::Other(_)) => None,
         }
     }
 
@@ -114,20 +114,20 @@ impl Heard {
             Heard::Emptied => {
                 ("emptied", "It is empty, and was not: the next good crawl says whether that is meant.")
             }
-            Heard::Replaced(replacement) => (replacement.code(), replacement.sentence()),
+            Heard::TurnedInto(replacement) => (replacement.code(), replacement.sentence()),
         }
     }
 }
 
 /// What is done with the old copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fortune {
+pub(crate) enum Fate {
     /// The new copy takes its place.
-    Replaced,
+    Superseded,
     /// It is carried over, with these notes.
-    Carried(Notes),
+    CarriedOver(Notes),
     /// It is not in the new snapshot.
-    Gone,
+    Dropped,
 }
 
 /// What `results` say about a page. `robots_unreadable`: what they forbid is not the site's word.
@@ -138,7 +138,7 @@ pub(crate) fn heard(old: &Page, results: &Results, robots_unreadable: bool) -> H
         FetchResult::Redirect(_) | FetchResult::Away if was_redirect => Heard::Anew,
         FetchResult::Redirect(to) => match results.follow(to) {
             Leads::To(..) | Leads::Unknown(_) => Heard::Anew,
-            Leads::Nowhere => Heard::Replaced(Replacement::Other(Refusal::RedirectLoop.code())),
+            Leads::Nowhere => Heard::TurnedInto(Replacement::Other(Refusal::RedirectLoop.code())),
             Leads::Lost(_, result) => lost(result, robots_unreadable, true),
         },
         FetchResult::Stored(stored) if stored.empty && old.len > 0 && old.class == Class::Asset => {
@@ -147,7 +147,7 @@ pub(crate) fn heard(old: &Page, results: &Results, robots_unreadable: bool) -> H
         FetchResult::Stored(stored) => {
             let less = |text: u32| stored.text.is_some_and(|now| now < text / 2);
             let is_login = stored.login && old.notes.text.is_some_and(less);
-            if is_login { Heard::Replaced(Replacement::Login) } else { Heard::Anew }
+            if is_login { Heard::TurnedInto(Replacement::Login) } else { Heard::Anew }
         }
         FetchResult::Away | FetchResult::Refused(_) | FetchResult::Wrong(_) | FetchResult::Failed(..) => {
             lost(result, robots_unreadable, false)
@@ -158,9 +158,9 @@ pub(crate) fn heard(old: &Page, results: &Results, robots_unreadable: bool) -> H
 fn lost(result: &FetchResult, robots_unreadable: bool, redirected: bool) -> Heard {
     match result {
         FetchResult::Stored(_) | FetchResult::Redirect(_) => Heard::Anew,
-        FetchResult::Away => Heard::Replaced(Replacement::Elsewhere),
-        FetchResult::Wrong(kind) => Heard::Replaced(Replacement::Other(kind)),
-        FetchResult::Failed(cause, _) => Heard::Replaced(Replacement::Other(cause)),
+        FetchResult::Away => Heard::TurnedInto(Replacement::Elsewhere),
+        FetchResult::Wrong(kind) => Heard::TurnedInto(Replacement::Other(kind)),
+        FetchResult::Failed(cause, _) => Heard::TurnedInto(Replacement::Other(cause)),
         FetchResult::Refused(refusal) => match refused(*refusal, robots_unreadable) {
             // A redirect to what is not wanted is a redirect all the same.
             Heard::Nothing | Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) if redirected => {
@@ -174,7 +174,7 @@ fn lost(result: &FetchResult, robots_unreadable: bool, redirected: bool) -> Hear
             | Heard::Missing
             | Heard::Gone
             | Heard::Emptied
-            | Heard::Replaced(_)) => heard,
+            | Heard::TurnedInto(_)) => heard,
         },
     }
 }
@@ -203,9 +203,9 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         Refusal::Private | Refusal::NoStore | Refusal::LoginCookie => Heard::Private(refusal),
         Refusal::NotFound => Heard::Missing,
         Refusal::Gone => Heard::Gone,
-        Refusal::Unauthorized => Heard::Replaced(Replacement::Unauthorized),
-        Refusal::Forbidden => Heard::Replaced(Replacement::Forbidden),
-        Refusal::LoginPage | Refusal::NeedsLogin => Heard::Replaced(Replacement::Login),
+        Refusal::Unauthorized => Heard::TurnedInto(Replacement::Unauthorized),
+        Refusal::Forbidden => Heard::TurnedInto(Replacement::Forbidden),
+        Refusal::LoginPage | Refusal::NeedsLogin => Heard::TurnedInto(Replacement::Login),
         // Never the site's word, however often it is heard.
         Refusal::Varies
         | Refusal::Status
@@ -217,34 +217,34 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         | Refusal::TooLarge
         | Refusal::Bomb
         | Refusal::RedirectLoop
-        | Refusal::BadLocation => Heard::Replaced(Replacement::Other(refusal.code())),
+        | Refusal::BadLocation => Heard::TurnedInto(Replacement::Other(refusal.code())),
     }
 }
 
 /// What is done with an old copy after what was heard.
-pub(crate) fn fortune(old: &Page, heard: Heard) -> Fortune {
+pub(crate) fn fate(old: &Page, heard: Heard) -> Fate {
     let carried = |missed: u8| {
         let Notes { text, carried, .. } = old.notes;
-        Fortune::Carried(Notes { text, missed, carried: carried.saturating_add(1) })
+        Fate::CarriedOver(Notes { text, missed, carried: carried.saturating_add(1) })
     };
     let believed = old.notes.carried >= BELIEVED;
     let missed = old.notes.missed.saturating_add(1);
     match heard {
-        Heard::Anew => Fortune::Replaced,
-        Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fortune::Gone,
-        _ if is_private(old) => Fortune::Gone,
-        Heard::Missing | Heard::Replaced(Replacement::Unauthorized | Replacement::Forbidden)
+        Heard::Anew => Fate::Superseded,
+        Heard::Unwanted(_) | Heard::Unasked(_) | Heard::Private(_) | Heard::Gone => Fate::Dropped,
+        _ if is_private(old) => Fate::Dropped,
+        Heard::Missing | Heard::TurnedInto(Replacement::Unauthorized | Replacement::Forbidden)
             if missed >= MISSED =>
         {
-            Fortune::Gone
+            Fate::Dropped
         }
-        Heard::Emptied if missed >= MISSED => Fortune::Replaced,
+        Heard::Emptied if missed >= MISSED => Fate::Superseded,
         Heard::Missing
         | Heard::Emptied
-        | Heard::Replaced(Replacement::Unauthorized | Replacement::Forbidden) => carried(missed),
-        Heard::Replaced(Replacement::Elsewhere) if believed => Fortune::Replaced,
-        Heard::Replaced(Replacement::Login) if believed => Fortune::Gone,
-        Heard::Replaced(_) | Heard::Nothing => carried(0),
+        | Heard::TurnedInto(Replacement::Unauthorized | Replacement::Forbidden) => carried(missed),
+        Heard::TurnedInto(Replacement::Elsewhere) if believed => Fate::Superseded,
+        Heard::TurnedInto(Replacement::Login) if believed => Fate::Dropped,
+        Heard::TurnedInto(_) | Heard::Nothing => carried(0),
     }
 }
 
@@ -271,13 +271,13 @@ mod tests {
         results
     }
 
-    fn became(notes: Notes, of: &[(&str, FetchResult)]) -> Fortune {
+    fn became(notes: Notes, of: &[(&str, FetchResult)]) -> Fate {
         let old = page(Class::Page, notes);
-        fortune(&old, heard(&old, &results(of), false))
+        fate(&old, heard(&old, &results(of), false))
     }
 
     const NEW: Notes = Notes { text: Some(900), missed: 0, carried: 0 };
-    const ONCE: Fortune = Fortune::Carried(Notes { carried: 1, ..NEW });
+    const ONCE: Fate = Fate::CarriedOver(Notes { carried: 1, ..NEW });
 
     fn stored(text: u32, login: bool) -> FetchResult {
         FetchResult::Stored(Stored { is_page: true, text: Some(text), login, ..Stored::default() })
@@ -289,20 +289,20 @@ mod tests {
         let failed = || FetchResult::Failed("silent", "".into());
         for (results, expected) in [
             (vec![], ONCE),
-            (vec![("/a", stored(900, false))], Fortune::Replaced),
-            (vec![("/a", stored(10, false))], Fortune::Replaced),
-            (vec![("/a", stored(500, true))], Fortune::Replaced),
+            (vec![("/a", stored(900, false))], Fate::Superseded),
+            (vec![("/a", stored(10, false))], Fate::Superseded),
+            (vec![("/a", stored(500, true))], Fate::Superseded),
             (vec![("/a", stored(400, true))], ONCE),
             (vec![("/a", failed())], ONCE),
             (vec![("/a", FetchResult::Away)], ONCE),
             (vec![("/a", FetchResult::Wrong("parking"))], ONCE),
-            (vec![("/a", to()), ("/b", stored(1, false))], Fortune::Replaced),
-            (vec![("/a", to())], Fortune::Replaced),
+            (vec![("/a", to()), ("/b", stored(1, false))], Fate::Superseded),
+            (vec![("/a", to())], Fate::Superseded),
             (vec![("/a", to()), ("/b", to())], ONCE),
             (vec![("/a", to()), ("/b", failed())], ONCE),
             (vec![("/a", to()), ("/b", FetchResult::Away)], ONCE),
-            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Route))], Fortune::Replaced),
-            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Gone))], Fortune::Gone),
+            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Route))], Fate::Superseded),
+            (vec![("/a", to()), ("/b", FetchResult::Refused(Refusal::Gone))], Fate::Dropped),
         ] {
             assert_eq!(became(NEW, &results), expected, "{results:?}");
         }
@@ -314,9 +314,9 @@ mod tests {
             use Refusal::*;
             let expected = match refusal {
                 Route | Excluded | NotIncluded | TooDeep | Robots | TooLong | Repeating | Action
-                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fortune::Gone,
+                | CalendarBound | Private | NoStore | LoginCookie | Gone => Fate::Dropped,
                 NotFound | Unauthorized | Forbidden => {
-                    Fortune::Carried(Notes { carried: 1, missed: 1, ..NEW })
+                    Fate::CarriedOver(Notes { carried: 1, missed: 1, ..NEW })
                 }
                 NothingNew | PageLimit | FileLimit | RequisiteLimit | Varies | ByteLimit | QueryBound
                 | TooManyHops | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
@@ -330,21 +330,21 @@ mod tests {
     fn what_is_missing_twice_goes() {
         let missing = [("/a", FetchResult::Refused(Refusal::NotFound))];
         let once = Notes { missed: 1, carried: 1, ..NEW };
-        assert_eq!(became(once, &missing), Fortune::Gone);
+        assert_eq!(became(once, &missing), Fate::Dropped);
         // Between the two the site failed: then it was not heard twice in a row.
         let failed = [("/a", FetchResult::Failed("silent", "".into()))];
-        assert_eq!(became(once, &failed), Fortune::Carried(Notes { missed: 0, carried: 2, ..NEW }));
+        assert_eq!(became(once, &failed), Fate::CarriedOver(Notes { missed: 0, carried: 2, ..NEW }));
     }
 
     #[test]
     fn what_is_taken_back_goes_when_two_good_crawls_have_heard_so() {
         let once = Notes { missed: 1, carried: 1, ..NEW };
         for refusal in [Refusal::Unauthorized, Refusal::Forbidden] {
-            assert_eq!(became(once, &[("/a", FetchResult::Refused(refusal))]), Fortune::Gone);
+            assert_eq!(became(once, &[("/a", FetchResult::Refused(refusal))]), Fate::Dropped);
         }
         // A page with a form, or a wall that is known as one, may be anything.
         for result in [FetchResult::Refused(Refusal::LoginPage), FetchResult::Wrong("bot-wall")] {
-            assert_eq!(became(once, &[("/a", result)]), Fortune::Carried(Notes { carried: 2, ..NEW }));
+            assert_eq!(became(once, &[("/a", result)]), Fate::CarriedOver(Notes { carried: 2, ..NEW }));
         }
     }
 
@@ -353,43 +353,43 @@ mod tests {
         let is = |empty: bool| [("/a", FetchResult::Stored(Stored { empty, ..Stored::default() }))];
         let once = Notes { missed: 1, carried: 1, ..NEW };
         for (class, len, notes, empty, expected) in [
-            (Class::Asset, 9, NEW, true, Fortune::Carried(Notes { missed: 1, carried: 1, ..NEW })),
-            (Class::Asset, 9, once, true, Fortune::Replaced),
-            (Class::Asset, 9, once, false, Fortune::Replaced),
-            (Class::Asset, 0, NEW, true, Fortune::Replaced),
-            (Class::Page, 9, NEW, true, Fortune::Replaced),
+            (Class::Asset, 9, NEW, true, Fate::CarriedOver(Notes { missed: 1, carried: 1, ..NEW })),
+            (Class::Asset, 9, once, true, Fate::Superseded),
+            (Class::Asset, 9, once, false, Fate::Superseded),
+            (Class::Asset, 0, NEW, true, Fate::Superseded),
+            (Class::Page, 9, NEW, true, Fate::Superseded),
         ] {
             let old = Page { len, ..page(class, notes) };
-            assert_eq!(fortune(&old, heard(&old, &results(&is(empty)), false)), expected, "{len} {empty}");
+            assert_eq!(fate(&old, heard(&old, &results(&is(empty)), false)), expected, "{len} {empty}");
         }
     }
 
     #[test]
     fn the_site_is_believed_in_the_end() {
         let long = Notes { carried: BELIEVED, ..NEW };
-        let later = Fortune::Carried(Notes { carried: BELIEVED + 1, ..NEW });
-        assert_eq!(became(long, &[("/a", FetchResult::Away)]), Fortune::Replaced);
-        assert_eq!(became(long, &[("/a", FetchResult::Refused(Refusal::NeedsLogin))]), Fortune::Gone);
+        let later = Fate::CarriedOver(Notes { carried: BELIEVED + 1, ..NEW });
+        assert_eq!(became(long, &[("/a", FetchResult::Away)]), Fate::Superseded);
+        assert_eq!(became(long, &[("/a", FetchResult::Refused(Refusal::NeedsLogin))]), Fate::Dropped);
         assert_eq!(became(long, &[("/a", FetchResult::Wrong("parking"))]), later);
         assert_eq!(became(long, &[("/a", FetchResult::Failed("silent", "".into()))]), later);
         let always = Notes { carried: u16::MAX, ..NEW };
-        assert_eq!(became(always, &[]), Fortune::Carried(always));
+        assert_eq!(became(always, &[]), Fate::CarriedOver(always));
     }
 
     #[test]
     fn an_unreadable_robots_txt_is_not_the_sites_word() {
         let old = page(Class::Page, NEW);
         let results = results(&[("/a", FetchResult::Refused(Refusal::Robots))]);
-        assert_eq!(fortune(&old, heard(&old, &results, true)), ONCE);
+        assert_eq!(fate(&old, heard(&old, &results, true)), ONCE);
     }
 
     #[test]
     fn what_is_private_is_never_carried() {
         let mut old = page(Class::Page, NEW);
         old.headers = vec![(http::header::CACHE_CONTROL, http::HeaderValue::from_static("private"))];
-        assert_eq!(fortune(&old, Heard::Nothing), Fortune::Gone);
+        assert_eq!(fate(&old, Heard::Nothing), Fate::Dropped);
         old.headers = vec![(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"))];
-        assert_eq!(fortune(&old, Heard::Nothing), ONCE);
+        assert_eq!(fate(&old, Heard::Nothing), ONCE);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Comparison {
     fn turned(&mut self, old: &Page, heard: Heard) {
         self.turned.of += 1;
         match heard {
-            Heard::Replaced(replacement) => {
+            Heard::TurnedInto(replacement) => {
                 *self.turned.into.entry(replacement.code().to_owned()).or_default() += 1;
                 if replacement.is_for_everybody() && self.turned.samples.len() < SAMPLES {
                     self.turned.samples.push(old.key.clone());
@@ -263,11 +263,11 @@ mod tests {
         let results = Results::default();
         let mut comparison = Comparison::new();
         let carried = Page { notes: Notes { carried: 3, ..Notes::default() }, ..old("/c", 1) };
-        comparison.note(&carried, Heard::Replaced(Replacement::Login), &results);
+        comparison.note(&carried, Heard::TurnedInto(Replacement::Login), &results);
         comparison.note(&old("/a", 1), Heard::Missing, &results);
         comparison.note(&old("/b", 1), Heard::Gone, &results);
-        comparison.note(&old("/d", 1), Heard::Replaced(Replacement::Other("silent")), &results);
-        comparison.note(&old("/e", 1), Heard::Replaced(Replacement::Elsewhere), &results);
+        comparison.note(&old("/d", 1), Heard::TurnedInto(Replacement::Other("silent")), &results);
+        comparison.note(&old("/e", 1), Heard::TurnedInto(Replacement::Elsewhere), &results);
         comparison.note(&old("/f", 1), Heard::Nothing, &results);
         comparison.note(&old("/g", 1), Heard::Unwanted(crate::crawl::refusal::Refusal::Route), &results);
         comparison.note(&Page { class: Class::Asset, ..old("/h.css", 1) }, Heard::Missing, &results);

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::report::UNREADABLE;
 use super::walk::Done;
 use crate::snapshot::{Class, Notes, Page, Snapshot, StageError, Staging};
-use carry::{Fortune, fortune, heard};
+use carry::{Fate, fate, heard};
 use compare::Comparison;
 
 /// The bound on pages is about what a crawl fetches. Pages carried over beyond it at most double the snapshot; otherwise the
@@ -43,10 +43,10 @@ pub(super) fn inherit(
         };
         let heard = heard(&old, &done.results, robots_unreadable);
         comparison.note(&old, heard, &done.results);
-        let notes = match fortune(&old, heard) {
-            Fortune::Replaced => continue,
-            Fortune::Carried(notes) => Some(notes),
-            Fortune::Gone => None,
+        let notes = match fate(&old, heard) {
+            Fate::Superseded => continue,
+            Fate::CarriedOver(notes) => Some(notes),
+            Fate::Dropped => None,
         };
         let is_page = old.class == Class::Page;
         let key = old.key.clone();

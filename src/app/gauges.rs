@@ -28,15 +28,7 @@ pub(super) fn gauge(app: &App) {
             counter.inc_by(count.get().saturating_sub(counter.get()));
         }
     }
-    // Sites and origins that a reload took away are not to linger.
-    metrics.site_state.reset();
-    metrics.origin_state.reset();
-    metrics.shelf.troubles.reset();
-    metrics.conditions.reset();
-    metrics.gate.measured.reset();
-    metrics.gate.limit.reset();
-    metrics.certificate_not_after.reset();
-    metrics.origin_certificate_not_after.reset();
+    reset(metrics);
     for dated in app.certs.dates() {
         let not_after = unix(dated.validity.not_after) as f64;
         metrics.certificate_not_after.with_label_values(&[&*dated.site]).set(not_after);
@@ -50,6 +42,31 @@ pub(super) fn gauge(app: &App) {
         gauge_snapshots(app, site, now.unix());
     }
     app.gauge_coverage();
+}
+
+/// Takes away what the last scrape said of sites and origins: those that a reload has taken away are not to linger. The coverage
+/// has a reset of its own, see `App::gauge_coverage`.
+fn reset(metrics: &Metrics) {
+    let Metrics { shelf, gate, .. } = metrics;
+    let counts = [
+        &metrics.site_state,
+        &metrics.origin_state,
+        &metrics.conditions,
+        &metrics.snapshot_pages,
+        &metrics.snapshot_bytes,
+        &shelf.by_hand,
+        &shelf.held,
+        &shelf.troubles,
+    ];
+    counts.iter().for_each(|gauge| gauge.reset());
+    let values = [
+        &metrics.certificate_not_after,
+        &metrics.origin_certificate_not_after,
+        &metrics.snapshot_age,
+        &gate.measured,
+        &gate.limit,
+    ];
+    values.iter().for_each(|gauge| gauge.reset());
 }
 
 fn gauge_origins(metrics: &Metrics, site: &Site, now: Now) {
@@ -130,5 +147,35 @@ fn gauge_snapshots(app: &App, site: &Site, now: u64) {
             .snapshot_bytes
             .with_label_values(&[name])
             .set(i64::try_from(summary.bytes).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_a_reload_took_away_is_in_no_gauge() {
+        let metrics = Metrics::new().unwrap();
+        let site = ["gone"];
+        for gauge in
+            [&metrics.snapshot_pages, &metrics.snapshot_bytes, &metrics.shelf.by_hand, &metrics.shelf.held]
+        {
+            gauge.with_label_values(&site).set(1);
+        }
+        for gauge in [&metrics.snapshot_age, &metrics.certificate_not_after] {
+            gauge.with_label_values(&site).set(1.0);
+        }
+        for gauge in [&metrics.conditions, &metrics.site_state, &metrics.shelf.troubles] {
+            gauge.with_label_values(&["gone", "x"]).set(1);
+        }
+        for gauge in [&metrics.gate.measured, &metrics.gate.limit, &metrics.origin_certificate_not_after] {
+            gauge.with_label_values(&["gone", "x"]).set(1.0);
+        }
+        metrics.origin_state.with_label_values(&["gone", "http://127.0.0.1", "up"]).set(1);
+        assert_eq!(metrics.text().unwrap().matches("gone").count(), 13);
+        reset(&metrics);
+        let text = metrics.text().unwrap();
+        assert!(!text.contains("gone"), "{text}");
     }
 }

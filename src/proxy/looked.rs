@@ -7,6 +7,7 @@ use http::HeaderMap;
 
 use super::mirror::{Nearness, Ready};
 use super::site::Site;
+use super::uniform::drop_condemned;
 use super::vouch::found;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::{self, Entry, Lookup};
@@ -20,7 +21,7 @@ use crate::page_health::Mark;
 pub(super) enum Purpose {
     /// An answer to a visitor: it looks up no more than necessary, and reports a change of the site's state.
     Answer,
-    /// An explanation: it looks up everything, for a visitor who gets the live site, and changes nothing.
+    /// An explanation or a re-check: it looks up everything, for a visitor who gets the live site, and changes nothing.
     Knowledge,
 }
 
@@ -54,6 +55,10 @@ impl Looked {
     ) -> Looked {
         let lookup = in_cache(site, ask, request_headers, now);
         let mark = if ask.kind == Kind::Read { site.page_health.mark(ask.key()) } else { Mark::None };
+        match purpose {
+            Purpose::Answer => drop_condemned_if_down(site, lookup.as_ref(), now),
+            Purpose::Knowledge => {}
+        }
         let (found, entry) = found(site, lookup.as_ref(), mark, now);
         let mode = site.switch.mode(now.mono);
         let is_enough =
@@ -124,6 +129,19 @@ fn in_cache(site: &Site, ask: &Ask, request_headers: &HeaderMap, now: Now) -> Op
     let key = || site.cache.key(ask.tls(), ask.authority(), ask.key());
     // A session is not answered from the cache; an answer to it is not looked for there, nor kept.
     (open && ask.visitor == Visitor::Anonymous).then(|| site.cache.lookup(&key(), request_headers, now))
+}
+
+/// A check may have found just now that the pages that were let through are not the site's: then what was kept of them is not
+/// given. A fresh entry is given whatever its page was found to be, unless the site is in doubt.
+fn drop_condemned_if_down(site: &Site, lookup: Option<&Lookup>, now: Now) {
+    let is_weighed = match lookup {
+        Some(Lookup::Fresh(_)) => site.vouch.is_doubted(),
+        Some(Lookup::Stale(_) | Lookup::Revalidate(_) | Lookup::Otherwise(_)) => true,
+        Some(Lookup::Nothing(_) | Lookup::Uncacheable) | None => false,
+    };
+    if is_weighed && site.state(now) == State::Down {
+        drop_condemned(site);
+    }
 }
 
 /// The snapshot's page for a request. A near one does not count if the site has removed the page.

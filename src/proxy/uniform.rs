@@ -62,7 +62,7 @@ impl Review<'_> {
 
 /// Records that pages which have passed are not the site's, and drops what was kept of them.
 pub(super) fn drop_condemned(site: &Site) {
-    let condemned = site.mirror.uniform().condemned();
+    let condemned = site.mirror.uniform().take_condemned();
     if condemned.is_empty() {
         return;
     }

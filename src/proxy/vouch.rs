@@ -135,15 +135,9 @@ pub(super) fn found(
     {
         return (Found::Nothing, None);
     }
-    let stale = |entry: &Arc<Entry>| {
-        if site.state(now) == State::Down {
-            // A check may have found just now that the pages that were let through are not the site's.
-            super::uniform::drop_condemned(site);
-        }
-        match site.vouch.standing(site, entry) {
-            Standing::Confirmed => (Found::Stale, Some(entry.clone())),
-            Standing::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
-        }
+    let stale = |entry: &Arc<Entry>| match site.vouch.standing(site, entry) {
+        Standing::Confirmed => (Found::Stale, Some(entry.clone())),
+        Standing::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
     };
     match lookup {
         Some(Lookup::Fresh(entry)) if site.vouch.is_doubted() && site.state(now) == State::Down => {

@@ -72,8 +72,8 @@ impl Uniform {
         self.condemned = like.map(|page| (page.key.clone(), page.url.clone())).collect();
     }
 
-    /// The keys and addresses of the pages that were found not to be the site's since somebody asked.
-    pub fn condemned(&mut self) -> Vec<(Box<str>, Box<str>)> {
+    /// The keys and addresses of the pages that were found not to be the site's since they were last taken.
+    pub fn take_condemned(&mut self) -> Vec<(Box<str>, Box<str>)> {
         std::mem::take(&mut self.condemned)
     }
 }
@@ -109,10 +109,10 @@ mod tests {
         let later = now + SPAN;
         assert_eq!((note(&mut uniform, 4, &same, later), uniform.like(&same, later)), (1, 1), "long ago");
         uniform.condemn("/nobody");
-        assert_eq!(uniform.condemned(), []);
+        assert_eq!(uniform.take_condemned(), []);
         uniform.condemn("/4");
-        assert_eq!(uniform.condemned(), [("/4".into(), "".into())]);
-        assert_eq!(uniform.condemned(), [], "once");
+        assert_eq!(uniform.take_condemned(), [("/4".into(), "".into())]);
+        assert_eq!(uniform.take_condemned(), [], "once");
         (0..100).for_each(|n| _ = note(&mut uniform, n, &same, later));
         assert_eq!(uniform.changed.len(), MOST);
     }

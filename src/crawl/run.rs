@@ -90,7 +90,8 @@ pub(super) async fn fill<F: Fetch>(
     let (staging, done) = walk(started, site, fetch, (store, visits), progress).await?;
     let max_pages = site.mirror.max_pages as u64;
     let in_service = || in_service(store);
-    let (done, evidence, beside) = weigh(done, &staging, store, (progress, max_pages), in_service).await?;
+    let (done, evidence, beside) =
+        merge_beside_current(done, &staging, store, (progress, max_pages), in_service).await?;
     let broken = gate::judge(&evidence);
     let mut report = done.report;
     report.counts = progress.read();
@@ -128,9 +129,9 @@ pub(super) async fn walk<F: Fetch>(
     Ok((staging, done))
 }
 
-/// Measures the crawl beside what is in service, and again if that has changed by the end: another process may have taken a
-/// snapshot since the crawl began, or the operator may have put one in service. Says beside which it was measured last.
-pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
+/// Merges the crawl with what is in service, and again if that has changed by the end: another process may have taken a
+/// snapshot since the crawl began, or the operator may have put one in service. Says with which it was merged last.
+pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snapshot>>>>(
     mut done: Done,
     staging: &Arc<Staging>,
     store: &Store,
@@ -142,13 +143,13 @@ pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
     let bodies = staging.clone();
     tasks::blocking(move || bodies.sync()).await.ok_or(CrawlError::Ending)??;
     let mut current = in_service().await;
-    for left in (0..MEASURED).rev() {
+    for left in (0..MERGED).rev() {
         let beside = current.as_ref().map(|current| current.id());
         let (report, addresses) = (done.report.clone(), done.addresses.clone());
-        let (measured, evidence) = measure(done, staging, current, store, progress, max_pages).await?;
+        let (merged, evidence) = merge(done, staging, current, store, progress, max_pages).await?;
         current = in_service().await;
         if left == 0 || current.as_ref().map(|current| current.id()) == beside {
-            return Ok((measured, evidence, beside));
+            return Ok((merged, evidence, beside));
         }
         tracing::info!(
             site = store.site(),
@@ -157,13 +158,13 @@ pub(super) async fn weigh<Found: Future<Output = Option<Arc<Snapshot>>>>(
         // What was carried over, and what that says, was the other one's.
         staging.rewind(mark);
         progress.forget_carried();
-        done = Done { report, addresses, ..measured };
+        done = Done { report, addresses, ..merged };
     }
     Err(CrawlError::Ending)
 }
 
-/// How often a crawl is measured while other snapshots come into service; then it is held.
-const MEASURED: usize = 3;
+/// How often a crawl is merged while other snapshots come into service; then it is held.
+const MERGED: usize = 3;
 
 /// What a crawl leaves beside its pages.
 struct Lessons {
@@ -192,7 +193,7 @@ impl Drop for Stop {
 }
 
 /// Carries over what the crawl did not get, and gathers what the gate goes by.
-async fn measure(
+async fn merge(
     mut done: Done,
     staging: &Arc<Staging>,
     current: Option<Arc<Snapshot>>,
@@ -203,7 +204,7 @@ async fn measure(
     let (staging, store, progress) = (staging.clone(), store.clone(), progress.clone());
     let stop = Stop(Arc::default());
     let stopped = stop.0.clone();
-    let measured = tasks::blocking(move || {
+    let merged = tasks::blocking(move || {
         let seconds = done.report.resumed.is_none().then_some(done.report.seconds);
         let last = match &current {
             Some(current) => {
@@ -217,9 +218,9 @@ async fn measure(
         let evidence = gather(&done, last, seconds, max_pages);
         Ok((done, Evidence { by_hand: store.is_by_hand().map(rfc3339), ..evidence }))
     });
-    let measured = measured.await.ok_or(CrawlError::Ending)?;
+    let merged = merged.await.ok_or(CrawlError::Ending)?;
     drop(stop);
-    measured
+    merged
 }
 
 /// Puts the new snapshot where the gate wants it.
@@ -250,7 +251,7 @@ async fn end(
         return Ok(Outcome::Kept { broken, held: None, report });
     }
     progress.counters().publishing.store(true, Relaxed);
-    let summary = settle(staging, site, store, (&report, lessons)).await?.summary();
+    let summary = publish_or_hold(staging, site, store, (&report, lessons)).await?.summary();
     let (id, pages, files, bytes) = (summary.id.to_string(), summary.pages, summary.files, summary.bytes);
     let Some(reasons) = &summary.held else {
         tracing::info!(site = name, id, pages, files, bytes, "a new snapshot is in service");
@@ -272,7 +273,7 @@ async fn end(
 }
 
 /// Publishes a snapshot that passed, and holds another one; then removes old ones.
-async fn settle(
+async fn publish_or_hold(
     staging: Staging,
     site: &Site,
     store: &Store,
@@ -281,7 +282,7 @@ async fn settle(
     let (count, age) = (site.mirror.keep, site.mirror.keep_for);
     let reasons: Vec<String> = report.gate.broken.iter().map(Broken::line).collect();
     let (store, report) = (store.clone(), serde_json::to_value(report).unwrap_or_default());
-    let settled = tasks::blocking(move || {
+    let done = tasks::blocking(move || {
         let now = clock::now();
         staging.describe(&lessons.character);
         staging.note_addresses(&serde_json::to_value(&lessons.addresses).unwrap_or_default());
@@ -294,5 +295,5 @@ async fn settle(
         }
         Ok(snapshot)
     });
-    settled.await.ok_or(CrawlError::Ending)?
+    done.await.ok_or(CrawlError::Ending)?
 }

@@ -1,5 +1,6 @@
 //! What is recorded of answers and their pages once they are judged: marks, times, what the cache must forget, and evidence
-//! against an origin.
+//! against an origin. What is recorded later, once a removal is proven, stands in [`super::removal`]; what concerns all pages
+//! that show the same, in [`super::uniform`].
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict needs and
-//! the buffer allows. A merely suspicious answer passes if the rest of the site is proven. Judging changes nothing but its
-//! own memory; [`super::record`] records the consequences of a verdict.
+//! the buffer allows. A merely suspicious answer passes if the rest of the site is proven. Judging writes only what it reads
+//! again itself: answers that were good, pages that show the same ([`super::uniform`]), ways of redirects ([`super::circle`]).
+//! The consequences of a verdict are recorded by [`super::record`]; those of a removal that is believed before it is proven by
+//! [`super::removal`], those for all pages that show the same by [`super::uniform`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
-//! Another snapshot comes into service while a crawl is measured.
+//! Another snapshot comes into service while a crawl is merged with the one before.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::crawl::gate::{self, Evidence};
-use crate::crawl::run::{begin, walk, weigh};
+use crate::crawl::run::{begin, merge_beside_current, walk};
 use crate::crawl::testing::{html, site, status};
 use crate::snapshot::SnapshotId;
 
@@ -45,8 +45,8 @@ async fn overtaken(times: usize) -> (Crawled, Evidence, Option<SnapshotId>, [Sna
         }
         store.current()
     };
-    let weighed = weigh(done, &staging, store, (&crawled.progress, 1000), in_service).await;
-    let (_, evidence, beside) = weighed.expect("it is measured");
+    let merged = merge_beside_current(done, &staging, store, (&crawled.progress, 1000), in_service).await;
+    let (_, evidence, beside) = merged.expect("it is merged");
     (crawled, evidence, beside, [large, small])
 }
 

@@ -31,11 +31,12 @@ impl Mode {
 pub enum Found {
     /// Nothing that may be given.
     Nothing,
-    /// An entry that may be given at once.
+    /// An entry that may be given at once: it is what the origin would give.
     Fresh,
-    /// An entry that may be given if the origin cannot.
-    Stale,
-    /// The same, and nothing vouches for it: since it came, nobody has found the site to be itself.
+    /// An entry that may be given only if the origin cannot, mostly a stale one; it is known to be the site's.
+    Confirmed,
+    /// The same, and nothing vouches for it: since it came, nobody has found the site to be itself. While the site is in doubt and
+    /// has no origin, a fresh entry is such a one, too.
     Unconfirmed,
 }
 
@@ -55,7 +56,7 @@ pub enum Mirrored {
 
 /// What is remembered of the page itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum Remembered {
     /// Nothing: it is the site's.
     Fine,
     /// It, or the whole site, answers later than visitors wait; with the copy that they get it is fetched anew.
@@ -78,10 +79,10 @@ pub enum Turn {
 /// A copy to answer from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copy {
-    /// The cache's entry, fresh.
+    /// The cache's entry, as the origin's own answer: it is fresh.
     Fresh,
-    /// The cache's entry, stale.
-    Stale,
+    /// The cache's entry, in place of an answer: given as a stale one, with the cause.
+    Entry,
     /// The snapshot's page.
     Snapshot,
 }
@@ -93,9 +94,9 @@ pub enum Fallback {
     Copy(Copy),
     /// The holding page: 503.
     Holding,
-    /// The refusal of what was sent: 503, "it did not arrive".
+    /// The refusal of what was sent, which says whether it arrived, as far as that is known.
     Refusal,
-    /// That the site has removed the page, with its own status: 404 or 410.
+    /// That the site has removed the page, with its own status; the holding page if it now asks for a password.
     Gone,
 }
 
@@ -134,7 +135,7 @@ pub struct Situation {
     /// The site's state.
     pub state: State,
     /// What is remembered of the page.
-    pub page: Page,
+    pub remembered: Remembered,
     /// Whether the visitor is among those who get the live site.
     pub turn: Turn,
     /// What the cache has.
@@ -162,7 +163,7 @@ fn write(state: State, mode: Mode, fallback: Fallback) -> Plan {
 }
 
 fn read(situation: Situation) -> Plan {
-    let Situation { visitor, mode, state, page, found, mirrored, .. } = situation;
+    let Situation { visitor, mode, state, remembered, found, mirrored, .. } = situation;
     let fresh = found == Found::Fresh && visitor == Visitor::Anonymous;
     match mode {
         Mode::HoldSnapshot => match mirrored {
@@ -172,7 +173,9 @@ fn read(situation: Situation) -> Plan {
         _ if fresh => Plan::Give(Fallback::Copy(Copy::Fresh)),
         Mode::HoldOrigin => Plan::Ask { wait: Wait::Timeout, fallback: Fallback::Holding },
         // What the cache has of a removed page came after the removal; what the snapshot has did not.
-        Mode::Auto if page == Page::Gone => automatic(situation, newest(found, Mirrored::Nothing)),
+        Mode::Auto if remembered == Remembered::Gone => {
+            automatic(situation, newest(found, Mirrored::Nothing))
+        }
         Mode::Auto => match newest(found, mirrored) {
             Some(Copy::Snapshot) if mirrored == Mirrored::Near => near(state),
             copy => automatic(situation, copy),
@@ -181,8 +184,8 @@ fn read(situation: Situation) -> Plan {
 }
 
 fn automatic(situation: Situation, copy: Option<Copy>) -> Plan {
-    let Situation { visitor, state, page, turn, .. } = situation;
-    let nothing = if page == Page::Gone { Fallback::Gone } else { Fallback::Holding };
+    let Situation { visitor, state, remembered, turn, .. } = situation;
+    let nothing = if remembered == Remembered::Gone { Fallback::Gone } else { Fallback::Holding };
     let fallback = copy.map_or(nothing, Fallback::Copy);
     match (state, visitor, copy) {
         (State::Down, _, _) => Plan::Give(fallback),
@@ -192,9 +195,11 @@ fn automatic(situation: Situation, copy: Option<Copy>) -> Plan {
         (State::Unproven, Visitor::Anonymous, Some(_)) => Plan::Give(fallback),
         // Nor for a page that is known to be bad or late; and a site that has just come back is not to drown in visitors.
         (State::Up | State::Degraded | State::Recovering, Visitor::Anonymous, Some(_)) => {
-            match (page, turn) {
-                (Page::Bad | Page::Late, _) | (_, Turn::Out) => Plan::Give(fallback),
-                (Page::Fine | Page::Gone, Turn::In) => Plan::Ask { wait: Wait::Patience, fallback },
+            match (remembered, turn) {
+                (Remembered::Bad | Remembered::Late, _) | (_, Turn::Out) => Plan::Give(fallback),
+                (Remembered::Fine | Remembered::Gone, Turn::In) => {
+                    Plan::Ask { wait: Wait::Patience, fallback }
+                }
             }
         }
     }
@@ -213,9 +218,9 @@ fn newest(found: Found, mirrored: Mirrored) -> Option<Copy> {
         (Found::Nothing, Mirrored::Nothing) => None,
         // Never for a session: none is looked up for one.
         (Found::Fresh, _) => Some(Copy::Fresh),
-        (Found::Stale, Mirrored::Nothing | Mirrored::Older | Mirrored::Near)
-        | (Found::Unconfirmed, Mirrored::Nothing | Mirrored::Near) => Some(Copy::Stale),
-        (Found::Stale, Mirrored::Newer)
+        (Found::Confirmed, Mirrored::Nothing | Mirrored::Older | Mirrored::Near)
+        | (Found::Unconfirmed, Mirrored::Nothing | Mirrored::Near) => Some(Copy::Entry),
+        (Found::Confirmed, Mirrored::Newer)
         | (Found::Unconfirmed, Mirrored::Older | Mirrored::Newer)
         | (Found::Nothing, Mirrored::Older | Mirrored::Newer | Mirrored::Near) => Some(Copy::Snapshot),
     }
@@ -229,21 +234,25 @@ mod tests {
     const KINDS: [Kind; 4] = [Kind::Read, Kind::Form, Kind::Write, Kind::Upgrade];
     const VISITORS: [Visitor; 2] = [Visitor::Anonymous, Visitor::Session];
     const MODES: [Mode; 3] = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
-    const PAGES: [Page; 4] = [Page::Fine, Page::Late, Page::Bad, Page::Gone];
+    const REMEMBERED: [Remembered; 4] =
+        [Remembered::Fine, Remembered::Late, Remembered::Bad, Remembered::Gone];
     const TURNS: [Turn; 2] = [Turn::In, Turn::Out];
-    const FOUND: [Found; 4] = [Found::Nothing, Found::Fresh, Found::Stale, Found::Unconfirmed];
+    const FOUND: [Found; 4] = [Found::Nothing, Found::Fresh, Found::Confirmed, Found::Unconfirmed];
     const MIRRORED: [Mirrored; 4] = [Mirrored::Nothing, Mirrored::Older, Mirrored::Newer, Mirrored::Near];
 
     /// All situations, those of one page and turn together.
     fn for_all(mut f: impl FnMut(Situation, Plan)) {
-        for (page, turn) in PAGES.into_iter().flat_map(|page| TURNS.map(|turn| (page, turn))) {
+        for (remembered, turn) in
+            REMEMBERED.into_iter().flat_map(|remembered| TURNS.map(|turn| (remembered, turn)))
+        {
             for (kind, visitor) in KINDS.into_iter().flat_map(|kind| VISITORS.map(|visitor| (kind, visitor)))
             {
                 for (mode, state) in MODES.into_iter().flat_map(|mode| State::ALL.map(|state| (mode, state)))
                 {
                     for (found, mirrored) in FOUND.into_iter().flat_map(|found| MIRRORED.map(|m| (found, m)))
                     {
-                        let situation = Situation { kind, visitor, mode, state, page, turn, found, mirrored };
+                        let situation =
+                            Situation { kind, visitor, mode, state, remembered, turn, found, mirrored };
                         f(situation, decide(situation));
                     }
                 }
@@ -262,12 +271,12 @@ mod tests {
              # Without a page and turn: Fine In. What is not listed for others is as for these.\n",
         );
         for_all(|situation, plan| {
-            let Situation { kind, visitor, mode, state, page, turn, found, mirrored } = situation;
-            let usual = Situation { page: Page::Fine, turn: Turn::In, ..situation };
+            let Situation { kind, visitor, mode, state, remembered, turn, found, mirrored } = situation;
+            let usual = Situation { remembered: Remembered::Fine, turn: Turn::In, ..situation };
             let rest = match situation == usual {
                 true => String::new(),
                 false if decide(usual) == plan => return,
-                false => format!(" {page:?} {turn:?}"),
+                false => format!(" {remembered:?} {turn:?}"),
             };
             let (mode, state) = (mode.as_str(), state.as_str());
             writeln!(table, "{kind:?} {visitor:?} {mode} {state} {found:?} {mirrored:?}{rest} -> {plan:?}")
@@ -291,7 +300,7 @@ mod tests {
     #[test]
     fn what_was_sent_is_taken_whatever_is_known_of_pages_and_turns() {
         for_all(|situation, plan| {
-            let usual = Situation { page: Page::Fine, turn: Turn::In, ..situation };
+            let usual = Situation { remembered: Remembered::Fine, turn: Turn::In, ..situation };
             assert!(situation.kind == Kind::Read || plan == decide(usual), "{situation:?}");
         });
     }
@@ -320,9 +329,9 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_page_that_is_known_to_be_bad_or_late_nor_out_of_turn_if_there_is_a_copy() {
         for_all(|situation, plan| {
-            let Situation { kind, visitor, mode, page, turn, mirrored, .. } = situation;
+            let Situation { kind, visitor, mode, remembered, turn, mirrored, .. } = situation;
             let anybody = kind == Kind::Read && visitor == Visitor::Anonymous && mode == Mode::Auto;
-            let aside = matches!(page, Page::Bad | Page::Late) || turn == Turn::Out;
+            let aside = matches!(remembered, Remembered::Bad | Remembered::Late) || turn == Turn::Out;
             if anybody && aside && mirrored != Mirrored::Near && is_copy(plan) {
                 assert!(matches!(plan, Plan::Give(_)), "{situation:?}");
             }
@@ -333,10 +342,10 @@ mod tests {
     fn what_nothing_vouches_for_is_never_given_where_a_crawl_has_accepted_a_page() {
         for_all(|situation, plan| {
             let accepted = matches!(situation.mirrored, Mirrored::Older | Mirrored::Newer);
-            if situation.found == Found::Unconfirmed && accepted && situation.page != Page::Gone {
-                let stale = Fallback::Copy(Copy::Stale);
+            if situation.found == Found::Unconfirmed && accepted && situation.remembered != Remembered::Gone {
+                let entry = Fallback::Copy(Copy::Entry);
                 let given =
-                    matches!(plan, Plan::Give(fallback) | Plan::Ask { fallback, .. } if fallback == stale);
+                    matches!(plan, Plan::Give(fallback) | Plan::Ask { fallback, .. } if fallback == entry);
                 assert!(!given, "{situation:?}");
             }
         });
@@ -345,7 +354,7 @@ mod tests {
     #[test]
     fn a_removed_page_never_comes_back_from_the_snapshot_by_itself() {
         for_all(|situation, plan| {
-            if situation.page == Page::Gone && situation.mode == Mode::Auto {
+            if situation.remembered == Remembered::Gone && situation.mode == Mode::Auto {
                 let snapshot = Fallback::Copy(Copy::Snapshot);
                 let given =
                     matches!(plan, Plan::Give(fallback) | Plan::Ask { fallback, .. } if fallback == snapshot);

@@ -74,7 +74,7 @@ pub struct Metrics {
     durations: HistogramVec,
     failures: IntCounterVec,
     in_flight: IntGaugeVec,
-    /// Reloads of the configuration by outcome: `ok`, `refused`.
+    /// Reloads of the configuration by outcome: `ok`, `refused`, `unread`.
     pub reloads: IntCounterVec,
     /// Access log lines that were dropped because the reader of the log was too slow.
     pub access_log_dropped: IntCounter,
@@ -145,7 +145,7 @@ impl Shelf {
                 "What is wrong with the snapshots on the disk.",
                 &["site", "kind"],
             )?,
-            coverage: made.fractions(
+            coverage: made.float_gauges(
                 "katahai_coverage_ratio",
                 "Share of the last days' successful page requests that the current snapshot could answer.",
                 &["site"],
@@ -174,12 +174,12 @@ impl Gate {
                 "Crawls that did not pass the gate, by the rule that spoke.",
                 &labels,
             )?,
-            measured: made.fractions(
+            measured: made.float_gauges(
                 "katahai_gate_measured",
                 "What a rule that speaks against the last crawl measured.",
                 &labels,
             )?,
-            limit: made.fractions(
+            limit: made.float_gauges(
                 "katahai_gate_limit",
                 "What a rule that speaks against the last crawl measured it against.",
                 &labels,
@@ -250,7 +250,7 @@ impl Metrics {
                 &["site", "cause"],
             )?,
             certificate_not_after: made.certificates()?,
-            origin_certificate_not_after: made.fractions(
+            origin_certificate_not_after: made.float_gauges(
                 "katahai_origin_certificate_not_after_seconds",
                 "When the certificate that the origin showed last expires, in Unix time.",
                 &["site", "origin"],
@@ -260,7 +260,7 @@ impl Metrics {
                 "1 for the state that the origin is in.",
                 &["site", "origin", "state"],
             )?,
-            snapshot_age: made.fractions(
+            snapshot_age: made.float_gauges(
                 "katahai_snapshot_age_seconds",
                 "Seconds since the current snapshot was taken.",
                 &["site"],
@@ -374,12 +374,12 @@ impl Made {
         self.add(IntCounterVec::new(Opts::new(name, help), labels)?)
     }
 
-    fn fractions(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
         self.add(GaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn certificates(&self) -> Result<GaugeVec, prometheus::Error> {
-        self.fractions(
+        self.float_gauges(
             "katahai_certificate_not_after_seconds",
             "When the certificate that visitors of the site see expires, in Unix time.",
             &["site"],

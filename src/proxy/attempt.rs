@@ -28,8 +28,8 @@ use crate::verdict::Wishes;
 
 /// The share of a visitor's wait after which something else has to be given for what has not come.
 const NEARLY: f64 = 0.8;
-/// How many timeouts an address may take that is held on purpose.
-const HELD: u32 = 4;
+/// For how many timeouts the origin may be silent where the answer may be a long poll.
+const LONG_POLL: u32 = 4;
 
 /// What an attempt may take: time and memory.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +40,35 @@ pub(super) struct Limits {
     pub(super) deadline: Instant,
     /// When most of it is over, and the visitor needs something else.
     pub(super) nearly: Instant,
-    /// How long the origin may take for its header fields, no matter who waits,
+    /// How long the origin may take for its header fields, no matter who waits.
     pub(super) timeout: Duration,
-    /// and for how long it may be silent while its checks are good.
+    /// How long the origin may be silent, before its header fields or within the body, while its checks are good: for what may
+    /// be a long poll several timeouts, else one.
     pub(super) stall: Duration,
-    /// How many bytes are buffered before the first is sent; `None`: there is nothing else to give, so nothing is buffered.
+    /// How many bytes of the body may be held back until it is judged whole. `None`: there is nothing else to give, so that no
+    /// more of it is waited for than a verdict on its beginning needs.
     pub(super) buffer: Option<u64>,
     /// What a timeout means.
     pub(super) on_timeout: OnTimeout,
+}
+
+/// Whether there is something to give in place of an answer that is late or bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Substitute {
+    /// A copy.
+    Copy,
+    /// Nothing of the site.
+    Nothing,
+}
+
+impl Substitute {
+    /// What this fallback gives.
+    pub(super) fn of(fallback: Fallback) -> Substitute {
+        match fallback {
+            Fallback::Copy(_) => Substitute::Copy,
+            Fallback::Holding | Fallback::Refusal | Fallback::Gone => Substitute::Nothing,
+        }
+    }
 }
 
 /// What a timeout means.
@@ -61,12 +82,14 @@ pub(super) enum OnTimeout {
 
 impl Limits {
     /// The plan in times and bytes for this site and page, for a visitor who waits from now on.
-    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, fallback: Fallback) -> Limits {
+    pub(super) fn of(site: &Site, ask: &Ask, wait: Wait, substitute: Substitute) -> Limits {
         let policy = &site.config.failover;
         let of_route = site.config.route_timeout(key::path_of(ask.key()));
         let timeout = of_route.unwrap_or(policy.timeout);
-        let has_copy = matches!(fallback, Fallback::Copy(_));
-        let held = of_route.is_none() && !has_copy && may_be_held(ask);
+        let (is_long_poll, buffer) = match substitute {
+            Substitute::Copy => (false, Some(policy.hold_back)),
+            Substitute::Nothing => (of_route.is_none() && may_be_long_poll(ask), None),
+        };
         let (wait, on_timeout) = match wait {
             Wait::Timeout => (timeout, OnTimeout::Silent),
             Wait::Patience => (site.patience(ask).min(timeout), OnTimeout::Slow),
@@ -77,8 +100,8 @@ impl Limits {
             deadline: now,
             nearly: now,
             timeout,
-            stall: if held { timeout * HELD } else { timeout },
-            buffer: has_copy.then_some(policy.hold_back),
+            stall: if is_long_poll { timeout * LONG_POLL } else { timeout },
+            buffer,
             on_timeout,
         };
         limits.from(now)
@@ -97,7 +120,7 @@ impl Limits {
 
 /// Whether the origin may hold the answer until there is news, as in a long poll. A page must not be held, for its visitor
 /// looks at an empty window meanwhile; browsers say that they open one, and programs do not.
-fn may_be_held(ask: &Ask) -> bool {
+fn may_be_long_poll(ask: &Ask) -> bool {
     let page = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
     ask.kind == Kind::Read && !ask.wishes.get_all(header::ACCEPT).iter().any(page)
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use http::{Method, Request, header};
 
-use super::attempt::{Attempt, Incoming, Limits};
+use super::attempt::{Attempt, Incoming, Limits, Substitute};
 use super::looked::Looked;
 use super::reference::Reference;
 use super::site::Site;
 use super::{Proxy, Visit};
 use crate::ask::Ask;
 use crate::clock::Now;
-use crate::failover::{Copy, Fallback, Page, Wait};
+use crate::failover::{Remembered, Wait};
 use crate::http::Body;
 use crate::tasks;
 
@@ -31,10 +31,11 @@ impl Proxy {
         let Some(leave) = site.page_health.beside(ask.key(), now.mono) else { return };
         let (proxy, site, ask) = (self.clone(), site.clone(), ask.clone());
         let (peer, port, tls) = (visit.peer, visit.port, visit.tls);
-        let (lookup, reference) = (looked.lookup.take(), Reference::of(&ask, &looked.copies, Page::Late));
+        let (lookup, reference) =
+            (looked.lookup.take(), Reference::of(&ask, &looked.copies, Remembered::Late));
         tasks::detached(async move {
             let table = proxy.table();
-            let limits = Limits::of(&site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
+            let limits = Limits::of(&site, &ask, Wait::Timeout, Substitute::Copy);
             let attempt = Attempt { site: &site, ask: &ask, reference: &reference, limits };
             let visit = Visit { peer, port, tls, early: &|| None };
             let incoming = Incoming { request, visit, table: &table, spool: proxy.spool() };

@@ -53,7 +53,7 @@ fn at_hand(
         (Fallback::Copy(Copy::Fresh), Copies { entry: Some(entry), .. }) => {
             Some(from_entry(ask, entry, now, entry.hit(now), (ServedFrom::Cache, None)))
         }
-        (Fallback::Copy(Copy::Stale), Copies { entry: Some(entry), .. }) => {
+        (Fallback::Copy(Copy::Entry), Copies { entry: Some(entry), .. }) => {
             Some(stale(ask, entry, now, cause))
         }
         (Fallback::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {

@@ -12,7 +12,7 @@ use super::vouch::found;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::{self, Entry, Lookup};
 use crate::clock::Now;
-use crate::failover::{Found, Mirrored, Mode, Page, Situation, State, Turn};
+use crate::failover::{Found, Mirrored, Mode, Remembered, Situation, State, Turn};
 use crate::failure::Cause;
 use crate::page_health::Mark;
 
@@ -78,7 +78,7 @@ impl Looked {
             visitor: ask.visitor,
             mode,
             state,
-            page: remembered(site, ask, mark, copies.page.as_ref(), now),
+            remembered: remembered(site, ask, mark, copies.page.as_ref(), now),
             turn,
             found,
             mirrored: copies.mirrored(),
@@ -88,7 +88,7 @@ impl Looked {
 
     /// Why the origin is not asked.
     pub(super) fn cause(&self, site: &Site) -> Option<Cause> {
-        let Situation { mode, state, turn, page, .. } = self.situation;
+        let Situation { mode, state, turn, remembered, .. } = self.situation;
         match (mode, state) {
             (Mode::HoldSnapshot, _) => Some(Cause::Held),
             (Mode::Auto | Mode::HoldOrigin, State::Down) => {
@@ -100,7 +100,9 @@ impl Looked {
                 match (self.mark, turn) {
                     (Mark::Bad(cause), _) => Some(cause),
                     (Mark::None | Mark::Gone { .. }, Turn::Out) => Some(Cause::Recovering),
-                    (Mark::None | Mark::Gone { .. }, Turn::In) => (page == Page::Late).then_some(Cause::Slow),
+                    (Mark::None | Mark::Gone { .. }, Turn::In) => {
+                        (remembered == Remembered::Late).then_some(Cause::Slow)
+                    }
                 }
             }
         }
@@ -158,13 +160,23 @@ fn in_snapshot(site: &Site, ask: &Ask) -> Option<(Arc<Ready>, Nearness)> {
 }
 
 /// What is remembered of the page. A copy taken after its removal shows that it came back.
-fn remembered(site: &Site, ask: &Ask, mark: Mark, copy: Option<&(Arc<Ready>, Nearness)>, now: Now) -> Page {
+fn remembered(
+    site: &Site,
+    ask: &Ask,
+    mark: Mark,
+    copy: Option<&(Arc<Ready>, Nearness)>,
+    now: Now,
+) -> Remembered {
     match mark {
-        Mark::None if ask.kind == Kind::Read && site.page_health.is_late(ask.key(), now.mono) => Page::Late,
-        Mark::None => Page::Fine,
-        Mark::Bad(_) => Page::Bad,
-        Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => Page::Fine,
-        Mark::Gone { .. } => Page::Gone,
+        Mark::None if ask.kind == Kind::Read && site.page_health.is_late(ask.key(), now.mono) => {
+            Remembered::Late
+        }
+        Mark::None => Remembered::Fine,
+        Mark::Bad(_) => Remembered::Bad,
+        Mark::Gone { since, .. } if copy.is_some_and(|(copy, _)| copy.taken_at() > since.wall) => {
+            Remembered::Fine
+        }
+        Mark::Gone { .. } => Remembered::Gone,
     }
 }
 

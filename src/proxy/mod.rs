@@ -42,7 +42,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use crate::access_log::AccessLog;
 use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
-use crate::failover::{self, Fallback, Page, Plan, State};
+use crate::failover::{self, Fallback, Plan, Remembered, State};
 use crate::failure::{Cause, Failure};
 use crate::holding_page::{self, Format, HoldingPage};
 use crate::http::cache_status::CacheStatus;
@@ -50,7 +50,7 @@ use crate::http::client::ClientKey;
 use crate::http::{Body, headers};
 use crate::metrics::ServedFrom;
 use crate::origin::Origin;
-use attempt::{Attempt, Incoming, Limits};
+use attempt::{Attempt, Incoming, Limits, Substitute};
 pub use buffer::BufferRoom;
 pub use check_judge::SiteJudge;
 use crowd::Crowd;
@@ -182,7 +182,7 @@ impl Proxy {
                     site.origins.check_soon(); // its first check may stand behind those of many other sites
                 }
                 let cause = looked.cause(site);
-                let is_late = looked.situation.page == Page::Late && cause == Some(Cause::Slow);
+                let is_late = looked.situation.remembered == Remembered::Late && cause == Some(Cause::Slow);
                 if is_late && matches!(fallback, Fallback::Copy(_)) {
                     self.fetch_beside((site, ask), &mut looked, request, visit, now);
                 }
@@ -191,8 +191,8 @@ impl Proxy {
             // 4. carry out: the origin, within the limits that the plan's words mean.
             Plan::Ask { wait, fallback } => {
                 let Looked { lookup, copies, situation, .. } = looked;
-                let reference = Reference::of(ask, &copies, situation.page);
-                let limits = Limits::of(site, ask, wait, fallback);
+                let reference = Reference::of(ask, &copies, situation.remembered);
+                let limits = Limits::of(site, ask, wait, Substitute::of(fallback));
                 let attempt = Attempt { site, ask, reference: &reference, limits };
                 let incoming = Incoming { request, visit: *visit, table, spool: &self.0.spool };
                 // Boxed: it is large, and copies are given without it.
@@ -233,9 +233,10 @@ impl Proxy {
     }
 }
 
-/// Finds the site, and reads the request.
+/// A request's site and what it asks for; or, if it is refused, why, and its site if that was found.
 type Read = Result<(Arc<Site>, Ask), (Option<Arc<Site>>, Failure)>;
 
+/// Finds the site, and reads the request.
 fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     normal::normalise(request.headers_mut()).map_err(|failure| (None, failure))?;
     let (host, _) = host_of(request).map_err(|failure| (None, failure))?;

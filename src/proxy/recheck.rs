@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, header};
 
-use super::attempt::{Attempt, Limits};
+use super::attempt::{Attempt, Limits, Substitute};
 use super::check_judge::is_of_the_answer;
 use super::direct::ask_alone;
 use super::looked::{Looked, Purpose};
@@ -18,7 +18,7 @@ use super::{Visit, requisites, rewrite, uniform};
 use crate::ask::{Ask, Load};
 use crate::clock::{self, Now};
 use crate::config::ready::OriginMode;
-use crate::failover::{Copy, Fallback, Page, Wait};
+use crate::failover::{Remembered, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::origin::{self, Outlook};
@@ -202,7 +202,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let ask = Ask::read(&request, &site.config, (nowhere, tls), Load::Nothing)?;
     let now = clock::now();
     let looked = Looked::at(site, &ask, request.headers(), now, Purpose::Knowledge);
-    let reference = Reference::of(&ask, &looked.copies, Page::Bad);
+    let reference = Reference::of(&ask, &looked.copies, Remembered::Bad);
     if reference.is_nothing() || ask.key() != &*due.key {
         // Nobody is spared anything by a page without a copy: whoever wants it finds out.
         site.page_health.good(&due.key, Weight::Part, now.mono);
@@ -221,7 +221,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let visit = Visit { peer: nobody, port: if tls { 443 } else { 80 }, tls, early: &|| None };
     let request = rewrite::outgoing(&ask, request, &visit, &[])?;
-    let limits = Limits::of(site, &ask, Wait::Timeout, Fallback::Copy(Copy::Stale));
+    let limits = Limits::of(site, &ask, Wait::Timeout, Substitute::Copy);
     let attempt = Attempt { site, ask: &ask, reference: &reference, limits };
     ask_alone(attempt, request, 0).await.map(drop)
 }

@@ -11,7 +11,7 @@ use super::review::READ;
 use super::visited;
 use crate::ask::{Ask, Kind};
 use crate::cache::Entry;
-use crate::failover::{Found, Mirrored, Page};
+use crate::failover::{Found, Mirrored, Remembered};
 use crate::http::coding::plain;
 use crate::verdict::{Known, Look, Shape};
 use crate::visits::Got;
@@ -29,9 +29,10 @@ pub(super) enum Reference {
 }
 
 impl Reference {
-    /// The newest trusted copy of exactly this page; none if the site has removed it.
-    pub(super) fn of(ask: &Ask, copies: &Copies, page: Page) -> Reference {
-        if ask.kind != Kind::Read || page == Page::Gone {
+    /// The copy of exactly this page: the snapshot's, unless the cache's entry is newer and not unconfirmed, or is all that there
+    /// is. None if the site has removed the page.
+    pub(super) fn of(ask: &Ask, copies: &Copies, remembered: Remembered) -> Reference {
+        if ask.kind != Kind::Read || remembered == Remembered::Gone {
             return Reference::Nothing;
         }
         let entry = copies.entry.as_ref().filter(|entry| entry.status().as_u16() < 400);

@@ -14,12 +14,12 @@ use crate::failover::{Found, State};
 use crate::page_health::Mark;
 use crate::snapshot::{Newer, Rule, SnapshotId};
 
-/// Whether there is anything to trust an entry by.
+/// Whether an entry is known to be the site's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The key pages were good after it came, and it is like its copy, or was there again.
     Confirmed,
-    /// Nothing does.
+    /// Not so, or the site is in doubt.
     Unconfirmed,
 }
 
@@ -136,7 +136,7 @@ pub(super) fn found(
         return (Found::Nothing, None);
     }
     let stale = |entry: &Arc<Entry>| match site.vouch.standing(site, entry) {
-        Standing::Confirmed => (Found::Stale, Some(entry.clone())),
+        Standing::Confirmed => (Found::Confirmed, Some(entry.clone())),
         Standing::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
     };
     match lookup {

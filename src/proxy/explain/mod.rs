@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::Proxy;
-use super::attempt::{Limits, forward_reason};
+use super::attempt::{Limits, Substitute, forward_reason};
 use super::fallback;
 use super::looked::{Looked, Purpose};
 use super::mirror::Nearness;
@@ -205,7 +205,7 @@ impl<'a> Explanation<'a> {
             Plan::Give(fallback) => (None, fallback),
             Plan::Ask { wait, fallback } => (Some(wait), fallback),
         };
-        let allowance = wait.map(|wait| Limits::of(self.site, self.ask, wait, fallback).wait);
+        let allowance = wait.map(|wait| Limits::of(self.site, self.ask, wait, Substitute::of(fallback)).wait);
         let origins = if wait.is_some() { self.origins() } else { Vec::new() };
         let given = self.given(fallback, self.cause);
         let (answer, otherwise) = match wait {
@@ -269,7 +269,7 @@ impl<'a> Explanation<'a> {
                 "cache",
                 self.looked.copies.entry.as_ref().map_or(CacheStatus::HitStale, |entry| entry.hit(self.now)),
             ),
-            Fallback::Copy(Copy::Stale) => ("stale", CacheStatus::HitStale),
+            Fallback::Copy(Copy::Entry) => ("stale", CacheStatus::HitStale),
             Fallback::Copy(Copy::Snapshot) => match self.looked.copies.page {
                 Some((_, Nearness::Near)) => ("snapshot", CacheStatus::HitNear),
                 Some((_, Nearness::Exact)) | None => ("snapshot", CacheStatus::HitSnapshot),

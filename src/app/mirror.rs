@@ -12,7 +12,7 @@ use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock;
 use crate::config::Config;
-use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Via};
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Whose};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
 use crate::http::client::ClientKey;
@@ -41,7 +41,7 @@ impl Fetch for ByOrigins {
         let table = self.proxy.table();
         let site = table.named(&self.site).ok_or(Failure::new(Cause::NoOrigin))?;
         let timeout = site.config.failover.timeout;
-        if ask.via == Via::Host {
+        if ask.whose == Whose::OtherHost {
             return self.hosts.fetch(ask, site.origins.tools(), timeout).await;
         }
         let malformed = |e: http::Error| Failure::new(Cause::Malformed).detail(ask.target.clone()).source(e);

@@ -41,4 +41,4 @@ pub use refusal::Refusal;
 pub use report::{BrokenLink, Code, Example, Failed, Forbidden, Gate, Refused, Report, Resumed, Slow};
 pub use run::take;
 pub use schedule::{AlreadyRunning, Crawler, Ended, Seats, Tally, Ticket};
-pub use transport::{Fetch, FetchAsk, USER_AGENT_VALUE, Via};
+pub use transport::{Fetch, FetchAsk, USER_AGENT_VALUE, Whose};

@@ -129,8 +129,9 @@ pub(super) async fn walk<F: Fetch>(
     Ok((staging, done))
 }
 
-/// Merges the crawl with what is in service, and again if that has changed by the end: another process may have taken a
-/// snapshot since the crawl began, or the operator may have put one in service. Says with which it was merged last.
+/// Merges the crawl with what is in service, and again if that has changed by the end: another process may have
+/// taken a snapshot since the crawl began, or the operator may have put one in service. Says with which it was
+/// merged last.
 pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snapshot>>>>(
     mut done: Done,
     staging: &Arc<Staging>,

@@ -16,20 +16,21 @@ pub trait Fetch: Send + Sync + 'static {
     fn fetch(&self, ask: FetchAsk) -> impl Future<Output = Result<Response<Body>, Failure>> + Send;
 }
 
-/// Who is asked.
+/// Whose address is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// The site, by its origins.
-    Origin,
-    /// Another host that the configuration lists: the one that [`FetchAsk::host`] names, wherever its name leads.
-    Host,
+pub enum Whose {
+    /// The site's: its origins are asked.
+    Site,
+    /// That of another host that the configuration lists: the one that [`FetchAsk::host`] names, wherever its
+    /// name leads.
+    OtherHost,
 }
 
 /// One GET.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FetchAsk {
-    /// Who is asked.
-    pub via: Via,
+    /// Whose address it is.
+    pub whose: Whose,
     /// Whether a visitor would ask over TLS: for `X-Forwarded-Proto`, by which many sites decide whether to
     /// redirect. How the origin itself is reached is the configuration's business; another host is reached so.
     pub tls: bool,
@@ -44,12 +45,12 @@ pub struct FetchAsk {
 
 impl FetchAsk {
     /// The crawler's usual request.
-    pub(super) fn new(via: Via, tls: bool, host: &str, target: &str) -> FetchAsk {
+    pub(super) fn new(whose: Whose, tls: bool, host: &str, target: &str) -> FetchAsk {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
-        FetchAsk { via, tls, host: host.to_owned(), target: target.to_owned(), headers }
+        FetchAsk { whose, tls, host: host.to_owned(), target: target.to_owned(), headers }
     }
 }
 

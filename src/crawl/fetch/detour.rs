@@ -105,8 +105,8 @@ impl<F: Fetch> Fetcher<'_, F> {
         }
         let target =
             to.query().map_or_else(|| to.path().to_owned(), |query| format!("{}?{query}", to.path()));
-        let via = self.way_to(&item.key).0.via;
-        let way = Endpoint { via, tls: to.scheme() == "https", host };
+        let whose = self.way_to(&item.key).0.whose;
+        let way = Endpoint { whose, tls: to.scheme() == "https", host };
         Asked { way, target, jar: asked.jar.clone(), away: asked.away }
     }
 }

@@ -28,7 +28,7 @@ use super::item::Item;
 use super::progress::Progress;
 use super::refusal::Refusal;
 use super::scope::{Elsewhere, Place, Scope};
-use super::transport::{Fetch, FetchAsk, Via};
+use super::transport::{Fetch, FetchAsk, Whose};
 use crate::ask::location;
 use crate::config::ready::{MirrorPrivate, Site};
 use crate::content::links::{Need, script};
@@ -77,7 +77,7 @@ pub(super) struct Fetcher<'a, F> {
 /// The endpoint of the site: if it redirects everything to `https` or to another of its hosts, requests go there.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Endpoint {
-    pub(super) via: Via,
+    pub(super) whose: Whose,
     pub(super) tls: bool,
     pub(super) host: String,
 }
@@ -194,7 +194,7 @@ impl<F: Fetch> Fetcher<'_, F> {
                 Some(redirect) if ask.away => *redirect,
                 Some(_) | None => end,
             };
-            if matches!(end, End::Body(..)) && ask.way.via == Via::Origin {
+            if matches!(end, End::Body(..)) && ask.way.whose == Whose::Site {
                 *self.way.lock().unwrap_or_else(PoisonError::into_inner) = ask.way;
             }
             return Fetched { item: job.item, end, took };
@@ -223,7 +223,9 @@ impl<F: Fetch> Fetcher<'_, F> {
     /// The endpoint and the request target for a key.
     pub(super) fn way_to(&self, key: &str) -> (Endpoint, String) {
         match self.scope.elsewhere(key) {
-            Some(Elsewhere { tls, host, target }) => (Endpoint { via: Via::Host, tls, host }, target),
+            Some(Elsewhere { tls, host, target }) => {
+                (Endpoint { whose: Whose::OtherHost, tls, host }, target)
+            }
             None => (self.way(), key.to_owned()),
         }
     }
@@ -234,8 +236,8 @@ impl<F: Fetch> Fetcher<'_, F> {
         let Some(url) = self.scope.url(way.tls, &way.host, target) else {
             return Attempt::End(End::Refused(Refusal::TooLong));
         };
-        let turn = if way.via == Via::Origin { turn } else { turn.of_another_host() };
-        let mut ask = FetchAsk::new(way.via, way.tls, &way.host, target);
+        let turn = if way.whose == Whose::Site { turn } else { turn.of_another_host() };
+        let mut ask = FetchAsk::new(way.whose, way.tls, &way.host, target);
         if let Some(known) = job.known.as_ref().filter(|_| !asked.away) {
             known.ask_whether_changed(&mut ask.headers);
         }

@@ -156,9 +156,12 @@ impl<F: Fetch> Fetcher<'_, F> {
     /// Sends a second request, without conditions, and without any cookie that the first answer set.
     async fn second(&self, asked: &Asked) -> Result<http::Response<Body>, Failure> {
         let turn = self.pace.turn(self.progress).await;
-        let turn =
-            if asked.way.via == crate::crawl::transport::Via::Origin { turn } else { turn.of_another_host() };
-        let mut ask = FetchAsk::new(asked.way.via, asked.way.tls, &asked.way.host, &asked.target);
+        let turn = if asked.way.whose == crate::crawl::transport::Whose::Site {
+            turn
+        } else {
+            turn.of_another_host()
+        };
+        let mut ask = FetchAsk::new(asked.way.whose, asked.way.tls, &asked.way.host, &asked.target);
         asked.carry(&mut ask.headers);
         let answer = match timeout(MAX_SILENCE, self.fetch.fetch(ask)).await {
             Ok(answer) => answer,

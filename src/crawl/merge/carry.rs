@@ -6,8 +6,9 @@
 //! goes, like a missing one, when two good crawls have heard so; the same holds for a file that is suddenly empty, as a full
 //! disk leaves it. What the owner's configuration no longer wants, and what is marked personal, goes at once.
 //!
-//! A good crawl is one whose snapshot came into service. What was heard so far stands in the notes of the snapshot's pages,
-//! and is read from the snapshot in service: a crawl that is held counts for nothing until the operator puts it in service.
+//! A good crawl is one whose snapshot came into service. What was heard so far stands in the notes of the
+//! snapshot's pages, and is read from the snapshot in service: a crawl that is held counts for nothing until
+//! the operator puts it in service.
 
 use crate::crawl::refusal::Refusal;
 use crate::crawl::walk::results::{FetchResult, Leads, Results};
@@ -15,8 +16,8 @@ use crate::failure::Cause;
 use crate::http::personal::{Personal, personal};
 use crate::snapshot::{Class, Notes, Page};
 
-/// Good crawls in a row that have carried a page over, for whatever reason, after which a login or another site there is
-/// believed.
+/// Good crawls in a row that have carried a page over, for whatever reason, after which a login or another site
+/// there is believed.
 const BELIEVED: u16 = 10;
 /// Good crawls in a row that must hear that a page is missing, or not for everybody, until it goes.
 const MISSED: u8 = 2;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::config::ready::AssetHost;
 use crate::crawl::testing::{Answer, file, html, redirect, site, status};
-use crate::crawl::transport::Via;
+use crate::crawl::transport::Whose;
 use crate::failure::Cause;
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,7 @@ async fn files_of_listed_hosts_are_taken_and_their_trouble_is_not_the_sites() {
     assert!(failed.iter().any(|failed| failed.cause == "private-address"), "{failed:?}");
     for ask in fetch.asked() {
         let foreign = ask.host == "cdn.example.com";
-        assert_eq!(ask.via == Via::Host, foreign, "{ask:?}");
+        assert_eq!(ask.whose == Whose::OtherHost, foreign, "{ask:?}");
         assert!(!foreign || ask.tls, "{ask:?}");
         assert!(foreign || ask.host == "www.example.jp", "{ask:?}");
     }

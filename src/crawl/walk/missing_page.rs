@@ -90,7 +90,7 @@ pub(super) async fn ask<F: Fetch>(fetcher: &Fetcher<'_, F>, key: &str) -> Option
     let (way, target) = fetcher.way_to(key);
     let turn = fetcher.pace.turn(fetcher.progress).await;
     let _under_way = fetcher.progress.request();
-    let ask = FetchAsk::new(way.via, way.tls, &way.host, &target);
+    let ask = FetchAsk::new(way.whose, way.tls, &way.host, &target);
     let answer = timeout(WAIT, fetcher.fetch.fetch(ask)).await.ok()?.ok()?;
     turn.good(ResourceKind::Page);
     drop(turn);

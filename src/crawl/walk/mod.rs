@@ -31,7 +31,7 @@ use super::refusal::Refusal;
 use super::report::{Forbidden, Report, UNREADABLE};
 use super::scope::robots::Robots;
 use super::scope::{Place, Scope};
-use super::transport::{Fetch, Via};
+use super::transport::{Fetch, Whose};
 use crate::config::ready::{MirrorRobots, Site};
 use crate::content::endings;
 use crate::content::links::Need;
@@ -119,7 +119,7 @@ pub(super) async fn crawl<F: Fetch>(
     progress: &Progress,
 ) -> Result<Done, CrawlError> {
     let scope = Scope::new(site);
-    let way = Endpoint { via: Via::Origin, tls: site.tls.is_some(), host: scope.host().to_owned() };
+    let way = Endpoint { whose: Whose::Site, tls: site.tls.is_some(), host: scope.host().to_owned() };
     let pace = Pace::new(site.mirror.rate);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = Arc::new(Semaphore::new((cores / 2).max(1)));

@@ -35,8 +35,8 @@ pub enum Found {
     Fresh,
     /// An entry that may be given only if the origin cannot, mostly a stale one; it is known to be the site's.
     Confirmed,
-    /// The same, and nothing vouches for it: since it came, nobody has found the site to be itself. While the site is in doubt and
-    /// has no origin, a fresh entry is such a one, too.
+    /// The same, and nothing vouches for it: since it came, nobody has found the site to be itself. While the
+    /// site is in doubt and has no origin, a fresh entry is such a one, too.
     Unconfirmed,
 }
 

@@ -12,7 +12,7 @@ use crate::http::loops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
 use crate::page_health::PageHealth;
-use crate::proxy::{Mirror, Site, SiteJudge, Switch, Table, Trusted};
+use crate::proxy::{KnownGood, Mirror, Site, SiteJudge, Switch, Table};
 use crate::snapshot::{Garbage, Store};
 use crate::tasks;
 use crate::visits::Visits;
@@ -100,7 +100,7 @@ pub(super) async fn sites(
             visits,
             page_health,
             vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
-            trusted: Trusted::default(),
+            known_good: KnownGood::default(),
             room: parts.room.clone(),
             metrics: old
                 .map_or_else(|| Arc::new(parts.metrics.site(&wanted.name)), |(old, _)| old.metrics.clone()),

@@ -44,8 +44,8 @@ pub(super) fn gauge(app: &App) {
     app.gauge_coverage();
 }
 
-/// Takes away what the last scrape said of sites and origins: those that a reload has taken away are not to linger. The coverage
-/// has a reset of its own, see `App::gauge_coverage`.
+/// Takes away what the last scrape said of sites and origins: those that a reload has taken away are not to
+/// linger. The coverage has a reset of its own, see `App::gauge_coverage`.
 fn reset(metrics: &Metrics) {
     let Metrics { shelf, gate, .. } = metrics;
     let counts = [

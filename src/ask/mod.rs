@@ -68,16 +68,16 @@ pub struct Ask {
     /// Whether the site's routes let its answers be cached.
     pub cacheable: bool,
     /// Whether the site's routes let it be mirrored.
-    pub mirrored: bool,
+    pub mirrorable: bool,
     /// The visitor's address.
     pub client: IpAddr,
     /// What copies and notices need of the header fields once those have gone on to the origin: conditions, range,
     /// and what the visitor can read.
-    pub wishes: HeaderMap,
+    pub kept_headers: HeaderMap,
 }
 
-/// What [`Ask::wishes`] keeps.
-static WISHES: [HeaderName; 11] = [
+/// What [`Ask::kept_headers`] keeps.
+static KEPT_HEADERS: [HeaderName; 11] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_NONE_MATCH,
@@ -153,7 +153,7 @@ impl Ask {
         check_target(request.method(), request.uri())?;
         check_framing(request)?;
         let key = key::page_key(request.uri().path(), request.uri().query(), &site.cache.ignore_query);
-        let (cacheable, mirrored) = site.route(key::path_of(&key));
+        let (cacheable, mirrorable) = site.route(key::path_of(&key));
         let kind = match (request.method(), load) {
             (_, Load::Upgrade) => Kind::Upgrade,
             (&Method::GET | &Method::HEAD, Load::Nothing) => Kind::Read,
@@ -183,18 +183,18 @@ impl Ask {
             }),
             visitor: visitor(headers, &site.cache.bypass_cookies),
             cacheable,
-            mirrored,
+            mirrorable,
             client,
-            wishes: HeaderMap::new(),
+            kept_headers: HeaderMap::new(),
         })
     }
 
     /// Keeps what copies and notices need of the header fields, before those go on to the origin.
-    pub fn keep_wishes(&mut self, headers: &HeaderMap) {
+    pub fn keep_headers(&mut self, headers: &HeaderMap) {
         // one look at the names that are there is cheaper than one for each that might be
         for (name, value) in headers {
-            if WISHES.contains(name) && !self.wishes.contains_key(name) {
-                self.wishes.insert(name, value.clone());
+            if KEPT_HEADERS.contains(name) && !self.kept_headers.contains_key(name) {
+                self.kept_headers.insert(name, value.clone());
             }
         }
     }
@@ -241,7 +241,7 @@ impl Ask {
     /// Whether what comes may be given to others, or tells something of what they get: then the origin gets to see nothing of
     /// the address but what the key has.
     pub fn is_for_all(&self) -> bool {
-        self.kind == Kind::Read && self.visitor == Visitor::Anonymous && (self.cacheable || self.mirrored)
+        self.kind == Kind::Read && self.visitor == Visitor::Anonymous && (self.cacheable || self.mirrorable)
     }
 
     /// Whether an answer that leads to this address leads in a circle: a form may well end where it began.

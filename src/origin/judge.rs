@@ -27,10 +27,10 @@ pub trait Judge: Send + Sync {
     fn is_uneasy(&self) -> bool;
 
     /// What an answer with a bad status is, if its body says so more exactly.
-    fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure>;
+    fn identify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure>;
 
-    /// Told what became of each key page that a check asked for.
-    fn seen(&self, path: &str, verdict: &Result<(), Failure>);
+    /// Is told what became of each key page that a check asked for.
+    fn told(&self, path: &str, verdict: &Result<(), Failure>);
 }
 
 /// Takes everything for the site.
@@ -49,9 +49,9 @@ impl Judge for Trusting {
         false
     }
 
-    fn name(&self, _: StatusCode, _: &HeaderMap, _: &[u8], _: bool) -> Option<Failure> {
+    fn identify(&self, _: StatusCode, _: &HeaderMap, _: &[u8], _: bool) -> Option<Failure> {
         None
     }
 
-    fn seen(&self, _: &str, _: &Result<(), Failure>) {}
+    fn told(&self, _: &str, _: &Result<(), Failure>) {}
 }

@@ -45,7 +45,7 @@ pub use judge::Judge;
 pub use one::{Identity, Origin, Standing};
 pub use room::Room;
 use select::Candidate;
-pub use sending::{Class, Sending, Whom};
+pub use sending::{LatencyClass, Sending, Whom};
 use upload::Upload;
 
 /// Attempts at one request, the first included.
@@ -211,7 +211,7 @@ impl Origins {
     }
 
     /// How long such a page typically takes at the first origin that would be asked.
-    pub fn typical_latency(&self, class: Class) -> Option<Duration> {
+    pub fn typical_latency(&self, class: LatencyClass) -> Option<Duration> {
         let up = self
             .members
             .iter()

@@ -17,7 +17,7 @@ use super::name::Name;
 use super::pages::Pages;
 use super::pool::Pool;
 use super::seats::{Queued, Seat, Seats, Turn};
-use super::sending::{Class, Sending, Whom};
+use super::sending::{LatencyClass, Sending, Whom};
 use super::settings::Settings;
 use super::signs::Signs;
 use super::upload::{Upload, within};
@@ -229,12 +229,12 @@ impl Origin {
     }
 
     /// Records that a visitor got a good answer from it, and how long that took. A file says nothing about pages.
-    pub fn answered(&self, class: Class, took: Duration, by: Evidence) {
+    pub fn answered(&self, class: LatencyClass, took: Duration, by: Evidence) {
         let now = clock::instant();
-        if class == Class::Page {
+        if class == LatencyClass::Page {
             self.signs.page(now);
         }
-        if class == Class::Page || self.standing() == Standing::Unproven {
+        if class == LatencyClass::Page || self.standing() == Standing::Unproven {
             self.observe(by, Seen::Good);
         }
         let mut latency = lock(&self.latency);
@@ -302,14 +302,14 @@ impl Origin {
     }
 
     /// How long such a page typically takes; as long as nobody has opened one, how long checks take.
-    pub fn typical_latency(&self, class: Class) -> Option<Duration> {
+    pub fn typical_latency(&self, class: LatencyClass) -> Option<Duration> {
         let typical = lock(&self.latency)[class as usize].typical.get();
-        typical.or_else(|| self.signs.recent_latency().get().filter(|_| class == Class::Page))
+        typical.or_else(|| self.signs.recent_latency().get().filter(|_| class == LatencyClass::Page))
     }
 
     /// How long pages have taken lately.
     pub(super) fn pages_lately(&self) -> RecentLatency {
-        lock(&self.latency)[Class::Page as usize].lately
+        lock(&self.latency)[LatencyClass::Page as usize].lately
     }
 
     /// One attempt; on a `fresh` connection, or at least a warm one, on request. The origin's failures count against it.

@@ -71,7 +71,7 @@ impl Probe<'_> {
             // What stands at an address that is not in use says nothing of the pages that visitors get.
             if self.at.is_none() {
                 self.origin.note_page(path, verdict.as_ref().err().map(|failure| failure.cause), &pages);
-                self.settings.judge.seen(path, &verdict);
+                self.settings.judge.told(path, &verdict);
             }
         }
         let mostly = if self.at.is_none() { self.origin.mostly_bad() } else { bad.mostly_bad() };
@@ -126,7 +126,7 @@ impl Probe<'_> {
         if !health.expect_status.contains(page.status) {
             let by_status = || Failure::new(Cause::of_status(page.status)).detail(page.status.to_string());
             // The page may say better than its status what has happened: that the database is gone, for example.
-            let named = || self.settings.judge.name(page.status, &page.headers, &page.body, page.whole);
+            let named = || self.settings.judge.identify(page.status, &page.headers, &page.body, page.whole);
             return Err(self.judge(&health.path, &page).err().or_else(named).unwrap_or_else(by_status));
         }
         let text = health.expect_text.as_bytes();

@@ -38,20 +38,20 @@ pub enum Whom {
 
 /// The kind of page that a time belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum LatencyClass {
     /// Probably made by a program.
     Page,
     /// Probably a file.
     Asset,
 }
 
-impl Class {
+impl LatencyClass {
     /// What a path names, by its ending.
-    pub fn of(path: &str) -> Class {
+    pub fn of(path: &str) -> LatencyClass {
         let last = path.bytes().rposition(|b| matches!(b, b'/' | b'.')).unwrap_or_default();
         match path[last..].strip_prefix('.') {
-            Some(ending) if !endings::is_of_pages(ending) => Class::Asset,
-            Some(_) | None => Class::Page,
+            Some(ending) if !endings::is_of_pages(ending) => LatencyClass::Asset,
+            Some(_) | None => LatencyClass::Page,
         }
     }
 }
@@ -63,15 +63,15 @@ mod tests {
     #[test]
     fn pages_and_assets_are_told_by_their_names() {
         for (path, class) in [
-            ("/", Class::Page),
-            ("/a/b", Class::Page),
-            ("/a.html", Class::Page),
-            ("/a.PHP", Class::Page),
-            ("/a.css", Class::Asset),
-            ("/v1.2/page", Class::Page),
-            ("/a.pdf", Class::Asset),
+            ("/", LatencyClass::Page),
+            ("/a/b", LatencyClass::Page),
+            ("/a.html", LatencyClass::Page),
+            ("/a.PHP", LatencyClass::Page),
+            ("/a.css", LatencyClass::Asset),
+            ("/v1.2/page", LatencyClass::Page),
+            ("/a.pdf", LatencyClass::Asset),
         ] {
-            assert_eq!(Class::of(path), class, "{path}");
+            assert_eq!(LatencyClass::of(path), class, "{path}");
         }
     }
 }

@@ -29,7 +29,7 @@ use late::Late;
 pub use memo::{Branch, Due, Mark, Memo};
 pub use proof::Proofs;
 pub use returns::Returns;
-pub use state::{Change, Origins, Pages, Reported, State, state};
+pub use state::{Change, OriginsSeen, Pages, Reported, State, state};
 pub use ways::{Walk, Ways};
 pub use window::Window;
 

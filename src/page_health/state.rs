@@ -35,9 +35,9 @@ impl State {
     }
 }
 
-/// The origins taken together.
+/// What is seen of the origins, taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origins {
+pub enum OriginsSeen {
     /// Nothing was seen of them yet.
     Unproven,
     /// One answers, at least.
@@ -60,14 +60,14 @@ pub enum Pages {
 }
 
 /// The state that this makes.
-pub fn state(origins: Origins, pages: Pages) -> State {
+pub fn state(origins: OriginsSeen, pages: Pages) -> State {
     match (origins, pages) {
-        (Origins::Down, _) => State::Down,
-        (Origins::Unproven, _) => State::Unproven,
-        (Origins::Up | Origins::Recovering, Pages::MostBad) => State::Down,
-        (Origins::Recovering, Pages::Fine | Pages::SomeBad) => State::Recovering,
-        (Origins::Up, Pages::SomeBad) => State::Degraded,
-        (Origins::Up, Pages::Fine) => State::Up,
+        (OriginsSeen::Down, _) => State::Down,
+        (OriginsSeen::Unproven, _) => State::Unproven,
+        (OriginsSeen::Up | OriginsSeen::Recovering, Pages::MostBad) => State::Down,
+        (OriginsSeen::Recovering, Pages::Fine | Pages::SomeBad) => State::Recovering,
+        (OriginsSeen::Up, Pages::SomeBad) => State::Degraded,
+        (OriginsSeen::Up, Pages::Fine) => State::Up,
     }
 }
 
@@ -120,16 +120,16 @@ mod tests {
     #[test]
     fn origins_go_before_pages_and_most_before_some() {
         for (origins, pages, expected) in [
-            (Origins::Unproven, Pages::Fine, State::Unproven),
-            (Origins::Unproven, Pages::MostBad, State::Unproven),
-            (Origins::Up, Pages::Fine, State::Up),
-            (Origins::Up, Pages::SomeBad, State::Degraded),
-            (Origins::Up, Pages::MostBad, State::Down),
-            (Origins::Recovering, Pages::Fine, State::Recovering),
-            (Origins::Recovering, Pages::SomeBad, State::Recovering),
-            (Origins::Recovering, Pages::MostBad, State::Down),
-            (Origins::Down, Pages::Fine, State::Down),
-            (Origins::Down, Pages::MostBad, State::Down),
+            (OriginsSeen::Unproven, Pages::Fine, State::Unproven),
+            (OriginsSeen::Unproven, Pages::MostBad, State::Unproven),
+            (OriginsSeen::Up, Pages::Fine, State::Up),
+            (OriginsSeen::Up, Pages::SomeBad, State::Degraded),
+            (OriginsSeen::Up, Pages::MostBad, State::Down),
+            (OriginsSeen::Recovering, Pages::Fine, State::Recovering),
+            (OriginsSeen::Recovering, Pages::SomeBad, State::Recovering),
+            (OriginsSeen::Recovering, Pages::MostBad, State::Down),
+            (OriginsSeen::Down, Pages::Fine, State::Down),
+            (OriginsSeen::Down, Pages::MostBad, State::Down),
         ] {
             assert_eq!(state(origins, pages), expected, "{origins:?} {pages:?}");
         }

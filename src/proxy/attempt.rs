@@ -42,11 +42,11 @@ pub(super) struct Limits {
     pub(super) nearly: Instant,
     /// How long the origin may take for its header fields, no matter who waits.
     pub(super) timeout: Duration,
-    /// How long the origin may be silent, before its header fields or within the body, while its checks are good: for what may
-    /// be a long poll several timeouts, else one.
+    /// How long the origin may be silent, before its header fields or within the body, while its checks are
+    /// good: for what may be a long poll several timeouts, else one.
     pub(super) stall: Duration,
-    /// How many bytes of the body may be held back until it is judged whole. `None`: there is nothing else to give, so that no
-    /// more of it is waited for than a verdict on its beginning needs.
+    /// How many bytes of the body may be held back until it is judged whole. `None`: there is nothing else to
+    /// give, so that no more of it is waited for than a verdict on its beginning needs.
     pub(super) buffer: Option<u64>,
     /// What a timeout means.
     pub(super) on_timeout: OnTimeout,
@@ -122,7 +122,7 @@ impl Limits {
 /// looks at an empty window meanwhile; browsers say that they open one, and programs do not.
 fn may_be_long_poll(ask: &Ask) -> bool {
     let page = |value: &HeaderValue| value.as_bytes().windows(9).any(|part| part == b"text/html");
-    ask.kind == Kind::Read && !ask.wishes.get_all(header::ACCEPT).iter().any(page)
+    ask.kind == Kind::Read && !ask.kept_headers.get_all(header::ACCEPT).iter().any(page)
 }
 
 /// A request on its way to the origin, and how it came in.
@@ -200,10 +200,15 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Reviews its answer. `again` has the request's fields for following a redirect.
-    pub(super) fn review(self, wishes: Wishes, sent_at: Instant, again: Option<&'a HeaderMap>) -> Review<'a> {
+    /// Reviews its answer. `walk_headers`: the request's fields, for following a redirect.
+    pub(super) fn review(
+        self,
+        wishes: Wishes,
+        sent_at: Instant,
+        walk_headers: Option<&'a HeaderMap>,
+    ) -> Review<'a> {
         let Attempt { site, ask, reference, limits } = self;
-        Review { site, ask, reference, limits, wishes, sent_at, again }
+        Review { site, ask, reference, limits, wishes, sent_at, walk_headers }
     }
 
     /// Nothing came in time. This records that the origin is slow, and who has waited; a check finds out whether it is dead.

@@ -81,7 +81,7 @@ impl SiteJudge {
         if let Some((_, copy)) = copies.pages.iter().find(|(known, _)| known == key) {
             return copy.clone();
         }
-        let copy = self.mirror.look_up(&snapshot, key);
+        let copy = self.mirror.find_uncached(&snapshot, key);
         if self.config.key_pages.iter().take(MOST).any(|page| self.key(page) == key) {
             copies.pages.push((key.to_owned(), copy.clone()));
         }
@@ -230,7 +230,7 @@ impl Judge for SiteJudge {
         self.is_home_changed.load(Ordering::Relaxed) || self.mirror.uniform().is_uneasy(clock::instant())
     }
 
-    fn name(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure> {
+    fn identify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], whole: bool) -> Option<Failure> {
         let page = &Document::new(body, content_type(headers));
         let answer = ResponseView { status: status.as_u16(), headers, page, whole };
         let own = self.config.failover.fingerprints.as_deref().and_then(|own| own.find(&answer));
@@ -256,7 +256,7 @@ impl Judge for SiteJudge {
             .then(|| Failure::new(wrong.kind.cause()).detail(format!("fingerprint {}", wrong.fingerprint)))
     }
 
-    fn seen(&self, path: &str, verdict: &Result<(), Failure>) {
+    fn told(&self, path: &str, verdict: &Result<(), Failure>) {
         let key = self.key(path);
         let now = clock::now();
         let failure = match verdict {

@@ -21,7 +21,7 @@ use crate::http::client::ClientKey;
 use crate::http::detour::{Detour, Jar, Way};
 use crate::http::headers::as_ascii;
 use crate::origin::health::Evidence;
-use crate::origin::{Class, Sending, Whom};
+use crate::origin::{LatencyClass, Sending, Whom};
 use crate::page_health::Walk;
 use crate::verdict::Finding;
 use crate::visits;
@@ -35,7 +35,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// redirected by cannot be told from one answer.
 pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderMap> {
     let has_cookie = request.headers().contains_key(header::COOKIE);
-    let is_page = *request.method() == Method::GET && Class::of(key::path_of(ask.key())) == Class::Page;
+    let is_page =
+        *request.method() == Method::GET && LatencyClass::of(key::path_of(ask.key())) == LatencyClass::Page;
     (is_page && ask.may_lead_back() && !has_cookie).then(|| request.headers().clone())
 }
 
@@ -75,7 +76,7 @@ impl Review<'_> {
 
     /// Follows the redirect as its visitor's browser will. `None` if it was not made for that.
     async fn walk(&self, parts: &Parts, until: Instant) -> Option<Walk> {
-        let like = self.again?;
+        let like = self.walk_headers?;
         let url = Url::parse(self.ask.url()).ok()?;
         let mut way =
             Detour::begin(url.as_str(), &url[url::Position::BeforePath..], parts.status, &parts.headers);
@@ -142,7 +143,7 @@ impl Review<'_> {
             return self.key_within(&Url::parse(&to).ok()?);
         }
         let key = site.cache.key(self.ask.tls(), self.ask.authority(), from);
-        match site.cache.lookup(&key, &self.ask.wishes, now) {
+        match site.cache.lookup(&key, &self.ask.kept_headers, now) {
             Lookup::Fresh(entry)
             | Lookup::Stale(entry)
             | Lookup::Revalidate(entry)

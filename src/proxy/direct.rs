@@ -64,8 +64,8 @@ pub(super) async fn ask_alone(
     };
     let sent_at = clock::instant();
     let attempt = Attempt { limits: attempt.limits.from(sent_at), ..attempt };
-    let again = to_walk_with(attempt.ask, &request);
-    let review = attempt.review(Wishes::of(request.headers()), sent_at, again.as_ref());
+    let walk_headers = to_walk_with(attempt.ask, &request);
+    let review = attempt.review(Wishes::of(request.headers()), sent_at, walk_headers.as_ref());
     let work = async {
         let answered = attempt.send(request, upload.as_deref()).await?;
         let (mut answered, buffered) = review.review(answered).await?;

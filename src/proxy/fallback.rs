@@ -138,8 +138,8 @@ async fn holding(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<
         kind: if refused { holding_page::Kind::Form(Delivery::of(cause)) } else { holding_page::Kind::Page },
         cause,
         site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
-        language: mirror::language(about, &ask.wishes),
-        format: Format::of(&ask.wishes),
+        language: mirror::language(about, &ask.kept_headers),
+        format: Format::of(&ask.kept_headers),
         down_for: site.down_for(crate::clock::now()),
         retry_after: retry_after(site, cause),
         links: &links,
@@ -180,7 +180,8 @@ fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outco
     let mut outcome = from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause));
     let headers = outcome.response.headers_mut();
     let allowed = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-    if allowed.is_some_and(|allowed| allowed != "*" && Some(allowed) != ask.wishes.get(header::ORIGIN)) {
+    if allowed.is_some_and(|allowed| allowed != "*" && Some(allowed) != ask.kept_headers.get(header::ORIGIN))
+    {
         // it was another site's
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);

@@ -21,7 +21,8 @@ use crate::page_health::Mark;
 pub(super) enum Purpose {
     /// An answer to a visitor: it looks up no more than necessary, and reports a change of the site's state.
     Answer,
-    /// An explanation or a re-check: it looks up everything, for a visitor who gets the live site, and changes nothing.
+    /// An explanation or a re-check: it looks up everything, for a visitor who gets the live site, and changes
+    /// nothing.
     Knowledge,
 }
 
@@ -133,8 +134,8 @@ fn in_cache(site: &Site, ask: &Ask, request_headers: &HeaderMap, now: Now) -> Op
     (open && ask.visitor == Visitor::Anonymous).then(|| site.cache.lookup(&key(), request_headers, now))
 }
 
-/// A check may have found just now that the pages that were let through are not the site's: then what was kept of them is not
-/// given. A fresh entry is given whatever its page was found to be, unless the site is in doubt.
+/// A check may have found just now that the pages that were let through are not the site's: then what was kept
+/// of them is not given. A fresh entry is given whatever its page was found to be, unless the site is in doubt.
 fn drop_condemned_if_down(site: &Site, lookup: Option<&Lookup>, now: Now) {
     let is_weighed = match lookup {
         Some(Lookup::Fresh(_)) => site.vouch.is_doubted(),

@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::hints;
+use super::page_head;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
@@ -244,7 +244,7 @@ impl Mirror {
         let near = (path.len() < wanted.len()).then(|| self.find_exactly(&snapshot, path)).flatten()?;
         let may = match near.page.class {
             // A file is a file, whatever stands behind its name.
-            Class::Asset if origin::Class::of(path) == origin::Class::Asset => true,
+            Class::Asset if origin::LatencyClass::of(path) == origin::LatencyClass::Asset => true,
             Class::Page | Class::Asset => self.known_addresses(&snapshot).may_ignore(wanted),
             // It led to somewhere else with its query.
             Class::Redirect => false,
@@ -348,7 +348,7 @@ impl Mirror {
     }
 
     /// The page of exactly this key, for repeated checks: they do not keep it in memory.
-    pub(super) fn look_up(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
+    pub(super) fn find_uncached(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
         let page = snapshot.find(wanted).ok()??;
         let ready = Ready::new(snapshot.clone(), page).filter(|ready| !leads_to_itself(&ready.page))?;
         Some(Arc::new(ready))
@@ -421,13 +421,13 @@ impl Mirror {
         let home = self.html("/").await;
         let mut about = About {
             of,
-            language: home.as_deref().and_then(hints::language),
-            title: home.as_deref().and_then(hints::title),
+            language: home.as_deref().and_then(page_head::language),
+            title: home.as_deref().and_then(page_head::title),
             links: Vec::new(),
         };
         for page in pages {
             let html = self.html(page).await;
-            if let Some(title) = html.as_deref().and_then(hints::title) {
+            if let Some(title) = html.as_deref().and_then(page_head::title) {
                 about.links.push(Link { title, href: page.clone() });
             }
         }
@@ -446,8 +446,8 @@ impl Mirror {
 }
 
 /// The language of holding pages: the site's, else the visitor's.
-pub(super) fn language(about: Option<&About>, wishes: &HeaderMap) -> Language {
-    let accept = wishes.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+pub(super) fn language(about: Option<&About>, request_headers: &HeaderMap) -> Language {
+    let accept = request_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::choose(about.and_then(|about| about.language.as_deref()), accept)
 }
 

@@ -1,36 +1,46 @@
-//! The request path, in six steps: read, look up, decide, carry out, fall back, end. Start at [`Proxy::handle`].
+//! The request path, in six steps: read, look up, decide, carry out, fall back, end. Start at
+//! [`Proxy::handle`]. The modules stand by their steps; reading is `crate::ask`, and deciding
+//! `crate::failover`.
 
-mod attempt;
-mod beside;
-mod buffer;
-mod check_judge;
-mod circle;
+// what all steps use: a site with its engines, and one visitor's share
 mod crowd;
-mod direct;
-mod end;
-mod explain;
-mod fallback;
-mod hints;
-mod looked;
 mod mirror;
-mod recheck;
-mod record;
-mod reference;
-mod removal;
-mod render;
-mod requisites;
-mod review;
-mod rewrite;
-mod shared;
-mod shell;
+mod page_head;
 mod site;
 mod spelling;
+// 2. look up: the copies, what they are worth, what is remembered
+mod looked;
+mod vouch;
+// 4. carry out: one attempt at the origins, shared or direct
+mod attempt;
+mod direct;
+mod late;
+mod rewrite;
+mod shared;
 mod spool;
 mod tee;
-mod trusted;
+// 4. carry out: is the answer the site's
+mod buffer;
+mod circle;
+mod known_good;
+mod reference;
+mod review;
 mod uniform;
+// 4. carry out: what follows from the verdict
+mod record;
+mod removal;
+mod requisites;
 mod visited;
-mod vouch;
+// 5. fall: copies, holding pages
+mod fallback;
+mod render;
+mod shell;
+// 6. end
+mod end;
+// beside the requests: what a visitor would get, bad pages once more, what checks see
+mod check_judge;
+mod explain;
+mod recheck;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,13 +66,13 @@ pub use check_judge::SiteJudge;
 use crowd::Crowd;
 use end::{OpenRequest, RequestRecord};
 pub use explain::{Explained, Given, Step, Unexplained};
+pub use known_good::KnownGood;
 use looked::{Looked, Purpose};
 pub use mirror::{Hot, Mirror};
 pub use recheck::Rechecker;
 use reference::Reference;
 pub use site::{Condition, Site, Switch, Table};
 pub use spool::Spool;
-pub use trusted::Trusted;
 pub use vouch::Vouch;
 
 /// The `Retry-After` of the holding page.
@@ -175,7 +185,7 @@ impl Proxy {
         let mut looked = Looked::at(site, ask, request.headers(), now, Purpose::Answer);
         // 3. decide: the fallback is chosen before the origin is asked.
         let plan = failover::decide(looked.situation);
-        ask.keep_wishes(request.headers());
+        ask.keep_headers(request.headers());
         match plan {
             Plan::Give(fallback) => {
                 if looked.situation.state == State::Unproven {

@@ -1,5 +1,6 @@
 //! Re-checking a site's bad pages: each is requested again in the background, as a visitor would, until it is good; if most
-//! pages are bad, the key pages are checked first.
+//! pages are bad, the key pages are checked first. The same task does what has to happen without visitors, too:
+//! it reports the site's state, follows the shelf, and looks into what crawls and visitors have found.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Weak};
@@ -43,7 +44,7 @@ pub struct Rechecker {
 }
 
 impl Rechecker {
-    /// Switches to this site.
+    /// Begins to re-check this site's pages, until this is dropped.
     pub fn start(site: &Arc<Site>) -> Rechecker {
         let site = Arc::downgrade(site);
         Rechecker { _task: tasks::guarded(run(site.clone())), site }
@@ -102,12 +103,13 @@ async fn save(site: &Arc<Site>) {
     _ = tasks::blocking(move || page_health.save()).await;
 }
 
-/// Requests the pages that are due. Returns how long to pause.
+/// One round: what is due without visitors, then the pages that are due, if an origin is up. Returns how long
+/// to pause.
 async fn round(site: &Arc<Site>) -> Duration {
     let now = clock::now();
     uniform::drop_condemned(site);
     site.observe(now);
-    site.vouch.look(site, now);
+    site.vouch.follow_shelf(site, now);
     if site.origins.outlook() != Outlook::Up {
         return REST;
     }
@@ -128,7 +130,8 @@ async fn round(site: &Arc<Site>) -> Duration {
     Duration::ZERO
 }
 
-/// Whether the site is back: its key pages are proven now, and so are most of the pages that were bad.
+/// While most answers are bad: asks for the key pages, then for some of the bad pages. The site is back once
+/// the key pages are proven and at least half of the others are good.
 async fn prove(site: &Arc<Site>, now: Now) {
     if key_pages(site, now).await.is_ok() {
         site.page_health.hasten(now.mono);
@@ -143,7 +146,7 @@ async fn prove(site: &Arc<Site>, now: Now) {
     tokio::time::sleep(site.config.health.interval.clamp(least, most)).await;
 }
 
-/// Checks the key pages now.
+/// Has the first origin that is up proven by its key pages, now.
 async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     let is_asked = |member: &&crate::origin::Member| {
         member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
@@ -154,9 +157,9 @@ async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     }
 }
 
-/// Looks into what a held crawl has found. If the key pages are bad, the site counts as absent until it is proven. If only
-/// some of them or of the crawl's samples are bad, these are marked and come from their copies. Pages that are good by now
-/// are not mentioned.
+/// Looks into what a held crawl has found. If the key pages are bad, the site counts as down until it is
+/// proven. If only some of them or of the crawl's samples are bad, these are marked and come from their copies.
+/// Pages that are good by now are not mentioned.
 async fn doubt(site: &Arc<Site>, now: Now) {
     let Some(pages) = site.page_health.doubt.take() else { return };
     if let Err(failure) = key_pages(site, now).await {
@@ -187,7 +190,9 @@ async fn recheck_all(site: &Arc<Site>, due: Vec<Due>) -> bool {
     good * 2 >= all
 }
 
-/// Requests a page as the visitor did who found it bad. The request path notes the result.
+/// Requests a page as an anonymous visitor would, at the address at which it was found bad. The review of the
+/// answer records what follows; here only what needs no answer is recorded: that there is no copy, or that a
+/// file is still missing.
 async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let tls = due.url.starts_with("https:");
     let malformed = |error: http::Error| Failure::new(Cause::Internal).source(error);
@@ -204,7 +209,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let looked = Looked::at(site, &ask, request.headers(), now, Purpose::Knowledge);
     let reference = Reference::of(&ask, &looked.copies, Remembered::Bad);
     if reference.is_nothing() || ask.key() != &*due.key {
-        // Nobody is spared anything by a page without a copy: whoever wants it finds out.
+        // Without a copy the mark spares nobody anything: it goes, and the next visitor finds out.
         site.page_health.good(&due.key, Weight::Part, now.mono);
         return Ok(());
     }

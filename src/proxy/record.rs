@@ -1,6 +1,6 @@
 //! What is recorded of answers and their pages once they are judged: marks, times, what the cache must forget, and evidence
-//! against an origin. What is recorded later, once a removal is proven, stands in [`super::removal`]; what concerns all pages
-//! that show the same, in [`super::uniform`].
+//! against an origin. What is recorded later, once a removal is proven, stands in [`super::removal`]; what
+//! concerns all pages that show the same, in [`super::uniform`].
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::clock;
 use crate::failure::{Cause, Failure, Side};
 use crate::http::retry_after;
 use crate::origin::health::{Evidence, Seen};
-use crate::origin::{Class, Origin};
+use crate::origin::{LatencyClass, Origin};
 use crate::page_health::{Mark, Weight};
-use crate::verdict::{Finding, Shape};
+use crate::verdict::Shape;
 use crate::visits::Got;
 
 impl Review<'_> {
     /// Records how long a good answer took: for its origin, and for the page if somebody waited who could have had a copy.
     pub(super) fn record_time(&self, origin: &Origin, took: Duration) {
-        origin.answered(Class::of(path_of(self.ask.key())), took, self.evidence());
+        origin.answered(LatencyClass::of(path_of(self.ask.key())), took, self.evidence());
         if self.reference.is_nothing() || !self.is_representative() {
             return;
         }
@@ -61,13 +61,12 @@ impl Review<'_> {
         }
     }
 
-    /// Records that it is not, and what it is.
-    pub(super) fn record_bad(&self, finding: Finding) -> Failure {
-        self.mark_bad(finding.cause);
-        if finding.cause == Cause::Uniform {
+    /// Records that it is not, and why.
+    pub(super) fn record_bad(&self, cause: Cause) {
+        self.mark_bad(cause);
+        if cause == Cause::Uniform {
             self.record_uniform();
         }
-        Failure::new(finding.cause).detail(finding.why)
     }
 
     /// Drops redirects that the cache has of these pages.

@@ -29,8 +29,8 @@ pub(super) enum Reference {
 }
 
 impl Reference {
-    /// The copy of exactly this page: the snapshot's, unless the cache's entry is newer and not unconfirmed, or is all that there
-    /// is. None if the site has removed the page.
+    /// The copy of exactly this page: the snapshot's, unless the cache's entry is newer and not unconfirmed, or
+    /// is all that there is. None if the site has removed the page.
     pub(super) fn of(ask: &Ask, copies: &Copies, remembered: Remembered) -> Reference {
         if ask.kind != Kind::Read || remembered == Remembered::Gone {
             return Reference::Nothing;

@@ -41,7 +41,7 @@ impl Source {
 
 /// The answer that a request gets from a copy: conditions, ranges and HEAD applied.
 pub(super) fn copy(ask: &Ask, status: StatusCode, mut headers: HeaderMap, source: Source) -> Response<Body> {
-    let (status, selected) = select(&ask.method, &ask.wishes, status, &mut headers, source.len());
+    let (status, selected) = select(&ask.method, &ask.kept_headers, status, &mut headers, source.len());
     let body = match (selected, source) {
         (Selected::Nothing, _) => Body::Empty,
         (Selected::All, Source::Whole(bytes)) => Body::whole(bytes),

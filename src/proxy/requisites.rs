@@ -10,7 +10,7 @@ use super::review::Review;
 use super::site::Site;
 use crate::ask::{Ask, key};
 use crate::clock;
-use crate::content::media::{Media, content_type, is_html};
+use crate::content::media::{content_type, is_html};
 use crate::failure::Cause;
 use crate::http::Body;
 use crate::http::client::ClientKey;
@@ -39,7 +39,7 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
     if !is_missed {
         return;
     }
-    let referer = ask.wishes.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let referer = ask.kept_headers.get(header::REFERER).and_then(|value| value.to_str().ok());
     let page = referer.and_then(|referer| url::Url::parse(referer).ok()).filter(|url| {
         url.host_str()
             .is_some_and(|host| host == ask.host() || site.config.hosts.iter().any(|own| own == host))
@@ -129,14 +129,6 @@ impl Review<'_> {
             && self.is_representative()
             && page_health.is_lacking();
         if is_asked { page_health.names_missing(body) } else { None }
-    }
-
-    /// Whether a bad status is one program's message to another, saying when to come back: without a copy, there is nothing
-    /// better to say (RFC 9110 section 10.2.3).
-    pub(super) fn is_a_programs(&self, parts: &Parts) -> bool {
-        let is_json = content_type(&parts.headers).map(Media::of_type) == Some(Media::Json);
-        let has_copy = self.reference.head().is_some();
-        !has_copy && is_json && parts.headers.contains_key(header::RETRY_AFTER)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Judging an origin's answer before a visitor gets it: by its head, then by as much of its body as the verdict needs and
-//! the buffer allows. A merely suspicious answer passes if the rest of the site is proven. Judging writes only what it reads
-//! again itself: answers that were good, pages that show the same ([`super::uniform`]), ways of redirects ([`super::circle`]).
-//! The consequences of a verdict are recorded by [`super::record`]; those of a removal that is believed before it is proven by
+//! the buffer allows. A merely suspicious answer passes if the rest of the site is proven.
+//!
+//! Judging writes only what it reads again itself: answers that were good ([`super::known_good`]), pages that
+//! show the same ([`super::uniform`]), ways of redirects ([`super::circle`]). The consequences of a verdict are
+//! recorded by [`super::record`]; those of a removal that is believed before it is proven by
 //! [`super::removal`], those for all pages that show the same by [`super::uniform`].
 
 use std::sync::Arc;
@@ -14,16 +16,16 @@ use http_body::Body as _;
 
 use super::attempt::Limits;
 use super::buffer::{Buffered, beginning, buffer};
+use super::known_good::Print;
 use super::record;
 use super::reference::{ReadCopy, Reference};
 use super::removal::is_removal;
 use super::site::Site;
-use super::trusted::Print;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::Resemblance;
 use crate::clock;
 use crate::content::document::Document;
-use crate::content::media::content_type;
+use crate::content::media::{Media, content_type};
 use crate::failure::{Cause, Failure};
 use crate::http::coding::plain;
 use crate::http::{Body, headers};
@@ -56,7 +58,7 @@ pub(super) struct Review<'a> {
     /// When it was sent: a proof of the site must be newer.
     pub(super) sent_at: Instant,
     /// Its fields, for following a redirect.
-    pub(super) again: Option<&'a HeaderMap>,
+    pub(super) walk_headers: Option<&'a HeaderMap>,
 }
 
 /// Marks an answer that passed although it may not be the site's, because there was nothing else to give. It is not kept.
@@ -68,12 +70,12 @@ struct Judged {
     verdict: Verdict,
     /// How it looks beside the copy.
     resemblance: Resemblance,
-    /// The fingerprint to recognise it by, if its body was judged.
-    fingerprint_key: Option<Print>,
+    /// The hash to recognise it by, if its body was judged.
+    print: Option<Print>,
     /// The file that it names and that is not there.
     missing_file: Option<String>,
     /// Whether it passes, although it is bad, as one program's message to another.
-    is_a_programs: bool,
+    is_message_to_a_program: bool,
     /// Its body, as far as it was read.
     buffered: Buffered,
 }
@@ -120,8 +122,8 @@ impl Review<'_> {
         match verdict {
             Verdict::Good => {
                 self.record_good(&parts);
-                if let Some(key) = judged.fingerprint_key.filter(|_| parts.status.is_success()) {
-                    self.site.trusted.add_as(key, judged.resemblance);
+                if let Some(print) = judged.print.filter(|_| parts.status.is_success()) {
+                    self.site.known_good.add_as(print, judged.resemblance);
                 }
                 parts.extensions.insert(judged.resemblance);
             }
@@ -131,10 +133,11 @@ impl Review<'_> {
                 Ok(Cleared::Lately) => self.believe(parts.status, &origin),
                 Err(error) => {
                     tracing::debug!(site = %self.site.config.name, key = self.ask.key(), %error, "the site is not proven");
-                    return Err(self.record_bad(finding));
+                    self.record_bad(finding.cause);
+                    return Err(Failure::new(finding.cause).detail(finding.why));
                 }
             },
-            Verdict::Bad(_) if judged.is_a_programs => {
+            Verdict::Bad(_) if judged.is_message_to_a_program => {
                 origin.check_soon();
                 return Ok((passed(parts, origin), judged.buffered));
             }
@@ -142,7 +145,8 @@ impl Review<'_> {
                 origin.check_soon();
                 self.record_return(&parts);
                 self.record_lacking(judged.missing_file.as_deref());
-                return Err(self.record_bad(finding));
+                self.record_bad(finding.cause);
+                return Err(Failure::new(finding.cause).detail(finding.why));
             }
         }
         self.record_time(&origin, took);
@@ -160,15 +164,15 @@ impl Review<'_> {
         let judged = |verdict, buffered| Judged {
             verdict,
             resemblance: self.by_kind(parts),
-            fingerprint_key: None,
+            print: None,
             missing_file: None,
-            is_a_programs: false,
+            is_message_to_a_program: false,
             buffered,
         };
         match head {
-            Verdict::Bad(finding) if self.is_a_programs(parts) => {
+            Verdict::Bad(finding) if self.is_message_to_a_program(parts) => {
                 let bad = judged(Verdict::Bad(finding), Buffered::unread(body));
-                Ok(Judged { is_a_programs: true, ..bad })
+                Ok(Judged { is_message_to_a_program: true, ..bad })
             }
             Verdict::Bad(finding) => {
                 let finding = self.refine(parts, body, finding, &character).await;
@@ -220,7 +224,7 @@ impl Review<'_> {
             asked: self.ask.may_lead_back().then(|| Asked {
                 url: self.ask.url(),
                 ignore: &config.cache.ignore_query,
-                cookies: self.ask.wishes.get(header::COOKIE),
+                cookies: self.ask.kept_headers.get(header::COOKIE),
             }),
             key: self.ask.key(),
             host: self.ask.host(),
@@ -286,16 +290,16 @@ impl Review<'_> {
     /// The verdict on the body as far as it was read, and how it looks beside the copy.
     async fn by_body(&self, parts: &Parts, buffered: Buffered, character: &Character) -> Judged {
         let (read, whole): (Bytes, bool) = (buffered.read.clone(), buffered.is_whole());
-        let key = self.fingerprint_key(parts, &read);
+        let print = self.print(parts, &read);
         let judged = |verdict, resemblance, missing_file| Judged {
             verdict,
             resemblance,
-            fingerprint_key: Some(key),
+            print: Some(print),
             missing_file,
-            is_a_programs: false,
+            is_message_to_a_program: false,
             buffered,
         };
-        let known = self.site.trusted.knows_as(key).filter(|_| !self.site.page_health.is_lacking());
+        let known = self.site.known_good.knows_as(print).filter(|_| !self.site.page_health.is_lacking());
         if let Some(resemblance) = known {
             return judged(Verdict::Good, resemblance, None);
         }
@@ -327,6 +331,14 @@ impl Review<'_> {
         }
     }
 
+    /// Whether a bad status is one program's message to another, saying when to come back: without a copy,
+    /// there is nothing better to say (RFC 9110 section 10.2.3).
+    fn is_message_to_a_program(&self, parts: &Parts) -> bool {
+        let is_json = content_type(&parts.headers).map(Media::of_type) == Some(Media::Json);
+        let has_copy = self.reference.head().is_some();
+        !has_copy && is_json && parts.headers.contains_key(header::RETRY_AFTER)
+    }
+
     /// Reads on, if that is quick, to name what is wrong with an answer whose head is bad.
     async fn refine(&self, parts: &Parts, body: Body, finding: Finding, character: &Character) -> Finding {
         if self.wanted(parts, character) == Wanted::Head {
@@ -356,8 +368,8 @@ impl Review<'_> {
     ) -> Result<Cleared, Failure> {
         // what was cleared a moment ago is not proven anew for each visitor
         let now = clock::now();
-        let key = self.fingerprint_key(parts, &(now.unix() / CLEARED).to_le_bytes());
-        if self.site.trusted.knows(key) {
+        let print = self.print(parts, &(now.unix() / CLEARED).to_le_bytes());
+        if self.site.known_good.knows(print) {
             return Ok(Cleared::Now);
         }
         let early = is_removal(parts.status) && self.site.page_health.is_proven_recently(now.mono);
@@ -366,7 +378,7 @@ impl Review<'_> {
             Ok(()) => {
                 let (cause, why) = (finding.cause.code(), &finding.why);
                 tracing::info!(site = %self.site.config.name, key = self.ask.key(), cause, why, "odd answer let through, the site is proven");
-                self.site.trusted.add(key);
+                self.site.known_good.add(print);
                 Ok(Cleared::Now)
             }
             Err(failure) if early && failure.cause == Cause::Slow => Ok(Cleared::Lately),
@@ -374,9 +386,9 @@ impl Review<'_> {
         }
     }
 
-    fn fingerprint_key(&self, parts: &Parts, body: &[u8]) -> Print {
+    fn print(&self, parts: &Parts, body: &[u8]) -> Print {
         let response = (parts.status, &parts.headers);
-        self.site.trusted.print(self.reference.print(), self.ask.key(), response, body)
+        self.site.known_good.print(self.reference.print(), self.ask.key(), response, body)
     }
 
     /// Whether the answer is one that anybody would get.

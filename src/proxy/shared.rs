@@ -99,7 +99,7 @@ pub(super) async fn fetch_shared<'a>(
         stored: validated_by(lookup),
         why,
         whole,
-        again: None,
+        walk_headers: None,
     };
     let response = fetch.begin(incoming, leader)?;
     match tokio::time::timeout_at(deadline.into(), response).await {
@@ -189,7 +189,7 @@ pub(super) struct Fetch {
     why: Forward,
     whole: Whole,
     /// The request's fields, to walk on with if its answer is a redirect.
-    again: Option<HeaderMap>,
+    walk_headers: Option<HeaderMap>,
 }
 
 impl Fetch {
@@ -202,7 +202,7 @@ impl Fetch {
         let Incoming { request, visit, table, .. } = incoming;
         let mut request = rewrite::outgoing(&self.ask, request, &visit, &table.trusted)?;
         make_whole(request.headers_mut());
-        self.again = to_walk_with(&self.ask, &request);
+        self.walk_headers = to_walk_with(&self.ask, &request);
         if let Some(early) = (visit.early)() {
             rewrite::pass_early(&mut request, early);
         }
@@ -218,7 +218,7 @@ impl Fetch {
     /// How its answer is reviewed.
     pub(super) fn review(&self, sent_at: Instant) -> Review<'_> {
         // it asks for the whole page, whatever the visitor does
-        self.attempt().review(Wishes::default(), sent_at, self.again.as_ref())
+        self.attempt().review(Wishes::default(), sent_at, self.walk_headers.as_ref())
     }
 
     /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
@@ -381,8 +381,8 @@ impl Fetch {
     /// Answers a visitor who already has this version at once. The others' bytes still have to be fetched.
     fn tell_unchanged(&self, answered: &Answered, recipient: Recipient) -> Recipient {
         let head = &answered.response;
-        let evaluated = conditional::has_any(&self.ask.wishes).then(|| {
-            conditional::evaluate(&self.ask.method, &self.ask.wishes, &Validators::of(head.headers()))
+        let evaluated = conditional::has_any(&self.ask.kept_headers).then(|| {
+            conditional::evaluate(&self.ask.method, &self.ask.kept_headers, &Validators::of(head.headers()))
         });
         if head.status() != StatusCode::OK || evaluated != Some(conditional::Outcome::NotModified) {
             return recipient;

@@ -28,19 +28,19 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
 
 /// The shell's address, and the shell, if it stands in for this address.
 pub(super) async fn page(site: &Site, ask: &Ask) -> Option<(Arc<str>, Arc<Ready>)> {
-    if ask.kind != Kind::Read || !ask.mirrored || !is_navigation(ask) {
+    if ask.kind != Kind::Read || !ask.mirrorable || !is_navigation(ask) {
         return None;
     }
     // The snapshot may have come a moment ago.
     site.mirror.learn().await;
     let shell = site.mirror.shell()?;
-    let page = site.mirror.look_up(&site.mirror.current()?, &shell)?;
+    let page = site.mirror.find_uncached(&site.mirror.current()?, &shell)?;
     Some((shell, page))
 }
 
 /// Whether somebody opens a page, by its name and by `Accept`: not a file, not data.
 fn is_navigation(ask: &Ask) -> bool {
-    let accepts = ask.wishes.get_all(header::ACCEPT).iter();
+    let accepts = ask.kept_headers.get_all(header::ACCEPT).iter();
     let html = accepts.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"));
     let last = key::path_of(ask.key()).rsplit('/').next().unwrap_or("");
     matches!(ask.method, Method::GET | Method::HEAD) && html && !last.contains('.')

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use super::buffer::BufferRoom;
+use super::known_good::KnownGood;
 use super::mirror::Mirror;
-use super::trusted::Trusted;
 use super::vouch::Vouch;
 use crate::ask::{Ask, key};
 use crate::cache::SiteCache;
@@ -19,8 +19,8 @@ use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::metrics::SiteMetrics;
 use crate::origin::latency::patience;
-use crate::origin::{Class, Member, Origins, Outlook, health};
-use crate::page_health::{self, Branch, PageHealth};
+use crate::origin::{LatencyClass, Member, Origins, Outlook, health};
+use crate::page_health::{self, Branch, OriginsSeen, PageHealth};
 use crate::visits::Visits;
 
 /// Requests that a client may always have in flight: what one HTTP/2 connection carries.
@@ -41,10 +41,10 @@ pub struct Site {
     /// What is known of it by its pages.
     pub page_health: Arc<PageHealth>,
     /// Answers that were judged to be the site's.
-    pub trusted: Trusted,
+    pub known_good: KnownGood,
     /// The memory for answers that are held back, the same for all sites.
     pub room: BufferRoom,
-    /// Which entries of the cache are trusted.
+    /// Which entries of the cache are known to be the site's.
     pub vouch: Arc<Vouch>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
@@ -72,7 +72,7 @@ pub struct Condition {
 impl Site {
     /// The site's state, as visitors feel it.
     pub fn state(&self, now: Now) -> State {
-        page_health::state(self.outlook(now), self.page_health.pages())
+        page_health::state(self.origins_seen(now), self.page_health.pages())
     }
 
     /// The same; a change is reported, once.
@@ -118,7 +118,7 @@ impl Site {
     pub(super) fn patience(&self, ask: &Ask) -> Duration {
         let policy = &self.config.failover;
         patience(
-            self.origins.typical_latency(Class::of(key::path_of(ask.key()))),
+            self.origins.typical_latency(LatencyClass::of(key::path_of(ask.key()))),
             policy.patience,
             policy.patience_max,
         )
@@ -134,12 +134,12 @@ impl Site {
         self.origins.share(now.mono)
     }
 
-    fn outlook(&self, now: Now) -> page_health::Origins {
+    fn origins_seen(&self, now: Now) -> OriginsSeen {
         match self.origins.outlook() {
-            Outlook::None | Outlook::Down => page_health::Origins::Down,
-            Outlook::Unproven => page_health::Origins::Unproven,
-            Outlook::Up if self.share(now) < 1.0 => page_health::Origins::Recovering,
-            Outlook::Up => page_health::Origins::Up,
+            Outlook::None | Outlook::Down => OriginsSeen::Down,
+            Outlook::Unproven => OriginsSeen::Unproven,
+            Outlook::Up if self.share(now) < 1.0 => OriginsSeen::Recovering,
+            Outlook::Up => OriginsSeen::Up,
         }
     }
 

@@ -71,7 +71,7 @@ pub(super) fn drop_condemned(site: &Site) {
         site.page_health.bad((&key, &url), Weight::Page, Cause::Uniform, now, fastrand::f64());
         drop_kept(site, &key, &url);
     }
-    site.trusted.forget();
+    site.known_good.forget();
 }
 
 /// Drops what the cache has of a page that was asked for at this address.

@@ -18,7 +18,7 @@ use crate::visits::Got;
 pub(super) fn is_watched(ask: &Ask, request_headers: &HeaderMap) -> bool {
     ask.method == Method::GET
         && ask.visitor == Visitor::Anonymous
-        && ask.mirrored
+        && ask.mirrorable
         && !is_ours(request_headers)
 }
 

@@ -1,7 +1,7 @@
-//! Which entries of the cache are trusted. What a crawl has accepted is the site; an entry that came later may date from the
-//! day on which the site was taken over, or be wrong at its address alone. It takes precedence over the snapshot's page only
-//! if the key pages were found good after it came, and it is a later edition of its copy or came again after that; and never
-//! while the site is in doubt.
+//! Which entries of the cache are known to be the site's. What a crawl has accepted is the site; an entry that
+//! came later may date from the day on which the site was taken over, or be wrong at its address alone. It
+//! takes precedence over the snapshot's page only if the key pages were found good after it came, and it is a
+//! later edition of its copy or came again after that; and never while the site is in doubt.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::snapshot::{Newer, Rule, SnapshotId};
 
 /// Whether an entry is known to be the site's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Confirmation {
     /// The key pages were good after it came, and it is like its copy, or was there again.
     Confirmed,
     /// Not so, or the site is in doubt.
@@ -67,14 +67,15 @@ pub(super) fn word(newer: &[Newer]) -> Word {
 }
 
 impl Vouch {
-    /// Whether the site is in doubt: then no new entry is trusted.
+    /// Whether the site is in doubt: then no entry counts as confirmed.
     pub(super) fn is_doubted(&self) -> bool {
         self.doubted.load(Ordering::Relaxed)
     }
 
-    /// Looks at the shelf, and makes the cache forget entries that lost their trust: those since the last good crawl when a crawl
-    /// is held, or when the operator puts another snapshot in service.
-    pub(super) fn look(&self, site: &Site, now: Now) {
+    /// Follows what happens on the shelf: whether the site is in doubt. Makes the cache forget entries that
+    /// lost their trust: those since the last good crawl when a crawl is held, or when the operator puts
+    /// another snapshot in service.
+    pub(super) fn follow_shelf(&self, site: &Site, now: Now) {
         let Some(store) = site.mirror.store() else { return };
         let Some(current) = store.current() else { return };
         let (id, newer) = (current.id(), store.newer());
@@ -107,10 +108,10 @@ impl Vouch {
         }
     }
 
-    /// What an entry is trusted by.
-    pub(super) fn standing(&self, site: &Site, entry: &Entry) -> Standing {
+    /// Whether an entry is known to be the site's.
+    pub(super) fn confirmation(&self, site: &Site, entry: &Entry) -> Confirmation {
         let is_confirmed = !self.is_doubted() && entry.sight().is_confirmed(site.page_health.proven());
-        if is_confirmed { Standing::Confirmed } else { Standing::Unconfirmed }
+        if is_confirmed { Confirmation::Confirmed } else { Confirmation::Unconfirmed }
     }
 }
 
@@ -135,9 +136,9 @@ pub(super) fn found(
     {
         return (Found::Nothing, None);
     }
-    let stale = |entry: &Arc<Entry>| match site.vouch.standing(site, entry) {
-        Standing::Confirmed => (Found::Confirmed, Some(entry.clone())),
-        Standing::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
+    let stale = |entry: &Arc<Entry>| match site.vouch.confirmation(site, entry) {
+        Confirmation::Confirmed => (Found::Confirmed, Some(entry.clone())),
+        Confirmation::Unconfirmed => (Found::Unconfirmed, Some(entry.clone())),
     };
     match lookup {
         Some(Lookup::Fresh(entry)) if site.vouch.is_doubted() && site.state(now) == State::Down => {

@@ -138,7 +138,7 @@ impl Proxy {
         };
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
         let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
-        ask.keep_wishes(request.headers());
+        ask.keep_headers(request.headers());
         let older = match site.mirror.store().cloned() {
             Some(store) => {
                 let key = ask.key().to_owned();

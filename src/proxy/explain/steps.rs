@@ -46,7 +46,7 @@ impl Explanation<'_> {
             en.push_str(" A route keeps its answers out of the cache.");
             ja.push_str("設定のルートにより、応答をキャッシュしません。");
         }
-        if !self.ask.mirrored {
+        if !self.ask.mirrorable {
             en.push_str(" A route keeps it out of snapshots.");
             ja.push_str("設定のルートにより、スナップショットに含めません。");
         }

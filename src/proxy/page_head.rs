@@ -1,4 +1,4 @@
-//! What a site's own pages tell about it: its language and its pages' titles, for the holding page. Pure.
+//! What the head of a site's own page tells: its language and its title, for the holding page. Pure.
 
 use crate::content::entity;
 

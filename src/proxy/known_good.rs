@@ -26,14 +26,14 @@ impl Print {
 
 /// What was judged good.
 #[derive(Default)]
-pub struct Trusted {
+pub struct KnownGood {
     places: OnceLock<Box<[AtomicU64]>>,
     /// A secret, without which nobody can make a page that has another page's hash; it never leaves the process. A
     /// cryptographic hash took two fifths of the cost of a passed-through request.
     secret: RandomState,
 }
 
-impl Trusted {
+impl KnownGood {
     /// The hash of an answer for `key`, compared with `beside`.
     pub(super) fn print(
         &self,
@@ -94,40 +94,40 @@ mod tests {
         let html: HeaderMap =
             [(header::CONTENT_TYPE, HeaderValue::from_static("text/html"))].into_iter().collect();
         let ok = StatusCode::OK;
-        let trusted = Trusted::default();
-        let print = trusted.print(b"1", "/a", (ok, &html), b"page");
-        assert!(!trusted.knows(print));
-        trusted.add(print);
-        assert!(trusted.knows(trusted.print(b"1", "/a", (ok, &html), b"page")));
+        let known_good = KnownGood::default();
+        let print = known_good.print(b"1", "/a", (ok, &html), b"page");
+        assert!(!known_good.knows(print));
+        known_good.add(print);
+        assert!(known_good.knows(known_good.print(b"1", "/a", (ok, &html), b"page")));
         for other in [
-            trusted.print(b"2", "/a", (ok, &html), b"page"),
-            trusted.print(b"1", "/b", (ok, &html), b"page"),
-            trusted.print(b"1/", "a", (ok, &html), b"page"),
-            trusted.print(b"1", "/a", (StatusCode::NOT_FOUND, &html), b"page"),
-            trusted.print(b"1", "/a", (ok, &HeaderMap::new()), b"page"),
-            trusted.print(b"1", "/a", (ok, &html), b"pages"),
+            known_good.print(b"2", "/a", (ok, &html), b"page"),
+            known_good.print(b"1", "/b", (ok, &html), b"page"),
+            known_good.print(b"1/", "a", (ok, &html), b"page"),
+            known_good.print(b"1", "/a", (StatusCode::NOT_FOUND, &html), b"page"),
+            known_good.print(b"1", "/a", (ok, &HeaderMap::new()), b"page"),
+            known_good.print(b"1", "/a", (ok, &html), b"pages"),
         ] {
-            assert!(!trusted.knows(other), "{other:?}");
+            assert!(!known_good.knows(other), "{other:?}");
         }
     }
 
     #[test]
     fn how_it_looked_is_remembered_too() {
-        let trusted = Trusted::default();
-        trusted.add_as(Print(7), Resemblance::Edition);
-        trusted.add_as(Print(8), Resemblance::Other);
-        let known = [7, 8, 9].map(|print| trusted.knows_as(Print(print)));
+        let known_good = KnownGood::default();
+        known_good.add_as(Print(7), Resemblance::Edition);
+        known_good.add_as(Print(8), Resemblance::Other);
+        let known = [7, 8, 9].map(|print| known_good.knows_as(Print(print)));
         assert_eq!(known, [Some(Resemblance::Edition), Some(Resemblance::Other), None]);
     }
 
     #[test]
     fn a_newer_one_takes_an_older_ones_place() {
-        let trusted = Trusted::default();
+        let known_good = KnownGood::default();
         let (old, new) = (Print(7), Print(7 + PLACES as u64));
-        trusted.add(old);
-        trusted.add(new);
-        assert!(trusted.knows(new) && !trusted.knows(old));
-        trusted.forget();
-        assert!(!trusted.knows(new));
+        known_good.add(old);
+        known_good.add(new);
+        assert!(known_good.knows(new) && !known_good.knows(old));
+        known_good.forget();
+        assert!(!known_good.knows(new));
     }
 }

@@ -16,7 +16,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use crate::app::{App, Refused};
-use crate::http::Body;
+use crate::http::{Body, BoxRequest};
 use crate::server::{Conn, Service};
 pub use demo::Demo;
 use guard::Guard;
@@ -140,9 +140,9 @@ impl Api {
 }
 
 impl Service for Api {
-    async fn call(&self, request: Request<Body>, conn: &Arc<Conn>) -> Response<Body> {
+    async fn call(&self, request: BoxRequest, conn: &Arc<Conn>) -> Response<Body> {
         let head = request.method() == Method::HEAD;
-        let mut response = self.answer(request, conn.unix).await;
+        let mut response = self.answer(*request, conn.unix).await;
         if head {
             *response.body_mut() = Body::Empty;
         }

@@ -71,7 +71,8 @@ impl Hosts {
         request.headers_mut().insert(header::HOST, host);
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         let connection = self.connect(&ask.host, tls, tools).await?;
-        let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
+        let (answer, connection) =
+            connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
         Ok(answer.map(|incoming| Body::stream(AnswerBody::read_once(incoming, connection, stall))))
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Response;
 
 use crate::clock;
-use crate::http::Body;
+use crate::http::{Body, BoxRequest};
 use crate::proxy::{Early, Proxy, Visit};
 use crate::server::{Conn, Service};
 
@@ -26,7 +26,7 @@ impl Edge {
 }
 
 impl Service for Edge {
-    async fn call(&self, request: Request<Body>, conn: &Arc<Conn>) -> Response<Body> {
+    async fn call(&self, request: BoxRequest, conn: &Arc<Conn>) -> Response<Body> {
         let early = || -> Option<Early> {
             let interim = conn.interim()?;
             Some(Box::new(move |status, headers| interim.send(status, headers)))

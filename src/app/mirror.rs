@@ -58,7 +58,7 @@ impl Fetch for ByOrigins {
             by: Evidence::Own,
             whom: Whom::Usable,
         };
-        Ok(site.origins.send(request, sending, None).await?.response)
+        Ok(site.origins.send(Box::new(request), sending, None).await?.response)
     }
 }
 

@@ -23,6 +23,9 @@ pub enum Body {
     Stream(Boxed),
 }
 
+/// A request as it is handed on. Boxed: each of the dozen futures that it goes through would hold its 264 bytes twice.
+pub type BoxRequest = Box<::http::Request<Body>>;
+
 impl Body {
     /// A body of bytes at hand.
     pub fn whole(bytes: impl Into<Bytes>) -> Body {

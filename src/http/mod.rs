@@ -18,5 +18,5 @@ pub mod personal;
 pub mod range;
 mod retry_after;
 
-pub use body::Body;
+pub use body::{Body, BoxRequest};
 pub use retry_after::retry_after;

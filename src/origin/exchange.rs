@@ -23,9 +23,9 @@ use super::pool::Pool;
 use super::seats::Seat;
 use crate::clock;
 use crate::failure::{Cause, Failure};
-use crate::http::Body;
 use crate::http::framing::{self, After, Sent};
 use crate::http::loops;
+use crate::http::{Body, BoxRequest};
 
 /// The number of header fields that an answer may have. Their total size is bounded as well, and is usually reached first.
 const FIELDS: usize = 512;
@@ -51,7 +51,7 @@ pub struct Unanswered {
     /// Why.
     pub failure: Failure,
     /// The request itself if nothing of it was sent.
-    pub request: Option<Request<Body>>,
+    pub request: Option<BoxRequest>,
     /// Whether the connection had answered before: the origin may have closed it just then.
     pub old_connection: bool,
 }
@@ -64,7 +64,7 @@ impl From<Failure> for Unanswered {
 
 impl Unanswered {
     /// Nothing of the request was sent.
-    pub fn unsent(failure: impl Into<Failure>, request: Request<Body>) -> Unanswered {
+    pub fn unsent(failure: impl Into<Failure>, request: BoxRequest) -> Unanswered {
         Unanswered { failure: failure.into(), request: Some(request), old_connection: false }
     }
 }
@@ -107,11 +107,11 @@ impl Connection {
     /// determined. The caller ends too long a wait by dropping this.
     pub async fn ask(
         self,
-        request: Request<Body>,
+        request: BoxRequest,
     ) -> Result<(Response<Incoming>, Option<Connection>), Unanswered> {
         let Connection { mut sender, driver, reused, epoch, .. } = self;
         let mut after = framing::after(request.method(), sent(request.body()));
-        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        let mut answer = std::pin::pin!(sender.try_send_request(*request));
         let mut driver = Some(driver);
         let result = std::future::poll_fn(|cx| {
             if driver.as_mut().is_some_and(|running| Pin::new(running).poll(cx).is_ready()) {
@@ -145,8 +145,8 @@ impl Connection {
     ///
     /// # Errors
     /// See [`Unanswered`].
-    pub async fn ask_upgrade(mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
-        let answer = self.sender.try_send_request(request);
+    pub async fn ask_upgrade(mut self, request: BoxRequest) -> Result<Response<Incoming>, Unanswered> {
+        let answer = self.sender.try_send_request(*request);
         crate::tasks::detached((*self.driver).with_upgrades());
         answer.await.map_err(unanswered)
     }
@@ -174,7 +174,7 @@ fn settled(answer: &mut Response<Incoming>) -> Result<After, Failure> {
 }
 
 fn unanswered(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> Unanswered {
-    let request = error.take_message();
+    let request = error.take_message().map(Box::new);
     Unanswered { failure: failure_of(error.into_error()), request, old_connection: false }
 }
 

@@ -37,8 +37,8 @@ use http::{Method, Request, Response};
 use crate::clock;
 use crate::config::ready::{self, OriginMode, Pin};
 use crate::failure::{Cause, Failure, Retry};
-use crate::http::Body;
 use crate::http::loops::Instance;
+use crate::http::{Body, BoxRequest};
 pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
@@ -227,7 +227,7 @@ impl Origins {
     /// The last attempt's failure; [`Cause::NoOrigin`] or [`Cause::KnownDown`] if there was nobody to ask.
     pub async fn send(
         &self,
-        request: Request<Body>,
+        request: BoxRequest,
         sending: Sending<'_>,
         upload: Option<&Upload>,
     ) -> Result<Answered, Failure> {
@@ -254,8 +254,8 @@ impl Origins {
             let spare = (idempotent && bodiless).then(|| copy_of(&request));
             let sending = Sending { wait, ..sending };
             let (index, answer) = match self.hedge.filter(|_| harmless && tried.is_empty()) {
-                Some(hedge) => Box::pin(self.hedged((index, turn), request, sending, hedge)).await,
-                None => (index, self.members[index].origin.attempt(request, sending, upload, fresh).await),
+                Some(hedge) => Box::pin(self.hedged((index, turn), request, &sending, hedge)).await,
+                None => (index, self.members[index].origin.attempt(request, &sending, upload, fresh).await),
             };
             match answer {
                 Ok(mut response) => {
@@ -290,8 +290,8 @@ impl Origins {
     async fn hedged(
         &self,
         (index, turn): (usize, usize),
-        request: Request<Body>,
-        sending: Sending<'_>,
+        request: BoxRequest,
+        sending: &Sending<'_>,
         hedge: Duration,
     ) -> (usize, Result<Response<Body>, Unanswered>) {
         let spare = copy_of(&request);
@@ -304,8 +304,8 @@ impl Origins {
         let Some(other) = other.filter(|_| self.budget.take(clock::instant()).is_some()) else {
             return (index, first.await);
         };
-        let left = Sending { wait: sending.wait.saturating_sub(hedge), ..sending };
-        let second = std::pin::pin!(self.members[other].origin.attempt(spare, left, None, false));
+        let left = Sending { wait: sending.wait.saturating_sub(hedge), ..*sending };
+        let second = std::pin::pin!(self.members[other].origin.attempt(spare, &left, None, false));
         match select(first, second).await {
             Either::Left((Err(_), second)) => (other, second.await),
             Either::Left((answer, _)) => (index, answer),
@@ -394,8 +394,8 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// The request without its body, to be sent again.
-pub fn copy_of(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::Empty);
+pub fn copy_of(request: &Request<Body>) -> BoxRequest {
+    let mut copy = Box::new(Request::new(Body::Empty));
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Response, Version, header};
 use tokio::sync::Notify;
 
 use super::connect::{bare, connect};
@@ -27,7 +27,7 @@ use crate::config::ready::{self, OriginUrl};
 use crate::descriptors::Use;
 use crate::disk::Stamp;
 use crate::failure::{Cause, Failure, Side};
-use crate::http::Body;
+use crate::http::{Body, BoxRequest};
 use crate::tasks;
 
 /// Requests that may not be repeated use only connections that answered this recently, or new ones: an origin's own idle
@@ -318,12 +318,12 @@ impl Origin {
     /// See [`Unanswered`]; [`Cause::Silent`] when the wait is over.
     pub async fn attempt(
         &self,
-        request: Request<Body>,
-        sending: Sending<'_>,
+        request: BoxRequest,
+        sending: &Sending<'_>,
         upload: Option<&Upload>,
         fresh: bool,
     ) -> Result<Response<Body>, Unanswered> {
-        let (seat, queued) = match self.seat(&sending).await {
+        let (seat, queued) = match self.seat(sending).await {
             Ok(seated) => seated,
             Err(cause) => return Err(Unanswered::unsent(cause, request)),
         };
@@ -384,8 +384,8 @@ impl Origin {
 
     async fn exchange(
         &self,
-        mut request: Request<Body>,
-        sending: Sending<'_>,
+        mut request: BoxRequest,
+        sending: &Sending<'_>,
         fresh: bool,
         seat: Seat,
     ) -> Result<Response<Body>, Unanswered> {

@@ -181,7 +181,8 @@ impl Probe<'_> {
         request.headers_mut().extend(cookies.map(|cookies| (header::COOKIE, cookies)));
         forwarded::own(request.headers_mut(), self.settings.scheme == "https", &self.settings.host);
         self.origin.tools.instance.sign(request.headers_mut());
-        let (answer, connection) = connection.ask(request).await.map_err(|unanswered| unanswered.failure)?;
+        let (answer, connection) =
+            connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
         headed.store(true, Ordering::Relaxed);
         let body = super::exchange::AnswerBody::read_once(incoming, connection, self.limit);

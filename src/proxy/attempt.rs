@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::direct::fetch_direct;
 use super::reference::Reference;
@@ -20,7 +20,7 @@ use crate::failover::{Fallback, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::Forward;
 use crate::http::client::ClientKey;
-use crate::http::{Body, headers};
+use crate::http::{BoxRequest, headers};
 use crate::origin::health::Evidence;
 use crate::origin::upload::Upload;
 use crate::origin::{Answered, Sending, Whom};
@@ -127,7 +127,7 @@ fn may_be_long_poll(ask: &Ask) -> bool {
 
 /// A request on its way to the origin, and how it came in.
 pub(super) struct Incoming<'a> {
-    pub(super) request: Request<Body>,
+    pub(super) request: BoxRequest,
     pub(super) visit: Visit<'a>,
     pub(super) table: &'a Table,
     /// Where its body waits until all of it is there.
@@ -177,7 +177,7 @@ impl<'a> Attempt<'a> {
     /// Sends the request. The answer comes without its hop-by-hop fields.
     pub(super) async fn send(
         &self,
-        request: Request<Body>,
+        request: BoxRequest,
         upload: Option<&Upload>,
     ) -> Result<Answered, Failure> {
         let mut answered = self.site.origins.send(request, self.sending(), upload).await?;

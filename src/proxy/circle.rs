@@ -116,7 +116,8 @@ impl Review<'_> {
             by: Evidence::Own,
             whom: Whom::Usable,
         };
-        let answered = tokio::time::timeout(time, self.site.origins.send(request, sending, None)).await;
+        let answered =
+            tokio::time::timeout(time, self.site.origins.send(Box::new(request), sending, None)).await;
         let (parts, _) = answered.ok()?.ok()?.response.into_parts();
         let mut headers = parts.headers;
         location::correct(&mut headers, &self.site.config, location::Asked { target, ..self.ask.asked() });

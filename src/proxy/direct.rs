@@ -1,6 +1,6 @@
 //! The fetch for one visitor: for answers that are not the same for all, or may not be kept.
 
-use http::{Request, StatusCode};
+use http::StatusCode;
 
 use super::attempt::{Attempt, Incoming, OnTimeout};
 use super::circle::to_walk_with;
@@ -8,8 +8,8 @@ use super::{Outcome, Spool, live, rewrite};
 use crate::ask::Kind;
 use crate::clock;
 use crate::failure::Failure;
-use crate::http::Body;
 use crate::http::cache_status::{CacheStatus, Forward};
+use crate::http::{Body, BoxRequest};
 use crate::origin::Answered;
 use crate::origin::upload::Upload;
 use crate::tasks;
@@ -25,7 +25,7 @@ pub(super) async fn fetch_direct(
     why: Forward,
 ) -> Result<Outcome, Failure> {
     let Incoming { mut request, visit, table, spool } = incoming;
-    let upgrading = (attempt.ask.kind == Kind::Upgrade).then(|| hyper::upgrade::on(&mut request));
+    let upgrading = (attempt.ask.kind == Kind::Upgrade).then(|| hyper::upgrade::on(&mut *request));
     let early = (visit.early)();
     let request = spooled(spool, request, table.body_size).await?;
     let mut request = rewrite::outgoing(attempt.ask, request, &visit, &table.trusted)?;
@@ -52,15 +52,16 @@ pub(super) async fn fetch_direct(
 /// Why there is no good answer within the limits.
 pub(super) async fn ask_alone(
     attempt: Attempt<'_>,
-    mut request: Request<Body>,
+    mut request: BoxRequest,
     body_size: u64,
 ) -> Result<Answered, Failure> {
-    let (upload, request) = if matches!(request.body(), Body::Empty) {
-        (None, request)
+    let upload = if matches!(request.body(), Body::Empty) {
+        None
     } else {
         let body = std::mem::replace(request.body_mut(), Body::Empty);
         let (upload, body) = Upload::watch(body, body_size);
-        (Some(upload), request.map(|_| body))
+        *request.body_mut() = body;
+        Some(upload)
     };
     let sent_at = clock::instant();
     let attempt = Attempt { limits: attempt.limits.from(sent_at), ..attempt };
@@ -86,7 +87,7 @@ pub(super) async fn ask_alone(
 }
 
 /// The request, once its body is at hand: until then it takes no resources of the origin.
-async fn spooled(spool: &Spool, mut request: Request<Body>, limit: u64) -> Result<Request<Body>, Failure> {
+async fn spooled(spool: &Spool, mut request: BoxRequest, limit: u64) -> Result<BoxRequest, Failure> {
     if !matches!(request.body(), Body::Empty) {
         let body = std::mem::replace(request.body_mut(), Body::Empty);
         *request.body_mut() = Box::pin(spool.collect(body, limit)).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Request, header};
+use http::{Method, header};
 
 use super::attempt::{Attempt, Incoming, Limits, Substitute};
 use super::looked::Looked;
@@ -12,7 +12,7 @@ use super::{Proxy, Visit};
 use crate::ask::Ask;
 use crate::clock::Now;
 use crate::failover::{Remembered, Wait};
-use crate::http::Body;
+use crate::http::BoxRequest;
 use crate::tasks;
 
 impl Proxy {
@@ -21,7 +21,7 @@ impl Proxy {
         &self,
         (site, ask): (&Arc<Site>, &Ask),
         looked: &mut Looked,
-        request: Request<Body>,
+        request: BoxRequest,
         visit: &Visit<'_>,
         now: Now,
     ) {

@@ -57,7 +57,7 @@ use crate::failure::{Cause, Failure};
 use crate::holding_page::{self, Format, HoldingPage};
 use crate::http::cache_status::CacheStatus;
 use crate::http::client::ClientKey;
-use crate::http::{Body, headers};
+use crate::http::{Body, BoxRequest, headers};
 use crate::metrics::ServedFrom;
 use crate::origin::Origin;
 use attempt::{Attempt, Incoming, Limits, Substitute};
@@ -131,7 +131,7 @@ impl Proxy {
     }
 
     /// Answers one request. Never fails: whatever goes wrong has an answer.
-    pub async fn handle(&self, mut request: Request<Body>, visit: Visit<'_>) -> Response<Body> {
+    pub async fn handle(&self, mut request: BoxRequest, visit: Visit<'_>) -> Response<Body> {
         let now = clock::now();
         let table = self.table();
         let mut record = RequestRecord::of(&request, now, visit.peer, self.0.log.clone());
@@ -177,7 +177,7 @@ impl Proxy {
         table: &Table,
         site: &Arc<Site>,
         ask: &mut Ask,
-        request: Request<Body>,
+        request: BoxRequest,
         visit: &Visit<'_>,
         now: Now,
     ) -> Outcome {

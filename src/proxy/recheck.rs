@@ -225,7 +225,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     }
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let visit = Visit { peer: nobody, port: if tls { 443 } else { 80 }, tls, early: &|| None };
-    let request = rewrite::outgoing(&ask, request, &visit, &[])?;
+    let request = rewrite::outgoing(&ask, Box::new(request), &visit, &[])?;
     let limits = Limits::of(site, &ask, Wait::Timeout, Substitute::Copy);
     let attempt = Attempt { site, ask: &ask, reference: &reference, limits };
     ask_alone(attempt, request, 0).await.map(drop)

@@ -111,7 +111,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
         by: Evidence::Own,
         whom: Whom::Usable,
     };
-    let answered = site.origins.send(request, sending, None).await.ok()?;
+    let answered = site.origins.send(Box::new(request), sending, None).await.ok()?;
     let (parts, body) = answered.response.into_parts();
     let read = tokio::time::timeout(timeout, Limited::new(body, READ).collect()).await.ok()?.ok()?;
     let body = plain(&parts.headers, &read.to_bytes(), READ)?.bytes.into_owned();

@@ -1,11 +1,11 @@
 //! What changes in a request and its answer on the way through: hop-by-hop fields go; client and route come in.
 
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Response, header};
 
 use super::{Early, Visit};
 use crate::ask::{Ask, Kind};
 use crate::failure::{Cause, Failure};
-use crate::http::{Body, coding, forwarded, headers};
+use crate::http::{Body, BoxRequest, coding, forwarded, headers};
 
 /// Makes the visitor's request one for the origin.
 ///
@@ -13,10 +13,10 @@ use crate::http::{Body, coding, forwarded, headers};
 /// A loop, or a target that cannot be written.
 pub(super) fn outgoing(
     ask: &Ask,
-    mut request: Request<Body>,
+    mut request: BoxRequest,
     visit: &Visit<'_>,
     trusted: &[ipnet::IpNet],
-) -> Result<Request<Body>, Failure> {
+) -> Result<BoxRequest, Failure> {
     if forwarded::passes(request.headers()) > 3 {
         return Err(Failure::new(Cause::Loop).detail("too many instances in a row"));
     }
@@ -33,7 +33,7 @@ pub(super) fn outgoing(
 }
 
 /// Passes on the origin's interim answers (103 Early Hints).
-pub(super) fn pass_early(request: &mut Request<Body>, early: Early) {
+pub(super) fn pass_early(request: &mut BoxRequest, early: Early) {
     hyper::ext::on_informational(request, move |interim| {
         let mut interim_headers = interim.headers().clone();
         headers::strip_hop_by_hop(&mut interim_headers);

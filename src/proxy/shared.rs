@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::attempt::{Attempt, Incoming, Limits, OnTimeout};
@@ -25,7 +25,7 @@ use crate::clock::{self, Now};
 use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::conditional::{self, Validators};
-use crate::http::{Body, headers};
+use crate::http::{Body, BoxRequest, headers};
 use crate::metrics::ServedFrom;
 use crate::origin::health::Evidence;
 use crate::origin::{Answered, Origin};
@@ -222,7 +222,7 @@ impl Fetch {
     }
 
     /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
-    async fn run(self: Arc<Self>, mut request: Request<Body>, leader: Leader, recipient: Recipient) {
+    async fn run(self: Arc<Self>, mut request: BoxRequest, leader: Leader, recipient: Recipient) {
         let whole = self.stored.is_some().then(|| crate::origin::copy_of(&request));
         if let Some(entry) = &self.stored {
             revalidation_headers(entry, request.headers_mut());

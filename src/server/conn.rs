@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::activity::Activity;
 use super::interim::Interim;
 use crate::clock::Now;
-use crate::http::Body;
+use crate::http::{Body, BoxRequest};
 
 /// One accepted connection, the same for all of its requests.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Answers one request.
     fn call(
         &self,
-        request: ::http::Request<Body>,
+        request: BoxRequest,
         conn: &Arc<Conn>,
     ) -> impl Future<Output = ::http::Response<Body>> + Send;
 }

@@ -22,7 +22,7 @@ use super::limits::Limits;
 use super::serve::{self, Session};
 use super::stream::{Flow, OWN, Piece};
 use crate::clock;
-use crate::http::{Body, control, headers};
+use crate::http::{Body, BoxRequest, control, headers};
 use crate::tasks;
 
 /// Requests at once on one connection.
@@ -120,17 +120,17 @@ async fn exchange<S: Service>(
 }
 
 /// The request as handlers know it.
-fn received(request: Request<RecvStream>, own: &Arc<Flow>) -> Request<Body> {
+fn received(request: Request<RecvStream>, own: &Arc<Flow>) -> BoxRequest {
     let (parts, stream) = request.into_parts();
     // CONNECT has no body but a tunnel, and nobody here makes one
     if stream.is_end_stream() || parts.method == Method::CONNECT {
-        return Request::from_parts(parts, Body::Empty);
+        return Box::new(Request::from_parts(parts, Body::Empty));
     }
     let left = length(&parts.headers);
     let expects = parts.headers.get(header::EXPECT);
     let expects = expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let upload = Upload { stream, left, data_over: false, expecting: expects.then(|| Arc::clone(own)) };
-    Request::from_parts(parts, Body::stream(upload))
+    Box::new(Request::from_parts(parts, Body::stream(upload)))
 }
 
 fn length(fields: &HeaderMap) -> Option<u64> {

@@ -27,7 +27,7 @@ use super::seats::Seat;
 use super::stream::{Flow, Piece};
 use crate::clock::Now;
 use crate::failure::Cause;
-use crate::http::{Body, body};
+use crate::http::{Body, BoxRequest, body};
 
 /// Bytes of a request's body that one HTTP/1 connection may hold, and of an answer's that it may queue.
 const BUFFER: usize = 64 << 10;
@@ -189,9 +189,9 @@ impl<S: Service> Session<S> {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<GuardedBody>, Infallible>> + Send + use<S> {
         let session = Arc::clone(self);
+        let of = |body: Incoming| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) };
+        let request = Box::new(request.map(of));
         async move {
-            let request =
-                request.map(|body| if body.is_end_stream() { Body::Empty } else { Body::Incoming(body) });
             let (response, mut call) = session.carry_out(request).await;
             let is_followed = match response.body() {
                 Body::Empty => false,
@@ -206,7 +206,7 @@ impl<S: Service> Session<S> {
     }
 
     /// Has a request answered. The call lasts until the end of the answer.
-    pub(super) async fn carry_out(&self, request: Request<Body>) -> (Response<Body>, Call) {
+    pub(super) async fn carry_out(&self, request: BoxRequest) -> (Response<Body>, Call) {
         let interim = !self.http2 && request.version() == Version::HTTP_11;
         let mut call =
             Call::begin(Arc::clone(&self.activity), self.http2.then(|| Arc::clone(&self.shared)), interim);

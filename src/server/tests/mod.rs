@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::http::Body;
+use crate::http::{Body, BoxRequest};
 use crate::tasks;
 
 type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -30,8 +30,8 @@ type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub(super) struct Handler(Arc<dyn Fn(Request<Body>, Arc<Conn>) -> Answering + Send + Sync>);
 
 impl Service for Handler {
-    fn call(&self, request: Request<Body>, conn: &Arc<Conn>) -> impl Future<Output = Response<Body>> + Send {
-        (self.0)(request, Arc::clone(conn))
+    fn call(&self, request: BoxRequest, conn: &Arc<Conn>) -> impl Future<Output = Response<Body>> + Send {
+        (self.0)(*request, Arc::clone(conn))
     }
 }
 

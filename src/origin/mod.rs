@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 
 use crate::clock;
 use crate::config::ready::{self, OriginMode, Pin};
@@ -123,6 +123,8 @@ pub struct Answered {
     pub origin: Arc<Origin>,
     /// From the first attempt to the answer's header fields, without the time in our own queue.
     pub took: Duration,
+    /// What was asked with, but for `Host` and the signs against loops: kept where a second try would have been possible.
+    pub request_headers: Option<HeaderMap>,
 }
 
 /// A site's standing as its origins have it.
@@ -262,7 +264,9 @@ impl Origins {
                     let queued = response.extensions_mut().remove::<seats::Queued>();
                     let queued = queued.map_or(Duration::ZERO, |seats::Queued(time)| time);
                     let took = (clock::instant() - begun).saturating_sub(queued);
-                    return Ok(Answered { response, origin: self.members[index].origin.clone(), took });
+                    let request_headers = spare.map(|mut spare| std::mem::take(spare.headers_mut()));
+                    let origin = self.members[index].origin.clone();
+                    return Ok(Answered { response, origin, took, request_headers });
                 }
                 Err(unanswered) => {
                     if unanswered.failure.cause == Cause::Loop {

@@ -390,9 +390,12 @@ impl Origin {
         seat: Seat,
     ) -> Result<Response<Body>, Unanswered> {
         let host = self.host(sending.host);
-        match HeaderValue::from_str(host) {
-            Ok(value) => _ = request.headers_mut().insert(header::HOST, value),
-            Err(_) => return Err(Unanswered::unsent(Cause::Malformed, request)),
+        // mostly the visitor's own, which is not checked and copied again
+        if request.headers().get(header::HOST).is_none_or(|sent| sent != host) {
+            match HeaderValue::from_str(host) {
+                Ok(value) => _ = request.headers_mut().insert(header::HOST, value),
+                Err(_) => return Err(Unanswered::unsent(Cause::Malformed, request)),
+            }
         }
         self.tools.instance.sign(request.headers_mut());
         *request.version_mut() = Version::HTTP_11;

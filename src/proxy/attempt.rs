@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 
 use super::direct::fetch_direct;
 use super::reference::Reference;
@@ -200,15 +200,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Reviews its answer. `walk_headers`: the request's fields, for following a redirect.
-    pub(super) fn review(
-        self,
-        wishes: Wishes,
-        sent_at: Instant,
-        walk_headers: Option<&'a HeaderMap>,
-    ) -> Review<'a> {
+    /// Reviews its answer.
+    pub(super) fn review(self, wishes: Wishes, sent_at: Instant) -> Review<'a> {
         let Attempt { site, ask, reference, limits } = self;
-        Review { site, ask, reference, limits, wishes, sent_at, walk_headers }
+        Review { site, ask, reference, limits, wishes, sent_at }
     }
 
     /// Nothing came in time. This records that the origin is slow, and who has waited; a check finds out whether it is dead.

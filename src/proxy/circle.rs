@@ -12,7 +12,7 @@ use url::Url;
 
 use super::mirror::Nearness;
 use super::review::Review;
-use crate::ask::{Ask, key, location};
+use crate::ask::{key, location};
 use crate::cache::{Lookup, Resemblance, ask};
 use crate::clock;
 use crate::failure::Cause;
@@ -31,19 +31,16 @@ const STEPS: usize = 4;
 /// The longest time for following redirects, however long the visitor waits.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// The request's fields for following a redirect: only for pages, and for visitors without cookies. What other visitors are
-/// redirected by cannot be told from one answer.
-pub(super) fn to_walk_with(ask: &Ask, request: &Request<Body>) -> Option<HeaderMap> {
-    let has_cookie = request.headers().contains_key(header::COOKIE);
-    let is_page =
-        *request.method() == Method::GET && LatencyClass::of(key::path_of(ask.key())) == LatencyClass::Page;
-    (is_page && ask.may_lead_back() && !has_cookie).then(|| request.headers().clone())
-}
-
 impl Review<'_> {
-    /// Whether a redirect to another page of the site leads back to where it began. `outdated` gets the keys of the redirects
-    /// that are known to have led there: if they still do, visitors go round in circles, and if not, they are out of date.
-    pub(super) async fn leads_round(&self, parts: &Parts, outdated: &mut Vec<String>) -> Option<Finding> {
+    /// Whether a redirect to another page of the site leads back to where it began. `sent`: what was asked with. `outdated`
+    /// gets the keys of the redirects that are known to have led there: if they still do, visitors go round in circles, and if
+    /// not, they are out of date.
+    pub(super) async fn leads_round(
+        &self,
+        parts: &Parts,
+        sent: Option<&HeaderMap>,
+        outdated: &mut Vec<String>,
+    ) -> Option<Finding> {
         if !parts.status.is_redirection()
             || !self.is_representative()
             || parts.headers.contains_key(SET_COOKIE)
@@ -65,7 +62,7 @@ impl Review<'_> {
             None if !visits::is_public(&to) => return None,
             None => {
                 let until = self.limits.nearly.min(now + LONGEST);
-                let walk = Box::pin(self.walk(parts, until)).await?;
+                let walk = Box::pin(self.walk(parts, sent, until)).await?;
                 ways.walked(from, &target, walk, clock::instant());
                 walk
             }
@@ -74,9 +71,19 @@ impl Review<'_> {
             .then(|| Finding::new(Cause::RedirectLoop, format!("leads to {to}, which leads back to it")))
     }
 
+    /// Whether a redirect may be followed with these fields: only for pages, and for visitors without cookies. What other
+    /// visitors are redirected by cannot be told from one answer.
+    fn may_walk_with(&self, sent: &HeaderMap) -> bool {
+        let is_page = LatencyClass::of(key::path_of(self.ask.key())) == LatencyClass::Page;
+        is_page
+            && self.ask.method == Method::GET
+            && self.ask.may_lead_back()
+            && !sent.contains_key(header::COOKIE)
+    }
+
     /// Follows the redirect as its visitor's browser will. `None` if it was not made for that.
-    async fn walk(&self, parts: &Parts, until: Instant) -> Option<Walk> {
-        let like = self.walk_headers?;
+    async fn walk(&self, parts: &Parts, sent: Option<&HeaderMap>, until: Instant) -> Option<Walk> {
+        let like = sent.filter(|sent| self.may_walk_with(sent))?;
         let url = Url::parse(self.ask.url()).ok()?;
         let mut way =
             Detour::begin(url.as_str(), &url[url::Position::BeforePath..], parts.status, &parts.headers);

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::attempt::{Attempt, Incoming, OnTimeout};
-use super::circle::to_walk_with;
+use super::review::Reviewed;
 use super::{Outcome, Spool, live, rewrite};
 use crate::ask::Kind;
 use crate::clock;
@@ -65,11 +65,10 @@ pub(super) async fn ask_alone(
     };
     let sent_at = clock::instant();
     let attempt = Attempt { limits: attempt.limits.from(sent_at), ..attempt };
-    let walk_headers = to_walk_with(attempt.ask, &request);
-    let review = attempt.review(Wishes::of(request.headers()), sent_at, walk_headers.as_ref());
+    let review = attempt.review(Wishes::of(request.headers()), sent_at);
     let work = async {
         let answered = attempt.send(request, upload.as_deref()).await?;
-        let (mut answered, buffered) = review.review(answered).await?;
+        let Reviewed { mut answered, buffered, .. } = review.review(answered).await?;
         *answered.response.body_mut() = buffered.into_body();
         Ok(answered)
     };

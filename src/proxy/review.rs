@@ -57,13 +57,27 @@ pub(super) struct Review<'a> {
     pub(super) wishes: Wishes,
     /// When it was sent: a proof of the site must be newer.
     pub(super) sent_at: Instant,
-    /// Its fields, for following a redirect.
-    pub(super) walk_headers: Option<&'a HeaderMap>,
 }
 
-/// Marks an answer that passed although it may not be the site's, because there was nothing else to give. It is not kept.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Doubtful;
+/// An answer that passed its review.
+pub(super) struct Reviewed {
+    /// Without its body.
+    pub(super) answered: Answered,
+    /// Its body, as far as that was read.
+    pub(super) buffered: Buffered,
+    pub(super) passed: Passed,
+}
+
+/// As what an answer passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passed {
+    /// As the site's, looking like this beside its copy.
+    Good(Resemblance),
+    /// As the site's, because the rest of the site is proven, or because the operator or a program wants it.
+    Cleared,
+    /// Although it may not be the site's, because there was nothing else to give. It is not kept.
+    Doubtful,
+}
 
 /// What an answer was judged to be.
 struct Judged {
@@ -93,16 +107,20 @@ impl Review<'_> {
     ///
     /// # Errors
     /// When it is not the site's, or breaks off.
-    pub(super) async fn review(&self, answered: Answered) -> Result<(Answered, Buffered), Failure> {
-        let Answered { response, origin, took } = answered;
-        let (mut parts, body) = response.into_parts();
-        let passed = |parts, origin| {
+    pub(super) async fn review(&self, answered: Answered) -> Result<Reviewed, Failure> {
+        let Answered { response, origin, took, request_headers } = answered;
+        let (parts, body) = response.into_parts();
+        let reviewed = |parts, origin, buffered, passed| {
             let response = Response::from_parts(parts, Body::Empty);
-            Answered { response, origin, took }
+            Reviewed {
+                answered: Answered { response, origin, took, request_headers: None },
+                buffered,
+                passed,
+            }
         };
         if self.site.is_held_live() {
             // The operator's word: this is the site.
-            return Ok((passed(parts, origin), Buffered::unread(body)));
+            return Ok(reviewed(parts, origin, Buffered::unread(body), Passed::Cleared));
         }
         let judged = match self.judge(&parts, body).await {
             Ok(judged) => judged,
@@ -114,23 +132,29 @@ impl Review<'_> {
         let mut outdated = Vec::new();
         let verdict = match judged.verdict {
             Verdict::Good => {
-                self.leads_round(&parts, &mut outdated).await.map_or(Verdict::Good, Verdict::Bad)
+                let finding = self.leads_round(&parts, request_headers.as_ref(), &mut outdated).await;
+                finding.map_or(Verdict::Good, Verdict::Bad)
             }
             verdict @ (Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,
         };
         self.record_outdated(&outdated);
-        match verdict {
+        let passed = match verdict {
             Verdict::Good => {
                 self.record_good(&parts);
                 if let Some(print) = judged.print.filter(|_| parts.status.is_success()) {
                     self.site.known_good.add_as(print, judged.resemblance);
                 }
-                parts.extensions.insert(judged.resemblance);
+                Passed::Good(judged.resemblance)
             }
-            Verdict::Doubtful(_) if self.reference.is_nothing() => _ = parts.extensions.insert(Doubtful),
+            Verdict::Doubtful(_) if self.reference.is_nothing() => Passed::Doubtful,
             Verdict::Doubtful(finding) => match self.confirm(&parts, &origin, &finding).await {
-                Ok(Cleared::Now) => self.record_good(&parts),
-                Ok(Cleared::Lately) => self.believe(parts.status, &origin),
+                Ok(cleared) => {
+                    match cleared {
+                        Cleared::Now => self.record_good(&parts),
+                        Cleared::Lately => self.believe(parts.status, &origin),
+                    }
+                    Passed::Cleared
+                }
                 Err(error) => {
                     tracing::debug!(site = %self.site.config.name, key = self.ask.key(), %error, "the site is not proven");
                     self.record_bad(finding.cause);
@@ -139,7 +163,7 @@ impl Review<'_> {
             },
             Verdict::Bad(_) if judged.is_message_to_a_program => {
                 origin.check_soon();
-                return Ok((passed(parts, origin), judged.buffered));
+                return Ok(reviewed(parts, origin, judged.buffered, Passed::Cleared));
             }
             Verdict::Bad(finding) => {
                 origin.check_soon();
@@ -148,9 +172,9 @@ impl Review<'_> {
                 self.record_bad(finding.cause);
                 return Err(Failure::new(finding.cause).detail(finding.why));
             }
-        }
+        };
         self.record_time(&origin, took);
-        Ok((passed(parts, origin), judged.buffered))
+        Ok(reviewed(parts, origin, judged.buffered, passed))
     }
 
     /// Judges an answer by its head, and by its body as far as that has to be read.

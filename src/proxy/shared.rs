@@ -9,10 +9,9 @@ use tokio::sync::oneshot;
 
 use super::attempt::{Attempt, Incoming, Limits, OnTimeout};
 use super::buffer::{Buffered, beginning};
-use super::circle::to_walk_with;
 use super::fallback::from_entry;
 use super::reference::Reference;
-use super::review::Review;
+use super::review::{Review, Reviewed};
 use super::site::Site;
 use super::tee::{Keep, tee};
 use super::{Outcome, live, record, rewrite, visited};
@@ -99,7 +98,6 @@ pub(super) async fn fetch_shared<'a>(
         stored: validated_by(lookup),
         why,
         whole,
-        walk_headers: None,
     };
     let response = fetch.begin(incoming, leader)?;
     match tokio::time::timeout_at(deadline.into(), response).await {
@@ -188,21 +186,18 @@ pub(super) struct Fetch {
     stored: Option<Arc<Entry>>,
     why: Forward,
     whole: Whole,
-    /// The request's fields, to walk on with if its answer is a redirect.
-    walk_headers: Option<HeaderMap>,
 }
 
 impl Fetch {
     /// Begins it. The visitor's part comes through the channel.
     fn begin(
-        mut self,
+        self,
         incoming: Incoming<'_>,
         leader: Leader,
     ) -> Result<oneshot::Receiver<Result<Given, Failure>>, Failure> {
         let Incoming { request, visit, table, .. } = incoming;
         let mut request = rewrite::outgoing(&self.ask, request, &visit, &table.trusted)?;
         make_whole(request.headers_mut());
-        self.walk_headers = to_walk_with(&self.ask, &request);
         if let Some(early) = (visit.early)() {
             rewrite::pass_early(&mut request, early);
         }
@@ -218,7 +213,7 @@ impl Fetch {
     /// How its answer is reviewed.
     pub(super) fn review(&self, sent_at: Instant) -> Review<'_> {
         // it asks for the whole page, whatever the visitor does
-        self.attempt().review(Wishes::default(), sent_at, self.walk_headers.as_ref())
+        self.attempt().review(Wishes::default(), sent_at)
     }
 
     /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
@@ -291,8 +286,8 @@ impl Fetch {
         {
             leader.not_shareable(times.received_at);
             let result = self.reviewed(answered, self.limits.buffer, times).await;
-            recipient
-                .send(result.map(|(answered, buffered)| self.live(answered, buffered.into_body(), false)));
+            let live = |Reviewed { answered, buffered, .. }| self.live(answered, buffered.into_body(), false);
+            recipient.send(result.map(live));
             return;
         }
         let recipient = self.tell_unchanged(&answered, recipient);
@@ -317,8 +312,8 @@ impl Fetch {
             (None, Some(length)) if length <= SMALL => Some(SMALL),
             (None, _) => None,
         };
-        let (answered, buffered) = self.reviewed(answered, limit, times).await?;
-        let keep = Keep::new(self, &answered.response, times);
+        let Reviewed { answered, buffered, passed } = self.reviewed(answered, limit, times).await?;
+        let keep = Keep::new(self, &answered.response, passed, times);
         let is_judged = buffered.is_whole();
         let is_endless = headers::is_event_stream(answered.response.headers());
         let is_wanted_whole = self.whole == Whole::IfInTime && matches!(recipient, Recipient::Waiting(_));
@@ -360,7 +355,7 @@ impl Fetch {
         answered: Answered,
         limit: Option<u64>,
         times: Times,
-    ) -> Result<(Answered, Buffered), Failure> {
+    ) -> Result<Reviewed, Failure> {
         // Nobody's patience ends it.
         let deadline = clock::instant() + self.limits.reading();
         let limits = Limits { buffer: limit, deadline, ..self.limits };
@@ -391,7 +386,8 @@ impl Fetch {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.headers_mut() = head.headers().clone();
         conditional::keep_for_not_modified(response.headers_mut());
-        let unchanged = Answered { response, origin: answered.origin.clone(), took: answered.took };
+        let (origin, took) = (answered.origin.clone(), answered.took);
+        let unchanged = Answered { response, origin, took, request_headers: None };
         recipient.send(Ok(self.live(unchanged, Body::Empty, true)));
         Recipient::Served
     }

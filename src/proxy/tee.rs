@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Frame;
 
 use super::buffer::broken;
-use super::review::Doubtful;
+use super::review::Passed;
 use super::shared::{Fetch, Times};
 use crate::cache::storable::Exchange;
 use crate::cache::{Entry, Fill, Leader, Reason, Resemblance};
@@ -23,22 +23,19 @@ pub(super) struct Keep {
     status: StatusCode,
     response_headers: HeaderMap,
     times: Times,
-    /// Whether it may not be the site's.
-    doubtful: Option<Doubtful>,
-    /// How it looks beside the copy.
-    resemblance: Resemblance,
+    /// How its review passed it.
+    passed: Passed,
 }
 
 impl Keep {
     /// The answer to this fetch.
-    pub(super) fn new(fetch: &Arc<Fetch>, response: &Response<Body>, times: Times) -> Keep {
+    pub(super) fn new(fetch: &Arc<Fetch>, response: &Response<Body>, passed: Passed, times: Times) -> Keep {
         Keep {
             fetch: fetch.clone(),
             status: response.status(),
             response_headers: response.headers().clone(),
             times,
-            doubtful: response.extensions().get().copied(),
-            resemblance: response.extensions().get().copied().unwrap_or_default(),
+            passed,
         }
     }
 
@@ -53,9 +50,11 @@ impl Keep {
     /// # Errors
     /// Why it is not kept.
     fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
-        if let Some(Doubtful) = self.doubtful {
-            return Err(Reason::Doubtful);
-        }
+        let resemblance = match self.passed {
+            Passed::Good(resemblance) => resemblance,
+            Passed::Cleared => Resemblance::default(),
+            Passed::Doubtful => return Err(Reason::Doubtful),
+        };
         let site = &self.fetch.site;
         let fill = Fill {
             exchange: Exchange {
@@ -68,7 +67,7 @@ impl Keep {
             default_ttl: site.config.cache.default_ttl,
             sent_at: self.times.sent_at,
             received_at: self.times.received_at,
-            resemblance: self.resemblance,
+            resemblance,
             proven: site.page_health.proven(),
         };
         site.cache.store(&self.fetch.key, &fill)

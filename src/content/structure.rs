@@ -1,9 +1,8 @@
 //! Whether a page's markup comes to its end, and where it leads. One pass, without a tree.
 
-use super::tags::{Comments, HtmlToken, Tag, Tags};
+use super::tags::{Comments, HtmlToken, Tag, Tags, place};
 
-/// Elements that have to be closed (HTML section 13.1.2.4 has the others), in the order of the alphabet: a page that was cut leaves
-/// some of them open.
+/// Elements that have to be closed (HTML section 13.1.2.4 has the others): a page that was cut leaves some of them open.
 const CLOSED: [&str; 33] = [
     "a",
     "article",
@@ -97,7 +96,7 @@ impl Reader {
                 continue;
             }
             self.open(name, &tag);
-            if RAW.contains(&name) && !tag.closes_itself() {
+            if place(&RAW, name).is_some() && !tag.closes_itself() {
                 tags.raw_text(name);
             }
         }
@@ -105,7 +104,7 @@ impl Reader {
     }
 
     fn open(&mut self, name: &str, tag: &Tag<'_>) {
-        if let Ok(at) = CLOSED.binary_search(&name)
+        if let Some(at) = place(&CLOSED, name)
             && !tag.closes_itself()
         {
             self.open[at] += 1;
@@ -138,7 +137,7 @@ impl Reader {
     fn close(&mut self, name: &str) {
         if matches!(name, "html" | "body") {
             self.found.ended = true;
-        } else if let Ok(at) = CLOSED.binary_search(&name) {
+        } else if let Some(at) = place(&CLOSED, name) {
             self.open[at] = self.open[at].saturating_sub(1);
         }
     }

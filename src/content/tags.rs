@@ -6,6 +6,15 @@
 
 use memchr::{memchr, memchr3};
 
+/// The place of a name among some names. Length and first letter are looked at before the rest: of the thousands of names on a
+/// page, most are not among them.
+pub fn place(names: &[&str], name: &str) -> Option<usize> {
+    let first = name.bytes().next()?;
+    names
+        .iter()
+        .position(|known| known.len() == name.len() && known.bytes().next() == Some(first) && *known == name)
+}
+
 /// A part of a page that is neither comment nor declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HtmlToken<'a> {

@@ -12,9 +12,11 @@
 )]
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
-mod cost;
+mod ladder;
+mod load;
 mod mirror;
 mod outage;
+mod rungs;
 mod servers;
 mod snapshot;
 mod start;
@@ -35,6 +37,7 @@ fn main() {
     match wanted.as_slice() {
         [part] if part == "snapshot-made" => return snapshot::make(),
         [part] if part == "snapshot-editions" => return snapshot::editions(),
+        [part] => rungs::run(part),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -43,10 +46,10 @@ fn main() {
         "{cores} processors; every server with its own default of workers, shared with the load; loopback"
     );
     if asked("copies") {
-        runtime.block_on(cost::copies());
+        runtime.block_on(ladder::copies());
     }
     if asked("passing") {
-        runtime.block_on(cost::passing());
+        runtime.block_on(ladder::passing());
     }
     if asked("outage") {
         runtime.block_on(outage::latency());

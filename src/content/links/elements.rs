@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::Need;
 use super::found::Found;
 use super::script::{self, Kind};
+use crate::content::tags::place;
 
 /// What an attribute's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub(super) fn matters(name: &str) -> bool {
     name.starts_with("data-")
         || name.starts_with("on")
         || name.starts_with("rdf:")
-        || PLAIN.binary_search(&name).is_ok()
+        || place(PLAIN, name).is_some()
         || PAINT.contains(&name)
 }
 

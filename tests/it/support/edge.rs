@@ -96,9 +96,14 @@ impl Edge {
         Client::new(self.http())
     }
 
+    /// Where visitors come by TLS, if they may.
+    pub fn https(&self) -> Option<SocketAddr> {
+        self.ports.https.first().copied()
+    }
+
     /// A visitor by TLS.
     pub fn tls(&self, roots: rustls::RootCertStore) -> Client {
-        Client::new(self.ports.https[0]).tls(roots)
+        Client::new(self.https().unwrap()).tls(roots)
     }
 
     /// The operator.

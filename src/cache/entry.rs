@@ -204,9 +204,9 @@ impl Entry {
         if self.may_be_stale_for(since) { Freshness::Stale { since } } else { Freshness::MustRevalidate }
     }
 
-    /// Whether it may be given when the origin fails: fresh or stale, unless its origin forbade it (section 4.2.4).
-    /// How stale does not matter: the newest copy there is beats none.
-    pub fn usable_stale(&self, now: Now) -> bool {
+    /// Whether it may be given when the origin fails: fresh, or as stale as its origin allows (section 4.2.4). Whether it is
+    /// given, others decide: `proxy::vouch`, `failover`.
+    pub fn may_stand_in(&self, now: Now) -> bool {
         match self.freshness(now) {
             Freshness::Fresh { .. } | Freshness::Stale { .. } => true,
             Freshness::MustRevalidate => false,
@@ -359,7 +359,7 @@ pub(super) mod tests {
             let entry = entry(&[("cache-control", control), ("etag", "\"a\"")], t);
             let now = t.plus(secs(at));
             assert_eq!(entry.freshness(now), expected, "{control} at {at}");
-            assert_eq!(entry.usable_stale(now), expected != MustRevalidate, "{control} at {at}");
+            assert_eq!(entry.may_stand_in(now), expected != MustRevalidate, "{control} at {at}");
         }
     }
 

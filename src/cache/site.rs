@@ -32,10 +32,10 @@ pub struct SiteCache {
 pub enum Lookup {
     /// May be served as it is.
     Fresh(Arc<Entry>),
-    /// May be served if the origin fails.
+    /// HTTP allows to serve it if the origin fails. Whether it is served: `proxy::vouch`, `failover::decide`.
     Stale(Arc<Entry>),
     /// Not to be served before validation: the entry says so, or the visitor does. If the origin fails,
-    /// [`Entry::usable_stale`] tells whether it may be served all the same.
+    /// [`Entry::may_stand_in`] tells whether it may be served all the same.
     Revalidate(Arc<Entry>),
     /// Stored for others: the page of another site asks, or none does, and whether that may read it the origin has to be
     /// asked. If that fails, it is a copy as any other.

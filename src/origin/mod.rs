@@ -43,6 +43,7 @@ pub use begin::FirstChecks;
 use exchange::Unanswered;
 pub use judge::Judge;
 pub use one::{Identity, Origin, Standing};
+pub use probe::CHECK_USER_AGENT;
 pub use room::Room;
 use select::Candidate;
 pub use sending::{LatencyClass, Sending, Whom};

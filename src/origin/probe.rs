@@ -20,6 +20,9 @@ use crate::http::coding::plain;
 use crate::http::detour::{Detour, Way};
 use crate::http::forwarded;
 
+/// How checks, and what is looked into like one, name themselves.
+pub const CHECK_USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)");
+
 /// How much of a body is read at most.
 const BODY: usize = 1024 * 1024;
 
@@ -170,10 +173,7 @@ impl Probe<'_> {
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
         let mut request = Request::get(path)
             .header(header::HOST, host)
-            .header(
-                header::USER_AGENT,
-                HeaderValue::from_static(concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)")),
-            )
+            .header(header::USER_AGENT, HeaderValue::from_static(CHECK_USER_AGENT))
             .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .header(header::CONNECTION, HeaderValue::from_static("close"))
             .body(Body::Empty)

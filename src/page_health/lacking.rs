@@ -107,7 +107,7 @@ impl PageHealth {
     }
 
     /// The page names a file that is not there: until it is [`PageHealth::whole`], no good answer of it counts.
-    pub fn lacks(&self, page: &str, file: &str) {
+    pub fn note_lack(&self, page: &str, file: &str) {
         self.inner().lacking.lacks(page, file);
     }
 
@@ -117,7 +117,7 @@ impl PageHealth {
     }
 
     /// The page has all that it names.
-    pub fn whole(&self, page: &str) {
+    pub fn note_whole(&self, page: &str) {
         self.inner().lacking.whole(page);
     }
 }

@@ -177,7 +177,7 @@ impl PageHealth {
     }
 
     /// A page's answer was the site's.
-    pub fn good(&self, key: &str, weight: Weight, now: Instant) {
+    pub fn note_good(&self, key: &str, weight: Weight, now: Instant) {
         let marked = self.marked.load(Ordering::Relaxed) > 0;
         if !marked && weight == Weight::Part {
             return;
@@ -198,7 +198,7 @@ impl PageHealth {
     }
 
     /// A page's answer, asked for at `url`, was not the site's. `random` is from 0 to 1.
-    pub fn bad(&self, (key, url): (&str, &str), weight: Weight, cause: Cause, now: Now, random: f64) {
+    pub fn mark_bad(&self, (key, url): (&str, &str), weight: Weight, cause: Cause, now: Now, random: f64) {
         let mut inner = self.inner();
         if weight == Weight::Page {
             inner.window.note(hash(key), Some(cause), now.mono);
@@ -214,7 +214,7 @@ impl PageHealth {
     }
 
     /// The site has removed a page, with this status.
-    pub fn gone(&self, key: &str, status: u16, now: Now) {
+    pub fn mark_gone(&self, key: &str, status: u16, now: Now) {
         let mut inner = self.inner();
         inner.window.note(hash(key), None, now.mono);
         inner.memo.gone(key, status, now);
@@ -226,14 +226,14 @@ impl PageHealth {
     }
 
     /// A page's answer came too late for its visitor.
-    pub fn late(&self, key: &str, now: Instant) {
+    pub fn note_late(&self, key: &str, now: Instant) {
         let mut late = self.lateness();
         late.late(hash(key), now);
         self.slow.store(true, Ordering::Relaxed);
     }
 
     /// A page's answer came in time.
-    pub fn in_time(&self, key: &str, now: Instant) {
+    pub fn note_in_time(&self, key: &str, now: Instant) {
         if self.slow.load(Ordering::Relaxed) {
             let mut late = self.lateness();
             late.in_time(hash(key), now);
@@ -391,7 +391,7 @@ mod tests {
     const CAUSE: Cause = Cause::DatabaseError;
 
     fn bad(watch: &PageHealth, key: &str, now: Now) {
-        watch.bad((key, "http://h/"), Weight::Page, CAUSE, now, 0.5);
+        watch.mark_bad((key, "http://h/"), Weight::Page, CAUSE, now, 0.5);
     }
 
     #[test]
@@ -403,9 +403,9 @@ mod tests {
             (watch.mark("/a"), watch.mark("/b"), watch.pages()),
             (Mark::Bad(CAUSE), Mark::None, Pages::SomeBad)
         );
-        watch.good("/b", Weight::Page, now.mono);
+        watch.note_good("/b", Weight::Page, now.mono);
         assert_eq!(watch.pages(), Pages::SomeBad);
-        watch.good("/a", Weight::Part, now.mono);
+        watch.note_good("/a", Weight::Part, now.mono);
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::None, Pages::Fine));
     }
 
@@ -413,14 +413,14 @@ mod tests {
     fn most_pages_bad_is_the_site_gone_until_it_is_proven() {
         let (watch, now) = (PageHealth::default(), crate::clock::now());
         for n in 0..20 {
-            watch.bad((&format!("/{n}.css"), ""), Weight::Part, CAUSE, now, 0.5);
+            watch.mark_bad((&format!("/{n}.css"), ""), Weight::Part, CAUSE, now, 0.5);
         }
         assert_eq!(watch.pages(), Pages::SomeBad, "what pages need is not the site");
         for n in 0..8 {
             bad(&watch, &format!("/{n}"), now);
         }
         assert_eq!((watch.pages(), watch.flood()), (Pages::MostBad, Some((now, CAUSE))));
-        watch.good("/0", Weight::Page, now.mono);
+        watch.note_good("/0", Weight::Page, now.mono);
         assert_eq!(watch.pages(), Pages::MostBad, "one good page is no proof");
         watch.ebb();
         assert_eq!((watch.pages(), watch.flood()), (Pages::SomeBad, None));
@@ -431,7 +431,7 @@ mod tests {
     #[test]
     fn removed_pages_do_not_make_a_site_bad() {
         let (watch, now) = (PageHealth::default(), crate::clock::now());
-        watch.gone("/a", 404, now);
+        watch.mark_gone("/a", 404, now);
         assert_eq!((watch.mark("/a"), watch.pages()), (Mark::Gone { status: 404, since: now }, Pages::Fine));
     }
 
@@ -441,7 +441,7 @@ mod tests {
         let open = || PageHealth::open(dir.path(), "shop", now);
         let watch = open();
         assert!(!watch.is_unsaved());
-        watch.gone("/a", 410, now);
+        watch.mark_gone("/a", 410, now);
         bad(&watch, "/b", now);
         assert!(watch.is_unsaved());
         watch.save();
@@ -450,7 +450,7 @@ mod tests {
         let Mark::Gone { status: 410, since } = again.mark("/a") else { panic!("{:?}", again.mark("/a")) };
         assert!(since.wall >= now.wall && !again.is_unsaved());
         assert_eq!(again.mark("/b"), Mark::None);
-        again.good("/a", Weight::Page, now.mono);
+        again.note_good("/a", Weight::Page, now.mono);
         assert!(again.is_unsaved());
         again.save();
         assert_eq!(open().mark("/a"), Mark::None);

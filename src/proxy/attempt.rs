@@ -215,7 +215,7 @@ impl<'a> Attempt<'a> {
         match self.limits.on_timeout {
             OnTimeout::Silent => Cause::Silent.into(),
             OnTimeout::Slow => {
-                self.site.page_health.late(self.ask.key(), clock::instant());
+                self.site.page_health.note_late(self.ask.key(), clock::instant());
                 Cause::Slow.into()
             }
         }

@@ -260,7 +260,7 @@ impl Judge for SiteJudge {
         let key = self.key(path);
         let now = clock::now();
         let failure = match verdict {
-            Ok(()) => return self.page_health.good(&key, Weight::Page, now.mono),
+            Ok(()) => return self.page_health.note_good(&key, Weight::Page, now.mono),
             Err(failure) => failure,
         };
         if failure.cause == Cause::ForeignRedirect
@@ -273,7 +273,7 @@ impl Judge for SiteJudge {
             return;
         }
         let url = self.url(&key);
-        self.page_health.bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
+        self.page_health.mark_bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn give(
     match at_hand(ask, fallback, &copies, cause, now) {
         Some(outcome) => outcome,
         // Boxed: rarely needed, and large beside what copies at hand take.
-        None => Box::pin(give_otherwise(site, ask, fallback, copies, cause, now)).await,
+        None => Box::pin(give_not_at_hand(site, ask, fallback, copies, cause, now)).await,
     }
 }
 
@@ -63,7 +63,8 @@ fn at_hand(
     }
 }
 
-async fn give_otherwise(
+/// The same for what is not in memory: a copy that has to be read, or something in place of one.
+async fn give_not_at_hand(
     site: &Site,
     ask: &Ask,
     fallback: Fallback,
@@ -90,26 +91,27 @@ async fn give_otherwise(
                     };
                     match entry {
                         Some(entry) => stale(ask, &entry, now, cause),
-                        None => holding(site, ask, ServedFrom::Holding, cause).await,
+                        None => without_copy(site, ask, ServedFrom::Holding, cause).await,
                     }
                 }
             }
         }
-        (Fallback::Refusal, _) => holding(site, ask, ServedFrom::Refused, cause).await,
+        (Fallback::Refusal, _) => without_copy(site, ask, ServedFrom::Refused, cause).await,
         (Fallback::Gone, _) if is_told(site.page_health.mark(ask.key())) => gone(site, ask, cause),
-        (Fallback::Gone, _) => holding(site, ask, ServedFrom::Holding, cause).await,
+        (Fallback::Gone, _) => without_copy(site, ask, ServedFrom::Holding, cause).await,
         (Fallback::Holding | Fallback::Copy(_), _) => {
             let meant = if ask.kind == Kind::Read { site.mirror.meant(ask.key()).await } else { None };
             match meant.and_then(|page| HeaderValue::from_str(&page).ok()) {
                 Some(page) => spelled(page, cause),
-                None => holding(site, ask, ServedFrom::Holding, cause).await,
+                None => without_copy(site, ask, ServedFrom::Holding, cause).await,
             }
         }
     }
 }
 
-/// The holding page, or the refusal of a form.
-async fn holding(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
+/// What is given where there is no copy: the 404 of a robots.txt, the shell of a single-page application, the holding page, or
+/// the refusal of a form.
+async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
     if served_from == ServedFrom::Holding && ask.key() == "/robots.txt" {
         // No rules for crawlers are known. A 503 here would keep them off the whole host, for as long as they remember

@@ -22,7 +22,7 @@ use crate::config::ready::OriginMode;
 use crate::failover::{Remembered, Wait};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
-use crate::origin::{self, Outlook};
+use crate::origin::{self, CHECK_USER_AGENT, Outlook};
 use crate::page_health::{Due, Weight};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
@@ -90,7 +90,7 @@ fn note_removed(site: &Site, known: &mut Option<SnapshotId>) {
     }
     let since = Now { wall: at, ..clock::now() };
     for (key, status) in addresses.removed() {
-        site.page_health.gone(key, status, since);
+        site.page_health.mark_gone(key, status, since);
     }
 }
 
@@ -133,7 +133,7 @@ async fn round(site: &Arc<Site>) -> Duration {
 /// While most answers are bad: asks for the key pages, then for some of the bad pages. The site is back once
 /// the key pages are proven and at least half of the others are good.
 async fn prove(site: &Arc<Site>, now: Now) {
-    if key_pages(site, now).await.is_ok() {
+    if prove_key_pages(site, now).await.is_ok() {
         site.page_health.hasten(now.mono);
         let due = site.page_health.due(AT_ONCE, clock::instant());
         if recheck_all(site, due).await {
@@ -147,7 +147,7 @@ async fn prove(site: &Arc<Site>, now: Now) {
 }
 
 /// Has the first origin that is up proven by its key pages, now.
-async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
+async fn prove_key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     let is_asked = |member: &&crate::origin::Member| {
         member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
     };
@@ -162,7 +162,7 @@ async fn key_pages(site: &Site, now: Now) -> Result<(), Failure> {
 /// Pages that are good by now are not mentioned.
 async fn doubt(site: &Arc<Site>, now: Now) {
     let Some(pages) = site.page_health.doubt.take() else { return };
-    if let Err(failure) = key_pages(site, now).await {
+    if let Err(failure) = prove_key_pages(site, now).await {
         if is_of_the_answer(failure.cause) {
             tracing::warn!(site = %site.config.name, error = %failure, "the key pages confirm what the crawl found: this is not the site");
             site.page_health.raise(failure.cause, clock::now());
@@ -199,7 +199,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let request = Request::get(&*due.url)
         .header(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml,*/*;q=0.8"))
         .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-        .header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))
+        .header(header::USER_AGENT, HeaderValue::from_static(CHECK_USER_AGENT))
         .body(Body::Empty)
         .map_err(malformed)?;
     // without an address: what becomes of it is no evidence of a visitor
@@ -210,7 +210,7 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let reference = Reference::of(&ask, &looked.copies, Remembered::Bad);
     if reference.is_nothing() || ask.key() != &*due.key {
         // Without a copy the mark spares nobody anything: it goes, and the next visitor finds out.
-        site.page_health.good(&due.key, Weight::Part, now.mono);
+        site.page_health.note_good(&due.key, Weight::Part, now.mono);
         return Ok(());
     }
     if let Some(file) = site.page_health.lacking(&due.key) {
@@ -218,10 +218,10 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
             let (cause, now) = (Cause::AssetMissing, clock::now());
             // a fetch that was under way may have kept it again
             uniform::drop_kept(site, &due.key, &due.url);
-            site.page_health.bad((&due.key, &due.url), Weight::Part, cause, now, fastrand::f64());
+            site.page_health.mark_bad((&due.key, &due.url), Weight::Part, cause, now, fastrand::f64());
             return Err(Failure::new(cause).detail(file));
         }
-        site.page_health.whole(&due.key);
+        site.page_health.note_whole(&due.key);
     }
     let nobody = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let visit = Visit { peer: nobody, port: if tls { 443 } else { 80 }, tls, early: &|| None };
@@ -230,6 +230,3 @@ async fn recheck(site: &Arc<Site>, due: &Due) -> Result<(), Failure> {
     let attempt = Attempt { site, ask: &ask, reference: &reference, limits };
     ask_alone(attempt, request, 0).await.map(drop)
 }
-
-/// How these requests name themselves: as the crawler and the checks do.
-pub(super) const USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION"), " (check)");

@@ -33,9 +33,9 @@ impl Review<'_> {
         }
         let now = clock::instant();
         if took > self.site.patience(self.ask) {
-            self.site.page_health.late(self.ask.key(), now);
+            self.site.page_health.note_late(self.ask.key(), now);
         } else {
-            self.site.page_health.in_time(self.ask.key(), now);
+            self.site.page_health.note_in_time(self.ask.key(), now);
         }
     }
 
@@ -51,12 +51,12 @@ impl Review<'_> {
         match self.reference {
             Reference::Entry(_) | Reference::Page(_) if is_removal(status) => {
                 tracing::info!(site = %self.site.config.name, key, status = status.as_u16(), "the site has removed a page");
-                self.site.page_health.gone(key, status.as_u16(), now);
+                self.site.page_health.mark_gone(key, status.as_u16(), now);
                 self.site.cache.invalidate(&self.site.cache.key(self.ask.tls(), self.ask.authority(), key));
             }
             Reference::Nothing if status.is_client_error() => {}
             Reference::Nothing | Reference::Entry(_) | Reference::Page(_) => {
-                self.site.page_health.good(key, self.weight(parts), now.mono);
+                self.site.page_health.note_good(key, self.weight(parts), now.mono);
             }
         }
     }
@@ -120,13 +120,13 @@ impl Review<'_> {
         let is_page = shape == Shape::Page && cause != Cause::AssetMissing;
         let weight = if is_page { Weight::Page } else { Weight::Part };
         let url = self.ask.url();
-        self.site.page_health.bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
+        self.site.page_health.mark_bad((self.ask.key(), url), weight, cause, clock::now(), fastrand::f64());
     }
 
     /// Records that the page names a missing file, if there is a copy of the page that has all of its files.
     pub(super) fn record_lacking(&self, file: Option<&str>) {
         if let Some(file) = file.filter(|_| self.reference.shape().is_some()) {
-            self.site.page_health.lacks(self.ask.key(), file);
+            self.site.page_health.note_lack(self.ask.key(), file);
         }
     }
 }

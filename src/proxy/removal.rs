@@ -24,7 +24,7 @@ impl Review<'_> {
         let sent_at = self.sent_at;
         tasks::detached(async move {
             if origin.prove(sent_at, left).await.is_ok() {
-                page_health.gone(&key, status.as_u16(), clock::now());
+                page_health.mark_gone(&key, status.as_u16(), clock::now());
                 cache.invalidate(&cache.key(tls, &authority, &key));
             }
         });

@@ -18,7 +18,7 @@ use crate::http::coding::plain;
 use crate::http::forwarded;
 use crate::metrics::ServedFrom;
 use crate::origin::health::Evidence;
-use crate::origin::{Sending, Whom};
+use crate::origin::{CHECK_USER_AGENT, Sending, Whom};
 use crate::page_health::{Suspect, Weight};
 use crate::verdict::Shape;
 
@@ -84,11 +84,23 @@ fn tell(site: &Site, page: &str, file: &str) {
     let has_copy = |key: &str| site.mirror.find(key).is_some();
     tracing::warn!(site = %site.config.name, page, file, "a page names a file that is not there");
     if has_copy(file) {
-        site.page_health.bad((file, &url(file)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+        site.page_health.mark_bad(
+            (file, &url(file)),
+            Weight::Part,
+            Cause::AssetMissing,
+            now,
+            fastrand::f64(),
+        );
     } else if has_copy(page) {
-        site.page_health.lacks(page, file);
+        site.page_health.note_lack(page, file);
         super::uniform::drop_kept(site, page, &url(page));
-        site.page_health.bad((page, &url(page)), Weight::Part, Cause::AssetMissing, now, fastrand::f64());
+        site.page_health.mark_bad(
+            (page, &url(page)),
+            Weight::Part,
+            Cause::AssetMissing,
+            now,
+            fastrand::f64(),
+        );
     }
 }
 
@@ -99,7 +111,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
     let headers = request.headers_mut();
     forwarded::own(headers, site.config.tls.is_some(), host);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(super::recheck::USER_AGENT));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(CHECK_USER_AGENT));
     let timeout = site.config.failover.timeout;
     let sending = Sending {
         host,

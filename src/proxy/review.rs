@@ -73,8 +73,10 @@ pub(super) struct Reviewed {
 pub(super) enum Passed {
     /// As the site's, looking like this beside its copy.
     Good(Resemblance),
-    /// As the site's, because the rest of the site is proven, or because the operator or a program wants it.
+    /// As the site's, because the rest of the site is proven.
     Cleared,
+    /// Whatever it is: by the operator's word, or as one program's message to another.
+    Unjudged,
     /// Although it may not be the site's, because there was nothing else to give. It is not kept.
     Doubtful,
 }
@@ -103,7 +105,8 @@ enum Cleared {
 }
 
 impl Review<'_> {
-    /// Reviews the answer, and records what follows. It passes, with its body as far as that was read.
+    /// Reviews the answer, and records what follows from the verdict. It passes, with its body as far as that was read. A
+    /// failure of the body is its caller's to record (`record_failure`, which leaves verdicts alone).
     ///
     /// # Errors
     /// When it is not the site's, or breaks off.
@@ -120,7 +123,7 @@ impl Review<'_> {
         };
         if self.site.is_held_live() {
             // The operator's word: this is the site.
-            return Ok(reviewed(parts, origin, Buffered::unread(body), Passed::Cleared));
+            return Ok(reviewed(parts, origin, Buffered::unread(body), Passed::Unjudged));
         }
         let judged = match self.judge(&parts, body).await {
             Ok(judged) => judged,
@@ -147,7 +150,7 @@ impl Review<'_> {
                 Passed::Good(judged.resemblance)
             }
             Verdict::Doubtful(_) if self.reference.is_nothing() => Passed::Doubtful,
-            Verdict::Doubtful(finding) => match self.confirm(&parts, &origin, &finding).await {
+            Verdict::Doubtful(finding) => match self.clear(&parts, &origin, &finding).await {
                 Ok(cleared) => {
                     match cleared {
                         Cleared::Now => self.record_good(&parts),
@@ -163,7 +166,7 @@ impl Review<'_> {
             },
             Verdict::Bad(_) if judged.is_message_to_a_program => {
                 origin.check_soon();
-                return Ok(reviewed(parts, origin, judged.buffered, Passed::Cleared));
+                return Ok(reviewed(parts, origin, judged.buffered, Passed::Unjudged));
             }
             Verdict::Bad(finding) => {
                 origin.check_soon();
@@ -384,7 +387,7 @@ impl Review<'_> {
     ///
     /// # Errors
     /// Why that could not be proven.
-    async fn confirm(
+    async fn clear(
         &self,
         parts: &Parts,
         origin: &Arc<Origin>,

@@ -218,19 +218,21 @@ impl Fetch {
 
     /// Fetches, and says how it ended: to those who wait behind the leader, and to the visitor who began it.
     async fn run(self: Arc<Self>, mut request: BoxRequest, leader: Leader, recipient: Recipient) {
-        let whole = self.stored.is_some().then(|| crate::origin::copy_of(&request));
+        let unconditional = self.stored.is_some().then(|| crate::origin::copy_of(&request));
         if let Some(entry) = &self.stored {
             revalidation_headers(entry, request.headers_mut());
         }
         let sent_at = clock::now();
         let mut sent = self.attempt().send(request, None).await;
-        match (self.validated(&sent, sent_at), whole) {
+        match (self.validated(&sent, sent_at), unconditional) {
             (Some(Validated::Kept(entry)), _) => return self.give_validated(entry, true, leader, recipient),
             (Some(Validated::Once(entry, _)), _) => {
                 return self.give_validated(entry, false, leader, recipient);
             }
             // The origin spoke of another version than it was asked about: the whole page, then.
-            (Some(Validated::Mismatch), Some(whole)) => sent = self.attempt().send(whole, None).await,
+            (Some(Validated::Mismatch), Some(unconditional)) => {
+                sent = self.attempt().send(unconditional, None).await;
+            }
             (Some(Validated::Mismatch) | None, _) => {}
         }
         match sent {

@@ -52,7 +52,7 @@ impl Keep {
     fn store(&self, body: &[u8]) -> Result<Arc<Entry>, Reason> {
         let resemblance = match self.passed {
             Passed::Good(resemblance) => resemblance,
-            Passed::Cleared => Resemblance::default(),
+            Passed::Cleared | Passed::Unjudged => Resemblance::default(),
             Passed::Doubtful => return Err(Reason::Doubtful),
         };
         let site = &self.fetch.site;

@@ -68,7 +68,7 @@ pub(super) fn drop_condemned(site: &Site) {
     }
     let now = clock::now();
     for (key, url) in condemned {
-        site.page_health.bad((&key, &url), Weight::Page, Cause::Uniform, now, fastrand::f64());
+        site.page_health.mark_bad((&key, &url), Weight::Page, Cause::Uniform, now, fastrand::f64());
         drop_kept(site, &key, &url);
     }
     site.known_good.forget();

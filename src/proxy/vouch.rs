@@ -146,7 +146,7 @@ pub(super) fn found(
         }
         Some(Lookup::Fresh(entry)) => (Found::Fresh, Some(entry.clone())),
         Some(Lookup::Stale(entry) | Lookup::Revalidate(entry) | Lookup::Otherwise(entry))
-            if entry.usable_stale(now) =>
+            if entry.may_stand_in(now) =>
         {
             stale(entry)
         }

@@ -33,9 +33,9 @@ pub struct Page {
 pub struct Notes {
     /// How many visible characters it has.
     pub text: Option<u32>,
-    /// Successive good crawls in which the site said 404 for it; it was carried over all the same.
+    /// Good crawls in a row that heard it missing, refused or emptied; it was carried over all the same.
     pub missed: u8,
-    /// Successive crawls that did not reach it; 0 when this one fetched or validated it.
+    /// Crawls in a row that carried it over, for whatever reason; 0 when this one fetched or validated it.
     pub carried: u16,
 }
 

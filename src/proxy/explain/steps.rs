@@ -68,7 +68,7 @@ impl Explanation<'_> {
                 format!("The cache has it, {} old and no longer fresh.", age(entry)),
                 format!("キャッシュにありますが、期限を過ぎています（{}経過）。", age(entry)),
             ),
-            Some(Lookup::Revalidate(entry)) if entry.usable_stale(self.now) => (
+            Some(Lookup::Revalidate(entry)) if entry.may_stand_in(self.now) => (
                 format!(
                     "The cache has it, {} old; the origin has to be asked before it is used.",
                     age(entry)

@@ -162,7 +162,7 @@ impl<'a> Attempt<'a> {
                 if !matches!(lookup, Lookup::Uncacheable)
                     && cache::ask::may_share(method, request_headers)
                     // Nothing is kept of what the operator wants passed on unjudged.
-                    && !self.site.is_held_live() =>
+                    && !self.site.is_held_live(self.ask) =>
             {
                 match Box::pin(fetch_shared(self, incoming, &lookup, why)).await? {
                     Shared::Response(outcome) => return Ok(outcome),
@@ -196,7 +196,7 @@ impl<'a> Attempt<'a> {
             stall: self.limits.stall,
             upgrade: self.ask.kind == Kind::Upgrade,
             by: Evidence::by(self.ask.key(), self.ask.client),
-            whom: if self.site.is_held_live() { Whom::Any } else { Whom::Usable },
+            whom: if self.site.is_held_live(self.ask) { Whom::Any } else { Whom::Usable },
         }
     }
 

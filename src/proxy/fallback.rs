@@ -100,7 +100,8 @@ async fn give_not_at_hand(
         (Fallback::Gone, _) if is_told(site.page_health.mark(ask.key())) => gone(site, ask, cause),
         (Fallback::Gone, _) => without_copy(site, ask, ServedFrom::Holding, cause).await,
         (Fallback::Holding | Fallback::Copy(_), _) => {
-            let meant = if ask.kind == Kind::Read { site.mirror.meant(ask.key()).await } else { None };
+            let may_be_page = ask.kind == Kind::Read && !ask.is_acme_challenge();
+            let meant = if may_be_page { site.mirror.meant(ask.key()).await } else { None };
             match meant.and_then(|page| HeaderValue::from_str(&page).ok()) {
                 Some(page) => spelled(page, cause),
                 None => without_copy(site, ask, ServedFrom::Holding, cause).await,
@@ -118,12 +119,11 @@ async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Op
         // it (RFC 9309 section 2.3.1.4); a 404 lets them come, and the pages themselves say 503 where they must.
         return bare(StatusCode::NOT_FOUND, cause);
     }
-    if served_from == ServedFrom::Holding
-        && let Some(outcome) = shell::answer(site, ask, cause).await
-    {
+    let of_page = served_from == ServedFrom::Holding && !ask.is_acme_challenge();
+    if of_page && let Some(outcome) = shell::answer(site, ask, cause).await {
         return outcome;
     }
-    if served_from == ServedFrom::Holding && cause.side() != Side::Visitor {
+    if of_page && cause.side() != Side::Visitor {
         site.visits.lacking.note(ask.key(), crate::clock::now().wall);
     }
     let about = site.mirror.about(&site.config.key_pages).await;

@@ -61,7 +61,7 @@ impl Looked {
             Purpose::Knowledge => {}
         }
         let (found, entry) = found(site, lookup.as_ref(), mark, now);
-        let mode = site.switch.mode(now.mono);
+        let mode = if ask.is_acme_challenge() { Mode::HoldOrigin } else { site.switch.mode(now.mono) };
         let is_enough =
             found == Found::Fresh && ask.visitor == Visitor::Anonymous && mode != Mode::HoldSnapshot;
         let is_needed = purpose == Purpose::Knowledge || !is_enough;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
 
@@ -124,9 +124,10 @@ impl Site {
         )
     }
 
-    /// Whether the operator wants the live site whatever its state.
-    pub(super) fn is_held_live(&self) -> bool {
-        self.switch.mode(clock::instant()) == Mode::HoldOrigin
+    /// Whether this is for the live site whatever its state, and passed on unjudged: because the operator wants it so, or
+    /// because the origin cannot renew its certificate otherwise.
+    pub(super) fn is_held_live(&self, ask: &Ask) -> bool {
+        ask.is_acme_challenge() || self.switch.mode(clock::instant()) == Mode::HoldOrigin
     }
 
     /// The share of visitors who get the live site, where they could have a copy.
@@ -194,6 +195,12 @@ impl Switch {
             Some((mode, until)) if until.is_none_or(|until| now < until) => mode,
             _ => Mode::Auto,
         }
+    }
+
+    /// When it ends, if it was set for a time.
+    pub fn until(&self, now: Now) -> Option<SystemTime> {
+        let (_, until) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(now.wall + until?.checked_duration_since(now.mono)?)
     }
 
     /// Sets it, for `time` if given.

@@ -191,6 +191,11 @@ impl Explanation<'_> {
         }
         let word = match mode {
             Mode::Auto => None,
+            Mode::HoldOrigin if self.ask.is_acme_challenge() => {
+                en.push_str(", and challenges of certificate authorities always go to the origin");
+                ja.push_str("。証明書の発行に使う確認用のアドレスは、常に元のサーバーに問い合わせます");
+                None
+            }
             Mode::HoldOrigin => Some(("the live site", "元のサイト")),
             Mode::HoldSnapshot if self.site.mirror.current().is_none() => {
                 Some(("its copies, of which there are none", "コピー（まだありません）"))

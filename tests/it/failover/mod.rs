@@ -1,5 +1,6 @@
 //! The site goes on: every way in which an origin can fail, what visitors get meanwhile, and how it comes back.
 
+mod challenges;
 mod circles;
 mod docs_site;
 mod every_way;

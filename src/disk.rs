@@ -7,6 +7,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+mod owner;
 mod stamp;
 mod trees;
 
@@ -42,7 +43,10 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
         ensure_dir(above)?;
     }
     match fs::create_dir(path) {
-        Ok(()) => sync_dir(above.unwrap_or(Path::new("."))),
+        Ok(()) => {
+            owner::hand_over_folder(path);
+            sync_dir(above.unwrap_or(Path::new(".")))
+        }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
@@ -137,7 +141,9 @@ pub fn is_full(error: &io::Error) -> bool {
 pub fn lock_file(path: &Path) -> io::Result<File> {
     match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            OpenOptions::new().read(true).append(true).create(true).open(path)
+            let made = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+            owner::hand_over(&made, path);
+            Ok(made)
         }
         opened => opened,
     }
@@ -181,7 +187,10 @@ impl StagedFile {
         loop {
             let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(StagedFile { file, path: Some(path), stays: false }),
+                Ok(file) => {
+                    owner::hand_over(&file, &path);
+                    return Ok(StagedFile { file, path: Some(path), stays: false });
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
@@ -195,6 +204,7 @@ impl StagedFile {
     /// Of the file system.
     pub fn create_lasting(path: &Path) -> io::Result<StagedFile> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        owner::hand_over(&file, path);
         Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
     }
 
@@ -372,7 +382,9 @@ impl Journal {
     /// # Errors
     /// Of the file system.
     pub fn create(path: &Path) -> io::Result<Journal> {
-        OpenOptions::new().append(true).create_new(true).open(path).map(Journal)
+        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        owner::hand_over(&file, path);
+        Ok(Journal(file))
     }
 
     /// Goes on with the journal at `path`, or begins it. Its records are of `size` bytes each: a torn one at the end
@@ -382,6 +394,7 @@ impl Journal {
     /// Of the file system.
     pub fn reopen(path: &Path, size: u64) -> io::Result<Journal> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
+        owner::hand_over(&file, path);
         let len = file.metadata()?.len();
         if len % size != 0 {
             file.set_len(len - len % size)?;

@@ -171,6 +171,11 @@ impl App {
             https: https.iter().filter_map(Listener::address).collect(),
         };
         let conditions = conditions::Conditions::default();
+        let (certs, problems) = Certs::load(&config.sites, started.wall);
+        certificates::tell(&problems);
+        conditions.certificates(&problems);
+        let tls = certs.server_config()?;
+        let metrics = Metrics::new()?;
         let (dir, at) = (config.state_dir.clone(), started.wall);
         let begun = tasks::blocking(move || run_lock::RunLock::set(&dir, at)).await.unwrap_or_default();
         if let Some(left) = begun.left {
@@ -180,11 +185,6 @@ impl App {
         if let Some(error) = begun.unwritable {
             conditions.unwritable(Some(writes_nothing(&config.state_dir, error).await?));
         }
-        let (certs, problems) = Certs::load(&config.sites, started.wall);
-        certificates::tell(&problems);
-        conditions.certificates(&problems);
-        let tls = certs.server_config()?;
-        let metrics = Metrics::new()?;
         let memory = config.limits.memory_cache;
         let (cache, hot) = (Cache::new(memory / 2), Hot::new(memory / 2));
         let parts = Parts {

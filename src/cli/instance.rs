@@ -102,7 +102,11 @@ pub(super) async fn admin(
         AdminAddr::Tcp(addr) => server::bind_tcp(&[*addr]),
         AdminAddr::Unix(path) => server::bind_unix(path).map(|listener| vec![listener]),
     };
-    let listeners = listeners.map_err(|error| format!("the admin listener: {}", chain(&error)))?;
+    let listeners = listeners.map_err(|error| {
+        let way =
+            if error.is_taken() { "; choose another with --admin, or as admin in [listen]" } else { "" };
+        format!("the admin listener: {}{way}", chain(&error))
+    })?;
     let server = Server::new(Limits::admin(&config.limits));
     let api = api(app.clone());
     let mut at = String::new();
@@ -123,8 +127,16 @@ fn address(listener: &Listener, wanted: &AdminAddr) -> String {
 }
 
 fn read_token(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("could not read the admin token {}: {error}", file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let name = file.display();
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return format!(
+                "could not read the admin token {name}: no such file (make one that Katahai's user may read: \
+                 openssl rand -hex 32 > {name})"
+            );
+        }
+        format!("could not read the admin token {name}: {error}")
+    })?;
     let token = text.trim();
     if token.is_empty() {
         Err(format!("the admin token {} is empty", file.display()))

@@ -1,6 +1,7 @@
 //! `katahai serve`: start, run until a signal says to stop, drain.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::{Log, Serve};
 use super::instance::{admin, admin_addr, announce, config_file, end, guarded, start};
@@ -28,7 +29,10 @@ fn configured(options: &Serve) -> Result<(Config, Source), u8> {
     let loaded = match &options.origin {
         Some(origin) => {
             let flags = Flags { origin, host: options.host.as_deref(), listen: options.listen.as_deref() };
-            from_flags(&flags, &env).map(|config| (config, Source::Flags))
+            from_flags(&flags, &env).map(|(config, problems)| {
+                warn(&problems);
+                (config, Source::Flags)
+            })
         }
         None => match config_file(options.config.as_deref()) {
             Some(file) => from_file(file, env),
@@ -53,10 +57,14 @@ fn configured(options: &Serve) -> Result<(Config, Source), u8> {
 fn from_file(file: PathBuf, env: Env) -> Result<(Config, Source), Problems> {
     let read = app::print(&file);
     let (config, problems) = load(&file, &env)?;
-    for problem in &problems {
+    warn(&problems);
+    Ok((config, Source::File { path: file, env, read, admin: None }))
+}
+
+fn warn(problems: &Problems) {
+    for problem in problems {
         tracing::warn!(%problem, "configuration");
     }
-    Ok((config, Source::File { path: file, env, read, admin: None }))
 }
 
 /// Says what is wrong with the configuration.
@@ -74,7 +82,11 @@ async fn serve(config: Config, source: Source, log: &Log, mut signals: Signals) 
     let _watch = app.watch_files();
     let admin = match admin(&app, |app| Api::new(app, None)).await {
         Ok((admin, _)) => admin,
-        Err(message) => return fail(FAILED, &message),
+        Err(message) => {
+            // It ends by itself, and the next start is not to take it for killed.
+            app.drain(Duration::ZERO).await;
+            return fail(FAILED, &message);
+        }
     };
     announce(&app);
     signals.serve(&app).await;

@@ -11,7 +11,7 @@ use super::ready::{
     ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Origin,
     OriginMode, OriginUrl, Site,
 };
-use super::{defaults, site};
+use super::{defaults, origins, site};
 
 /// What the command line says instead of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,11 @@ pub struct Flags<'a> {
 /// [`defaults::STATE_DIR`] of the current folder. The site is named after its host, else after its origin, so that
 /// two sites that are tried in the same folder never get each other's copies.
 ///
+/// Problems that are no reason not to start come with the configuration.
+///
 /// # Errors
 /// All problems with the flags.
-pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<Config, Problems> {
+pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Problems> {
     let mut line = CommandLine::default();
     let url = line.read("--origin", Some(flags.origin), origin_url);
     let host = line.read("--host", flags.host, host_name).map(|host| host.0);
@@ -48,17 +50,21 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<Config, Problems> {
         let help = "give --origin the address of the live site itself, or --listen another one";
         line.fault("--origin", Fault::new(message, help));
     }
+    if let Some(fault) = url.as_ref().and_then(origins::crossed) {
+        line.warning("--origin", fault);
+    }
     let problems = line.into_problems();
-    let Some(url) = url.filter(|_| problems.is_empty()) else {
+    let Some(url) = url.filter(|_| !problems.refuse_start()) else {
         return Err(problems);
     };
-    Ok(Config {
+    let config = Config {
         state_dir: env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
         sites: vec![Arc::new(site(url, host))],
-    })
+    };
+    Ok((config, problems))
 }
 
 fn site(url: OriginUrl, host: Option<String>) -> Site {
@@ -95,6 +101,7 @@ struct CommandLine {
     /// Where the value of each flag stands.
     places: Vec<Span>,
     faults: Vec<(Span, Fault)>,
+    warnings: Vec<(Span, Fault)>,
 }
 
 impl CommandLine {
@@ -125,14 +132,25 @@ impl CommandLine {
 
     /// What is wrong with the value of a flag that was read.
     fn fault(&mut self, flag: &str, fault: Fault) {
-        let span = self.places.iter().find(|span| span.key == flag).cloned();
-        self.faults.push((span.unwrap_or_default(), fault));
+        self.faults.push((self.place(flag), fault));
+    }
+
+    /// What is hardly meant.
+    fn warning(&mut self, flag: &str, fault: Fault) {
+        self.warnings.push((self.place(flag), fault));
+    }
+
+    fn place(&self, flag: &str) -> Span {
+        self.places.iter().find(|span| span.key == flag).cloned().unwrap_or_default()
     }
 
     fn into_problems(self) -> Problems {
         let mut notes = Notes::new(Source::named("command line", &self.text));
         for (span, fault) in self.faults {
             notes.error(&span, fault);
+        }
+        for (span, fault) in self.warnings {
+            notes.warning(&span, fault);
         }
         notes.into_problems()
     }
@@ -147,7 +165,7 @@ mod tests {
         host: Option<&'a str>,
         listen: Option<&'a str>,
     ) -> Result<Config, Problems> {
-        from_flags(&Flags { origin, host, listen }, &Env::default())
+        from_flags(&Flags { origin, host, listen }, &Env::default()).map(|(config, _)| config)
     }
 
     #[test]
@@ -179,6 +197,18 @@ mod tests {
         assert_eq!((&*problem.key, problem.position()), ("--origin", Some((1, 10))));
         assert!(problem.message.ends_with("which listens on 127.0.0.1:8080"), "{problem}");
         assert!(flags("http://localhost:8080", None, Some("127.0.0.1:8081")).is_ok());
+    }
+
+    #[test]
+    fn a_scheme_on_the_port_of_the_other_is_warned_of() {
+        for (origin, told) in
+            [("http://203.0.113.10:443", 1), ("https://203.0.113.10:80", 1), ("https://203.0.113.10", 0)]
+        {
+            let flags = Flags { origin, host: None, listen: None };
+            let (_, problems) = from_flags(&flags, &Env::default()).unwrap();
+            assert_eq!(problems.len(), told, "{problems}");
+            assert!(problems.iter().all(|problem| problem.position() == Some((1, 10))), "{problems}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::bounds::narrow;
 use super::check::Context;
 use super::node::{Fault, Notes, Slot, Span, Spanned, Value};
 use super::problem::{Problems, Source};
-use super::ready::{Listen, Origin, OriginMode};
+use super::ready::{Listen, Origin, OriginMode, OriginUrl};
 use super::{defaults, files, raw, syntax};
 
 /// The list in the file at `path`, as far as it can be read, and what is wrong with it. A file that is empty, or
@@ -66,6 +66,17 @@ pub(super) fn judge(
     origins
 }
 
+/// A scheme on the port of the other one, which is hardly meant.
+pub(super) fn crossed(url: &OriginUrl) -> Option<Fault> {
+    let (scheme, other) = match (url.tls, url.port) {
+        (false, 443) => ("http", "https"),
+        (true, 80) => ("https", "http"),
+        _ => return None,
+    };
+    let message = format!("{url} uses {scheme} on port {}, where servers speak {other}", url.port);
+    Some(Fault::new(message, format!("write {other}://…, or the port on which it speaks {scheme}")))
+}
+
 fn origin(raw: raw::Origin, span: &Span, folder: &Path, notes: &mut Notes) -> Option<Origin> {
     if !raw.url.is_given() {
         notes.missing(span, "url", "write where the origin is, as in url = \"https://203.0.113.10\"");
@@ -83,13 +94,8 @@ fn origin(raw: raw::Origin, span: &Span, folder: &Path, notes: &mut Notes) -> Op
         path
     });
     let Spanned { value: url, span: url_at } = raw.url.here()?;
-    let crossed = [(false, 443, "http", "https"), (true, 80, "https", "http")];
-    for (_, port, scheme, other) in
-        crossed.into_iter().filter(|(tls, port, ..)| (*tls, *port) == (url.tls, url.port))
-    {
-        let message = format!("{url} uses {scheme} on port {port}, where servers speak {other}");
-        let help = format!("write {other}://…, or the port on which it speaks {scheme}");
-        notes.warning(&url_at, Fault::new(message, help));
+    if let Some(fault) = crossed(&url) {
+        notes.warning(&url_at, fault);
     }
     if let (false, Some(_)) = (url.tls, &ca) {
         let help = "remove `ca`, or write https in the url";

@@ -52,7 +52,7 @@ pub(super) enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// A TCP address.
-    #[error("could not listen on {address}{}", hint(source))]
+    #[error("could not listen on {address}{}", hint(source, *address))]
     Tcp {
         /// The address.
         address: SocketAddr,
@@ -71,16 +71,24 @@ pub enum BindError {
     },
 }
 
-fn hint(error: &io::Error) -> &'static str {
+impl BindError {
+    /// Whether somebody else listens there.
+    pub fn is_taken(&self) -> bool {
+        let (BindError::Tcp { source, .. } | BindError::Unix { source, .. }) = self;
+        source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
+fn hint(error: &io::Error, address: SocketAddr) -> String {
     let kind = error.kind();
     if kind == io::ErrorKind::PermissionDenied {
-        ": ports below 1024 need CAP_NET_BIND_SERVICE"
+        ": ports below 1024 need root or CAP_NET_BIND_SERVICE".to_owned()
     } else if kind == io::ErrorKind::AddrInUse {
-        ": another process listens there"
+        format!(": another process listens there (\"ss -ltnp sport = :{}\" shows which)", address.port())
     } else if kind == io::ErrorKind::AddrNotAvailable {
-        ": this machine does not have that address"
+        ": this machine does not have that address".to_owned()
     } else {
-        ""
+        String::new()
     }
 }
 

@@ -14,7 +14,12 @@ async fn all_addresses_have_to_be_free() {
     let held = bind_tcp(&[taken]).unwrap();
     let error = bind_tcp(&["127.0.0.1:0".parse().unwrap(), taken]).unwrap_err();
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
-    assert!(error.to_string().ends_with("another process listens there"), "{error}");
+    let (text, port) = (error.to_string(), taken.port());
+    assert!(
+        text.contains("another process listens there") && text.contains(&format!("sport = :{port}")),
+        "{text}"
+    );
+    assert!(error.is_taken());
     drop(held);
     bind_tcp(&[taken]).unwrap();
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::support::certs::Authority;
-use crate::support::edge::{ports, spawn};
+use crate::support::edge::{command, ports, spawn};
 use crate::support::faults::Silent;
 use crate::support::fixture::{self, MIRRORED, SEEN};
+use crate::support::process;
 use crate::support::{Client, Config, Edge, Origin, Page, Site, eventually, secs};
 
 #[tokio::test]
@@ -242,4 +243,28 @@ async fn a_site_that_has_moved_is_let_through_by_the_operators_word() {
         }
     }
     edge.until("up").await;
+}
+
+#[tokio::test]
+async fn a_start_that_failed_is_not_told_as_a_stop_that_was_not_clean() {
+    let origin = fixture::shop().await;
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::before(&origin.url())
+        .set("listen.http", ["127.0.0.1:0"])
+        .set("listen.admin", taken.as_str())
+        .set("state_dir", "state");
+    std::fs::write(dir.path().join("k.toml"), config.toml()).unwrap();
+    let mut serve = command(dir.path());
+    serve.args(["serve", "-c", "k.toml"]);
+    let said = process::run(serve, secs(20)).await;
+    assert_eq!(said.code, 1, "{}", said.err);
+    let port = taken.rsplit(':').next().unwrap();
+    for part in [&format!("sport = :{port}"), "--admin"] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    let edge = Edge::start_in(dir, Config::before(&origin.url())).await;
+    let status = edge.status().await;
+    assert_eq!(status["conditions"], serde_json::json!([]), "{status}");
 }

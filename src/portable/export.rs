@@ -62,6 +62,9 @@ pub enum ExportError {
     /// Something is there.
     #[error("{} is not empty; name another place, or say --force to replace it", .0.display())]
     Exists(PathBuf),
+    /// Its folder is not there.
+    #[error("there is no folder {} to write to (\"mkdir -p\" makes it)", .0.display())]
+    NoFolder(PathBuf),
     /// Something is there that no export made.
     #[error("{} was not made by an export, so it is not replaced; name another place", .0.display())]
     NotOurs(PathBuf),
@@ -140,7 +143,6 @@ fn file(
     progress: &dyn Fn(Progress),
 ) -> Result<Progress, Failed> {
     let beside = folder_of(ask.to);
-    disk::make_dirs(beside)?;
     let mut out = StagedFile::create(beside)?;
     let done = match ask.format {
         Format::Tar => {
@@ -172,7 +174,6 @@ fn file(
 
 fn folder(source: &Source<'_>, ask: &Export<'_>, progress: &dyn Fn(Progress)) -> Result<Progress, Failed> {
     let beside = folder_of(ask.to);
-    disk::make_dirs(beside)?;
     let aside = Aside::new(beside);
     let mut sink = Folder::new(&aside.0)?;
     let done = tree::write(source, &ask.base, beside, &mut sink, progress)?;
@@ -216,6 +217,10 @@ fn folder_of(path: &Path) -> &Path {
 /// Nothing that is there is replaced but what an export has made, and that only when it was asked for.
 fn may_be_made(to: &Path, format: Format, force: bool) -> Result<(), ExportError> {
     let at = |source| ExportError::Io { path: to.to_owned(), source };
+    // A slip in a path is not to become a folder that nobody looks into.
+    if !folder_of(to).is_dir() {
+        return Err(ExportError::NoFolder(folder_of(to).to_owned()));
+    }
     let meta = match fs::symlink_metadata(to) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(at(e)),

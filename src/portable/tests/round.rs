@@ -58,6 +58,7 @@ fn every_format_brings_back_the_same_site() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("state"), "shop").unwrap();
     let before = content(&published(&store, drafts()));
+    std::fs::create_dir(dir.path().join("out")).unwrap();
     for name in ["site", "site.tar", "site.tar.gz", "site.warc", "site.warc.gz", "site.wacz"] {
         let to = dir.path().join("out").join(name);
         let done = exported(&store, &to, false).unwrap();
@@ -111,6 +112,12 @@ fn nothing_is_replaced_unasked_and_nothing_of_others_ever() {
     write(&own.join("left over"), b"x");
     exported(&store, &own, true).unwrap();
     assert!(own.join("index.html").is_file() && !own.join("left over").exists());
+    let nowhere = dir.path().join("nosuch");
+    for name in ["x.wacz", "site"] {
+        let refused = exported(&store, &nowhere.join(name), false);
+        assert!(matches!(refused, Err(ExportError::NoFolder(folder)) if folder == nowhere), "{name}");
+        assert!(!nowhere.exists(), "{name}");
+    }
     write(&dir.path().join("a file"), b"x");
     assert!(exported(&store, &dir.path().join("a file"), true).is_err());
 }

@@ -58,6 +58,7 @@ pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write
             problems.extend(certificates(file, &config, &problems, clock::now().wall));
             problems.extend(leading_back(file, &config));
             problems.extend(unwritable(file, &config));
+            problems.extend(for_root_alone(file, &config));
             (Some(config.sites.len()), problems)
         }
         Err(problems) => (None, problems),
@@ -132,6 +133,36 @@ fn unwritable(file: &Path, config: &Config) -> Problems {
         passing: false,
     };
     Problems::new(vec![warning])
+}
+
+/// Files that root reads, and the service, which is another user, hardly can. Only root has to be told: others have tried it.
+fn for_root_alone(file: &Path, config: &Config) -> Problems {
+    if !rustix::process::geteuid().is_root() {
+        return Problems::default();
+    }
+    let tls = config.sites.iter().filter_map(|site| site.tls.as_ref());
+    let named = tls.flat_map(|tls| [&*tls.cert, &*tls.key]).chain(config.listen.admin_token_file.as_deref());
+    let files: std::collections::BTreeSet<&Path> = named.chain([file]).collect();
+    let warning = |path: &Path| Problem {
+        file: Source::new(file, ""),
+        span: None,
+        key: path.display().to_string(),
+        message: format!("only root can read {}", path.display()),
+        help: format!(
+            "if Katahai runs as another user, as its systemd unit has it: \"chgrp ssl-cert {0}; chmod 0640 {0}\", and SupplementaryGroups=ssl-cert in the unit",
+            path.display()
+        ),
+        severity: Severity::Warning,
+        passing: false,
+    };
+    let is_roots = |path: &&Path| std::fs::metadata(path).is_ok_and(|meta| is_for_root_alone(&meta));
+    Problems::new(files.into_iter().filter(is_roots).map(warning).collect())
+}
+
+fn is_for_root_alone(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (others, group) = (meta.mode() & 0o004 != 0, meta.mode() & 0o040 != 0 && meta.gid() != 0);
+    meta.uid() == 0 && !others && !group
 }
 
 fn verdict(ok: bool, sites: usize, problems: usize) -> String {
@@ -231,6 +262,26 @@ mod tests {
             route("/", "on") + "[[site.route]]\npath = \"*\"\nmirror = \"off\"\n",
         ] {
             assert_eq!(check(&fine, false), (0, "k.toml: ok, 1 site\n".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_only_root_reads_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k.toml");
+        io::Write::write_all(&mut std::fs::File::create_new(&file).unwrap(), GOOD.as_bytes()).unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        let other = is_root.then_some(4321);
+        for (mode, gid, warned) in
+            [(0o600, None, is_root), (0o640, None, is_root), (0o640, other, false), (0o644, None, false)]
+        {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            std::os::unix::fs::chown(&file, None, gid).unwrap();
+            let mut out = Vec::new();
+            let code = run(&file, false, Style::Plain, &Env::default(), &mut out).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert_eq!((code, out.contains("only root can read")), (0, warned), "{mode:o}: {out}");
         }
     }
 

@@ -89,6 +89,15 @@ pub(super) fn host_name(text: &str) -> Result<HostName, Fault> {
     if text.is_empty() {
         return Err(Fault::new("the host name is empty", example));
     }
+    if text.contains(',') {
+        let names: Vec<String> =
+            text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(shown).collect();
+        let help = match names.as_slice() {
+            [_, _] => format!("write two names: [{}]", names.join(", ")),
+            _ => format!("write a name each: [{}]", names.join(", ")),
+        };
+        return not("is not a host name", help);
+    }
     if text.contains('/') {
         return not("is not a host name", example.to_owned());
     }
@@ -266,12 +275,20 @@ mod tests {
             ("a%41.jp", "is not a host name"),
             ("127.1", "is not a host name"),
             ("user@example.jp", "is not a host name"),
+            ("a.jp,b.jp", "is not a host name"),
         ] {
             let message = host(text).unwrap_err();
             assert!(message.contains(reason), "{text}: {message}");
         }
         assert!(host(&format!("{}.jp", "a".repeat(64))).is_err());
         assert!(host(&vec!["abcdefgh"; 32].join(".")).is_err());
+    }
+
+    #[test]
+    fn two_names_in_one_are_parted() {
+        let help = |text: &str| host_name(text).unwrap_err().help;
+        assert_eq!(help("a.jp, b.jp"), "write two names: [\"a.jp\", \"b.jp\"]");
+        assert_eq!(help("a.jp,b.jp,c.jp"), "write a name each: [\"a.jp\", \"b.jp\", \"c.jp\"]");
     }
 
     #[test]

@@ -71,7 +71,15 @@ pub(super) fn state_dir(path: &Path) -> Result<(), Fault> {
 
 /// The token in the file: one line of visible characters.
 pub(super) fn token(path: &Path) -> Result<String, Fault> {
-    let token = text(read(path, SMALL_MOST, Role::Named)?)?;
+    let bytes = read(path, SMALL_MOST, Role::Named).map_err(|fault| match path.try_exists() {
+        Ok(false) => {
+            let help =
+                format!("make one that Katahai's user may read: openssl rand -hex 32 > {}", path.display());
+            Fault { help, ..fault }
+        }
+        Ok(true) | Err(_) => fault,
+    })?;
+    let token = text(bytes)?;
     let token = token.trim_ascii();
     if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
         let help = "put one line into it, such as the output of `openssl rand -hex 32`";
@@ -126,7 +134,8 @@ fn read(path: &Path, most: u64, role: Role) -> Result<Vec<u8>, Fault> {
         } else {
             ""
         };
-        Fault::new(format!("{subject}cannot be read: {error}"), help)
+        let why = if kind == io::ErrorKind::NotFound { "no such file".to_owned() } else { error.to_string() };
+        Fault::new(format!("{subject}cannot be read: {why}"), help)
     };
     // Opening a pipe without a writer would wait for one, so its kind is looked at first.
     let meta = std::fs::metadata(path).map_err(cannot)?;
@@ -194,5 +203,8 @@ mod tests {
         for bad in [&b""[..], b" \n", b"two\nlines", b"two words", b"\x00\x01"] {
             assert!(token(file(bad).path()).is_err(), "{bad:?}");
         }
+        let missing = token(Path::new("/nosuch/token")).unwrap_err();
+        assert!(missing.message.ends_with("no such file"), "{}", missing.message);
+        assert!(missing.help.ends_with("openssl rand -hex 32 > /nosuch/token"), "{}", missing.help);
     }
 }

@@ -69,6 +69,10 @@ pub struct Overview {
     pub version: &'static str,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// The configuration file; `None` if the command line is all that there is.
+    pub config_file: Option<String>,
     /// What is wrong with Katahai itself, or worth knowing.
     pub conditions: Vec<Condition>,
     /// Of all sites, whatever the filter.
@@ -195,6 +199,8 @@ impl App {
         Overview {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (now.mono - self.started.mono).as_secs(),
+            listen: self.listen(),
+            config_file: self.config_file(),
             conditions: self.conditions.of(""),
             counts,
             robots,

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::shelf_state::ShelfState;
 use super::visits::SHOWN;
-use super::{App, Carried, Condition, Held, Shares, Trouble};
+use super::{App, Carried, Condition, Held, Shares, Source, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::Broken;
 use crate::crawl::{Ended, Outcome, Reading, Report};
-use crate::failover::State;
+use crate::failover::{Mode, State};
 use crate::failure::{Cause, Said, Text, Told};
 use crate::origin::health;
 use crate::page_health::Branch;
@@ -28,6 +28,8 @@ pub struct Status {
     pub uptime_s: u64,
     /// Where it listens.
     pub listen: Vec<String>,
+    /// The configuration file; `None` if the command line is all that there is.
+    pub config_file: Option<String>,
     /// Where it keeps what must outlive it.
     pub state_dir: String,
     /// What is wrong with Katahai itself, or worth knowing.
@@ -65,6 +67,8 @@ pub struct SiteStatus {
     pub conditions: Vec<Condition>,
     /// `auto`, `hold_origin` or `hold_snapshot`.
     pub mode: &'static str,
+    /// Until when, if somebody has set it for a time, RFC 3339.
+    pub mode_until: Option<String>,
     /// Its origins.
     pub origins: Vec<OriginStatus>,
     /// The snapshot in service.
@@ -190,6 +194,8 @@ fn absolute(path: &std::path::Path) -> String {
 pub struct OriginStatus {
     /// Where it is.
     pub url: String,
+    /// The name that it is asked for.
+    pub host: String,
     /// `unproven`, `up`, `down` or `trial`.
     pub state: &'static str,
     /// Asked when no lower one can answer.
@@ -200,6 +206,8 @@ pub struct OriginStatus {
     pub mode: &'static str,
     /// Why it is down.
     pub cause: Option<&'static str>,
+    /// What the last check saw, if it says more than the cause.
+    pub detail: Option<String>,
     /// Since when, RFC 3339.
     pub since: Option<String>,
     /// Requests that it is answering now.
@@ -229,9 +237,6 @@ impl App {
     /// The status of all sites, or of the one with this name.
     pub async fn status(&self, only: Option<&str>) -> Status {
         let table = self.table();
-        let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
-        let http = self.addresses.http.iter().map(|at| listen("http", at));
-        let https = self.addresses.https.iter().map(|at| listen("https", at));
         self.look_at_conditions(clock::now());
         self.look_at_coverage().await;
         let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
@@ -239,10 +244,27 @@ impl App {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
-            listen: http.chain(https).collect(),
+            listen: self.listen(),
+            config_file: self.config_file(),
             state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions.of(""),
             sites: sites.collect(),
+        }
+    }
+
+    /// Where it listens, as URLs.
+    pub(super) fn listen(&self) -> Vec<String> {
+        let listen = |scheme: &str, at: &std::net::SocketAddr| format!("{scheme}://{at}");
+        let http = self.addresses.http.iter().map(|at| listen("http", at));
+        let https = self.addresses.https.iter().map(|at| listen("https", at));
+        http.chain(https).collect()
+    }
+
+    /// The configuration file, if there is one.
+    pub(super) fn config_file(&self) -> Option<String> {
+        match &self.source {
+            Source::File { path, .. } => Some(absolute(path)),
+            Source::Flags => None,
         }
     }
 
@@ -250,6 +272,7 @@ impl App {
         let seen = self.shelf_state(&site.config.name);
         let now = clock::now();
         let condition = site.condition(now);
+        let mode = site.switch.mode(now.mono);
         let branch = |branch: Branch| BranchStatus {
             path: branch.name,
             pages: branch.pages,
@@ -264,15 +287,19 @@ impl App {
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             cause: condition.cause.map(Told::from),
             leads: leads.then(|| site.page_health.led()).flatten(),
-            fallback: fallback(condition.state, snapshot.is_some()),
+            fallback: match mode {
+                Mode::Auto => fallback(condition.state, snapshot.is_some()),
+                Mode::HoldOrigin | Mode::HoldSnapshot => Some(by_hand(mode, snapshot.is_some())),
+            },
             share: f64::from(condition.share),
             bad_pages: condition.bad_pages,
             branches: condition.branches.into_iter().map(branch).collect(),
             answers: self.shares(site, now),
             without_copy: without_copy(site),
             conditions: self.conditions.of(&site.config.name),
-            mode: site.switch.mode(clock::instant()).as_str(),
-            origins: site.origins.members().iter().map(origin_status).collect(),
+            mode: mode.as_str(),
+            mode_until: site.switch.until(now).map(rfc3339),
+            origins: site.origins.members().iter().map(|member| origin_status(member, site)).collect(),
             snapshot,
             coverage: coverage.in_short(SHOWN),
             carried: seen.carried().cloned(),
@@ -351,6 +378,25 @@ fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
     Some(Text { en, ja })
 }
 
+/// The same where the operator has decided it.
+fn by_hand(mode: Mode, has_snapshot: bool) -> Text {
+    let (en, ja) = match (mode, has_snapshot) {
+        (Mode::HoldSnapshot, true) => (
+            "Visitors get the pages of the snapshot only, however well the site is; for a page that it lacks, the holding page. No form reaches the site.",
+            "サイトの状態にかかわらず、スナップショットのページだけをお見せしています。含まれないページはお知らせのページになり、フォームの送信は受け付けません。",
+        ),
+        (Mode::HoldSnapshot, false) => (
+            "There is no snapshot: visitors get the holding page, however well the site is. No form reaches the site.",
+            "スナップショットがないため、サイトの状態にかかわらず、お知らせのページを表示しています。フォームの送信は受け付けません。",
+        ),
+        (Mode::HoldOrigin | Mode::Auto, _) => (
+            "Visitors get the live site only, whatever the checks say; where it does not answer, the holding page.",
+            "確認の結果にかかわらず、元のサイトだけをお見せしています。応答がなければ、お知らせのページになります。",
+        ),
+    };
+    Text { en, ja }
+}
+
 /// Those that the snapshot in service does not have by now.
 fn without_copy(site: &Site) -> Vec<WithoutCopy> {
     let current = site.mirror.current();
@@ -369,7 +415,7 @@ pub(super) fn troubles(site: &Site, seen: &ShelfState) -> Vec<Trouble> {
     seen.troubles.clone()
 }
 
-fn origin_status(member: &crate::origin::Member) -> OriginStatus {
+fn origin_status(member: &crate::origin::Member, site: &Site) -> OriginStatus {
     let state = member.origin.state();
     let down = match state {
         health::State::Down { since, cause } | health::State::Trial { since, cause, .. } => {
@@ -379,11 +425,13 @@ fn origin_status(member: &crate::origin::Member) -> OriginStatus {
     };
     OriginStatus {
         url: member.origin.identity.url.to_string(),
+        host: member.origin.host(site.config.canonical_host().unwrap_or_default()).to_owned(),
         state: state.as_str(),
         tier: member.tier,
         weight: member.weight,
         mode: member.mode.as_str(),
         cause: down.map(|(_, cause)| cause.code()),
+        detail: down.and_then(|(_, cause)| member.origin.trouble_of(cause)),
         since: down.map(|(since, _)| humantime::format_rfc3339_seconds(since.wall).to_string()),
         in_flight: member.origin.in_flight(),
     }

@@ -43,7 +43,9 @@ impl Token {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     /// Nobody listens.
-    #[error("no running instance at {0}: {1}")]
+    #[error(
+        "no running instance at {0}: {1} (start it: \"systemctl start katahai\"; or name another address with --admin)"
+    )]
     Nobody(String, std::io::Error),
     /// It broke off.
     #[error("the instance did not answer: {0}")]

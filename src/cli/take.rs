@@ -38,23 +38,46 @@ pub(super) fn run(options: &OfSite) -> u8 {
         };
         let asked = match asked {
             Some(asked) => asked,
-            None => by_ourselves(config.take(), wanted.site.as_deref()).await.map_err(Trouble::Refused),
+            None => by_ourselves(config.take(), wanted.site.as_deref(), Instance::NotAsked)
+                .await
+                .map_err(Trouble::Refused),
         };
         let result = match asked {
-            Err(Trouble::Call(CallError::Nobody(..))) => by_ourselves(config, wanted.site.as_deref()).await,
+            Err(Trouble::Call(CallError::Nobody(..))) => {
+                by_ourselves(config, wanted.site.as_deref(), Instance::None).await
+            }
             Err(Trouble::Call(error)) => Err(error.to_string()),
             Err(Trouble::Refused(message)) => Err(message),
-            Ok(last) => Ok(last),
+            Ok(taken) => Ok(taken),
         };
         match result {
-            Ok(last) if wanted.instance.json => {
+            Ok(Taken { last, .. }) if wanted.instance.json => {
                 say(&format!("{}\n", serde_json::to_string_pretty(&last).unwrap_or_default()));
                 if last["outcome"] == "published" || last["outcome"] == "held" { DONE } else { FAILED }
             }
-            Ok(last) => conclude(&last),
+            Ok(taken) => conclude(&taken),
             Err(message) => fail(FAILED, &message),
         }
     })
+}
+
+/// A crawl that has ended.
+struct Taken {
+    /// How.
+    last: Value,
+    /// Whether there was a snapshot in service before.
+    had: bool,
+    /// Where the copy lies, if no instance took it: nobody serves it yet.
+    written: Option<String>,
+}
+
+/// Why this process takes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Instance {
+    /// None runs.
+    None,
+    /// The state directory was named.
+    NotAsked,
 }
 
 enum Trouble {
@@ -69,7 +92,7 @@ impl From<CallError> for Trouble {
 }
 
 /// Makes the running instance take it, and waits for the end.
-async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Trouble> {
+async fn by_instance(client: &Client, site: Option<&str>) -> Result<Taken, Trouble> {
     let get = async |path: &str| -> Result<Value, Trouble> {
         match client.call(Method::GET, path).await? {
             (StatusCode::OK, body) => Ok(serde_json::from_slice(&body).unwrap_or_default()),
@@ -86,6 +109,7 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
     let site = choose(site, &names).map_err(Trouble::Refused)?;
     let path = format!("/api/v1/sites/{site}/snapshots");
     let before = of(&status, site);
+    warn_of_outage(&before);
     match client.call(Method::POST, &path).await? {
         (StatusCode::ACCEPTED, _) => {}
         (_, body) => return Err(Trouble::Refused(message(&body))),
@@ -98,15 +122,34 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Value, Troub
         let crawl = of(&get("/api/v1/status").await?, site)["crawl"].clone();
         if crawl["running"].is_null() && crawl["ended"] != before["crawl"]["ended"] {
             shown.end();
-            return Ok(get(&path).await?["crawl"]["last"].clone());
+            let last = get(&path).await?["crawl"]["last"].clone();
+            return Ok(Taken { last, had: !before["snapshot"].is_null(), written: None });
         }
         shown.show(&crawl["running"]);
         tokio::time::sleep(LOOK).await;
     }
 }
 
+/// Says before a crawl that it will hardly succeed, and why.
+#[expect(clippy::print_stderr, reason = "beside the result, which may be read by a program")]
+fn warn_of_outage(site: &Value) {
+    if site["state"] != "down" {
+        return;
+    }
+    let cause = &site["cause"];
+    let code = printable(cause["code"].as_str().unwrap_or_default());
+    let meaning = Language::English.of_text(&cause["meaning"]);
+    let copy =
+        if site["snapshot"].is_null() { "there is no copy yet" } else { "the old copy stays in service" };
+    eprintln!("katahai: the site is down ({code}: {meaning}); {copy}, unless this crawl reaches the site");
+}
+
 /// Takes it in this process.
-async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Value, String> {
+async fn by_ourselves(
+    config: Option<Config>,
+    site: Option<&str>,
+    instance: Instance,
+) -> Result<Taken, String> {
     let Some(config) = config else {
         return Err(
             "no instance runs, and there is no configuration to take a snapshot by; give one with -c".into(),
@@ -117,7 +160,10 @@ async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Valu
     let progress = Progress::new();
     let summary =
         Store::look(&config.state_dir, &site).ok().and_then(|store| Some(store.current()?.summary()));
+    let had = summary.is_some();
     let expected = summary.map_or(0, |summary| summary.pages + summary.files + summary.redirects);
+    let alone = if instance == Instance::None { "no instance is running; " } else { "" };
+    let written = Some(format!("{alone}the copy was written to {}", config.state_dir.display()));
     let mut shown = CrawlProgress::new(expected);
     let counted = progress.clone();
     let crawl = tasks::detached(async move { crawl_once(&config, &site, &counted).await });
@@ -129,7 +175,8 @@ async fn by_ourselves(config: Option<Config>, site: Option<&str>) -> Result<Valu
         }
     };
     shown.end();
-    serde_json::to_value(LastCrawl::of(&ended)).map_err(|error| error.to_string())
+    let last = serde_json::to_value(LastCrawl::of(&ended)).map_err(|error| error.to_string())?;
+    Ok(Taken { last, had, written })
 }
 
 /// The site that is meant.
@@ -144,7 +191,7 @@ fn choose<'a>(wanted: Option<&'a str>, names: &[&'a str]) -> Result<&'a str, Str
 }
 
 /// How it ended, in words.
-fn conclude(last: &Value) -> u8 {
+fn conclude(Taken { last, had, written }: &Taken) -> u8 {
     let snapshot = if last["snapshot"].is_null() { &last["held"] } else { &last["snapshot"] };
     let id = snapshot["id"].as_str().unwrap_or_default();
     let reasons: Vec<String> = last["reasons"]
@@ -165,17 +212,28 @@ fn conclude(last: &Value) -> u8 {
         Some("published") => {
             let (pages, files, bytes) =
                 (&snapshot["pages"], &snapshot["files"], snapshot["bytes"].as_u64().unwrap_or(0));
+            let (state, written) = match written {
+                Some(written) => ("", format!("\n{written}")),
+                None => (" is in service", String::new()),
+            };
             say(&format!(
-                "snapshot {id} is in service: {pages} pages, {files} other files, {}\n{decisions}",
+                "snapshot {id}{state}: {pages} pages, {files} other files, {}{written}\n{decisions}",
                 bytesize::ByteSize(bytes)
             ))
         }
         Some("held") => say(&format!(
-            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}\n{decisions}",
-            reasons.concat()
+            "snapshot {id} waits: \"katahai snapshot publish latest\" puts it in service{}{}\n{decisions}",
+            reasons.concat(),
+            written.as_ref().map(|written| format!("\n{written}")).unwrap_or_default()
         )),
         _ => {
-            let mut text = format!("no new snapshot is in service:{}", reasons.concat());
+            let what = match (written, had) {
+                (None, true) => "no new snapshot is in service, the old one stays",
+                (None, false) => "no snapshot is in service",
+                (Some(_), true) => "there is no new snapshot, the old one stays",
+                (Some(_), false) => "there is no snapshot",
+            };
+            let mut text = format!("{what}:{}", reasons.concat());
             if !decisions.is_empty() {
                 text.push_str(&format!("\n{}", decisions.trim_end()));
             }

@@ -132,8 +132,8 @@ refusals! {
         "It decompresses to far more than its size.",
         "展開すると、極端に大きくなります。";
     RedirectLoop: "redirect-loop",
-        "It redirects to itself, or to a page that leads back to it.",
-        "自分自身、または自分に戻るページへリダイレクトしています。";
+        "It redirects to itself, or to a page that leads back to it. If the origin redirects http to https, write https:// in its url.",
+        "自分自身、または自分に戻るページへリダイレクトしています。元のサーバーが http から https に転送している場合は、設定の origin の url を https:// にしてください。";
     BadLocation: "bad-location",
         "It redirects to something that is not an address.",
         "リダイレクト先が、アドレスの形式になっていません。";

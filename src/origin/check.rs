@@ -94,6 +94,7 @@ fn note(
         }
         Err(failure) => {
             tracing::debug!(origin = %origin.identity.url, error = %failure, "check failed");
+            origin.note_trouble(&failure);
             let late = is_late(failure.cause);
             if late && limit < settings.longest {
                 measure(origin, settings);

@@ -78,6 +78,8 @@ pub struct Origin {
     /// Wakes the checker before its time.
     pub(super) check_wanted: Notify,
     pub(super) checker: Mutex<Option<(Settings, tasks::Guard)>>,
+    /// What the last bad check saw, in words.
+    trouble: Mutex<Option<(Cause, String)>>,
     /// What the last checks made of the key pages.
     pages: Mutex<Pages>,
     /// Its name.
@@ -132,6 +134,7 @@ impl Origin {
             signs: Signs::new(clock::instant()),
             check_wanted: Notify::new(),
             checker: Mutex::new(None),
+            trouble: Mutex::default(),
             pages: Mutex::default(),
             proof: tokio::sync::Mutex::default(),
             tools,
@@ -166,6 +169,16 @@ impl Origin {
             State::Down { cause, .. } | State::Trial { cause, .. } => cause,
             State::Unproven | State::Up => Cause::KnownDown,
         }
+    }
+
+    /// Remembers what a bad check saw.
+    pub(super) fn note_trouble(&self, failure: &Failure) {
+        *lock(&self.trouble) = failure.detail.clone().map(|detail| (failure.cause, detail));
+    }
+
+    /// What the last bad check saw, if it was this.
+    pub fn trouble_of(&self, cause: Cause) -> Option<String> {
+        lock(&self.trouble).as_ref().filter(|(of, _)| *of == cause).map(|(_, detail)| detail.clone())
     }
 
     /// All that is known of its health.

@@ -14,10 +14,11 @@ use super::print::{printable, say};
 use super::{DONE, FAILED, fail};
 use crate::clock;
 use crate::config::render::Style;
-use crate::snapshot::Rule;
 use lines::Screen;
+use remarks::remarks;
 
 mod lines;
+mod remarks;
 mod why;
 
 /// `--check`: something is to be looked after.
@@ -107,9 +108,20 @@ fn screen() -> Screen {
     Screen { language: Language::of_terminal(), width, coloured: Style::of(&out) == Style::Coloured }
 }
 
-fn head(status: &Value) -> String {
+/// Which instance speaks: one that somebody has forgotten answers as readily as the one that is meant.
+fn head(status: &Value, language: Language) -> String {
     let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
-    format!("katahai {}, up {up}\n", text(&status["version"]))
+    let listen: Vec<String> = each(&status["listen"]).map(text).collect();
+    let listen = listen.join(language.pick(", ", "、"));
+    let file = match status["config_file"].as_str() {
+        Some(file) => printable(file),
+        None => language.pick("command line", "コマンドライン").to_owned(),
+    };
+    let version = text(&status["version"]);
+    language.pick(
+        format!("katahai {version}, up {up}\nlistens on {listen}; configured by {file}\n"),
+        format!("katahai {version}, up {up}\n待ち受け：{listen}、設定：{file}\n"),
+    )
 }
 
 /// Before everything else: where the copy may not be what the site's owner wanted.
@@ -136,7 +148,7 @@ fn robots(overview: &Value, screen: Screen) -> String {
 fn in_lines(overview: &Value, screen: Screen) -> String {
     let language = screen.language;
     let mut told = robots(overview, screen);
-    told.push_str(&format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview)));
+    told.push_str(&format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview, language)));
     for note in why::conditions(&overview["conditions"], language) {
         told.push_str(&format!("\n{}", wrapped(&format!("katahai: {note}"), screen)));
     }
@@ -155,15 +167,18 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
     let language = screen.language;
     let mut told = robots(overview, screen);
     told.push_str(&format!("{}\n", lines::summary(&overview["counts"], screen)));
-    told.push_str(&head(status));
+    told.push_str(&head(status, language));
     for site in each(&status["sites"]) {
+        if let Some(why) = attention(overview, site, language) {
+            told.push_str(&wrapped(&why, screen));
+        }
         let origins: Vec<String> = each(&site["origins"]).map(|it| origin(it, language)).collect();
         let origins =
             if origins.is_empty() { language.pick("none", "なし").to_owned() } else { origins.join("\n") };
         let facts = [
             (language.pick("site", "サイト"), text(&site["name"])),
             (language.pick("state", "状態"), state(site, language)),
-            (language.pick("mode", "モード"), word(&site["mode"], language)),
+            (language.pick("mode", "モード"), mode(site, language)),
             (language.pick("origins", "元のサーバー"), origins),
             (language.pick("snapshot", "スナップショット"), snapshot(site, language)),
         ];
@@ -229,6 +244,35 @@ fn state(site: &Value, language: Language) -> String {
     format!("{}{}", word(&site["state"], language), since.unwrap_or_default())
 }
 
+/// The mode; one that is not automatic was set by somebody, and may have been forgotten.
+fn mode(site: &Value, language: Language) -> String {
+    let mode = word(&site["mode"], language);
+    if site["mode"] == "auto" {
+        return mode;
+    }
+    let until = site["mode_until"].as_str().map(printable);
+    let until = until.map_or_else(
+        || {
+            language.pick(
+                "until it is set to auto or Katahai restarts".to_owned(),
+                "自動に戻すか再起動するまで".to_owned(),
+            )
+        },
+        |until| language.pick(format!("until {until}"), format!("{until} まで")),
+    );
+    language.pick(format!("{mode}, set by hand, {until}"), format!("{mode}（手動、{until}）"))
+}
+
+/// Why a site that is up needs attention, as far as nothing else says so.
+fn attention(overview: &Value, site: &Value, language: Language) -> Option<String> {
+    let line = each(&overview["sites"]).find(|line| line["name"] == site["name"])?;
+    let is_told = |note: &&Value| each(&site["conditions"]).any(|it| it["cause"]["meaning"] == **note);
+    let notes = each(&line["notes"]).filter(|_| line["level"] == "warning").filter(|note| !is_told(note));
+    let notes: Vec<String> = notes.map(|note| language.of_text(note)).collect();
+    let what = language.pick("needs attention: ", "要確認：");
+    (!notes.is_empty()).then(|| format!("{what}{}", notes.join(language.pick(" ", ""))))
+}
+
 /// A state or mode: its code, which has a word in Japanese.
 fn word(code: &Value, language: Language) -> String {
     let japanese = match code.as_str().unwrap_or_default() {
@@ -247,8 +291,11 @@ fn word(code: &Value, language: Language) -> String {
 }
 
 fn origin(origin: &Value, language: Language) -> String {
+    let detail = origin["detail"].as_str().map(|detail| format!(": {}", printable(detail)));
+    let detail = detail.unwrap_or_default();
+    let cause = origin["cause"].as_str();
     let cause =
-        origin["cause"].as_str().map(|cause| language.pick(format!(" ({cause})"), format!("（{cause}）")));
+        cause.map(|cause| language.pick(format!(" ({cause}{detail})"), format!("（{cause}{detail}）")));
     format!("{} {}{}", text(&origin["url"]), word(&origin["state"], language), cause.unwrap_or_default())
 }
 
@@ -291,73 +338,6 @@ fn coverage(coverage: &Value, language: Language) -> Option<String> {
         format!("covers {share} % of {requests} requests{}", missing.0),
         format!("リクエスト{requests}件のうち{share}％が含まれています{}", missing.1),
     ))
-}
-
-/// What the operator should know besides: the gate's word, his own, and what is wrong.
-fn remarks(site: &Value, language: Language) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    if let Some(since) = site["by_hand"].as_str() {
-        let since = printable(since);
-        found.push(language.pick(
-            format!(
-                "somebody went back by hand at {since}; new snapshots wait for \"katahai snapshot publish latest\""
-            ),
-            format!(
-                "手動で以前のスナップショットに戻されています（{since}）。新しいスナップショットは\
-                 「katahai snapshot publish latest」を待っています"
-            ),
-        ));
-    }
-    for held in each(&site["held"]) {
-        let (id, reasons) = (text(&held["id"]), why_held(&held["reasons"], language));
-        found
-            .push(language.pick(format!("{id} is held: {reasons}"), format!("{id} は保留中です：{reasons}")));
-    }
-    let last = &site["crawl"]["last"];
-    if last["outcome"] != "published" && each(&site["held"]).next().is_none() {
-        let reasons = why_held(&last["reasons"], language);
-        if !reasons.is_empty() {
-            let what = if site["snapshot"].is_null() {
-                language.pick(
-                    "the last crawl took no snapshot, and there are no snapshots yet: ",
-                    "前回のクロールではスナップショットを取得できず、まだ1つもありません：",
-                )
-            } else {
-                language.pick(
-                    "the last crawl left the old snapshot in service: ",
-                    "前回のクロールの後も、以前のスナップショットを使っています：",
-                )
-            };
-            found.push(format!("{what}{reasons}"));
-        }
-    }
-    found.extend(each(&last["decisions"]).map(|decision| {
-        format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
-    }));
-    let running = &site["crawl"]["running"];
-    if !running.is_null() {
-        let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
-        let (pages, files, errors) = (&running["pages"], &running["assets"], &running["errors"]);
-        found.push(language.pick(
-            format!(
-                "a crawl is running: {pages} pages, {files} other files, {errors} errors, {waiting} waiting"
-            ),
-            format!(
-                "クロールを実行中です：{pages}ページ、その他のファイル{files}件、エラー{errors}件、待ち{waiting}件"
-            ),
-        ));
-    }
-    found
-}
-
-/// Why a snapshot is held. The rules have Japanese words; their numbers, and what is no rule, stand in the log's.
-fn why_held(reasons: &Value, language: Language) -> String {
-    let reason = |reason: &Value| match (language, Rule::of_reason(reason.as_str().unwrap_or_default())) {
-        (Language::Japanese, Some(rule)) => rule.breach().ja.to_owned(),
-        (Language::Japanese | Language::English, _) => text(reason),
-    };
-    let reasons: Vec<String> = each(reasons).map(reason).collect();
-    reasons.join(language.pick("; ", ""))
 }
 
 /// An age in its largest unit, or two.
@@ -419,13 +399,40 @@ mod tests {
         let overview = json!({ "counts": { "sites": 1, "down": 1 } });
         let status = json!({
             "version": "0.1.0", "uptime_s": 67,
+            "listen": ["http://[::]:80", "https://[::]:443"], "config_file": "/etc/k.toml",
             "sites": [{ "name": "shop", "state": "down", "mode": "auto", "snapshot": null,
-                "origins": [{ "url": "http://203.0.113.10", "state": "down", "cause": "refused" }] }]
+                "origins": [{ "url": "http://203.0.113.10", "state": "down", "cause": "bad-status",
+                    "detail": "400 Bad Request" }] }]
         });
         let text = detailed(&overview, &status, PIPE);
-        assert!(text.starts_with("1 site: 1 down\nkatahai 0.1.0, up 1m 7s\n"), "{text}");
-        assert!(text.contains("origins   http://203.0.113.10 down (refused)\n"), "{text}");
+        let head = "1 site: 1 down\nkatahai 0.1.0, up 1m 7s\nlistens on http://[::]:80, https://[::]:443; configured by /etc/k.toml\n";
+        assert!(text.starts_with(head), "{text}");
+        assert!(
+            text.contains("origins   http://203.0.113.10 down (bad-status: 400 Bad Request)\n"),
+            "{text}"
+        );
         assert!(text.trim_end().ends_with("snapshot  none"), "{text}");
+    }
+
+    #[test]
+    fn a_mode_that_somebody_has_set_is_told_with_its_end_and_its_effect() {
+        let told = |site: &Value| {
+            let overview = json!({ "counts": { "sites": 1, "warning": 1 }, "sites": [{ "name": "shop", "level": "warning",
+                "notes": [{ "en": "Held by hand.", "ja": "固定。" }, { "en": "Expires.", "ja": "期限。" }] }] });
+            detailed(&overview, &json!({ "config_file": null, "sites": [site] }), PIPE)
+        };
+        let mut site = json!({ "name": "shop", "state": "up", "mode": "hold_snapshot", "mode_until": "2026-11-20T01:13:34Z",
+            "conditions": [{ "cause": { "meaning": { "en": "Expires.", "ja": "期限。" } } }] });
+        let text = told(&site);
+        assert!(text.contains("; configured by command line\nneeds attention: Held by hand.\n"), "{text}");
+        assert!(
+            text.contains("mode      hold_snapshot, set by hand, until 2026-11-20T01:13:34Z\n"),
+            "{text}"
+        );
+        site["mode_until"] = Value::Null;
+        assert!(told(&site).contains("set by hand, until it is set to auto"), "{}", told(&site));
+        site["mode"] = "auto".into();
+        assert!(told(&site).contains("mode      auto\n"), "{}", told(&site));
     }
 
     #[test]
@@ -445,9 +452,14 @@ mod tests {
         }
         let said = remarks(&site, Language::English);
         assert!(said[0].contains("publish latest"), "{said:?}");
-        assert_eq!(said[1], "8 is held: shrunk: 4 pages; key-page: /");
+        assert_eq!(
+            said[1],
+            "8 is held: shrunk: 4 pages; key-page: / (if the site has no such page any more, correct key_pages)"
+        );
         assert!(said[2].ends_with("1 pages, 2 other files, 0 errors, 4 waiting"), "{said:?}");
         let said = remarks(&site, Language::Japanese);
         assert!(said[1].starts_with("8 は保留中です：ページ数が") && !said[1].contains("shrunk"), "{said:?}");
+        let overtaken = json!({ "snapshot": { "id": "9" }, "held": site["held"], "crawl": { "last": null } });
+        assert_eq!(remarks(&overtaken, Language::English), [] as [String; 0]);
     }
 }

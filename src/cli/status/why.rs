@@ -13,7 +13,7 @@ const SHOWN: usize = 5;
 pub(super) fn of_site(site: &Value, language: Language) -> Vec<String> {
     let mut said = Vec::new();
     if !site["cause"].is_null() {
-        said.push(cause(&site["cause"], language));
+        said.push(with_place(&cause(&site["cause"], language), site));
     }
     if let Some(leads) = site["leads"].as_str() {
         said.push(moved(leads, language));
@@ -44,6 +44,20 @@ fn cause(cause: &Value, language: Language) -> String {
         format!("{}: {meaning} {advice}", text(&cause["code"])),
         format!("{}：{meaning}{advice}", text(&cause["code"])),
     )
+}
+
+/// The advice with the first origin's own address and name in place of the words for them.
+fn with_place(advice: &str, site: &Value) -> String {
+    let origin = &site["origins"][0];
+    let url = origin["url"].as_str().and_then(|url| url::Url::parse(url).ok());
+    let (Some(url), Some(host)) = (url, origin["host"].as_str()) else { return advice.to_owned() };
+    let (Some(at), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        return advice.to_owned();
+    };
+    let (place, host) = (format!("{at}:{port}"), printable(host));
+    [("HOST:PORT", &*place), ("-servername NAME", &*format!("-servername {host}"))]
+        .iter()
+        .fold(advice.to_owned(), |advice, (word, own)| advice.replace(word, own))
 }
 
 /// Where pages lead that lead to a stranger, and what to do if that is meant.
@@ -146,6 +160,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::failure::Cause;
+
+    #[test]
+    fn advice_names_the_origin_that_it_is_about() {
+        let site = json!({ "origins": [{ "url": "https://203.0.113.10", "host": "www.example.jp" }] });
+        for (advice, expected) in [
+            (Cause::TlsRefused.advice().en, "-connect 203.0.113.10:443 -servername www.example.jp"),
+            (Cause::TlsRefused.advice().ja, "-connect 203.0.113.10:443 -servername www.example.jp"),
+            ("Call NAME.", "Call NAME."),
+        ] {
+            let told = with_place(advice, &site);
+            assert!(told.contains(expected), "{told}");
+            assert_eq!(with_place(advice, &json!({ "origins": [] })), advice);
+        }
+    }
 
     #[test]
     fn a_site_in_trouble_is_told_in_words() {

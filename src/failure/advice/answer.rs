@@ -58,9 +58,9 @@ super::advice! {
         "まずCDNの先にあるサーバーを、次にCDNの障害情報をご確認ください。設定の origin にサーバーのアドレスを書けば、CDNを通さずに接続できます。";
     BAD_STATUS:
         "The site answers with a status that your configuration treats as bad.",
-        "Find the status with \"katahai explain URL\", and look it up in the site's own log. If it is right for this site, remove it from \"bad_status\".",
+        "\"katahai status\" shows it beside the origin; look it up in the site's own log. If it is right for this site, add it to \"expect_status\" under [site.health] for checks, or remove it from \"bad_status\" for pages.",
         "サイトが、設定で異常とみなすステータスを返しています。",
-        "「katahai explain URL」でステータスを確認し、サイト側のログをお調べください。正常な応答であれば、設定の bad_status から外してください。";
+        "ステータスは「katahai status」の元のサーバーの行に表示されます。サイト側のログをお調べください。正常な応答であれば、確認用には [site.health] の expect_status に加え、ページについては bad_status から外してください。";
     FORBIDDEN:
         "The site forbids pages that everybody could read before (403). File permissions, .htaccess or the host's firewall have changed.",
         "Open the site directly from another network. If it refuses only this machine, ask the host to allow its address; otherwise check the last change.",

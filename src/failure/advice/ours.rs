@@ -48,9 +48,9 @@ super::advice! {
         "「katahai check」で、誤りをすべて行番号付きで確認できます。このままでは次回起動できませんので、再起動の前に修正してください。";
     CERTIFICATE_UNREADABLE:
         "The certificate for visitors cannot be read from its file. If Katahai has read a good one since it started, that one remains in use.",
-        "Check that the paths under \"tls\" are right, that the files are complete and belong together, and that Katahai's user may read them. Katahai loads good files by itself.",
+        "Check that the paths under \"tls\" are right, the files complete and of one pair, and that Katahai's user may read them (\"chgrp ssl-cert FILE; chmod 0640 FILE\", and SupplementaryGroups in the unit). Katahai loads good files by itself.",
         "訪問者に提示する証明書のファイルを読み取れません。起動後に正しく読めた証明書があれば、それを使い続けます。",
-        "設定の tls のパス、ファイルの内容、証明書と鍵の組み合わせ、Katahaiの実行ユーザーの読み取り権限をご確認ください。正しいファイルになれば、自動的に反映されます。";
+        "設定の tls のパス、ファイルの内容、証明書と鍵の組み合わせ、Katahaiの実行ユーザーの読み取り権限（「chgrp ssl-cert ファイル; chmod 0640 ファイル」とユニットの SupplementaryGroups）をご確認ください。正しいファイルになれば、自動的に反映されます。";
     SITE_CERTIFICATE_EXPIRING:
         "The certificate for visitors expires soon. After that, browsers refuse the site, and no copy can help.",
         "Renew it (with certbot: \"certbot renew\"). Katahai loads new files at the paths under \"tls\" by itself.",
@@ -78,9 +78,9 @@ super::advice! {
         "「date -u」を正しい時刻と比べ、時刻同期が動いているか（「timedatectl」）をご確認ください。";
     UNCLEAN_STOP:
         "Katahai did not shut down properly last time: it was killed, or the machine lost power. No published snapshot is lost.",
-        "Look for the reason with \"journalctl -u katahai -b -1\" and \"dmesg\". Often, memory has run out.",
+        "Look for the reason with \"journalctl -u katahai\" (after a reboot, with \"-b -1\") and \"dmesg\". Often, memory has run out.",
         "前回、Katahaiは正常に終了していません。強制終了か、マシンの電源断が考えられます。公開済みのスナップショットは失われていません。",
-        "「journalctl -u katahai -b -1」と「dmesg」で理由をご確認ください。メモリー不足による強制終了がよくある原因です。";
+        "「journalctl -u katahai」（再起動後は「-b -1」を付けて）と「dmesg」で理由をご確認ください。メモリー不足による強制終了がよくある原因です。";
     INTERNAL:
         "Something went wrong in Katahai itself, and one request failed.",
         "Find the line in the log at that time: it has the reason. Please report it together with that line.",

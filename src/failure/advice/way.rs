@@ -38,9 +38,9 @@ super::advice! {
         "ホスティング会社の管理画面で、サーバーの稼働状況と負荷をご確認ください。正常であれば、ファイアウォールでこのマシンのアドレスを許可してください。";
     CERTIFICATE_EXPIRED:
         "The certificate of the site's server has expired. Its automatic renewal has stopped working.",
-        "Renew it on the server (\"certbot renew\", or the host's control panel) and reload the web server. With a pinned key (\"pin\"), Katahai goes on using the live site meanwhile.",
+        "Renew it on the server (\"certbot renew\") and reload the web server. Until then no challenge reaches it by HTTP through Katahai: renew by DNS-01, move DNS back first, or pin its key (\"pin\"), which also keeps the live site in use.",
         "サイトのサーバーの証明書の有効期限が切れています。自動更新が止まっていると考えられます。",
-        "サーバーで証明書を更新し（「certbot renew」や管理画面など）、Webサーバーを再読み込みしてください。設定の pin で鍵を登録しておくと、期限切れの間も接続を続けられます。";
+        "サーバーで証明書を更新し（「certbot renew」や管理画面など）、Webサーバーを再読み込みしてください。認証局の確認は、Katahaiが信頼できる接続でしかサーバーに届きません。DNSによる確認（DNS-01）を使うか、先にDNSを元のサーバーに戻すか、設定の pin に鍵を登録してください。pin があれば、期限切れの間も接続を続けられます。";
     CERTIFICATE_NOT_YET_VALID:
         "The certificate of the site's server is not valid yet. Usually a clock is wrong: the server's or this machine's.",
         "Compare \"date -u\" on both machines with the real time. If both are right, the server has the wrong certificate installed.",
@@ -72,8 +72,8 @@ super::advice! {
         "サイトのサーバーの証明書の期限が近づいています。期限を過ぎると、ブラウザーと同じく、Katahaiもそのサーバーに接続しません。",
         "自動更新が動いていない原因をサーバーでお調べのうえ（「certbot renew --dry-run」や管理画面など）、証明書を更新し、Webサーバーを再読み込みしてください。";
     TLS_REFUSED:
-        "The site's server breaks off the TLS handshake. It has no site of this name, or supports only outdated versions of TLS.",
-        "Run \"openssl s_client -connect HOST:443 -servername NAME\" to see why. The server must support TLS 1.2 or 1.3 and have the site set up for this name.",
-        "安全な接続（TLS）の確立中に、サイトのサーバーが通信を打ち切りました。この名前のサイトが設定されていないか、古いTLSにしか対応していません。",
-        "「openssl s_client -connect ホスト:443 -servername 名前」でお確かめください。TLS 1.2以上が有効で、この名前のサイトが設定されている必要があります。";
+        "The site's server breaks off the TLS handshake. It has no site of this name, supports only outdated versions of TLS, or this port does not speak TLS.",
+        "Run \"openssl s_client -connect HOST:PORT -servername NAME\" to see why. The server must support TLS 1.2 or 1.3 and have the site set up for this name. If the port speaks plain http, write http:// in \"url\".",
+        "安全な接続（TLS）の確立中に、サイトのサーバーが通信を打ち切りました。この名前のサイトが設定されていないか、古いTLSにしか対応していないか、TLSではないポートです。",
+        "「openssl s_client -connect HOST:PORT -servername NAME」でお確かめください。TLS 1.2以上が有効で、この名前のサイトが設定されている必要があります。TLSを使わないポートであれば、設定の origin の url を http:// にしてください。";
 }

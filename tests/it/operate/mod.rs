@@ -1,6 +1,7 @@
 //! The operator's side: commands, the API, the dashboard, reloads, the process's own life.
 
 mod admin;
+mod beside_the_service;
 mod causes;
 mod cli;
 mod commands;

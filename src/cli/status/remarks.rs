@@ -1,0 +1,88 @@
+//! What the operator should know besides: which snapshots wait for his word, and what crawls do and did.
+
+use serde_json::Value;
+
+use super::super::language::Language;
+use super::super::print::printable;
+use super::{each, text};
+use crate::snapshot::Rule;
+
+/// What the operator should know besides: the gate's word, his own, and what is wrong.
+pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    if let Some(since) = site["by_hand"].as_str() {
+        let since = printable(since);
+        found.push(language.pick(
+            format!(
+                "somebody went back by hand at {since}; new snapshots wait for \"katahai snapshot publish latest\""
+            ),
+            format!(
+                "手動で以前のスナップショットに戻されています（{since}）。新しいスナップショットは\
+                 「katahai snapshot publish latest」を待っています"
+            ),
+        ));
+    }
+    // What is older than the one in service has been overtaken. Ids sort by their times.
+    let current = site["snapshot"]["id"].as_str();
+    let is_newer = |held: &&Value| current.is_none_or(|current| held["id"].as_str() > Some(current));
+    for held in each(&site["held"]).filter(is_newer) {
+        let (id, reasons) = (text(&held["id"]), why_held(&held["reasons"], language));
+        found
+            .push(language.pick(format!("{id} is held: {reasons}"), format!("{id} は保留中です：{reasons}")));
+    }
+    let last = &site["crawl"]["last"];
+    if last["outcome"] != "published" && !each(&site["held"]).any(|held| is_newer(&held)) {
+        let reasons = why_held(&last["reasons"], language);
+        if !reasons.is_empty() {
+            let what = if site["snapshot"].is_null() {
+                language.pick(
+                    "the last crawl took no snapshot, and there are no snapshots yet: ",
+                    "前回のクロールではスナップショットを取得できず、まだ1つもありません：",
+                )
+            } else {
+                language.pick(
+                    "the last crawl left the old snapshot in service: ",
+                    "前回のクロールの後も、以前のスナップショットを使っています：",
+                )
+            };
+            found.push(format!("{what}{reasons}"));
+        }
+    }
+    found.extend(each(&last["decisions"]).map(|decision| {
+        format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
+    }));
+    let running = &site["crawl"]["running"];
+    if !running.is_null() {
+        let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
+        let (pages, files, errors) = (&running["pages"], &running["assets"], &running["errors"]);
+        found.push(language.pick(
+            format!(
+                "a crawl is running: {pages} pages, {files} other files, {errors} errors, {waiting} waiting"
+            ),
+            format!(
+                "クロールを実行中です：{pages}ページ、その他のファイル{files}件、エラー{errors}件、待ち{waiting}件"
+            ),
+        ));
+    }
+    found
+}
+
+/// Why a snapshot is held. The rules have Japanese words; their numbers, and what is no rule, stand in the log's.
+fn why_held(reasons: &Value, language: Language) -> String {
+    let reason = |reason: &Value| match (language, Rule::of_reason(reason.as_str().unwrap_or_default())) {
+        (Language::Japanese, Some(rule)) => rule.breach().ja.to_owned(),
+        (Language::Japanese | Language::English, _) => text(reason),
+    };
+    let of_key_page =
+        |reason: &Value| Rule::of_reason(reason.as_str().unwrap_or_default()) == Some(Rule::KeyPage);
+    let advice = if each(reasons).any(of_key_page) {
+        language.pick(
+            " (if the site has no such page any more, correct key_pages)",
+            "（なくなったページであれば、設定の key_pages を直してください）",
+        )
+    } else {
+        ""
+    };
+    let reasons: Vec<String> = each(reasons).map(reason).collect();
+    format!("{}{advice}", reasons.join(language.pick("; ", "")))
+}

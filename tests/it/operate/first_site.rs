@@ -197,6 +197,7 @@ fn every_command_of_the_guide_works() {
                 ran += 1;
             }
             ("remark", "Ctrl-C") => _ = terminal.run("kill -INT $serving; wait $serving").unwrap(),
+            ("remark", "the origin redirects") => _ = terminal.run("touch $TMPDIR/origin/redirects").unwrap(),
             ("remark", "the name moves here") => _ = terminal.run("name-leads-to 198.51.100.7").unwrap(),
             ("remark", other) => panic!("nobody knows what to do at: {other}"),
             _ => {}
@@ -222,7 +223,7 @@ fn every_setting_of_the_guide_is_accepted() {
         .replace("[site.tls]\ncert = \"shop.pem\"\nkey  = \"shop.key\"\n", "");
     for block in blocks.iter().filter(|block| block.language == "toml") {
         let whole = match block.text.starts_with("[listen]") {
-            true => format!("{}\n{main}", block.text),
+            true => main.replacen("\n\n[[site]]", &format!("\n\n{}\n[[site]]", block.text), 1),
             false => format!("{main}\n{}", block.text),
         };
         let dir = tempfile::tempdir().unwrap();

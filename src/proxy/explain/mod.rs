@@ -21,7 +21,7 @@ use crate::ask::{Ask, Load, Visitor};
 use crate::cache::Lookup;
 use crate::clock::Now;
 use crate::config::ready::OriginMode;
-use crate::failover::{self, Copy, Fallback, Found, Plan, State};
+use crate::failover::{self, Copy, Fallback, Found, Mode, Plan, State};
 use crate::failure::{Cause, Told};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::origin::Standing;
@@ -238,11 +238,14 @@ impl<'a> Explanation<'a> {
         }
     }
 
-    /// Those of the lowest tier that can answer; the least busy of them is asked.
+    /// Those of the lowest tier that can answer; the least busy of them is asked. Where none can, and one is to be asked all
+    /// the same, those of the lowest tier.
     fn origins(&self) -> Vec<String> {
-        let usable =
-            |m: &&crate::origin::Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
         let members = self.site.origins.members();
+        let is_up =
+            |m: &crate::origin::Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
+        let any = self.looked.situation.mode == Mode::HoldOrigin && !members.iter().any(is_up);
+        let usable = |m: &&crate::origin::Member| is_up(m) || any && m.mode == OriginMode::Auto;
         let tier = members.iter().filter(usable).map(|m| m.tier).min();
         let first = members.iter().filter(usable).filter(|m| Some(m.tier) == tier);
         first.map(|m| m.origin.identity.url.to_string()).collect()

@@ -43,7 +43,9 @@ async fn a_challenge_reaches_an_origin_that_is_down() {
     assert!(edge.get(SEEN).await.is_copy());
     assert_eq!(edge.get(TOKEN).await.text(), "answer 1");
     let explained = edge.cli(&["explain", &format!("http://www.example.test{TOKEN}")]).await.must_be_ok();
-    assert!(explained.out.contains("always go to the origin"), "{}", explained.out);
+    for part in ["always go to the origin", &format!("is asked ({})", origin.url())] {
+        assert!(explained.out.contains(part), "{part}: {}", explained.out);
+    }
     // where nobody answers, nothing is made up: neither the answer of before nor a page of the copy
     origin.fail(Refuse).await;
     let answer = edge.get(TOKEN).await;

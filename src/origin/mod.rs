@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 
 use crate::clock;
 use crate::config::ready::{self, OriginMode, Pin};
@@ -124,8 +124,8 @@ pub struct Answered {
     pub origin: Arc<Origin>,
     /// From the first attempt to the answer's header fields, without the time in our own queue.
     pub took: Duration,
-    /// What was asked with, but for `Host` and the signs against loops: kept where a second try would have been possible.
-    pub request_headers: Option<HeaderMap>,
+    /// The request, but for `Host` and the signs against loops, where a second try would have been possible.
+    pub spare: Option<BoxRequest>,
 }
 
 /// A site's standing as its origins have it.
@@ -265,9 +265,8 @@ impl Origins {
                     let queued = response.extensions_mut().remove::<seats::Queued>();
                     let queued = queued.map_or(Duration::ZERO, |seats::Queued(time)| time);
                     let took = (clock::instant() - begun).saturating_sub(queued);
-                    let request_headers = spare.map(|mut spare| std::mem::take(spare.headers_mut()));
                     let origin = self.members[index].origin.clone();
-                    return Ok(Answered { response, origin, took, request_headers });
+                    return Ok(Answered { response, origin, took, spare });
                 }
                 Err(unanswered) => {
                     if unanswered.failure.cause == Cause::Loop {

@@ -111,15 +111,11 @@ impl Review<'_> {
     /// # Errors
     /// When it is not the site's, or breaks off.
     pub(super) async fn review(&self, answered: Answered) -> Result<Reviewed, Failure> {
-        let Answered { response, origin, took, request_headers } = answered;
+        let Answered { response, origin, took, spare } = answered;
         let (parts, body) = response.into_parts();
         let reviewed = |parts, origin, buffered, passed| {
             let response = Response::from_parts(parts, Body::Empty);
-            Reviewed {
-                answered: Answered { response, origin, took, request_headers: None },
-                buffered,
-                passed,
-            }
+            Reviewed { answered: Answered { response, origin, took, spare: None }, buffered, passed }
         };
         if self.site.is_held_live(self.ask) {
             // Somebody else judges it: the operator, or whoever issues the certificate.
@@ -135,7 +131,9 @@ impl Review<'_> {
         let mut outdated = Vec::new();
         let verdict = match judged.verdict {
             Verdict::Good => {
-                let finding = self.leads_round(&parts, request_headers.as_ref(), &mut outdated).await;
+                let finding = self
+                    .leads_round(&parts, spare.as_ref().map(|spare| spare.headers()), &mut outdated)
+                    .await;
                 finding.map_or(Verdict::Good, Verdict::Bad)
             }
             verdict @ (Verdict::Doubtful(_) | Verdict::Bad(_)) => verdict,

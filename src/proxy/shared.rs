@@ -389,7 +389,7 @@ impl Fetch {
         *response.headers_mut() = head.headers().clone();
         conditional::keep_for_not_modified(response.headers_mut());
         let (origin, took) = (answered.origin.clone(), answered.took);
-        let unchanged = Answered { response, origin, took, request_headers: None };
+        let unchanged = Answered { response, origin, took, spare: None };
         recipient.send(Ok(self.live(unchanged, Body::Empty, true)));
         Recipient::Served
     }

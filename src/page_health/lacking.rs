@@ -106,7 +106,7 @@ impl PageHealth {
         self.inner().lacking.take()
     }
 
-    /// The page names a file that is not there: until it is [`PageHealth::whole`], no good answer of it counts.
+    /// The page names a file that is not there: until it is [`PageHealth::note_whole`], no good answer of it counts.
     pub fn note_lack(&self, page: &str, file: &str) {
         self.inner().lacking.lacks(page, file);
     }

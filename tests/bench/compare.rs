@@ -13,6 +13,7 @@
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
 mod ladder;
+mod latency;
 mod load;
 mod mirror;
 mod outage;
@@ -50,6 +51,9 @@ fn main() {
     }
     if asked("passing") {
         runtime.block_on(ladder::passing());
+    }
+    if asked("latency") {
+        runtime.block_on(latency::at_half_load());
     }
     if asked("outage") {
         runtime.block_on(outage::latency());

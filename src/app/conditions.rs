@@ -99,7 +99,7 @@ impl Ledger {
 #[derive(Debug, Default)]
 struct Facts {
     /// The files that were refused when they were last read, with the reasons.
-    refused: BTreeMap<PathBuf, Refused>,
+    refused: BTreeMap<PathBuf, RefusedFile>,
     /// The sites whose certificate has a problem.
     certificates: Vec<(Arc<str>, Cause, String)>,
     /// The keys of the configuration that take a restart to be in force.
@@ -117,17 +117,17 @@ struct Facts {
 
 /// Why a file was refused.
 #[derive(Debug)]
-struct Refused {
+struct RefusedFile {
     reasons: String,
     /// Of them, those that are about a certificate which visitors are to see.
     certificate: Option<String>,
 }
 
-impl Refused {
-    fn of(problems: &Problems) -> Refused {
+impl RefusedFile {
+    fn of(problems: &Problems) -> RefusedFile {
         let is_tls = |problem: &&config::Problem| problem.key.contains(".tls.");
         let certificate = problems.iter().find(is_tls).map(ToString::to_string);
-        Refused { reasons: super::in_one_line(problems), certificate }
+        RefusedFile { reasons: super::in_one_line(problems), certificate }
     }
 }
 
@@ -151,7 +151,7 @@ impl Conditions {
     pub(super) fn read(&self, file: &Path, problems: Option<&Problems>) {
         let mut facts = self.facts();
         match problems {
-            Some(problems) => drop(facts.refused.insert(file.to_owned(), Refused::of(problems))),
+            Some(problems) => drop(facts.refused.insert(file.to_owned(), RefusedFile::of(problems))),
             None => drop(facts.refused.remove(file)),
         }
     }

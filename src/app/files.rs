@@ -41,14 +41,14 @@ enum Role {
 
 /// What a file held when it was last looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
+struct LastLook {
     /// The file system's word for "not written since"; `None` where it cannot be relied on.
     stamp: Option<Stamp>,
     /// `None`: it could not be read.
     hash: Option<blake3::Hash>,
 }
 
-type Seen = HashMap<PathBuf, Held>;
+type Seen = HashMap<PathBuf, LastLook>;
 
 /// Reloads whenever one of the files has changed, and now and then looks at what other processes did to the snapshots.
 pub(super) async fn run(weak: Weak<App>) {
@@ -119,7 +119,9 @@ pub(super) async fn run(weak: Weak<App>) {
 /// took note; they are taken over once more.
 fn begin(app: &App) -> Seen {
     match &app.source {
-        Source::File { path, read, .. } => HashMap::from([(path.clone(), Held { stamp: None, hash: *read })]),
+        Source::File { path, read, .. } => {
+            HashMap::from([(path.clone(), LastLook { stamp: None, hash: *read })])
+        }
         Source::Flags => Seen::new(),
     }
 }
@@ -146,13 +148,13 @@ fn files(app: &App) -> Vec<(PathBuf, Role)> {
 /// The files as they are now.
 async fn look(files: &[(PathBuf, Role)], before: &Seen) -> Option<Seen> {
     let known = |path: &PathBuf| (path.clone(), before.get(path).copied());
-    let files: HashMap<PathBuf, Option<Held>> = files.iter().map(|(path, _)| known(path)).collect();
+    let files: HashMap<PathBuf, Option<LastLook>> = files.iter().map(|(path, _)| known(path)).collect();
     let now = clock::now().wall;
     tasks::blocking(move || {
-        let held = |(path, known): (PathBuf, Option<Held>)| {
+        let held = |(path, known): (PathBuf, Option<LastLook>)| {
             let stamp = Stamp::of(&path, now);
             let held = known.filter(|held| stamp.is_some() && held.stamp == stamp);
-            let held = held.unwrap_or_else(|| Held { stamp, hash: print(&path) });
+            let held = held.unwrap_or_else(|| LastLook { stamp, hash: print(&path) });
             (path, held)
         };
         files.into_iter().map(held).collect()

@@ -87,9 +87,9 @@ async fn save(visits: Arc<Visits>) -> std::io::Result<()> {
 
 /// Coverage as it was worked out last.
 #[derive(Default)]
-pub(super) struct Coverages(Mutex<HashMap<Arc<str>, Held>>);
+pub(super) struct Coverages(Mutex<HashMap<Arc<str>, WorkedOut>>);
 
-struct Held {
+struct WorkedOut {
     until: Instant,
     of: Option<SnapshotId>,
     coverage: Arc<Coverage>,
@@ -111,7 +111,7 @@ impl Due {
         let coverage = Arc::new(self.visits.coverage(has, clock::now().wall).in_short(LISTED));
         let ended = clock::instant();
         let until = ended + HOLDS.max((ended - begun) * SPARED);
-        coverages.put(&self.name, Held { until, of, coverage: coverage.clone() });
+        coverages.put(&self.name, WorkedOut { until, of, coverage: coverage.clone() });
         coverage
     }
 }
@@ -173,7 +173,7 @@ impl App {
 }
 
 impl Coverages {
-    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, Held>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, WorkedOut>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,7 +190,7 @@ impl Coverages {
         self.all().get(site).map(|held| held.until)
     }
 
-    fn put(&self, site: &Arc<str>, held: Held) {
+    fn put(&self, site: &Arc<str>, held: WorkedOut) {
         self.all().insert(site.clone(), held);
     }
 

@@ -38,13 +38,13 @@ pub(super) fn run(options: &OfSite) -> u8 {
         };
         let asked = match asked {
             Some(asked) => asked,
-            None => by_ourselves(config.take(), wanted.site.as_deref(), Instance::NotAsked)
+            None => by_ourselves(config.take(), wanted.site.as_deref(), NoInstance::NotAsked)
                 .await
                 .map_err(Trouble::Refused),
         };
         let result = match asked {
             Err(Trouble::Call(CallError::Nobody(..))) => {
-                by_ourselves(config, wanted.site.as_deref(), Instance::None).await
+                by_ourselves(config, wanted.site.as_deref(), NoInstance::None).await
             }
             Err(Trouble::Call(error)) => Err(error.to_string()),
             Err(Trouble::Refused(message)) => Err(message),
@@ -73,7 +73,7 @@ struct Taken {
 
 /// Why this process takes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Instance {
+enum NoInstance {
     /// None runs.
     None,
     /// The state directory was named.
@@ -148,7 +148,7 @@ fn warn_of_outage(site: &Value) {
 async fn by_ourselves(
     config: Option<Config>,
     site: Option<&str>,
-    instance: Instance,
+    instance: NoInstance,
 ) -> Result<Taken, String> {
     let Some(config) = config else {
         return Err(
@@ -162,7 +162,7 @@ async fn by_ourselves(
         Store::look(&config.state_dir, &site).ok().and_then(|store| Some(store.current()?.summary()));
     let had = summary.is_some();
     let expected = summary.map_or(0, |summary| summary.pages + summary.files + summary.redirects);
-    let alone = if instance == Instance::None { "no instance is running; " } else { "" };
+    let alone = if instance == NoInstance::None { "no instance is running; " } else { "" };
     let written = Some(format!("{alone}the copy was written to {}", config.state_dir.display()));
     let mut shown = CrawlProgress::new(expected);
     let counted = progress.clone();

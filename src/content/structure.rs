@@ -63,7 +63,7 @@ pub struct Structure {
 impl Structure {
     /// Reads a page.
     pub fn read(html: &str) -> Structure {
-        let mut reader = Reader { found: Structure::default(), open: [0; CLOSED.len()] };
+        let mut reader = StructureReader { found: Structure::default(), open: [0; CLOSED.len()] };
         reader.read(html);
         let open = reader.open.iter().map(|open| u32::from(*open > 0)).sum();
         Structure { open, ..reader.found }
@@ -75,13 +75,13 @@ impl Structure {
     }
 }
 
-struct Reader {
+struct StructureReader {
     found: Structure,
     /// How many of each of [`CLOSED`] are open.
     open: [u32; CLOSED.len()],
 }
 
-impl Reader {
+impl StructureReader {
     fn read(&mut self, html: &str) {
         let mut tags = Tags::of(html, Comments::Html);
         while let Some(token) = tags.next() {

@@ -24,7 +24,7 @@ const REFERENCE: usize = 32;
 
 /// Measures a page.
 pub fn visible(html: &str) -> Visible {
-    let mut reader = Reader { text: 0, hasher: DefaultHasher::new() };
+    let mut reader = VisibleReader { text: 0, hasher: DefaultHasher::new() };
     let mut tags = Tags::of(html, Comments::Sgml);
     while let Some(token) = tags.next() {
         match token {
@@ -39,12 +39,12 @@ pub fn visible(html: &str) -> Visible {
     Visible { text: reader.text, text_hash: reader.hasher.finish() }
 }
 
-struct Reader {
+struct VisibleReader {
     text: u32,
     hasher: DefaultHasher,
 }
 
-impl Reader {
+impl VisibleReader {
     fn words(&mut self, text: &str) {
         for word in text.split_ascii_whitespace() {
             self.hasher.write(word.as_bytes());

@@ -57,11 +57,11 @@ pub struct Crawler {
 struct Shared {
     site: watch::Sender<Arc<Site>>,
     asked: Notify,
-    state: Mutex<State>,
+    state: Mutex<ScheduleState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ScheduleState {
     /// A crawl that was asked for, or is under way.
     run: Option<Run>,
     last: Option<Arc<Ended>>,
@@ -195,7 +195,7 @@ impl Run {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ScheduleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -30,10 +30,10 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Seats(Mutex<State>);
+pub(super) struct Seats(Mutex<Occupancy>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Occupancy {
     open: usize,
     taken: usize,
     waiting: usize,
@@ -92,7 +92,7 @@ fn may_take(held: usize, taken: usize, open: usize) -> bool {
 
 impl Seats {
     pub(super) fn new(open: usize) -> Seats {
-        Seats(Mutex::new(State { open, ..State::default() }))
+        Seats(Mutex::new(Occupancy { open, ..Occupancy::default() }))
     }
 
     /// A seat for a request of `client`, or a place in his queue.
@@ -189,7 +189,7 @@ impl Seats {
     }
 
     /// Gives free seats to waiting requests, one client at a time.
-    fn hand_out(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+    fn hand_out(self: &Arc<Self>, mut state: MutexGuard<'_, Occupancy>) {
         let mut passed = 0;
         while state.taken < state.open && passed < state.turns.len() {
             let Some(client) = state.turns.pop_front() else { return };
@@ -208,12 +208,12 @@ impl Seats {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Occupancy {
     /// Gives the client's first waiting request a seat; returns whether there was one.
     fn serve(&mut self, client: ClientKey, seats: &Arc<Seats>) -> bool {
         let (taken, open) = (self.taken, self.open);

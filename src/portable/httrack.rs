@@ -41,7 +41,7 @@ pub(super) fn import(
     }
     let mut found = hosts.count();
     for at in 0..zip.len() {
-        let one = One::read(&mut zip, &file, at).map_err(broken)?;
+        let one = CachedFile::read(&mut zip, &file, at).map_err(broken)?;
         if let Some(host) = one.as_ref().and_then(|one| authority(&one.url).filter(|_| one.is_page())) {
             found.add(&host);
         }
@@ -49,7 +49,7 @@ pub(super) fn import(
     let host = found.choose()?;
     intake.expect(zip.len() as u64);
     for at in 0..zip.len() {
-        let Some(one) = One::read(&mut zip, &file, at).map_err(broken)? else {
+        let Some(one) = CachedFile::read(&mut zip, &file, at).map_err(broken)? else {
             intake.leave(Reason::NotHttp, &format!("entry {at}"));
             continue;
         };
@@ -76,7 +76,7 @@ fn open(files: &Files, scratch: &Path) -> io::Result<(File, SystemTime)> {
 }
 
 /// One address of the cache.
-struct One {
+struct CachedFile {
     at: usize,
     url: Url,
     head: Head,
@@ -85,9 +85,9 @@ struct One {
     saved: Option<String>,
 }
 
-impl One {
+impl CachedFile {
     /// `None`: not an answer of a web server.
-    fn read(zip: &mut ZipArchive<File>, file: &File, at: usize) -> io::Result<Option<One>> {
+    fn read(zip: &mut ZipArchive<File>, file: &File, at: usize) -> io::Result<Option<CachedFile>> {
         let (start, name) = {
             let entry = zip.by_index_raw(at).map_err(super::wacz::broken)?;
             (entry.header_start(), String::from_utf8_lossy(entry.name_raw()).into_owned())
@@ -116,7 +116,7 @@ impl One {
         // Bodies in the cache are as they were read, not as they were sent.
         head.headers.remove(CONTENT_ENCODING);
         head.headers.remove(TRANSFER_ENCODING);
-        Ok(Some(One { at, url, head, cached: cached.as_deref() == Some("1"), saved }))
+        Ok(Some(CachedFile { at, url, head, cached: cached.as_deref() == Some("1"), saved }))
     }
 
     fn is_page(&self) -> bool {

@@ -26,7 +26,7 @@ const PATTERNS: usize = 40;
 
 /// How a page is answered, without its body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Kind {
+struct AnswerShape {
     status: u16,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -44,8 +44,8 @@ enum Map {
 pub(super) struct Nginx {
     /// What stands before kinds in rewritten addresses: nothing that a site has.
     inside: String,
-    kinds: HashMap<Kind, usize>,
-    listed: Vec<Kind>,
+    kinds: HashMap<AnswerShape, usize>,
+    listed: Vec<AnswerShape>,
     /// How often each kind has each ending.
     endings: HashMap<String, HashMap<usize, u64>>,
     usual: HashMap<String, usize>,
@@ -117,7 +117,7 @@ impl Nginx {
 
     fn kind(&mut self, page: &Page) -> usize {
         let fields = page.headers.iter().filter(|(name, _)| !OWN.contains(name)).cloned().collect();
-        let kind = Kind { status: page.status, fields };
+        let kind = AnswerShape { status: page.status, fields };
         if let Some(known) = self.kinds.get(&kind) {
             return *known;
         }
@@ -206,7 +206,7 @@ impl Nginx {
 }
 
 /// The fields of a kind, as directives.
-fn fields(kind: &Kind) -> String {
+fn fields(kind: &AnswerShape) -> String {
     let text = |bytes: &[u8]| value(&String::from_utf8_lossy(bytes));
     let types = kind.fields.iter().find(|(name, _)| *name == header::CONTENT_TYPE);
     let mut out = format!(

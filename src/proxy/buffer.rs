@@ -129,7 +129,7 @@ pub(super) async fn buffer(body: Body, limit: u64, room: &BufferRoom) -> Result<
     if body.size_hint().lower() > limit {
         return Ok(Buffered::unread(body));
     }
-    let mut reading = Reading::new(body, room);
+    let mut reading = BodyReader::new(body, room);
     reading.on(limit).await?;
     Ok(reading.buffered())
 }
@@ -145,7 +145,7 @@ pub(super) async fn beginning(
     time: Duration,
     room: &BufferRoom,
 ) -> Result<Buffered, Failure> {
-    let mut reading = Reading::new(body, room);
+    let mut reading = BodyReader::new(body, room);
     reading.on(0).await?;
     if !reading.is_over(limit) {
         // too late is no failure: what has come so far is the beginning
@@ -157,7 +157,7 @@ pub(super) async fn beginning(
 }
 
 /// A body being read; nothing is lost if the reader gives up.
-struct Reading {
+struct BodyReader {
     body: Body,
     /// The only piece so far: most bodies come in one, and are not copied.
     first: Option<Bytes>,
@@ -169,11 +169,11 @@ struct Reading {
     full: bool,
 }
 
-impl Reading {
-    fn new(body: Body, room: &BufferRoom) -> Reading {
+impl BodyReader {
+    fn new(body: Body, room: &BufferRoom) -> BodyReader {
         let ended = matches!(body, Body::Empty);
         let taken = Taken { room: room.clone(), bytes: 0 };
-        Reading { body, first: None, read: BytesMut::new(), trailers: None, ended, taken, full: false }
+        BodyReader { body, first: None, read: BytesMut::new(), trailers: None, ended, taken, full: false }
     }
 
     fn len(&self) -> u64 {

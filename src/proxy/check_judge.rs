@@ -31,7 +31,7 @@ pub struct SiteJudge {
     mirror: Arc<Mirror>,
     page_health: Arc<PageHealth>,
     /// The key pages' copies, and of which snapshot they are.
-    copies: Mutex<Copies>,
+    copies: Mutex<KeyPageCopies>,
     /// What the front page showed at its last check.
     home: Mutex<Option<Look>>,
     /// Whether that differed from its copy.
@@ -39,7 +39,7 @@ pub struct SiteJudge {
 }
 
 #[derive(Default)]
-struct Copies {
+struct KeyPageCopies {
     of: Option<SnapshotId>,
     pages: Vec<(String, Option<Arc<Ready>>)>,
 }
@@ -76,7 +76,7 @@ impl SiteJudge {
         let snapshot = self.mirror.current()?;
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         if copies.of != Some(snapshot.id()) {
-            *copies = Copies { of: Some(snapshot.id()), pages: Vec::new() };
+            *copies = KeyPageCopies { of: Some(snapshot.id()), pages: Vec::new() };
         }
         if let Some((_, copy)) = copies.pages.iter().find(|(known, _)| known == key) {
             return copy.clone();

@@ -85,18 +85,18 @@ impl Segment {
     }
 }
 
-type Reading = Pin<Box<dyn Future<Output = Option<std::io::Result<Bytes>>> + Send>>;
+type PendingRead = Pin<Box<dyn Future<Output = Option<std::io::Result<Bytes>>> + Send>>;
 
 /// Parts of a file, read a chunk at a time off the event loop.
 struct FileBody {
     file: Arc<File>,
     segments: VecDeque<Segment>,
     left: u64,
-    reading: Option<Reading>,
+    reading: Option<PendingRead>,
 }
 
 impl FileBody {
-    fn start(&mut self, range: Range<u64>) -> &mut Reading {
+    fn start(&mut self, range: Range<u64>) -> &mut PendingRead {
         let file = self.file.clone();
         self.reading.insert(Box::pin(tasks::blocking(move || {
             let mut chunk = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];

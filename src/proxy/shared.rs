@@ -101,11 +101,11 @@ pub(super) async fn fetch_shared<'a>(
     };
     let response = fetch.begin(incoming, leader)?;
     match tokio::time::timeout_at(deadline.into(), response).await {
-        Ok(Ok(Ok(Given::Entry(entry, status)))) => {
+        Ok(Ok(Ok(Delivery::Entry(entry, status)))) => {
             let outcome = from_entry(ask, &entry, clock::now(), status, (ServedFrom::Origin, None));
             Ok(Shared::Response(outcome))
         }
-        Ok(Ok(Ok(Given::Live(answered, status)))) => {
+        Ok(Ok(Ok(Delivery::Live(answered, status)))) => {
             Ok(Shared::Response(live(answered.response, answered.origin, status)))
         }
         Ok(Ok(Err(failure))) => Err(failure),
@@ -125,7 +125,7 @@ fn validated_by(lookup: &Lookup) -> Option<Arc<Entry>> {
 }
 
 /// What the visitor gets who began the fetch.
-enum Given {
+enum Delivery {
     /// From the cache, which has just stored it.
     Entry(Arc<Entry>, CacheStatus),
     /// As it comes from the origin.
@@ -135,7 +135,7 @@ enum Given {
 /// The visitor who began the fetch.
 enum Recipient {
     /// Still waiting, as far as is known.
-    Waiting(oneshot::Sender<Result<Given, Failure>>),
+    Waiting(oneshot::Sender<Result<Delivery, Failure>>),
     /// Answered: the rest is for others.
     Served,
 }
@@ -149,7 +149,7 @@ impl Recipient {
         }
     }
 
-    fn send(self, result: Result<Given, Failure>) {
+    fn send(self, result: Result<Delivery, Failure>) {
         match self {
             Recipient::Waiting(sender) => _ = sender.send(result),
             Recipient::Served => {}
@@ -194,7 +194,7 @@ impl Fetch {
         self,
         incoming: Incoming<'_>,
         leader: Leader,
-    ) -> Result<oneshot::Receiver<Result<Given, Failure>>, Failure> {
+    ) -> Result<oneshot::Receiver<Result<Delivery, Failure>>, Failure> {
         let Incoming { request, visit, table, .. } = incoming;
         let mut request = rewrite::outgoing(&self.ask, request, &visit, &table.trusted)?;
         make_whole(request.headers_mut());
@@ -271,7 +271,7 @@ impl Fetch {
         } else {
             leader.not_shareable(clock::now());
         }
-        recipient.send(Ok(Given::Entry(entry, self.cache_status(StatusCode::NOT_MODIFIED, stored))));
+        recipient.send(Ok(Delivery::Entry(entry, self.cache_status(StatusCode::NOT_MODIFIED, stored))));
     }
 
     /// A whole new answer: buffered as far as its review and those who wait want it, stored if it may be, and sent.
@@ -346,7 +346,7 @@ impl Fetch {
             None
         };
         recipient.send(Ok(match stored {
-            Some(entry) => Given::Entry(entry, self.cache_status(answered.response.status(), true)),
+            Some(entry) => Delivery::Entry(entry, self.cache_status(answered.response.status(), true)),
             None => self.live(answered, Body::whole(whole), false),
         }));
     }
@@ -420,11 +420,11 @@ impl Fetch {
     }
 
     /// The origin's own answer, with this body.
-    fn live(&self, mut answered: Answered, body: Body, stored: bool) -> Given {
+    fn live(&self, mut answered: Answered, body: Body, stored: bool) -> Delivery {
         let status = self.cache_status(answered.response.status(), stored);
         *answered.response.body_mut() = body;
         rewrite::sign(&mut answered.response);
-        Given::Live(answered, status)
+        Delivery::Live(answered, status)
     }
 
     fn cache_status(&self, status: StatusCode, stored: bool) -> CacheStatus {

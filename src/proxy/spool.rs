@@ -49,7 +49,7 @@ struct Room {
 
 /// Reserved bytes; dropping it gives them back.
 #[derive(Debug)]
-struct Taken {
+struct SpoolRoom {
     room: Arc<Room>,
     memory: u64,
     files: u64,
@@ -129,12 +129,12 @@ struct Kept {
     first: Bytes,
     memory: BytesMut,
     trailers: Option<Frame<Bytes>>,
-    taken: Taken,
+    taken: SpoolRoom,
 }
 
 impl Kept {
     fn new(room: Arc<Room>) -> Kept {
-        let taken = Taken { room, memory: 0, files: 0 };
+        let taken = SpoolRoom { room, memory: 0, files: 0 };
         Kept { file: None, first: Bytes::new(), memory: BytesMut::new(), trailers: None, taken }
     }
 
@@ -230,7 +230,7 @@ fn begin(dir: Option<&Path>) -> std::io::Result<Unnamed> {
     Ok(file)
 }
 
-impl Taken {
+impl SpoolRoom {
     fn take_memory(&mut self, bytes: u64) {
         self.memory += bytes;
         self.room.memory.fetch_add(bytes, Ordering::Relaxed);
@@ -255,7 +255,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for SpoolRoom {
     fn drop(&mut self) {
         self.give_memory_back();
         self.give_files_back(self.files);
@@ -306,7 +306,7 @@ impl body::Inspector for Paced {
 struct Again {
     parts: std::collections::VecDeque<Body>,
     trailers: Option<Frame<Bytes>>,
-    _taken: Taken,
+    _taken: SpoolRoom,
 }
 
 impl http_body::Body for Again {

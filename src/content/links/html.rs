@@ -56,7 +56,7 @@ pub fn read(html: &str) -> PageLinks {
 
 /// Reads a page that may hold so many pages within pages.
 pub fn nested(html: &str, deeper: usize) -> PageLinks {
-    let mut reader = Reader { found: Found::default(), attributes: Vec::new(), foreign: 0, deeper };
+    let mut reader = LinkReader { found: Found::default(), attributes: Vec::new(), foreign: 0, deeper };
     let mut tags = Tags::of(html, Comments::Html);
     while let Some(token) = tags.next() {
         if let HtmlToken::Tag(tag) = token
@@ -68,7 +68,7 @@ pub fn nested(html: &str, deeper: usize) -> PageLinks {
     reader.found.into_page()
 }
 
-struct Reader<'a> {
+struct LinkReader<'a> {
     found: Found,
     /// Of the element at hand, those that matter.
     attributes: Attributes<'a>,
@@ -77,7 +77,7 @@ struct Reader<'a> {
     deeper: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> LinkReader<'a> {
     fn tag(&mut self, tag: &Tag<'a>, tags: &mut Tags<'a>) {
         let mut room = [0; 16];
         let name = tag.lower(&mut room);

@@ -37,7 +37,7 @@ struct Look {
 }
 
 /// What a page of the snapshot in service shows, in the same measure: reads its body.
-pub(crate) type Before<'a> = &'a dyn Fn(&str) -> Option<u64>;
+pub(crate) type TextBefore<'a> = &'a dyn Fn(&str) -> Option<u64>;
 
 impl Comparison {
     pub(crate) fn new() -> Comparison {
@@ -104,7 +104,7 @@ impl Comparison {
     }
 
     /// The numbers. `most`: pages that a crawl may fetch; what was carried over beyond that cannot come again.
-    pub(crate) fn numbers(&self, most: u64, seconds: Option<f64>, before: Before<'_>) -> gate::Before {
+    pub(crate) fn numbers(&self, most: u64, seconds: Option<f64>, before: TextBefore<'_>) -> gate::Before {
         let (mut merged, mut largest) = (0, (0, None));
         for group in self.looks.chunk_by(|a, b| a.now == b.now) {
             let count = changed(group, before);
@@ -125,7 +125,7 @@ impl Comparison {
     }
 
     /// Other pages that show what `key` shows now, and did not before; those that redirect to it do no harm.
-    pub(crate) fn twins(&self, key: &str, now: u64, before: Before<'_>) -> u64 {
+    pub(crate) fn twins(&self, key: &str, now: u64, before: TextBefore<'_>) -> u64 {
         let from = self.looks.partition_point(|look| look.now < now);
         let to = self.looks.partition_point(|look| look.now <= now);
         let group: Vec<&Look> = self.looks[from..to].iter().filter(|look| look.itself).collect();
@@ -137,7 +137,7 @@ impl Comparison {
 }
 
 /// Pages of a group that shows the same now, without the largest number that did so before. Sorted by key.
-fn changed(group: &[Look], before: Before<'_>) -> u64 {
+fn changed(group: &[Look], before: TextBefore<'_>) -> u64 {
     let (Some(first), true) = (group.first(), group.len() > 1) else { return 0 };
     // The same files: the shell of a program in the browser, or one page under many addresses.
     if group.iter().all(|look| look.body.is_some() && look.body == first.body) {

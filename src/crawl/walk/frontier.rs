@@ -84,7 +84,7 @@ impl<'a> Policy<'a> {
 
 /// What is known of an address.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum AddressState {
     /// In the queue as the entry with this number; later entries replace earlier ones.
     Queued { need: Need, depth: u32, rank: Priority, number: u64 },
     /// Given out to be fetched.
@@ -96,17 +96,17 @@ enum State {
 /// An entry of the queue. The greatest is the next.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    place: Place,
+    place: QueuePlace,
     key: Arc<str>,
 }
 
 /// Need, rank, distance, and the number of the offer.
-type Place = (Reverse<u8>, Priority, Reverse<(u32, u64)>);
+type QueuePlace = (Reverse<u8>, Priority, Reverse<(u32, u64)>);
 
 /// The queue.
 #[derive(Debug)]
 pub(crate) struct Frontier {
-    states: HashMap<Arc<str>, State>,
+    states: HashMap<Arc<str>, AddressState>,
     waiting: HashMap<Arc<str>, Item>,
     queue: BinaryHeap<Entry>,
     traps: Traps,
@@ -134,11 +134,11 @@ impl Frontier {
     /// than this.
     pub(crate) fn knows(&self, key: &str, need: Need, depth: u32, rank: Priority) -> bool {
         match self.states.get(key) {
-            Some(State::Taken) => true,
-            Some(State::Queued { need: n, depth: d, rank: r, .. }) => {
+            Some(AddressState::Taken) => true,
+            Some(AddressState::Queued { need: n, depth: d, rank: r, .. }) => {
                 (*n, *d) <= (need, depth) && r.or(rank) == *r
             }
-            Some(State::Refused { need: n, depth: d }) => (*n, *d) <= (need, depth),
+            Some(AddressState::Refused { need: n, depth: d }) => (*n, *d) <= (need, depth),
             None => false,
         }
     }
@@ -149,12 +149,12 @@ impl Frontier {
             return Offered::Known;
         }
         let known = self.states.get(&item.key).copied();
-        let queued = matches!(known, Some(State::Queued { .. }));
+        let queued = matches!(known, Some(AddressState::Queued { .. }));
         let judged = policy
             .judge(&item)
             .and_then(|()| if queued { Ok(()) } else { self.traps.pass(&item.key, item.need) });
         match (judged, known) {
-            (Ok(()), Some(State::Queued { need, depth, rank, .. }))
+            (Ok(()), Some(AddressState::Queued { need, depth, rank, .. }))
                 if (need, depth) <= (item.need, item.depth) =>
             {
                 // The way on which it was found before is the shorter one.
@@ -163,14 +163,14 @@ impl Frontier {
                     self.queue(Item { rank, ..waiting });
                 }
             }
-            (Ok(()), Some(State::Queued { rank, .. })) => {
+            (Ok(()), Some(AddressState::Queued { rank, .. })) => {
                 self.queue(Item { rank: rank.or(item.rank), ..item })
             }
-            (Ok(()), Some(State::Taken | State::Refused { .. }) | None) => self.queue(item),
+            (Ok(()), Some(AddressState::Taken | AddressState::Refused { .. }) | None) => self.queue(item),
             // What is queued already stays queued as it was.
-            (Err(_), Some(State::Queued { .. })) => {}
-            (Err(refusal), Some(State::Taken | State::Refused { .. }) | None) => {
-                self.states.insert(item.key, State::Refused { need: item.need, depth: item.depth });
+            (Err(_), Some(AddressState::Queued { .. })) => {}
+            (Err(refusal), Some(AddressState::Taken | AddressState::Refused { .. }) | None) => {
+                self.states.insert(item.key, AddressState::Refused { need: item.need, depth: item.depth });
                 return Offered::Refused(refusal);
             }
         }
@@ -181,7 +181,7 @@ impl Frontier {
         self.offers += 1;
         let place = (Reverse(class(item.need)), rank(&item), Reverse((distance(&item), self.offers)));
         let state =
-            State::Queued { need: item.need, depth: item.depth, rank: item.rank, number: self.offers };
+            AddressState::Queued { need: item.need, depth: item.depth, rank: item.rank, number: self.offers };
         self.states.insert(item.key.clone(), state);
         self.queue.push(Entry { place, key: item.key.clone() });
         self.waiting.insert(item.key.clone(), item);
@@ -189,7 +189,7 @@ impl Frontier {
 
     /// Marks an address as fetched without having queued it.
     pub(crate) fn claim(&mut self, key: &Arc<str>) {
-        self.states.insert(key.clone(), State::Taken);
+        self.states.insert(key.clone(), AddressState::Taken);
         self.waiting.remove(key);
     }
 
@@ -198,12 +198,13 @@ impl Frontier {
         loop {
             let Entry { place: (_, _, Reverse((_, of))), key } = self.queue.pop()?;
             match self.states.get(&key) {
-                Some(State::Queued { number, .. }) if *number == of => {
-                    self.states.insert(key.clone(), State::Taken);
+                Some(AddressState::Queued { number, .. }) if *number == of => {
+                    self.states.insert(key.clone(), AddressState::Taken);
                     return self.waiting.remove(&key);
                 }
                 // Replaced by a stronger entry for the same address.
-                Some(State::Queued { .. } | State::Taken | State::Refused { .. }) | None => {}
+                Some(AddressState::Queued { .. } | AddressState::Taken | AddressState::Refused { .. })
+                | None => {}
             }
         }
     }

@@ -14,7 +14,7 @@ pub(in super::super) struct Span {
 
 /// A file of records.
 pub(in super::super) struct Writer<W: Write> {
-    out: Counted<W>,
+    out: CountedWriter<W>,
     packed: bool,
 }
 
@@ -23,7 +23,7 @@ pub(super) type Field<'a> = (&'a str, &'a str);
 
 impl<W: Write> Writer<W> {
     pub(in super::super) fn new(out: W, packed: bool) -> Writer<W> {
-        Writer { out: Counted { inner: out, written: 0 }, packed }
+        Writer { out: CountedWriter { inner: out, written: 0 }, packed }
     }
 
     /// Adds a record whose block is `head` and then `len` bytes of `body`.
@@ -70,12 +70,12 @@ fn put(
     out.write_all(b"\r\n\r\n")
 }
 
-struct Counted<W> {
+struct CountedWriter<W> {
     inner: W,
     written: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.written += written as u64;

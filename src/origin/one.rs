@@ -309,6 +309,11 @@ impl Origin {
         if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::Silent }
     }
 
+    /// Who cannot be reached in time.
+    pub(super) fn out_of_reach(&self) -> Cause {
+        if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::ConnectTimeout }
+    }
+
     /// What most of its key pages are instead of the site's.
     pub(super) fn mostly_bad(&self) -> Option<Cause> {
         lock(&self.pages).mostly_bad()
@@ -342,7 +347,8 @@ impl Origin {
         };
         let wait = sending.wait.saturating_sub(queued);
         // Pinned here and passed by reference: a future that is passed on by value takes its size once more.
-        let exchange = std::pin::pin!(self.exchange(request, sending, fresh, seat));
+        let connected = AtomicBool::new(false);
+        let exchange = std::pin::pin!(self.exchange(request, sending, (fresh, &connected), seat));
         let ended = if sending.longest > sending.wait {
             self.held(wait, sending.longest, exchange).await
         } else {
@@ -352,7 +358,11 @@ impl Origin {
             Some(result) => result,
             None => {
                 // It did not have its whole time: what our own queue took says nothing of it.
-                let cause = if queued.is_zero() { self.silence() } else { Cause::QueuedTooLong };
+                let cause = match queued {
+                    Duration::ZERO if connected.load(Ordering::Relaxed) => self.silence(),
+                    Duration::ZERO => self.out_of_reach(),
+                    _ => Cause::QueuedTooLong,
+                };
                 Err(Failure::new(cause).detail(self.identity.url.to_string()).into())
             }
         };
@@ -399,7 +409,7 @@ impl Origin {
         &self,
         mut request: BoxRequest,
         sending: &Sending<'_>,
-        fresh: bool,
+        (fresh, connected): (bool, &AtomicBool),
         seat: Seat,
     ) -> Result<Response<Body>, Unanswered> {
         let host = self.host(sending.host);
@@ -424,6 +434,7 @@ impl Origin {
                     Err(failure) => return Err(Unanswered::unsent(failure, request)),
                 },
             };
+            connected.store(true, Ordering::Relaxed);
             if sending.upgrade {
                 let answer = Box::pin(connection.ask_upgrade(request)).await?;
                 return Ok(answer.map(Body::Incoming));

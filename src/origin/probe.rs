@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -25,6 +25,13 @@ pub const CHECK_USER_AGENT: &str = concat!("katahai/", env!("CARGO_PKG_VERSION")
 
 /// How much of a body is read at most.
 const BODY: usize = 1024 * 1024;
+
+/// How far a request of a check has come: what its time-out means. The connection does not stand,
+const CONNECTING: u8 = 0;
+/// the origin has not answered,
+const ASKED: u8 = 1;
+/// or has not sent the whole of its answer.
+const HEADED: u8 = 2;
 
 /// What one check requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,17 +155,21 @@ impl Probe<'_> {
     /// The same for a visitor with these cookies.
     async fn page_with(&self, path: &str, cookies: Option<HeaderValue>) -> Result<Page, Failure> {
         let begun = clock::instant();
-        // Whether the header fields have come: then it is the body that does not.
-        let headed = AtomicBool::new(false);
-        match tokio::time::timeout(self.limit, self.ask(path, cookies, &headed)).await {
+        let reached = AtomicU8::new(CONNECTING);
+        match tokio::time::timeout(self.limit, self.ask(path, cookies, &reached)).await {
             Ok(result) => {
                 if self.at.is_none() && result.is_ok() {
                     self.origin.signs.took(clock::instant().saturating_duration_since(begun));
                 }
                 result
             }
-            Err(_) if headed.load(Ordering::Relaxed) => Err(Failure::new(Cause::BodyStalled)),
-            Err(_) => Err(Failure::new(self.origin.silence()).detail("no answer to the check in time")),
+            Err(_) => Err(match reached.load(Ordering::Relaxed) {
+                CONNECTING => {
+                    Failure::new(self.origin.out_of_reach()).detail("no connection for the check in time")
+                }
+                ASKED => Failure::new(self.origin.silence()).detail("no answer to the check in time"),
+                _ => Failure::new(Cause::BodyStalled),
+            }),
         }
     }
 
@@ -166,10 +177,11 @@ impl Probe<'_> {
         &self,
         path: &str,
         cookies: Option<HeaderValue>,
-        headed: &AtomicBool,
+        reached: &AtomicU8,
     ) -> Result<Page, Failure> {
         let host = self.origin.host(&self.settings.host);
         let connection = self.origin.connect(bare(host), self.at, Use::Upkeep).await?;
+        reached.store(ASKED, Ordering::Relaxed);
         let malformed = |e: http::Error| Failure::new(Cause::Internal).source(e);
         let mut request = Request::get(path)
             .header(header::HOST, host)
@@ -184,7 +196,7 @@ impl Probe<'_> {
         let (answer, connection) =
             connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
-        headed.store(true, Ordering::Relaxed);
+        reached.store(HEADED, Ordering::Relaxed);
         let body = super::exchange::AnswerBody::read_once(incoming, connection, self.limit);
         let mut body = std::pin::pin!(body);
         let (mut read, mut whole) = (Vec::new(), true);

@@ -233,7 +233,7 @@ fn every_setting_of_the_guide_is_accepted() {
     }
 }
 
-/// What nginx and PHP say of their lines in the guide.
+/// What nginx, PHP and a shell say of their lines in the guide.
 #[test]
 fn other_programs_accept_what_the_guide_tells_them() {
     let guide = guide();
@@ -257,11 +257,12 @@ fn other_programs_accept_what_the_guide_tells_them() {
             "php" => {
                 tried(Command::new("php").arg("-l").arg(write("a.php", &format!("<?php\n{}\n", block.text))))
             }
+            "hook" => tried(Command::new("sh").arg("-n").arg(write("hook", block.text))),
             _ => continue,
         }
         seen.push(block.language.to_owned());
     }
-    assert!(seen.contains(&"nginx".to_owned()) && seen.contains(&"php".to_owned()), "{seen:?}");
+    assert!(["nginx", "php", "hook"].iter().all(|wanted| seen.iter().any(|seen| seen == wanted)), "{seen:?}");
 }
 
 fn tried(command: &mut Command) {

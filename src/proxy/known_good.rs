@@ -1,17 +1,22 @@
-//! Bodies that were judged to be the site's, by their hash: an unchanged page is not judged twice. A lock-free table of a
-//! fixed size, in which newer entries replace older ones.
+//! Bodies that were judged to be the site's, by their hash: an unchanged page is not judged twice. A lock-free table of sets,
+//! as processors' caches have them, in which newer entries replace older ones; a site with many pages gets a larger one.
 
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::cache::Resemblance;
 
-/// How many hashes are remembered: 32 KiB per site.
-const PLACES: usize = 4096;
+/// How many hashes are remembered: 32 KiB per site,
+const SMALL: usize = 4 << 10;
+/// and 256 KiB for one that has replaced so many as this that they do not fit.
+const LARGE: usize = 32 << 10;
+const CROWDED: u32 = 2 * SMALL as u32;
+/// Places of one set: a hash may stand in any of them.
+const WAYS: usize = 4;
 
 /// A hash of everything that a verdict depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +29,15 @@ impl Print {
     }
 }
 
+type Places = Box<[AtomicU64]>;
+
 /// What was judged good.
 #[derive(Default)]
 pub struct KnownGood {
-    places: OnceLock<Box<[AtomicU64]>>,
+    small: OnceLock<Places>,
+    large: OnceLock<Places>,
+    /// How many hashes have been replaced by others.
+    replaced: AtomicU32,
     /// A secret, without which nobody can make a page that has another page's hash; it never leaves the process. A
     /// cryptographic hash took two fifths of the cost of a passed-through request.
     secret: RandomState,
@@ -51,7 +61,10 @@ impl KnownGood {
 
     /// Whether it was judged good, and is remembered.
     pub(super) fn knows(&self, print: Print) -> bool {
-        self.places.get().is_some_and(|places| place(places, print).load(Ordering::Relaxed) == print.0)
+        let places = self.large.get().or_else(|| self.small.get());
+        places.is_some_and(|places| {
+            set(places, print).iter().any(|place| place.load(Ordering::Relaxed) == print.0)
+        })
     }
 
     /// The same, and how it looked beside its copy; where that is forgotten, as something else.
@@ -71,18 +84,37 @@ impl KnownGood {
 
     /// Remembers it.
     pub(super) fn add(&self, print: Print) {
-        let places = self.places.get_or_init(|| (0..PLACES).map(|_| AtomicU64::new(0)).collect());
-        place(places, print).store(print.0, Ordering::Relaxed);
+        let places = self.large.get().unwrap_or_else(|| self.small.get_or_init(|| empty(SMALL)));
+        let set = set(places, print);
+        let is_free = |place: &&AtomicU64| {
+            let held = place.load(Ordering::Relaxed);
+            held == 0 || held == print.0
+        };
+        if let Some(place) = set.iter().find(is_free) {
+            return place.store(print.0, Ordering::Relaxed);
+        }
+        // any of them, by chance: which one is oldest is not worth its room
+        set[(print.0 >> 48) as usize % WAYS].store(print.0, Ordering::Relaxed);
+        if self.replaced.fetch_add(1, Ordering::Relaxed) == CROWDED {
+            self.large.get_or_init(|| empty(LARGE));
+        }
     }
 
     /// Forgets everything: earlier verdicts may have been wrong.
     pub(super) fn forget(&self) {
-        self.places.get().into_iter().flatten().for_each(|place| place.store(0, Ordering::Relaxed));
+        let places = [&self.small, &self.large].into_iter().filter_map(OnceLock::get).flatten();
+        places.for_each(|place| place.store(0, Ordering::Relaxed));
     }
 }
 
-fn place(places: &[AtomicU64], print: Print) -> &AtomicU64 {
-    &places[print.0 as usize % PLACES]
+fn empty(places: usize) -> Places {
+    (0..places).map(|_| AtomicU64::new(0)).collect()
+}
+
+/// The places in which a hash may stand.
+fn set(places: &[AtomicU64], print: Print) -> &[AtomicU64] {
+    let at = print.0 as usize % (places.len() / WAYS) * WAYS;
+    &places[at..at + WAYS]
 }
 
 #[cfg(test)]
@@ -123,11 +155,22 @@ mod tests {
     #[test]
     fn a_newer_one_takes_an_older_ones_place() {
         let known_good = KnownGood::default();
-        let (old, new) = (Print(7), Print(7 + PLACES as u64));
-        known_good.add(old);
-        known_good.add(new);
-        assert!(known_good.knows(new) && !known_good.knows(old));
+        let of_one_set: Vec<Print> = (0..=WAYS).map(|n| Print(7 + (n * SMALL / WAYS) as u64)).collect();
+        of_one_set.iter().for_each(|print| known_good.add(*print));
+        let known = of_one_set.iter().filter(|print| known_good.knows(**print)).count();
+        assert!(known == WAYS && known_good.knows(of_one_set[WAYS]));
         known_good.forget();
-        assert!(!known_good.knows(new));
+        assert!(!known_good.knows(of_one_set[WAYS]));
+    }
+
+    #[test]
+    fn a_site_of_many_pages_gets_more_room() {
+        let known_good = KnownGood::default();
+        let pages: Vec<Print> = (0..10_000u64).map(|n| Print(known_good.secret.hash_one(n).max(1))).collect();
+        let known = || pages.iter().filter(|page| known_good.knows(**page)).count();
+        pages.iter().for_each(|page| known_good.add(*page));
+        assert!(known() <= SMALL && known_good.large.get().is_none(), "{}", known());
+        (0..3).for_each(|_| pages.iter().for_each(|page| known_good.add(*page)));
+        assert!(known() > 9_700, "{}", known());
     }
 }

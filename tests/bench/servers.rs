@@ -217,7 +217,7 @@ pub async fn katahai_passing(origin: &Nginx, log: &str) -> Server {
 pub async fn katahai_unjudged(origin: &Nginx) -> Server {
     let started = Edge::start(both(&origin.url(), "off").route("/*", "off", "off")).await;
     let admin = started.admin();
-    let body = http_body_util::Full::from(r#"{"mode": "live"}"#);
+    let body = http_body_util::Full::from(r#"{"mode": "hold_origin"}"#);
     let said = admin.send(admin.ask("PUT", "/api/v1/sites/bench/mode").body(body).unwrap()).await.unwrap();
     assert_eq!(said.status, 200);
     edge("Katahai, nothing judged", started)

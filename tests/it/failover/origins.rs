@@ -1,5 +1,7 @@
 //! Origins at the edge of trust: certificates that are pinned, second tries that are bounded, hedges.
 
+use std::net::{SocketAddr, TcpStream};
+
 use crate::support::certs::{Authority, Leaf};
 use crate::support::faults::{Late, ResetInHeaders};
 use crate::support::fixture::{self, FOUR, SEEN};
@@ -90,6 +92,30 @@ async fn a_key_that_is_not_pinned_needs_a_good_certificate() {
     }
     origin.present(Some(&good)).await;
     edge.until("up").await;
+}
+
+/// A port that has no room for one more connection: the system drops what asks for one, as a firewall does.
+fn full_port() -> (socket2::Socket, Vec<TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let at = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&at, ms(200)) {
+        held.push(stream);
+        assert!(held.len() < 10, "the port does not fill up");
+    }
+    (socket, held)
+}
+
+#[tokio::test]
+async fn who_takes_no_connection_is_not_called_silent() {
+    let (socket, _held) = full_port();
+    let at = socket.local_addr().unwrap().as_socket().unwrap();
+    let site = Site::new().set("health.timeout", "300ms").set("health.interval", "100ms");
+    let edge = Edge::start(Config::new(site.origin(&format!("http://{at}")))).await;
+    edge.until("down").await;
+    assert_eq!(edge.site().await["origins"][0]["cause"], "connect-timeout");
 }
 
 #[tokio::test]

@@ -304,14 +304,13 @@ impl Origin {
         tracing::info!(site = %self.site, origin = %self.identity.url, addresses = ?candidate, "origin moved, following its name");
     }
 
-    /// Who does not answer in time: the origin, or its name servers.
-    pub(super) fn silence(&self) -> Cause {
-        if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::Silent }
-    }
-
-    /// Who cannot be reached in time.
-    pub(super) fn out_of_reach(&self) -> Cause {
-        if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::ConnectTimeout }
+    /// What it means that nothing came in time: no connection, or no answer over one.
+    pub(super) fn silence(&self, is_connected: bool) -> Cause {
+        match is_connected {
+            true => Cause::Silent,
+            false if self.name.is_unknown() => Cause::NameServersSilent,
+            false => Cause::ConnectTimeout,
+        }
     }
 
     /// What most of its key pages are instead of the site's.
@@ -358,11 +357,8 @@ impl Origin {
             Some(result) => result,
             None => {
                 // It did not have its whole time: what our own queue took says nothing of it.
-                let cause = match queued {
-                    Duration::ZERO if connected.load(Ordering::Relaxed) => self.silence(),
-                    Duration::ZERO => self.out_of_reach(),
-                    _ => Cause::QueuedTooLong,
-                };
+                let silence = || self.silence(connected.load(Ordering::Relaxed));
+                let cause = if queued.is_zero() { silence() } else { Cause::QueuedTooLong };
                 Err(Failure::new(cause).detail(self.identity.url.to_string()).into())
             }
         };

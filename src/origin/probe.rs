@@ -165,9 +165,9 @@ impl Probe<'_> {
             }
             Err(_) => Err(match reached.load(Ordering::Relaxed) {
                 CONNECTING => {
-                    Failure::new(self.origin.out_of_reach()).detail("no connection for the check in time")
+                    Failure::new(self.origin.silence(false)).detail("no connection for the check in time")
                 }
-                ASKED => Failure::new(self.origin.silence()).detail("no answer to the check in time"),
+                ASKED => Failure::new(self.origin.silence(true)).detail("no answer to the check in time"),
                 _ => Failure::new(Cause::BodyStalled),
             }),
         }

@@ -51,7 +51,7 @@ impl Fetch for ByOrigins {
         let sending = Sending {
             host: &ask.host,
             client: ClientKey::OURSELVES,
-            wait: timeout,
+            timeout,
             longest: timeout,
             stall: timeout,
             upgrade: false,

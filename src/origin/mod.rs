@@ -247,15 +247,15 @@ impl Origins {
         let mut last = None;
         for attempt in 0..ATTEMPTS {
             let spent = if attempt == 0 { Duration::ZERO } else { clock::instant() - begun };
-            let wait = sending.wait.saturating_sub(spent);
-            let Some(request) = next.take().filter(|_| !wait.is_zero()) else { break };
+            let timeout = sending.timeout.saturating_sub(spent);
+            let Some(request) = next.take().filter(|_| !timeout.is_zero()) else { break };
             let Some(index) = self.next(&tried, turn, sending.whom) else { break };
             if !tried.is_empty() && self.budget.take(clock::instant()).is_none() {
                 break;
             }
             // Kept for a second try: nothing of it may be sent twice unless its method allows that.
             let spare = (idempotent && bodiless).then(|| copy_of(&request));
-            let sending = Sending { wait, ..sending };
+            let sending = Sending { timeout, ..sending };
             let (index, answer) = match self.hedge.filter(|_| harmless && tried.is_empty()) {
                 Some(hedge) => Box::pin(self.hedged((index, turn), request, &sending, hedge)).await,
                 None => (index, self.members[index].origin.attempt(request, &sending, upload, fresh).await),
@@ -308,7 +308,7 @@ impl Origins {
         let Some(other) = other.filter(|_| self.budget.take(clock::instant()).is_some()) else {
             return (index, first.await);
         };
-        let left = Sending { wait: sending.wait.saturating_sub(hedge), ..*sending };
+        let left = Sending { timeout: sending.timeout.saturating_sub(hedge), ..*sending };
         let second = std::pin::pin!(self.members[other].origin.attempt(spare, &left, None, false));
         match select(first, second).await {
             Either::Left((Err(_), second)) => (other, second.await),

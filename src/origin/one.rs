@@ -344,11 +344,11 @@ impl Origin {
             Ok(seated) => seated,
             Err(cause) => return Err(Unanswered::unsent(cause, request)),
         };
-        let wait = sending.wait.saturating_sub(queued);
+        let wait = sending.timeout.saturating_sub(queued);
         // Pinned here and passed by reference: a future that is passed on by value takes its size once more.
         let connected = AtomicBool::new(false);
         let exchange = std::pin::pin!(self.exchange(request, sending, (fresh, &connected), seat));
-        let ended = if sending.longest > sending.wait {
+        let ended = if sending.longest > sending.timeout {
             self.held(wait, sending.longest, exchange).await
         } else {
             within(wait, upload, exchange).await
@@ -391,7 +391,7 @@ impl Origin {
             Turn::Never => return Err(Cause::Busy),
         };
         let begun = clock::instant();
-        match Box::pin(tokio::time::timeout(sending.wait, self.seats.wait(turn))).await {
+        match Box::pin(tokio::time::timeout(sending.timeout, self.seats.wait(turn))).await {
             // who queued before the fall is not to be the herd of the return
             Ok(Some(_)) if self.standing() == Standing::Down && sending.whom == Whom::Usable => {
                 Err(self.fallen_by())

@@ -13,8 +13,8 @@ pub struct Sending<'a> {
     pub host: &'a str,
     /// Whose request it is: nobody gets more than a share of the seats.
     pub client: ClientKey,
-    /// The wait for the answer's header fields.
-    pub wait: Duration,
+    /// How long the origin may take for the answer's header fields.
+    pub timeout: Duration,
     /// The longest wait while checks say that the origin is well: some addresses are held on purpose until there is news.
     pub longest: Duration,
     /// The longest silence within the answer's body.

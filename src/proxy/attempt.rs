@@ -191,7 +191,7 @@ impl<'a> Attempt<'a> {
         Sending {
             host: self.ask.authority(),
             client: ClientKey::of(self.ask.client),
-            wait: self.limits.timeout,
+            timeout: self.limits.timeout,
             longest: self.limits.stall,
             stall: self.limits.stall,
             upgrade: self.ask.kind == Kind::Upgrade,

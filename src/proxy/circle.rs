@@ -116,7 +116,7 @@ impl Review<'_> {
         let sending = Sending {
             host: self.ask.authority(),
             client: ClientKey::OURSELVES,
-            wait: time,
+            timeout: time,
             longest: time,
             stall: time,
             upgrade: false,

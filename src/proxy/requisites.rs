@@ -116,7 +116,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
     let sending = Sending {
         host,
         client: ClientKey::OURSELVES,
-        wait: timeout,
+        timeout,
         longest: timeout,
         stall: timeout,
         upgrade: false,

@@ -4,12 +4,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 mod owner;
 mod stamp;
 mod trees;
+
+use owner::How;
 
 pub use stamp::Stamp;
 pub use trees::{make_dirs, scratch, sync_all_of};
@@ -42,11 +44,8 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
     if let Some(above) = above {
         ensure_dir(above)?;
     }
-    match fs::create_dir(path) {
-        Ok(()) => {
-            owner::hand_over_folder(path);
-            sync_dir(above.unwrap_or(Path::new(".")))
-        }
+    match owner::create_dir(path) {
+        Ok(()) => sync_dir(above.unwrap_or(Path::new("."))),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) => Err(e),
     }
@@ -140,11 +139,10 @@ pub fn is_full(error: &io::Error) -> bool {
 /// Of the file system.
 pub fn lock_file(path: &Path) -> io::Result<File> {
     match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let made = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-            owner::hand_over(&made, path);
-            Ok(made)
-        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => match owner::create_new(path, How::Append) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => File::open(path),
+            made => made,
+        },
         opened => opened,
     }
 }
@@ -186,11 +184,8 @@ impl StagedFile {
     pub fn create(dir: &Path) -> io::Result<StagedFile> {
         loop {
             let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
-            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    owner::hand_over(&file, &path);
-                    return Ok(StagedFile { file, path: Some(path), stays: false });
-                }
+            match owner::create_new(&path, How::Write) {
+                Ok(file) => return Ok(StagedFile { file, path: Some(path), stays: false }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
@@ -203,8 +198,7 @@ impl StagedFile {
     /// # Errors
     /// Of the file system.
     pub fn create_lasting(path: &Path) -> io::Result<StagedFile> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        owner::hand_over(&file, path);
+        let file = owner::create_new(path, How::Write)?;
         Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
     }
 
@@ -382,9 +376,7 @@ impl Journal {
     /// # Errors
     /// Of the file system.
     pub fn create(path: &Path) -> io::Result<Journal> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        owner::hand_over(&file, path);
-        Ok(Journal(file))
+        Ok(Journal(owner::create_new(path, How::Append)?))
     }
 
     /// Goes on with the journal at `path`, or begins it. Its records are of `size` bytes each: a torn one at the end
@@ -393,8 +385,11 @@ impl Journal {
     /// # Errors
     /// Of the file system.
     pub fn reopen(path: &Path, size: u64) -> io::Result<Journal> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        owner::hand_over(&file, path);
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let file = match OpenOptions::new().append(true).custom_flags(no_link).open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => owner::create_new(path, How::Append)?,
+            opened => opened?,
+        };
         let len = file.metadata()?.len();
         if len % size != 0 {
             file.set_len(len - len % size)?;

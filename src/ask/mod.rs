@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, Request, Uri, Version, header};
 
-use crate::config::ready::{Site, wildcard};
+use crate::config::ready::{Site, is_acme_challenge, wildcard};
 use crate::failure::{Cause, Failure};
 
 /// What a request wants of a site.
@@ -153,11 +153,7 @@ impl Ask {
         check_target(request.method(), request.uri())?;
         check_framing(request)?;
         let key = key::page_key(request.uri().path(), request.uri().query(), &site.cache.ignore_query);
-        // A challenge is for the server that asked for the certificate: neither stored nor copied.
-        let (cacheable, mirrorable) = match is_acme_challenge(key::path_of(&key)) {
-            true => (false, false),
-            false => site.route(key::path_of(&key)),
-        };
+        let (cacheable, mirrorable) = site.route(key::path_of(&key));
         let kind = match (request.method(), load) {
             (_, Load::Upgrade) => Kind::Upgrade,
             (&Method::GET | &Method::HEAD, Load::Nothing) => Kind::Read,
@@ -250,7 +246,7 @@ impl Ask {
 
     /// Whether it looks for the answer to an ACME challenge (RFC 8555 section 8.3).
     pub fn is_acme_challenge(&self) -> bool {
-        self.kind == Kind::Read && is_acme_challenge(key::path_of(self.key()))
+        self.kind == Kind::Read && is_acme_challenge(self.key())
     }
 
     /// Whether an answer that leads to this address leads in a circle: a form may well end where it began.
@@ -292,10 +288,6 @@ impl Ask {
     pub fn tls(&self) -> bool {
         self.full.starts_with("https")
     }
-}
-
-fn is_acme_challenge(path: &str) -> bool {
-    path.starts_with("/.well-known/acme-challenge/")
 }
 
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Failure> {

@@ -373,8 +373,12 @@ impl Site {
         own.or_else(|| self.origins.iter().find_map(|origin| origin.host.as_deref()))
     }
 
-    /// What holds for `path`: the first route that matches, or everything on.
+    /// What holds for `path`: the first route that matches, or everything on. A challenge is for the server that asked for the
+    /// certificate: neither stored nor copied, whatever a route says.
     pub fn route(&self, path: &str) -> (bool, bool) {
+        if is_acme_challenge(path) {
+            return (false, false);
+        }
         self.routes
             .iter()
             .find(|route| route.path.matches(path))
@@ -397,9 +401,31 @@ impl Site {
     }
 }
 
+/// Whether a path is that of a challenge: its token is of base64url's letters (RFC 8555 section 8.3). Nothing else gets past the
+/// judgement by this door.
+pub fn is_acme_challenge(path: &str) -> bool {
+    let token = path.strip_prefix("/.well-known/acme-challenge/").unwrap_or_default();
+    !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_challenge_has_a_token_and_nothing_else() {
+        for (path, expected) in [
+            ("/.well-known/acme-challenge/xJ4b_8-", true),
+            ("/.well-known/acme-challenge/", false),
+            ("/.well-known/acme-challenge/..%2F..%2Findex.php", false),
+            ("/.well-known/acme-challenge/a/b", false),
+            ("/.well-known/acme-challenge/a.php", false),
+            ("/.well-known/acme-challenge/a?page=/", false),
+            ("/x/.well-known/acme-challenge/a", false),
+        ] {
+            assert_eq!(is_acme_challenge(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn an_origin_is_written_without_its_default_port() {

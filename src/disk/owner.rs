@@ -1,39 +1,91 @@
 //! Whose the files are. An operator calls commands as root beside a service that runs as another user, and that user must
 //! be able to replace and remove what they wrote.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt as _, fchown, lchown};
+//!
+//! Who owns the folder may be no friend of root's. So nothing is made or given away through a name twice: the folder is opened
+//! once, what is made is made in it and must be new (a link in its place is an error), and only that is given to the folder's
+//! owner.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::fchown;
 use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, fstat, mkdirat, open, openat};
 
 use super::folder_of;
 
-/// Gives a file that root has made to the owner of its folder. Where that cannot be done (a file system without owners, a
-/// container without the right), the file is root's, as it was made.
-pub(super) fn hand_over(made: &File, path: &Path) {
-    if let Some((uid, gid)) = heir(path) {
-        _ = fchown(made, Some(uid), Some(gid));
+/// Makes a file that must not be there yet, to be read and written. What root makes is the folder's owner's; where that cannot
+/// be done (a file system without owners, a container without the right), it is root's.
+///
+/// # Errors
+/// Of the file system.
+pub(super) fn create_new(path: &Path, how: How) -> io::Result<File> {
+    if !is_root() {
+        let mut options = OpenOptions::new();
+        options.read(true).create_new(true);
+        return match how {
+            How::Append => options.append(true).open(path),
+            How::Write => options.write(true).open(path),
+        };
     }
+    let (folder, name) = placed(path)?;
+    let how = if how == How::Append { OFlags::APPEND } else { OFlags::empty() };
+    let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = File::from(openat(&folder, name, OFlags::RDWR | new | how, Mode::from_raw_mode(0o666))?);
+    hand_over(&made, &folder)?;
+    Ok(made)
 }
 
-/// The same for a folder. A link that somebody has put in its place is not followed.
-pub(super) fn hand_over_folder(path: &Path) {
-    if let Some((uid, gid)) = heir(path) {
-        _ = lchown(path, Some(uid), Some(gid));
-    }
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// At its end.
+    Append,
+    /// Anywhere.
+    Write,
 }
 
-/// The owner and the group of the folder, if this process is root's and the folder is not.
-fn heir(path: &Path) -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
+/// Makes a folder, in the same way.
+///
+/// # Errors
+/// Of the file system.
+pub(super) fn create_dir(path: &Path) -> io::Result<()> {
+    if !is_root() {
+        return std::fs::create_dir(path);
     }
-    let folder = fs::metadata(folder_of(path).ok()?).ok()?;
-    (folder.uid() != 0).then(|| (folder.uid(), folder.gid()))
+    let (folder, name) = placed(path)?;
+    mkdirat(&folder, name, Mode::from_raw_mode(0o777))?;
+    let made = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    hand_over(&File::from(openat(&folder, name, made, Mode::empty())?), &folder)
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The folder in which something is made, opened, and its name there.
+fn placed(path: &Path) -> io::Result<(File, &std::ffi::OsStr)> {
+    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "this path names no file");
+    let name = path.file_name().ok_or_else(no_name)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok((File::from(open(folder_of(path)?, flags, Mode::empty())?), name))
+}
+
+/// Gives what root has made in a folder to the folder's owner. What is not root's was put there by somebody else.
+fn hand_over(made: &File, folder: &File) -> io::Result<()> {
+    let (owner, own) = (fstat(folder)?, fstat(made)?);
+    if owner.st_uid != 0 && own.st_uid == 0 {
+        _ = fchown(made, Some(owner.st_uid), Some(owner.st_gid));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, lchown, symlink};
+
     use crate::disk::{Journal, StagedFile, ensure_dir, lock_file, write_atomic};
 
     #[test]
@@ -59,5 +111,26 @@ mod tests {
         }
         write_atomic(&dir.path().join("mine"), b"1").unwrap();
         assert_eq!(fs::metadata(dir.path().join("mine")).unwrap().uid(), own.uid());
+    }
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, secret) = (dir.path().join("state"), dir.path().join("secret"));
+        write_atomic(&secret, b"root's").unwrap();
+        ensure_dir(&state).unwrap();
+        if rustix::process::geteuid().is_root() {
+            lchown(&state, Some(4321), Some(4322)).unwrap();
+        }
+        let before = fs::metadata(&secret).unwrap();
+        for (name, target) in [("old", &secret), ("new", &dir.path().join("made"))] {
+            symlink(target, state.join(name)).unwrap();
+            assert!(Journal::create(&state.join(name)).is_err());
+            assert!(Journal::reopen(&state.join(name), 4).is_err());
+            assert!(StagedFile::create_lasting(&state.join(name)).is_err());
+        }
+        assert!(lock_file(&state.join("new")).is_err());
+        assert!(!dir.path().join("made").exists());
+        let after = fs::metadata(&secret).unwrap();
+        assert_eq!((after.uid(), after.len()), (before.uid(), before.len()));
     }
 }

@@ -90,11 +90,12 @@ fn note(
     let (worth, seen) = match result {
         Ok(()) => {
             origin.signs.check(begun);
+            origin.note_trouble(None);
             (1, Seen::Good)
         }
         Err(failure) => {
             tracing::debug!(origin = %origin.identity.url, error = %failure, "check failed");
-            origin.note_trouble(&failure);
+            origin.note_trouble(Some(&failure));
             let late = is_late(failure.cause);
             if late && limit < settings.longest {
                 measure(origin, settings);

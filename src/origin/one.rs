@@ -171,9 +171,11 @@ impl Origin {
         }
     }
 
-    /// Remembers what a bad check saw.
-    pub(super) fn note_trouble(&self, failure: &Failure) {
-        *lock(&self.trouble) = failure.detail.clone().map(|detail| (failure.cause, detail));
+    /// Remembers what the last check saw, if it was bad. Its own address says no more than the cause.
+    pub(super) fn note_trouble(&self, failure: Option<&Failure>) {
+        let detail =
+            |failure: &Failure| failure.detail.clone().filter(|said| *said != self.identity.url.to_string());
+        *lock(&self.trouble) = failure.and_then(|failure| Some((failure.cause, detail(failure)?)));
     }
 
     /// What the last bad check saw, if it was this.
@@ -306,11 +308,9 @@ impl Origin {
 
     /// What it means that nothing came in time: no connection, or no answer over one.
     pub(super) fn silence(&self, is_connected: bool) -> Cause {
-        match is_connected {
-            true => Cause::Silent,
-            false if self.name.is_unknown() => Cause::NameServersSilent,
-            false => Cause::ConnectTimeout,
-        }
+        let unconnected =
+            || if self.name.is_unknown() { Cause::NameServersSilent } else { Cause::ConnectTimeout };
+        if is_connected { Cause::Silent } else { unconnected() }
     }
 
     /// What most of its key pages are instead of the site's.
@@ -421,6 +421,7 @@ impl Origin {
         let name = if self.identity.url.tls { bare(host) } else { "" };
         let alike = if name.is_empty() { self.plain.clone() } else { Arc::from(name) };
         loop {
+            connected.store(false, Ordering::Relaxed);
             let resting = if fresh { WARM } else { Duration::MAX };
             let connection = match self.pool.take(name, resting).filter(|_| !sending.upgrade) {
                 Some(connection) => connection,

@@ -21,6 +21,7 @@ use super::record;
 use super::reference::{ReadCopy, Reference};
 use super::removal::is_removal;
 use super::site::Site;
+use super::visited::kind;
 use crate::ask::{Ask, Kind, Visitor};
 use crate::cache::Resemblance;
 use crate::clock;
@@ -34,6 +35,7 @@ use crate::origin::{Answered, Origin};
 use crate::verdict::{
     self, Asked, Case, Character, Finding, LOOKED_AT, ResponseView, Verdict, Wanted, Wishes, judge,
 };
+use crate::visits::Got;
 
 /// How long to wait for more of a page that has no copy, after its first bytes.
 const SHORT: Duration = Duration::from_millis(100);
@@ -117,6 +119,11 @@ impl Review<'_> {
             let response = Response::from_parts(parts, Body::Empty);
             Reviewed { answered: Answered { response, origin, took, spare: None }, buffered, passed }
         };
+        if self.ask.is_acme_challenge() && self.site.shows_copies() && kind(&parts.headers) == Some(Got::Page)
+        {
+            // The operator's word: no page of the live site. This door is for challenges, which are no pages.
+            return Err(Failure::new(Cause::OddAnswer).detail("a page in place of a challenge"));
+        }
         if self.site.is_held_live(self.ask) {
             // Somebody else judges it: the operator, or whoever issues the certificate.
             return Ok(reviewed(parts, origin, Buffered::unread(body), Passed::Unjudged));

@@ -130,6 +130,11 @@ impl Site {
         ask.is_acme_challenge() || self.switch.mode(clock::instant()) == Mode::HoldOrigin
     }
 
+    /// Whether the operator wants visitors to get copies.
+    pub(super) fn shows_copies(&self) -> bool {
+        self.switch.mode(clock::instant()) == Mode::HoldSnapshot
+    }
+
     /// The share of visitors who get the live site, where they could have a copy.
     pub fn share(&self, now: Now) -> f32 {
         self.origins.share(now.mono)

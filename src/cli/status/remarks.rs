@@ -31,7 +31,9 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
             .push(language.pick(format!("{id} is held: {reasons}"), format!("{id} は保留中です：{reasons}")));
     }
     let last = &site["crawl"]["last"];
-    if last["outcome"] != "published" && !each(&site["held"]).any(|held| is_newer(&held)) {
+    let is_overtaken = |id: &str| current.is_some_and(|current| id < current);
+    let is_over = last["outcome"] == "published" || last["held"]["id"].as_str().is_some_and(is_overtaken);
+    if !is_over && !each(&site["held"]).any(|held| is_newer(&held)) {
         let reasons = why_held(&last["reasons"], language);
         if !reasons.is_empty() {
             let what = if site["snapshot"].is_null() {

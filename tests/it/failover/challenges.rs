@@ -56,7 +56,7 @@ async fn a_challenge_reaches_an_origin_that_is_down() {
 
 #[tokio::test]
 async fn a_challenge_reaches_the_origin_of_a_site_that_is_held_on_its_copies() {
-    let (_origin, edge) = shop().await;
+    let (origin, edge) = shop().await;
     let admin = edge.admin();
     let held = Full::from(r#"{"mode":"hold_snapshot"}"#);
     let request = admin.ask("PUT", "/api/v1/sites/shop/mode").body(held).unwrap();
@@ -64,5 +64,11 @@ async fn a_challenge_reaches_the_origin_of_a_site_that_is_held_on_its_copies() {
     assert!(edge.get(SEEN).await.is_from_snapshot());
     for n in 0..2 {
         assert_eq!(edge.get(TOKEN).await.text(), format!("answer {n}"));
+    }
+    // nothing else of the live site gets through this door
+    for path in ["/.well-known/acme-challenge/page", "/.well-known/acme-challenge/..%2F..%2Fpage.php"] {
+        origin.page(path, Page::html("defaced"));
+        let answer = edge.get(path).await;
+        assert!(!answer.text().contains("defaced"), "{path}: {}", answer.status);
     }
 }

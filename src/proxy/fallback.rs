@@ -97,8 +97,10 @@ async fn give_not_at_hand(
             }
         }
         (Fallback::Refusal, _) => without_copy(site, ask, ServedFrom::Refused, cause).await,
-        (Fallback::Gone, _) if is_told(site.page_health.mark(ask.key())) => gone(site, ask, cause),
-        (Fallback::Gone, _) => without_copy(site, ask, ServedFrom::Holding, cause).await,
+        (Fallback::Gone, _) => match told(site.page_health.mark(ask.key())) {
+            Some(status) => bare(status, cause.unwrap_or(Cause::KnownDown)),
+            None => without_copy(site, ask, ServedFrom::Holding, cause).await,
+        },
         (Fallback::Holding | Fallback::Copy(_), _) => {
             let may_be_page = ask.kind == Kind::Read && !ask.is_acme_challenge();
             let meant = if may_be_page { site.mirror.meant(ask.key()).await } else { None };
@@ -234,22 +236,14 @@ fn spelled(page: HeaderValue, cause: Option<Cause>) -> Outcome {
     Outcome { response, served_from: ServedFrom::Snapshot, cause, origin: None }
 }
 
-/// Whether visitors are told that a page is removed. A page that now asks for a password exists for those who have one, but
-/// nobody can check passwords during an outage.
-pub(super) fn is_told(mark: Mark) -> bool {
+/// The status by which visitors are told that the site itself has removed a page: in an outage, it stays removed. A page that
+/// now asks for a password exists for those who have one, but nobody can check passwords during an outage; and one that has
+/// been found good meanwhile is not removed.
+pub(super) fn told(mark: Mark) -> Option<StatusCode> {
     match mark {
-        Mark::Gone { status, .. } => !matches!(status, 401 | 403),
-        Mark::None | Mark::Bad(_) => true,
+        Mark::Gone { status: 401 | 403, .. } | Mark::None | Mark::Bad(_) => None,
+        Mark::Gone { status, .. } => Some(StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND)),
     }
-}
-
-/// The answer for a page that the site itself has removed: in an outage, it stays removed.
-fn gone(site: &Site, ask: &Ask, cause: Option<Cause>) -> Outcome {
-    let status = match site.page_health.mark(ask.key()) {
-        Mark::Gone { status, .. } => StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
-        Mark::None | Mark::Bad(_) => StatusCode::NOT_FOUND,
-    };
-    bare(status, cause.unwrap_or(Cause::KnownDown))
 }
 
 /// A status and no more.
@@ -261,4 +255,24 @@ fn bare(status: StatusCode, cause: Cause) -> Outcome {
     headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
     CacheStatus::Miss { detail: cause.code() }.add_to(headers);
     Outcome { response, served_from: ServedFrom::Holding, cause: Some(cause), origin: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_site_has_removed_for_everybody_is_told_as_removed() {
+        let since = crate::clock::now();
+        for (mark, expected) in [
+            (Mark::Gone { status: 404, since }, Some(StatusCode::NOT_FOUND)),
+            (Mark::Gone { status: 410, since }, Some(StatusCode::GONE)),
+            (Mark::Gone { status: 401, since }, None),
+            (Mark::Gone { status: 403, since }, None),
+            // found good, or bad, since the decision
+            (Mark::None, None),
+        ] {
+            assert_eq!(told(mark), expected, "{mark:?}");
+        }
+    }
 }

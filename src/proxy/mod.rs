@@ -6,34 +6,37 @@
 mod crowd;
 mod mirror;
 mod page_head;
+mod render;
 mod site;
 mod spelling;
 // 2. look up: the copies, what they are worth, what is remembered
 mod looked;
 mod vouch;
-// 4. carry out: one attempt at the origins, shared or direct
+// 4. carry out: an attempt at the origins
 mod attempt;
-mod direct;
-mod late;
 mod rewrite;
-mod shared;
-mod spool;
-mod tee;
-// 4. carry out: is the answer the site's
+// 4. carry out: beside which copy an answer is judged, and by how much of its body
 mod buffer;
-mod circle;
-mod known_good;
 mod reference;
+// 4. carry out: is it the site's
+mod known_good;
 mod review;
+// 4. carry out: what other pages say against it
+mod circle;
 mod uniform;
-// 4. carry out: what follows from the verdict
+// 4. carry out: what follows
 mod record;
 mod removal;
 mod requisites;
 mod visited;
+// 4. carry out: the ways of an attempt, for one visitor, for all who want the same, for the next one
+mod direct;
+mod late;
+mod shared;
+mod spool;
+mod tee;
 // 5. fall: copies, holding pages
 mod fallback;
-mod render;
 mod shell;
 // 6. end
 mod end;

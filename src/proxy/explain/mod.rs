@@ -279,7 +279,7 @@ impl<'a> Explanation<'a> {
             },
             Fallback::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
             Fallback::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
-            Fallback::Gone if !fallback::is_told(self.looked.mark) => ("holding", nothing),
+            Fallback::Gone if fallback::told(self.looked.mark).is_none() => ("holding", nothing),
             Fallback::Holding | Fallback::Refusal => ("holding", nothing),
             Fallback::Gone => ("gone", nothing),
         };

@@ -207,7 +207,7 @@ impl StagedFile {
     /// # Errors
     /// Of the file system.
     pub fn reopen(path: &Path, len: u64) -> io::Result<StagedFile> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut file = OpenOptions::new().read(true).write(true).custom_flags(owner::NO_LINK).open(path)?;
         file.set_len(len)?;
         file.seek(io::SeekFrom::Start(len))?;
         Ok(StagedFile { file, path: Some(path.to_owned()), stays: true })
@@ -385,8 +385,7 @@ impl Journal {
     /// # Errors
     /// Of the file system.
     pub fn reopen(path: &Path, size: u64) -> io::Result<Journal> {
-        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let file = match OpenOptions::new().append(true).custom_flags(no_link).open(path) {
+        let file = match OpenOptions::new().append(true).custom_flags(owner::NO_LINK).open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => owner::create_new(path, How::Append)?,
             opened => opened?,
         };

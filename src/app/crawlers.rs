@@ -15,11 +15,9 @@ use crate::config::Config;
 use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Whose};
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
-use crate::http::client::ClientKey;
 use crate::http::forwarded;
 use crate::metrics::Metrics;
-use crate::origin::health::Evidence;
-use crate::origin::{Sending, Whom};
+use crate::origin::Sending;
 use crate::proxy::{BufferRoom, Hot, Proxy, Site, Spool, Table};
 use crate::snapshot::{Garbage, Store};
 
@@ -48,16 +46,7 @@ impl Fetch for ByOrigins {
         let mut request = Request::get(ask.target.as_str()).body(Body::Empty).map_err(malformed)?;
         *request.headers_mut() = ask.headers;
         forwarded::own(request.headers_mut(), ask.tls, &ask.host);
-        let sending = Sending {
-            host: &ask.host,
-            client: ClientKey::OURSELVES,
-            timeout,
-            longest: timeout,
-            stall: timeout,
-            upgrade: false,
-            by: Evidence::Own,
-            whom: Whom::Usable,
-        };
+        let sending = Sending::own(&ask.host, timeout);
         Ok(site.origins.send(Box::new(request), sending, None).await?.response)
     }
 }

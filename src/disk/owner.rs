@@ -1,6 +1,5 @@
 //! Whose the files are. An operator calls commands as root beside a service that runs as another user, and that user must
 //! be able to replace and remove what they wrote.
-
 //!
 //! Who owns the folder may be no friend of root's. So nothing is made or given away through a name twice: the folder is opened
 //! once, what is made is made in it and must be new (a link in its place is an error), and only that is given to the folder's
@@ -14,6 +13,9 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, fstat, mkdirat, open, openat};
 
 use super::folder_of;
+
+/// What is gone on with is no link either.
+pub(super) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Makes a file that must not be there yet, to be read and written. What root makes is the folder's owner's; where that cannot
 /// be done (a file system without owners, a container without the right), it is root's.
@@ -112,6 +114,7 @@ mod tests {
         write_atomic(&dir.path().join("mine"), b"1").unwrap();
         assert_eq!(fs::metadata(dir.path().join("mine")).unwrap().uid(), own.uid());
     }
+
     #[test]
     fn a_link_in_the_place_of_a_file_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
@@ -127,6 +130,7 @@ mod tests {
             assert!(Journal::create(&state.join(name)).is_err());
             assert!(Journal::reopen(&state.join(name), 4).is_err());
             assert!(StagedFile::create_lasting(&state.join(name)).is_err());
+            assert!(StagedFile::reopen(&state.join(name), 0).is_err());
         }
         assert!(lock_file(&state.join("new")).is_err());
         assert!(!dir.path().join("made").exists());

@@ -27,6 +27,22 @@ pub struct Sending<'a> {
     pub whom: Whom,
 }
 
+impl<'a> Sending<'a> {
+    /// A request of our own, such as the crawler's, which takes no longer than `timeout` for anything.
+    pub fn own(host: &'a str, timeout: Duration) -> Sending<'a> {
+        Sending {
+            host,
+            client: ClientKey::OURSELVES,
+            timeout,
+            longest: timeout,
+            stall: timeout,
+            upgrade: false,
+            by: Evidence::Own,
+            whom: Whom::Usable,
+        }
+    }
+}
+
 /// Which origins may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {

@@ -17,11 +17,9 @@ use crate::cache::{Lookup, Resemblance, ask};
 use crate::clock;
 use crate::failure::Cause;
 use crate::http::Body;
-use crate::http::client::ClientKey;
 use crate::http::detour::{Detour, Jar, Way};
 use crate::http::headers::as_ascii;
-use crate::origin::health::Evidence;
-use crate::origin::{LatencyClass, Sending, Whom};
+use crate::origin::{LatencyClass, Sending};
 use crate::page_health::Walk;
 use crate::verdict::Finding;
 use crate::visits;
@@ -113,16 +111,7 @@ impl Review<'_> {
         ask::make_whole(request.headers_mut());
         jar.carry(request.headers_mut());
         let time = until.saturating_duration_since(clock::instant());
-        let sending = Sending {
-            host: self.ask.authority(),
-            client: ClientKey::OURSELVES,
-            timeout: time,
-            longest: time,
-            stall: time,
-            upgrade: false,
-            by: Evidence::Own,
-            whom: Whom::Usable,
-        };
+        let sending = Sending::own(self.ask.authority(), time);
         let answered =
             tokio::time::timeout(time, self.site.origins.send(Box::new(request), sending, None)).await;
         let (parts, _) = answered.ok()?.ok()?.response.into_parts();

@@ -13,12 +13,10 @@ use crate::clock;
 use crate::content::media::{content_type, is_html};
 use crate::failure::Cause;
 use crate::http::Body;
-use crate::http::client::ClientKey;
 use crate::http::coding::plain;
 use crate::http::forwarded;
 use crate::metrics::ServedFrom;
-use crate::origin::health::Evidence;
-use crate::origin::{CHECK_USER_AGENT, Sending, Whom};
+use crate::origin::{CHECK_USER_AGENT, Sending};
 use crate::page_health::{Suspect, Weight};
 use crate::verdict::Shape;
 
@@ -113,16 +111,7 @@ async fn get(site: &Site, key: &str) -> Option<(StatusCode, Option<String>, Vec<
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(CHECK_USER_AGENT));
     let timeout = site.config.failover.timeout;
-    let sending = Sending {
-        host,
-        client: ClientKey::OURSELVES,
-        timeout,
-        longest: timeout,
-        stall: timeout,
-        upgrade: false,
-        by: Evidence::Own,
-        whom: Whom::Usable,
-    };
+    let sending = Sending::own(host, timeout);
     let answered = site.origins.send(Box::new(request), sending, None).await.ok()?;
     let (parts, body) = answered.response.into_parts();
     let read = tokio::time::timeout(timeout, Limited::new(body, READ).collect()).await.ok()?.ok()?;

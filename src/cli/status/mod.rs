@@ -113,14 +113,14 @@ fn head(status: &Value, language: Language) -> String {
     let up = humantime::format_duration(Duration::from_secs(status["uptime_s"].as_u64().unwrap_or(0)));
     let listen: Vec<String> = each(&status["listen"]).map(text).collect();
     let listen = listen.join(language.pick(", ", "、"));
-    let file = match status["config_file"].as_str() {
-        Some(file) => printable(file),
-        None => language.pick("command line", "コマンドライン").to_owned(),
+    let (by, by_ja) = match status["config_file"].as_str().map(printable) {
+        Some(file) => (format!("by {file}"), file),
+        None => ("on the command line".to_owned(), "コマンドライン".to_owned()),
     };
     let version = text(&status["version"]);
     language.pick(
-        format!("katahai {version}, up {up}\nlistens on {listen}; configured by {file}\n"),
-        format!("katahai {version}, up {up}\n待ち受け：{listen}、設定：{file}\n"),
+        format!("katahai {version}, up {up}\nlistens on {listen}; configured {by}\n"),
+        format!("katahai {version}, up {up}\n待ち受け：{listen}、設定：{by_ja}\n"),
     )
 }
 
@@ -424,7 +424,10 @@ mod tests {
         let mut site = json!({ "name": "shop", "state": "up", "mode": "hold_snapshot", "mode_until": "2026-11-20T01:13:34Z",
             "conditions": [{ "cause": { "meaning": { "en": "Expires.", "ja": "期限。" } } }] });
         let text = told(&site);
-        assert!(text.contains("; configured by command line\nneeds attention: Held by hand.\n"), "{text}");
+        assert!(
+            text.contains("; configured on the command line\nneeds attention: Held by hand.\n"),
+            "{text}"
+        );
         assert!(
             text.contains("mode      hold_snapshot, set by hand, until 2026-11-20T01:13:34Z\n"),
             "{text}"

@@ -110,7 +110,7 @@ async fn an_instance_says_which_one_it_is() {
     let mut status = command(dir.path());
     status.args(["status", "--admin", &admin.to_string()]);
     let said = process::run(status, secs(20)).await.must_be_ok().out;
-    assert!(said.contains("; configured by command line\n"), "{said}");
+    assert!(said.contains("; configured on the command line\n"), "{said}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! HTTP/2, on the `h2` crate: hyper's server cannot send interim answers over it, and asks bodies for bytes that their
 //! visitor has no room for.
 //!
-//! Each stream has a task of its own, which ends with its connection. An answer's body is asked only after its visitor
+//! A stream that is not answered at once has a task of its own, which ends with its connection. An answer's body is asked only after its visitor
 //! has made room for at least a byte: one who opens no window costs his stream and nothing of the page.
 
 use std::cell::RefCell;
@@ -60,7 +60,7 @@ pub(super) async fn serve<S: Service>(
         }
         loop {
             match ready!(connection.poll_accept(cx)) {
-                Some(Ok((request, respond))) => begin(&session, request, respond),
+                Some(Ok((request, respond))) => begin(&session, request, respond, cx),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
                 None => return Poll::Ready(Ok(())),
             }
@@ -69,11 +69,20 @@ pub(super) async fn serve<S: Service>(
     .await
 }
 
-/// Starts a stream's task.
-fn begin<S: Service>(session: &Arc<Session<S>>, request: Request<RecvStream>, respond: SendResponse<Piece>) {
+/// Answers a request at once, if its answer is at hand; otherwise in a task of its own. A task for each answer costs more than a
+/// hit does, and another thread may take it and wait for this one.
+fn begin<S: Service>(
+    session: &Arc<Session<S>>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Piece>,
+    cx: &mut Context<'_>,
+) {
     let own = Arc::new(Flow::new(&session.shared.unread));
-    let session = Arc::clone(session);
-    tasks::detached(OWN.scope(Arc::clone(&own), exchange(session, own, request, respond)));
+    let work = exchange(Arc::clone(session), Arc::clone(&own), request, respond);
+    let mut work = Box::pin(OWN.scope(own, work));
+    if work.as_mut().poll(cx).is_pending() {
+        tasks::detached(work); // which polls it again, and is woken from then on
+    }
 }
 
 /// One request and its answer.

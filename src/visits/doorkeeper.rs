@@ -65,14 +65,17 @@ impl Waiting {
 pub(super) struct Doorkeeper(Box<[Waiting]>);
 
 impl Doorkeeper {
+    /// Whether this path waits.
+    pub(super) fn awaits(&self, path: u64) -> bool {
+        self.0.get(place(path)).is_some_and(|waiting| waiting.path == path)
+    }
+
     /// Lets the path in, and says how often it was asked for before on the same day; or has it wait.
     pub(super) fn opens(&mut self, sight: Sighting) -> Option<u32> {
         if self.0.is_empty() {
             self.0 = vec![Waiting::default(); PLACES].into();
         }
-        // The low bits have chosen the door already.
-        let place = (sight.path >> 32) as usize % self.0.len();
-        let before = self.0.get_mut(place)?;
+        let before = self.0.get_mut(place(sight.path))?;
         if before.path != sight.path {
             *before = Waiting::of(sight);
             return None;
@@ -95,6 +98,11 @@ impl Doorkeeper {
         before.visits = before.visits.saturating_add(1);
         None
     }
+}
+
+/// Where a path waits. The low bits have chosen the door already.
+fn place(path: u64) -> usize {
+    (path >> 32) as usize % PLACES
 }
 
 #[cfg(test)]

@@ -116,33 +116,38 @@ impl Visits {
     /// allocation when the path is known, and no waiting.
     pub fn observe_from(&self, key: &str, got: Got, visitor: IpAddr, now: SystemTime) {
         let hash = self.hasher.hash_one(key);
-        let Some(met) = reading(self.shard(hash)).map(|shard| shard.count(key, day_of(now))) else { return };
+        let at_the_door = path_at_the_door(hash, got);
+        let met =
+            reading(self.shard(hash)).map(|shard| (shard.count(key, day_of(now)), shard.awaits(at_the_door)));
+        let Some((met, is_awaited)) = met else { return };
         match (met, got) {
             (Met::Counted, _) => self.touch(),
             (Met::Stranger, Got::Unchanged) => {}
             (Met::Stranger | Met::NewDay, _) => {
-                let entrance = self.entrance((key, got), hash, visitor, now);
+                let entrance = if is_awaited || self.may_be_kept(key, got) {
+                    let visitor = self.hasher.hash_one(network(visitor)) as u32;
+                    let minute = u32::try_from(clock::unix(now) / 60).unwrap_or(u32::MAX);
+                    Entrance::Watched(Sighting { path: at_the_door, visitor, minute })
+                } else {
+                    Entrance::Closed
+                };
                 self.meet(key, got, hash, entrance, now);
             }
         }
     }
 
-    fn entrance(&self, (key, got): (&str, Got), path: u64, visitor: IpAddr, now: SystemTime) -> Entrance {
+    fn may_be_kept(&self, key: &str, got: Got) -> bool {
         let known = |shape| {
             self.queried.store(true, Relaxed);
             self.queries.load().contains(&shape)
         };
-        let may_be_kept = match got {
+        match got {
+            // A script's query is a version, not a question.
             Got::Requisite => is_public_file(key),
-            Got::Page | Got::Document | Got::Data | Got::Unchanged => is_public(key),
-        };
-        // A script's query is a version, not a question.
-        if !may_be_kept || got != Got::Requisite && !self.shape(key).is_none_or(known) {
-            return Entrance::Closed;
+            Got::Page | Got::Document | Got::Data | Got::Unchanged => {
+                is_public(key) && self.shape(key).is_none_or(known)
+            }
         }
-        let visitor = self.hasher.hash_one(network(visitor)) as u32;
-        let minute = u32::try_from(clock::unix(now) / 60).unwrap_or(u32::MAX);
-        Entrance::Watched(Sighting { path: path.max(1), visitor, minute })
     }
 
     fn meet(&self, key: &str, got: Got, hash: u64, entrance: Entrance, now: SystemTime) {
@@ -272,6 +277,11 @@ impl Visits {
             self.changed.store(true, Relaxed);
         }
     }
+}
+
+/// What waits at the door: a file's address may look like a secret, a page's may not.
+fn path_at_the_door(path: u64, got: Got) -> u64 {
+    (path ^ u64::from(got == Got::Requisite)).max(1)
 }
 
 /// The shard to look at, unless somebody changes it.

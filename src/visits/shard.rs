@@ -113,6 +113,11 @@ impl Shard {
         }
     }
 
+    /// Whether this path waits at the door: then it has been found to be everybody's.
+    pub(super) fn awaits(&self, path: u64) -> bool {
+        self.doorkeeper.awaits(path)
+    }
+
     /// Counts a visit of a path that was not known a moment ago. `number` counts those that come onto the list.
     pub(super) fn meet(&mut self, key: &str, got: Got, entrance: Entrance, number: &AtomicU64, today: Day) {
         self.turn(today);

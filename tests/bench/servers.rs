@@ -181,6 +181,8 @@ fn both(origin: &str, log: &str) -> Config {
     Config::new(site)
         .flag("--access-log", &log.display().to_string())
         .set("listen.https", ["127.0.0.1:0"])
+        // all of the load is one client
+        .set("limits.connections_per_client", 10_000)
         .site("tls.cert", cert.display().to_string())
         .site("tls.key", key.display().to_string())
 }

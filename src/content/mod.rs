@@ -5,6 +5,7 @@ pub mod charset;
 pub mod document;
 pub mod endings;
 pub mod entity;
+pub mod forms;
 pub mod links;
 pub mod media;
 pub mod same;

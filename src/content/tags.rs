@@ -4,6 +4,8 @@
 //! Two things are not as HTML says, because what snapshots have was measured so: `1<2` begins a tag, and a quote opens a value
 //! behind any `=`.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr3};
 
 /// The place of a name among some names. Length and first letter are looked at before the rest: of the thousands of names on a
@@ -59,6 +61,13 @@ impl<'a> Tags<'a> {
     /// At the beginning of a page.
     pub fn of(html: &'a str, comments: Comments) -> Tags<'a> {
         Tags { html, at: 0, comments, is_cut: false }
+    }
+
+    /// Where the tag stands that has just been taken, in bytes of the page.
+    pub fn range_of(&self, tag: &Tag<'a>) -> Range<usize> {
+        // The name is a part of the page: behind `<` or `</`.
+        let name = (tag.name.as_ptr() as usize).saturating_sub(self.html.as_ptr() as usize);
+        name.saturating_sub(1 + usize::from(tag.is_end))..self.at
     }
 
     /// Whether the page has ended within a tag, a comment, a declaration or an element that is read as text.
@@ -323,6 +332,18 @@ mod tests {
         ] {
             assert_eq!(read(html, Comments::Html), expected, "{html}");
         }
+    }
+
+    #[test]
+    fn a_tag_is_found_where_it_stands() {
+        let html = "あ<!-- <p> --><p title='>'>x</P ><br";
+        let (mut tags, mut found) = (Tags::of(html, Comments::Html), Vec::new());
+        while let Some(token) = tags.next() {
+            if let HtmlToken::Tag(tag) = token {
+                found.push(&html[tags.range_of(&tag)]);
+            }
+        }
+        assert_eq!(found, ["<p title='>'>", "</P >", "<br"]);
     }
 
     #[test]

@@ -21,7 +21,9 @@ use super::walk::learned::Learned;
 use super::walk::{Done, crawl};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
-use crate::snapshot::{Addresses, Begun, FALLBACK_PAGE, Keep, Snapshot, SnapshotId, Staging, Store, rfc3339};
+use crate::snapshot::{
+    Addresses, Begun, FALLBACK_PAGE, Keep, SiteForms, Snapshot, SnapshotId, Staging, Store, rfc3339,
+};
 use crate::tasks;
 use crate::visits::Visits;
 
@@ -102,7 +104,8 @@ pub(super) async fn fill<F: Fetch>(
     if let Some(shell) = done.shell {
         character[FALLBACK_PAGE] = shell.into();
     }
-    let learned = Lessons { character, addresses: done.addresses.done(), beside };
+    let (addresses, forms) = (done.addresses.done(), done.forms.done());
+    let learned = Lessons { character, addresses, forms, beside };
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, learned)).await
 }
@@ -171,6 +174,7 @@ const MERGED: usize = 3;
 struct Lessons {
     character: serde_json::Value,
     addresses: Addresses,
+    forms: SiteForms,
     /// The snapshot that it was compared with.
     beside: Option<SnapshotId>,
 }
@@ -287,6 +291,7 @@ async fn publish_or_hold(
         let now = clock::now();
         staging.describe(&lessons.character);
         staging.note_addresses(&serde_json::to_value(&lessons.addresses).unwrap_or_default());
+        staging.note_forms(&serde_json::to_value(&lessons.forms).unwrap_or_default());
         let snapshot = match reasons.is_empty() {
             true => staging.publish_beside(lessons.beside, now, &report)?,
             false => staging.hold(now, &report, &reasons)?,

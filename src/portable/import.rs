@@ -127,11 +127,13 @@ const REWRITTEN: &str = "If the mirror was made with converted links (wget -k), 
 
 fn finish(ask: &Import<'_>, now: Now, staging: Staging, mut done: Imported) -> Result<Imported, ImportError> {
     let hosts = Hosts::new(&ask.hosts, &ask.ignore_query).all(&done.host);
-    let learned = imported::addresses(&staging, hosts, &ask.ignore_query);
-    match learned {
-        Ok(learned) => staging.note_addresses(&serde_json::to_value(&learned).unwrap_or_default()),
+    match imported::learned(&staging, hosts, &ask.ignore_query) {
+        Ok((addresses, forms)) => {
+            staging.note_addresses(&serde_json::to_value(&addresses).unwrap_or_default());
+            staging.note_forms(&serde_json::to_value(&forms).unwrap_or_default());
+        }
         Err(error) => {
-            tracing::warn!(%error, "could not read an import's list of addresses")
+            tracing::warn!(%error, "could not read what an import teaches about its addresses and forms")
         }
     }
     let report = serde_json::to_value(&done).unwrap_or_default();

@@ -29,6 +29,7 @@ mod collect;
 mod damage;
 mod diff;
 mod format;
+mod forms;
 mod garbage;
 mod id;
 mod manifest;
@@ -63,6 +64,7 @@ pub use bodies::Bodies;
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};
+pub use forms::{GatheredForms, NamedField, SiteForm, SiteForms};
 pub use garbage::{Garbage, Turn};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Notes, Page};
@@ -91,6 +93,8 @@ const CHARACTER: &str = "character.json";
 pub const FALLBACK_PAGE: &str = "fallback_page";
 /// What is known of the site's addresses.
 const ADDRESSES: &str = "addresses.json";
+/// What is known of the site's forms.
+const FORMS: &str = "forms.json";
 const STAGING: &str = ".staging-";
 const GONE: &str = ".gone-";
 

@@ -18,7 +18,7 @@ use super::resume::COURSE;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
 use super::writer::{Mark, PAGES, Writer};
-use super::{ADDRESSES, CHARACTER, CURRENT, REPORT};
+use super::{ADDRESSES, CHARACTER, CURRENT, FORMS, REPORT};
 use crate::clock::Now;
 use crate::disk;
 
@@ -132,17 +132,22 @@ impl Staging {
     /// Puts what its pages teach about the site beside them: [`Store::character`]. It is worth less than the snapshot is:
     /// where it cannot be written, there is none.
     pub fn describe(&self, character: &serde_json::Value) {
-        let place = self.shared.dir().join(CHARACTER);
-        if let Err(error) = disk::write_atomic(&place, character.to_string().as_bytes()) {
-            tracing::warn!(site = self.store.site(), %error, "could not save what the crawl learned");
-        }
+        self.lay_beside(CHARACTER, character);
     }
 
     /// The same for what is known of the site's addresses: [`Store::addresses`].
     pub fn note_addresses(&self, addresses: &serde_json::Value) {
-        let place = self.shared.dir().join(ADDRESSES);
-        if let Err(error) = disk::write_atomic(&place, addresses.to_string().as_bytes()) {
-            tracing::warn!(site = self.store.site(), %error, "could not save what the crawl learned about addresses");
+        self.lay_beside(ADDRESSES, addresses);
+    }
+
+    /// The same for what is known of the site's forms: [`Store::forms`].
+    pub fn note_forms(&self, forms: &serde_json::Value) {
+        self.lay_beside(FORMS, forms);
+    }
+
+    fn lay_beside(&self, name: &str, value: &serde_json::Value) {
+        if let Err(error) = disk::write_atomic(&self.shared.dir().join(name), value.to_string().as_bytes()) {
+            tracing::warn!(site = self.store.site(), file = name, %error, "could not save what the crawl learned");
         }
     }
 

@@ -105,6 +105,9 @@ impl Store {
         if let Some(addresses) = self.addresses(id) {
             staging.note_addresses(&addresses);
         }
+        if let Some(forms) = self.forms(id) {
+            staging.note_forms(&forms);
+        }
         if let Some(character) = self.character(id) {
             staging.describe(&character);
         }

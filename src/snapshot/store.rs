@@ -18,7 +18,7 @@ use super::marks::Marks;
 use super::page::Page;
 use super::pointer::{self, Pointer};
 use super::reader::{Snapshot, Summary};
-use super::{ADDRESSES, BLOBS, CHARACTER, CURRENT, REPORT, SNAPSHOTS, locked};
+use super::{ADDRESSES, BLOBS, CHARACTER, CURRENT, FORMS, REPORT, SNAPSHOTS, locked};
 use crate::descriptors;
 use crate::disk;
 
@@ -255,6 +255,11 @@ impl Store {
     /// The same for what it has learned about the site's addresses.
     pub fn addresses(&self, id: &SnapshotId) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(ADDRESSES)).ok()?).ok()
+    }
+
+    /// The same for what it has learned about the site's forms.
+    pub fn forms(&self, id: &SnapshotId) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.inner.path_of(*id).join(FORMS)).ok()?).ok()
     }
 }
 

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{LINK, REFRESH};
 use url::Url;
 
-use super::{privacy, sitemap};
+use super::{forms, privacy, sitemap};
 use crate::content::charset;
 use crate::content::document::Document;
 use crate::content::links::resolve::resolve;
@@ -18,6 +18,7 @@ use crate::content::text_size::Visible;
 use crate::crawl::refusal::Refusal;
 use crate::crawl::scope::robots::{self, Robots};
 use crate::crawl::scope::{Place, Scope};
+use crate::snapshot::SiteForm;
 use crate::verdict::Lesson;
 
 /// Bytes of a page or sheet that are read for links.
@@ -32,6 +33,8 @@ pub(crate) struct Findings {
     pub(crate) aliases: Vec<String>,
     /// What its forms put into addresses: the path, and the parameter's name.
     pub(crate) fields: Vec<(String, String)>,
+    /// Its forms, by where they are sent.
+    pub(crate) forms: Vec<SiteForm>,
     /// Keys of further site maps.
     pub(crate) maps: Vec<String>,
     /// When pages changed last, in seconds since the epoch, by their keys: what a site map says.
@@ -122,7 +125,10 @@ pub(crate) fn read(file: &File<'_>, scope: &Scope) -> Result<Findings, Refusal> 
             privacy::page(file.key, file.need, file.headers, page.login)?;
             let asks = page.login.passwords == 1 && !page.login.new_password;
             let (aliases, fields) = (found.aliases(file, &page), found.fields(file, &page));
-            return Ok(Findings { links: found.keys, login: asks, aliases, fields, ..Findings::default() });
+            let forms = forms::found(file.key, file.page, scope, (&found.base, found.encoding));
+            let findings =
+                Findings { links: found.keys, login: asks, aliases, fields, forms, ..Findings::default() };
+            return Ok(findings);
         }
         (ReadAs::ByType, Media::Css) => {
             let sheet = charset::css(body, content_type);

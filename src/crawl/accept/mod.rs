@@ -3,6 +3,7 @@
 pub(super) mod addresses;
 pub(super) mod appraise;
 pub(super) mod extract;
+mod forms;
 pub mod headers;
 pub mod imported;
 pub(super) mod own_links;

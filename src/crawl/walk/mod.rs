@@ -35,7 +35,7 @@ use super::transport::{Fetch, Whose};
 use crate::config::ready::{MirrorRobots, Site};
 use crate::content::endings;
 use crate::content::links::Need;
-use crate::snapshot::{Class, Page, Snapshot, Staging};
+use crate::snapshot::{Class, GatheredForms, Page, Snapshot, Staging};
 use crate::tasks;
 use crate::verdict::{Character, Learning};
 use broken_links::Links;
@@ -71,6 +71,7 @@ pub(super) struct Done {
     /// The key of the page that the site gives for each address that it does not know, if it is a program's.
     pub(super) shell: Option<&'static str>,
     pub(super) addresses: Register,
+    pub(super) forms: GatheredForms,
     pub(super) cut_short: Option<String>,
 }
 
@@ -94,6 +95,8 @@ pub(super) struct Crawl<'a, F> {
     pub(super) shell: Option<&'static str>,
     /// What it learns about the site's addresses.
     pub(super) addresses: Register,
+    /// The forms on its pages.
+    pub(super) forms: GatheredForms,
     pub(super) report: Report,
     pub(super) failures_in_a_row: u32,
     /// Files that pages are drawn with and that were asked for.
@@ -140,6 +143,7 @@ pub(super) async fn crawl<F: Fetch>(
         learning: Learning::default(),
         shell: None,
         addresses: Register::default(),
+        forms: GatheredForms::default(),
         report: Report::default(),
         failures_in_a_row: 0,
         requisites: 0,
@@ -157,9 +161,9 @@ pub(super) async fn crawl<F: Fetch>(
     crawl.leave_circles_out();
     crawl.report.unlinked += crawl.learned_pages();
     crawl.report.broken_links = crawl.links.into_broken();
-    let Crawl { report, results, drawn, learning, addresses, shell, cut_short, .. } = crawl;
+    let Crawl { report, results, drawn, learning, addresses, forms, shell, cut_short, .. } = crawl;
     let character = learning.done();
-    Ok(Done { report, key_pages, results, drawn, character, addresses, shell, cut_short })
+    Ok(Done { report, key_pages, results, drawn, character, addresses, forms, shell, cut_short })
 }
 
 impl<F: Fetch> Crawl<'_, F> {

@@ -138,6 +138,7 @@ impl<F: Fetch> Crawl<'_, F> {
         }
         self.report.text += u64::from(text.unwrap_or(0));
         self.addresses.note(&item.key, &findings);
+        self.forms.note(&findings.forms);
         self.end(&item.key, FetchResult::Stored(Stored { is_page, text, text_hash, login, empty }));
         if follow {
             self.follow(item, findings);

@@ -30,6 +30,8 @@ pub(super) enum Command {
     Reload(Instance),
     /// Take and manage snapshots.
     Snapshot(Snapshot),
+    /// See the forms of the sites.
+    Forms(Forms),
     /// What is no command.
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
@@ -181,6 +183,33 @@ pub(super) enum SnapshotCommand {
     /// What is no command.
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Forms {
+    #[command(subcommand)]
+    pub(super) command: FormsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FormsCommand {
+    /// List forms.
+    List(ListForms),
+    /// What is no command.
+    #[command(external_subcommand)]
+    Unknown(Vec<OsString>),
+}
+
+#[derive(Debug, Group)]
+pub(super) struct ListForms {
+    /// Those that the crawl found, what each is for, and which of them may be kept.
+    #[arg(long)]
+    pub(super) found: bool,
+    /// The site's name; without it, all.
+    #[arg(value_name = "SITE", conflicts_with = "site")]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) of: OfSite,
 }
 
 #[derive(Clone, Debug, Group)]

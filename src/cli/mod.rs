@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod explain;
 mod export;
+mod forms;
 mod hint;
 mod import;
 mod instance;
@@ -55,6 +56,7 @@ pub fn main() -> u8 {
         Command::Explain(options) => explain::run(&options),
         Command::Reload(options) => reload::run(&options),
         Command::Snapshot(options) => snapshot::run(&options.command),
+        Command::Forms(options) => forms::run(&options.command),
         Command::Unknown(words) => unknown("", &words),
     }
 }

@@ -1,5 +1,7 @@
 //! Whether a page's markup comes to its end, and where it leads. One pass, without a tree.
 
+use std::ops::Range;
+
 use super::tags::{Comments, HtmlToken, Tag, Tags, place};
 
 /// Elements that have to be closed (HTML section 13.1.2.4 has the others): a page that was cut leaves some of them open.
@@ -58,6 +60,8 @@ pub struct Structure {
     pub language: Option<String>,
     /// Addresses with a host that its links and forms lead to.
     pub leads_to: Vec<String>,
+    /// From its first form to where its last one ends, in bytes of its markup.
+    pub forms: Option<Range<usize>>,
 }
 
 impl Structure {
@@ -91,6 +95,12 @@ impl StructureReader {
             }
             let mut room = [0; 16];
             let name = tag.lower(&mut room);
+            if name == "form" {
+                let range = tags.range_of(&tag);
+                let begin = self.found.forms.as_ref().map_or(range.start, |forms| forms.start);
+                // One that is not closed goes on to the end.
+                self.found.forms = Some(begin..if tag.is_end { range.end } else { html.len() });
+            }
             if tag.is_end {
                 self.close(name);
                 continue;

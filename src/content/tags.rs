@@ -63,6 +63,16 @@ impl<'a> Tags<'a> {
         Tags { html, at: 0, comments, is_cut: false }
     }
 
+    /// Where the next token begins.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
+    /// The same from a place on at which a token begins.
+    pub fn from(self, at: usize) -> Tags<'a> {
+        Tags { at, ..self }
+    }
+
     /// Where the tag stands that has just been taken, in bytes of the page.
     pub fn range_of(&self, tag: &Tag<'a>) -> Range<usize> {
         // The name is a part of the page: behind `<` or `</`.

@@ -4,10 +4,10 @@
 mod change;
 mod diff;
 mod list;
-mod place;
+pub(super) mod place;
 mod report;
 mod show;
-mod tables;
+pub(super) mod tables;
 mod verify;
 
 use serde_json::Value;

@@ -20,7 +20,7 @@ use crate::snapshot::{self, Store};
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a command works.
-pub(super) enum Place {
+pub(in crate::cli) enum Place {
     /// An instance runs.
     Instance {
         client: Client,
@@ -39,15 +39,15 @@ pub(super) enum Place {
 
 /// A "no", from wherever.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    pub(super) code: String,
-    pub(super) message: String,
+pub(in crate::cli) struct Told {
+    pub(in crate::cli) code: String,
+    pub(in crate::cli) message: String,
     /// What the gate said.
-    pub(super) reasons: Vec<String>,
+    pub(in crate::cli) reasons: Vec<String>,
 }
 
 impl Told {
-    pub(super) fn new(code: &str, message: String) -> Told {
+    pub(in crate::cli) fn new(code: &str, message: String) -> Told {
         Told { code: code.to_owned(), message, reasons: Vec::new() }
     }
 
@@ -67,7 +67,7 @@ impl Place {
     ///
     /// # Errors
     /// The exit code, after saying why.
-    pub(super) async fn of(options: &OfSite) -> Result<Place, u8> {
+    pub(in crate::cli) async fn of(options: &OfSite) -> Result<Place, u8> {
         if let Some(dir) = &options.state_dir {
             return Ok(Place::Folder { dir: dir.clone(), nobody: None });
         }
@@ -88,7 +88,7 @@ impl Place {
     }
 
     /// The directory that has the snapshots.
-    pub(super) fn dir(&self) -> &Path {
+    pub(in crate::cli) fn dir(&self) -> &Path {
         match self {
             Place::Instance { state_dir, .. } => state_dir,
             Place::Folder { dir, .. } => dir,
@@ -108,7 +108,7 @@ impl Place {
 
     /// Says, beside the result, that no instance was there to ask.
     #[expect(clippy::print_stderr, reason = "beside the result, which may be read by a program")]
-    pub(super) fn mention(&self) {
+    pub(in crate::cli) fn mention(&self) {
         if let Place::Folder { dir, nobody: Some(at) } = self {
             eprintln!("katahai: nothing runs at {at}; this is what {} has", dir.display());
         }
@@ -118,7 +118,7 @@ impl Place {
     ///
     /// # Errors
     /// When there is none, or not the one that was named.
-    pub(super) fn sites(&self, wanted: Option<&str>) -> Result<Vec<String>, Told> {
+    pub(in crate::cli) fn sites(&self, wanted: Option<&str>) -> Result<Vec<String>, Told> {
         let (mut sites, place) = match self {
             Place::Instance { sites, .. } => (sites.clone(), String::new()),
             Place::Folder { dir, .. } => {

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(super) use crate::cli::print::{printable, printable_lines};
 
 /// A table for people; `numeric` columns stand to the right.
-pub(super) fn table(header: &[&str], numeric: &[usize], rows: Vec<Vec<String>>) -> String {
+pub(in crate::cli) fn table(header: &[&str], numeric: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if !header.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn table(header: &[&str], numeric: &[usize], rows: Vec<Vec<String>>) 
 }
 
 /// JSON, as `--json` prints it.
-pub(super) fn json(value: &Value) -> String {
+pub(in crate::cli) fn json(value: &Value) -> String {
     format!("{value:#}\n")
 }
 

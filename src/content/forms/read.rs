@@ -18,18 +18,26 @@ pub const MAX_FIELDS: usize = 256;
 const MAX_OUTSIDE: usize = 256;
 /// Bytes of a heading, a label, a button's text.
 const MAX_TEXT: usize = 200;
+/// Bytes before a page's first form in which its heading is looked for.
+const NEAR: usize = 8 * 1024;
 /// Bytes of all headings and legends in a form.
 const MAX_WORDS: usize = 1000;
 
 /// Reads the forms of a page, in their order. Whatever is wrong with it, what was found until then counts.
 pub fn read<'a>(page: &'a Document<'_>) -> Vec<PageForm<'a>> {
     let html = page.html();
-    if !has_form(html.as_bytes()) {
-        return Vec::new();
-    }
-    let mut reader = FormReader { html, ..FormReader::default() };
-    let mut tags = Tags::of(html, Comments::Html);
-    while let Some(token) = tags.next() {
+    // Most pages have none, or one in a corner: only there they are read once more.
+    let Some(range) = page.structure().forms.clone() else { return Vec::new() };
+    // A field elsewhere may name its form, and a form in a template is none.
+    let has = |mark: &&str| memmem::find(html.as_bytes(), mark.as_bytes()).is_some();
+    let is_split = ["form=", "FORM=", "<template"].iter().any(has);
+    let range = if is_split { 0..html.len() } else { range };
+    let heading = if is_split { String::new() } else { heading_before(&html[..range.start]) };
+    let mut reader = FormReader { html, heading, ..FormReader::default() };
+    let mut tags = Tags::of(html, Comments::Html).from(range.start);
+    while tags.place() < range.end
+        && let Some(token) = tags.next()
+    {
         match token {
             HtmlToken::Text(text) => reader.text(text),
             HtmlToken::Tag(tag) if !tag.is_whole => break,
@@ -40,10 +48,20 @@ pub fn read<'a>(page: &'a Document<'_>) -> Vec<PageForm<'a>> {
     reader.finish()
 }
 
-/// Most pages of most sites have none, and are not read again for that.
-fn has_form(html: &[u8]) -> bool {
-    let is_form = |at: usize| html.get(at + 2..at + 5).is_some_and(|rest| rest.eq_ignore_ascii_case(b"orm"));
-    [&b"<f"[..], b"<F"].iter().any(|begin| memmem::find_iter(html, begin).any(is_form))
+/// The text of the last heading in this markup, if it is not far.
+fn heading_before(markup: &str) -> String {
+    let near = &markup[markup.ceil_char_boundary(markup.len().saturating_sub(NEAR))..];
+    let bytes = near.as_bytes();
+    // A `</header>` is none.
+    let mut ends = memmem::rfind_iter(bytes, b"</h");
+    let level = |end: &usize| bytes.get(end + 3).copied().filter(|level| matches!(level, b'1'..=b'6'));
+    let Some((end, level)) = ends.find_map(|end| Some((end, level(&end)?))) else { return String::new() };
+    let begin = memmem::rfind(&bytes[..end], &[b'<', b'h', level]).unwrap_or(end);
+    let texts = Tags::of(&near[begin..end], Comments::Html).filter_map(|token| match token {
+        HtmlToken::Text(text) => Some(text),
+        HtmlToken::Tag(_) => None,
+    });
+    text_of(&texts.collect::<Vec<_>>().join(" "))
 }
 
 /// What the text at hand is.

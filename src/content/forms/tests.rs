@@ -94,7 +94,7 @@ fn a_form_is_read_with_all_that_belongs_to_it() {
         .map(|field| format!("{:?} {}={} ({})", field.kind, field.name, field.value, field.label))
         .collect();
     let expected = [
-        "Text n= (Name Name)",
+        "Text n= (Name You Name)",
         "Select s= ()",
         "TextArea t=a <b> < ()",
         "Hidden h=\"x ()",
@@ -110,6 +110,21 @@ fn a_form_is_read_with_all_that_belongs_to_it() {
         ["<button name=go value=1><b>Send</b> it</button>", "<input type=submit form=f value=Now>"]
     );
     assert!(form.fields[0].is_required && form.fields[0].autocomplete == "name" && form.fields[3].is_hidden);
+}
+
+#[test]
+fn the_heading_before_a_form_is_found() {
+    let far = "x".repeat(10_000);
+    for (before, expected) in [
+        ("<h1>A</h1><h3 class=x>Write <b>to</b> &amp; ask</h3><p>now</p>", "Write to & ask"),
+        ("<h2>A</h2><header>Newsletter</header>", "A"),
+        ("<header>Newsletter</header>", ""),
+        (&format!("<h2>A</h2>{far}"), ""),
+        ("</h2>", ""),
+    ] {
+        let html = format!("{before}<form method=post><input name=a></form>");
+        assert_eq!(read(&Document::new(html.as_bytes(), None))[0].heading, expected, "{before:.40}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod dashboard;
 mod demo;
 mod first_site;
 mod first_start;
+mod forms;
 mod many_sites;
 mod overview;
 mod own_life;

@@ -1,12 +1,13 @@
 //! The re-checks of bad pages: one rechecker for each site.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::proxy::{Rechecker, Table};
 
-/// Those who look after the sites.
+/// Those who look after the sites, by the sites' names: of ten thousand, looking each up in a list took a reload's time.
 #[derive(Debug, Default)]
-pub(super) struct Rechecks(Mutex<Vec<Rechecker>>);
+pub(super) struct Rechecks(Mutex<HashMap<Arc<str>, Rechecker>>);
 
 impl Rechecks {
     /// Looks after these sites.
@@ -21,8 +22,9 @@ impl Rechecks {
         let mut rechecks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *rechecks);
         rechecks.extend(table.sites.iter().map(|site| {
-            let known = before.iter().position(|recheck| recheck.is_of(site));
-            known.map_or_else(|| Rechecker::start(site), |at| before.swap_remove(at))
+            let name = site.config.name.clone();
+            let known = before.remove(&name).filter(|recheck| recheck.is_of(site));
+            (name, known.unwrap_or_else(|| Rechecker::start(site)))
         }));
     }
 }

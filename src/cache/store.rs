@@ -1,6 +1,7 @@
 //! The entries of all sites in one bounded memory. moka decides who has room and nothing else: no entry is ever
 //! dropped for its age.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -39,7 +40,7 @@ pub(super) struct Inner {
     epochs: Box<[AtomicU64]>,
     pub(super) flights: Flights,
     /// How often each site was cleared. Sites that are gone keep their number: a few bytes each.
-    generations: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
+    generations: Mutex<HashMap<Arc<str>, Arc<AtomicU64>>>,
 }
 
 /// The variants of one page, newest first.
@@ -74,11 +75,12 @@ impl Cache {
     /// The part of a site. The same name gets the same part, so that a reload keeps what is stored.
     pub fn site(&self, name: &str) -> SiteCache {
         let mut generations = self.0.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = generations.iter().find(|(site, _)| **site == *name).cloned();
+        let known =
+            generations.get_key_value(name).map(|(site, generation)| (site.clone(), generation.clone()));
         let (site, generation) = known.unwrap_or_else(|| {
-            let new = (Arc::from(name), Arc::default());
-            generations.push(Clone::clone(&new));
-            new
+            let (site, generation): (Arc<str>, Arc<AtomicU64>) = (name.into(), Arc::default());
+            generations.insert(site.clone(), generation.clone());
+            (site, generation)
         });
         SiteCache::new(self.0.clone(), site, generation)
     }

@@ -12,7 +12,8 @@ const LATE: Duration = Duration::from_secs(300);
 /// Between two readings that are kept.
 const STEP: Duration = Duration::from_secs(5);
 
-/// Readings of a site's counters, the newest last; the oldest is from the beginning of "of late", or before it.
+/// Readings of a site's counters, the newest last; the oldest is from the beginning of "of late", or before it. Of a time in
+/// which nothing was counted only the first and the last are kept: most sites of many are at rest.
 #[derive(Debug)]
 pub(super) struct Ring(VecDeque<(Instant, Totals)>);
 
@@ -25,7 +26,12 @@ impl Ring {
     /// Records the counters, if it is time.
     pub(super) fn note(&mut self, now: Instant, totals: Totals) {
         if self.0.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= STEP) {
-            self.0.push_back((now, totals));
+            let before =
+                self.0.len().checked_sub(2).and_then(|before| self.0.get(before)).map(|(_, totals)| *totals);
+            match self.0.back_mut() {
+                Some((at, last)) if *last == totals && before == Some(totals) => *at = now,
+                Some(_) | None => self.0.push_back((now, totals)),
+            }
         }
         while self.0.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= LATE) {
             self.0.pop_front();
@@ -34,7 +40,11 @@ impl Ring {
 
     /// The recent counts, and their time span.
     fn late(&self, now: Instant, totals: Totals) -> (Duration, Totals) {
-        let (at, before) = self.0.front().copied().unwrap_or((now, totals));
+        let (mut at, before) = self.0.front().copied().unwrap_or((now, totals));
+        // nothing was counted from then until after the beginning of "of late"
+        if let Some((until, _)) = self.0.get(1).filter(|(_, next)| *next == before) {
+            at = now.checked_sub(LATE).map_or(at, |begin| begin.min(*until).max(at));
+        }
         let mut counts = totals;
         counts.iter_mut().zip(before).for_each(|(count, before)| *count = count.saturating_sub(before));
         (now.saturating_duration_since(at), counts)
@@ -113,6 +123,25 @@ mod tests {
         assert_eq!(now.late.shares, BTreeMap::from([("snapshot", 1.0)]));
         assert_eq!((now.late.seconds, now.late.requests), (300, 300));
         assert_eq!((now.all.requests, now.all.shares["origin"]), (900, 0.4444));
+    }
+
+    #[test]
+    fn a_site_at_rest_keeps_two_readings_and_its_time_is_right() {
+        let begin = crate::clock::instant();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut ring = Ring::new(begin, totals(0, 0));
+        (0..=5000).for_each(|second| ring.note(at(second), totals(0, 0)));
+        assert!(ring.0.len() == 2 && ring.0.capacity() <= 4, "{} of {}", ring.0.len(), ring.0.capacity());
+        let late = |ring: &Ring, seconds, counts| {
+            let late = Shares::of(ring, at(seconds), begin, counts).late;
+            (late.seconds, late.requests)
+        };
+        assert_eq!(late(&ring, 5000, totals(2, 0)), (300, 2));
+        (5000..=5200).for_each(|second| ring.note(at(second), totals(second - 5000, 0)));
+        assert_eq!(late(&ring, 5200, totals(200, 0)), (300, 200));
+        assert_eq!(late(&ring, 5400, totals(200, 0)), (400, 200), "as if nobody had looked for a while");
+        (5201..=5400).for_each(|second| ring.note(at(second), totals(200, 0)));
+        assert_eq!(late(&ring, 5400, totals(200, 0)), (300, 100));
     }
 
     #[test]

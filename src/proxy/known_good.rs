@@ -10,10 +10,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::cache::Resemblance;
 
-/// How many hashes are remembered: 32 KiB per site,
+/// How many hashes are remembered: 1 KiB for a site of a few pages,
+const FEW: usize = 128;
+/// 32 KiB for one that has replaced twice as many as fit,
 const SMALL: usize = 4 << 10;
-/// and 256 KiB for one that has replaced so many as this that they do not fit.
+/// and then 256 KiB.
 const LARGE: usize = 32 << 10;
+/// How many have to be replaced by others before there is more room.
+const OUTGROWN: u32 = 2 * FEW as u32;
 const CROWDED: u32 = 2 * SMALL as u32;
 /// Places of one set: a hash may stand in any of them.
 const WAYS: usize = 4;
@@ -34,6 +38,7 @@ type Places = Box<[AtomicU64]>;
 /// What was judged good.
 #[derive(Default)]
 pub struct KnownGood {
+    few: OnceLock<Places>,
     small: OnceLock<Places>,
     large: OnceLock<Places>,
     /// How many hashes have been replaced by others.
@@ -61,10 +66,14 @@ impl KnownGood {
 
     /// Whether it was judged good, and is remembered.
     pub(super) fn knows(&self, print: Print) -> bool {
-        let places = self.large.get().or_else(|| self.small.get());
-        places.is_some_and(|places| {
+        self.places().is_some_and(|places| {
             set(places, print).iter().any(|place| place.load(Ordering::Relaxed) == print.0)
         })
+    }
+
+    /// The largest table that there is.
+    fn places(&self) -> Option<&Places> {
+        self.large.get().or_else(|| self.small.get()).or_else(|| self.few.get())
     }
 
     /// The same, and how it looked beside its copy; where that is forgotten, as something else.
@@ -84,7 +93,7 @@ impl KnownGood {
 
     /// Remembers it.
     pub(super) fn add(&self, print: Print) {
-        let places = self.large.get().unwrap_or_else(|| self.small.get_or_init(|| empty(SMALL)));
+        let places = self.places().unwrap_or_else(|| self.few.get_or_init(|| empty(FEW)));
         let set = set(places, print);
         let is_free = |place: &&AtomicU64| {
             let held = place.load(Ordering::Relaxed);
@@ -95,14 +104,16 @@ impl KnownGood {
         }
         // any of them, by chance: which one is oldest is not worth its room
         set[(print.0 >> 48) as usize % WAYS].store(print.0, Ordering::Relaxed);
-        if self.replaced.fetch_add(1, Ordering::Relaxed) == CROWDED {
-            self.large.get_or_init(|| empty(LARGE));
+        match self.replaced.fetch_add(1, Ordering::Relaxed) {
+            OUTGROWN => _ = self.small.get_or_init(|| empty(SMALL)),
+            CROWDED => _ = self.large.get_or_init(|| empty(LARGE)),
+            _ => {}
         }
     }
 
     /// Forgets everything: earlier verdicts may have been wrong.
     pub(super) fn forget(&self) {
-        let places = [&self.small, &self.large].into_iter().filter_map(OnceLock::get).flatten();
+        let places = [&self.few, &self.small, &self.large].into_iter().filter_map(OnceLock::get).flatten();
         places.for_each(|place| place.store(0, Ordering::Relaxed));
     }
 }
@@ -172,5 +183,17 @@ mod tests {
         assert!(known() <= SMALL && known_good.large.get().is_none(), "{}", known());
         (0..3).for_each(|_| pages.iter().for_each(|page| known_good.add(*page)));
         assert!(known() > 9_700, "{}", known());
+    }
+
+    #[test]
+    fn a_site_of_few_pages_takes_little_room() {
+        let known_good = KnownGood::default();
+        let pages: Vec<Print> = (0..1_000u64).map(|n| Print(known_good.secret.hash_one(n).max(1))).collect();
+        pages[..40].iter().for_each(|page| known_good.add(*page));
+        assert!(known_good.small.get().is_none());
+        assert!(pages[..40].iter().filter(|page| known_good.knows(**page)).count() > 36);
+        (0..3).for_each(|_| pages.iter().for_each(|page| known_good.add(*page)));
+        let known = pages.iter().filter(|page| known_good.knows(**page)).count();
+        assert!(known_good.large.get().is_none() && known > 950, "{known}");
     }
 }

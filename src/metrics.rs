@@ -188,15 +188,21 @@ impl Gate {
     }
 }
 
-/// The counters of one site, each resolved when it first counts.
+/// The counters of one site. Most sites of many have no visitors for long: they are made when the first one comes.
 #[derive(Debug)]
 pub struct SiteMetrics {
     site: Arc<str>,
     all: Arc<Metrics>,
+    counters: OnceLock<Box<Counters>>,
+    in_flight: OnceLock<IntGauge>,
+}
+
+/// Each is resolved when it first counts.
+#[derive(Debug)]
+struct Counters {
     requests: [[OnceLock<IntCounter>; CLASSES.len()]; ServedFrom::ALL.len()],
     durations: [OnceLock<Histogram>; ServedFrom::ALL.len()],
     failures: Box<[OnceLock<IntCounter>]>,
-    in_flight: IntGauge,
 }
 
 impl Metrics {
@@ -290,10 +296,8 @@ impl Metrics {
         SiteMetrics {
             site: site.into(),
             all: self.clone(),
-            requests: Default::default(),
-            durations: Default::default(),
-            failures: Cause::ALL.iter().map(|_| OnceLock::new()).collect(),
-            in_flight: self.in_flight.with_label_values(&[site]),
+            counters: OnceLock::new(),
+            in_flight: OnceLock::new(),
         }
     }
 
@@ -303,6 +307,16 @@ impl Metrics {
     /// If a metric cannot be written as text.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Counters {
+    fn boxed() -> Box<Counters> {
+        Box::new(Counters {
+            requests: Default::default(),
+            durations: Default::default(),
+            failures: Cause::ALL.iter().map(|_| OnceLock::new()).collect(),
+        })
     }
 }
 
@@ -318,11 +332,12 @@ impl SiteMetrics {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
         let (site, all, rung) = (&*self.site, &self.all, served_from.as_str());
         let requests = || all.requests.with_label_values(&[site, rung, CLASSES[class]]);
-        self.requests[served_from as usize][class].get_or_init(requests).inc();
+        let counters = self.counters.get_or_init(Counters::boxed);
+        counters.requests[served_from as usize][class].get_or_init(requests).inc();
         let durations = || all.durations.with_label_values(&[site, rung]);
-        self.durations[served_from as usize].get_or_init(durations).observe(took.as_secs_f64());
+        counters.durations[served_from as usize].get_or_init(durations).observe(took.as_secs_f64());
         if let Some(cause) = cause
-            && let Some(counter) = self.failures.get(cause as usize)
+            && let Some(counter) = counters.failures.get(cause as usize)
         {
             counter.get_or_init(|| all.failures.with_label_values(&[site, cause.code()])).inc();
         }
@@ -330,15 +345,19 @@ impl SiteMetrics {
 
     /// How many answers there were of each rung.
     pub fn totals(&self) -> Totals {
-        self.requests
+        let Some(counters) = self.counters.get() else { return Totals::default() };
+        counters
+            .requests
             .each_ref()
             .map(|classes| classes.iter().filter_map(OnceLock::get).map(IntCounter::get).sum())
     }
 
     /// Counts a request as in flight until the guard is dropped.
     pub fn enter(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+        let in_flight = || self.all.in_flight.with_label_values(&[&*self.site]);
+        let in_flight = self.in_flight.get_or_init(in_flight).clone();
+        in_flight.inc();
+        InFlight(in_flight)
     }
 }
 

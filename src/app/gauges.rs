@@ -44,9 +44,9 @@ pub(super) fn gauge(app: &App) {
     app.gauge_coverage();
 }
 
-/// Takes away what the last scrape said of sites and origins: those that a reload has taken away are not to
-/// linger. The coverage has a reset of its own, see `App::gauge_coverage`.
-fn reset(metrics: &Metrics) {
+/// Takes away what a scrape said of sites and origins: those that a reload takes away are not to linger, and those
+/// that stay need no memory until the next one. The coverage has a reset of its own, see `App::gauge_coverage`.
+pub(super) fn reset(metrics: &Metrics) {
     let Metrics { shelf, gate, .. } = metrics;
     let counts = [
         &metrics.site_state,

@@ -114,7 +114,7 @@ pub struct App {
     addresses: Addresses,
     coverages: Arc<visits::Coverages>,
     counts: rounds::Rounds,
-    scrape: tokio::sync::Mutex<()>,
+    scrape: Arc<tokio::sync::Mutex<()>>,
     conditions: conditions::Conditions,
     rings: ticker::Rings,
     mark: Mutex<Option<run_lock::RunLock>>,
@@ -229,7 +229,7 @@ impl App {
             addresses,
             coverages: Arc::default(),
             counts: rounds::Rounds::default(),
-            scrape: tokio::sync::Mutex::default(),
+            scrape: Arc::default(),
             conditions,
             rings: ticker::Rings::default(),
             mark: Mutex::new(begun.mark),
@@ -274,11 +274,15 @@ impl App {
     pub async fn metrics(self: &Arc<Self>) -> Result<String, String> {
         // each waits a moment for work beside: for both at once
         tokio::join!(self.look_again(), self.look_at_coverage());
-        let _one = self.scrape.lock().await;
+        let one = self.scrape.clone().lock_owned().await;
         let app = self.clone();
         let written = tasks::blocking(move || {
             gauges::gauge(&app);
-            app.parts.metrics.text()
+            let text = app.parts.metrics.text();
+            // read anew at each scrape: of thousands of sites they take megabytes meanwhile
+            gauges::reset(&app.parts.metrics);
+            drop(one);
+            text
         });
         written.await.ok_or("the process is stopping")?.map_err(|error| error.to_string())
     }

@@ -52,7 +52,8 @@ async fn run(origin: &Weak<Origin>, settings: &Settings) {
         turn = turn.wrapping_add(1);
         let begun = clock::instant();
         let limit = limit(current.state(), settings, typical(&current));
-        let result = check(&current, settings, extent, limit).await;
+        // On the heap only while it lasts: thousands of origins rest most of the time.
+        let result = Box::pin(check(&current, settings, extent, limit)).await;
         drop(place);
         let before = current.state();
         let seen = note(&current, settings, result, (begun, limit));

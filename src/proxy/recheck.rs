@@ -60,10 +60,8 @@ async fn run(site: Weak<Site>) {
     let mut known = None;
     loop {
         let Some(current) = site.upgrade() else { return };
-        current.mirror.learn().await;
-        note_removed(&current, &mut known);
-        save(&current).await;
-        let rest = round(&current).await;
+        // On the heap only while it lasts: most sites rest most of the time.
+        let rest = Box::pin(look(&current, &mut known)).await;
         let (page_health, store) = (current.page_health.clone(), current.mirror.store().cloned());
         drop(current);
         let moved = async {
@@ -80,6 +78,14 @@ async fn run(site: Weak<Site>) {
         };
         _ = tokio::time::timeout(rest, woken).await;
     }
+}
+
+/// What there is to do now. Returns how long to pause.
+async fn look(site: &Arc<Site>, known: &mut Option<SnapshotId>) -> Duration {
+    site.mirror.learn().await;
+    note_removed(site, known);
+    save(site).await;
+    round(site).await
 }
 
 /// Records the pages that the crawl of a new snapshot has found to be removed.

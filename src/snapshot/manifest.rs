@@ -87,7 +87,11 @@ impl Manifest {
     }
 
     fn keep(&self, place: &OnceLock<Box<[u8; BLOCK]>>, block: [u8; BLOCK]) {
-        if self.kept_count.load(Ordering::Relaxed) < KEPT && place.set(Box::new(block)).is_ok() {
+        // a small site's one block is read as fast as it is found, and a process may have thousands of small sites
+        if self.kept.len() > 1
+            && self.kept_count.load(Ordering::Relaxed) < KEPT
+            && place.set(Box::new(block)).is_ok()
+        {
             self.kept_count.fetch_add(1, Ordering::Relaxed);
         }
     }

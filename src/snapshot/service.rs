@@ -146,7 +146,7 @@ impl Store {
 
     /// Adds a snapshot to the shelf.
     pub(super) fn admit(&self, snapshot: &Arc<Snapshot>) {
-        let slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(snapshot) };
+        let slot = Slot::Good { summary: Box::new(snapshot.summary()), open: Arc::downgrade(snapshot) };
         locked(&self.inner.shelf).insert(snapshot.id(), slot);
         self.inner.moved.notify_one();
     }

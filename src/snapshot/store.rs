@@ -58,8 +58,8 @@ pub struct Newer {
 /// What is known of a snapshot on the disk.
 #[derive(Debug)]
 pub(super) enum Slot {
-    /// It can be opened; whoever reads it shares it.
-    Good { summary: Summary, open: Weak<Snapshot> },
+    /// It can be opened; whoever reads it shares it. Boxed: a tree makes room for eleven at once, and many a site has one.
+    Good { summary: Box<Summary>, open: Weak<Snapshot> },
     /// It is damaged.
     Damaged(String),
     /// It could not be opened for a reason that says nothing about it: no rights, or a later format.
@@ -169,7 +169,7 @@ impl Store {
         let current = self.current().map(|snapshot| snapshot.id());
         let shelf = locked(&self.inner.shelf);
         let good = shelf.iter().rev().filter_map(|(id, slot)| match slot {
-            Slot::Good { summary, .. } => Some(Summary { current: Some(*id) == current, ..summary.clone() }),
+            Slot::Good { summary, .. } => Some(Summary { current: Some(*id) == current, ..(**summary).clone() }),
             Slot::Damaged(_) | Slot::Unknown(_) => None,
         });
         good.collect()
@@ -217,7 +217,7 @@ impl Store {
         let opened = self.inner.open_snapshot(*id);
         match &opened {
             Ok(snapshot) => {
-                *slot = Slot::Good { summary: snapshot.summary(), open: Arc::downgrade(snapshot) };
+                *slot = Slot::Good { summary: Box::new(snapshot.summary()), open: Arc::downgrade(snapshot) };
             }
             Err(ManifestError::Gone) if !self.inner.path_of(*id).exists() => {
                 shelf.remove(id);
@@ -315,7 +315,7 @@ impl Inner {
                 continue;
             }
             let slot = match self.open_snapshot(id) {
-                Ok(snapshot) => Slot::Good { summary: snapshot.summary(), open: Weak::new() },
+                Ok(snapshot) => Slot::Good { summary: Box::new(snapshot.summary()), open: Weak::new() },
                 Err(ManifestError::Gone) if !self.path_of(id).exists() => continue,
                 // our own lack, and not the snapshot's: the next look finds it
                 Err(ManifestError::Io { source, .. }) if descriptors::is_want(&source) => return Err(source),

@@ -24,7 +24,7 @@ use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -59,7 +59,10 @@ pub struct Visits {
     site: String,
     file: PathBuf,
     hasher: RandomState,
-    shards: [RwLock<Shard>; SHARDS],
+    /// Made when the first visit is counted: most sites of many have none for long.
+    shards: OnceLock<Box<[RwLock<Shard>; SHARDS]>>,
+    /// Paths of one shard.
+    places: usize,
     /// What queries the current snapshot has: hashes of paths with their parameters' names.
     queries: ArcSwap<HashSet<u64>>,
     /// Whether anybody asked with a query.
@@ -98,7 +101,8 @@ impl Visits {
             site: site.to_owned(),
             file,
             hasher: RandomState::new(),
-            shards: std::array::from_fn(|_| RwLock::new(Shard::new(paths / SHARDS))),
+            shards: OnceLock::new(),
+            places: paths / SHARDS,
             queries: ArcSwap::default(),
             queried: AtomicBool::new(false),
             changed: AtomicBool::new(false),
@@ -117,8 +121,11 @@ impl Visits {
     pub fn observe_from(&self, key: &str, got: Got, visitor: IpAddr, now: SystemTime) {
         let hash = self.hasher.hash_one(key);
         let at_the_door = path_at_the_door(hash, got);
-        let met =
-            reading(self.shard(hash)).map(|shard| (shard.count(key, day_of(now)), shard.awaits(at_the_door)));
+        let met = match self.shards.get() {
+            Some(shards) => reading(of(shards, hash))
+                .map(|shard| (shard.count(key, day_of(now)), shard.awaits(at_the_door))),
+            None => Some((Met::NewDay, false)),
+        };
         let Some((met, is_awaited)) = met else { return };
         match (met, got) {
             (Met::Counted, _) => self.touch(),
@@ -235,8 +242,11 @@ impl Visits {
     }
 
     fn week(&self, now: SystemTime, mark: u64) -> Week {
+        let Some(shards) = self.shards.get() else {
+            return Week { newest: day_of(now), ..Week::default() };
+        };
         let mut week = Week::default();
-        for shard in &self.shards {
+        for shard in &**shards {
             // Those who read may do so together; who changes something is in everybody's way.
             let mut part = shard.read().unwrap_or_else(PoisonError::into_inner);
             if !part.is_settled(day_of(now)) {
@@ -254,7 +264,7 @@ impl Visits {
     }
 
     fn resume(&self, week: Week) {
-        for (i, shard) in self.shards.iter().enumerate() {
+        for (i, shard) in self.made().iter().enumerate() {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             shard.resume(week.newest);
             if i == 0 {
@@ -267,8 +277,13 @@ impl Visits {
         }
     }
 
+    fn made(&self) -> &[RwLock<Shard>; SHARDS] {
+        let make = || Box::new(std::array::from_fn(|_| RwLock::new(Shard::new(self.places))));
+        self.shards.get_or_init(make)
+    }
+
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        &self.shards[hash as usize % SHARDS]
+        of(self.made(), hash)
     }
 
     fn touch(&self) {
@@ -282,6 +297,11 @@ impl Visits {
 /// What waits at the door: a file's address may look like a secret, a page's may not.
 fn path_at_the_door(path: u64, got: Got) -> u64 {
     (path ^ u64::from(got == Got::Requisite)).max(1)
+}
+
+/// The shard of a path with this hash.
+fn of(shards: &[RwLock<Shard>; SHARDS], hash: u64) -> &RwLock<Shard> {
+    &shards[hash as usize % SHARDS]
 }
 
 /// The shard to look at, unless somebody changes it.

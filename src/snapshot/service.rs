@@ -66,6 +66,7 @@ impl Inner {
     /// To be held while the pointer is read and moved, marks are set, and snapshots removed.
     pub(super) fn moving(&self) -> io::Result<Moving<'_>> {
         let here = locked(&self.moving);
+        self.ensure_dirs().map_err(|(_, error)| error)?;
         Ok(Moving { _here: here, _everywhere: marks::lock(&self.dir)? })
     }
 

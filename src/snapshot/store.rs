@@ -105,12 +105,21 @@ impl Store {
         Store::at(state_dir, site, None)?.ready()
     }
 
-    /// The same in a process with many sites: unused bodies are removed for all of them together.
+    /// The same in a process with many sites: unused bodies are removed for all of them together, and a site's folder is made
+    /// by its first crawl. Making ten thousand of them, one after the other, took half of the time of a first start.
     ///
     /// # Errors
     /// See [`Store::open`].
     pub fn open_among(state_dir: &Path, site: &str, garbage: &Arc<Garbage>) -> Result<Store, OpenError> {
-        Store::at(state_dir, site, Some(Arc::clone(garbage)))?.ready()
+        let store = Store::at(state_dir, site, Some(Arc::clone(garbage)))?;
+        if store.inner.dir.exists() {
+            return store.ready();
+        }
+        let io = |path: &Path, source| OpenError::Io { path: path.to_owned(), source };
+        for dir in [store.inner.blobs.root(), &state_dir.join(SNAPSHOTS)] {
+            disk::ensure_dir(dir).and_then(|()| disk::check_writable(dir)).map_err(|e| io(dir, e))?;
+        }
+        Ok(store)
     }
 
     fn ready(self) -> Result<Store, OpenError> {
@@ -169,7 +178,9 @@ impl Store {
         let current = self.current().map(|snapshot| snapshot.id());
         let shelf = locked(&self.inner.shelf);
         let good = shelf.iter().rev().filter_map(|(id, slot)| match slot {
-            Slot::Good { summary, .. } => Some(Summary { current: Some(*id) == current, ..(**summary).clone() }),
+            Slot::Good { summary, .. } => {
+                Some(Summary { current: Some(*id) == current, ..(**summary).clone() })
+            }
             Slot::Damaged(_) | Slot::Unknown(_) => None,
         });
         good.collect()

@@ -121,6 +121,21 @@ fn a_process_with_many_sites_collects_for_all_of_them_together() {
 }
 
 #[test]
+fn a_process_with_many_sites_makes_a_sites_folder_when_it_takes_its_first_snapshot() {
+    let place = Place::new();
+    let garbage = Arc::new(Garbage::new(place.dir.path(), crate::clock::instant()));
+    let store = Store::open_among(place.dir.path(), "new", &garbage).unwrap();
+    let folder = place.dir.path().join("snapshots/new");
+    assert!(!folder.exists() && store.list().is_empty() && store.refresh().is_ok());
+    take(&store, 1, &[("/", "home")]);
+    assert!(folder.is_dir() && store.current().is_some());
+    let again = Store::open_among(place.dir.path(), "new", &garbage).unwrap();
+    assert_eq!(again.current().map(|current| current.id()), store.current().map(|current| current.id()));
+    std::fs::write(place.dir.path().join("snapshots/file"), b"").unwrap();
+    assert!(Store::open_among(place.dir.path(), "file", &garbage).is_err(), "no folder can be made there");
+}
+
+#[test]
 fn nothing_is_collected_while_a_snapshot_of_a_later_version_is_there() {
     let place = Place::new();
     let all = five(&place);

@@ -1,5 +1,5 @@
 //! Katahai beside nginx, Varnish and HAProxy: what an answer costs, what a visitor feels when the origin is killed, how
-//! long a start takes; and beside wget and HTTrack: what a copy of a site takes. Prints tables; `cargo bench --bench compare -- copies` for one of them.
+//! long a start takes, what many sites and many addresses take; and beside wget and HTTrack: what a copy of a site takes. Prints tables; `cargo bench --bench compare -- copies` for one of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 #![allow(
     clippy::disallowed_methods,
@@ -12,12 +12,14 @@
 )]
 #![allow(unreachable_pub, reason = "a benchmark exports nothing")]
 
+mod keys;
 mod ladder;
 mod latency;
 mod load;
 mod mirror;
 mod outage;
 mod rungs;
+mod scale;
 mod servers;
 mod snapshot;
 mod start;
@@ -70,5 +72,11 @@ fn main() {
     }
     if asked("start") {
         runtime.block_on(start::with_many_pages());
+    }
+    if asked("scale") {
+        runtime.block_on(scale::many_sites());
+    }
+    if asked("keys") {
+        runtime.block_on(keys::many_keys());
     }
 }

@@ -8,11 +8,13 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 mod owner;
+mod private;
 mod stamp;
 mod trees;
 
 use owner::How;
 
+pub use private::{date, write_new_private};
 pub use stamp::Stamp;
 pub use trees::{make_dirs, scratch, sync_all_of};
 
@@ -182,9 +184,13 @@ impl StagedFile {
     /// # Errors
     /// Of the file system.
     pub fn create(dir: &Path) -> io::Result<StagedFile> {
+        StagedFile::begin(dir, How::Write)
+    }
+
+    fn begin(dir: &Path, how: How) -> io::Result<StagedFile> {
         loop {
             let path = dir.join(format!("{STAGED}{:016x}", fastrand::u64(..)));
-            match owner::create_new(&path, How::Write) {
+            match owner::create_new(&path, how) {
                 Ok(file) => return Ok(StagedFile { file, path: Some(path), stays: false }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),

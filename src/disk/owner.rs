@@ -7,7 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::fchown;
+use std::os::unix::fs::{OpenOptionsExt as _, fchown};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, fstat, mkdirat, open, openat};
@@ -25,16 +25,17 @@ pub(super) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 pub(super) fn create_new(path: &Path, how: How) -> io::Result<File> {
     if !is_root() {
         let mut options = OpenOptions::new();
-        options.read(true).create_new(true);
+        options.read(true).create_new(true).mode(how.mode());
         return match how {
             How::Append => options.append(true).open(path),
-            How::Write => options.write(true).open(path),
+            How::Write | How::Private => options.write(true).open(path),
         };
     }
     let (folder, name) = placed(path)?;
-    let how = if how == How::Append { OFlags::APPEND } else { OFlags::empty() };
+    let place = if how == How::Append { OFlags::APPEND } else { OFlags::empty() };
     let new = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = File::from(openat(&folder, name, OFlags::RDWR | new | how, Mode::from_raw_mode(0o666))?);
+    let mode = Mode::from_raw_mode(how.mode());
+    let made = File::from(openat(&folder, name, OFlags::RDWR | new | place, mode)?);
     hand_over(&made, &folder)?;
     Ok(made)
 }
@@ -46,6 +47,18 @@ pub(super) enum How {
     Append,
     /// Anywhere.
     Write,
+    /// Anywhere, and nobody but its owner may read it, from its first byte on.
+    Private,
+}
+
+impl How {
+    /// Its rights, of which the process's mask may take some away.
+    fn mode(self) -> u32 {
+        match self {
+            How::Append | How::Write => 0o666,
+            How::Private => 0o600,
+        }
+    }
 }
 
 /// Makes a folder, in the same way.

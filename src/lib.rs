@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod ask;
 // rank 3: engines that do not know each other
 pub mod cache;
+pub mod forms;
 pub mod origin;
 pub mod page_health;
 pub mod snapshot;

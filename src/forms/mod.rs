@@ -1,0 +1,52 @@
+//! What visitors send through a form while the origin cannot take it: kept, sealed, until it can.
+//!
+//! ```text
+//! <state>/forms/.lock                              held by the process that keeps forms
+//! <state>/forms/<site>/<id>.<state>[.<reason>]     a form, sealed; only its name ever changes
+//! <state>/forms/<site>/<name>~                     set aside by hand or at the start: never listed, never sent
+//! ```
+//!
+//! Start reading at [`Spool`]. Everything here blocks; call it through `tasks::blocking`, except [`Spool::totals`],
+//! [`Spool::list`] and [`Spool::due`], which only look at what is in memory.
+//!
+//! A form is there, whole and durable, before [`Spool::keep`] returns its id: its content is synced before it has a name, and
+//! the name before anybody is told. What becomes of it is in the name of its file, so that every change is one rename, and a
+//! process that is killed anywhere leaves one state or the other. The change to [`State::Sending`] is durable before anything
+//! is sent: what is found in that state later may have reached the origin, and is never sent again by itself.
+//!
+//! Nothing of what a form holds is on the disk in clear, in an error, or in what `Debug` shows.
+
+mod error;
+mod id;
+mod index;
+mod key;
+mod moves;
+mod rate;
+mod record;
+mod scan;
+mod seal;
+mod spool;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{NotKept, NotMoved, NotRead, OpenError};
+pub use id::{FormId, NoRandomness, NotAFormId};
+pub use index::{Bounds, Listed, Total, Totals};
+pub use key::{KeyError, KeyId, Keys};
+pub use rate::{Lately, Rate, TooMany};
+pub use record::KeptForm;
+pub use spool::Spool;
+pub use state::{NotAReason, Reason, State};
+
+/// The folder in the state directory.
+const FOLDER: &str = "forms";
+/// In it; no site has such a name.
+const LOCK: &str = ".lock";
+
+/// A moment after which the disk is as a killed process would leave it: the tests kill one at each.
+#[cfg(not(test))]
+const fn step() {}
+#[cfg(test)]
+use tests::killed::step;

@@ -10,7 +10,7 @@ use crate::content::forms::{FieldType, FormKind, FormMethod, FormReason};
 /// The version that is written.
 const VERSION: u32 = 1;
 /// How many forms are remembered.
-pub const MAX_FORMS: usize = 200;
+const MAX_FORMS: usize = 200;
 /// Bytes of a field's name that are remembered.
 const MAX_NAME: usize = 100;
 

@@ -255,7 +255,7 @@ impl<'a> FormReader<'a> {
     }
 
     fn field(&mut self, of: Option<Cow<'a, str>>, mut field: FormField<'a>) {
-        let beside = std::mem::replace(&mut self.beside, [""; 3]);
+        let beside = std::mem::take(&mut self.beside);
         if field.label.is_empty() && !field.is_hidden {
             field.label = text_of(&beside.join(" "));
         }

@@ -195,21 +195,15 @@ impl Seen {
             spell(&mut seen.own, text);
         }
         for field in &form.fields {
-            match field.kind {
-                FieldType::Submit => {
-                    spell(&mut seen.own, &field.label);
-                    spell(&mut seen.own, &field.name);
-                }
-                // By it one program tells several forms from each other.
-                FieldType::Hidden if is_command(&field.name) && field.value.len() <= 80 => {
-                    spell(&mut seen.own, &field.value);
-                }
-                _ if !field.is_hidden => {
-                    for text in [&*field.name, &field.id, &field.label, &field.autocomplete] {
-                        spell(&mut seen.fields, text);
-                    }
-                }
-                _ => {}
+            // By its value one program tells several forms from each other.
+            if is_command(field) {
+                spell(&mut seen.own, &field.value);
+            }
+            if field.kind == FieldType::Submit {
+                [&field.label, &*field.name].iter().for_each(|text| spell(&mut seen.own, text));
+            } else if !field.is_hidden {
+                let texts = [&*field.name, &field.id, &field.label, &field.autocomplete];
+                texts.iter().for_each(|text| spell(&mut seen.fields, text));
             }
         }
         spell(&mut seen.heading, &form.heading);
@@ -221,11 +215,25 @@ impl Seen {
     }
 }
 
-/// Names of hidden fields that say what is to be done.
-fn is_command(name: &str) -> bool {
-    ["action", "act", "do", "cmd", "op", "mode", "task", "option", "view", "form_id", "formname", "form_name"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
+/// Whether a hidden field says what is to be done.
+fn is_command(field: &FormField<'_>) -> bool {
+    let names = [
+        "action",
+        "act",
+        "do",
+        "cmd",
+        "op",
+        "mode",
+        "task",
+        "option",
+        "view",
+        "form_id",
+        "formname",
+        "form_name",
+    ];
+    field.kind == FieldType::Hidden
+        && field.value.len() <= 80
+        && names.iter().any(|known| field.name.eq_ignore_ascii_case(known))
 }
 
 /// Passwords, codes, cards.

@@ -26,6 +26,8 @@ pub enum ServedFrom {
     Snapshot,
     /// The holding page.
     Holding,
+    /// The word that a form was kept.
+    Kept,
     /// The refusal of what was sent.
     Refused,
     /// The request itself was at fault, or Katahai.
@@ -34,12 +36,13 @@ pub enum ServedFrom {
 
 impl ServedFrom {
     /// Every answer.
-    pub const ALL: [ServedFrom; 7] = [
+    pub const ALL: [ServedFrom; 8] = [
         ServedFrom::Cache,
         ServedFrom::Origin,
         ServedFrom::Stale,
         ServedFrom::Snapshot,
         ServedFrom::Holding,
+        ServedFrom::Kept,
         ServedFrom::Refused,
         ServedFrom::Error,
     ];
@@ -52,6 +55,7 @@ impl ServedFrom {
             ServedFrom::Stale => "stale",
             ServedFrom::Snapshot => "snapshot",
             ServedFrom::Holding => "holding",
+            ServedFrom::Kept => "kept",
             ServedFrom::Refused => "refused",
             ServedFrom::Error => "error",
         }
@@ -100,6 +104,8 @@ pub struct Metrics {
     pub snapshot_pages: IntGaugeVec,
     /// Bytes in the current snapshot.
     pub snapshot_bytes: IntGaugeVec,
+    /// Forms that are kept, by what has become of them.
+    pub forms: IntGaugeVec,
     /// What an operator should know of the snapshots on the shelf.
     pub shelf: Shelf,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
@@ -281,6 +287,7 @@ impl Metrics {
                 "Bytes in the current snapshot.",
                 &["site"],
             )?,
+            forms: made.gauges("katahai_kept_forms", "Kept forms by their state.", &["site", "state"])?,
             shelf: Shelf::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate: Gate::new(&made)?,

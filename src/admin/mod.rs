@@ -4,6 +4,7 @@
 mod codes;
 mod demo;
 mod explain;
+mod forms;
 mod guard;
 mod pages;
 mod reply;

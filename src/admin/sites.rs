@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use serde::Deserialize;
 
+use super::forms;
 use super::not_this_method;
 use super::reply::{error, json};
 use super::shelf::{self, Wanted};
@@ -20,6 +21,9 @@ use crate::proxy::{Site, Table};
 pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Response<Body> {
     let Wanted { method, rest, body, .. } = wanted;
     let table = app.table();
+    if let ["forms", rest @ ..] = rest {
+        return forms::answer(app, name, Wanted { rest, ..wanted }).await;
+    }
     let Some(site) = table.named(name) else { return unknown(&table) };
     match rest {
         ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Whose};
 use crate::failure::{Cause, Failure};
+use crate::forms::Intake;
 use crate::http::Body;
 use crate::http::forwarded;
 use crate::metrics::Metrics;
@@ -107,8 +108,10 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let tools = build::tools(&only);
     let sites = build::sites(&only, &tools, &parts, None).await;
     let visits = sites.first().map(|site| site.visits.clone());
-    let proxy =
-        Proxy::new(Table::new(sites, Vec::new(), &config.limits), AccessLog::off(), Spool::in_memory());
+    let table = Table::new(sites, Vec::new(), &config.limits);
+    // a crawl sends no form
+    let intake = Arc::new(Intake::open(&config.state_dir.join("none"), config.forms.clone()));
+    let proxy = Proxy::new(table, AccessLog::off(), Spool::in_memory(), intake);
     let fetch = ByOrigins::new(proxy, wanted.name.clone());
     let result = crate::crawl::take(&wanted, &fetch, &store, visits.as_ref(), progress, clock::now()).await;
     Ok(Ended { at: clock::now().wall, result })

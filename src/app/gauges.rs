@@ -41,6 +41,12 @@ pub(super) fn gauge(app: &App) {
         gauge_origins(metrics, site, now);
         gauge_snapshots(app, site, now.unix());
     }
+    for (site, totals) in app.intake().opened().map(|spool| spool.totals()).unwrap_or_default() {
+        for (state, total) in totals {
+            let gauge = metrics.forms.with_label_values(&[&*site, state.code()]);
+            gauge.set(i64::try_from(total.forms).unwrap_or(i64::MAX));
+        }
+    }
     app.gauge_coverage();
 }
 
@@ -54,6 +60,7 @@ pub(super) fn reset(metrics: &Metrics) {
         &metrics.conditions,
         &metrics.snapshot_pages,
         &metrics.snapshot_bytes,
+        &metrics.forms,
         &shelf.by_hand,
         &shelf.held,
         &shelf.troubles,

@@ -7,6 +7,7 @@ mod conditions;
 mod crawlers;
 mod edge;
 mod files;
+pub mod forms;
 mod gauges;
 pub mod overview;
 mod rechecks;
@@ -33,9 +34,10 @@ use crate::config::ready::AdminAddr;
 use crate::config::{Config, Env, Problems};
 use crate::crawl::{Crawler, Seats};
 use crate::descriptors;
+use crate::forms::Intake;
 use crate::metrics::Metrics;
 use crate::origin::{Standing, Tools};
-use crate::proxy::{BufferRoom, Explained, Hot, Proxy, Spool, Table, Unexplained};
+use crate::proxy::{BufferRoom, Deliverer, Explained, Hot, Proxy, Spool, Table, Unexplained};
 use crate::server::{self, Limits, Listener, Server};
 use crate::snapshot::Garbage;
 use crate::tls::Certs;
@@ -81,6 +83,9 @@ pub enum StartError {
     /// TLS.
     #[error("could not set up TLS")]
     Tls(#[from] crate::tls::TlsError),
+    /// The process is told to stop.
+    #[error("the process is stopping")]
+    Ending,
     /// A metric's name is used twice.
     #[error("could not set up metrics")]
     Metrics(#[from] prometheus::Error),
@@ -121,6 +126,7 @@ pub struct App {
     ticker: OnceLock<tasks::Guard>,
     rechecks: rechecks::Rechecks,
     _visits: tasks::Guard,
+    _deliverer: Deliverer,
     started: Now,
 }
 
@@ -199,9 +205,8 @@ impl App {
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), &config.limits);
         let access_log = log(&metrics);
-        let dir = config.state_dir.clone();
-        let spool = tasks::blocking(move || Spool::new(&dir)).await.unwrap_or_else(Spool::in_memory);
-        let proxy = Proxy::new(table, access_log.clone(), spool);
+        let (spool, intake) = spools(&config).await.ok_or(StartError::Ending)?;
+        let proxy = Proxy::new(table, access_log.clone(), spool, intake);
         let rechecks = rechecks::Rechecks::of(&proxy.table());
         look_at_origins(&proxy).await;
         let visitors = Server::new(Limits::visitors(&config));
@@ -214,6 +219,7 @@ impl App {
         }
         let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let app = Arc::new(App {
+            _deliverer: Deliverer::start(&proxy),
             source,
             proxy,
             access_log,
@@ -251,6 +257,11 @@ impl App {
     /// The configuration in use.
     pub fn config(&self) -> Config {
         self.running().config.clone()
+    }
+
+    /// Where forms are kept.
+    pub fn intake(&self) -> &Arc<Intake> {
+        self.proxy.intake()
     }
 
     /// The sites as they run.
@@ -323,6 +334,12 @@ impl App {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where request bodies are kept until they are complete, and forms until they are delivered.
+async fn spools(config: &Config) -> Option<(Spool, Arc<Intake>)> {
+    let (dir, settings) = (config.state_dir.clone(), config.forms.clone());
+    tasks::blocking(move || (Spool::new(&dir), Arc::new(Intake::open(&dir, settings)))).await
 }
 
 /// What to say of a state directory that cannot be written to. A first start refuses: whoever sets Katahai up is there to

@@ -1,5 +1,7 @@
 //! The status as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::shelf_state::ShelfState;
@@ -83,6 +85,8 @@ pub struct SiteStatus {
     pub by_hand: Option<String>,
     /// The snapshots that are never removed, newest first.
     pub pinned: Vec<String>,
+    /// How many forms are kept, by what has become of them.
+    pub forms: BTreeMap<&'static str, usize>,
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
@@ -306,10 +310,20 @@ impl App {
             held: seen.held.clone(),
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
+            forms: self.kept_forms(&site.config.name),
             troubles: troubles(site, &seen),
             robots: seen.robots(),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
+    }
+
+    fn kept_forms(&self, site: &str) -> BTreeMap<&'static str, usize> {
+        let listed = self.intake().opened().map(|spool| spool.list(site)).unwrap_or_default();
+        let mut counts = BTreeMap::new();
+        for form in listed {
+            *counts.entry(form.state.code()).or_default() += 1;
+        }
+        counts
     }
 
     /// What a site's crawler does and did, with the whole report of the last crawl.

@@ -30,8 +30,10 @@ pub(super) enum Command {
     Reload(Instance),
     /// Take and manage snapshots.
     Snapshot(Snapshot),
-    /// See the forms of the sites.
+    /// See the forms of the sites, and what was kept of them while their origins could not take it.
     Forms(Forms),
+    /// Make keys.
+    Key(Key),
     /// What is no command.
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
@@ -193,8 +195,16 @@ pub(super) struct Forms {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FormsCommand {
-    /// List forms.
+    /// List what is kept; with --found, the forms of the site.
     List(ListForms),
+    /// Show what was typed into a kept form.
+    Show(SomeForms),
+    /// Deliver a form that is doubtful or parked, when the site can take it; one that is kept, now.
+    Deliver(SomeForms),
+    /// Print all kept forms with what was typed into them.
+    Export(ExportForms),
+    /// Erase kept forms for good.
+    Forget(SomeForms),
     /// What is no command.
     #[command(external_subcommand)]
     Unknown(Vec<OsString>),
@@ -205,11 +215,55 @@ pub(super) struct ListForms {
     /// Those that the crawl found, what each is for, and which of them may be kept.
     #[arg(long)]
     pub(super) found: bool,
+    /// Those that hold this text, such as a mail address.
+    #[arg(long, value_name = "TEXT", conflicts_with = "found")]
+    pub(super) find: Option<String>,
     /// The site's name; without it, all.
     #[arg(value_name = "SITE", conflicts_with = "site")]
     pub(super) name: Option<String>,
     #[command(flatten)]
     pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct SomeForms {
+    /// Their ids, or the numbers that their visitors were given.
+    #[arg(value_name = "ID", required = true)]
+    pub(super) ids: Vec<String>,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct ExportForms {
+    /// The format.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub(super) format: ExportFormat,
+    #[command(flatten)]
+    pub(super) of: OfSite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// A line for each form, for spreadsheets.
+    Csv,
+    /// Everything.
+    Json,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Key {
+    #[command(subcommand)]
+    pub(super) command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Print a new key for kept forms.
+    New,
+    /// What is no command.
+    #[command(external_subcommand)]
+    Unknown(Vec<OsString>),
 }
 
 #[derive(Clone, Debug, Group)]

@@ -108,9 +108,10 @@ fn config(
     let text = format!(
         "[[site]]\nname = \"demo\"\nhosts = [\"*\"]\nkey_pages = [\"/\", \"/signup\"]\n\
          [[site.origin]]\nurl = \"http://{origin}\"\n\
+         [[site.form]]\npath = \"/signup\"\n[[site.form]]\npath = \"/en/signup\"\n\
          [site.health]\ninterval = \"1s\"\n[site.failover]\nrecovery_ramp = \"5s\"\n[site.mirror]\nrate = \"off\"\n"
     );
-    let env = Env { state_dir: Some(state.to_owned()) };
+    let env = Env { state_dir: Some(state.to_owned()), credentials: None };
     let (mut config, _) =
         from_text(&text, "demo.toml".as_ref(), &env).map_err(|problems| problems.to_string())?;
     config.listen.http = vec![listen];

@@ -10,6 +10,7 @@ mod forms;
 mod hint;
 mod import;
 mod instance;
+mod key;
 mod language;
 mod logging;
 mod portable;
@@ -57,6 +58,7 @@ pub fn main() -> u8 {
         Command::Reload(options) => reload::run(&options),
         Command::Snapshot(options) => snapshot::run(&options.command),
         Command::Forms(options) => forms::run(&options.command),
+        Command::Key(options) => key::run(&options.command),
         Command::Unknown(words) => unknown("", &words),
     }
 }

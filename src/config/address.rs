@@ -20,6 +20,7 @@ texts! {
     SiteName: "a name such as \"shop\"", site_name;
     OriginUrl: "a URL such as \"https://203.0.113.10\"", origin_url;
     PagePath: "a path such as \"/signup\"", page_path;
+    PageOrNone: "a path such as \"/thanks\"", page_or_none;
     FilePath: "a file name", file_path;
 }
 
@@ -224,6 +225,18 @@ fn page_path(text: &str) -> Result<PagePath, Fault> {
         return Err(Fault::new(format!("{} is not the path of a page", shown(text)), help));
     }
     Ok(PagePath(ascii))
+}
+
+/// A page's path; `None` for an empty text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PageOrNone(pub(super) Option<String>);
+
+fn page_or_none(text: &str) -> Result<PageOrNone, Fault> {
+    if text.is_empty() {
+        Ok(PageOrNone(None))
+    } else {
+        page_path(text).map(|PagePath(path)| PageOrNone(Some(path)))
+    }
 }
 
 /// A file's name as written; empty where that means "none".

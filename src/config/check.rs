@@ -4,12 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::address::FilePath;
 use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
-use super::ready::{Config, Dns, Limits, Listen, Site};
+use super::ready::{Config, Dns, Forms, Limits, Listen, Site};
 use super::value::Size;
 use super::{defaults, files, listen, raw, site};
 
@@ -19,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) folder: &'a Path,
     /// The state folder that the environment names.
     pub(super) state_dir: Option<&'a Path>,
+    /// The folder of credentials that the environment names.
+    pub(super) credentials: Option<&'a Path>,
     /// Where visitors come in, once that is known: an origin cannot be there.
     pub(super) listen: Option<&'a Listen>,
 }
@@ -52,7 +55,8 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
-    (Config { state_dir, listen, limits, dns, sites }, elsewhere)
+    let forms = forms(file.forms.or_default(), &state_dir, context, notes);
+    (Config { state_dir, listen, limits, dns, forms, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
@@ -81,6 +85,41 @@ fn dns(raw: raw::Dns, notes: &mut Notes) -> Dns {
     let nameservers = raw.nameservers.or_default().into_iter().map(|server| server.value.0).collect();
     let keep_last_good = raw.keep_last_good.within(ANY_TIME, notes).or(Dns::default().keep_last_good);
     Dns { nameservers, keep_last_good }
+}
+
+/// Where the key is: what the file says, else the credential of that name, else a file of our own in the state folder.
+pub(super) fn forms_by_default(state_dir: &Path, credentials: Option<&Path>) -> Forms {
+    let credential = credentials.map(|folder| folder.join(defaults::FORMS_CREDENTIAL));
+    let credential = credential.filter(|file| file.exists());
+    Forms {
+        makes_key: credential.is_none(),
+        key_file: credential.unwrap_or_else(|| state_dir.join(defaults::FORMS_KEY)),
+        keep_for: defaults::FORMS_KEEP_FOR,
+        most: defaults::FORMS_MOST,
+        size: defaults::FORMS_SIZE,
+    }
+}
+
+fn forms(raw: raw::Forms, state_dir: &Path, context: &Context<'_>, notes: &mut Notes) -> Forms {
+    let default = forms_by_default(state_dir, context.credentials);
+    let hour = Duration::from_secs(3600);
+    let key_file = context.file(raw.key_file);
+    if let Some(at) = &key_file
+        && let Err(fault) = files::form_keys(&at.value)
+    {
+        notes.degraded(&at.span, fault);
+    }
+    Forms {
+        makes_key: key_file.is_none() && default.makes_key,
+        key_file: key_file.map_or(default.key_file, |at| at.value),
+        keep_for: raw.keep_for.within(hour..=*ANY_TIME.end(), notes).or(default.keep_for),
+        most: raw
+            .most
+            .within(1..=1_000_000, notes)
+            .here()
+            .map_or(default.most, |at| narrow(at.value, default.most)),
+        size: raw.size.within(Size(1 << 20)..=Size(1 << 50), notes).or(Size(default.size)).0,
+    }
 }
 
 /// All sites. A host, and a name, belongs to one of them.

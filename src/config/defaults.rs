@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::ready::{
-    AdminAddr, CachePolicy, Dns, Failover, Health, Limits, Mirror, MirrorPrivate, MirrorRobots, Statuses,
+    AdminAddr, CachePolicy, ClientRate, Dns, Failover, Health, Limits, Mirror, MirrorPrivate, MirrorRobots,
+    Statuses,
 };
 
 /// The folder for snapshots, beside the configuration file, when neither the file nor `$STATE_DIRECTORY` names one.
@@ -57,6 +58,19 @@ impl Default for Dns {
         Dns { nameservers: Vec::new(), keep_last_good: Duration::from_secs(7 * DAY) }
     }
 }
+
+/// The file with the keys of kept forms in systemd's folder of credentials.
+pub const FORMS_CREDENTIAL: &str = "katahai-forms.key";
+/// The same in the state folder.
+pub const FORMS_KEY: &str = "forms.key";
+/// When delivered and parked forms are erased.
+pub const FORMS_KEEP_FOR: Duration = Duration::from_secs(30 * DAY);
+/// How many forms are kept at once.
+pub const FORMS_MOST: usize = 10_000;
+/// How many bytes they may take.
+pub const FORMS_SIZE: u64 = 1 << 30;
+/// How often one client may have a form kept.
+pub const FORMS_PER_CLIENT: ClientRate = ClientRate { count: 10, window: Duration::from_secs(HOUR) };
 
 /// The pages that must always work: the front page.
 pub fn key_pages() -> Vec<String> {

@@ -88,6 +88,21 @@ pub(super) fn token(path: &Path) -> Result<String, Fault> {
     Ok(token.to_owned())
 }
 
+/// Checks that the file holds keys for kept forms. What they are worth is found when the first is used.
+pub(super) fn form_keys(path: &Path) -> Result<(), Fault> {
+    let help = format!(
+        "make one: katahai key new > {} (it must be readable for Katahai's user alone)",
+        path.display()
+    );
+    let keys = read(path, SMALL_MOST, Role::Named).and_then(text);
+    let keys =
+        keys.map_err(|fault| if path.exists() { fault } else { Fault { help: help.clone(), ..fault } })?;
+    if !keys.lines().any(|line| line.trim().starts_with("katahai-key-")) {
+        return Err(Fault::new(format!("{} holds no key for forms", path.display()), help));
+    }
+    Ok(())
+}
+
 /// Fingerprints of an operator's own.
 pub(super) fn fingerprints(path: &Path) -> Result<Fingerprints, Vec<Fault>> {
     let help = "docs/fingerprints.md says how to write the file";

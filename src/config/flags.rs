@@ -11,7 +11,7 @@ use super::ready::{
     ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Origin,
     OriginMode, OriginUrl, Site,
 };
-use super::{defaults, origins, site};
+use super::{check, defaults, origins, site};
 
 /// What the command line says instead of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +57,10 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
     let Some(url) = url.filter(|_| !problems.refuse_start()) else {
         return Err(problems);
     };
+    let state_dir = env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR));
     let config = Config {
-        state_dir: env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR)),
+        forms: check::forms_by_default(&state_dir, env.credentials.as_deref()),
+        state_dir,
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
@@ -91,6 +93,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
         routes: Vec::new(),
+        forms: Vec::new(),
     }
 }
 

@@ -49,6 +49,7 @@ fn the_least_that_works_is_all_defaults() {
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
         routes: Vec::new(),
+        forms: Vec::new(),
     };
     let listen = Listen {
         http: vec!["[::]:80".parse().unwrap()],
@@ -62,6 +63,13 @@ fn the_least_that_works_is_all_defaults() {
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
+        forms: Forms {
+            key_file: "/etc/katahai-state/forms.key".into(),
+            makes_key: true,
+            keep_for: seconds(2_592_000),
+            most: 10_000,
+            size: 1_073_741_824,
+        },
         sites: vec![Arc::new(site)],
     };
     assert_eq!(config, expected);
@@ -70,7 +78,7 @@ fn the_least_that_works_is_all_defaults() {
 #[test]
 fn the_state_lies_where_the_file_or_the_environment_says() {
     let state_dir = |text: &str, env: &str| {
-        let env = Env { state_dir: (!env.is_empty()).then(|| env.into()) };
+        let env = Env { state_dir: (!env.is_empty()).then(|| env.into()), credentials: None };
         from_text(&format!("{text}\n{LEAST}"), Path::new("etc/k.toml"), &env).unwrap().0.state_dir
     };
     assert_eq!(state_dir("", "/var/lib/katahai"), PathBuf::from("/var/lib/katahai"));
@@ -85,6 +93,27 @@ fn with_own_files(text: &str) -> String {
         let _ = writeln!(all, "{}", line.strip_prefix("#-").unwrap_or(line));
         all
     })
+}
+
+#[test]
+fn the_key_of_forms_is_the_files_or_a_credential_or_our_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let forms = |text: &str, credentials: Option<&Path>| {
+        let env = Env { state_dir: None, credentials: credentials.map(Path::to_owned) };
+        let (config, problems) =
+            from_text(&format!("{text}\n{LEAST}"), Path::new("/etc/k.toml"), &env).unwrap();
+        (config.forms.key_file, config.forms.makes_key, problems.to_string())
+    };
+    let own = PathBuf::from("/etc/katahai-state/forms.key");
+    assert_eq!(forms("", Some(folder.path())), (own, true, String::new()), "no such credential");
+    let credential = folder.path().join("katahai-forms.key");
+    std::io::Write::write_all(&mut std::fs::File::create_new(&credential).unwrap(), b"katahai-key-1:x\n")
+        .unwrap();
+    assert_eq!(forms("", Some(folder.path())), (credential.clone(), false, String::new()));
+    let said = format!("[forms]\nkey_file = \"{}\"", credential.display());
+    assert_eq!(forms(&said, None), (credential, false, String::new()));
+    let (_, makes_key, problems) = forms("[forms]\nkey_file = \"/nowhere/forms.key\"", None);
+    assert!(!makes_key && problems.contains("katahai key new > /nowhere/forms.key"), "{problems}");
 }
 
 #[test]
@@ -169,6 +198,14 @@ fn shop(folder: &Path) -> Site {
             mirror: Some(false),
             timeout: Some(seconds(60)),
         }],
+        forms: vec![Form {
+            path: PathPattern::new("/signup").unwrap(),
+            page: None,
+            keep: true,
+            thanks: None,
+            idempotent: false,
+            most_per_client: Some(ClientRate { count: 10, window: seconds(3600) }),
+        }],
     }
 }
 
@@ -190,6 +227,7 @@ fn the_shipped_file_is_this() {
         origins_file: Some(folder.path().join("origins.toml")),
         tls: None,
         routes: Vec::new(),
+        forms: Vec::new(),
         ..shop.clone()
     };
     let expected = Config {
@@ -213,6 +251,13 @@ fn the_shipped_file_is_this() {
             unread: 268_435_456,
         },
         dns: Dns { nameservers: Vec::new(), keep_last_good: seconds(604_800) },
+        forms: Forms {
+            key_file: "/var/lib/katahai/forms.key".into(),
+            makes_key: true,
+            keep_for: seconds(2_592_000),
+            most: 10_000,
+            size: 1_073_741_824,
+        },
         sites: vec![Arc::new(shop), Arc::new(second)],
     };
     assert_eq!(config, expected);

@@ -18,18 +18,21 @@ use crate::fingerprint::Fingerprints;
 pub struct Env {
     /// The folder for state that the service manager made.
     pub state_dir: Option<PathBuf>,
+    /// The folder with the credentials that it passes on.
+    pub credentials: Option<PathBuf>,
 }
 
 impl Env {
     /// The environment of this process.
     pub fn of_process() -> Env {
-        Env::with_state_directory(std::env::var_os("STATE_DIRECTORY"))
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Env { credentials, ..Env::with_state_directory(std::env::var_os("STATE_DIRECTORY")) }
     }
 
     /// `value` as systemd sets `$STATE_DIRECTORY`: folders with colons between them, of which the first is ours.
     pub fn with_state_directory(value: Option<OsString>) -> Env {
         let first = value.as_ref().and_then(|value| std::env::split_paths(value).next());
-        Env { state_dir: first.filter(|path| !path.as_os_str().is_empty()) }
+        Env { state_dir: first.filter(|path| !path.as_os_str().is_empty()), credentials: None }
     }
 }
 
@@ -56,7 +59,8 @@ pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems
     let document = DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let file = raw::File::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context { folder, state_dir: env.state_dir.as_deref(), listen: None };
+    let (state_dir, credentials) = (env.state_dir.as_deref(), env.credentials.as_deref());
+    let context = Context { folder, state_dir, credentials, listen: None };
     let (config, elsewhere) = check::config(file, &context, &mut notes);
     let mut problems = notes.into_problems();
     problems.extend(elsewhere);

@@ -36,3 +36,8 @@ pub use keys::known_keys;
 pub use load::{Env, from_text, load, load_fingerprints, load_origins, load_token, origins_from_text};
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;
+
+/// What is kept of forms where no file says otherwise.
+pub fn forms_by_default(state_dir: &std::path::Path, env: &Env) -> ready::Forms {
+    check::forms_by_default(state_dir, env.credentials.as_deref())
+}

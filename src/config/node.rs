@@ -354,6 +354,22 @@ impl Value for u64 {
     }
 }
 
+impl Value for bool {
+    fn read(value: &DeValue<'_>, span: &Span, notes: &mut Notes) -> Option<bool> {
+        let found = value.as_bool();
+        if found.is_none() {
+            let help = match value.as_str() {
+                Some("true" | "on" | "yes") => "write true, without quotes",
+                Some("false" | "off" | "no") => "write false, without quotes",
+                Some(_) | None => "write true or false, without quotes",
+            };
+            let message = format!("{} must be true or false, not {}", span.subject(), kind(value));
+            notes.error(span, Fault::new(message, help));
+        }
+        found
+    }
+}
+
 /// The kind of a value, with its article.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {

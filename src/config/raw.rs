@@ -7,12 +7,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::address::{FilePath, HostName, NameServer, PagePath, SiteHost, SiteName};
+use super::address::{FilePath, HostName, NameServer, PageOrNone, PagePath, SiteHost, SiteName};
 use super::asset_host::AssetHost;
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
-use super::value::{Age, CookieName, Delay, Phrase, Preset, QueryName, Rate, Size, Switch};
+use super::value::{Age, CookieName, Delay, PerClient, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
 type List<T> = Vec<Spanned<T>>;
@@ -72,6 +72,7 @@ tables! {
         admin: Admin,
         limits: Limits,
         dns: Dns,
+        forms: Forms,
         site: List<Site>,
     }
 
@@ -107,6 +108,14 @@ tables! {
         keep_last_good: Duration,
     }
 
+    /// `[forms]`
+    Forms {
+        key_file: FilePath,
+        keep_for: Duration,
+        most: u64,
+        size: Size,
+    }
+
     /// `[[site]]`
     Site {
         name: SiteName,
@@ -120,6 +129,7 @@ tables! {
         failover: Failover,
         cache: Cache,
         mirror: Mirror,
+        form: List<Form>,
         route: List<Route>,
     }
 
@@ -187,6 +197,16 @@ tables! {
         asset_hosts: List<AssetHost>,
         private: MirrorPrivate,
         robots: MirrorRobots,
+    }
+
+    /// `[[site.form]]`
+    Form {
+        path: PathPattern,
+        page: PageOrNone,
+        keep: bool,
+        thanks: PageOrNone,
+        idempotent: bool,
+        most_per_client: PerClient,
     }
 
     /// `[[site.route]]`

@@ -29,6 +29,8 @@ pub struct Config {
     pub limits: Limits,
     /// Name resolution.
     pub dns: Dns,
+    /// What is kept of forms.
+    pub forms: Forms,
     /// The sites, in the file's order. Names and hosts are unique over all of them.
     pub sites: Vec<Arc<Site>>,
 }
@@ -109,6 +111,21 @@ pub struct Dns {
     pub keep_last_good: Duration,
 }
 
+/// `[forms]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// The file with the keys that kept forms are sealed with.
+    pub key_file: PathBuf,
+    /// Whether that file is Katahai's own, and made at first use.
+    pub makes_key: bool,
+    /// When delivered and parked forms are erased, after they came.
+    pub keep_for: Duration,
+    /// How many are kept at once, of all sites.
+    pub most: usize,
+    /// How many bytes they may take together.
+    pub size: u64,
+}
+
 /// One `[[site]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
@@ -135,6 +152,8 @@ pub struct Site {
     pub mirror: Mirror,
     /// Exceptions for parts of the site; the first that matches speaks.
     pub routes: Vec<Route>,
+    /// Forms whose senders are not to be lost; the first that matches speaks.
+    pub forms: Vec<Form>,
 }
 
 /// One `[[site.origin]]`.
@@ -351,6 +370,32 @@ impl MirrorRobots {
     }
 }
 
+/// One `[[site.form]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Where it is sent to.
+    pub path: PathPattern,
+    /// Where it stands; `None`: where the crawl finds it.
+    pub page: Option<String>,
+    /// Whether it is kept while the origin cannot take it.
+    pub keep: bool,
+    /// A path that its visitor is sent on to when it is kept; `None`: a page of our own.
+    pub thanks: Option<String>,
+    /// Whether it may be sent again when nobody knows whether it arrived.
+    pub idempotent: bool,
+    /// How often one client may have one kept; `None`: without a limit.
+    pub most_per_client: Option<ClientRate>,
+}
+
+/// So many times in so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientRate {
+    /// How many times.
+    pub count: u32,
+    /// In this time.
+    pub window: Duration,
+}
+
 /// One `[[site.route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -393,6 +438,11 @@ impl Site {
             Some(false) => MirrorPrivate::Never,
             None => self.mirror.private,
         }
+    }
+
+    /// The form that is sent to `path`, if it is one to be kept.
+    pub fn kept_form(&self, path: &str) -> Option<&Form> {
+        self.forms.iter().find(|form| form.path.matches(path)).filter(|form| form.keep)
     }
 
     /// How long the origin is waited for on `path`, if its route says so.

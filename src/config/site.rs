@@ -10,8 +10,10 @@ use super::check::{Context, once};
 use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
-use super::ready::{ANY_HOST, CachePolicy, Failover, Health, Mirror, Origin, Route, Site, SiteTls, Statuses};
-use super::value::{Age, CookieName, Delay, Phrase, QueryName, Rate, Size, Switch};
+use super::ready::{
+    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Origin, Route, Site, SiteTls, Statuses,
+};
+use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw};
 use crate::fingerprint::Fingerprints;
 
@@ -33,6 +35,7 @@ pub(super) fn site(
     let mirror = mirror(raw.mirror.or_default(), notes);
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
+    let forms = raw.form.or_default().into_iter().filter_map(|form| self::form(form, notes)).collect();
     let key_pages = key_pages(raw.key_pages, &routes, notes);
     let routes = routes.into_iter().map(|route| route.value).collect();
     let (name, name_at) = name?;
@@ -49,6 +52,7 @@ pub(super) fn site(
         cache,
         mirror,
         routes,
+        forms,
     };
     Some((site, name_at))
 }
@@ -301,4 +305,18 @@ fn route(Spanned { value, span }: Spanned<raw::Route>, notes: &mut Notes) -> Opt
     let (cache, mirror) = (value.cache.or(Switch(true)).0, value.mirror.here().map(|at| at.value.0));
     let timeout = value.timeout.within(TIMER, notes).here().map(|timeout| timeout.value);
     Some(Spanned { value: Route { path, cache, mirror, timeout }, span })
+}
+
+fn form(Spanned { value, span }: Spanned<raw::Form>, notes: &mut Notes) -> Option<Form> {
+    if !value.path.is_given() {
+        notes.missing(&span, "path", "write where the form is sent to, as in path = \"/signup\"");
+    }
+    Some(Form {
+        path: value.path.here()?.value,
+        page: value.page.or_default().0,
+        keep: value.keep.or(true),
+        thanks: value.thanks.or_default().0,
+        idempotent: value.idempotent.or(false),
+        most_per_client: value.most_per_client.or(PerClient(Some(defaults::FORMS_PER_CLIENT))).0,
+    })
 }

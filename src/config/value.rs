@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::node::{Fault, Notes, Span, Value, kind, shown, text};
-use super::ready::{MirrorPrivate, MirrorRobots, OriginMode, PathPattern, Statuses};
+use super::ready::{ClientRate, MirrorPrivate, MirrorRobots, OriginMode, PathPattern, Statuses};
 use crate::content::text::fold;
 
 /// Longer than anyone waits for anything, and short enough to be added to any clock.
@@ -37,6 +37,7 @@ texts! {
     Age: "a time such as \"400d\", or \"off\"", age;
     Delay: "a time such as \"300ms\", or \"off\"", delay;
     Rate: "a rate such as \"5/s\"", rate;
+    PerClient: "a number and a time such as \"10/h\"", per_client;
     Switch: "\"on\" or \"off\"", switch;
     OriginMode: "\"auto\", \"drain\" or \"off\"", origin_mode;
     MirrorPrivate: "\"auto\", \"always\" or \"never\"", mirror_private;
@@ -164,6 +165,32 @@ fn rate(text: &str) -> Result<Rate, Fault> {
     }
     let help = "write a rate from \"0.1/d\" to \"1000000/s\", or \"off\" for no limit";
     Err(Fault::new(format!("{} is not a valid rate", shown(text)), help))
+}
+
+/// How often one client may do something; `None` for `off`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct PerClient(pub(super) Option<ClientRate>);
+
+/// A number and the time for it, such as `10/h`, or `off` for no limit.
+fn per_client(text: &str) -> Result<PerClient, Fault> {
+    if text == "off" {
+        return Ok(PerClient(None));
+    }
+    let fault = || {
+        let help = "write how many in which time: \"10/h\", \"3/min\", or \"off\" for no limit";
+        Fault::new(format!("{} is not a number of times", shown(text)), help)
+    };
+    let (count, unit) = text.split_once('/').ok_or_else(fault)?;
+    let count =
+        count.trim().parse().ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(fault)?;
+    let window = match unit.trim() {
+        "s" | "sec" | "second" => 1,
+        "m" | "min" | "minute" => 60,
+        "h" | "hour" => 3600,
+        "d" | "day" => 86_400,
+        _ => return Err(fault()),
+    };
+    Ok(PerClient(Some(ClientRate { count, window: Duration::from_secs(window) })))
 }
 
 /// `on` or `off`.

@@ -82,6 +82,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             robots: MirrorRobots::Auto,
         },
         routes: Vec::new(),
+        forms: Vec::new(),
     }
 }
 

@@ -51,6 +51,9 @@ pub enum NotKept {
         #[source]
         source: io::Error,
     },
+    /// Others are being kept, and the disk is slow.
+    #[error("the disk is too slow for all forms that come")]
+    Busy,
     /// It could not be sealed.
     #[error("there is no key, or there are no random bytes, to seal the form with")]
     Key,
@@ -64,7 +67,16 @@ impl NotKept {
             NotKept::Size => "size",
             NotKept::DiskFull => "disk-full",
             NotKept::Disk { .. } => "disk",
+            NotKept::Busy => "busy",
             NotKept::Key => "key",
+        }
+    }
+
+    /// There is nowhere to keep it.
+    pub(super) fn unopened(error: OpenError) -> NotKept {
+        match error {
+            OpenError::InUse { ref path } => NotKept::disk(&path.clone(), io::Error::other(error)),
+            OpenError::Io { path, source } => NotKept::disk(&path, source),
         }
     }
 

@@ -39,6 +39,11 @@ impl FormId {
         FormId { seconds: crate::clock::unix(now).min(LATEST), number: number & ((1 << (5 * DIGITS)) - 1) }
     }
 
+    /// When it came, to the second.
+    pub fn came(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.seconds)
+    }
+
     /// The second in which it came.
     pub(super) fn second(&self) -> u64 {
         self.seconds

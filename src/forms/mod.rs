@@ -17,8 +17,10 @@
 //! Nothing of what a form holds is on the disk in clear, in an error, or in what `Debug` shows.
 
 mod error;
+pub mod fields;
 mod id;
 mod index;
+mod intake;
 mod key;
 mod moves;
 mod rate;
@@ -34,10 +36,11 @@ mod tests;
 pub use error::{NotKept, NotMoved, NotRead, OpenError};
 pub use id::{FormId, NoRandomness, NotAFormId};
 pub use index::{Bounds, Listed, Total, Totals};
+pub use intake::Intake;
 pub use key::{KeyError, KeyId, Keys};
 pub use rate::{Lately, Rate, TooMany};
 pub use record::KeptForm;
-pub use spool::Spool;
+pub use spool::{Spool, Standing};
 pub use state::{NotAReason, Reason, State};
 
 /// The folder in the state directory.

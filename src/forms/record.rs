@@ -44,6 +44,14 @@ pub struct KeptForm {
     pub body: Bytes,
 }
 
+impl KeptForm {
+    /// What its body is; empty if nothing was said.
+    pub fn content_type(&self) -> &str {
+        let field = self.headers.iter().find(|(name, _)| name == "content-type");
+        field.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
+    }
+}
+
 impl fmt::Debug for KeptForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeptForm")

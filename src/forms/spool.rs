@@ -14,7 +14,7 @@ use super::key::Keys;
 use super::record::{KeptForm, LONGEST_HEAD};
 use super::scan::{Order, is_site, scan};
 use super::seal::{self, NotSealed};
-use super::state::{FileName, State};
+use super::state::{FileName, Reason, State};
 use super::{FOLDER, LOCK, step};
 use crate::disk::{self, StagedFile};
 
@@ -37,6 +37,25 @@ pub struct Spool {
     settled: Mutex<HashSet<String>>,
     /// Held as long as this lives. Not there where it could not be made: then nothing can be written either.
     lock: OnceLock<File>,
+}
+
+/// How a form is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// To be sent.
+    Unsent,
+    /// The origin may have taken it, for this reason: a person decides.
+    Doubtful(Reason),
+}
+
+impl Standing {
+    /// The state that it has at first, and why.
+    fn state(self) -> (State, Option<Reason>) {
+        match self {
+            Standing::Unsent => (State::Unconfirmed, None),
+            Standing::Doubtful(reason) => (State::Doubtful, Some(reason)),
+        }
+    }
 }
 
 /// The place of a form that is being written; given back, unless it is used.
@@ -120,6 +139,21 @@ impl Spool {
     pub fn keep(
         &self,
         keys: &Keys,
+        form: KeptForm,
+        bounds: Bounds,
+        now: SystemTime,
+    ) -> Result<FormId, NotKept> {
+        self.keep_as(Standing::Unsent, keys, form, bounds, now)
+    }
+
+    /// The same for one that may have been sent.
+    ///
+    /// # Errors
+    /// As [`Spool::keep`].
+    pub fn keep_as(
+        &self,
+        standing: Standing,
+        keys: &Keys,
         mut form: KeptForm,
         bounds: Bounds,
         now: SystemTime,
@@ -131,15 +165,10 @@ impl Spool {
             NotSealed::Size => NotKept::Size,
             NotSealed::Key => NotKept::Key,
         })?;
-        let name = FileName { id: form.id, state: State::Unconfirmed, reason: None }.to_string();
+        let (state, reason) = standing.state();
+        let name = FileName { id: form.id, state, reason: reason.clone() }.to_string();
         let path = folder.join(&name);
-        let listed = Listed {
-            id: form.id,
-            state: State::Unconfirmed,
-            reason: None,
-            bytes: reserved.bytes,
-            since: form.received,
-        };
+        let listed = Listed { id: form.id, state, reason, bytes: reserved.bytes, since: form.received };
         let entry = Entry { listed, file: name };
         if let Err(error) = write(&folder, &path, &file, form.received) {
             // Somebody may have taken the folder away.

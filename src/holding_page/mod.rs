@@ -3,6 +3,7 @@
 //! that carries an address or a path of ours.
 
 mod format;
+mod kept;
 mod language;
 mod words;
 
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use minijinja::{Environment, context};
 
 pub use format::Format;
+pub use kept::{KeptPage, KeptWords};
 pub use language::Language;
 use words::Words;
 

@@ -20,7 +20,7 @@ use crate::verdict::{Character, Look, Uniform};
 use crate::{descriptors, origin, tasks};
 
 /// RFC 7089 section 2.1.1.
-const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
+pub(super) const MEMENTO_DATETIME: HeaderName = HeaderName::from_static("memento-datetime");
 
 /// How long a page without demand stays in memory: it keeps its snapshot from being retired.
 const IDLE: Duration = Duration::from_secs(600);
@@ -135,6 +135,11 @@ impl Ready {
     /// Its key.
     pub(super) fn key(&self) -> &str {
         &self.page.key
+    }
+
+    /// Whether visitors open it as a page.
+    pub(super) fn is_page(&self) -> bool {
+        self.page.class == Class::Page && self.status == StatusCode::OK
     }
 
     /// When the origin gave it.

@@ -37,11 +37,15 @@ mod spool;
 mod tee;
 // 5. fall: copies, holding pages
 mod fallback;
+mod form_page;
+mod keep;
 mod shell;
 // 6. end
 mod end;
 // beside the requests: what a visitor would get, bad pages once more, what checks see
 mod check_judge;
+mod deliver;
+mod delivered;
 mod explain;
 mod recheck;
 
@@ -57,6 +61,7 @@ use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
 use crate::failover::{self, Fallback, Plan, Remembered, State};
 use crate::failure::{Cause, Failure};
+use crate::forms::Intake;
 use crate::holding_page::{self, Format, HoldingPage};
 use crate::http::cache_status::CacheStatus;
 use crate::http::client::ClientKey;
@@ -67,8 +72,10 @@ use attempt::{Attempt, Incoming, Limits, Substitute};
 pub use buffer::BufferRoom;
 pub use check_judge::SiteJudge;
 use crowd::Crowd;
+pub use deliver::Deliverer;
 use end::{OpenRequest, RequestRecord};
 pub use explain::{Explained, Given, Step, Unexplained};
+use keep::Sender;
 pub use known_good::KnownGood;
 use looked::{Looked, Purpose};
 pub use mirror::{Hot, Mirror};
@@ -106,6 +113,7 @@ struct Inner {
     log: AccessLog,
     spool: Spool,
     crowd: Crowd,
+    intake: Arc<Intake>,
 }
 
 /// An answer before its body has ended.
@@ -118,9 +126,11 @@ struct Outcome {
 }
 
 impl Proxy {
-    /// A proxy for the table's sites. `spool` keeps request bodies until they are complete.
-    pub fn new(table: Table, log: AccessLog, spool: Spool) -> Proxy {
-        Proxy(Arc::new(Inner { table: ArcSwap::from_pointee(table), log, spool, crowd: Crowd::default() }))
+    /// A proxy for the table's sites. `spool` keeps request bodies until they are complete, `intake` forms until they are
+    /// delivered.
+    pub fn new(table: Table, log: AccessLog, spool: Spool, intake: Arc<Intake>) -> Proxy {
+        let table = ArcSwap::from_pointee(table);
+        Proxy(Arc::new(Inner { table, log, spool, crowd: Crowd::default(), intake }))
     }
 
     /// The sites as they run now.
@@ -163,7 +173,13 @@ impl Proxy {
         }
         let watched = visited::is_watched(&ask, request.headers());
         let own = ask.left_out(request.uri(), &site.config);
-        let mut outcome = self.answer(&table, &site, &mut ask, request, &visit, now).await;
+        let mut outcome = match keep::form_of(&site, &ask) {
+            None => self.answer(&table, &site, &mut ask, request, &visit, now).await,
+            Some(form) => {
+                let sender = Sender { table: &table, site: &site, form, visit: &visit };
+                Box::pin(self.answer_form(sender, &mut ask, request, now)).await
+            }
+        };
         if !own.is_empty() && outcome.response.status().is_redirection() {
             location::add_own(outcome.response.headers_mut(), &own, ask.asked(), &site.config);
         }
@@ -223,6 +239,11 @@ impl Proxy {
 
     fn spool(&self) -> &Spool {
         &self.0.spool
+    }
+
+    /// Where forms are taken in.
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.0.intake
     }
 
     /// The answer to a faulty request.

@@ -163,6 +163,21 @@ async fn prove_key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     }
 }
 
+/// Has every origin that may be asked proven by its key pages, now.
+///
+/// # Errors
+/// Why one of them is not.
+pub(super) async fn prove_all(site: &Site, now: Now) -> Result<(), Failure> {
+    let mut proven = Err(Cause::KnownDown.into());
+    for member in site.origins.members() {
+        if member.mode == OriginMode::Auto && member.origin.standing() != origin::Standing::Down {
+            member.origin.clone().prove(now.mono, site.config.failover.timeout).await?;
+            proven = Ok(());
+        }
+    }
+    proven
+}
+
 /// Looks into what a held crawl has found. If the key pages are bad, the site counts as down until it is
 /// proven. If only some of them or of the crawl's samples are bad, these are marked and come from their copies.
 /// Pages that are good by now are not mentioned.

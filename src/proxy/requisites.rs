@@ -32,7 +32,11 @@ pub(super) fn note(site: &Site, ask: &Ask, outcome: &Outcome) {
     let is_missed = match outcome.served_from {
         ServedFrom::Origin => is_missing(status, content_type(headers)),
         ServedFrom::Snapshot | ServedFrom::Stale => outcome.cause == Some(Cause::AssetMissing),
-        ServedFrom::Cache | ServedFrom::Holding | ServedFrom::Refused | ServedFrom::Error => false,
+        ServedFrom::Cache
+        | ServedFrom::Holding
+        | ServedFrom::Kept
+        | ServedFrom::Refused
+        | ServedFrom::Error => false,
     };
     if !is_missed {
         return;

@@ -264,7 +264,7 @@ impl Drop for SpoolRoom {
 
 /// A body that is passed on as it comes: it occupies the origin, so its sender has to keep up the pace. Time that the origin
 /// takes between two pieces does not count.
-struct Paced {
+pub(super) struct Paced {
     pace: Pace,
     /// When the last piece was given to the origin, until it asks for the next one.
     given: Option<Instant>,
@@ -272,7 +272,8 @@ struct Paced {
 }
 
 impl Paced {
-    fn new() -> Paced {
+    /// It begins now.
+    pub(super) fn new() -> Paced {
         let now = now();
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         Paced { pace: Pace::sending(now), given: Some(now), timer }

@@ -57,7 +57,7 @@ fn got(
 ) -> Option<Got> {
     match served_from {
         ServedFrom::Cache | ServedFrom::Origin | ServedFrom::Stale | ServedFrom::Snapshot => {}
-        ServedFrom::Holding | ServedFrom::Refused | ServedFrom::Error => return None,
+        ServedFrom::Holding | ServedFrom::Kept | ServedFrom::Refused | ServedFrom::Error => return None,
     }
     let got = match status {
         StatusCode::OK => kind(headers)?,

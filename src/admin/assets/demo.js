@@ -15,11 +15,12 @@
       failed_switch: "That did not work. Is the demo still running?",
       state: { unproven: "being checked", up: "the live site", degraded: "the live site, some pages from copies", down: "the copy", recovering: "the live site, coming back" },
       pulse: "Where visitors’ answers came from", bars: "Recent answers, the newest on the right",
-      live: "live site", cache: "cache", stale: "copy, from the cache", snapshot: "copy, from the snapshot", copies: "copy", holding: "holding page", failed: "failed",
+      live: "live site", cache: "cache", stale: "copy, from the cache", snapshot: "copy, from the snapshot", copies: "copy", kept: "form kept", holding: "holding page", failed: "failed",
       home: "Home", products: "Products", events: "Events", signup: "Sign-up form",
       with: "With Katahai", without: "Without", dead: "This site cannot be reached", dead_small: "The server refused the connection.",
       log: "The last answers, and where they came from", page: "page", status: "status", from: "came from", took: "took",
-      try: "Try this, too", try_form: "Stop the server and send the sign-up form: the answer says plainly that it did not arrive.",
+      try: "Try this, too", try_form: "Stop the server and send the sign-up form: Katahai keeps it, says so plainly, and delivers it when the server is back.",
+      signups: (s) => `Sign-ups: ${s.arrived} arrived at the shop${s.kept ? `, ${s.kept} kept by Katahai` : ""}`,
       try_curl: "Look at the header fields:", try_dashboard: "What the operator sees:", try_api: "What monitoring sees:",
       tally: (t) => `${t.over ? "It was dead" : "Dead"} for ${t.time}: ${t.good} of ${t.all} requests got their page`,
       fresh: "written just now", written: (ago) => `a copy, written ${ago}`, refused: "refused",
@@ -37,18 +38,19 @@
       failed_switch: "うまくいきませんでした。デモはまだ動いていますか。",
       state: { unproven: "確認中です", up: "元のサイト", degraded: "元のサイト（一部はコピー）", down: "コピー", recovering: "元のサイト（復帰中）" },
       pulse: "お客さまのリクエストへの応答", bars: "最近の応答。右がいちばん新しいものです",
-      live: "元のサイト", cache: "キャッシュ", stale: "コピー（キャッシュ）", snapshot: "コピー（スナップショット）", copies: "コピー", holding: "お知らせのページ", failed: "失敗",
+      live: "元のサイト", cache: "キャッシュ", stale: "コピー（キャッシュ）", snapshot: "コピー（スナップショット）", copies: "コピー", kept: "フォームをお預かり", holding: "お知らせのページ", failed: "失敗",
       home: "ホーム", products: "商品", events: "催し", signup: "申し込み",
       with: "Katahaiがあるとき", without: "ないとき", dead: "このサイトにアクセスできません", dead_small: "サーバーが接続を拒否しました。",
       log: "最近の応答と、その取得元", page: "ページ", status: "ステータス", from: "取得元", took: "時間",
-      try: "こちらもお試しください", try_form: "サーバーを止めたまま、申し込みを送ってみてください。届いていないことを、はっきりお知らせします。",
+      try: "こちらもお試しください", try_form: "サーバーを止めたまま、申し込みを送ってみてください。Katahaiがお預かりして、そのことをはっきりお知らせし、サーバーが戻ったらお届けします。",
+      signups: (s) => `申し込み：店に届いたもの${s.arrived}件${s.kept ? `、Katahaiがお預かりしているもの${s.kept}件` : ""}`,
       try_curl: "ヘッダーを見る：", try_dashboard: "運用担当者が見るもの：", try_api: "監視から見えるもの：",
       tally: (t) => `${t.over ? "停止していた時間は" : "停止から"}${t.time}。リクエスト${t.all}件中${t.good}件にページをお届け`,
       fresh: "いま作られたページ", written: (ago) => `コピー（${ago}のページ）`, refused: "接続できません",
       ago: (n, unit) => `${n}${{ s: "秒", m: "分", h: "時間" }[unit]}前`,
     },
   };
-  const RUNGS = ["live", "cache", "stale", "snapshot", "holding", "failed"];
+  const RUNGS = ["live", "cache", "stale", "snapshot", "kept", "holding", "failed"];
   const PAGES = ["/", "/products/", "/events/tasting", "/signup", "/en/", "/products/shudei-kyusu", "/news/"];
   // Nobody asks for these before the server is stopped: only the snapshot has them then.
   const UNOPENED = ["/products/seiji-chawan", "/en/events/painting", "/about", "/news/ten-years", "/en/access", "/en/products/mamezara"];
@@ -57,7 +59,7 @@
 
   let language = remembered() ?? (navigator.language.toLowerCase().startsWith("ja") ? "ja" : "en");
   let words = WORDS[language];
-  let visits = 0;
+  let visits = 0, kept = 0;
   let demo = null, status = null, busy = false, misses = 0;
   let history = [], seen = [], counted = 0, copying = false;
   let outage = null; // the last one: from when, until when, how many requests it had and how many got their page
@@ -90,6 +92,7 @@
     const said = answer.cache_status ?? "";
     if (!answer.status) return "failed";
     if (/detail="?snapshot/.test(said)) return "snapshot";
+    if (/detail="?kept/.test(said)) return "kept";
     if (/detail="?stale/.test(said)) return "stale";
     if (/;\s*hit\b/.test(said)) return "cache";
     if (answer.status === 503) return "holding";
@@ -104,10 +107,11 @@
 
   async function poll() {
     try {
-      const [d, s] = await Promise.all([ask("/demo/state"), ask("/api/v1/status")]);
+      const [d, s, f] = await Promise.all([ask("/demo/state"), ask("/api/v1/status"), ask("/api/v1/sites/demo/forms")]);
       const before = demo;
       demo = d;
       status = s.sites?.[0] ?? null;
+      kept = f.forms.filter((form) => form.state !== "delivered").length;
       misses = 0;
       remember(d.recent ?? []);
       if (!before || before.origin.running !== d.origin.running) changed(!before);
@@ -203,6 +207,7 @@
     button.textContent = busy ? words.wait : running ? words.stop : words.start;
     steps();
     tally();
+    $("signups").textContent = demo && (demo.origin.signups || kept) ? words.signups({ arrived: demo.origin.signups, kept }) : "";
     bars();
     table();
     windows(running);

@@ -7,7 +7,7 @@ use crate::cli::args::ListForms;
 use crate::cli::print::{printable, say};
 use crate::cli::snapshot::place::{Place, Told};
 use crate::cli::snapshot::tables;
-use crate::cli::{FAILED, USAGE, fail, run_to_end};
+use crate::cli::{FAILED, fail, run_to_end};
 use crate::content::forms::FieldType;
 use crate::snapshot::{SiteForm, SiteForms, SnapshotId, Store};
 
@@ -16,9 +16,6 @@ const SHOWN: usize = 6;
 
 /// Runs the command.
 pub(super) fn run(options: &ListForms) -> u8 {
-    if !options.found {
-        return fail(USAGE, "\"katahai forms list --found\" lists the forms that the crawl found");
-    }
     run_to_end(async {
         let place = match Place::of(&options.of).await {
             Ok(place) => place,

@@ -41,6 +41,6 @@ fn refuse(told: &Told) -> u8 {
 }
 
 /// A text of a JSON value, or nothing.
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

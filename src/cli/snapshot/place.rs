@@ -17,7 +17,8 @@ use crate::clock;
 use crate::snapshot::{self, Store};
 
 /// Everything but what never means anything in an address (RFC 3986 section 2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(in crate::cli) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a command works.
 pub(in crate::cli) enum Place {
@@ -51,7 +52,7 @@ impl Told {
         Told { code: code.to_owned(), message, reasons: Vec::new() }
     }
 
-    fn from_json(value: &Value) -> Told {
+    pub(in crate::cli) fn from_json(value: &Value) -> Told {
         let error = &value["error"];
         let reasons = error["reasons"].as_array().into_iter().flatten();
         Told {

@@ -53,6 +53,7 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
     found.extend(each(&last["decisions"]).map(|decision| {
         format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
     }));
+    found.extend(forms(&site["forms"], language));
     let running = &site["crawl"]["running"];
     if !running.is_null() {
         let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
@@ -63,6 +64,30 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
             ),
             format!(
                 "クロールを実行中です：{pages}ページ、その他のファイル{files}件、エラー{errors}件、待ち{waiting}件"
+            ),
+        ));
+    }
+    found
+}
+
+/// What waits of kept forms: for the site, and for a person.
+fn forms(counts: &Value, language: Language) -> Vec<String> {
+    let count = |states: &[&str]| states.iter().filter_map(|state| counts[*state].as_u64()).sum::<u64>();
+    let (waiting, undecided) = (count(&["unconfirmed", "kept", "sending"]), count(&["doubtful", "parked"]));
+    let mut found = Vec::new();
+    if waiting > 0 {
+        found.push(language.pick(
+            format!("{waiting} kept forms will be delivered when the site can take them"),
+            format!(
+                "お預かりしているフォーム{waiting}件は、サイトが受け取れるようになりしだい、お届けします"
+            ),
+        ));
+    }
+    if undecided > 0 {
+        found.push(language.pick(
+            format!("{undecided} kept forms need your decision: \"katahai forms list\""),
+            format!(
+                "お預かりしているフォームのうち{undecided}件は、ご判断が必要です（「katahai forms list」）"
             ),
         ));
     }

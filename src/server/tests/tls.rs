@@ -119,6 +119,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             robots: ready::MirrorRobots::Auto,
         },
         routes: Vec::new(),
+        forms: Vec::new(),
     })
 }
 

@@ -5,6 +5,7 @@ mod circles;
 mod docs_site;
 mod every_way;
 mod evidence;
+mod forms;
 mod holding;
 mod modes;
 mod names;

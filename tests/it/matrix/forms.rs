@@ -1,5 +1,5 @@
-//! What is sent in an outage. Forms are not kept in this version; the promise is that nothing is accepted, nothing is
-//! lost in silence, and nothing is sent twice: a refusal (503) that says what has become of it.
+//! What is sent in an outage. A form that the operator has named is kept, and delivered once; of all others nothing is
+//! accepted, nothing is lost in silence, and nothing is sent twice: a refusal (503) says what has become of it.
 
 use http_body_util::Full;
 
@@ -8,12 +8,13 @@ use super::sheet::{Column, Sheet};
 use super::{Row, row};
 use crate::support::faults::{Refuse, ResetInHeaders};
 use crate::support::fixture::{self, SIGNUP};
-use crate::support::{Answer, Config, Edge, Origin, Page};
+use crate::support::{Answer, Config, Edge, Origin, Page, eventually, secs};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub fn rows() -> Vec<Row> {
     vec![
+        row("a form that the operator has named (kept, and delivered once)", named),
         row("POST in an outage (not kept: refused, and said so)", |sheet| {
             outage(sheet, FORM, "name=abe".into())
         }),
@@ -48,8 +49,12 @@ fn refused(sheet: &Sheet, answer: &Result<Answer, String>, words: &str) {
     sheet.must(Column::Further, said, "refused, said so", format!("not refused as it should be: {text:?}"));
 }
 
+fn sent(origin: &Origin, path: &str) -> usize {
+    origin.asked_for(path).iter().filter(|asked| asked.method == "POST").count()
+}
+
 fn posts(sheet: &Sheet, origin: &Origin, path: &str, expected: usize) {
-    let sent = origin.asked_for(path).iter().filter(|asked| asked.method == "POST").count();
+    let sent = sent(origin, path);
     sheet.must(
         Column::Further,
         sent == expected,
@@ -59,6 +64,7 @@ fn posts(sheet: &Sheet, origin: &Origin, path: &str, expected: usize) {
 }
 
 const NOT_ARRIVED: &str = "届いていません";
+const NOT_YET: &str = "まだ処理されていません";
 const UNKNOWN: &str = "確認できませんでした";
 
 async fn returns(sheet: &Sheet, origin: &Origin, edge: &Edge) {
@@ -76,6 +82,28 @@ async fn outage(sheet: Sheet, kind: &'static str, body: String) {
     refused(&sheet, &send(&edge, SIGNUP, kind, &body).await, NOT_ARRIVED);
     returns(&sheet, &origin, &edge).await;
     posts(&sheet, &origin, SIGNUP, 0);
+}
+
+async fn named(sheet: Sheet) {
+    let origin = fixture::shop().await;
+    let config = Config::before(&origin.url()).form(&format!("path = \"{SIGNUP}\""));
+    let mut edge = Edge::start(config).await;
+    ready(&edge).await;
+    sheet.begin(&edge).await;
+    origin.fail(Refuse).await;
+    let answer = send(&edge, SIGNUP, FORM, "name=abe").await;
+    let status = format!("{:?}", answer.as_ref().map(|answer| answer.status));
+    let is_kept = answer.is_ok_and(|answer| answer.status == 202 && answer.text().contains(NOT_YET));
+    sheet.must(Column::Further, is_kept, "kept, said so", format!("not kept as it should be: {status}"));
+    edge.restart().await;
+    sheet.restarted();
+    lasts(&sheet, &edge, &["down"], &["refused"]).await;
+    returns(&sheet, &origin, &edge).await;
+    eventually("the form arrives", secs(20), async || {
+        (origin.count(SIGNUP) > 0 && sent(&origin, SIGNUP) > 0).then_some(())
+    })
+    .await;
+    posts(&sheet, &origin, SIGNUP, 1);
 }
 
 async fn killed(sheet: Sheet) {

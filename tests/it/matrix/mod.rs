@@ -26,6 +26,8 @@ mod visitors;
 mod which_copy;
 mod wrong;
 
+pub use own::files;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;

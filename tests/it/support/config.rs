@@ -116,6 +116,13 @@ impl Config {
         self
     }
 
+    /// A form of the first site, as lines of its table.
+    #[must_use]
+    pub fn form(mut self, lines: &str) -> Config {
+        self.sites[0].forms.push(lines.to_owned());
+        self
+    }
+
     /// A flag of the command line with its value.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Config {
@@ -187,6 +194,7 @@ pub struct Site {
     tables: Tables,
     origins: Vec<String>,
     routes: Vec<String>,
+    forms: Vec<String>,
 }
 
 impl Site {
@@ -208,7 +216,7 @@ impl Site {
 
     /// With the product's own defaults.
     pub fn bare(name: &str, host: &str) -> Site {
-        let site = Site { tables: Tables::new(), origins: Vec::new(), routes: Vec::new() };
+        let site = Site { tables: Tables::new(), origins: Vec::new(), routes: Vec::new(), forms: Vec::new() };
         site.set("name", name).set("hosts", [host])
     }
 
@@ -237,6 +245,9 @@ impl Site {
         write(out, "site.", &self.tables);
         for origin in &self.origins {
             let _ = writeln!(out, "[[site.origin]]\n{origin}");
+        }
+        for form in &self.forms {
+            let _ = writeln!(out, "[[site.form]]\n{form}");
         }
         for route in &self.routes {
             let _ = writeln!(out, "[[site.route]]\n{route}");

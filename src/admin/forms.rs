@@ -1,0 +1,57 @@
+//! The API of a site's kept forms: `GET …/forms` (`?find=TEXT`, `?contents=true`), `GET …/forms/{id}`,
+//! `POST …/forms/{id}/deliver`, `DELETE …/forms/{id}`.
+
+use http::{Method, Response, StatusCode};
+
+use super::not_this_method;
+use super::reply::{error, json};
+use super::shelf::Wanted;
+use super::sites::of_query;
+use crate::app::App;
+use crate::app::forms::{self, FormAsk, FormRefusal};
+use crate::http::Body;
+use crate::tasks;
+
+/// Who has asked, in the audit.
+const WHO: &str = "admin API";
+
+/// Answers below `/api/v1/sites/{name}/forms`.
+pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Response<Body> {
+    let Wanted { method, rest, query, .. } = wanted;
+    let get = matches!(*method, Method::GET | Method::HEAD);
+    let owned = |id: &str| id.to_owned();
+    let ask = match rest {
+        [] if get && of_query(query, "contents").as_deref() == Some("true") => FormAsk::Export,
+        [] if get => FormAsk::List { find: of_query(query, "find").filter(|text| !text.is_empty()) },
+        [id] if get => FormAsk::Show { id: owned(id) },
+        [id] if *method == Method::DELETE => FormAsk::Forget { id: owned(id) },
+        [id, "deliver"] if *method == Method::POST => FormAsk::Deliver { id: owned(id) },
+        [] | [_] | [_, "deliver"] => return not_this_method(),
+        _ => return error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
+    };
+    let table = app.table();
+    let is_known = table.named(site).is_some();
+    drop(table);
+    let (intake, name) = (app.intake().clone(), site.to_owned());
+    let answered = tasks::blocking(move || {
+        // What was kept for a site that the configuration has no more is still somebody's.
+        let is_known = is_known || intake.sites().is_ok_and(|sites| sites.contains(&name));
+        is_known.then(|| forms::answer(&intake, &name, &ask, WHO))
+    });
+    match answered.await {
+        Some(Some(Ok(shown))) => json(StatusCode::OK, &shown),
+        Some(Some(Err(refusal))) => json(status(&refusal), &refusal.to_json()),
+        Some(None) => super::sites::unknown(&app.table()),
+        None => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the program is ending"),
+    }
+}
+
+fn status(refusal: &FormRefusal) -> StatusCode {
+    match refusal {
+        FormRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+        FormRefusal::Over { .. } => StatusCode::CONFLICT,
+        FormRefusal::Key(_) | FormRefusal::Read(_) | FormRefusal::Mark(_) | FormRefusal::Open(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! An operator's questions and decisions about kept forms. One place for the admin API and the command line: a question in,
+//! JSON out, or a refusal with its reason. Whoever reads what a form holds is written down.
+
+use serde_json::{Value, json};
+
+use super::chain;
+use crate::clock;
+use crate::forms::{self, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, State};
+use crate::http::headers::as_ascii;
+use crate::snapshot::rfc3339;
+
+/// A question or a decision about one site's forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormAsk {
+    /// What is kept, without what it holds; only those that hold this text, if one is given.
+    List {
+        /// In any field, in any case of letters.
+        find: Option<String>,
+    },
+    /// One form and what it holds.
+    Show {
+        /// Its id or its number.
+        id: String,
+    },
+    /// All forms and what they hold.
+    Export,
+    /// Have one delivered: again, if it is doubtful or was refused.
+    Deliver {
+        /// Its id or its number.
+        id: String,
+    },
+    /// Erase one for good.
+    Forget {
+        /// Its id or its number.
+        id: String,
+    },
+}
+
+/// Why something was not done. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FormRefusal {
+    /// There is no such form.
+    #[error("there is no kept form {0:?}; \"katahai forms list\" shows those that are there")]
+    Unknown(String),
+    /// It is delivered, or on its way.
+    #[error("the form {id} is {state}; only one that is kept, doubtful or parked can be delivered")]
+    Over {
+        /// Which.
+        id: FormId,
+        /// What has become of it.
+        state: State,
+    },
+    /// The key.
+    #[error("the forms cannot be read: {0}")]
+    Key(String),
+    /// It cannot be read.
+    #[error("the form cannot be read")]
+    Read(#[from] NotRead),
+    /// It cannot be marked or removed.
+    #[error("the form cannot be changed")]
+    Mark(#[from] NotMoved),
+    /// All of them.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl FormRefusal {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            FormRefusal::Unknown(_) => "unknown-form",
+            FormRefusal::Over { .. } => "form-is-over",
+            FormRefusal::Key(_) => "no-key",
+            FormRefusal::Read(_) => "form-unreadable",
+            FormRefusal::Mark(_) => "form-unchangeable",
+            FormRefusal::Open(_) => "forms-unreadable",
+        }
+    }
+
+    /// As the API says it.
+    pub fn to_json(&self) -> Value {
+        json!({ "error": { "code": self.code(), "message": chain(self) } })
+    }
+}
+
+/// Answers. Blocks. `who` is written down where somebody reads what forms hold, or erases one.
+///
+/// # Errors
+/// See [`FormRefusal`].
+pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<Value, FormRefusal> {
+    if intake.sites()?.is_empty() {
+        return match ask {
+            FormAsk::List { .. } | FormAsk::Export => Ok(json!({ "forms": [] })),
+            FormAsk::Show { id } | FormAsk::Deliver { id } | FormAsk::Forget { id } => {
+                Err(FormRefusal::Unknown(id.clone()))
+            }
+        };
+    }
+    let spool = intake.spool()?;
+    match ask {
+        FormAsk::List { find: None } => {
+            Ok(json!({ "forms": spool.list(site).iter().map(line).collect::<Vec<_>>() }))
+        }
+        FormAsk::List { find: Some(text) } => {
+            note(who, site, "searched", None);
+            let mut found = Vec::new();
+            for listed in spool.list(site) {
+                match read(intake, site, &listed) {
+                    Ok(form) if holds(&form, text) => found.push(line(&listed)),
+                    Ok(_) => {}
+                    // it may hold it
+                    Err(error) => found.push(unreadable(&listed, &error)),
+                }
+            }
+            Ok(json!({ "forms": found }))
+        }
+        FormAsk::Show { id } => {
+            let listed = find(intake, site, id)?;
+            note(who, site, "read", Some(&listed.id));
+            Ok(whole(&listed, &read(intake, site, &listed)?))
+        }
+        FormAsk::Export => {
+            note(who, site, "exported", None);
+            let mut all = Vec::new();
+            for listed in spool.list(site) {
+                all.push(match read(intake, site, &listed) {
+                    Ok(form) => whole(&listed, &form),
+                    Err(error) => unreadable(&listed, &error),
+                });
+            }
+            Ok(json!({ "forms": all }))
+        }
+        FormAsk::Deliver { id } => {
+            let listed = find(intake, site, id)?;
+            match listed.state {
+                State::Doubtful | State::Parked => {
+                    spool.mark(site, listed.id, State::Kept, None, clock::now().wall)?;
+                    note(who, site, "asked to be delivered", Some(&listed.id));
+                }
+                State::Unconfirmed | State::Kept => {}
+                State::Sending | State::Delivered => {
+                    return Err(FormRefusal::Over { id: listed.id, state: listed.state });
+                }
+            }
+            intake.hasten(site);
+            Ok(json!({ "id": listed.id.to_string(), "state": State::Kept.code() }))
+        }
+        FormAsk::Forget { id } => {
+            let listed = find(intake, site, id)?;
+            spool.forget(site, listed.id)?;
+            note(who, site, "erased", Some(&listed.id));
+            Ok(json!({ "id": listed.id.to_string(), "erased": true }))
+        }
+    }
+}
+
+/// The line of the audit: who has done what with which form, and nothing of what it holds.
+fn note(who: &str, site: &str, what: &str, id: Option<&FormId>) {
+    let form = id.map(ToString::to_string).unwrap_or_default();
+    tracing::info!(audit = true, who, site, what, form, "kept forms");
+}
+
+fn find(intake: &Intake, site: &str, name: &str) -> Result<Listed, FormRefusal> {
+    let is_it =
+        |listed: &Listed| listed.id.to_string() == name || listed.id.number().eq_ignore_ascii_case(name);
+    intake.spool()?.list(site).into_iter().find(is_it).ok_or_else(|| FormRefusal::Unknown(name.to_owned()))
+}
+
+fn read(intake: &Intake, site: &str, listed: &Listed) -> Result<KeptForm, FormRefusal> {
+    let keys = intake.keys().map_err(FormRefusal::Key)?;
+    Ok(intake.spool()?.read(site, listed.id, &keys)?)
+}
+
+fn unreadable(listed: &Listed, error: &FormRefusal) -> Value {
+    let mut line = line(listed);
+    line["unreadable"] = chain(error).into();
+    line
+}
+
+fn line(listed: &Listed) -> Value {
+    json!({
+        "id": listed.id.to_string(),
+        "number": listed.id.number(),
+        "received": rfc3339(listed.id.came()),
+        "state": listed.state.code(),
+        "reason": listed.reason.as_ref().map(Reason::as_str),
+        "bytes": listed.bytes,
+    })
+}
+
+fn whole(listed: &Listed, form: &KeptForm) -> Value {
+    let mut all = line(listed);
+    all["host"] = form.host.clone().into();
+    all["target"] = form.target.clone().into();
+    all["page"] = form.page.clone().into();
+    all["client"] = form.client.to_string().into();
+    let header = |(name, value): &(String, Vec<u8>)| {
+        let value = http::HeaderValue::from_bytes(value).map(|value| as_ascii(&value));
+        (name.clone(), Value::from(value.unwrap_or_default()))
+    };
+    all["headers"] = form.headers.iter().map(header).collect::<serde_json::Map<_, _>>().into();
+    let fields = forms::fields::fields(form.content_type(), &form.body);
+    all["fields"] = serde_json::to_value(&fields).unwrap_or_default();
+    if fields.is_empty() {
+        all["body"] = String::from_utf8_lossy(&form.body).into();
+    }
+    all
+}
+
+/// Whether what somebody wrote into the form holds this text.
+fn holds(form: &KeptForm, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let fields = forms::fields::fields(form.content_type(), &form.body);
+    let has = |field: &forms::fields::Field| field.value.to_lowercase().contains(&text);
+    if fields.is_empty() {
+        String::from_utf8_lossy(&form.body).to_lowercase().contains(&text)
+    } else {
+        fields.iter().any(has)
+    }
+}

@@ -1,0 +1,271 @@
+//! What stands in a form's body, for people to read: the fields of `application/x-www-form-urlencoded`,
+//! `multipart/form-data` (RFC 7578) and JSON objects. Pure; of a body that cannot be read, nothing.
+
+use serde::Serialize;
+
+/// Fields of one form that are read.
+const MOST: usize = 1000;
+
+/// One field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What was written into it; of a file, nothing.
+    pub value: String,
+    /// The name and the size in bytes of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<(String, usize)>,
+}
+
+impl Field {
+    /// Whether it is a password or a card's number by its name: that is never kept.
+    pub fn is_secret(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        let words =
+            ["passw", "pwd", "card_number", "cardnumber", "card-number", "ccnum", "cc-num", "cvc", "cvv"];
+        !self.value.is_empty() && words.iter().any(|word| name.contains(word))
+    }
+
+    fn text(name: impl Into<String>, value: impl Into<String>) -> Field {
+        Field { name: name.into(), value: value.into(), file: None }
+    }
+}
+
+/// The fields of a body with this `Content-Type`.
+pub fn fields(content_type: &str, body: &[u8]) -> Vec<Field> {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    match &*kind.trim().to_ascii_lowercase() {
+        "application/x-www-form-urlencoded" => url::form_urlencoded::parse(body)
+            .take(MOST)
+            .map(|(name, value)| Field::text(name, value))
+            .collect(),
+        "multipart/form-data" => {
+            parameter(parameters, "boundary").map_or_else(Vec::new, |b| multipart(&b, body))
+        }
+        kind if kind == "application/json" || kind.ends_with("+json") => json(body),
+        "text/plain" => vec![Field::text("", String::from_utf8_lossy(body))],
+        _ => Vec::new(),
+    }
+}
+
+/// The body with these values in the places of those that its fields of the same names have; `None` if it has none of them, or
+/// is of a kind that has no such fields.
+pub fn with_values(content_type: &str, body: &[u8], values: &[(String, String)]) -> Option<Vec<u8>> {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let fresh = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    match &*kind.trim().to_ascii_lowercase() {
+        "application/x-www-form-urlencoded" => {
+            // What is not replaced stays as it is, byte for byte: it may be in any character set.
+            let mut changed = false;
+            let pairs: Vec<Vec<u8>> = body
+                .split(|b| *b == b'&')
+                .map(|pair| {
+                    let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+                    let name = url::form_urlencoded::parse(&pair[..end]).next().map(|(name, _)| name);
+                    let Some(value) = name.and_then(|name| fresh(&name)) else { return pair.to_vec() };
+                    changed = true;
+                    let value = url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
+                    [&pair[..end], b"=", value.as_bytes()].concat()
+                })
+                .collect();
+            changed.then(|| pairs.join(&b'&'))
+        }
+        "multipart/form-data" => {
+            let mark = format!("--{}", parameter(parameters, "boundary")?);
+            let (mut out, mut changed) = (Vec::with_capacity(body.len()), false);
+            for (n, piece) in split(body, mark.as_bytes()).into_iter().enumerate() {
+                if n > 0 {
+                    out.extend_from_slice(mark.as_bytes());
+                }
+                let new = part(piece).filter(|field| field.file.is_none());
+                match new.and_then(|field| fresh(&field.name)).zip(find(piece, b"\r\n\r\n")) {
+                    Some((value, head)) => {
+                        out.extend_from_slice(&piece[..head + 4]);
+                        out.extend_from_slice(value.as_bytes());
+                        out.extend_from_slice(b"\r\n");
+                        changed = true;
+                    }
+                    None => out.extend_from_slice(piece),
+                }
+            }
+            changed.then_some(out)
+        }
+        _ => None,
+    }
+}
+
+fn json(body: &[u8]) -> Vec<Field> {
+    let said = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match serde_json::from_slice(body) {
+        Ok(serde_json::Value::Object(object)) => {
+            object.iter().take(MOST).map(|(name, value)| Field::text(name, said(value))).collect()
+        }
+        Ok(value) => vec![Field::text("", said(&value))],
+        Err(_) => Vec::new(),
+    }
+}
+
+/// A parameter of a header field's value: `name=token` or `name="quoted"`.
+fn parameter(text: &str, wanted: &str) -> Option<String> {
+    let mut rest = text;
+    loop {
+        let (name, behind) = rest.split_once('=')?;
+        let name = name.trim_matches([';', ' ', '\t']);
+        let behind = behind.trim_start();
+        let (value, after) = match behind.strip_prefix('"') {
+            Some(quoted) => quoted_text(quoted)?,
+            None => {
+                let (value, after) = behind.split_once(';').unwrap_or((behind, ""));
+                (value.trim().to_owned(), after)
+            }
+        };
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(value);
+        }
+        rest = after;
+    }
+}
+
+/// What stands before the closing quote, and what follows it. Browsers escape a quote as `%22`, others with a backslash; a
+/// backslash that escapes nothing is one of a file's path.
+fn quoted_text(text: &str) -> Option<(String, &str)> {
+    let (mut value, mut chars) = (String::new(), text.char_indices().peekable());
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => match chars.next_if(|(_, next)| matches!(next, '"' | '\\')) {
+                Some((_, escaped)) => value.push(escaped),
+                None => value.push('\\'),
+            },
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+fn multipart(boundary: &str, body: &[u8]) -> Vec<Field> {
+    let mark = format!("--{boundary}");
+    let mut parts = split(body, mark.as_bytes()).into_iter();
+    parts.next(); // what stands before the first mark
+    let parts = parts.take_while(|part| !part.starts_with(b"--"));
+    parts.take(MOST).filter_map(part).collect()
+}
+
+fn part(part: &[u8]) -> Option<Field> {
+    let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n"))?;
+    let part = part.strip_suffix(b"\r\n").or_else(|| part.strip_suffix(b"\n")).unwrap_or(part);
+    let (head, content) = match find(part, b"\r\n\r\n") {
+        Some(at) => (&part[..at], &part[at + 4..]),
+        None => find(part, b"\n\n").map(|at| (&part[..at], &part[at + 2..]))?,
+    };
+    let head = String::from_utf8_lossy(head);
+    let disposition = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
+    })?;
+    let parameters = disposition.split_once(';')?.1;
+    let unescaped = |text: String| text.replace("%22", "\"").replace("%0D%0A", " ");
+    let name = unescaped(parameter(parameters, "name")?);
+    Some(match parameter(parameters, "filename").map(unescaped) {
+        Some(file) => Field { name, value: String::new(), file: Some((file, content.len())) },
+        None => Field::text(name, String::from_utf8_lossy(content)),
+    })
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// What stands between the marks that begin a line.
+fn split<'b>(body: &'b [u8], mark: &[u8]) -> Vec<&'b [u8]> {
+    let (mut parts, mut begin, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = body.get(at..).and_then(|rest| find(rest, mark)) {
+        let here = at + found;
+        at = here + mark.len();
+        if here == 0 || body[here - 1] == b'\n' {
+            parts.push(&body[begin..here]);
+            begin = at;
+        }
+    }
+    parts.push(&body[begin..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(content_type: &str, body: &str) -> Vec<(String, String)> {
+        fields(content_type, body.as_bytes()).into_iter().map(|field| (field.name, field.value)).collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_three_kinds_of_forms_are_read() {
+        let name = pairs(&[("name", "木村 花子"), ("mail", "h@example.jp")]);
+        let encoded = "name=%E6%9C%A8%E6%9D%91+%E8%8A%B1%E5%AD%90&mail=h%40example.jp";
+        assert_eq!(read("application/x-www-form-urlencoded; charset=UTF-8", encoded), name);
+        let json = "{\"mail\":\"h@example.jp\",\"n\":2}";
+        assert_eq!(read("application/json", json), pairs(&[("mail", "h@example.jp"), ("n", "2")]));
+        let multipart = "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n木村 花子\r\n\
+             --x\r\ncontent-disposition: form-data; name=mail\r\nContent-Type: text/plain\r\n\r\nh@example.jp\r\n--x--\r\n";
+        assert_eq!(read("multipart/form-data; boundary=x", multipart), name);
+        assert_eq!(read("Multipart/Form-Data; charset=utf-8; boundary=\"x\"", multipart), name);
+    }
+
+    #[test]
+    fn a_file_is_named_and_measured() {
+        let body = "--b\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"C:\\me\\a \\\"b\\\".pdf\"\r\n\r\n%PDF--b\r\n\r\n--b--";
+        let read = fields("multipart/form-data; boundary=b", body.as_bytes());
+        let file = Some(("C:\\me\\a \"b\".pdf".to_owned(), 9));
+        assert_eq!(read, [Field { name: "cv".to_owned(), value: String::new(), file }]);
+    }
+
+    #[test]
+    fn of_what_cannot_be_read_there_is_nothing() {
+        for (content_type, body) in [
+            ("", "a=b"),
+            ("image/png", "a=b"),
+            ("multipart/form-data", "--x\r\n"),
+            ("multipart/form-data; boundary=x", "no mark at all"),
+            ("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data\r\n\r\na"),
+            ("application/json", "{"),
+        ] {
+            assert_eq!(read(content_type, body), pairs(&[]), "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn a_fresh_token_takes_the_old_ones_place() {
+        let fresh = [("token".to_owned(), "n&w".to_owned())];
+        let encoded =
+            with_values("application/x-www-form-urlencoded", b"name=A+B&token=old", &fresh).unwrap();
+        assert_eq!(String::from_utf8(encoded).unwrap(), "name=A+B&token=n%26w");
+        let sjis =
+            with_values("application/x-www-form-urlencoded", b"name=%83e%83X\x83e&token=o", &fresh).unwrap();
+        assert_eq!(sjis, b"name=%83e%83X\x83e&token=n%26w");
+        let body = "--x\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nold\r\n\
+             --x\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"a\"\r\n\r\ntoken\r\n--x--\r\n";
+        let changed = with_values("multipart/form-data; boundary=x", body.as_bytes(), &fresh).unwrap();
+        assert_eq!(String::from_utf8(changed).unwrap(), body.replacen("old", "n&w", 1));
+        assert_eq!(with_values("application/x-www-form-urlencoded", b"name=A", &fresh), None);
+        assert_eq!(with_values("application/json", b"{}", &fresh), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_breaks_the_reader(body in proptest::collection::vec(any::<u8>(), 0..200), quoted in ".{0,40}") {
+            for kind in ["application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=a", "text/plain"] {
+                fields(kind, &body);
+            }
+            fields(&format!("multipart/form-data; boundary={quoted}"), &body);
+            let part = format!("--a\r\nContent-Disposition: form-data; name={quoted}\r\n\r\n\r\n--a--");
+            fields("multipart/form-data; boundary=a", part.as_bytes());
+        }
+    }
+}

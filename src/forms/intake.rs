@@ -1,0 +1,219 @@
+//! Where forms are taken in: the spool with its keys and bounds, and how often one client may have a form kept.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, Semaphore};
+
+use super::{Bounds, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Spool, Standing};
+use crate::clock::Now;
+use crate::config::ready;
+use crate::http::client::ClientKey;
+use crate::tasks;
+
+/// Forms that are written at the same time; those of others wait for so long.
+const AT_ONCE: usize = 8;
+const WAIT: Duration = Duration::from_secs(10);
+
+/// See the module. One for the process.
+pub struct Intake {
+    state_dir: PathBuf,
+    /// Once it could be opened.
+    spool: OnceLock<Arc<Spool>>,
+    /// Held by whoever opens it.
+    opening: Mutex<()>,
+    settings: ArcSwap<ready::Forms>,
+    /// The keys, once they were needed.
+    keys: Mutex<Option<Arc<Keys>>>,
+    /// The clients of each site.
+    lately: Mutex<HashMap<Arc<str>, Lately>>,
+    writing: Semaphore,
+    /// Sites whose forms somebody wants delivered now.
+    hastened: Mutex<HashSet<String>>,
+    /// Wakes whoever delivers.
+    pub came: Notify,
+}
+
+impl Intake {
+    /// The forms that are kept in this state directory. Where they cannot be opened now, that is tried again when they are
+    /// needed. Blocks.
+    pub fn open(state_dir: &Path, settings: ready::Forms) -> Intake {
+        let intake = Intake {
+            state_dir: state_dir.to_owned(),
+            spool: OnceLock::new(),
+            opening: Mutex::default(),
+            settings: ArcSwap::from_pointee(settings),
+            keys: Mutex::default(),
+            lately: Mutex::default(),
+            writing: Semaphore::new(AT_ONCE),
+            hastened: Mutex::default(),
+            came: Notify::new(),
+        };
+        if intake.has_folder()
+            && let Err(error) = intake.spool()
+        {
+            tracing::error!(%error, "the kept forms cannot be opened, none is kept or delivered");
+        }
+        intake
+    }
+
+    fn has_folder(&self) -> bool {
+        self.state_dir.join(super::FOLDER).is_dir()
+    }
+
+    /// Works by these settings from now on.
+    pub fn set(&self, settings: ready::Forms) {
+        self.settings.store(Arc::new(settings));
+        *lock(&self.keys) = None; // the file may be another
+        self.came.notify_one();
+    }
+
+    /// What is kept. May block.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be read.
+    pub fn spool(&self) -> Result<Arc<Spool>, OpenError> {
+        let _one = lock(&self.opening);
+        if let Some(spool) = self.spool.get() {
+            return Ok(spool.clone());
+        }
+        let opened = Arc::new(Spool::open(&self.state_dir)?);
+        Ok(self.spool.get_or_init(|| opened).clone())
+    }
+
+    /// The same if it has been opened, without waiting for the disk. Where no form was ever kept, it has not.
+    pub fn opened(&self) -> Option<&Arc<Spool>> {
+        self.spool.get()
+    }
+
+    /// The sites of which forms are kept. May block; makes nothing.
+    ///
+    /// # Errors
+    /// See [`Intake::spool`].
+    pub fn sites(&self) -> Result<Vec<String>, OpenError> {
+        if self.opened().is_none() && !self.has_folder() {
+            return Ok(Vec::new());
+        }
+        Ok(self.spool()?.totals().into_keys().map(|site| site.to_string()).collect())
+    }
+
+    /// Whether this client may have one more form kept at this site; if so, it is counted.
+    pub fn allows(
+        &self,
+        site: &Arc<str>,
+        client: ClientKey,
+        rate: Option<ready::ClientRate>,
+        now: Instant,
+    ) -> bool {
+        let Some(rate) = rate else { return true };
+        let mut lately = lock(&self.lately);
+        lately.entry(site.clone()).or_default().take(client, rate.into(), now).is_ok()
+    }
+
+    /// What was counted was not kept after all.
+    pub fn give_back(&self, site: &Arc<str>, client: ClientKey, rate: Option<ready::ClientRate>) {
+        if let Some((lately, rate)) = lock(&self.lately).get_mut(site).zip(rate) {
+            lately.give_back(client, rate.into());
+        }
+    }
+
+    /// Keeps a form, durably.
+    ///
+    /// # Errors
+    /// Why it is not kept: then nothing of it is.
+    pub async fn keep(
+        self: &Arc<Self>,
+        form: KeptForm,
+        standing: Standing,
+        now: Now,
+    ) -> Result<FormId, NotKept> {
+        // Beyond these, a slow disk would take all threads that read copies for visitors.
+        let Ok(Ok(_one)) = tokio::time::timeout(WAIT, self.writing.acquire()).await else {
+            return Err(NotKept::Busy);
+        };
+        let intake = self.clone();
+        let kept = tasks::blocking(move || {
+            let settings = intake.settings.load();
+            let keys = intake.keys_for_more().map_err(|error| {
+                tracing::error!(error, "there is no key to keep forms with");
+                NotKept::Key
+            })?;
+            let bounds = Bounds { most: settings.most, size: settings.size };
+            let spool = intake.spool().map_err(NotKept::unopened)?;
+            spool.keep_as(standing, &keys, form, bounds, now.wall)
+        });
+        let id = kept.await.unwrap_or(Err(NotKept::Busy))?;
+        self.came.notify_one();
+        Ok(id)
+    }
+
+    /// Writes down that the visitor of a form was told.
+    pub async fn confirm(self: &Arc<Self>, site: Arc<str>, id: FormId) {
+        let Ok(_one) = self.writing.acquire().await else { return };
+        let intake = self.clone();
+        _ = tasks::blocking(move || intake.opened().map(|spool| spool.confirm(&site, id))).await;
+    }
+
+    /// The keys that open what is kept. Blocks.
+    ///
+    /// # Errors
+    /// In words, what is wrong with the file.
+    pub fn keys(&self) -> Result<Arc<Keys>, String> {
+        self.keys_by(Keys::read)
+    }
+
+    /// The keys for one more form. Ours are made at first use; where forms are kept that they would not open, they are not.
+    fn keys_for_more(&self) -> Result<Arc<Keys>, String> {
+        let is_first = || self.spool().is_ok_and(|spool| spool.totals().is_empty());
+        if self.settings.load().makes_key && is_first() {
+            self.keys_by(Keys::read_or_make)
+        } else {
+            self.keys()
+        }
+    }
+
+    fn keys_by(
+        &self,
+        read: impl FnOnce(&Path) -> Result<Keys, super::KeyError>,
+    ) -> Result<Arc<Keys>, String> {
+        let mut known = lock(&self.keys);
+        if let Some(keys) = &*known {
+            return Ok(keys.clone());
+        }
+        let keys = Arc::new(read(&self.settings.load().key_file).map_err(|error| error.to_string())?);
+        *known = Some(keys.clone());
+        Ok(keys)
+    }
+
+    /// Somebody wants this site's forms delivered now.
+    pub fn hasten(&self, site: &str) {
+        lock(&self.hastened).insert(site.to_owned());
+        self.came.notify_one();
+    }
+
+    /// Whether somebody wanted that since this was asked last.
+    pub fn is_hastened(&self, site: &str) -> bool {
+        lock(&self.hastened).remove(site)
+    }
+
+    /// Erases what is done with and old enough. Blocks.
+    pub fn expire(&self, now: Now) {
+        let keep_for = self.settings.load().keep_for;
+        if let (Some(spool), Some(before)) = (self.opened(), now.wall.checked_sub(keep_for)) {
+            spool.expire(before);
+        }
+    }
+}
+
+impl From<ready::ClientRate> for Rate {
+    fn from(rate: ready::ClientRate) -> Rate {
+        Rate { most: rate.count, per: rate.window }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,213 @@
+//! The page of the site on which a form stands: with the word that it was kept in the form's place, so that its visitor stays
+//! on the site; and as the site gives it now, with fresh tokens.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::mirror::{Mirror, Nearness, Ready};
+use super::page_head;
+use crate::ask::key;
+use crate::content::document::Document;
+use crate::content::forms::{self, FieldType, FormField, FormMethod, PageForm};
+use crate::forms::fields::Field;
+use crate::holding_page::{Delivery, KeptWords, Language};
+use crate::http::Body;
+
+/// How a copy is written once it has been read.
+const UTF8: Option<&str> = Some("text/html; charset=utf-8");
+
+/// The copy of the page that has the form which is sent to `target`: the page that the operator names, the one that the visitor
+/// came from, or the one at the target itself.
+pub(super) async fn find(
+    mirror: &Mirror,
+    (named, came_from): (Option<&str>, Option<&str>),
+    target: &str,
+) -> Option<Copied> {
+    let path = key::path_of(target);
+    for page in [came_from, named, Some(path)].into_iter().flatten() {
+        let Some((ready, Nearness::Exact)) = mirror.find(page).filter(|(ready, _)| ready.is_page()) else {
+            continue;
+        };
+        let Some(bytes) = ready.bytes().await else { continue };
+        let content_type = ready.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let document = Document::new(&bytes, content_type);
+        let is_named = named == Some(ready.key());
+        let Some(range) =
+            of_target(&forms::read(&document), ready.key(), target, is_named).map(|form| form.range.clone())
+        else {
+            continue;
+        };
+        return Some(Copied { html: document.html().to_owned(), range, ready });
+    }
+    None
+}
+
+/// The form of a page at `page` that is sent to `target`. Where a script sends it, its action does not say so: the only form of
+/// the page that the operator has named is taken for it.
+pub(super) fn of_target<'f, 'p>(
+    forms: &'f [PageForm<'p>],
+    page: &str,
+    target: &str,
+    is_named: bool,
+) -> Option<&'f PageForm<'p>> {
+    let posted = || forms.iter().filter(|form| form.method == FormMethod::Post);
+    let path = key::path_of(target);
+    let leads_there = |form: &&PageForm<'_>| leads_to(page, &form.action).is_some_and(|to| to == path);
+    posted().find(leads_there).or_else(|| {
+        let mut all = posted();
+        all.next().filter(|_| is_named && all.next().is_none())
+    })
+}
+
+/// The path that an action on this page leads to.
+fn leads_to(page: &str, action: &str) -> Option<String> {
+    let base = url::Url::parse("http://site.invalid").and_then(|base| base.join(page)).ok()?;
+    let to = base.join(action.trim()).ok()?;
+    Some(key::page_key(to.path(), None, &[]).into_owned())
+}
+
+/// A copy of a page with a form.
+pub(super) struct Copied {
+    html: String,
+    range: Range<usize>,
+    ready: Arc<Ready>,
+}
+
+impl Copied {
+    /// Its own language, by which the word is written, too.
+    pub(super) fn language(&self) -> Option<String> {
+        page_head::language(self.html.as_bytes())
+    }
+
+    /// Its key.
+    pub(super) fn key(&self) -> &str {
+        self.ready.key()
+    }
+
+    /// Whether the form has a token that expires.
+    pub(super) fn has_token(&self) -> bool {
+        self.with_form(|form| form.fields.iter().any(|field| field.is_token)).unwrap_or_default()
+    }
+
+    /// Whether another form of the page asks for a password.
+    pub(super) fn shows_login_box(&self) -> bool {
+        let page = Document::new(self.html.as_bytes(), UTF8);
+        let asks = |form: &PageForm<'_>| form.fields.iter().any(|field| field.kind == FieldType::Password);
+        forms::read(&page).iter().any(asks)
+    }
+
+    /// What of the form's hidden fields is to be taken over from how it is `now`: tokens, and what was sent as it stood in the
+    /// copy. What a script has filled in was the visitor's choice; of several fields of one name nobody knows which is which.
+    pub(super) fn outdated(&self, now: &PageForm<'_>, sent: &[Field]) -> Vec<(String, String)> {
+        let alone = |name: &str| sent.iter().filter(|field| field.name == name).count() == 1;
+        let stood = |name: &str| {
+            let value = |form: &PageForm<'_>| {
+                form.fields.iter().find(|field| field.name == name).map(|field| field.value.to_string())
+            };
+            self.with_form(value).flatten()
+        };
+        let is_outdated = |field: &&FormField<'_>| {
+            let was_sent =
+                || sent.iter().find(|sent| sent.name == *field.name).map(|sent| sent.value.clone());
+            field.kind == FieldType::Hidden
+                && alone(&field.name)
+                && (field.is_token || was_sent() == stood(&field.name))
+        };
+        let hidden = now.fields.iter().filter(is_outdated);
+        hidden.map(|field| (field.name.to_string(), field.value.to_string())).collect()
+    }
+
+    fn with_form<T>(&self, look: impl FnOnce(&PageForm<'_>) -> T) -> Option<T> {
+        let part = Document::new(self.html[self.range.clone()].as_bytes(), UTF8);
+        forms::read(&part).first().map(look)
+    }
+
+    /// The page's markup, which finds its files wherever it is shown.
+    fn based(&self) -> Option<usize> {
+        let head = self.html.get(..self.range.start)?.to_ascii_lowercase();
+        let at = head.find("<head")?;
+        (!head.contains("<base")).then_some(at + head[at..].find('>')? + 1)
+    }
+
+    /// The page with the word in place of the form, in UTF-8 whatever it was written in.
+    pub(super) fn acknowledging(
+        &self,
+        language: Language,
+        delivery: Delivery,
+        number: &str,
+    ) -> Response<Body> {
+        let KeptWords { title, lead, number } = KeptWords::of(language, delivery, number);
+        let (before, after) = (&self.html[..self.range.start], &self.html[self.range.end..]);
+        let (head, before) = before.split_at(self.based().unwrap_or_default());
+        // The key is of characters that mean nothing in markup but for `&`.
+        let base = if head.is_empty() {
+            String::new()
+        } else {
+            format!("<base href=\"{}\">", self.key().replace('&', "&amp;"))
+        };
+        let lang = language.tag();
+        let page = format!(
+            "{head}{base}{before}<div class=\"katahai-kept\" role=\"status\" lang=\"{lang}\"><h2>{title}</h2><p>{lead}</p><p><strong>{number}</strong></p></div>{after}"
+        );
+        let mut response = Response::new(Body::whole(Bytes::from(page)));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        let headers = response.headers_mut();
+        // What the site wants of browsers for this page; what says which version it is, and how long that is fresh, it is not.
+        headers.clone_from(&self.ready.headers);
+        for name in [
+            header::ETAG,
+            header::LAST_MODIFIED,
+            header::ACCEPT_RANGES,
+            header::CONTENT_LENGTH,
+            header::CONTENT_ENCODING,
+            header::CONTENT_LOCATION,
+            header::VARY,
+            header::LINK,
+            header::VIA,
+            super::mirror::MEMENTO_DATETIME,
+        ] {
+            headers.remove(name);
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_the_one_that_is_sent_there() {
+        let page = "<form action=/search><input name=q></form>\
+            <form method=post action=\"../signup?x=1\"><input name=a></form>\
+            <form method=post action=/other><input name=b></form>";
+        let document = Document::new(page.as_bytes(), Some("text/html"));
+        let forms = forms::read(&document);
+        let first = |target: &str| {
+            of_target(&forms, "/de/join", target, true).map(|form| form.fields[0].name.to_string())
+        };
+        assert_eq!(first("/signup"), Some("a".to_owned()));
+        assert_eq!(first("/signup?y=2"), Some("a".to_owned()));
+        assert_eq!(first("/other"), Some("b".to_owned()));
+        assert_eq!(first("/search"), None, "it is not sent in a body");
+        assert_eq!(first("/de/join"), None);
+    }
+
+    #[test]
+    fn a_forms_page_is_its_own_action_unless_it_says_otherwise() {
+        let of = |page: &str, target: &str, is_named: bool| {
+            let document = Document::new(page.as_bytes(), Some("text/html"));
+            of_target(&forms::read(&document), "/contact/", target, is_named).is_some()
+        };
+        let form = "<form method=post><input name=a></form>";
+        assert!(of(form, "/contact/", false));
+        assert!(of(form, "/api/contact", true), "a script sends it");
+        assert!(!of(form, "/api/contact", false), "it may be another one");
+        assert!(!of(&[form, form].concat(), "/api/contact", true));
+    }
+}

@@ -202,7 +202,7 @@ async fn turn(site: &Arc<Site>, rounds: &Rounds) {
         if !is_automatic(site) {
             return;
         }
-        match deliver_one(site, rounds, form.id).await {
+        match deliver_one(site, rounds, &form).await {
             Ended::Over => rounds.of(name, |round| {
                 round.pause = None;
                 round.forms.remove(&form.id);
@@ -249,8 +249,8 @@ async fn read(intake: &Arc<Intake>, site: &Arc<str>, id: FormId) -> Result<KeptF
 }
 
 /// Delivers one form. Before its first byte goes out it is marked as being sent, durably.
-async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, id: FormId) -> Ended {
-    let (name, intake) = (&site.config.name, &rounds.intake);
+async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ended {
+    let (name, intake, id) = (&site.config.name, &rounds.intake, listed.id);
     let form = match read(intake, name, id).await {
         Ok(form) => form,
         Err(error) => {
@@ -271,10 +271,14 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, id: FormId) -> Ended {
     let tries = rounds.of(name, |round| round.forms.get(&id).map_or(0, |(_, tries)| *tries));
     let sent = send(site, &form, &fresh).await;
     let reaches_nobody = matches!(&sent, Err(failure) if failure.cause.retry() == Retry::Safe);
-    let (mut state, reason) = match sent {
+    let (mut state, mut reason) = match sent {
         Ok(judged) => judged,
         Err(failure) => failed(&failure, configured(site, &form.target)),
     };
+    if (listed.state, state) == (State::Unconfirmed, State::Delivered) {
+        // Its visitor may not know, and may have sent it again: whoever reads the list is to know that.
+        reason = Some(State::Unconfirmed.code().to_owned());
+    }
     if state == State::Kept && !reaches_nobody && tries + 1 >= TRIES {
         state = State::Parked;
     }

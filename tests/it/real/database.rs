@@ -49,6 +49,11 @@ impl Database {
         run(self.client().args(["-e", sql]));
     }
 
+    /// What one value is.
+    pub fn value(&self, sql: &str) -> String {
+        run(self.client().args(["--skip-column-names", "site", "-e", sql])).trim().to_owned()
+    }
+
     /// Runs the statements of a file.
     pub fn read(&self, file: &Path) {
         run(self.client().args(["site", "-e"]).arg(format!("source {}", file.display())));

@@ -59,6 +59,13 @@ impl Django {
     }
 }
 
+impl Django {
+    /// Where its pages come from.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
 impl Application for Django {
     fn url(&self) -> String {
         self.nginx.url()

@@ -7,6 +7,7 @@ mod browser;
 mod daemon;
 mod database;
 mod django;
+mod forms;
 mod rails;
 mod release;
 mod trial;

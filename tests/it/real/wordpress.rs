@@ -86,6 +86,13 @@ fn program() -> std::path::PathBuf {
     names.pop().expect("php-fpm is missing: run tests/run once, it installs what the tests need")
 }
 
+impl Wordpress {
+    /// Where its pages come from.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
 impl Application for Wordpress {
     fn url(&self) -> String {
         self.nginx.url()

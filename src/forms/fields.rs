@@ -19,17 +19,50 @@ pub struct Field {
 }
 
 impl Field {
-    /// Whether it is a password or a card's number by its name: that is never kept.
+    /// Whether it is a password, or a card's number, by its name or by what it holds: that is never kept.
     pub fn is_secret(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
-        let words =
-            ["passw", "pwd", "card_number", "cardnumber", "card-number", "ccnum", "cc-num", "cvc", "cvv"];
-        !self.value.is_empty() && words.iter().any(|word| name.contains(word))
+        let words: Vec<&str> =
+            name.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+        let is_word = |word: &&str| {
+            matches!(
+                *word,
+                "pass"
+                    | "passwd"
+                    | "pwd"
+                    | "passphrase"
+                    | "cvc"
+                    | "cvv"
+                    | "cardnumber"
+                    | "ccnumber"
+                    | "ccnum"
+            ) || word.contains("password")
+                || word.contains("passwort")
+        };
+        let is_card = words.windows(2).any(|two| matches!(two, ["card" | "cc", "number" | "num" | "no"]));
+        !self.value.is_empty() && (words.iter().any(is_word) || is_card || is_card_number(&self.value))
     }
 
     fn text(name: impl Into<String>, value: impl Into<String>) -> Field {
         Field { name: name.into(), value: value.into(), file: None }
     }
+}
+
+/// Whether this is the number of a payment card: 15 or 16 digits of the usual ranges with a right check digit (ISO/IEC 7812).
+fn is_card_number(text: &str) -> bool {
+    let is_filler = |c: char| c == ' ' || c == '-';
+    if !text.chars().all(|c| c.is_ascii_digit() || is_filler(c)) {
+        return false;
+    }
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let doubled = |(place, digit): (usize, &u32)| match (place % 2, digit * 2) {
+        (1, twice) if twice > 9 => twice - 9,
+        (1, twice) => twice,
+        _ => *digit,
+    };
+    matches!(digits.len(), 15 | 16)
+        && matches!(digits[0], 3..=6)
+        && digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
 }
 
 /// The fields of a body with this `Content-Type`.
@@ -40,9 +73,7 @@ pub fn fields(content_type: &str, body: &[u8]) -> Vec<Field> {
             .take(MOST)
             .map(|(name, value)| Field::text(name, value))
             .collect(),
-        "multipart/form-data" => {
-            parameter(parameters, "boundary").map_or_else(Vec::new, |b| multipart(&b, body))
-        }
+        "multipart/form-data" => boundary(parameters).map_or_else(Vec::new, |b| multipart(&b, body)),
         kind if kind == "application/json" || kind.ends_with("+json") => json(body),
         "text/plain" => vec![Field::text("", String::from_utf8_lossy(body))],
         _ => Vec::new(),
@@ -72,7 +103,7 @@ pub fn with_values(content_type: &str, body: &[u8], values: &[(String, String)])
             changed.then(|| pairs.join(&b'&'))
         }
         "multipart/form-data" => {
-            let mark = format!("--{}", parameter(parameters, "boundary")?);
+            let mark = format!("--{}", boundary(parameters)?);
             let (mut out, mut changed) = (Vec::with_capacity(body.len()), false);
             for (n, piece) in split(body, mark.as_bytes()).into_iter().enumerate() {
                 if n > 0 {
@@ -96,14 +127,32 @@ pub fn with_values(content_type: &str, body: &[u8], values: &[(String, String)])
 }
 
 fn json(body: &[u8]) -> Vec<Field> {
-    let said = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match serde_json::from_slice(body) {
-        Ok(serde_json::Value::Object(object)) => {
-            object.iter().take(MOST).map(|(name, value)| Field::text(name, said(value))).collect()
-        }
-        Ok(value) => vec![Field::text("", said(&value))],
-        Err(_) => Vec::new(),
+    let mut fields = Vec::new();
+    if let Ok(value) = serde_json::from_slice(body) {
+        flatten(String::new(), &value, &mut fields);
     }
+    fields
+}
+
+/// What is nested has the names of all that it stands in.
+fn flatten(name: String, value: &serde_json::Value, fields: &mut Vec<Field>) {
+    let below = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+    match value {
+        _ if fields.len() >= MOST => {}
+        serde_json::Value::Object(object) => {
+            object.iter().for_each(|(key, value)| flatten(below(key), value, fields));
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| flatten(name.clone(), value, fields)),
+        serde_json::Value::String(text) => fields.push(Field::text(name, text.clone())),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {
+            fields.push(Field::text(name, value.to_string()));
+        }
+    }
+}
+
+/// The boundary of a multipart body: 70 characters at most (RFC 2046 section 5.1.1).
+fn boundary(parameters: &str) -> Option<String> {
+    parameter(parameters, "boundary").filter(|boundary| (1..=70).contains(&boundary.len()))
 }
 
 /// A parameter of a header field's value: `name=token` or `name="quoted"`.
@@ -174,7 +223,7 @@ fn part(part: &[u8]) -> Option<Field> {
 }
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
+    memchr::memmem::find(text, part)
 }
 
 /// What stands between the marks that begin a line.
@@ -224,6 +273,29 @@ mod tests {
         let read = fields("multipart/form-data; boundary=b", body.as_bytes());
         let file = Some(("C:\\me\\a \"b\".pdf".to_owned(), 9));
         assert_eq!(read, [Field { name: "cv".to_owned(), value: String::new(), file }]);
+    }
+
+    #[test]
+    fn what_must_not_be_kept_is_known_by_its_name_or_its_digits() {
+        for (name, value, expected) in [
+            ("password", "x", true),
+            ("user_pass", "x", true),
+            ("pass1", "x", true),
+            ("user.password", "x", true),
+            ("card[number]", "x", true),
+            ("cc-number", "x", true),
+            ("note", "4111 1111 1111 1111", true),
+            ("password", "", false),
+            ("passenger", "Abe", false),
+            ("passport", "Abe", false),
+            ("compass", "north", false),
+            ("number", "4111 1111 1111 1112", false),
+            ("tel", "090-1234-5678", false),
+        ] {
+            assert_eq!(Field::text(name, value).is_secret(), expected, "{name}={value}");
+        }
+        let nested = fields("application/json", b"{\"user\":{\"password\":\"x\"},\"a\":[1,2]}");
+        assert!(nested.iter().any(Field::is_secret) && nested.len() == 3, "{nested:?}");
     }
 
     #[test]

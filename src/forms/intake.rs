@@ -28,8 +28,8 @@ pub struct Intake {
     settings: ArcSwap<ready::Forms>,
     /// The keys, once they were needed.
     keys: Mutex<Option<Arc<Keys>>>,
-    /// The clients of each site.
-    lately: Mutex<HashMap<Arc<str>, Lately>>,
+    /// The clients of each form, by its place in its site.
+    lately: Mutex<HashMap<(Arc<str>, usize), Lately>>,
     writing: Semaphore,
     /// Sites whose forms somebody wants delivered now.
     hastened: Mutex<HashSet<String>>,
@@ -89,6 +89,11 @@ impl Intake {
         self.spool.get()
     }
 
+    /// Whether there are forms that could not be opened.
+    pub fn is_unopened(&self) -> bool {
+        self.opened().is_none() && self.has_folder()
+    }
+
     /// The sites of which forms are kept. May block; makes nothing.
     ///
     /// # Errors
@@ -100,22 +105,27 @@ impl Intake {
         Ok(self.spool()?.totals().into_keys().map(|site| site.to_string()).collect())
     }
 
-    /// Whether this client may have one more form kept at this site; if so, it is counted.
+    /// Whether this client may have one more of a site's forms kept, by its place; if so, it is counted.
     pub fn allows(
         &self,
-        site: &Arc<str>,
+        (site, place): (&Arc<str>, usize),
         client: ClientKey,
         rate: Option<ready::ClientRate>,
         now: Instant,
     ) -> bool {
         let Some(rate) = rate else { return true };
         let mut lately = lock(&self.lately);
-        lately.entry(site.clone()).or_default().take(client, rate.into(), now).is_ok()
+        lately.entry((site.clone(), place)).or_default().take(client, rate.into(), now).is_ok()
     }
 
     /// What was counted was not kept after all.
-    pub fn give_back(&self, site: &Arc<str>, client: ClientKey, rate: Option<ready::ClientRate>) {
-        if let Some((lately, rate)) = lock(&self.lately).get_mut(site).zip(rate) {
+    pub fn give_back(
+        &self,
+        (site, place): (&Arc<str>, usize),
+        client: ClientKey,
+        rate: Option<ready::ClientRate>,
+    ) {
+        if let Some((lately, rate)) = lock(&self.lately).get_mut(&(site.clone(), place)).zip(rate) {
             lately.give_back(client, rate.into());
         }
     }
@@ -154,7 +164,10 @@ impl Intake {
     pub async fn confirm(self: &Arc<Self>, site: Arc<str>, id: FormId) {
         let Ok(_one) = self.writing.acquire().await else { return };
         let intake = self.clone();
-        _ = tasks::blocking(move || intake.opened().map(|spool| spool.confirm(&site, id))).await;
+        let confirmed = tasks::blocking(move || intake.opened().map(|spool| spool.confirm(&site, id)));
+        if let Some(Some(Err(error))) = confirmed.await {
+            tracing::warn!(form = %id, %error, "that a visitor was told cannot be written down");
+        }
     }
 
     /// The keys that open what is kept. Blocks.

@@ -1,36 +1,21 @@
 //! Delivering kept forms: once a site is back and proven, its forms are sent in the order in which they came, one at a time.
 //! Nothing is sent again once the origin may have taken it.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-
-use super::attempt::{Attempt, Limits, Substitute};
-use super::delivered::{FormAnswer, judged};
-use super::direct::ask_alone;
-use super::form_page::{self, Copied};
-use super::keep::{IDEMPOTENCY_KEY, delivery};
+use super::keep::delivery;
 use super::recheck::prove_all;
-use super::reference::Reference;
+use super::send_form::{configured, freshen, send};
 use super::site::Site;
-use super::{Inner, Proxy, Visit, rewrite};
-use crate::ask::{Ask, Load, key};
+use super::{Inner, Proxy};
 use crate::clock;
 use crate::config::ready::Form;
-use crate::content;
-use crate::content::document::Document;
-use crate::content::media::content_type;
-use crate::failover::{Mode, State as SiteState, Wait};
-use crate::failure::{Cause, Failure, Retry, Side};
-use crate::forms::fields::{fields, with_values};
+use crate::failover::{Mode, State as SiteState};
+use crate::failure::{Failure, Retry, Side};
 use crate::forms::{FormId, Intake, KeptForm, Listed, Reason, State};
 use crate::holding_page::Delivery;
-use crate::http::{Body, coding, control, headers};
 use crate::tasks;
 
 /// How often a site with forms to be delivered is looked at.
@@ -45,11 +30,6 @@ const TRIES: u32 = 8;
 const UNTOLD: Duration = Duration::from_secs(120);
 /// How often what is done with is erased.
 const EXPIRE: Duration = Duration::from_secs(3600);
-/// Bytes of an answer that are looked at.
-const READ: usize = 1 << 20;
-
-/// When the form came.
-const KEPT: HeaderName = HeaderName::from_static("katahai-kept");
 
 /// Delivers the forms of all sites for as long as it lives.
 #[derive(Debug)]
@@ -75,8 +55,48 @@ struct Rounds {
 struct Round {
     is_busy: bool,
     pause: Option<Pause>,
-    /// Forms that the site could not take though it is back.
-    forms: HashMap<FormId, (Pause, u32)>,
+    /// How many were delivered.
+    delivered: u64,
+    /// Forms that could not be delivered though the site is back.
+    forms: HashMap<FormId, Failing>,
+    /// Interrupted ones that have been looked at.
+    looked_at: HashSet<FormId>,
+}
+
+/// A form that could not be delivered.
+#[derive(Clone, Copy)]
+struct Failing {
+    pause: Pause,
+    /// How often the site has answered it badly while it took others.
+    tries: u32,
+    /// [`Round::delivered`] the last time.
+    delivered: u64,
+}
+
+impl Round {
+    /// One more failure of this form. It waits for twice as long as the site, so that others come first meanwhile.
+    fn fails(&mut self, id: FormId) -> u32 {
+        let last = self.forms.get(&id).copied();
+        let pause = Pause::after(last.map(|last| last.pause));
+        let pause = Pause(pause.0 + pause.1, pause.1);
+        let has_taken_others = last.is_some_and(|last| self.delivered > last.delivered);
+        let tries = last.map_or(0, |last| last.tries) + u32::from(has_taken_others);
+        self.forms.insert(id, Failing { pause, tries, delivered: self.delivered });
+        tries
+    }
+
+    fn waits(&self, id: FormId) -> bool {
+        self.forms.get(&id).is_some_and(|failing| !failing.pause.is_over())
+    }
+}
+
+/// The site is nobody's any more, however its turn ends.
+struct Busy(Arc<Rounds>, Arc<str>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.of(&self.1, |round| round.is_busy = false);
+    }
 }
 
 /// Until when nothing is tried, and for how long that is.
@@ -106,6 +126,32 @@ impl Rounds {
     fn due(&self, site: &Site) -> Vec<Listed> {
         self.intake.opened().map_or_else(Vec::new, |spool| spool.due(&site.config.name))
     }
+
+    /// What of it can be tried now: its visitor is not being told, and it has not failed just now.
+    fn ready(&self, site: &Site) -> Vec<Listed> {
+        let now = clock::now().wall;
+        let is_being_told = |form: &Listed| {
+            form.state == State::Unconfirmed
+                && form.since >= self.began
+                && now.duration_since(form.since).is_ok_and(|age| age < UNTOLD)
+        };
+        let mut due = self.due(site);
+        self.of(&site.config.name, |round| due.retain(|form| !is_being_told(form) && !round.waits(form.id)));
+        due
+    }
+
+    /// What nobody is sending any more, and nobody has looked at since.
+    fn unsettled(&self, site: &Site) -> Vec<Listed> {
+        let name = &site.config.name;
+        let mut all = self.intake.opened().map_or_else(Vec::new, |spool| spool.list(name));
+        all.retain(|form| form.state == State::Sending || was_interrupted(form));
+        self.of(name, |round| {
+            all.retain(|form| {
+                !round.looked_at.contains(&form.id) && (form.state != State::Sending || !round.is_busy)
+            });
+        });
+        all
+    }
 }
 
 async fn run(proxy: Weak<Inner>) {
@@ -125,56 +171,55 @@ async fn run(proxy: Weak<Inner>) {
         let waiting: Vec<_> = table.sites.iter().filter(|site| is_waiting(site, &rounds)).cloned().collect();
         drop(table);
         for site in &waiting {
-            if !rounds.of(&site.config.name, |round| std::mem::replace(&mut round.is_busy, true)) {
-                let (site, rounds) = (site.clone(), rounds.clone());
+            let name = &site.config.name;
+            if !rounds.of(name, |round| std::mem::replace(&mut round.is_busy, true)) {
+                let (site, busy) = (site.clone(), Busy(rounds.clone(), name.clone()));
                 // A task of its own, so that a site that is slow holds up no other.
                 tasks::detached(async move {
-                    revive(&site, &rounds.intake).await;
-                    turn(&site, &rounds).await;
-                    rounds.of(&site.config.name, |round| round.is_busy = false);
+                    settle(&site, &busy.0).await;
+                    turn(&site, &busy.0).await;
                 });
             }
         }
-        if waiting.is_empty() {
-            _ = tokio::time::timeout(EXPIRE, rounds.intake.came.notified()).await;
-        } else {
+        let rest = if waiting.is_empty() && !rounds.intake.is_unopened() { EXPIRE } else { LOOK };
+        _ = tokio::time::timeout(rest, rounds.intake.came.notified()).await;
+        if !waiting.is_empty() {
             tokio::time::sleep(LOOK).await;
+        } else if rounds.intake.is_unopened() {
+            // Another process may have had it, which has ended by now.
+            let intake = rounds.intake.clone();
+            _ = tasks::blocking(move || intake.spool().map(drop)).await;
         }
     }
 }
 
 /// Whether there is something to be done for a site.
 fn is_waiting(site: &Site, rounds: &Rounds) -> bool {
-    let Some(spool) = rounds.intake.opened() else { return false };
-    let has_idempotent = || site.config.forms.iter().any(|form| form.idempotent);
-    !rounds.due(site).is_empty()
-        || has_idempotent() && spool.list(&site.config.name).iter().any(was_interrupted)
+    !rounds.due(site).is_empty() || !rounds.unsettled(site).is_empty()
+}
+
+/// Clears up after deliveries that were broken off: of this process, which have been forgotten, and of the last one. What was
+/// being sent then may be sent again where that does no harm.
+async fn settle(site: &Arc<Site>, rounds: &Rounds) {
+    let (name, intake) = (&site.config.name, &rounds.intake);
+    for listed in rounds.unsettled(site) {
+        if listed.state == State::Sending {
+            let reason = Some(Reason::INTERRUPTED.to_owned());
+            if !mark(intake, name, listed.id, (State::Doubtful, reason)).await {
+                continue;
+            }
+        }
+        rounds.of(name, |round| round.looked_at.insert(listed.id));
+        let Ok(form) = read(intake, name, listed.id).await else { continue };
+        if configured(site, &form.target).is_some_and(|form| form.idempotent) {
+            mark(intake, name, form.id, (State::Kept, None)).await;
+        }
+    }
 }
 
 fn was_interrupted(form: &Listed) -> bool {
     form.state == State::Doubtful
         && form.reason.as_ref().is_some_and(|reason| reason.as_str() == Reason::INTERRUPTED)
-}
-
-/// What was being sent when the last process ended may be sent again where that does no harm; where it would, it gets another
-/// reason, and is not looked at again.
-async fn revive(site: &Arc<Site>, intake: &Arc<Intake>) {
-    let Some(spool) = intake.opened() else { return };
-    if !site.config.forms.iter().any(|form| form.idempotent) {
-        return;
-    }
-    for listed in spool.list(&site.config.name).into_iter().filter(was_interrupted) {
-        let Ok(form) = read(intake, &site.config.name, listed.id).await else { return };
-        if configured(site, &form.target).is_some_and(|form| form.idempotent) {
-            mark(intake, &site.config.name, form.id, (State::Kept, None)).await;
-        }
-    }
-}
-
-/// The form of the configuration that is sent to this target.
-fn configured<'s>(site: &'s Site, target: &str) -> Option<&'s Form> {
-    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    site.config.kept_form(key::path_of(&key::page_key(path, query, &[])))
 }
 
 /// Delivers forms of one site for a while, if it is back.
@@ -184,35 +229,29 @@ async fn turn(site: &Arc<Site>, rounds: &Rounds) {
     if !is_back || !is_automatic(site) {
         return;
     }
+    if rounds.intake.is_hastened(name) {
+        rounds.of(name, |round| (round.pause, _) = (None, round.forms.clear()));
+    }
     let is_paused = rounds.of(name, |round| round.pause.is_some_and(|pause| !pause.is_over()));
-    if is_paused && !rounds.intake.is_hastened(name) {
+    let ready = rounds.ready(site);
+    if is_paused || ready.is_empty() {
         return;
     }
     // The host's "account suspended" is not to get what is meant for the site.
     if prove_all(site, begun).await.is_err() {
         return rounds.of(name, |round| round.pause = Some(Pause::after(round.pause)));
     }
-    for form in rounds.due(site) {
-        let age = begun.wall.duration_since(form.since).unwrap_or_default();
-        let is_being_told = form.state == State::Unconfirmed && form.since >= rounds.began && age < UNTOLD;
-        let waits = |round: &mut Round| round.forms.get(&form.id).is_some_and(|(pause, _)| !pause.is_over());
-        if is_being_told || rounds.of(name, waits) {
-            continue;
-        }
+    for form in ready {
         if !is_automatic(site) {
             return;
         }
         match deliver_one(site, rounds, &form).await {
-            Ended::Over => rounds.of(name, |round| {
-                round.pause = None;
+            Ended::Delivered => rounds.of(name, |round| {
+                (round.pause, round.delivered) = (None, round.delivered + 1);
                 round.forms.remove(&form.id);
             }),
-            // others may be taken
-            Ended::NotThis => rounds.of(name, |round| {
-                let last = round.forms.get(&form.id).copied();
-                let (pause, tries) = last.map_or((None, 0), |(pause, tries)| (Some(pause), tries));
-                round.forms.insert(form.id, (Pause::after(pause), tries + 1));
-            }),
+            Ended::Over => rounds.of(name, |round| _ = round.forms.remove(&form.id)),
+            Ended::NotThis => rounds.of(name, |round| _ = round.fails(form.id)),
             Ended::NotNow => return rounds.of(name, |round| round.pause = Some(Pause::after(round.pause))),
         }
         // A site that has just come back gets its forms as it gets its visitors: few at first.
@@ -230,9 +269,11 @@ fn is_automatic(site: &Site) -> bool {
 
 /// What became of one delivery.
 enum Ended {
-    /// It is over, well or not.
+    /// The site has it.
+    Delivered,
+    /// It is for a person.
     Over,
-    /// The site cannot take this form now.
+    /// This one cannot be sent now.
     NotThis,
     /// The site cannot take any.
     NotNow,
@@ -268,10 +309,7 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
     if !mark(intake, name, id, (State::Sending, None)).await {
         return Ended::NotThis;
     }
-    let tries = rounds.of(name, |round| round.forms.get(&id).map_or(0, |(_, tries)| *tries));
-    let sent = send(site, &form, &fresh).await;
-    let reaches_nobody = matches!(&sent, Err(failure) if failure.cause.retry() == Retry::Safe);
-    let (mut state, mut reason) = match sent {
+    let (mut state, mut reason) = match send(site, &form, &fresh).await {
         Ok(judged) => judged,
         Err(failure) => failed(&failure, configured(site, &form.target)),
     };
@@ -279,15 +317,12 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
         // Its visitor may not know, and may have sent it again: whoever reads the list is to know that.
         reason = Some(State::Unconfirmed.code().to_owned());
     }
-    if state == State::Kept && !reaches_nobody && tries + 1 >= TRIES {
+    if state == State::Kept && rounds.of(name, |round| round.fails(id)) >= TRIES {
         state = State::Parked;
     }
-    for _ in 0..TRIES {
-        // As long as it stays "being sent", nobody can do anything with it.
-        if mark(intake, name, id, (state, reason.clone())).await {
-            break;
-        }
-        tokio::time::sleep(LOOK).await;
+    if !mark(intake, name, id, (state, reason.clone())).await {
+        // It is "being sent" until that can be written, and doubtful then.
+        return Ended::NotNow;
     }
     let reason = reason.unwrap_or_default();
     match state {
@@ -300,11 +335,9 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
         }
     }
     match state {
-        State::Kept if reaches_nobody => Ended::NotNow,
-        State::Kept => Ended::NotThis,
-        State::Unconfirmed | State::Sending | State::Doubtful | State::Parked | State::Delivered => {
-            Ended::Over
-        }
+        State::Delivered => Ended::Delivered,
+        State::Kept => Ended::NotNow,
+        State::Unconfirmed | State::Sending | State::Doubtful | State::Parked => Ended::Over,
     }
 }
 
@@ -348,116 +381,10 @@ fn failed(failure: &Failure, form: Option<&Form>) -> (State, Option<String>) {
     }
 }
 
-/// Sends the form as its visitor did. The state that the answer leaves it in, and why.
-///
-/// # Errors
-/// Why there is no answer of the site's own.
-async fn send(site: &Arc<Site>, form: &KeptForm, fresh: &Fresh) -> Result<(State, Option<String>), Failure> {
-    let (status, headers, body) = ask(site, (form.client, form.tls), request_of(form, fresh)?).await?;
-    let location = headers.get(header::LOCATION).map(headers::as_ascii).unwrap_or_default();
-    let page = coding::plain(&headers, &body, READ).filter(|plain| !plain.bytes.is_empty());
-    let page = page.as_ref().map(|plain| Document::new(&plain.bytes, content_type(&headers)));
-    let answer = FormAnswer {
-        status,
-        location: &location,
-        from: &format!("{}://{}{}", if form.tls { "https" } else { "http" }, form.host, form.target),
-        page: page.as_ref(),
-        shows_login_box: fresh.shows_login_box,
-        is_idempotent: configured(site, &form.target).is_some_and(|form| form.idempotent),
-    };
-    Ok(judged(&answer, &fields(form.content_type(), &fresh.body)))
-}
-
-fn request_of(form: &KeptForm, fresh: &Fresh) -> Result<Request<Body>, Failure> {
-    let malformed = |error: http::Error| Failure::new(Cause::Malformed).source(error);
-    let scheme = if form.tls { "https" } else { "http" };
-    let mut request = Request::post(format!("{scheme}://{}{}", form.host, form.target));
-    for (name, value) in &form.headers {
-        request = request.header(name, &value[..]);
-    }
-    if let Some(cookies) = &fresh.cookies {
-        request = request.header(header::COOKIE, cookies);
-    }
-    // its sender's own, if he gave one
-    if !form.headers.iter().any(|(name, _)| name == IDEMPOTENCY_KEY.as_str()) {
-        request = request.header(IDEMPOTENCY_KEY, format!("\"{}\"", form.id));
-    }
-    request
-        .header(header::CONTENT_LENGTH, fresh.body.len())
-        .header(KEPT, control::date_field(form.received))
-        .body(Body::whole(fresh.body.clone()))
-        .map_err(malformed)
-}
-
-/// What is sent in place of what has expired since the form was opened.
-struct Fresh {
-    body: Bytes,
-    cookies: Option<String>,
-    /// Whether the form's page has another form with a password: a box to log in beside it.
-    shows_login_box: bool,
-}
-
-/// Opens a form with a token afresh, and takes over its token, what else nobody has filled in, and its cookies; what the visitor
-/// wrote stays. Other forms are sent as they came.
-///
-/// # Errors
-/// Why the page cannot be opened: then nothing is sent.
-async fn freshen(site: &Arc<Site>, form: &KeptForm) -> Result<Fresh, Failure> {
-    let named = configured(site, &form.target).and_then(|form| form.page.as_deref());
-    let copied = form_page::find(&site.mirror, (named, form.page.as_deref()), &form.target).await;
-    let shows_login_box = copied.as_ref().is_none_or(Copied::shows_login_box);
-    let as_it_came = || Fresh { body: form.body.clone(), cookies: None, shows_login_box };
-    let Some(copied) = copied.filter(Copied::has_token) else { return Ok(as_it_came()) };
-    let scheme = if form.tls { "https" } else { "http" };
-    let mut request = Request::get(format!("{scheme}://{}{}", form.host, copied.key()))
-        .header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
-    for (name, value) in
-        form.headers.iter().filter(|(name, _)| name == "user-agent" || name == "accept-language")
-    {
-        request = request.header(name, &value[..]);
-    }
-    let request = request.body(Body::Empty).map_err(|e| Failure::new(Cause::Malformed).source(e))?;
-    let (_, headers, body) = ask(site, (form.client, form.tls), request).await?;
-    let Some(plain) = coding::plain(&headers, &body, READ) else { return Ok(as_it_came()) };
-    let page = Document::new(&plain.bytes, content_type(&headers));
-    let forms = content::forms::read(&page);
-    let Some(now) = form_page::of_target(&forms, copied.key(), &form.target, named == Some(copied.key()))
-    else {
-        return Ok(as_it_came());
-    };
-    let sent = fields(form.content_type(), &form.body);
-    let values = copied.outdated(now, &sent);
-    let body = with_values(form.content_type(), &form.body, &values).map_or(form.body.clone(), Bytes::from);
-    let cookies = headers.get_all(header::SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
-    let cookies: Vec<&str> = cookies.filter_map(|cookie| cookie.split(';').next()).map(str::trim).collect();
-    Ok(Fresh { body, cookies: (!cookies.is_empty()).then(|| cookies.join("; ")), shows_login_box })
-}
-
-/// Asks the site as a visitor, and reads the answer.
-async fn ask(
-    site: &Arc<Site>,
-    (client, tls): (IpAddr, bool),
-    request: Request<Body>,
-) -> Result<(StatusCode, HeaderMap, Bytes), Failure> {
-    let load = if matches!(request.body(), Body::Empty) { Load::Nothing } else { Load::Body };
-    let ask = Ask::read(&request, &site.config, (client, tls), load)?;
-    let visit = Visit { peer: client, port: if tls { 443 } else { 80 }, tls, early: &|| None };
-    let request = rewrite::outgoing(&ask, Box::new(request), &visit, &[])?;
-    let limits = Limits::of(site, &ask, Wait::Timeout, Substitute::Nothing);
-    let attempt = Attempt { site, ask: &ask, reference: &Reference::Nothing, limits };
-    let answered = ask_alone(attempt, request, u64::MAX).await?;
-    attempt.record_write(answered.response.status());
-    let (parts, body) = answered.response.into_parts();
-    // What it says is in its head; a body that breaks off has been sent all the same.
-    let reading = Limited::new(body, READ).collect();
-    let body = tokio::time::timeout(limits.reading(), reading).await;
-    let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
-    Ok((parts.status, parts.headers, body))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Cause;
 
     #[test]
     fn what_may_have_arrived_is_for_a_person() {

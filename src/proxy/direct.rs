@@ -7,7 +7,7 @@ use super::review::Reviewed;
 use super::{Outcome, Spool, live, rewrite};
 use crate::ask::Kind;
 use crate::clock;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::http::cache_status::{CacheStatus, Forward};
 use crate::http::{Body, BoxRequest};
 use crate::origin::Answered;
@@ -87,6 +87,11 @@ pub(super) async fn ask_alone(
 
 /// The request, once its body is at hand: until then it takes no resources of the origin.
 async fn spooled(spool: &Spool, mut request: BoxRequest, limit: u64) -> Result<BoxRequest, Failure> {
+    // one that is in memory as a whole needs no place: a form that is kept must not come to the disk in the clear
+    if let Body::Whole(whole) = request.body() {
+        let is_too_large = whole.len() as u64 > limit;
+        return if is_too_large { Err(Cause::BodyTooLarge.into()) } else { Ok(request) };
+    }
     if !matches!(request.body(), Body::Empty) {
         let body = std::mem::replace(request.body_mut(), Body::Empty);
         *request.body_mut() = Box::pin(spool.collect(body, limit)).await?;

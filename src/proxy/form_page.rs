@@ -128,8 +128,8 @@ impl Copied {
     /// The page's markup, which finds its files wherever it is shown.
     fn based(&self) -> Option<usize> {
         let head = self.html.get(..self.range.start)?.to_ascii_lowercase();
-        let at = head.find("<head")?;
-        (!head.contains("<base")).then_some(at + head[at..].find('>')? + 1)
+        let at = head.find("<head>")? + "<head>".len();
+        (!head.contains("<base") && !self.key().starts_with("//")).then_some(at)
     }
 
     /// The page with the word in place of the form, in UTF-8 whatever it was written in.

@@ -24,7 +24,7 @@ use crate::forms::{self, FormId, Intake, KeptForm, Reason, Standing};
 use crate::holding_page::{Delivery, Format, KeptPage, Language};
 use crate::http::cache_status::CacheStatus;
 use crate::http::client::ClientKey;
-use crate::http::{Body, BoxRequest};
+use crate::http::{Body, BoxRequest, headers};
 use crate::metrics::ServedFrom;
 use crate::tasks;
 
@@ -83,7 +83,7 @@ impl Proxy {
             mark_as(&id, request.headers_mut());
         }
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        let body = match take_body(site, &mut request).await {
+        let body = match self.take_body(&mut request, table.body_size).await {
             Ok(body) => body,
             Err(failure) => {
                 return fallback::give(
@@ -115,7 +115,7 @@ impl Proxy {
         };
         let form = body.filter(|_| cause.side() != Side::Visitor);
         let form = form.map(|body| kept_form(site, ask, (id, &target), headers, body, now));
-        let kept = match form.filter(may_be_kept) {
+        let kept = match form {
             Some(form) => self.keep(&sender, form, (cause, delivery)).await,
             None => None,
         };
@@ -134,7 +134,9 @@ impl Proxy {
     ) -> Option<FormId> {
         let (site, intake) = (sender.site.config.name.clone(), self.intake().clone());
         let (client, rate) = (ClientKey::of(form.client), sender.form.most_per_client);
-        if !intake.allows(&site, client, rate, clock::instant()) {
+        let place = sender.site.config.forms.iter().position(|form| std::ptr::eq(form, sender.form));
+        let place = place.unwrap_or_default();
+        if !intake.allows((&site, place), client, rate, clock::instant()) {
             tracing::warn!(%site, "a client has sent more forms than may be kept of one, refused it");
             return None;
         }
@@ -143,22 +145,54 @@ impl Proxy {
             (Delivery::Unknown, Ok(reason)) => Standing::Doubtful(reason),
             (Delivery::Unknown, Err(_)) => return None,
         };
-        // A task of its own: what has been written is confirmed, whether or not its visitor waits for that.
-        let keeping = tasks::detached(async move {
-            match intake.keep(form, standing, clock::now()).await {
-                Ok(id) => {
-                    tracing::info!(%site, form = %id, cause = cause.code(), "kept a form");
-                    tasks::detached(confirm_soon(intake, site, id));
-                    Some(id)
-                }
-                Err(error) => {
-                    intake.give_back(&site, client, rate);
-                    tracing::error!(%site, reason = error.code(), %error, "a form could not be kept, refused it");
-                    None
+        if !may_be_kept(&form) {
+            return None;
+        }
+        // A task of its own: what has been written is counted and told, whether or not its visitor waits for that.
+        let keeping = tasks::detached({
+            let (site, intake) = (site.clone(), intake.clone());
+            async move {
+                match intake.keep(form, standing, clock::now()).await {
+                    Ok(id) => {
+                        tracing::info!(%site, form = %id, cause = cause.code(), "kept a form");
+                        Some(id)
+                    }
+                    Err(error) => {
+                        intake.give_back((&site, place), client, rate);
+                        tracing::error!(%site, reason = error.code(), %error, "a form could not be kept, refused it");
+                        None
+                    }
                 }
             }
         });
-        keeping.await.ok().flatten()
+        let id = keeping.await.ok().flatten()?;
+        // Not if he has gone meanwhile: then it is said that he may not know.
+        tasks::detached(confirm_soon(intake, site, id));
+        Some(id)
+    }
+
+    /// The body, if it is small enough to be kept and there is memory for it; it stays in the request, too. Never by way of
+    /// the disk, which would have it in the clear.
+    async fn take_body(&self, request: &mut BoxRequest, most: u64) -> Result<Option<Bytes>, Failure> {
+        if headers::content_length(request.headers()).is_some_and(|length| length > most) {
+            return Err(Cause::BodyTooLarge.into());
+        }
+        let body = std::mem::replace(request.body_mut(), Body::Empty).inspected(Paced::new());
+        let gone = |failure: Failure| {
+            let is_cut = failure.cause == Cause::BodyCut;
+            if is_cut { Failure::new(Cause::VisitorGone).source(failure) } else { failure }
+        };
+        let buffered = buffer(body, MOST, &self.0.form_room).await.map_err(gone)?;
+        match buffered.into_whole() {
+            Ok(bytes) => {
+                *request.body_mut() = Body::whole(bytes.clone());
+                Ok(Some(bytes))
+            }
+            Err(begun) => {
+                *request.body_mut() = begun.into_body();
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -175,30 +209,17 @@ fn mark_as(id: &FormId, request_headers: &mut HeaderMap) {
     }
 }
 
-/// The body, if it is small enough to be kept and there is memory for it; it stays in the request, too. Never by way of the
-/// disk, which would have it in the clear.
-async fn take_body(site: &Site, request: &mut BoxRequest) -> Result<Option<Bytes>, Failure> {
-    let body = std::mem::replace(request.body_mut(), Body::Empty).inspected(Paced::new());
-    match buffer(body, MOST, &site.room).await?.into_whole() {
-        Ok(bytes) => {
-            *request.body_mut() = Body::whole(bytes.clone());
-            Ok(Some(bytes))
-        }
-        Err(begun) => {
-            *request.body_mut() = begun.into_body();
-            Ok(None)
-        }
-    }
-}
-
-/// Whether nothing in it is of a kind that must not be kept, whatever the operator has named.
+/// Whether it can be read, and nothing in it is of a kind that must not be kept, whatever the operator has named.
 fn may_be_kept(form: &KeptForm) -> bool {
+    let is_coded = form.headers.iter().any(|(name, _)| name == header::CONTENT_ENCODING.as_str());
     let fields = forms::fields::fields(form.content_type(), &form.body);
+    let is_unread = is_coded || fields.is_empty() && !form.body.is_empty();
     let is_secret = fields.iter().any(forms::fields::Field::is_secret);
-    if is_secret {
-        tracing::warn!(site = form.site, "a form with a password or a card's number is not kept, refused it");
+    if is_secret || is_unread {
+        let why = if is_secret { "a password or a card's number" } else { "no fields that can be read" };
+        tracing::warn!(site = form.site, why, "what was sent is not kept, refused it");
     }
-    !is_secret
+    !is_secret && !is_unread
 }
 
 /// What is known of a form that was sent, and that the origin did not answer well. Some answers say that nobody has looked at

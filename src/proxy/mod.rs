@@ -48,6 +48,7 @@ mod deliver;
 mod delivered;
 mod explain;
 mod recheck;
+mod send_form;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -114,6 +115,8 @@ struct Inner {
     spool: Spool,
     crowd: Crowd,
     intake: Arc<Intake>,
+    /// The memory for forms on their way.
+    form_room: BufferRoom,
 }
 
 /// An answer before its body has ended.
@@ -130,7 +133,8 @@ impl Proxy {
     /// delivered.
     pub fn new(table: Table, log: AccessLog, spool: Spool, intake: Arc<Intake>) -> Proxy {
         let table = ArcSwap::from_pointee(table);
-        Proxy(Arc::new(Inner { table, log, spool, crowd: Crowd::default(), intake }))
+        let (crowd, form_room) = (Crowd::default(), BufferRoom::default());
+        Proxy(Arc::new(Inner { table, log, spool, crowd, intake, form_room }))
     }
 
     /// The sites as they run now.

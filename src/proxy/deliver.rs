@@ -136,22 +136,36 @@ impl Rounds {
                 && now.duration_since(form.since).is_ok_and(|age| age < UNTOLD)
         };
         let mut due = self.due(site);
-        self.of(&site.config.name, |round| due.retain(|form| !is_being_told(form) && !round.waits(form.id)));
+        self.of(&site.config.name, |round| {
+            let all: HashSet<FormId> = due.iter().map(|form| form.id).collect();
+            round.forms.retain(|id, _| all.contains(id)); // others have been erased or decided about
+            due.retain(|form| !is_being_told(form) && !round.waits(form.id));
+        });
         due
     }
 
-    /// What nobody is sending any more, and nobody has looked at since.
-    fn unsettled(&self, site: &Site) -> Vec<Listed> {
+    /// What was being sent when that was broken off: `others` say whether a task may be at it now.
+    fn unsettled(&self, site: &Site, others: Others) -> Vec<Listed> {
         let name = &site.config.name;
         let mut all = self.intake.opened().map_or_else(Vec::new, |spool| spool.list(name));
-        all.retain(|form| form.state == State::Sending || was_interrupted(form));
         self.of(name, |round| {
+            let is_sent = others == Others::MayBe && round.is_busy;
             all.retain(|form| {
-                !round.looked_at.contains(&form.id) && (form.state != State::Sending || !round.is_busy)
+                form.state == State::Sending && !is_sent
+                    || was_interrupted(form) && !round.looked_at.contains(&form.id)
             });
         });
         all
     }
+}
+
+/// Whether another task may be delivering the site's forms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    /// It may.
+    MayBe,
+    /// It is this one that does.
+    AreNone,
 }
 
 async fn run(proxy: Weak<Inner>) {
@@ -195,14 +209,14 @@ async fn run(proxy: Weak<Inner>) {
 
 /// Whether there is something to be done for a site.
 fn is_waiting(site: &Site, rounds: &Rounds) -> bool {
-    !rounds.due(site).is_empty() || !rounds.unsettled(site).is_empty()
+    !rounds.due(site).is_empty() || !rounds.unsettled(site, Others::MayBe).is_empty()
 }
 
 /// Clears up after deliveries that were broken off: of this process, which have been forgotten, and of the last one. What was
 /// being sent then may be sent again where that does no harm.
 async fn settle(site: &Arc<Site>, rounds: &Rounds) {
     let (name, intake) = (&site.config.name, &rounds.intake);
-    for listed in rounds.unsettled(site) {
+    for listed in rounds.unsettled(site, Others::AreNone) {
         if listed.state == State::Sending {
             let reason = Some(Reason::INTERRUPTED.to_owned());
             if !mark(intake, name, listed.id, (State::Doubtful, reason)).await {

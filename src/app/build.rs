@@ -1,5 +1,6 @@
 //! Sites from their configuration, with the engines of those that run already.
 
+use crate::failure::chain;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,8 +27,7 @@ pub(super) fn tools(config: &Config) -> Tools {
     Tools {
         resolver: Resolver::new(config.dns.clone()),
         client_tls: |ca, pins| {
-            let (config, pinned) =
-                crate::tls::pinned_config(ca, pins).map_err(|error| super::chain(&error))?;
+            let (config, pinned) = crate::tls::pinned_config(ca, pins).map_err(|error| chain(&error))?;
             let dated = pinned.clone();
             Ok(Trust {
                 config,
@@ -149,6 +149,6 @@ async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option
 fn store(state_dir: &Path, site: &str, garbage: &Arc<Garbage>) -> Option<Store> {
     let opened = Store::open_among(state_dir, site, garbage);
     opened.inspect_err(|error| {
-        tracing::error!(site, dir = %state_dir.display(), error = super::chain(error), "state directory cannot be used, serving without snapshots");
+        tracing::error!(site, dir = %state_dir.display(), error = chain(error), "state directory cannot be used, serving without snapshots");
     }).ok()
 }

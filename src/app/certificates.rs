@@ -1,11 +1,12 @@
 //! The sites' certificates from the operator's point of view: problems are reported in the log, in the answer of a reload, by
 //! `check` and in the status; renewed files are loaded automatically.
 
+use crate::failure::chain;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{App, chain};
+use super::App;
 use crate::config::problem::Source;
 use crate::config::{Config, Problem, Severity};
 use crate::failure::Cause;

@@ -1,6 +1,7 @@
 //! The crawlers: one for each site that can store snapshots. They use the site's current origins, and other hosts for files
 //! that pages need for their display.
 
+use crate::failure::chain;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let store =
         crate::tasks::blocking(move || Store::open(&dir, &name)).await.ok_or("the program is ending")?;
     let store = store.map_err(|error| {
-        format!("the state directory {} cannot be used: {}", config.state_dir.display(), super::chain(&error))
+        format!("the state directory {} cannot be used: {}", config.state_dir.display(), chain(&error))
     })?;
     let only = Config { sites: vec![wanted.clone()], ..config.clone() };
     let tools = build::tools(&only);

@@ -1,9 +1,9 @@
 //! An operator's questions and decisions about kept forms. One place for the admin API and the command line: a question in,
 //! JSON out, or a refusal with its reason. Whoever reads what a form holds is written down.
 
+use crate::failure::chain;
 use serde_json::{Value, json};
 
-use super::chain;
 use crate::clock;
 use crate::forms::{self, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, State};
 use crate::http::headers::as_ascii;

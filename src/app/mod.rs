@@ -370,18 +370,6 @@ async fn look_at_origins(proxy: &Proxy) {
     _ = tokio::time::timeout(FIRST_LOOK, look).await;
 }
 
-/// An error with what led to it, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
-}
-
 /// Problems in one line, for the log.
 pub(crate) fn in_one_line(problems: &Problems) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")

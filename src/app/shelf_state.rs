@@ -1,6 +1,7 @@
 //! The last known state of each site's snapshots on the disk. Reading the disk blocks, so the status comes from here; and
 //! changes by another process on the same state directory are noticed.
 
+use crate::failure::chain;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::App;
 use super::run_lock::RunLock;
 use super::shelf::is_gated;
-use super::{App, chain};
 use crate::crawl::Report;
 use crate::failure::Text;
 use crate::proxy::Site;

@@ -1,5 +1,6 @@
 //! The status as JSON.
 
+use crate::failure::chain;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -178,7 +179,7 @@ impl LastCrawl {
                 rules.clone_from(broken);
                 ("kept_old", broken.iter().map(Broken::line).collect())
             }
-            Err(error) => ("failed", vec![super::chain(error)]),
+            Err(error) => ("failed", vec![chain(error)]),
         };
         let at = humantime::format_rfc3339_seconds(ended.at).to_string();
         let told = ended.result.as_ref().ok().map(Outcome::report);

@@ -10,8 +10,9 @@ use super::args::OfSite;
 use super::portable::{CopyProgress, Target, base_of};
 use super::print::say;
 use super::{FAILED, USAGE, fail};
-use crate::app::{chain, shelf};
+use crate::app::shelf;
 use crate::clock;
+use crate::failure::chain;
 use crate::portable::{Base, Export, Exported, Format, export};
 use crate::snapshot::{self, Snapshot, Store};
 

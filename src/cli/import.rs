@@ -10,8 +10,8 @@ use super::args::OfSite;
 use super::portable::{CopyProgress, Target};
 use super::print::say;
 use super::{FAILED, USAGE, fail};
-use crate::app::chain;
 use crate::clock;
+use crate::failure::chain;
 use crate::portable::{Import, Imported, import};
 use crate::snapshot::{self, Store};
 

@@ -8,9 +8,10 @@ use super::logging;
 use super::signals::Signals;
 use crate::access_log::AccessLog;
 use crate::admin::Api;
-use crate::app::{self, App, GRACE, Observer, Source, chain};
+use crate::app::{self, App, GRACE, Observer, Source};
 use crate::config::Config;
 use crate::config::ready::AdminAddr;
+use crate::failure::chain;
 use crate::server::{self, Drained, Limits, Listener, Server};
 
 /// The file to use: the one given, or the first that is there of those that are looked for.

@@ -13,7 +13,7 @@ use super::{Inner, Proxy};
 use crate::clock;
 use crate::config::ready::Form;
 use crate::failover::{Mode, State as SiteState};
-use crate::failure::{Failure, Retry, Side};
+use crate::failure::{Failure, Retry, Side, chain};
 use crate::forms::{FormId, Intake, KeptForm, Listed, Reason, State};
 use crate::holding_page::Delivery;
 use crate::tasks;
@@ -376,12 +376,6 @@ async fn mark(
         }
         None => false,
     }
-}
-
-/// An error with all that is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What a failure means.

@@ -1,5 +1,6 @@
 //! Beginning to take a snapshot, and dealing with what unfinished ones left behind.
 
+use crate::failure::chain;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::id::SnapshotId;
 use super::publish::Staging;
 use super::resume::{self, Course, LONGEST_COURSE};
 use super::staging::{Shared, StageError, is_staging};
-use super::store::{Inner, Store, chain, names_in};
+use super::store::{Inner, Store, names_in};
 use super::{GONE, LOCK, STAGING};
 use crate::clock::{self, Now};
 use crate::disk;

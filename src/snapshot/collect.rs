@@ -5,6 +5,7 @@
 //! its bodies until its manifest is in place. Under that lock, new claims and manifests are checked again. A reader holds its
 //! snapshot, which therefore stays on the disk and keeps its bodies.
 
+use crate::failure::chain;
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
@@ -17,7 +18,7 @@ use super::id::SnapshotId;
 use super::manifest::Manifest;
 use super::page::BlobId;
 use super::staging::{USES, is_staging};
-use super::store::{chain, names_in, sites};
+use super::store::{names_in, sites};
 use super::{MANIFEST, SNAPSHOTS};
 use crate::disk;
 

@@ -1,5 +1,6 @@
 //! Which snapshot is in service, and what an operator decides about that: publish, go back, pin, remove.
 
+use crate::failure::chain;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::marks;
 use super::pointer::Pointer;
 use super::reader::Snapshot;
 use super::retain::Removal;
-use super::store::{Found, Inner, OpenError, Slot, Store, chain};
+use super::store::{Found, Inner, OpenError, Slot, Store};
 use super::{CURRENT, locked};
 use crate::clock::Now;
 use crate::descriptors;

@@ -1,5 +1,6 @@
 //! The snapshots of one site.
 
+use crate::failure::chain;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -347,18 +348,6 @@ fn slot_of(error: &ManifestError) -> Slot {
         ManifestError::Damaged(_) | ManifestError::Gone => Slot::Damaged(chain(error)),
         ManifestError::Version(_) | ManifestError::Io { .. } => Slot::Unknown(chain(error)),
     }
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The names in a folder that are text; none when it is not there.

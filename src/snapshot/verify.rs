@@ -1,5 +1,6 @@
 //! Verifies a snapshot whole: every block, every record, every reference, every body's hash.
 
+use crate::failure::chain;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::format::Entry;
 use super::id::SnapshotId;
 use super::page::BlobId;
 use super::reader::Snapshot;
-use super::store::{Store, chain};
+use super::store::Store;
 
 /// How many findings are listed; the rest is only counted.
 const LISTED: usize = 1000;

@@ -5,9 +5,9 @@ mod differences;
 mod names;
 mod text;
 
+use crate::failure::chain;
 use serde_json::{Value, json};
 
-use super::chain;
 use crate::clock::Now;
 use crate::snapshot::{ManifestError, OpenError, ReadError, ServiceError, SnapshotId, Store, rfc3339};
 pub use names::{Named, find, is_gated};

@@ -208,7 +208,7 @@ impl Desk {
             }
             place @ Place::Folder { .. } => {
                 let intake = intake(options, &place)?;
-                let sites = intake.sites().map_err(|error| fail(FAILED, &crate::app::chain(&error)))?;
+                let sites = intake.sites().map_err(|error| fail(FAILED, &crate::failure::chain(&error)))?;
                 place.mention();
                 Ok((
                     Desk::Folder(Box::new(intake)),

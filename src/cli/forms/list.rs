@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::app::chain;
 use crate::cli::args::ListForms;
 use crate::cli::print::{printable, say};
 use crate::cli::snapshot::place::{Place, Told};
 use crate::cli::snapshot::tables;
 use crate::cli::{FAILED, fail, run_to_end};
 use crate::content::forms::FieldType;
+use crate::failure::chain;
 use crate::snapshot::{SiteForm, SiteForms, SnapshotId, Store};
 
 /// Names of fields that a line shows.

@@ -7,13 +7,13 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::app::chain;
 use crate::app::shelf::{self, Ask, Gate};
 use crate::cli::args::OfSite;
 use crate::cli::client::{CallError, Client, StatusError};
 use crate::cli::print::state_dir;
 use crate::cli::{FAILED, USAGE, fail};
 use crate::clock;
+use crate::failure::chain;
 use crate::snapshot::{self, Store};
 
 /// Everything but what never means anything in an address (RFC 3986 section 2.3).

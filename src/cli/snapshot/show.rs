@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::tables::{self, plain, printable, size, size_of};
 use super::{Place, Told, refuse, report, text};
-use crate::app::chain;
 use crate::app::shelf::Ask;
 use crate::cli::args::ShowSnapshot;
 use crate::cli::print::say;
 use crate::cli::{DONE, run_to_end};
+use crate::failure::chain;
 use crate::snapshot::{Page, Snapshot, Store, rfc3339};
 
 /// Runs the command.

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::tables::{self, printable, size};
 use super::{Place, Told, refuse};
-use crate::app::{chain, shelf};
+use crate::app::shelf;
 use crate::cli::args::VerifySnapshot;
 use crate::cli::print::say;
 use crate::cli::{FAILED, fail, run_to_end};
 use crate::clock;
+use crate::failure::chain;
 use crate::snapshot::{Checked, Repaired, SnapshotId, Store, VerifyReport};
 
 /// Runs the command.

@@ -29,6 +29,7 @@ pub mod verdict;
 pub mod visits;
 // rank 4: what works beside the requests
 pub mod crawl;
+pub mod messages;
 pub mod portable;
 // rank 5: the decision
 pub mod failover;

@@ -2,13 +2,15 @@
 //! `POST …/forms/{id}/deliver`, `DELETE …/forms/{id}`.
 
 use http::{Method, Response, StatusCode};
+use serde_json::Value;
 
 use super::not_this_method;
 use super::reply::{error, json};
 use super::shelf::Wanted;
 use super::sites::of_query;
 use crate::app::App;
-use crate::app::forms::{self, FormAsk, FormRefusal};
+use crate::app::forms::{self, FormAsk, FormRefusal, name_recipients};
+use crate::app::recipients::recipients;
 use crate::http::Body;
 use crate::tasks;
 
@@ -33,13 +35,25 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
     let is_known = table.named(site).is_some();
     drop(table);
     let (intake, name) = (app.intake().clone(), site.to_owned());
+    if matches!(ask, FormAsk::Deliver { .. }) {
+        app.hasten_recipients(site);
+    }
     let answered = tasks::blocking(move || {
         // What was kept for a site that the configuration has no more is still somebody's.
         let is_known = is_known || intake.sites().is_ok_and(|sites| sites.contains(&name));
         is_known.then(|| forms::answer(&intake, &name, &ask, WHO))
     });
     match answered.await {
-        Some(Some(Ok(shown))) => json(StatusCode::OK, &shown),
+        Some(Some(Ok(mut shown))) => {
+            if let Some(site) = app.table().named(site) {
+                let name = |form: &mut Value| name_recipients(form, recipients(&site.config));
+                match shown["forms"].as_array_mut() {
+                    Some(forms) => forms.iter_mut().for_each(name),
+                    None => name(&mut shown),
+                }
+            }
+            json(StatusCode::OK, &shown)
+        }
         Some(Some(Err(refusal))) => json(status(&refusal), &refusal.to_json()),
         Some(None) => super::sites::unknown(&app.table()),
         None => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the program is ending"),

@@ -2,10 +2,14 @@
 //! JSON out, or a refusal with its reason. Whoever reads what a form holds is written down.
 
 use crate::failure::chain;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::forms::{self, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, State};
+use crate::config::recipient::Recipient;
+use crate::forms::{
+    self, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, Receipt, State,
+};
 use crate::http::headers::as_ascii;
 use crate::snapshot::rfc3339;
 
@@ -131,19 +135,22 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             Ok(json!({ "forms": all }))
         }
         FormAsk::Deliver { id } => {
-            let listed = find(intake, site, id)?;
+            let mut listed = find(intake, site, id)?;
+            let is_again = spool.ask_again(site, listed.id)? > 0;
             match listed.state {
                 State::Doubtful | State::Parked => {
                     spool.mark(site, listed.id, State::Kept, None, clock::now().wall)?;
-                    note(who, site, "asked to be delivered", Some(&listed.id));
+                    listed.state = State::Kept;
                 }
                 State::Unconfirmed | State::Kept => {}
+                State::Sending | State::Delivered if is_again => {}
                 State::Sending | State::Delivered => {
                     return Err(FormRefusal::Over { id: listed.id, state: listed.state });
                 }
             }
+            note(who, site, "asked to be delivered", Some(&listed.id));
             intake.hasten(site);
-            Ok(json!({ "id": listed.id.to_string(), "state": State::Kept.code() }))
+            Ok(json!({ "id": listed.id.to_string(), "state": listed.state.code() }))
         }
         FormAsk::Forget { id } => {
             let listed = find(intake, site, id)?;
@@ -171,6 +178,26 @@ fn read(intake: &Intake, site: &str, listed: &Listed) -> Result<KeptForm, FormRe
     Ok(intake.spool()?.read(site, listed.id, &keys)?)
 }
 
+/// What a recipient has made of it.
+fn receipt(recipient: &str, receipt: &Receipt) -> Value {
+    match receipt {
+        Receipt::Taken => json!({ "recipient": recipient, "state": "taken" }),
+        Receipt::Refused(reason) => {
+            json!({ "recipient": recipient, "state": "refused", "reason": reason.as_str() })
+        }
+    }
+}
+
+/// Says in a form's receipts who the recipients are, as far as the configuration still has them.
+pub fn name_recipients<'r>(form: &mut Value, recipients: impl Iterator<Item = &'r Recipient> + Clone) {
+    for receipt in form["receipts"].as_array_mut().into_iter().flatten() {
+        let named = recipients.clone().find(|recipient| receipt["recipient"] == recipient.key());
+        if let Some(recipient) = named {
+            receipt["to"] = recipient.to_string().into();
+        }
+    }
+}
+
 fn unreadable(listed: &Listed, error: &FormRefusal) -> Value {
     let mut line = line(listed);
     line["unreadable"] = chain(error).into();
@@ -185,10 +212,12 @@ fn line(listed: &Listed) -> Value {
         "state": listed.state.code(),
         "reason": listed.reason.as_ref().map(Reason::as_str),
         "bytes": listed.bytes,
+        "receipts": listed.receipts.iter().map(|(recipient, said)| receipt(recipient, said)).collect::<Value>(),
     })
 }
 
-fn whole(listed: &Listed, form: &KeptForm) -> Value {
+/// A form with all that it holds; of files, the content in base64.
+pub(super) fn whole(listed: &Listed, form: &KeptForm) -> Value {
     let mut all = line(listed);
     all["host"] = form.host.clone().into();
     all["target"] = form.target.clone().into();
@@ -201,6 +230,12 @@ fn whole(listed: &Listed, form: &KeptForm) -> Value {
     all["headers"] = form.headers.iter().map(header).collect::<serde_json::Map<_, _>>().into();
     let fields = forms::fields::fields(form.content_type(), &form.body);
     all["fields"] = serde_json::to_value(&fields).unwrap_or_default();
+    let mut files = forms::fields::files(form.content_type(), &form.body).into_iter();
+    let is_file = |field: &&mut Value| field.get("file").is_some();
+    for (field, file) in all["fields"].as_array_mut().into_iter().flatten().filter(is_file).zip(&mut files) {
+        field["content_type"] = file.content_type.into();
+        field["content"] = BASE64.encode(file.content).into();
+    }
     if fields.is_empty() {
         all["body"] = String::from_utf8_lossy(&form.body).into();
     }

@@ -7,10 +7,12 @@ mod conditions;
 mod crawlers;
 mod edge;
 mod files;
+mod form_message;
 pub mod forms;
 mod gauges;
 pub mod overview;
 mod rechecks;
+pub mod recipients;
 mod reload;
 mod rounds;
 mod run_lock;
@@ -127,6 +129,8 @@ pub struct App {
     rechecks: rechecks::Rechecks,
     _visits: tasks::Guard,
     _deliverer: Deliverer,
+    recipients: Arc<recipients::Recipients>,
+    courier: OnceLock<tasks::Guard>,
     started: Now,
 }
 
@@ -138,6 +142,20 @@ struct Parts {
     room: BufferRoom,
     seats: Seats,
     garbage: Arc<Garbage>,
+}
+
+impl Parts {
+    fn of(config: &Config, metrics: Arc<Metrics>, started: Now) -> Parts {
+        let memory = config.limits.memory_cache;
+        Parts {
+            metrics,
+            cache: Cache::new(memory / 2),
+            hot: Hot::new(memory / 2),
+            room: BufferRoom::default(),
+            seats: Seats::within(descriptors::limit()),
+            garbage: Arc::new(Garbage::new(&config.state_dir, started.mono)),
+        }
+    }
 }
 
 /// What a reload replaces.
@@ -191,16 +209,7 @@ impl App {
         if let Some(error) = begun.unwritable {
             conditions.unwritable(Some(writes_nothing(&config.state_dir, error).await?));
         }
-        let memory = config.limits.memory_cache;
-        let (cache, hot) = (Cache::new(memory / 2), Hot::new(memory / 2));
-        let parts = Parts {
-            metrics: metrics.clone(),
-            cache,
-            hot,
-            room: BufferRoom::default(),
-            seats: Seats::within(descriptors::limit()),
-            garbage: Arc::new(Garbage::new(&config.state_dir, started.mono)),
-        };
+        let parts = Parts::of(&config, metrics.clone(), started);
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
         let table = Table::new(sites, config.listen.trusted_proxies.clone(), &config.limits);
@@ -242,9 +251,12 @@ impl App {
             ticker: OnceLock::new(),
             rechecks,
             _visits: keeper,
+            recipients: Arc::default(),
+            courier: OnceLock::new(),
             started,
         });
         app.start_crawlers();
+        _ = app.courier.set(tasks::guarded(recipients::run(Arc::downgrade(&app))));
         _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }

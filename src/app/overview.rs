@@ -7,6 +7,7 @@ use super::{App, Condition};
 use crate::clock::{self, Now};
 use crate::failover::{Mode, State};
 use crate::failure::{Cause, Text};
+use crate::forms;
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 
@@ -172,6 +173,15 @@ const HELD_SNAPSHOT: Text = Text {
     ja: "手動でスナップショットに固定されています。",
 };
 
+const UNDECIDED: Text = Text {
+    en: "Kept forms need your decision: \"katahai forms list\".",
+    ja: "お預かりしているフォームに、ご判断が必要なものがあります（「katahai forms list」）。",
+};
+const NOT_HANDED_ON: Text = Text {
+    en: "Kept forms cannot be handed on to somebody who is to get them.",
+    ja: "お預かりしているフォームを、送り先に送れません。",
+};
+
 impl App {
     /// All sites in short.
     pub fn overview(&self, which: &Which) -> Overview {
@@ -262,6 +272,13 @@ impl App {
         }
         if seen.by_hand.is_some() {
             notes.push(BY_HAND);
+        }
+        let forms = self.intake().opened().map(|spool| spool.totals_of(name)).unwrap_or_default();
+        if forms.contains_key(&forms::State::Doubtful) || forms.contains_key(&forms::State::Parked) {
+            notes.push(UNDECIDED);
+        }
+        if !self.recipients_in_trouble(&site.config).is_empty() {
+            notes.push(NOT_HANDED_ON);
         }
         notes
     }

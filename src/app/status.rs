@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::recipients::RecipientStatus;
 use super::shelf_state::ShelfState;
 use super::visits::SHOWN;
 use super::{App, Carried, Condition, Held, Shares, Source, Trouble};
@@ -88,6 +89,8 @@ pub struct SiteStatus {
     pub pinned: Vec<String>,
     /// How many forms are kept, by what has become of them.
     pub forms: BTreeMap<&'static str, usize>,
+    /// Who does not take the forms that wait for him.
+    pub recipients: Vec<RecipientStatus>,
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
@@ -312,6 +315,7 @@ impl App {
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
             forms: self.kept_forms(&site.config.name),
+            recipients: self.recipients_in_trouble(&site.config),
             troubles: troubles(site, &seen),
             robots: seen.robots(),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
@@ -319,12 +323,8 @@ impl App {
     }
 
     fn kept_forms(&self, site: &str) -> BTreeMap<&'static str, usize> {
-        let listed = self.intake().opened().map(|spool| spool.list(site)).unwrap_or_default();
-        let mut counts = BTreeMap::new();
-        for form in listed {
-            *counts.entry(form.state.code()).or_default() += 1;
-        }
-        counts
+        let totals = self.intake().opened().map(|spool| spool.totals_of(site)).unwrap_or_default();
+        totals.into_iter().map(|(state, total)| (state.code(), total.forms)).collect()
     }
 
     /// What a site's crawler does and did, with the whole report of the last crawl.

@@ -11,6 +11,7 @@ use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
 use super::ready::{Config, Dns, Forms, Limits, Listen, Site};
+use super::recipient::{MailServer, SmtpUrl};
 use super::value::Size;
 use super::{defaults, files, listen, raw, site};
 
@@ -24,6 +25,8 @@ pub(super) struct Context<'a> {
     pub(super) credentials: Option<&'a Path>,
     /// Where visitors come in, once that is known: an origin cannot be there.
     pub(super) listen: Option<&'a Listen>,
+    /// Whether there is a server that e-mail goes out through.
+    pub(super) has_mail: bool,
 }
 
 impl Context<'_> {
@@ -51,12 +54,13 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let any_tls =
         matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
     let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, context, notes);
-    let context = &Context { listen: Some(&listen), ..*context };
+    let mail = mail(file.alerts.or_default(), context, notes);
+    let context = &Context { listen: Some(&listen), has_mail: mail.is_some(), ..*context };
     let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
     let forms = forms(file.forms.or_default(), &state_dir, context, notes);
-    (Config { state_dir, listen, limits, dns, forms, sites }, elsewhere)
+    (Config { state_dir, listen, limits, dns, forms, mail, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
@@ -120,6 +124,35 @@ fn forms(raw: raw::Forms, state_dir: &Path, context: &Context<'_>, notes: &mut N
             .map_or(default.most, |at| narrow(at.value, default.most)),
         size: raw.size.within(Size(1 << 20)..=Size(1 << 50), notes).or(Size(default.size)).0,
     }
+}
+
+/// The server that e-mail goes out through.
+fn mail(raw: raw::Alerts, context: &Context<'_>, notes: &mut Notes) -> Option<MailServer> {
+    let Spanned { value: raw, span } = raw.email.here()?;
+    let server = raw.smtp.or_default().0;
+    let password_file = context.file(raw.password_file);
+    if let Some(at) = &password_file
+        && let Err(fault) = files::password(&at.value)
+    {
+        notes.degraded(&at.span, fault);
+    }
+    let server = server?;
+    if server.user.is_some() != password_file.is_some() {
+        let help = "write both, as in smtp = \"smtps://user@mail.example.jp\" and password_file = \"mail.password\", or neither";
+        notes.error(&span, Fault::new("a user needs a password, and a password a user", help));
+    }
+    let own = server.user.as_deref().and_then(|user| user.parse().ok());
+    let is_said = raw.from.is_given();
+    let Some(from) = raw.from.or_default().0.or(own) else {
+        if is_said {
+            return None;
+        }
+        notes.missing(&span, "from", "write who the mail is from, as in from = \"shop@example.jp\"");
+        return None;
+    };
+    let SmtpUrl { host, port, security, user } = server;
+    let password_file = password_file.map(|at| at.value);
+    Some(MailServer { host, port, security, user, password_file, from })
 }
 
 /// All sites. A host, and a name, belongs to one of them.

@@ -88,6 +88,17 @@ pub(super) fn token(path: &Path) -> Result<String, Fault> {
     Ok(token.to_owned())
 }
 
+/// The password in the file: its first line.
+pub(super) fn password(path: &Path) -> Result<String, Fault> {
+    let text = read(path, SMALL_MOST, Role::Named).and_then(text)?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        let help = "put the password into its first line, readable for Katahai's user alone";
+        return Err(Fault::new(format!("{} holds no password", path.display()), help));
+    }
+    Ok(line.to_owned())
+}
+
 /// Checks that the file holds keys for kept forms. What they are worth is found when the first is used.
 pub(super) fn form_keys(path: &Path) -> Result<(), Fault> {
     let help = format!(

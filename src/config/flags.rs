@@ -64,6 +64,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
+        mail: None,
         sites: vec![Arc::new(site(url, host))],
     };
     Ok((config, problems))

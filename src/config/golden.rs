@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::render::{Style, render};
 use super::*;
 use crate::config::ready::*;
+use crate::config::recipient::Deliver;
 
 const LEAST: &str =
     "[[site]]\nhosts = [\"www.example.jp\"]\n[[site.origin]]\nurl = \"https://203.0.113.10\"\n";
@@ -70,6 +71,7 @@ fn the_least_that_works_is_all_defaults() {
             most: 10_000,
             size: 1_073_741_824,
         },
+        mail: None,
         sites: vec![Arc::new(site)],
     };
     assert_eq!(config, expected);
@@ -202,6 +204,7 @@ fn shop(folder: &Path) -> Site {
             path: PathPattern::new("/signup").unwrap(),
             page: None,
             keep: true,
+            deliver: Deliver::default(),
             thanks: None,
             idempotent: false,
             most_per_client: Some(ClientRate { count: 10, window: seconds(3600) }),
@@ -258,6 +261,7 @@ fn the_shipped_file_is_this() {
             most: 10_000,
             size: 1_073_741_824,
         },
+        mail: None,
         sites: vec![Arc::new(shop), Arc::new(second)],
     };
     assert_eq!(config, expected);

@@ -60,7 +60,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems
     let file = raw::File::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let (state_dir, credentials) = (env.state_dir.as_deref(), env.credentials.as_deref());
-    let context = Context { folder, state_dir, credentials, listen: None };
+    let context = Context { folder, state_dir, credentials, listen: None, has_mail: false };
     let (config, elsewhere) = check::config(file, &context, &mut notes);
     let mut problems = notes.into_problems();
     problems.extend(elsewhere);
@@ -98,6 +98,14 @@ pub fn load_fingerprints(path: &Path) -> Result<Fingerprints, Problems> {
 /// The problem, when it is not to replace the one in use.
 pub fn load_token(path: &Path) -> Result<String, Problems> {
     files::token(path).map_err(|fault| of_file(path, vec![fault]))
+}
+
+/// The password in a file.
+///
+/// # Errors
+/// The problem.
+pub fn load_password(path: &Path) -> Result<String, Problems> {
+    files::password(path).map_err(|fault| of_file(path, vec![fault]))
 }
 
 fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {

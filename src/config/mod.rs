@@ -12,6 +12,7 @@ pub mod pattern;
 mod pin;
 pub mod problem;
 pub mod ready;
+pub mod recipient;
 pub mod render;
 pub mod statuses;
 
@@ -33,7 +34,9 @@ mod golden;
 
 pub use flags::{Flags, from_flags};
 pub use keys::known_keys;
-pub use load::{Env, from_text, load, load_fingerprints, load_origins, load_token, origins_from_text};
+pub use load::{
+    Env, from_text, load, load_fingerprints, load_origins, load_password, load_token, origins_from_text,
+};
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;
 

@@ -28,7 +28,7 @@ pub(super) fn from_text(text: &str, path: &Path, listen: Option<&Listen>) -> (Ve
     let readable = notes.is_clean();
     let file = raw::OriginsFile::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context { folder, state_dir: None, credentials: None, listen };
+    let context = Context { folder, state_dir: None, credentials: None, listen, has_mail: false };
     let origins = judge(file.origin.or_default(), &context, &mut notes);
     (if readable { origins } else { Vec::new() }, notes.into_problems())
 }

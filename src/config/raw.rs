@@ -12,6 +12,7 @@ use super::asset_host::AssetHost;
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
+use super::recipient::{Sender, Smtp, Targets};
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
@@ -73,6 +74,7 @@ tables! {
         limits: Limits,
         dns: Dns,
         forms: Forms,
+        alerts: Alerts,
         site: List<Site>,
     }
 
@@ -114,6 +116,18 @@ tables! {
         keep_for: Duration,
         most: u64,
         size: Size,
+    }
+
+    /// `[alerts]`
+    Alerts {
+        email: AlertsEmail,
+    }
+
+    /// `[alerts.email]`
+    AlertsEmail {
+        smtp: Smtp,
+        password_file: FilePath,
+        from: Sender,
     }
 
     /// `[[site]]`
@@ -204,6 +218,7 @@ tables! {
         path: PathPattern,
         page: PageOrNone,
         keep: bool,
+        deliver: Targets,
         thanks: PageOrNone,
         idempotent: bool,
         most_per_client: PerClient,

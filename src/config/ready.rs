@@ -11,6 +11,7 @@ use ipnet::IpNet;
 pub use super::asset_host::AssetHost;
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
+use super::recipient::{Deliver, MailServer};
 pub use super::statuses::Statuses;
 use crate::fingerprint::Fingerprints;
 use crate::http::personal::{Personal, personal};
@@ -31,6 +32,8 @@ pub struct Config {
     pub dns: Dns,
     /// What is kept of forms.
     pub forms: Forms,
+    /// The server that e-mail goes out through.
+    pub mail: Option<MailServer>,
     /// The sites, in the file's order. Names and hosts are unique over all of them.
     pub sites: Vec<Arc<Site>>,
 }
@@ -379,6 +382,8 @@ pub struct Form {
     pub page: Option<String>,
     /// Whether it is kept while the origin cannot take it.
     pub keep: bool,
+    /// Where it goes when it was kept.
+    pub deliver: Deliver,
     /// A path that its visitor is sent on to when it is kept; `None`: a page of our own.
     pub thanks: Option<String>,
     /// Whether it may be sent again when nobody knows whether it arrived.

@@ -14,7 +14,7 @@ use super::ready::{
     ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Origin, Route, Site, SiteTls, Statuses,
 };
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
-use super::{defaults, files, raw};
+use super::{defaults, files, raw, recipient};
 use crate::fingerprint::Fingerprints;
 
 /// The site, and where its name stands; `None` when it has no usable host to be named by.
@@ -35,7 +35,8 @@ pub(super) fn site(
     let mirror = mirror(raw.mirror.or_default(), notes);
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
-    let forms = raw.form.or_default().into_iter().filter_map(|form| self::form(form, notes)).collect();
+    let forms =
+        raw.form.or_default().into_iter().filter_map(|form| self::form(form, context, notes)).collect();
     let key_pages = key_pages(raw.key_pages, &routes, notes);
     let routes = routes.into_iter().map(|route| route.value).collect();
     let (name, name_at) = name?;
@@ -307,14 +308,23 @@ fn route(Spanned { value, span }: Spanned<raw::Route>, notes: &mut Notes) -> Opt
     Some(Spanned { value: Route { path, cache, mirror, timeout }, span })
 }
 
-fn form(Spanned { value, span }: Spanned<raw::Form>, notes: &mut Notes) -> Option<Form> {
+fn form(
+    Spanned { value, span }: Spanned<raw::Form>,
+    context: &Context<'_>,
+    notes: &mut Notes,
+) -> Option<Form> {
     if !value.path.is_given() {
         notes.missing(&span, "path", "write where the form is sent to, as in path = \"/signup\"");
     }
+    let deliver = value
+        .deliver
+        .here()
+        .map(|Spanned { value, span }| recipient::deliver(value, &span, context.has_mail, notes));
     Some(Form {
         path: value.path.here()?.value,
         page: value.page.or_default().0,
         keep: value.keep.or(true),
+        deliver: deliver.unwrap_or_default(),
         thanks: value.thanks.or_default().0,
         idempotent: value.idempotent.or(false),
         most_per_client: value.most_per_client.or(PerClient(Some(defaults::FORMS_PER_CLIENT))).0,

@@ -73,11 +73,46 @@ pub fn fields(content_type: &str, body: &[u8]) -> Vec<Field> {
             .take(MOST)
             .map(|(name, value)| Field::text(name, value))
             .collect(),
-        "multipart/form-data" => boundary(parameters).map_or_else(Vec::new, |b| multipart(&b, body)),
+        "multipart/form-data" => {
+            let parts = boundary(parameters).map_or_else(Vec::new, |b| parts(&b, body));
+            parts.into_iter().map(|part| part.field).collect()
+        }
         kind if kind == "application/json" || kind.ends_with("+json") => json(body),
         "text/plain" => vec![Field::text("", String::from_utf8_lossy(body))],
         _ => Vec::new(),
     }
+}
+
+/// A file in a form.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FormFile<'b> {
+    /// The name of its field.
+    pub field: String,
+    /// Its own name, as the visitor's browser gave it.
+    pub name: String,
+    /// Its type, as that said; may be empty.
+    pub content_type: String,
+    /// What is in it.
+    pub content: &'b [u8],
+}
+
+/// The files in a body with this `Content-Type`.
+pub fn files<'b>(content_type: &str, body: &'b [u8]) -> Vec<FormFile<'b>> {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return Vec::new();
+    }
+    let parts = boundary(parameters).map_or_else(Vec::new, |b| parts(&b, body));
+    let file = |part: Part<'b>| {
+        let (name, _) = part.field.file?;
+        Some(FormFile {
+            field: part.field.name,
+            name,
+            content_type: part.content_type,
+            content: part.content,
+        })
+    };
+    parts.into_iter().filter_map(file).collect()
 }
 
 /// The body with these values in the places of those that its fields of the same names have; `None` if it has none of them, or
@@ -109,7 +144,7 @@ pub fn with_values(content_type: &str, body: &[u8], values: &[(String, String)])
                 if n > 0 {
                     out.extend_from_slice(mark.as_bytes());
                 }
-                let new = part(piece).filter(|field| field.file.is_none());
+                let new = part(piece).map(|part| part.field).filter(|field| field.file.is_none());
                 match new.and_then(|field| fresh(&field.name)).zip(find(piece, b"\r\n\r\n")) {
                     Some((value, head)) => {
                         out.extend_from_slice(&piece[..head + 4]);
@@ -193,7 +228,14 @@ fn quoted_text(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn multipart(boundary: &str, body: &[u8]) -> Vec<Field> {
+/// A part of a multipart body.
+struct Part<'b> {
+    field: Field,
+    content_type: String,
+    content: &'b [u8],
+}
+
+fn parts<'b>(boundary: &str, body: &'b [u8]) -> Vec<Part<'b>> {
     let mark = format!("--{boundary}");
     let mut parts = split(body, mark.as_bytes()).into_iter();
     parts.next(); // what stands before the first mark
@@ -201,7 +243,7 @@ fn multipart(boundary: &str, body: &[u8]) -> Vec<Field> {
     parts.take(MOST).filter_map(part).collect()
 }
 
-fn part(part: &[u8]) -> Option<Field> {
+fn part(part: &[u8]) -> Option<Part<'_>> {
     let part = part.strip_prefix(b"\r\n").or_else(|| part.strip_prefix(b"\n"))?;
     let part = part.strip_suffix(b"\r\n").or_else(|| part.strip_suffix(b"\n")).unwrap_or(part);
     let (head, content) = match find(part, b"\r\n\r\n") {
@@ -209,17 +251,22 @@ fn part(part: &[u8]) -> Option<Field> {
         None => find(part, b"\n\n").map(|at| (&part[..at], &part[at + 2..]))?,
     };
     let head = String::from_utf8_lossy(head);
-    let disposition = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
+    let said = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then_some(value.trim())
+        })
+    };
+    let disposition = said("content-disposition")?;
+    let content_type = said("content-type").unwrap_or_default().to_owned();
     let parameters = disposition.split_once(';')?.1;
     let unescaped = |text: String| text.replace("%22", "\"").replace("%0D%0A", " ");
     let name = unescaped(parameter(parameters, "name")?);
-    Some(match parameter(parameters, "filename").map(unescaped) {
+    let field = match parameter(parameters, "filename").map(unescaped) {
         Some(file) => Field { name, value: String::new(), file: Some((file, content.len())) },
         None => Field::text(name, String::from_utf8_lossy(content)),
-    })
+    };
+    Some(Part { field, content_type, content })
 }
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
@@ -273,6 +320,9 @@ mod tests {
         let read = fields("multipart/form-data; boundary=b", body.as_bytes());
         let file = Some(("C:\\me\\a \"b\".pdf".to_owned(), 9));
         assert_eq!(read, [Field { name: "cv".to_owned(), value: String::new(), file }]);
+        let files = files("multipart/form-data; boundary=b", body.as_bytes());
+        let (field, name) = ("cv".to_owned(), "C:\\me\\a \"b\".pdf".to_owned());
+        assert_eq!(files, [FormFile { field, name, content_type: String::new(), content: b"%PDF--b\r\n" }]);
     }
 
     #[test]

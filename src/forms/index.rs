@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::id::FormId;
+use super::receipt::Receipts;
 use super::state::{Reason, State};
 
 /// How much is kept at most, of all sites together.
@@ -27,6 +28,8 @@ pub struct Listed {
     pub reason: Option<Reason>,
     /// The size of its file.
     pub bytes: u64,
+    /// What its recipients besides the origin have made of it.
+    pub receipts: Receipts,
     /// When it came; of one that was parked or delivered, when that was.
     pub since: SystemTime,
 }
@@ -167,17 +170,22 @@ impl Index {
     }
 
     pub(super) fn totals(&self) -> BTreeMap<Arc<str>, Totals> {
-        let mut totals = BTreeMap::new();
-        for (site, forms) in &self.sites {
-            let of_site: &mut Totals = totals.entry(Arc::clone(site)).or_default();
-            for entry in forms.values() {
-                let total = of_site.entry(entry.listed.state).or_default();
-                total.forms += 1;
-                total.bytes += entry.listed.bytes;
-            }
-        }
-        totals
+        self.sites.iter().map(|(site, forms)| (Arc::clone(site), totals(forms))).collect()
     }
+
+    pub(super) fn totals_of(&self, site: &str) -> Totals {
+        self.sites.get(site).map(totals).unwrap_or_default()
+    }
+}
+
+fn totals(forms: &BTreeMap<FormId, Entry>) -> Totals {
+    let mut totals = Totals::new();
+    for entry in forms.values() {
+        let total = totals.entry(entry.listed.state).or_default();
+        total.forms += 1;
+        total.bytes += entry.listed.bytes;
+    }
+    totals
 }
 
 #[cfg(test)]
@@ -191,7 +199,10 @@ mod tests {
     }
 
     fn entry(id: FormId, state: State, bytes: u64, since: SystemTime) -> Entry {
-        Entry { listed: Listed { id, state, reason: None, bytes, since }, file: id.to_string() }
+        Entry {
+            listed: Listed { id, state, reason: None, bytes, receipts: Receipts::new(), since },
+            file: id.to_string(),
+        }
     }
 
     const THREE: Bounds = Bounds { most: 3, size: 100 };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Semaphore, watch};
 
 use super::{Bounds, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Spool, Standing};
 use crate::clock::Now;
@@ -34,7 +34,7 @@ pub struct Intake {
     /// Sites whose forms somebody wants delivered now.
     hastened: Mutex<HashSet<String>>,
     /// Wakes whoever delivers.
-    pub came: Notify,
+    came: watch::Sender<()>,
 }
 
 impl Intake {
@@ -50,7 +50,7 @@ impl Intake {
             lately: Mutex::default(),
             writing: Semaphore::new(AT_ONCE),
             hastened: Mutex::default(),
-            came: Notify::new(),
+            came: watch::Sender::default(),
         };
         if intake.has_folder()
             && let Err(error) = intake.spool()
@@ -68,7 +68,12 @@ impl Intake {
     pub fn set(&self, settings: ready::Forms) {
         self.settings.store(Arc::new(settings));
         *lock(&self.keys) = None; // the file may be another
-        self.came.notify_one();
+        self.came.send_replace(());
+    }
+
+    /// Tells when a form has come, when settings have changed, and when somebody wants forms delivered.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.came.subscribe()
     }
 
     /// What is kept. May block.
@@ -156,7 +161,7 @@ impl Intake {
             spool.keep_as(standing, &keys, form, bounds, now.wall)
         });
         let id = kept.await.unwrap_or(Err(NotKept::Busy))?;
-        self.came.notify_one();
+        self.came.send_replace(());
         Ok(id)
     }
 
@@ -204,7 +209,7 @@ impl Intake {
     /// Somebody wants this site's forms delivered now.
     pub fn hasten(&self, site: &str) {
         lock(&self.hastened).insert(site.to_owned());
-        self.came.notify_one();
+        self.came.send_replace(());
     }
 
     /// Whether somebody wanted that since this was asked last.

@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/forms/.lock                              held by the process that keeps forms
 //! <state>/forms/<site>/<id>.<state>[.<reason>]     a form, sealed; only its name ever changes
+//! <state>/forms/<site>/<id>.<recipient>.taken      a recipient besides the origin has it; or .refused.<reason>
 //! <state>/forms/<site>/<name>~                     set aside by hand or at the start: never listed, never sent
 //! ```
 //!
@@ -24,6 +25,7 @@ mod intake;
 mod key;
 mod moves;
 mod rate;
+mod receipt;
 mod record;
 mod scan;
 mod seal;
@@ -39,6 +41,7 @@ pub use index::{Bounds, Listed, Total, Totals};
 pub use intake::Intake;
 pub use key::{KeyError, KeyId, Keys};
 pub use rate::{Lately, Rate, TooMany};
+pub use receipt::{Receipt, Receipts, outstanding};
 pub use record::KeptForm;
 pub use spool::{Spool, Standing};
 pub use state::{NotAReason, Reason, State};

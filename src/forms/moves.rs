@@ -109,7 +109,7 @@ impl Spool {
         self.entry(&site, id).and_then(|entry| self.unlink(&site, &entry)).is_ok()
     }
 
-    fn entry(&self, site: &str, id: FormId) -> Result<Entry, NotMoved> {
+    pub(super) fn entry(&self, site: &str, id: FormId) -> Result<Entry, NotMoved> {
         self.index().find(site, id).cloned().ok_or(NotMoved::NoSuch(id))
     }
 
@@ -119,6 +119,8 @@ impl Spool {
         disk::remove_file(&path).map_err(|e| NotMoved::io(&path, e))?;
         step();
         self.index().remove(site, entry.listed.id);
+        // Last: while the form is there, whoever has it must be known.
+        self.drop_receipts(site, entry.listed.id, &entry.listed.receipts);
         Ok(())
     }
 

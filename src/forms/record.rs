@@ -40,6 +40,8 @@ pub struct KeptForm {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Who sent it.
     pub client: IpAddr,
+    /// The keys of those who were to get it, besides the origin, when it came.
+    pub recipients: Vec<String>,
     /// What was filled in.
     pub body: Bytes,
 }
@@ -78,6 +80,8 @@ struct Head {
     /// A character for each byte (ISO 8859-1): a field's value need not be UTF-8.
     headers: Vec<(String, String)>,
     client: IpAddr,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recipients: Vec<String>,
 }
 
 /// All that is looked at before the version is known.
@@ -113,6 +117,7 @@ impl KeptForm {
             page: self.page.clone(),
             headers: self.headers.iter().map(|(name, value)| (name.clone(), characters(value))).collect(),
             client: self.client,
+            recipients: self.recipients.clone(),
         };
         let mut written = vec![0; 4];
         serde_json::to_writer(&mut written, &head).ok()?;
@@ -150,6 +155,7 @@ impl KeptForm {
             page: head.page,
             headers: headers.collect::<Option<_>>().ok_or_else(damaged)?,
             client: head.client,
+            recipients: head.recipients,
             body: Bytes::from(content).slice(body..),
         })
     }
@@ -176,6 +182,7 @@ pub(super) mod tests {
                 ("user-agent".to_owned(), b"M\xfcller/1.0".to_vec()),
             ],
             client: "2001:db8::7".parse().unwrap(),
+            recipients: Vec::new(),
             body: Bytes::from_static(b"name=Grace&message=a+table+for+two"),
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::id::FormId;
 use super::index::{Entry, Index, Listed};
+use super::receipt::{ReceiptName, Receipts};
 use super::state::{FileName, Reason, State};
 use super::step;
 use crate::disk;
@@ -64,9 +65,13 @@ fn scan_site(folder: &Path, site: &str, order: Order) -> io::Result<Vec<Entry>> 
         tried("removing what is half written", disk::sweep_staged(folder));
     }
     let mut found: BTreeMap<FormId, Entry> = BTreeMap::new();
-    let (mut others, mut twice) = (0, Vec::new());
+    let (mut others, mut twice, mut receipts) = (0, Vec::new(), Vec::new());
     for file in fs::read_dir(folder)? {
         let file = file?;
+        if let Some(receipt) = file.file_name().to_str().and_then(ReceiptName::parse) {
+            receipts.push(receipt);
+            continue;
+        }
         let entry = entry(&file).unwrap_or_else(|error| {
             tracing::error!(site, file = %file.path().display(), %error, "a kept form cannot be looked at");
             None
@@ -100,6 +105,18 @@ fn scan_site(folder: &Path, site: &str, order: Order) -> io::Result<Vec<Entry>> 
             tried("setting aside a second name", set_aside(&file, holds.as_deref()));
         }
     }
+    for name in receipts {
+        match found.get_mut(&name.id) {
+            Some(entry) => _ = entry.listed.receipts.insert(name.recipient, name.receipt),
+            None if order == Order::Made => {
+                tried(
+                    "removing the receipt of a form that is no more",
+                    disk::remove_file(&folder.join(name.to_string())),
+                );
+            }
+            None => {}
+        }
+    }
     let mut entries: Vec<Entry> = found.into_values().collect();
     for entry in entries.iter_mut().filter(|entry| entry.listed.state == State::Sending) {
         interrupt(folder, site, entry, order);
@@ -125,7 +142,8 @@ fn entry(file: &DirEntry) -> io::Result<Option<Entry>> {
     if !about.is_file() {
         return Ok(None);
     }
-    let listed = Listed { id, state, reason, bytes: about.len(), since: about.modified()? };
+    let listed =
+        Listed { id, state, reason, bytes: about.len(), receipts: Receipts::new(), since: about.modified()? };
     Ok(Some(Entry { listed, file: name.to_string_lossy().into_owned() }))
 }
 

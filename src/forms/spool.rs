@@ -11,6 +11,7 @@ use super::error::{NotKept, NotRead, OpenError};
 use super::id::FormId;
 use super::index::{Bounds, Entry, Index, Listed, NoPlace, Totals};
 use super::key::Keys;
+use super::receipt::Receipts;
 use super::record::{KeptForm, LONGEST_HEAD};
 use super::scan::{Order, is_site, scan};
 use super::seal::{self, NotSealed};
@@ -168,7 +169,8 @@ impl Spool {
         let (state, reason) = standing.state();
         let name = FileName { id: form.id, state, reason: reason.clone() }.to_string();
         let path = folder.join(&name);
-        let listed = Listed { id: form.id, state, reason, bytes: reserved.bytes, since: form.received };
+        let (bytes, receipts) = (reserved.bytes, Receipts::new());
+        let listed = Listed { id: form.id, state, reason, bytes, receipts, since: form.received };
         let entry = Entry { listed, file: name };
         if let Err(error) = write(&folder, &path, &file, form.received) {
             // Somebody may have taken the folder away.
@@ -266,6 +268,11 @@ impl Spool {
         if form.id == id && form.site == site { Ok(form) } else { Err(NotRead::Damaged(id)) }
     }
 
+    /// A kept form, if it is there.
+    pub fn listed(&self, site: &str, id: FormId) -> Option<Listed> {
+        self.index().find(site, id).map(|entry| entry.listed.clone())
+    }
+
     /// The kept forms of a site, in the order in which they came.
     pub fn list(&self, site: &str) -> Vec<Listed> {
         self.index().chosen(site, |_| true)
@@ -274,6 +281,11 @@ impl Spool {
     /// Those of them that are to be sent.
     pub fn due(&self, site: &str) -> Vec<Listed> {
         self.index().chosen(site, |form| form.state.is_due())
+    }
+
+    /// How many there are of one site, in each state.
+    pub fn totals_of(&self, site: &str) -> Totals {
+        self.index().totals_of(site)
     }
 
     /// How many there are of each site, in each state. Also of sites that the configuration no longer has.

@@ -18,7 +18,7 @@ pub enum State {
     Doubtful,
     /// The site refused it: a person decides.
     Parked,
-    /// The origin has it, or a person said that nothing is left to do.
+    /// The origin has it, or all those who get it in its place, or a person said that nothing is left to do.
     Delivered,
 }
 
@@ -39,13 +39,13 @@ impl State {
         }
     }
 
-    /// Whether a form may go from this state to `next`. The way to being removed leads through what a person or the origin has
-    /// answered; nothing that was only kept is ever called delivered, and what was delivered stays so.
+    /// Whether a form may go from this state to `next`. The way to being removed leads through what a person, the origin, or
+    /// every recipient besides it has answered; what was delivered stays so.
     pub const fn may_become(self, next: State) -> bool {
         use State::{Delivered, Doubtful, Kept, Parked, Sending, Unconfirmed};
         match self {
-            Unconfirmed => matches!(next, Kept | Sending | Parked),
-            Kept => matches!(next, Sending | Parked),
+            Unconfirmed => matches!(next, Kept | Sending | Parked | Delivered),
+            Kept => matches!(next, Sending | Parked | Delivered),
             Sending => matches!(next, Kept | Doubtful | Parked | Delivered),
             Doubtful => matches!(next, Kept | Parked | Delivered),
             Parked => matches!(next, Kept | Delivered),
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn every_transition_is_allowed_or_not_on_purpose() {
         // A row is where it comes from, a column where it goes, both in the order of `ALL`.
-        let table = ["-ks-p-", "--s-p-", "-k-dpD", "-k--pD", "-k---D", "------"];
+        let table = ["-ks-pD", "--s-pD", "-k-dpD", "-k--pD", "-k---D", "------"];
         let letters = ['u', 'k', 's', 'd', 'p', 'D'];
         for (from, row) in State::ALL.into_iter().zip(table) {
             for ((to, letter), said) in State::ALL.into_iter().zip(letters).zip(row.chars()) {

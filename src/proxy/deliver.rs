@@ -11,7 +11,7 @@ use super::send_form::{configured, freshen, send};
 use super::site::Site;
 use super::{Inner, Proxy};
 use crate::clock;
-use crate::config::ready::Form;
+use crate::config::ready::{self, Form};
 use crate::failover::{Mode, State as SiteState};
 use crate::failure::{Failure, Retry, Side, chain};
 use crate::forms::{FormId, Intake, KeptForm, Listed, Reason, State};
@@ -61,6 +61,8 @@ struct Round {
     forms: HashMap<FormId, Failing>,
     /// Interrupted ones that have been looked at.
     looked_at: HashSet<FormId>,
+    /// Forms that this configuration does not send to the origin.
+    elsewhere: (Option<Arc<ready::Site>>, HashSet<FormId>),
 }
 
 /// A form that could not be delivered.
@@ -124,7 +126,14 @@ impl Rounds {
 
     /// What is to be delivered, in the order in which it came.
     fn due(&self, site: &Site) -> Vec<Listed> {
-        self.intake.opened().map_or_else(Vec::new, |spool| spool.due(&site.config.name))
+        let mut due = self.intake.opened().map_or_else(Vec::new, |spool| spool.due(&site.config.name));
+        self.of(&site.config.name, |round| {
+            if round.elsewhere.0.as_ref().is_none_or(|config| !Arc::ptr_eq(config, &site.config)) {
+                round.elsewhere = (Some(site.config.clone()), HashSet::new());
+            }
+            due.retain(|form| !round.elsewhere.1.contains(&form.id));
+        });
+        due
     }
 
     /// What of it can be tried now: its visitor is not being told, and it has not failed just now.
@@ -171,6 +180,7 @@ enum Others {
 async fn run(proxy: Weak<Inner>) {
     let Some(intake) = proxy.upgrade().map(|inner| inner.intake.clone()) else { return };
     let rounds = Arc::new(Rounds { began: clock::now().wall, intake, sites: Mutex::default() });
+    let mut changes = rounds.intake.changes();
     let mut expired = clock::instant();
     loop {
         let Some(current) = proxy.upgrade().map(Proxy) else { return };
@@ -196,7 +206,7 @@ async fn run(proxy: Weak<Inner>) {
             }
         }
         let rest = if waiting.is_empty() && !rounds.intake.is_unopened() { EXPIRE } else { LOOK };
-        _ = tokio::time::timeout(rest, rounds.intake.came.notified()).await;
+        _ = tokio::time::timeout(rest, changes.changed()).await;
         if !waiting.is_empty() {
             tokio::time::sleep(LOOK).await;
         } else if rounds.intake.is_unopened() {
@@ -225,7 +235,8 @@ async fn settle(site: &Arc<Site>, rounds: &Rounds) {
         }
         rounds.of(name, |round| round.looked_at.insert(listed.id));
         let Ok(form) = read(intake, name, listed.id).await else { continue };
-        if configured(site, &form.target).is_some_and(|form| form.idempotent) {
+        // What is not for the site was never sent to it.
+        if configured(site, &form.target).is_some_and(|form| form.idempotent || !form.deliver.origin) {
             mark(intake, name, form.id, (State::Kept, None)).await;
         }
     }
@@ -264,6 +275,7 @@ async fn turn(site: &Arc<Site>, rounds: &Rounds) {
                 (round.pause, round.delivered) = (None, round.delivered + 1);
                 round.forms.remove(&form.id);
             }),
+            Ended::Elsewhere => rounds.of(name, |round| _ = round.elsewhere.1.insert(form.id)),
             Ended::Over => rounds.of(name, |round| _ = round.forms.remove(&form.id)),
             Ended::NotThis => rounds.of(name, |round| _ = round.fails(form.id)),
             Ended::NotNow => return rounds.of(name, |round| round.pause = Some(Pause::after(round.pause))),
@@ -285,6 +297,8 @@ fn is_automatic(site: &Site) -> bool {
 enum Ended {
     /// The site has it.
     Delivered,
+    /// It is for others than the site.
+    Elsewhere,
     /// It is for a person.
     Over,
     /// This one cannot be sent now.
@@ -313,6 +327,9 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
             return Ended::NotThis;
         }
     };
+    if configured(site, &form.target).is_some_and(|form| !form.deliver.origin) {
+        return Ended::Elsewhere;
+    }
     let fresh = match freshen(site, &form).await {
         Ok(fresh) => fresh,
         Err(failure) => {

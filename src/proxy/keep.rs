@@ -18,6 +18,7 @@ use super::{Outcome, Proxy, Visit, fallback, form_page};
 use crate::ask::{Ask, Kind, key};
 use crate::clock::{self, Now};
 use crate::config::ready::Form;
+use crate::config::recipient::Recipient;
 use crate::failover::{self, Fallback, Plan};
 use crate::failure::{Cause, Failure, Side};
 use crate::forms::{self, FormId, Intake, KeptForm, Reason, Standing};
@@ -114,7 +115,7 @@ impl Proxy {
             }
         };
         let form = body.filter(|_| cause.side() != Side::Visitor);
-        let form = form.map(|body| kept_form(site, ask, (id, &target), headers, body, now));
+        let form = form.map(|body| kept_form(&sender, ask, (id, &target), headers, body, now));
         let kept = match form {
             Some(form) => self.keep(&sender, form, (cause, delivery)).await,
             None => None,
@@ -270,7 +271,7 @@ fn fields(request_headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 fn kept_form(
-    site: &Site,
+    sender: &Sender<'_>,
     ask: &Ask,
     (id, target): (FormId, &str),
     headers: Vec<(String, Vec<u8>)>,
@@ -279,7 +280,7 @@ fn kept_form(
 ) -> KeptForm {
     KeptForm {
         id,
-        site: site.config.name.to_string(),
+        site: sender.site.config.name.to_string(),
         received: now.wall,
         tls: ask.tls(),
         host: ask.authority().to_owned(),
@@ -287,6 +288,7 @@ fn kept_form(
         page: referring_page(ask),
         headers,
         client: ask.client,
+        recipients: sender.form.deliver.recipients.iter().map(Recipient::key).collect(),
         body,
     }
 }
@@ -368,6 +370,7 @@ fn see_other(location: HeaderValue) -> Response<Body> {
 mod tests {
     use super::*;
     use crate::config::ready::PathPattern;
+    use crate::config::recipient::Deliver;
 
     #[test]
     fn the_fingerprints_are_there() {
@@ -383,6 +386,7 @@ mod tests {
             path: PathPattern::new("/signup").unwrap(),
             page: None,
             keep: true,
+            deliver: Deliver::default(),
             thanks: None,
             idempotent,
             most_per_client: None,

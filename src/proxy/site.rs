@@ -230,6 +230,14 @@ pub struct Table {
     pub at_once: usize,
 }
 
+impl Site {
+    /// The language of the site, as far as its home page tells.
+    pub async fn language(&self) -> crate::holding_page::Language {
+        let about = self.mirror.about(&self.config.key_pages).await;
+        super::mirror::language(about.as_deref(), &http::HeaderMap::new())
+    }
+}
+
 impl Table {
     /// The table of these sites; `"*"` among a site's hosts makes it the one for all other hosts.
     pub fn new(sites: Vec<Arc<Site>>, trusted: Vec<IpNet>, limits: &Limits) -> Table {

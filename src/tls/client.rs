@@ -73,6 +73,11 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))
 }
 
+/// Whether the system has a trust store. Reads files: not for the event loop.
+pub fn has_system_roots() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
+}
+
 /// The system's trust store, read once: it takes milliseconds, and every origin shares it.
 fn system_roots() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();

@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 pub use certs::{Certs, Dated, Problem, Serving};
-pub use client::{client_config, pinned_config, server_name};
+pub use client::{client_config, has_system_roots, pinned_config, server_name};
 pub use pins::Pinned;
 pub use validity::{Standing, Validity};
 

@@ -27,7 +27,7 @@ pub struct Server {
 
 enum Alive {
     Nginx(Nginx),
-    Edge(Edge),
+    Edge(Box<Edge>),
     Child(Process, tempfile::TempDir),
 }
 
@@ -189,7 +189,7 @@ fn both(origin: &str, log: &str) -> Config {
 
 fn edge(name: &'static str, edge: Edge) -> Server {
     let https = edge.https();
-    Server { https, ..Server::new(name, edge.http(), edge.pid(), Alive::Edge(edge)) }
+    Server { https, ..Server::new(name, edge.http(), edge.pid(), Alive::Edge(Box::new(edge))) }
 }
 
 /// Katahai answering from its cache, its access log "off" or "on".

@@ -54,6 +54,7 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
         format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
     }));
     found.extend(forms(&site["forms"], language));
+    found.extend(each(&site["recipients"]).map(|recipient| not_taken(recipient, language)));
     let running = &site["crawl"]["running"];
     if !running.is_null() {
         let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
@@ -77,7 +78,10 @@ fn forms(counts: &Value, language: Language) -> Vec<String> {
     let mut found = Vec::new();
     if waiting > 0 {
         found.push(language.pick(
-            format!("{waiting} kept forms will be delivered when the site can take them"),
+            match waiting {
+                1 => "1 kept form will be delivered when the site can take it".to_owned(),
+                _ => format!("{waiting} kept forms will be delivered when the site can take them"),
+            },
             format!(
                 "お預かりしているフォーム{waiting}件は、サイトが受け取れるようになりしだい、お届けします"
             ),
@@ -85,13 +89,25 @@ fn forms(counts: &Value, language: Language) -> Vec<String> {
     }
     if undecided > 0 {
         found.push(language.pick(
-            format!("{undecided} kept forms need your decision: \"katahai forms list\""),
+            match undecided {
+                1 => "1 kept form needs your decision: \"katahai forms list\"".to_owned(),
+                _ => format!("{undecided} kept forms need your decision: \"katahai forms list\""),
+            },
             format!(
                 "お預かりしているフォームのうち{undecided}件は、ご判断が必要です（「katahai forms list」）"
             ),
         ));
     }
     found
+}
+
+/// A recipient that does not take what waits for it.
+fn not_taken(recipient: &Value, language: Language) -> String {
+    let (to, waiting, why) = (text(&recipient["to"]), &recipient["waiting"], text(&recipient["message"]));
+    language.pick(
+        format!("kept forms cannot be handed on to {to} ({waiting} waiting): {why}"),
+        format!("お預かりしているフォームを {to} へ送れません（{waiting}件待ち）：{why}"),
+    )
 }
 
 /// Why a snapshot is held. The rules have Japanese words; their numbers, and what is no rule, stand in the log's.

@@ -6,6 +6,7 @@ mod full;
 mod kept;
 pub(super) mod killed;
 mod moved;
+mod receipts;
 mod reopened;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ mod docs_site;
 mod every_way;
 mod evidence;
 mod forms;
+mod forms_handed_on;
 mod forms_killed;
 mod holding;
 mod modes;

@@ -8,6 +8,7 @@ mod daemon;
 mod database;
 mod django;
 mod forms;
+mod mail;
 mod rails;
 mod release;
 mod trial;

@@ -63,6 +63,7 @@ pub struct Config {
     disk: Option<String>,
     clock: Option<String>,
     descriptors: Option<u32>,
+    env: Vec<(String, String)>,
 }
 
 impl Config {
@@ -149,6 +150,18 @@ impl Config {
     pub fn with_descriptors(mut self, most: u32) -> Config {
         self.descriptors = Some(most);
         self
+    }
+
+    /// Starts the process with a variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Config {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The variables in the environment.
+    pub fn variables(&self) -> &[(String, String)] {
+        &self.env
     }
 
     /// How many file descriptors the process may have, if not as many as this one.

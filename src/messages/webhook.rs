@@ -1,0 +1,112 @@
+//! Posting JSON to a webhook.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use url::{Host, Url};
+
+use super::{Again, NotTaken};
+use crate::config::ready::OriginUrl;
+use crate::descriptors::Use;
+use crate::failure::{Cause, Failure, chain};
+use crate::http::Body;
+use crate::origin::connect::connect;
+use crate::origin::dns::Resolver;
+use crate::origin::exchange::Connection;
+
+/// How long a webhook may take, connecting included.
+const MOST: Duration = Duration::from_secs(30);
+/// Bytes that the header fields of its answer may take.
+const HEADER_SIZE: usize = 64 << 10;
+/// Who asks.
+const USER_AGENT: &str = concat!("Katahai/", env!("CARGO_PKG_VERSION"));
+
+/// What posts are made with.
+#[derive(Clone)]
+pub struct Client {
+    /// Names to addresses.
+    pub resolver: Resolver,
+    /// Trust in the certificates of servers.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+impl Client {
+    /// Posts this JSON. Redirects are not followed: whoever has moved a webhook says so to its owner.
+    ///
+    /// # Errors
+    /// See [`NotTaken`]. An answer that says "not this one" (400, 409, 413, 415, 422) is final; any other but a 2xx may be
+    /// different another time.
+    pub async fn post(&self, url: &Url, fields: HeaderMap, json: Bytes) -> Result<(), NotTaken> {
+        let asked = tokio::time::timeout(MOST, self.ask(url, fields, json)).await;
+        let asked = asked.unwrap_or_else(|_| Err(Failure::new(Cause::Silent)));
+        let status = asked.map_err(|failure| NotTaken::later(failure.cause.code(), chain(&failure)))?;
+        judge(status)
+    }
+
+    async fn ask(&self, url: &Url, fields: HeaderMap, json: Bytes) -> Result<StatusCode, Failure> {
+        let malformed = || Failure::new(Cause::Malformed).detail("the URL of the webhook");
+        let (host, name) = match url.host() {
+            Some(Host::Domain(name)) => (name.to_owned(), name.to_owned()),
+            Some(Host::Ipv4(ip)) => (ip.to_string(), ip.to_string()),
+            Some(Host::Ipv6(ip)) => (ip.to_string(), format!("[{ip}]")),
+            None => return Err(malformed()),
+        };
+        let at = OriginUrl {
+            tls: url.scheme() == "https",
+            port: url.port_or_known_default().ok_or_else(malformed)?,
+            host: host.clone(),
+        };
+        let addresses = self.resolver.resolve(&host).await?;
+        let tls = at.tls.then_some(&self.tls);
+        let io = connect(&at, &addresses, &host, tls, Use::Upkeep).await?;
+        let authority = url.port().map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+        let target =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut request = Request::post(target)
+            .header(header::HOST, authority)
+            .header(header::CONTENT_LENGTH, json.len())
+            .body(Body::whole(json))
+            .map_err(|error| Failure::new(Cause::Malformed).source(error))?;
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        request.headers_mut().extend(fields);
+        let connection = Connection::open(io, HEADER_SIZE).await?;
+        let (answer, _) = connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
+        Ok(answer.status())
+    }
+}
+
+/// What a status says of the message.
+fn judge(status: StatusCode) -> Result<(), NotTaken> {
+    if status.is_success() {
+        return Ok(());
+    }
+    let again = match status.as_u16() {
+        400 | 409 | 413 | 415 | 422 => Again::Never,
+        _ => Again::Later,
+    };
+    let detail = format!("it answered {status}");
+    Err(NotTaken { again, code: format!("status-{}", status.as_u16()), detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_says_taken_not_this_one_or_not_now() {
+        let said = |status| judge(StatusCode::from_u16(status).unwrap()).map_err(|not| (not.again, not.code));
+        for status in [200, 201, 202, 204] {
+            assert_eq!(said(status), Ok(()));
+        }
+        for status in [400, 409, 413, 415, 422] {
+            assert_eq!(said(status), Err((Again::Never, format!("status-{status}"))));
+        }
+        for status in [301, 401, 403, 404, 410, 429, 500, 503] {
+            assert_eq!(said(status), Err((Again::Later, format!("status-{status}"))));
+        }
+    }
+}

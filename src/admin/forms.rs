@@ -1,4 +1,4 @@
-//! The API of a site's kept forms: `GET …/forms` (`?find=TEXT`, `?contents=true`), `GET …/forms/{id}`,
+//! The API of a site's kept forms: `GET …/forms` (`?find=TEXT`, `?contents=true`), `GET …/forms/found`, `GET …/forms/{id}`,
 //! `POST …/forms/{id}/deliver`, `DELETE …/forms/{id}`.
 
 use http::{Method, Response, StatusCode};
@@ -10,6 +10,7 @@ use super::shelf::Wanted;
 use super::sites::of_query;
 use crate::app::App;
 use crate::app::forms::{self, FormAsk, FormRefusal, name_recipients};
+use crate::app::forms_found;
 use crate::app::recipients::recipients;
 use crate::http::Body;
 use crate::tasks;
@@ -19,8 +20,16 @@ const WHO: &str = "admin API";
 
 /// Answers below `/api/v1/sites/{name}/forms`.
 pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Response<Body> {
-    let Wanted { method, rest, query, .. } = wanted;
+    let Wanted { method, rest, query, is_browser, .. } = wanted;
     let get = matches!(*method, Method::GET | Method::HEAD);
+    if get && rest == ["found"] {
+        return found(app, site).await;
+    }
+    let holds_contents = matches!(rest, [_]) || of_query(query, "contents").as_deref() == Some("true");
+    if get && holds_contents && is_browser && !app.admin_token().is_set() {
+        let message = "what visitors have written is shown in a browser only to who knows a token: set admin.token_file";
+        return error(StatusCode::FORBIDDEN, "token-needed", message);
+    }
     let owned = |id: &str| id.to_owned();
     let ask = match rest {
         [] if get && of_query(query, "contents").as_deref() == Some("true") => FormAsk::Export,
@@ -56,6 +65,18 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
         }
         Some(Some(Err(refusal))) => json(status(&refusal), &refusal.to_json()),
         Some(None) => super::sites::unknown(&app.table()),
+        None => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the program is ending"),
+    }
+}
+
+/// The forms that the crawl found.
+async fn found(app: &App, site: &str) -> Response<Body> {
+    let Some(site) = app.table().named(site).cloned() else { return super::sites::unknown(&app.table()) };
+    let Some(store) = site.mirror.store().cloned() else {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "no-state-directory", "there are no snapshots");
+    };
+    match tasks::blocking(move || forms_found::found(&store, Some(&site.config))).await {
+        Some(found) => json(StatusCode::OK, &found),
         None => error(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the program is ending"),
     }
 }

@@ -91,6 +91,11 @@ fn is_local(headers: &HeaderMap) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
+/// Whether a page in a browser asks: it may have been left open, and somebody else may sit before it.
+pub(super) fn is_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
+}
+
 /// Whether a browser says that the request was made by a page of another origin: by `Sec-Fetch-Site` (which no page can
 /// forge), or by `Origin` where the browser is too old for it.
 fn is_foreign(headers: &HeaderMap) -> bool {

@@ -79,7 +79,8 @@ impl Api {
             ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
             ["api", "v1", "sites", site, rest @ ..] => {
                 let query = parts.uri.query().unwrap_or_default();
-                let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body };
+                let is_browser = guard::is_browser(&parts.headers);
+                let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body, is_browser };
                 sites::answer(&self.app, site, wanted).await
             }
             ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "sites" | "explain" | "reload"] => {

@@ -28,6 +28,8 @@ pub(super) struct Wanted<'a> {
     pub(super) rest: &'a [&'a str],
     pub(super) query: &'a str,
     pub(super) body: &'a Bytes,
+    /// Whether a page in a browser asks.
+    pub(super) is_browser: bool,
 }
 
 /// Answers it.
@@ -86,7 +88,7 @@ enum No {
 
 /// The question that a request asks.
 fn read(wanted: Wanted<'_>) -> Result<Ask, No> {
-    let Wanted { method, rest, query, body } = wanted;
+    let Wanted { method, rest, query, body, .. } = wanted;
     let get = matches!(*method, Method::GET | Method::HEAD);
     let post = *method == Method::POST;
     let owned = |id: &str| id.to_owned();
@@ -180,8 +182,13 @@ mod tests {
 
     fn asked(method: Method, path: &str, query: &str, body: &'static str) -> Result<Ask, No> {
         let rest: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        let wanted =
-            Wanted { method: &method, rest: &rest, query, body: &Bytes::from_static(body.as_bytes()) };
+        let wanted = Wanted {
+            method: &method,
+            rest: &rest,
+            query,
+            body: &Bytes::from_static(body.as_bytes()),
+            is_browser: false,
+        };
         read(wanted).map_err(|no| if matches!(no, No::Words(_)) { words() } else { no })
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::config::recipient::Recipient;
 use crate::forms::{
-    self, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, Receipt, State,
+    self, Access, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, Receipt, State,
 };
 use crate::http::headers::as_ascii;
 use crate::snapshot::rfc3339;
@@ -101,12 +101,15 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
         };
     }
     let spool = intake.spool()?;
+    let note = |what: &str, form: Option<&FormId>| {
+        intake.audit(Access { who, site, what, form }, clock::now().wall);
+    };
     match ask {
         FormAsk::List { find: None } => {
             Ok(json!({ "forms": spool.list(site).iter().map(line).collect::<Vec<_>>() }))
         }
         FormAsk::List { find: Some(text) } => {
-            note(who, site, "searched", None);
+            note("searched", None);
             let mut found = Vec::new();
             for listed in spool.list(site) {
                 match read(intake, site, &listed) {
@@ -120,11 +123,11 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
         }
         FormAsk::Show { id } => {
             let listed = find(intake, site, id)?;
-            note(who, site, "read", Some(&listed.id));
+            note("read", Some(&listed.id));
             Ok(whole(&listed, &read(intake, site, &listed)?))
         }
         FormAsk::Export => {
-            note(who, site, "exported", None);
+            note("exported", None);
             let mut all = Vec::new();
             for listed in spool.list(site) {
                 all.push(match read(intake, site, &listed) {
@@ -148,23 +151,17 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
                     return Err(FormRefusal::Over { id: listed.id, state: listed.state });
                 }
             }
-            note(who, site, "asked to be delivered", Some(&listed.id));
+            note("asked to be delivered", Some(&listed.id));
             intake.hasten(site);
             Ok(json!({ "id": listed.id.to_string(), "state": listed.state.code() }))
         }
         FormAsk::Forget { id } => {
             let listed = find(intake, site, id)?;
             spool.forget(site, listed.id)?;
-            note(who, site, "erased", Some(&listed.id));
+            note("erased", Some(&listed.id));
             Ok(json!({ "id": listed.id.to_string(), "erased": true }))
         }
     }
-}
-
-/// The line of the audit: who has done what with which form, and nothing of what it holds.
-fn note(who: &str, site: &str, what: &str, id: Option<&FormId>) {
-    let form = id.map(ToString::to_string).unwrap_or_default();
-    tracing::info!(audit = true, who, site, what, form, "kept forms");
 }
 
 fn find(intake: &Intake, site: &str, name: &str) -> Result<Listed, FormRefusal> {

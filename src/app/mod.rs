@@ -9,6 +9,7 @@ mod edge;
 mod files;
 mod form_message;
 pub mod forms;
+pub mod forms_found;
 mod gauges;
 pub mod overview;
 mod rechecks;

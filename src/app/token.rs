@@ -22,6 +22,11 @@ impl AdminToken {
         self.0.swap(Some(Arc::new(new))).is_none_or(|old| *old != new)
     }
 
+    /// Whether one is needed.
+    pub fn is_set(&self) -> bool {
+        self.0.load().is_some()
+    }
+
     /// Whether this is the token; `None`: none is needed.
     pub fn is(&self, offered: &[u8]) -> Option<bool> {
         self.0.load().as_ref().map(|token| **token == blake3::hash(offered))

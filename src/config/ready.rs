@@ -445,9 +445,14 @@ impl Site {
         }
     }
 
+    /// What is said of the form that is sent to `path`: the first line that matches.
+    pub fn form(&self, path: &str) -> Option<&Form> {
+        self.forms.iter().find(|form| form.path.matches(path))
+    }
+
     /// The form that is sent to `path`, if it is one to be kept.
     pub fn kept_form(&self, path: &str) -> Option<&Form> {
-        self.forms.iter().find(|form| form.path.matches(path)).filter(|form| form.keep)
+        self.form(path).filter(|form| form.keep)
     }
 
     /// How long the origin is waited for on `path`, if its route says so.

@@ -69,6 +69,8 @@ pub struct Report {
     pub robots: Code,
     /// Set if it forbids the whole site or cannot be read: what that meant for this copy.
     pub robots_forbid: Option<Forbidden>,
+    /// Forms that could be kept in an outage, and that the configuration says nothing of.
+    pub unnamed_forms: u64,
 }
 
 /// A `robots.txt` that forbids the whole site.
@@ -292,7 +294,18 @@ impl Report {
             en: format!("{count} {}{en}", if *count == 1 { "address " } else { "addresses " }),
             ja: format!("{count}件：{ja}"),
         };
-        told.iter().filter(|(count, ..)| *count > 0).map(said).collect()
+        let forms = |count: u64| Said {
+            en: format!(
+                "{count} {} could be kept in an outage, and the configuration does not name {} (katahai forms list --found)",
+                if count == 1 { "form" } else { "forms" },
+                if count == 1 { "it" } else { "them" },
+            ),
+            ja: format!(
+                "停止中にお預かりできるフォームが{count}件ありますが、設定に書かれていません（katahai forms list --found）。"
+            ),
+        };
+        let unnamed = (self.unnamed_forms > 0).then(|| forms(self.unnamed_forms));
+        told.iter().filter(|(count, ..)| *count > 0).map(said).chain(unnamed).collect()
     }
 
     /// Notes how long an answer took.
@@ -371,11 +384,12 @@ mod tests {
             );
         }
         report.counts.private = 3;
+        report.unnamed_forms = 1;
         report.refuse(Refusal::Varies, "/a", None, None);
         report.refuse(Refusal::RequisiteLimit, "/b.png", None, None);
         let said = report.decisions();
         assert!(
-            said.len() == 3 && said[0].en.starts_with("3 ") && said[1].en.contains("different"),
+            said.len() == 4 && said[0].en.starts_with("3 ") && said[3].en.starts_with("1 form could"),
             "{said:?}"
         );
     }

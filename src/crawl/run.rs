@@ -22,7 +22,7 @@ use super::walk::{Done, crawl};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{
-    Addresses, Begun, FALLBACK_PAGE, Keep, SiteForms, Snapshot, SnapshotId, Staging, Store, rfc3339,
+    Addresses, Begun, FALLBACK_PAGE, Keep, SiteForm, SiteForms, Snapshot, SnapshotId, Staging, Store, rfc3339,
 };
 use crate::tasks;
 use crate::visits::Visits;
@@ -105,9 +105,17 @@ pub(super) async fn fill<F: Fetch>(
         character[FALLBACK_PAGE] = shell.into();
     }
     let (addresses, forms) = (done.addresses.done(), done.forms.done());
+    report.unnamed_forms = unnamed(&forms, site);
     let learned = Lessons { character, addresses, forms, beside };
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, learned)).await
+}
+
+/// How many forms could be kept in an outage, of which the configuration says nothing.
+fn unnamed(forms: &SiteForms, site: &Site) -> u64 {
+    let is_one =
+        |form: &&SiteForm| form.kind.may_be_kept() && !form.has_captcha && site.form(&form.path).is_none();
+    forms.iter().filter(is_one).count() as u64
 }
 
 /// Asks for everything.

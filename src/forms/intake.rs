@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Bounds, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Spool, Standing};
+use super::{Access, Bounds, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Spool, Standing};
 use crate::clock::Now;
 use crate::config::ready;
 use crate::http::client::ClientKey;
@@ -204,6 +204,16 @@ impl Intake {
         let keys = Arc::new(read(&self.settings.load().key_file).map_err(|error| error.to_string())?);
         *known = Some(keys.clone());
         Ok(keys)
+    }
+
+    /// Writes down who has done what with kept forms. Blocks.
+    pub fn audit(&self, access: Access<'_>, now: SystemTime) {
+        let Access { who, site, what, form } = access;
+        let form = form.map(ToString::to_string).unwrap_or_default();
+        tracing::info!(audit = true, who, site, what, form, "kept forms");
+        if let Err(error) = super::audit::note(&self.state_dir.join(super::FOLDER), access, now) {
+            tracing::error!(%error, "who has done what with kept forms cannot be written down");
+        }
     }
 
     /// Somebody wants this site's forms delivered now.

@@ -1,6 +1,7 @@
 //! What visitors send through a form while the origin cannot take it: kept, sealed, until it can.
 //!
 //! ```text
+//! <state>/forms/.audit.log                         who has read, sent or erased which
 //! <state>/forms/.lock                              held by the process that keeps forms
 //! <state>/forms/<site>/<id>.<state>[.<reason>]     a form, sealed; only its name ever changes
 //! <state>/forms/<site>/<id>.<recipient>.taken      a recipient besides the origin has it; or .refused.<reason>
@@ -17,6 +18,7 @@
 //!
 //! Nothing of what a form holds is on the disk in clear, in an error, or in what `Debug` shows.
 
+mod audit;
 mod error;
 pub mod fields;
 mod id;
@@ -35,6 +37,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use audit::Access;
 pub use error::{NotKept, NotMoved, NotRead, OpenError};
 pub use id::{FormId, NoRandomness, NotAFormId};
 pub use index::{Bounds, Listed, Total, Totals};

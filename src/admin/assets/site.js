@@ -4,18 +4,20 @@ import { progress } from "./crawl.js";
 import { origins, state, warnings } from "./overview.js";
 import { report } from "./report.js";
 import { compared } from "./compare.js";
+import { Forms } from "./forms.js";
 import { answers, conditions, withoutCopy } from "./why.js";
 
 const AGAIN_MS = 15000, ROWS = 6;
 
 export class Site {
   constructor(name, again) {
-    Object.assign(this, { name, again, path: `sites/${encodeURIComponent(name)}`, list: null, print: "", read: 0, chosen: null, reports: new Map(), diff: null, busy: false, all: false });
+    Object.assign(this, { name, again, path: `sites/${encodeURIComponent(name)}`, list: null, print: "", read: 0, chosen: null, reports: new Map(), diff: null, busy: false, all: false, forms: new Forms(`sites/${encodeURIComponent(name)}`, () => again()) });
   }
 
   /** Reads the shelf if the status says that it has changed, or now and then. */
   async look(status, force = false) {
     if (!status) return;
+    await this.forms.look(status);
     const print = JSON.stringify([status.snapshot?.id, status.held, status.by_hand, status.crawl.last, status.troubles]);
     if (!force && print === this.print && performance.now() - this.read < AGAIN_MS) return;
     this.list = await api(`${this.path}/snapshots`);
@@ -44,6 +46,7 @@ export class Site {
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
+    fill(part("forms"), [this.forms.facts(), minute], () => this.forms.show());
     if (!this.list) return;
     fill(part("shelf"), [this.list.snapshots, this.list.unreadable, this.list.previous, this.chosen, this.busy, this.all, minute], () => this.shelf());
     part("compare").hidden = !this.diff;
@@ -171,7 +174,7 @@ function skeleton() {
   return el("div", { class: "one" },
     part("title", "h1"), part("warnings", "div"), part("visitors", "section", { class: "card" }),
     el("div", { class: "two" }, part("service", "section", { class: "card" }), part("crawl", "section", { class: "card" })),
-    part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
+    part("forms", "section", { class: "card" }), part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
 }
 
 function visitors(status) {

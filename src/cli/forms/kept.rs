@@ -230,8 +230,9 @@ impl Desk {
                     Err(error) => Err(Told::new("no-answer", error.to_string())),
                 }
             }
-            Desk::Folder(intake) => answer(intake, site, ask, "command line")
-                .map_err(|refusal| Told::from_json(&refusal.to_json())),
+            Desk::Folder(intake) => {
+                answer(intake, site, ask, &who()).map_err(|refusal| Told::from_json(&refusal.to_json()))
+            }
         }
     }
 
@@ -263,6 +264,11 @@ fn intake(options: &OfSite, place: &Place) -> Result<Intake, u8> {
         return Err(fail(USAGE, &format!("there is no state directory {}", place.dir().display())));
     }
     Ok(Intake::open(place.dir(), settings))
+}
+
+/// Who asks where no instance runs, in the audit.
+fn who() -> String {
+    format!("command line, uid {}", rustix::process::getuid().as_raw())
 }
 
 /// What is sent to the instance.

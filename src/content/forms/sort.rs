@@ -161,6 +161,29 @@ impl FormReason {
             FormReason::Unknown => "nothing says what it is for",
         }
     }
+
+    /// The same in Japanese.
+    pub fn sentence_ja(self) -> &'static str {
+        match self {
+            FormReason::PasswordField => "パスワードの入力欄があります",
+            FormReason::NewPassword => "パスワードを設定するフォームです",
+            FormReason::CodeField => "パスワードの代わりのコードの入力欄があります",
+            FormReason::CardField => "カードや銀行口座の入力欄があります",
+            FormReason::SearchField => "検索に使うフォームです",
+            FormReason::FileField => "ファイルを送信するフォームです",
+            FormReason::ActingField => "サイト上の何かを変更する項目があります",
+            FormReason::Program => "よく知られたプログラムの項目があります",
+            FormReason::Words => "アドレス、項目名、ボタンから判断しました",
+            FormReason::Surroundings => "直前の見出しや項目から判断しました",
+            FormReason::OtherHost => "このサイトではなく、ほかのホストに送信されます",
+            FormReason::NotSent => "サーバーには送信されません",
+            FormReason::ByGet => "GETで、またはスクリプトで送信されます",
+            FormReason::SeveralActions => "ボタンによって送信先が異なります",
+            FormReason::TooLarge => "項目が多すぎて、すべては読み取れません",
+            FormReason::NothingToFill => "入力欄がありません",
+            FormReason::Unknown => "用途が分かりません",
+        }
+    }
 }
 
 /// What a form is for, and why that is believed.

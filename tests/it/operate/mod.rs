@@ -6,6 +6,7 @@ mod causes;
 mod cli;
 mod commands;
 mod dashboard;
+mod dashboard_forms;
 mod demo;
 mod first_site;
 mod first_start;

@@ -32,7 +32,9 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
     }
     let owned = |id: &str| id.to_owned();
     let ask = match rest {
-        [] if get && of_query(query, "contents").as_deref() == Some("true") => FormAsk::Export,
+        [] if get && of_query(query, "contents").as_deref() == Some("true") => {
+            FormAsk::Export { after: of_query(query, "after") }
+        }
         [] if get => FormAsk::List { find: of_query(query, "find").filter(|text| !text.is_empty()) },
         [id] if get => FormAsk::Show { id: owned(id) },
         [id] if *method == Method::DELETE => FormAsk::Forget { id: owned(id) },

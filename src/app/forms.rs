@@ -13,6 +13,9 @@ use crate::forms::{
 use crate::http::headers::as_ascii;
 use crate::snapshot::rfc3339;
 
+/// Bytes of forms that are exported at once, if somebody does not want all of them at once.
+const AT_ONCE: u64 = 4 << 20;
+
 /// A question or a decision about one site's forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormAsk {
@@ -26,8 +29,11 @@ pub enum FormAsk {
         /// Its id or its number.
         id: String,
     },
-    /// All forms and what they hold.
-    Export,
+    /// Forms and what they hold: all of them, or so many as are sent at once, and then the ones after the last.
+    Export {
+        /// The id of the last one; empty at the beginning. `None`: all at once.
+        after: Option<String>,
+    },
     /// Have one delivered: again, if it is doubtful or was refused.
     Deliver {
         /// Its id or its number.
@@ -94,7 +100,7 @@ impl FormRefusal {
 pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<Value, FormRefusal> {
     if intake.sites()?.is_empty() {
         return match ask {
-            FormAsk::List { .. } | FormAsk::Export => Ok(json!({ "forms": [] })),
+            FormAsk::List { .. } | FormAsk::Export { .. } => Ok(json!({ "forms": [] })),
             FormAsk::Show { id } | FormAsk::Deliver { id } | FormAsk::Forget { id } => {
                 Err(FormRefusal::Unknown(id.clone()))
             }
@@ -126,16 +132,11 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             note("read", Some(&listed.id));
             Ok(whole(&listed, &read(intake, site, &listed)?))
         }
-        FormAsk::Export => {
-            note("exported", None);
-            let mut all = Vec::new();
-            for listed in spool.list(site) {
-                all.push(match read(intake, site, &listed) {
-                    Ok(form) => whole(&listed, &form),
-                    Err(error) => unreadable(&listed, &error),
-                });
+        FormAsk::Export { after } => {
+            if after.as_deref().is_none_or(str::is_empty) {
+                note("exported", None);
             }
-            Ok(json!({ "forms": all }))
+            Ok(export(intake, site, &spool.list(site), after.as_deref()))
         }
         FormAsk::Deliver { id } => {
             let mut listed = find(intake, site, id)?;
@@ -162,6 +163,28 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             Ok(json!({ "id": listed.id.to_string(), "erased": true }))
         }
     }
+}
+
+/// Forms with what they hold: all of them, or the first that come after this one.
+fn export(intake: &Intake, site: &str, listed: &[Listed], after: Option<&str>) -> Value {
+    // The last one may have been erased meanwhile: then it goes on with those that came later.
+    let begin = after.map_or(0, |after| {
+        let at = listed.iter().position(|form| form.id.to_string() == after);
+        at.map_or_else(|| listed.partition_point(|form| *form.id.to_string() <= *after), |at| at + 1)
+    });
+    let (mut all, mut bytes, mut next) = (Vec::new(), 0, None);
+    for listed in &listed[begin..] {
+        all.push(match read(intake, site, listed) {
+            Ok(form) => whole(listed, &form),
+            Err(error) => unreadable(listed, &error),
+        });
+        bytes += listed.bytes;
+        if after.is_some() && bytes >= AT_ONCE {
+            next = Some(listed.id.to_string());
+            break;
+        }
+    }
+    json!({ "forms": all, "next": next })
 }
 
 fn find(intake: &Intake, site: &str, name: &str) -> Result<Listed, FormRefusal> {

@@ -206,6 +206,7 @@ fn shop(folder: &Path) -> Site {
             keep: true,
             deliver: Deliver::default(),
             thanks: None,
+            honeypot: None,
             idempotent: false,
             most_per_client: Some(ClientRate { count: 10, window: seconds(3600) }),
         }],

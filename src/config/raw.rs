@@ -220,6 +220,7 @@ tables! {
         keep: bool,
         deliver: Targets,
         thanks: PageOrNone,
+        honeypot: String,
         idempotent: bool,
         most_per_client: PerClient,
     }

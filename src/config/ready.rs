@@ -386,6 +386,8 @@ pub struct Form {
     pub deliver: Deliver,
     /// A path that its visitor is sent on to when it is kept; `None`: a page of our own.
     pub thanks: Option<String>,
+    /// The name of a field that people do not see: what has something in it is a program's.
+    pub honeypot: Option<String>,
     /// Whether it may be sent again when nobody knows whether it arrived.
     pub idempotent: bool,
     /// How often one client may have one kept; `None`: without a limit.

@@ -326,6 +326,7 @@ fn form(
         keep: value.keep.or(true),
         deliver: deliver.unwrap_or_default(),
         thanks: value.thanks.or_default().0,
+        honeypot: value.honeypot.here().map(|name| name.value).filter(|name| !name.is_empty()),
         idempotent: value.idempotent.or(false),
         most_per_client: value.most_per_client.or(PerClient(Some(defaults::FORMS_PER_CLIENT))).0,
     })

@@ -43,6 +43,24 @@ impl Field {
         !self.value.is_empty() && (words.iter().any(is_word) || is_card || is_card_number(&self.value))
     }
 
+    /// Whether it is one that only a program fills in, since people do not see it: a honeypot, by a name that is used for nothing
+    /// else (of Formspree, Netlify, Akismet, and of guides), or by the one that the operator has given.
+    pub fn is_bait(&self, named: Option<&str>) -> bool {
+        const NAMES: [&str; 8] = [
+            "_gotcha",
+            "_honey",
+            "_honeypot",
+            "bot-field",
+            "ak_hp_textarea",
+            "honeypot",
+            "honey_pot",
+            "hp_field",
+        ];
+        let is_called = |name: &str| self.name.eq_ignore_ascii_case(name);
+        !self.value.trim().is_empty()
+            && (NAMES.iter().any(|name| is_called(name)) || named.is_some_and(is_called))
+    }
+
     fn text(name: impl Into<String>, value: impl Into<String>) -> Field {
         Field { name: name.into(), value: value.into(), file: None }
     }
@@ -346,6 +364,21 @@ mod tests {
         }
         let nested = fields("application/json", b"{\"user\":{\"password\":\"x\"},\"a\":[1,2]}");
         assert!(nested.iter().any(Field::is_secret) && nested.len() == 3, "{nested:?}");
+    }
+
+    #[test]
+    fn only_a_program_takes_the_bait() {
+        for (name, value, named, expected) in [
+            ("_gotcha", "x", None, true),
+            ("Bot-Field", "x", None, true),
+            ("website", "http://spam.example", Some("website"), true),
+            ("website", "http://shop.example", None, false),
+            ("_gotcha", "", None, false),
+            ("website", " ", Some("website"), false),
+            ("name", "Honeypot", None, false),
+        ] {
+            assert_eq!(Field::text(name, value).is_bait(named), expected, "{name}={value}");
+        }
     }
 
     #[test]

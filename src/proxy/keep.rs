@@ -21,6 +21,7 @@ use crate::config::ready::Form;
 use crate::config::recipient::Recipient;
 use crate::failover::{self, Fallback, Plan};
 use crate::failure::{Cause, Failure, Side};
+use crate::forms::fields::Field;
 use crate::forms::{self, FormId, Intake, KeptForm, Reason, Standing};
 use crate::holding_page::{Delivery, Format, KeptPage, Language};
 use crate::http::cache_status::CacheStatus;
@@ -134,6 +135,10 @@ impl Proxy {
         (cause, delivery): (Cause, Delivery),
     ) -> Option<FormId> {
         let (site, intake) = (sender.site.config.name.clone(), self.intake().clone());
+        if let Some(why) = objection(&form, sender.form.honeypot.as_deref()) {
+            tracing::warn!(%site, why, "what was sent is not kept, refused it");
+            return None;
+        }
         let (client, rate) = (ClientKey::of(form.client), sender.form.most_per_client);
         let place = sender.site.config.forms.iter().position(|form| std::ptr::eq(form, sender.form));
         let place = place.unwrap_or_default();
@@ -146,9 +151,6 @@ impl Proxy {
             (Delivery::Unknown, Ok(reason)) => Standing::Doubtful(reason),
             (Delivery::Unknown, Err(_)) => return None,
         };
-        if !may_be_kept(&form) {
-            return None;
-        }
         // A task of its own: what has been written is counted and told, whether or not its visitor waits for that.
         let keeping = tasks::detached({
             let (site, intake) = (site.clone(), intake.clone());
@@ -210,17 +212,20 @@ fn mark_as(id: &FormId, request_headers: &mut HeaderMap) {
     }
 }
 
-/// Whether it can be read, and nothing in it is of a kind that must not be kept, whatever the operator has named.
-fn may_be_kept(form: &KeptForm) -> bool {
+/// Why what was sent is not kept, whatever the operator has named: it cannot be read, something in it must not be stored, or a
+/// program has filled in what no person sees.
+fn objection(form: &KeptForm, bait: Option<&str>) -> Option<&'static str> {
     let is_coded = form.headers.iter().any(|(name, _)| name == header::CONTENT_ENCODING.as_str());
     let fields = forms::fields::fields(form.content_type(), &form.body);
-    let is_unread = is_coded || fields.is_empty() && !form.body.is_empty();
-    let is_secret = fields.iter().any(forms::fields::Field::is_secret);
-    if is_secret || is_unread {
-        let why = if is_secret { "a password or a card's number" } else { "no fields that can be read" };
-        tracing::warn!(site = form.site, why, "what was sent is not kept, refused it");
+    if is_coded || fields.is_empty() && !form.body.is_empty() {
+        Some("no fields that can be read")
+    } else if fields.iter().any(Field::is_secret) {
+        Some("a password or a card's number")
+    } else if fields.iter().any(|field| field.is_bait(bait)) {
+        Some("a field is filled in that no person sees")
+    } else {
+        None
     }
-    !is_secret && !is_unread
 }
 
 /// What is known of a form that was sent, and that the origin did not answer well. Some answers say that nobody has looked at
@@ -388,6 +393,7 @@ mod tests {
             keep: true,
             deliver: Deliver::default(),
             thanks: None,
+            honeypot: None,
             idempotent,
             most_per_client: None,
         };

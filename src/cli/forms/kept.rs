@@ -129,13 +129,20 @@ pub(super) fn export(options: &ExportForms) -> u8 {
         };
         let mut all = Vec::new();
         for site in sites {
-            match desk.ask(&site, &FormAsk::Export).await {
-                Ok(told) => all.extend(forms(&told).map(|form| {
-                    let mut form = form.clone();
-                    form["site"] = site.clone().into();
-                    form
-                })),
-                Err(told) => return fail(FAILED, &told.message),
+            // In pieces: an instance that serves visitors is not to hold all of them in its memory.
+            let mut after = Some(String::new());
+            while after.is_some() {
+                match desk.ask(&site, &FormAsk::Export { after: after.take() }).await {
+                    Ok(mut told) => {
+                        after = told["next"].as_str().map(str::to_owned);
+                        let some = told["forms"].as_array_mut().map(std::mem::take).unwrap_or_default();
+                        all.extend(some.into_iter().map(|mut form| {
+                            form["site"] = site.clone().into();
+                            form
+                        }));
+                    }
+                    Err(told) => return fail(FAILED, &told.message),
+                }
             }
         }
         match options.format {
@@ -147,7 +154,8 @@ pub(super) fn export(options: &ExportForms) -> u8 {
 
 /// A line for each form, with a column for each field that any of them has (RFC 4180).
 fn csv(forms: &[Value]) -> String {
-    const FIXED: [&str; 7] = ["site", "number", "received", "state", "reason", "target", "client"];
+    const FIXED: [&str; 8] =
+        ["site", "number", "received", "state", "reason", "target", "client", "unreadable"];
     let mut names: Vec<String> = Vec::new();
     for field in forms.iter().flat_map(|form| form["fields"].as_array().into_iter().flatten()) {
         let name = text(&field["name"]);
@@ -165,7 +173,11 @@ fn csv(forms: &[Value]) -> String {
         let of = |name: &String| {
             let fields = form["fields"].as_array().into_iter().flatten();
             let values = fields.filter(|field| text(&field["name"]) == name);
-            values.map(|field| text(&field["value"])).collect::<Vec<_>>().join(", ")
+            let value = |field: &Value| match field["file"].as_array() {
+                Some(file) => format!("(file {}, {} bytes)", text(&file[0]), file[1]),
+                None => text(&field["value"]).to_owned(),
+            };
+            values.map(value).collect::<Vec<_>>().join(", ")
         };
         line(fixed.chain(names.iter().map(of)).collect())
     };
@@ -278,7 +290,10 @@ fn request(site: &str, ask: &FormAsk) -> (Method, String) {
     match ask {
         FormAsk::List { find: None } => (Method::GET, forms),
         FormAsk::List { find: Some(text) } => (Method::GET, format!("{forms}?find={}", escaped(text))),
-        FormAsk::Export => (Method::GET, format!("{forms}?contents=true")),
+        FormAsk::Export { after: None } => (Method::GET, format!("{forms}?contents=true")),
+        FormAsk::Export { after: Some(after) } => {
+            (Method::GET, format!("{forms}?contents=true&after={}", escaped(after)))
+        }
         FormAsk::Show { id } => (Method::GET, format!("{forms}/{}", escaped(id))),
         FormAsk::Deliver { id } => (Method::POST, format!("{forms}/{}/deliver", escaped(id))),
         FormAsk::Forget { id } => (Method::DELETE, format!("{forms}/{}", escaped(id))),
@@ -301,16 +316,21 @@ mod tests {
                 "AAAA-AAAA",
                 json!([{ "name": "name", "value": "Abe, \"K\"" }, { "name": "day", "value": "1" }, { "name": "day", "value": "2" }]),
             ),
-            form("BBBB-BBBB", json!([{ "name": "mail", "value": "=HYPERLINK(1)" }])),
+            form(
+                "BBBB-BBBB",
+                json!([{ "name": "mail", "value": "=HYPERLINK(1)" }, { "name": "cv", "value": "", "file": ["a.pdf", 9] }]),
+            ),
+            json!({ "site": "shop", "number": "CCCC-CCCC", "unreadable": "no key" }),
         ];
         let text = csv(&forms);
         let lines: Vec<&str> = text.split("\r\n").collect();
-        assert_eq!(lines[0], "site,number,received,state,reason,target,client,name,day,mail");
+        assert_eq!(lines[0], "site,number,received,state,reason,target,client,unreadable,name,day,mail,cv");
         assert_eq!(
             lines[1],
-            "shop,AAAA-AAAA,2026-11-30T11:52:51Z,kept,,/signup,203.0.113.9,\"Abe, \"\"K\"\"\",\"1, 2\","
+            "shop,AAAA-AAAA,2026-11-30T11:52:51Z,kept,,/signup,203.0.113.9,,\"Abe, \"\"K\"\"\",\"1, 2\",,"
         );
-        assert!(lines[2].ends_with(",,,'=HYPERLINK(1)"), "{}", lines[2]);
+        assert!(lines[2].ends_with(",,,,'=HYPERLINK(1),\"(file a.pdf, 9 bytes)\""), "{}", lines[2]);
+        assert_eq!(lines[3], "shop,CCCC-CCCC,,,,,,no key,,,,");
     }
 
     #[test]

@@ -401,3 +401,37 @@ async fn the_commands_show_deliver_and_erase() {
     let key = crate::support::process::run(key, secs(20)).await.must_be_ok();
     assert!(key.out.starts_with("katahai-key-1:") && key.out.trim_end().lines().count() == 1, "a key");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_comes_in_pieces_and_a_bait_is_not_swallowed() {
+    let origin = fixture::shop().await;
+    let edge = Edge::start(keeping(&origin, "honeypot = \"website\"\nmost_per_client = \"4/h\"")).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    for bait in ["website=http%3A%2F%2Fspam.example", "_gotcha=x"] {
+        assert_eq!(send(&edge, &format!("name=bot&{bait}")).await.status, 503, "{bait}");
+    }
+    // and what was refused is not counted against whoever sits behind the same address
+    for n in 0..4 {
+        let text = "x".repeat(2_500_000);
+        assert_eq!(send(&edge, &format!("name={n}&website=&text={text}")).await.status, 202);
+    }
+    assert_eq!(send(&edge, "name=5").await.status, 503, "one too many");
+    let mut after = String::new();
+    let mut pieces = Vec::new();
+    loop {
+        let path = format!("/api/v1/sites/shop/forms?contents=true&after={after}");
+        let piece: Value = serde_json::from_slice(&edge.admin().get(&path).await.body).unwrap();
+        pieces.push(piece["forms"].as_array().unwrap().len());
+        match piece["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => break,
+        }
+    }
+    assert_eq!(pieces, [2, 2, 0]);
+    let all = edge.cli(&["forms", "export", "--format", "json"]).await.must_be_ok().json();
+    let names: Vec<&str> =
+        all.as_array().unwrap().iter().map(|form| form["fields"][0]["value"].as_str().unwrap()).collect();
+    assert_eq!(names, ["0", "1", "2", "3"]);
+}

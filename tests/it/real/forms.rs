@@ -65,6 +65,44 @@ async fn a_comment_sent_to_wordpress_without_its_database_is_there_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_form_of_wordpress_gets_a_fresh_nonce() {
+    let _share = turn::share();
+    let mut wordpress = Wordpress::start();
+    wordpress.add_contact_form();
+    let authority = Authority::new();
+    let edge = before(&wordpress, "path = \"/contact/\"", &authority).await;
+    let mut browser = Browser::new(edge.tls(authority.roots()));
+    let nonce = field(&browser.get("/contact/").await, "_wpnonce");
+    let message = |text: &str| {
+        let fields = [("_wpnonce", nonce.as_str()), ("sender", "hanako@example.test"), ("contact", "1")];
+        fields
+            .into_iter()
+            .chain([("message", text)])
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let post = async |browser: &mut Browser, text: &str| {
+        let fields = message(text);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        browser.post("/contact/", &fields).await
+    };
+    wordpress.fail(Failure::DatabaseDead);
+    edge.until("down").await;
+    let answer = post(&mut browser, "A table for two").await;
+    let text = answer.text();
+    assert!(answer.status == 202 && text.contains("Harbour Tea"), "{} {text}", answer.status);
+    wordpress.expire_nonces();
+    wordpress.mend(Failure::DatabaseDead);
+    edge.until("up").await;
+    let count =
+        "SELECT COUNT(*) FROM wp_posts WHERE post_type = 'message' AND post_content = 'A table for two'";
+    until_one(wordpress.database(), count).await;
+    // the nonce of then would have been refused
+    let refused = post(&mut browser, "with the old nonce").await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_form_of_django_sent_while_it_is_dead_gets_a_fresh_token() {
     let _share = turn::share();
     let mut django = Django::start();

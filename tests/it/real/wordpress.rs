@@ -87,6 +87,18 @@ fn program() -> std::path::PathBuf {
 }
 
 impl Wordpress {
+    /// Adds the plug-in with the contact form.
+    pub fn add_contact_form(&self) {
+        copy(&fixture("wordpress/contact.php"), &self.plug_in("contact.php"));
+    }
+
+    /// Makes all nonces invalid that it has given so far, as a day does.
+    pub fn expire_nonces(&self) {
+        let config = self.folder.path().join("root/wp-config.php");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(config, text.replace("the salt for", "another salt for")).unwrap();
+    }
+
     /// Where its pages come from.
     pub fn database(&self) -> &Database {
         &self.database

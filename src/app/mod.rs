@@ -352,7 +352,15 @@ impl App {
 /// Where request bodies are kept until they are complete, and forms until they are delivered.
 async fn spools(config: &Config) -> Option<(Spool, Arc<Intake>)> {
     let (dir, settings) = (config.state_dir.clone(), config.forms.clone());
+    keep_to_itself(config);
     tasks::blocking(move || (Spool::new(&dir), Arc::new(Intake::open(&dir, settings)))).await
+}
+
+/// Where forms are kept, what visitors write is not to end up in a core dump.
+fn keep_to_itself(config: &Config) {
+    if config.sites.iter().any(|site| !site.forms.is_empty()) {
+        crate::forms::forbid_core_dumps();
+    }
 }
 
 /// What to say of a state directory that cannot be written to. A first start refuses: whoever sets Katahai up is there to

@@ -49,6 +49,16 @@ pub use record::KeptForm;
 pub use spool::{Spool, Standing};
 pub use state::{NotAReason, Reason, State};
 
+/// From now on, a process that crashes leaves no image of its memory: it holds what visitors write. (Kernels that hand the image
+/// to a program leave that to the program; systemd's keeps to the limit.)
+pub fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
+    if let Err(error) = setrlimit(Resource::Core, limit) {
+        tracing::warn!(%error, "core dumps could not be switched off");
+    }
+}
+
 /// The folder in the state directory.
 const FOLDER: &str = "forms";
 /// In it; no site has such a name.

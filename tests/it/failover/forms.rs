@@ -66,6 +66,9 @@ async fn a_form_sent_in_an_outage_is_kept_said_so_and_arrives_once() {
     let answer = send(&edge, &body).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     let listed = forms(&edge).await.remove(0);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", edge.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     let number = listed["number"].as_str().unwrap();
     assert!(
         answer.text().contains(number) && answer.text().contains("まだ処理されていません"),

@@ -25,7 +25,8 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
     if get && rest == ["found"] {
         return found(app, site).await;
     }
-    let holds_contents = matches!(rest, [_]) || of_query(query, "contents").as_deref() == Some("true");
+    let holds_contents =
+        matches!(rest, [_]) || ["contents", "find"].iter().any(|name| of_query(query, name).is_some());
     if get && holds_contents && is_browser && !app.admin_token().is_set() {
         let message = "what visitors have written is shown in a browser only to who knows a token: set admin.token_file";
         return error(StatusCode::FORBIDDEN, "token-needed", message);
@@ -46,9 +47,7 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
     let is_known = table.named(site).is_some();
     drop(table);
     let (intake, name) = (app.intake().clone(), site.to_owned());
-    if matches!(ask, FormAsk::Deliver { .. }) {
-        app.hasten_recipients(site);
-    }
+    let is_delivery = matches!(ask, FormAsk::Deliver { .. });
     let answered = tasks::blocking(move || {
         // What was kept for a site that the configuration has no more is still somebody's.
         let is_known = is_known || intake.sites().is_ok_and(|sites| sites.contains(&name));
@@ -56,6 +55,9 @@ pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Respons
     });
     match answered.await {
         Some(Some(Ok(mut shown))) => {
+            if is_delivery {
+                app.hasten_recipients(site);
+            }
             if let Some(site) = app.table().named(site) {
                 let name = |form: &mut Value| name_recipients(form, recipients(&site.config));
                 match shown["forms"].as_array_mut() {

@@ -19,22 +19,23 @@ pub(super) fn json_of(listed: &Listed, form: &KeptForm) -> Value {
     all
 }
 
-/// The form as an e-mail. Its subject says which form it is, and nothing that a visitor has written.
+/// The form as an e-mail. Its subject says which form it is, as the configuration calls it, and nothing that a
+/// visitor has written.
 pub(super) fn letter(
     listed: &Listed,
     form: &KeptForm,
-    (to, key): (&lettre::Address, &str),
+    (to, key, called): (&lettre::Address, &str, &str),
     goes_to_origin: bool,
     language: Language,
 ) -> Letter {
-    let (path, number) = (form.target.split('?').next().unwrap_or_default(), listed.id.number());
+    let number = listed.id.number();
     let all = fields(form.content_type(), &form.body);
     let words = Words::of(language, listed.state, goes_to_origin);
     let mut text = format!("{}\n\n", words.lead);
     for (name, value) in [
         (words.number, number.as_str()),
         (words.came, &rfc3339(form.received)),
-        (words.form, &format!("{}{path}", form.host)),
+        (words.form, &format!("{}{called}", form.host)),
     ] {
         _ = writeln!(text, "{name}: {value}");
     }
@@ -57,7 +58,7 @@ pub(super) fn letter(
     });
     Letter {
         to: to.clone(),
-        subject: format!("[{}] {}: {path} ({number})", form.site, words.subject),
+        subject: format!("[{}] {}: {called} ({number})", form.site, words.subject),
         text,
         reply_to: sender(all.iter().map(|field| field.value.as_str())),
         id: format!("{}.{key}", form.id),
@@ -67,8 +68,10 @@ pub(super) fn letter(
 
 /// Whoever is to be answered: the one address that the visitor has written; of two nobody knows which is his.
 fn sender<'v>(values: impl Iterator<Item = &'v str>) -> Option<Mailbox> {
-    let mut addresses: Vec<lettre::Address> =
-        values.filter(|value| value.len() <= 254).filter_map(|value| value.trim().parse().ok()).collect();
+    let mut addresses: Vec<lettre::Address> = values
+        .filter(|value| value.len() <= 254 && value.is_ascii())
+        .filter_map(|value| value.trim().parse().ok())
+        .collect();
     addresses.dedup();
     match &addresses[..] {
         [one] => Some(one.clone().into()),
@@ -92,13 +95,22 @@ impl Words {
             Language::En => Words {
                 subject: "a form was kept",
                 lead: match (state, goes_to_origin) {
-                    (State::Doubtful, _) => {
+                    (State::Doubtful, true) => {
                         "Somebody has sent a form, and the site's server broke off: it may have taken it or not. Please look whether it arrived there."
                     }
-                    (_, true) => {
+                    (State::Doubtful, false) => {
+                        "Somebody has sent a form, and the site's server broke off: it may have taken it or not, and will not get it again. Please look whether it arrived there, and take care of it."
+                    }
+                    (State::Delivered, _) => {
+                        "Somebody has sent a form while the site's server was down. The server has it by now: this is a copy."
+                    }
+                    (State::Parked, _) => {
+                        "Somebody has sent a form while the site's server was down, and the server has refused it since. Please take care of it."
+                    }
+                    (State::Unconfirmed | State::Kept | State::Sending, true) => {
                         "Somebody has sent a form while the site's server is down. Katahai has kept it and will deliver it when the server is back. Until then, this is all that there is of it."
                     }
-                    (_, false) => {
+                    (State::Unconfirmed | State::Kept | State::Sending, false) => {
                         "Somebody has sent a form while the site's server is down. The server will not get it: please take care of it."
                     }
                 },
@@ -110,13 +122,22 @@ impl Words {
             Language::Ja => Words {
                 subject: "フォームをお預かりしました",
                 lead: match (state, goes_to_origin) {
-                    (State::Doubtful, _) => {
+                    (State::Doubtful, true) => {
                         "フォームが送信されましたが、サイトのサーバーとの通信が途中で切れました。サーバーに届いているかどうか分かりません。ご確認ください。"
                     }
-                    (_, true) => {
+                    (State::Doubtful, false) => {
+                        "フォームが送信されましたが、サイトのサーバーとの通信が途中で切れました。サーバーに届いているかどうか分かりません。再送はしませんので、ご確認とご対応をお願いします。"
+                    }
+                    (State::Delivered, _) => {
+                        "サイトのサーバーが停止している間に送信されたフォームの控えです。サーバーには、すでにお届けしました。"
+                    }
+                    (State::Parked, _) => {
+                        "サイトのサーバーが停止している間に送信されたフォームです。復旧後、サーバーに受け付けられませんでした。ご対応をお願いします。"
+                    }
+                    (State::Unconfirmed | State::Kept | State::Sending, true) => {
                         "サイトのサーバーが停止している間に、フォームが送信されました。Katahaiがお預かりしています。サーバーが復旧したらお届けしますが、それまではこのメールが唯一の控えです。"
                     }
-                    (_, false) => {
+                    (State::Unconfirmed | State::Kept | State::Sending, false) => {
                         "サイトのサーバーが停止している間に、フォームが送信されました。サーバーには送られませんので、ご対応をお願いします。"
                     }
                 },
@@ -150,6 +171,7 @@ mod tests {
             headers: vec![("content-type".to_owned(), content_type.as_bytes().to_vec())],
             client: "203.0.113.9".parse().unwrap(),
             recipients: Vec::new(),
+            to_origin: true,
             body: body.to_owned().into(),
         };
         let receipts = Receipts::new();
@@ -166,16 +188,20 @@ mod tests {
             "application/x-www-form-urlencoded",
             "name=Hanako&mail=hanako%40example.jp&text=two%0Alines",
         );
-        let english = letter(&listed, &form, (&to(), "1a2b3c4d"), true, Language::En);
+        let english = letter(&listed, &form, (&to(), "1a2b3c4d", "/contact"), true, Language::En);
         assert_eq!(english.subject, format!("[shop] a form was kept: /contact ({})", listed.id.number()));
         assert!(english.text.contains("\nname: Hanako\n") && english.text.contains("\ntext:\ntwo\nlines\n"));
         assert!(english.text.contains("will deliver it") && english.text.contains("2026-11-30T11:52:51Z"));
         assert_eq!(english.reply_to.unwrap().email.to_string(), "hanako@example.jp");
         assert_eq!(english.id, "20261130T115251Z-k7f3x9q2.1a2b3c4d");
-        let japanese = letter(&listed, &form, (&to(), "1a2b3c4d"), false, Language::Ja);
+        let japanese = letter(&listed, &form, (&to(), "1a2b3c4d", "/contact"), false, Language::Ja);
         assert!(japanese.text.contains("サーバーには送られません"), "{}", japanese.text);
         let listed = Listed { state: State::Doubtful, ..listed };
-        assert!(letter(&listed, &form, (&to(), "k"), true, Language::En).text.contains("may have taken it"));
+        assert!(
+            letter(&listed, &form, (&to(), "k", "/contact"), true, Language::En)
+                .text
+                .contains("may have taken it")
+        );
     }
 
     #[test]
@@ -186,6 +212,7 @@ mod tests {
             (vec!["h@example.jp", "friend@example.jp"], None),
             (vec!["write to h@example.jp"], None),
             (vec!["h@example.jp\r\nBcc: x@example.com"], None),
+            (vec!["花子@example.jp"], None),
             (vec![], None),
         ] {
             let found = sender(values.iter().copied()).map(|found| found.email.to_string());
@@ -197,7 +224,7 @@ mod tests {
     fn files_are_in_the_letter_and_in_the_json() {
         let body = "--b\r\nContent-Disposition: form-data; name=\"cv\"; filename=\"C:\\me\\cv.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--";
         let (listed, form) = form("multipart/form-data; boundary=b", body);
-        let letter = letter(&listed, &form, (&to(), "k"), true, Language::En);
+        let letter = letter(&listed, &form, (&to(), "k", "/contact"), true, Language::En);
         let file = LetterFile {
             name: "cv.pdf".to_owned(),
             content_type: "application/pdf".to_owned(),

@@ -133,14 +133,13 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             Ok(whole(&listed, &read(intake, site, &listed)?))
         }
         FormAsk::Export { after } => {
-            if after.as_deref().is_none_or(str::is_empty) {
-                note("exported", None);
-            }
+            note("exported", None);
             Ok(export(intake, site, &spool.list(site), after.as_deref()))
         }
         FormAsk::Deliver { id } => {
             let mut listed = find(intake, site, id)?;
-            let is_again = spool.ask_again(site, listed.id)? > 0;
+            let is_refused = |receipt: &Receipt| matches!(receipt, Receipt::Refused(_));
+            let is_again = listed.receipts.values().any(is_refused);
             match listed.state {
                 State::Doubtful | State::Parked => {
                     spool.mark(site, listed.id, State::Kept, None, clock::now().wall)?;
@@ -152,6 +151,8 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
                     return Err(FormRefusal::Over { id: listed.id, state: listed.state });
                 }
             }
+            // Last: a process that ends before this leaves a form that is parked once more.
+            spool.ask_again(site, listed.id)?;
             note("asked to be delivered", Some(&listed.id));
             intake.hasten(site);
             Ok(json!({ "id": listed.id.to_string(), "state": listed.state.code() }))
@@ -167,10 +168,12 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
 
 /// Forms with what they hold: all of them, or the first that come after this one.
 fn export(intake: &Intake, site: &str, listed: &[Listed], after: Option<&str>) -> Value {
-    // The last one may have been erased meanwhile: then it goes on with those that came later.
+    // The last one may have been erased meanwhile: then it goes on with those of its second, rather twice than not.
     let begin = after.map_or(0, |after| {
         let at = listed.iter().position(|form| form.id.to_string() == after);
-        at.map_or_else(|| listed.partition_point(|form| *form.id.to_string() <= *after), |at| at + 1)
+        let came = after.parse::<FormId>().map(|id| id.came()).ok();
+        let of_its_second = || listed.iter().position(|form| came.is_none_or(|came| form.id.came() >= came));
+        at.map_or_else(|| of_its_second().unwrap_or(listed.len()), |at| at + 1)
     });
     let (mut all, mut bytes, mut next) = (Vec::new(), 0, None);
     for listed in &listed[begin..] {

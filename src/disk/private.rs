@@ -1,6 +1,6 @@
 //! For what nobody but its owner may read: keys, and what visitors have entrusted to us.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -25,6 +25,14 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     staged.sync()?;
     staged.place_new(path)?;
     sync_dir(folder)
+}
+
+/// Opens a file to add to; makes it, readable for its owner alone, if there is none.
+///
+/// # Errors
+/// Of the file system.
+pub fn append_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(NO_LINK).open(path)
 }
 
 /// Dates a file, durably: its time of modification is `time` when this returns.

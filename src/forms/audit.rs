@@ -40,7 +40,7 @@ pub(super) fn note(folder: &Path, access: Access<'_>, now: SystemTime) -> io::Re
     if std::fs::metadata(&path).is_ok_and(|file| file.len() >= MOST) {
         disk::rename(&path, &folder.join(OLDER))?;
     }
-    let mut file = disk::append(&path)?;
+    let mut file = disk::append_private(&path)?;
     file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_data()
 }

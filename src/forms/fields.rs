@@ -57,8 +57,9 @@ impl Field {
             "hp_field",
         ];
         let is_called = |name: &str| self.name.eq_ignore_ascii_case(name);
-        !self.value.trim().is_empty()
-            && (NAMES.iter().any(|name| is_called(name)) || named.is_some_and(is_called))
+        // Of a script's object, too.
+        let is_empty = matches!(self.value.trim(), "" | "null" | "false");
+        !is_empty && (NAMES.iter().any(|name| is_called(name)) || named.is_some_and(is_called))
     }
 
     fn text(name: impl Into<String>, value: impl Into<String>) -> Field {
@@ -375,6 +376,8 @@ mod tests {
             ("website", "http://shop.example", None, false),
             ("_gotcha", "", None, false),
             ("website", " ", Some("website"), false),
+            ("honeypot", "null", None, false),
+            ("honeypot", "false", None, false),
             ("name", "Honeypot", None, false),
         ] {
             assert_eq!(Field::text(name, value).is_bait(named), expected, "{name}={value}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::id::FormId;
 use super::receipt::Receipts;
@@ -32,6 +32,18 @@ pub struct Listed {
     pub receipts: Receipts,
     /// When it came; of one that was parked or delivered, when that was.
     pub since: SystemTime,
+}
+
+/// A form whose visitor was not told within this time is sent all the same.
+const UNTOLD: Duration = Duration::from_secs(120);
+
+impl Listed {
+    /// Whether its visitor is just being told that it is kept, by this process, which `began` then.
+    pub fn is_being_told(&self, began: SystemTime, now: SystemTime) -> bool {
+        self.state == State::Unconfirmed
+            && self.since >= began
+            && now.duration_since(self.since).is_ok_and(|age| age < UNTOLD)
+    }
 }
 
 /// A kept form, and the name of its file. That is nearly always what [`Listed`] says; not where it could not be renamed.
@@ -190,7 +202,7 @@ fn totals(forms: &BTreeMap<FormId, Entry>) -> Totals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 

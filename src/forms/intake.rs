@@ -31,6 +31,8 @@ pub struct Intake {
     /// The clients of each form, by its place in its site.
     lately: Mutex<HashMap<(Arc<str>, usize), Lately>>,
     writing: Semaphore,
+    /// Held by whoever writes into the audit.
+    auditing: Mutex<()>,
     /// Sites whose forms somebody wants delivered now.
     hastened: Mutex<HashSet<String>>,
     /// Wakes whoever delivers.
@@ -49,6 +51,7 @@ impl Intake {
             keys: Mutex::default(),
             lately: Mutex::default(),
             writing: Semaphore::new(AT_ONCE),
+            auditing: Mutex::default(),
             hastened: Mutex::default(),
             came: watch::Sender::default(),
         };
@@ -86,7 +89,9 @@ impl Intake {
             return Ok(spool.clone());
         }
         let opened = Arc::new(Spool::open(&self.state_dir)?);
-        Ok(self.spool.get_or_init(|| opened).clone())
+        let spool = self.spool.get_or_init(|| opened).clone();
+        self.came.send_replace(());
+        Ok(spool)
     }
 
     /// The same if it has been opened, without waiting for the disk. Where no form was ever kept, it has not.
@@ -211,6 +216,7 @@ impl Intake {
         let Access { who, site, what, form } = access;
         let form = form.map(ToString::to_string).unwrap_or_default();
         tracing::info!(audit = true, who, site, what, form, "kept forms");
+        let _one = lock(&self.auditing);
         if let Err(error) = super::audit::note(&self.state_dir.join(super::FOLDER), access, now) {
             tracing::error!(%error, "who has done what with kept forms cannot be written down");
         }

@@ -48,10 +48,36 @@ impl Spool {
         reason: Option<Reason>,
         now: SystemTime,
     ) -> Result<(), NotMoved> {
+        self.change(site, id, |from| from.may_become(state), (state, reason), now)
+    }
+
+    /// The same for a form that only recipients besides the origin are to get: from waiting, not while it is being sent. Blocks.
+    ///
+    /// # Errors
+    /// As [`Spool::mark`].
+    pub fn end(
+        &self,
+        site: &str,
+        id: FormId,
+        state: State,
+        reason: Option<Reason>,
+        now: SystemTime,
+    ) -> Result<(), NotMoved> {
+        self.change(site, id, |from| from.is_due() && from.may_become(state), (state, reason), now)
+    }
+
+    fn change(
+        &self,
+        site: &str,
+        id: FormId,
+        is_allowed: impl FnOnce(State) -> bool,
+        (state, reason): (State, Option<Reason>),
+        now: SystemTime,
+    ) -> Result<(), NotMoved> {
         let _moving = self.own()?;
         let mut entry = self.entry(site, id)?;
         let from = entry.listed.state;
-        if !from.may_become(state) {
+        if !is_allowed(from) {
             return Err(NotMoved::NotAllowed { id, from, to: state });
         }
         // What was parked or delivered is removed so long after that, not after it came: an outage may have been longer.

@@ -70,29 +70,22 @@ pub fn outstanding<'r>(
     receipts: &Receipts,
     at_first: &[String],
     configured: &'r [Recipient],
-) -> Vec<&'r Recipient> {
-    let is_to_get = |recipient: &&Recipient| {
-        let key = recipient.key();
-        !receipts.contains_key(&*key) && (state != State::Delivered || at_first.contains(&key))
+) -> Vec<(String, &'r Recipient)> {
+    let is_to_get = |(key, _): &(String, &Recipient)| {
+        !receipts.contains_key(&**key) && (state != State::Delivered || at_first.contains(key))
     };
-    configured.iter().filter(is_to_get).collect()
+    configured.iter().map(|recipient| (recipient.key(), recipient)).filter(is_to_get).collect()
 }
 
 impl Spool {
-    /// Writes down what a recipient has made of a form, durably. Blocks.
+    /// Writes down what the recipient with this key has made of a form, durably. Blocks.
     ///
     /// # Errors
     /// When there is none of this name, or the disk does not take it: then the recipient will be asked again.
-    pub fn receive(
-        &self,
-        site: &str,
-        id: FormId,
-        recipient: &Recipient,
-        receipt: Receipt,
-    ) -> Result<(), NotMoved> {
+    pub fn receive(&self, site: &str, id: FormId, recipient: &str, receipt: Receipt) -> Result<(), NotMoved> {
         let _moving = self.own()?;
         let mut entry = self.entry(site, id)?;
-        let key: Box<str> = recipient.key().into();
+        let key: Box<str> = recipient.into();
         let folder = self.folder.join(site);
         let name = ReceiptName { id, recipient: key.clone(), receipt: receipt.clone() };
         let path = folder.join(name.to_string());
@@ -115,19 +108,33 @@ impl Spool {
     /// When there is no form of this name, or the disk does not take it.
     pub fn ask_again(&self, site: &str, id: FormId) -> Result<usize, NotMoved> {
         let _moving = self.own()?;
-        let mut entry = self.entry(site, id)?;
-        let before = entry.listed.receipts.len();
-        for name in names(id, &entry.listed.receipts) {
+        let mut again = 0;
+        for name in names(id, &self.entry(site, id)?.listed.receipts) {
             if name.receipt == Receipt::Taken {
                 continue;
             }
             let path = self.folder.join(site).join(name.to_string());
             gone(disk::remove_file(&path)).map_err(|e| NotMoved::io(&path, e))?;
+            let mut entry = self.entry(site, id)?;
             entry.listed.receipts.remove(&name.recipient);
+            self.index().put(site, entry);
+            again += 1;
         }
-        let again = before - entry.listed.receipts.len();
-        self.index().put(site, entry);
         Ok(again)
+    }
+
+    /// How many forms of a site each recipient has refused, and why the newest of them, by the recipients' keys.
+    pub fn refusals(&self, site: &str) -> BTreeMap<Box<str>, (usize, Option<Reason>)> {
+        let mut refusals: BTreeMap<Box<str>, (usize, Option<Reason>)> = BTreeMap::new();
+        for form in self.list(site) {
+            for (recipient, receipt) in form.receipts {
+                if let Receipt::Refused(reason) = receipt {
+                    let (count, last) = refusals.entry(recipient).or_default();
+                    (*count, *last) = (*count + 1, Some(reason));
+                }
+            }
+        }
+        refusals
     }
 
     /// Removes the receipts of a form that is no more. What stays is removed at the next start.
@@ -201,11 +208,9 @@ mod tests {
             (State::Parked, has(&refused), vec![&late]),
             (State::Delivered, has(&refused), vec![]),
         ] {
-            assert_eq!(
-                outstanding(state, &receipts, &at_first, &configured),
-                expected,
-                "{state} {receipts:?}"
-            );
+            let found = outstanding(state, &receipts, &at_first, &configured);
+            let found: Vec<&Recipient> = found.into_iter().map(|(_, recipient)| recipient).collect();
+            assert_eq!(found, expected, "{state} {receipts:?}");
         }
     }
 }

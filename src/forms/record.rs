@@ -42,6 +42,8 @@ pub struct KeptForm {
     pub client: IpAddr,
     /// The keys of those who were to get it, besides the origin, when it came.
     pub recipients: Vec<String>,
+    /// Whether the origin was to get it then.
+    pub to_origin: bool,
     /// What was filled in.
     pub body: Bytes,
 }
@@ -82,6 +84,13 @@ struct Head {
     client: IpAddr,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recipients: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    not_to_origin: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// All that is looked at before the version is known.
@@ -118,6 +127,7 @@ impl KeptForm {
             headers: self.headers.iter().map(|(name, value)| (name.clone(), characters(value))).collect(),
             client: self.client,
             recipients: self.recipients.clone(),
+            not_to_origin: !self.to_origin,
         };
         let mut written = vec![0; 4];
         serde_json::to_writer(&mut written, &head).ok()?;
@@ -156,6 +166,7 @@ impl KeptForm {
             headers: headers.collect::<Option<_>>().ok_or_else(damaged)?,
             client: head.client,
             recipients: head.recipients,
+            to_origin: !head.not_to_origin,
             body: Bytes::from(content).slice(body..),
         })
     }
@@ -183,6 +194,7 @@ pub(super) mod tests {
             ],
             client: "2001:db8::7".parse().unwrap(),
             recipients: Vec::new(),
+            to_origin: true,
             body: Bytes::from_static(b"name=Grace&message=a+table+for+two"),
         }
     }

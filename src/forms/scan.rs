@@ -1,7 +1,7 @@
 //! What stands in the folders of kept forms, at the start: names and sizes, never what is in the files.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Place;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
@@ -66,12 +66,14 @@ fn scan_site(folder: &Path, site: &str, order: Order) -> io::Result<Vec<Entry>> 
     }
     let mut found: BTreeMap<FormId, Entry> = BTreeMap::new();
     let (mut others, mut twice, mut receipts) = (0, Vec::new(), Vec::new());
+    let mut named = BTreeSet::new();
     for file in fs::read_dir(folder)? {
         let file = file?;
         if let Some(receipt) = file.file_name().to_str().and_then(ReceiptName::parse) {
             receipts.push(receipt);
             continue;
         }
+        named.extend(file.file_name().to_str().and_then(FileName::parse).map(|name| name.id));
         let entry = entry(&file).unwrap_or_else(|error| {
             tracing::error!(site, file = %file.path().display(), %error, "a kept form cannot be looked at");
             None
@@ -108,7 +110,8 @@ fn scan_site(folder: &Path, site: &str, order: Order) -> io::Result<Vec<Entry>> 
     for name in receipts {
         match found.get_mut(&name.id) {
             Some(entry) => _ = entry.listed.receipts.insert(name.recipient, name.receipt),
-            None if order == Order::Made => {
+            // One that only cannot be looked at now will want to know who has it.
+            None if order == Order::Made && !named.contains(&name.id) => {
                 tried(
                     "removing the receipt of a form that is no more",
                     disk::remove_file(&folder.join(name.to_string())),

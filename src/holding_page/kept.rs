@@ -41,11 +41,11 @@ impl KeptWords {
         let (title, lead) = match (language, delivery) {
             (Language::Ja, Delivery::NotArrived) => (
                 "お送りいただいた内容を、お預かりしました",
-                "一時的な不具合のため、まだ処理されていません。サイトが復旧しましたら、お預かりした内容をお届けします。もう一度お送りいただく必要はありません。",
+                "一時的な不具合のため、まだ処理されていません。お預かりした内容は、担当者にお届けします。もう一度お送りいただく必要はありません。",
             ),
             (Language::En, Delivery::NotArrived) => (
                 "We have received and kept what you sent",
-                "It has not been processed yet, because of a temporary fault. We will pass it on as soon as the site works again. You do not need to send it again.",
+                "It has not been processed yet, because of a temporary fault. It will be passed on. You do not need to send it again.",
             ),
             (Language::Ja, Delivery::Unknown) => (
                 "お送りいただいた内容を、お預かりしました",

@@ -52,16 +52,18 @@ pub struct LetterFile {
 /// # Errors
 /// See [`NotTaken`]. A server that refuses this message for good (RFC 5321 section 4.2.1: 5yz) is final; one that refuses
 /// the login, or cannot be reached, may be different another time.
-pub async fn send(server: &MailServer, letter: &Letter) -> Result<(), NotTaken> {
-    let message = written(server, letter).map_err(|error| NotTaken {
-        again: Again::Never,
-        code: "not-a-mail".to_owned(),
-        detail: chain(&error),
-    })?;
-    let for_transport = server.clone();
-    let transport = tasks::blocking(move || transport(&for_transport)).await;
-    let transport =
-        transport.unwrap_or_else(|| Err(NotTaken::later("stopping", "the process is stopping")))?;
+pub async fn send(server: &MailServer, letter: Letter) -> Result<(), NotTaken> {
+    let server = server.clone();
+    let made = tasks::blocking(move || {
+        let message = written(&server, &letter).map_err(|error| NotTaken {
+            again: Again::Never,
+            code: "not-a-mail".to_owned(),
+            detail: chain(&error),
+        })?;
+        Ok((transport(&server)?, message))
+    });
+    let made = made.await.unwrap_or_else(|| Err(NotTaken::later("stopping", "the process is stopping")));
+    let (transport, message) = made?;
     let sending = tokio::time::timeout(MOST, transport.send(message));
     match sending.await {
         Ok(Ok(_)) => Ok(()),
@@ -96,27 +98,45 @@ fn transport(server: &MailServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
     Ok(builder.build())
 }
 
-/// What the server, or the way to it, says of a message.
+/// What the server, or the way to it, says of a message. Of what it answers only the codes are told: its words may quote the
+/// message.
 fn not_taken(error: &lettre::transport::smtp::Error) -> NotTaken {
-    let code = error.status().map(u16::from);
-    // Of the login, and of what the server wants before it takes any mail (RFC 4954 section 6).
-    let is_about_us = matches!(code, Some(500..=504 | 521 | 523 | 524 | 530 | 534 | 535 | 538));
-    NotTaken {
-        again: if error.is_permanent() && !is_about_us { Again::Never } else { Again::Later },
-        code: match code {
-            Some(code) => format!("smtp-{code}"),
-            None if error.is_tls() => "tls".to_owned(),
-            None if error.is_timeout() => "timeout".to_owned(),
-            None => "unreachable".to_owned(),
-        },
-        detail: chain(error),
-    }
+    let Some(code) = error.status().map(u16::from) else {
+        let code = match () {
+            () if error.is_tls() => "tls",
+            () if error.is_timeout() => "timeout",
+            () => "unreachable",
+        };
+        return NotTaken::later(code, chain(error));
+    };
+    let words = chain(error);
+    let enhanced = words.split(|c: char| c.is_whitespace() || c == ':').find_map(enhanced);
+    let enhanced = enhanced.map(|code| format!(" {code}")).unwrap_or_default();
+    let detail = format!("the mail server answered {code}{enhanced}");
+    let again = if is_about_message(code, &enhanced) { Again::Never } else { Again::Later };
+    NotTaken { again, code: format!("smtp-{code}"), detail }
+}
+
+/// Whether the server will not have this message, or has no such mailbox: whatever else it says (of the login, the sender, the
+/// policy; RFC 3463, classes 5.5 and 5.7) somebody may put right.
+fn is_about_message(code: u16, enhanced: &str) -> bool {
+    matches!(code, 550..=553) && !enhanced.starts_with(" 5.7.") && !enhanced.starts_with(" 5.5.")
+}
+
+/// An enhanced status code (RFC 3463): `5.1.1`.
+fn enhanced(word: &str) -> Option<&str> {
+    let mut parts = word.split('.');
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let is_one =
+        matches!(parts.next(), Some("4" | "5")) && parts.clone().count() == 2 && parts.all(is_number);
+    is_one.then_some(word)
 }
 
 /// The message as it is sent. Programs that answer mail by themselves leave it alone (RFC 3834).
 fn written(server: &MailServer, letter: &Letter) -> Result<Message, lettre::error::Error> {
     let name = |name: &str| if name.is_empty() { "file".to_owned() } else { name.to_owned() };
-    let text = SinglePart::plain(letter.text.replace('\n', "\r\n"));
+    let text = letter.text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    let text = SinglePart::plain(text);
     let mut message = Message::builder()
         .from(server.from.clone())
         .to(letter.to.clone().into())
@@ -134,7 +154,11 @@ fn written(server: &MailServer, letter: &Letter) -> Result<Message, lettre::erro
     }
     let octets = || ContentType::parse("application/octet-stream").unwrap_or(ContentType::TEXT_PLAIN);
     let parts = letter.files.iter().fold(MultiPart::mixed().singlepart(text), |parts, file| {
-        let kind = ContentType::parse(&file.content_type).unwrap_or_else(|_| octets());
+        // What is a message itself must not be coded (RFC 2046 section 5.2.1), and so is sent as a file.
+        let is_whole = ["message/", "multipart/"].iter().any(|kind| {
+            file.content_type.get(..kind.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kind))
+        });
+        let kind = ContentType::parse(&file.content_type).ok().filter(|_| !is_whole).unwrap_or_else(octets);
         parts.singlepart(Attachment::new(name(&file.name)).body(file.content.clone(), kind))
     });
     message.multipart(parts)
@@ -188,10 +212,48 @@ mod tests {
             content_type: content_type.to_owned(),
             content: vec![0, 255, 7],
         };
-        let files = vec![file("履歴書\r\nX: y.pdf", "application/pdf"), file("", "no type at all\r\nX: y")];
+        let files = vec![
+            file("履歴書\r\nX: y.pdf", "application/pdf"),
+            file("", "no type at all\r\nX: y"),
+            file("a.eml", "Message/RFC822"),
+        ];
         let text = String::from_utf8(written(&server(), &Letter { files, ..letter() }).unwrap().formatted());
         let text = text.unwrap();
         assert!(text.contains("multipart/mixed") && text.contains("application/octet-stream"), "{text}");
-        assert!(!text.contains("\nX:"), "{text}");
+        assert!(!text.contains("\nX:") && !text.contains("RFC822"), "{text}");
+    }
+
+    #[test]
+    fn lines_end_as_mail_wants_it_however_they_came() {
+        let letter = Letter { text: "a\r\nb\nc\rd".to_owned(), ..letter() };
+        let text = String::from_utf8(written(&server(), &letter).unwrap().formatted()).unwrap();
+        assert!(text.trim_end().ends_with("a\r\nb\r\nc\r\nd"), "{text:?}");
+    }
+
+    #[test]
+    fn only_what_is_said_of_the_message_or_the_mailbox_is_final() {
+        for (code, enhanced, expected) in [
+            (550, "", true),
+            (550, " 5.1.1", true),
+            (552, " 5.3.4", true),
+            (553, "", true),
+            (550, " 5.7.1", false),
+            (551, " 5.5.0", false),
+            (554, "", false),
+            (535, " 5.7.8", false),
+            (451, "", false),
+        ] {
+            assert_eq!(is_about_message(code, enhanced), expected, "{code}{enhanced}");
+        }
+        for (word, expected) in [
+            ("5.1.1", true),
+            ("4.4.2", true),
+            ("5.1", false),
+            ("2.0.0", false),
+            ("5.1.1.1", false),
+            ("5.1.x", false),
+        ] {
+            assert_eq!(enhanced(word).is_some(), expected, "{word}");
+        }
     }
 }

@@ -26,8 +26,6 @@ const TURN: Duration = Duration::from_secs(1);
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 /// How often a form is tried that the site answers badly while it takes others.
 const TRIES: u32 = 8;
-/// A form whose visitor was not told within this time is sent all the same.
-const UNTOLD: Duration = Duration::from_secs(120);
 /// How often what is done with is erased.
 const EXPIRE: Duration = Duration::from_secs(3600);
 
@@ -139,16 +137,11 @@ impl Rounds {
     /// What of it can be tried now: its visitor is not being told, and it has not failed just now.
     fn ready(&self, site: &Site) -> Vec<Listed> {
         let now = clock::now().wall;
-        let is_being_told = |form: &Listed| {
-            form.state == State::Unconfirmed
-                && form.since >= self.began
-                && now.duration_since(form.since).is_ok_and(|age| age < UNTOLD)
-        };
         let mut due = self.due(site);
         self.of(&site.config.name, |round| {
             let all: HashSet<FormId> = due.iter().map(|form| form.id).collect();
             round.forms.retain(|id, _| all.contains(id)); // others have been erased or decided about
-            due.retain(|form| !is_being_told(form) && !round.waits(form.id));
+            due.retain(|form| !form.is_being_told(self.began, now) && !round.waits(form.id));
         });
         due
     }
@@ -235,8 +228,7 @@ async fn settle(site: &Arc<Site>, rounds: &Rounds) {
         }
         rounds.of(name, |round| round.looked_at.insert(listed.id));
         let Ok(form) = read(intake, name, listed.id).await else { continue };
-        // What is not for the site was never sent to it.
-        if configured(site, &form.target).is_some_and(|form| form.idempotent || !form.deliver.origin) {
+        if configured(site, &form.target).is_some_and(|form| form.idempotent) {
             mark(intake, name, form.id, (State::Kept, None)).await;
         }
     }
@@ -275,7 +267,17 @@ async fn turn(site: &Arc<Site>, rounds: &Rounds) {
                 (round.pause, round.delivered) = (None, round.delivered + 1);
                 round.forms.remove(&form.id);
             }),
-            Ended::Elsewhere => rounds.of(name, |round| _ = round.elsewhere.1.insert(form.id)),
+            Ended::Elsewhere => {
+                // Unless a reload has decided otherwise by now.
+                rounds.of(name, |round| {
+                    let is_current =
+                        round.elsewhere.0.as_ref().is_some_and(|now| Arc::ptr_eq(now, &site.config));
+                    if is_current {
+                        round.elsewhere.1.insert(form.id);
+                    }
+                });
+                continue;
+            }
             Ended::Over => rounds.of(name, |round| _ = round.forms.remove(&form.id)),
             Ended::NotThis => rounds.of(name, |round| _ = round.fails(form.id)),
             Ended::NotNow => return rounds.of(name, |round| round.pause = Some(Pause::after(round.pause))),
@@ -327,7 +329,8 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
             return Ended::NotThis;
         }
     };
-    if configured(site, &form.target).is_some_and(|form| !form.deliver.origin) {
+    // Without a line it is as it was when the form came: who said "not to the site" then has not taken that back.
+    if !configured(site, &form.target).map_or(form.to_origin, |line| line.deliver.origin) {
         return Ended::Elsewhere;
     }
     let fresh = match freshen(site, &form).await {

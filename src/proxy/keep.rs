@@ -294,6 +294,7 @@ fn kept_form(
         headers,
         client: ask.client,
         recipients: sender.form.deliver.recipients.iter().map(Recipient::key).collect(),
+        to_origin: sender.form.deliver.origin,
         body,
     }
 }

@@ -66,7 +66,7 @@ export class Forms {
   }
 
   async forget(form) {
-    if (await ask(say("ask_forget", form.number), el("p", {}, say(form.state === "delivered" ? "ask_forget_delivered" : "ask_forget_why")), say("yes_forget"), true)) await this.act("DELETE", form.id, say("done_forget", form.number));
+    if (await ask(say("ask_forget", form.number), el("p", {}, say(known(`ask_forget_${form.state}`) ? `ask_forget_${form.state}` : "ask_forget_why")), say("yes_forget"), true)) await this.act("DELETE", form.id, say("done_forget", form.number));
   }
 
   async act(method, path, done) {

@@ -54,7 +54,7 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
         format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
     }));
     found.extend(forms(&site["forms"], language));
-    found.extend(each(&site["recipients"]).map(|recipient| not_taken(recipient, language)));
+    found.extend(each(&site["recipients"]).flat_map(|recipient| not_taken(recipient, language)));
     let running = &site["crawl"]["running"];
     if !running.is_null() {
         let waiting = running["queued"].as_u64().unwrap_or(0) + running["under_way"].as_u64().unwrap_or(0);
@@ -101,13 +101,25 @@ fn forms(counts: &Value, language: Language) -> Vec<String> {
     found
 }
 
-/// A recipient that does not take what waits for it.
-fn not_taken(recipient: &Value, language: Language) -> String {
-    let (to, waiting, why) = (text(&recipient["to"]), &recipient["waiting"], text(&recipient["message"]));
-    language.pick(
-        format!("kept forms cannot be handed on to {to} ({waiting} waiting): {why}"),
-        format!("お預かりしているフォームを {to} へ送れません（{waiting}件待ち）：{why}"),
-    )
+/// A recipient that does not take what waits for it, or has refused something.
+fn not_taken(recipient: &Value, language: Language) -> Vec<String> {
+    let count = |name: &str| recipient[name].as_u64().unwrap_or(0);
+    let (to, waiting, refused) = (text(&recipient["to"]), count("waiting"), count("refused"));
+    let code = text(&recipient["code"]);
+    let why = recipient["message"].as_str().filter(|message| !message.is_empty()).unwrap_or(&code);
+    let waits = (waiting > 0).then(|| {
+        language.pick(
+            format!("kept forms cannot be handed on to {to} ({waiting} waiting): {why}"),
+            format!("お預かりしているフォームを {to} へ送れません（{waiting}件待ち）：{why}"),
+        )
+    });
+    let refuses = (refused > 0).then(|| {
+        language.pick(
+            format!("{to} has refused {refused} of the kept forms: \"katahai forms list\""),
+            format!("{to} は、お預かりしているフォームのうち{refused}件を受け付けませんでした（「katahai forms list」）"),
+        )
+    });
+    waits.into_iter().chain(refuses).collect()
 }
 
 /// Why a snapshot is held. The rules have Japanese words; their numbers, and what is no rule, stand in the log's.

@@ -18,7 +18,6 @@ fn config(origin: &Origin, deliver: &Value) -> Config {
 
 async fn hook() -> Origin {
     let hook = Origin::start().await;
-    hook.page("/hook", Page::html("taken"));
     hook.make(|asked| (asked.path() == "/hook").then(|| Page::html("taken")));
     hook
 }
@@ -130,9 +129,50 @@ async fn what_a_webhook_refuses_is_for_a_person_who_may_have_it_sent_again() {
         (&parked["reason"], &parked["receipts"][0]["state"]),
         (&json!("status-422"), &json!("refused"))
     );
+    let said = edge.cli(&["status", "--site", "shop"]).await.must_be_ok().out;
+    assert!(said.contains("webhook 127.0.0.1 has refused 1 of the kept forms"), "{said}");
     hook.heal().await;
     edge.cli(&["forms", "deliver", parked["id"].as_str().unwrap()]).await.must_be_ok();
     let over = until(&edge, "it is taken", |forms| forms.iter().all(taken)).await;
     until(&edge, "it is over", |forms| forms.iter().all(|form| form["state"] == "delivered")).await;
     assert_eq!(over.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_a_webhook_cannot_digest_holds_up_no_other_and_a_reload_changes_who_gets_them() {
+    let (origin, hook, other) = (fixture::shop().await, Origin::start().await, hook().await);
+    hook.make(|asked| {
+        let is_bad = String::from_utf8_lossy(&asked.body).contains("indigestible");
+        (asked.path() == "/hook")
+            .then(|| if is_bad { Page::html("no").status(500) } else { Page::html("taken") })
+    });
+    let mut edge = Edge::start(config(&origin, &json!(format!("{}{HOOK}", hook.url())))).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    for name in ["indigestible", "Hanako", "Jiro"] {
+        send(&edge, &format!("name={name}")).await;
+    }
+    until(&edge, "the others are over", |forms| {
+        forms.iter().filter(|form| form["state"] == "delivered" && form["reason"].is_null()).count() == 2
+    })
+    .await;
+    let told = edge.site().await["recipients"][0].clone();
+    assert_eq!((&told["waiting"], &told["code"]), (&json!(1), &json!("status-500")), "{told}");
+    assert_eq!(edge.cli(&["status", "--check"]).await.code, 4, "it is down, too");
+    // the other one gets what is left, and nothing else; the site gets none of it even if the line goes
+    edge.write(config(&origin, &json!(format!("{}{HOOK}", other.url()))));
+    assert_eq!(edge.reload().await.status, 200);
+    until(&edge, "all are over", |forms| forms.iter().all(|form| form["state"] == "delivered")).await;
+    assert_eq!(posted(&other).len(), 1);
+    send(&edge, "name=late").await;
+    edge.write(Config::before(&origin.url()).site("health.interval", "100ms"));
+    assert_eq!(edge.reload().await.status, 200);
+    origin.forget();
+    origin.heal().await;
+    edge.until("up").await;
+    edge.kill();
+    edge.restart().await;
+    edge.until("up").await;
+    assert_eq!(origin.asked_for(SIGNUP).iter().filter(|asked| asked.method == "POST").count(), 0);
 }

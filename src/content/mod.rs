@@ -3,6 +3,7 @@
 
 pub mod charset;
 pub mod document;
+pub mod edits;
 pub mod endings;
 pub mod entity;
 pub mod forms;

@@ -14,7 +14,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::Sleep;
 
-use super::render::{Segment, file_body};
+use super::render::{Segment, segments};
 use crate::descriptors::{self, Use};
 use crate::disk::{self, Unnamed};
 use crate::failure::{Cause, Failure};
@@ -205,7 +205,7 @@ impl Kept {
         let mut parts = std::collections::VecDeque::with_capacity(3);
         if let Some(file) = file.filter(|file| !file.is_empty()) {
             let len = file.len();
-            parts.push_back(file_body(Arc::new(file.into_file()), [Segment::File(0..len)]));
+            parts.push_back(segments([Segment::File(Arc::new(file.into_file()), 0..len)]));
         }
         parts.extend([Body::whole(first), Body::whole(memory.freeze())]);
         parts.extend(rest);

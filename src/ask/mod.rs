@@ -77,7 +77,7 @@ pub struct Ask {
 }
 
 /// What [`Ask::kept_headers`] keeps.
-static KEPT_HEADERS: [HeaderName; 11] = [
+static KEPT_HEADERS: [HeaderName; 13] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_NONE_MATCH,
@@ -89,6 +89,8 @@ static KEPT_HEADERS: [HeaderName; 11] = [
     header::COOKIE,
     header::REFERER,
     header::ORIGIN,
+    HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("x-requested-with"),
 ];
 
 /// The host that a request names, lower case, without a dot at its end (RFC 9110 section 4.2.3), and its port: from the target

@@ -8,7 +8,7 @@ use super::load::Env;
 use super::node::{Fault, Notes, Span};
 use super::problem::{Problems, Source};
 use super::ready::{
-    ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Origin,
+    ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Notice, Origin,
     OriginMode, OriginUrl, Site,
 };
 use super::{check, defaults, origins, site};
@@ -93,6 +93,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         failover: Failover::default(),
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
+        notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
     }

@@ -49,6 +49,7 @@ fn the_least_that_works_is_all_defaults() {
         failover: Failover::default(),
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
+        notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
     };
@@ -194,6 +195,7 @@ fn shop(folder: &Path) -> Site {
             private: MirrorPrivate::Auto,
             robots: MirrorRobots::Auto,
         },
+        notice: Notice { banner: Banner::Auto },
         routes: vec![Route {
             path: PathPattern::new("/admin/*").unwrap(),
             cache: false,

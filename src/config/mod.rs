@@ -18,6 +18,7 @@ pub mod statuses;
 
 mod address;
 mod asset_host;
+mod banner;
 mod bounds;
 mod check;
 mod files;

@@ -11,7 +11,9 @@ use super::address::{FilePath, HostName, NameServer, PageOrNone, PagePath, SiteH
 use super::asset_host::AssetHost;
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
-use super::ready::{AdminAddr, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses};
+use super::ready::{
+    AdminAddr, Banner, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses,
+};
 use super::recipient::{Sender, Smtp, Targets};
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, Preset, QueryName, Rate, Size, Switch};
 
@@ -143,6 +145,7 @@ tables! {
         failover: Failover,
         cache: Cache,
         mirror: Mirror,
+        notice: Notice,
         form: List<Form>,
         route: List<Route>,
     }
@@ -211,6 +214,11 @@ tables! {
         asset_hosts: List<AssetHost>,
         private: MirrorPrivate,
         robots: MirrorRobots,
+    }
+
+    /// `[site.notice]`
+    Notice {
+        banner: Banner,
     }
 
     /// `[[site.form]]`

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 pub use super::asset_host::AssetHost;
+pub use super::banner::{Banner, Notice};
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
 use super::recipient::{Deliver, MailServer};
@@ -153,6 +154,8 @@ pub struct Site {
     pub cache: CachePolicy,
     /// The crawler.
     pub mirror: Mirror,
+    /// What visitors are told on copies while the site is out.
+    pub notice: Notice,
     /// Exceptions for parts of the site; the first that matches speaks.
     pub routes: Vec<Route>,
     /// Forms whose senders are not to be lost; the first that matches speaks.

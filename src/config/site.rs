@@ -11,7 +11,7 @@ use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{
-    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Origin, Route, Site, SiteTls, Statuses,
+    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Notice, Origin, Route, Site, SiteTls, Statuses,
 };
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw, recipient};
@@ -33,6 +33,7 @@ pub(super) fn site(
     let failover = failover(raw.failover.or_default(), context, notes);
     let cache = cache(raw.cache.or_default(), notes);
     let mirror = mirror(raw.mirror.or_default(), notes);
+    let notice = Notice { banner: raw.notice.or_default().banner.or_default() };
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
     let forms =
@@ -52,6 +53,7 @@ pub(super) fn site(
         failover,
         cache,
         mirror,
+        notice,
         routes,
         forms,
     };

@@ -2,6 +2,7 @@
 //! no clock and no disk.
 
 pub mod charset;
+pub mod contact;
 pub mod document;
 pub mod edits;
 pub mod endings;
@@ -11,6 +12,7 @@ pub mod links;
 pub mod media;
 pub mod same;
 pub mod shingles;
+pub mod spots;
 pub mod structure;
 pub mod tags;
 pub mod text;

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::transport::{Fetch, FetchAsk};
 use crate::config::ready::{
-    CachePolicy, Failover, Health, Mirror, MirrorPrivate, MirrorRobots, Origin, OriginMode, OriginUrl, Site,
-    Statuses,
+    CachePolicy, Failover, Health, Mirror, MirrorPrivate, MirrorRobots, Notice, Origin, OriginMode,
+    OriginUrl, Site, Statuses,
 };
 use crate::failure::{Cause, Failure};
 use crate::http::Body;
@@ -81,6 +81,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             private: MirrorPrivate::Auto,
             robots: MirrorRobots::Auto,
         },
+        notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
     }

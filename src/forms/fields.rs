@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::content::forms::is_secret_name;
+
 /// Fields of one form that are read.
 const MOST: usize = 1000;
 
@@ -21,26 +23,7 @@ pub struct Field {
 impl Field {
     /// Whether it is a password, or a card's number, by its name or by what it holds: that is never kept.
     pub fn is_secret(&self) -> bool {
-        let name = self.name.to_ascii_lowercase();
-        let words: Vec<&str> =
-            name.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
-        let is_word = |word: &&str| {
-            matches!(
-                *word,
-                "pass"
-                    | "passwd"
-                    | "pwd"
-                    | "passphrase"
-                    | "cvc"
-                    | "cvv"
-                    | "cardnumber"
-                    | "ccnumber"
-                    | "ccnum"
-            ) || word.contains("password")
-                || word.contains("passwort")
-        };
-        let is_card = words.windows(2).any(|two| matches!(two, ["card" | "cc", "number" | "num" | "no"]));
-        !self.value.is_empty() && (words.iter().any(is_word) || is_card || is_card_number(&self.value))
+        !self.value.is_empty() && (is_secret_name(&self.name) || is_card_number(&self.value))
     }
 
     /// Whether it is one that only a program fills in, since people do not see it: a honeypot, by a name that is used for nothing

@@ -106,6 +106,8 @@ impl KeptPage<'_> {
             again => "",
             links_title => "",
             links => Vec::<&str>::new(),
+            contact_title => "",
+            contact => None::<&str>,
             status => StatusCode::ACCEPTED.as_u16(),
             tone => "outage",
         };

@@ -22,10 +22,13 @@ pub use kept::{KeptPage, KeptWords};
 pub use language::Language;
 use words::Words;
 
+use crate::content::contact::Contact;
 use crate::failure::{Cause, Retry, Side};
 
 /// A site's name is cut at this many characters.
 const NAME_CHARS: usize = 80;
+/// A line of how to reach somebody is cut at this many.
+const CONTACT_CHARS: usize = 200;
 /// No more links than this are shown.
 const LINKS: usize = 12;
 /// Header fields that every holding page has. The style is inline, so that the page needs nothing that may be gone.
@@ -93,6 +96,8 @@ pub struct HoldingPage<'a> {
     pub retry_after: Duration,
     /// Pages that do work.
     pub links: &'a [Link],
+    /// How to reach the people behind the site, if that is known.
+    pub contact: Option<&'a Contact>,
 }
 
 impl HoldingPage<'_> {
@@ -115,12 +120,21 @@ impl HoldingPage<'_> {
             .then(|| self.retry_after.as_secs().max(1))
     }
 
-    fn links(&self) -> Vec<Link> {
-        let shown = match self.cause.side() {
+    /// Whether something else than what was asked for is of use.
+    fn offers(&self) -> bool {
+        match self.cause.side() {
             Side::Origin => true,
             Side::Us => self.status() == StatusCode::SERVICE_UNAVAILABLE,
             Side::Visitor => false,
-        };
+        }
+    }
+
+    fn contact(&self) -> Option<&Contact> {
+        self.contact.filter(|contact| self.offers() && !contact.is_empty())
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let shown = self.offers();
         let usable = |link: &&Link| is_path(&link.href) && !plain(&link.title, NAME_CHARS).is_empty();
         let links = self.links.iter().filter(usable).take(if shown { LINKS } else { 0 });
         let site = self.site.unwrap_or_default();
@@ -182,6 +196,8 @@ fn html(holding: &HoldingPage<'_>, words: &Words) -> String {
         again => words.again,
         links_title => words.links_title,
         links => links,
+        contact_title => words.contact_title,
+        contact => holding.contact().map(contact),
         status => holding.status().as_u16(),
         tone => words.tone,
     };
@@ -195,6 +211,15 @@ fn html(holding: &HoldingPage<'_>, words: &Words) -> String {
     })
 }
 
+/// What the page says of how to reach somebody: lines with where they lead, if anywhere.
+fn contact(contact: &Contact) -> Vec<minijinja::Value> {
+    let line = |href: String, text: &str| context! { href => href, text => plain(text, CONTACT_CHARS) };
+    let telephones = contact.telephones.iter().map(|tel| line(format!("tel:{}", tel.dialled), &tel.shown));
+    let mails = contact.mails.iter().map(|mail| line(format!("mailto:{mail}"), mail));
+    let places = contact.places.iter().map(|place| line(String::new(), place));
+    telephones.chain(mails).chain(places).collect()
+}
+
 fn text(holding: &HoldingPage<'_>, words: &Words) -> String {
     let mut out = String::new();
     if let Some(site) = holding.site {
@@ -206,6 +231,13 @@ fn text(holding: &HoldingPage<'_>, words: &Words) -> String {
     for part in [words.lead, words.advice, &words.since].into_iter().filter(|part| !part.is_empty()) {
         out.push_str(part);
         out.push('\n');
+    }
+    if let Some(contact) = holding.contact() {
+        out.push_str(&format!("\n{}\n", words.contact_title));
+        let telephones = contact.telephones.iter().map(|tel| &tel.shown);
+        for line in telephones.chain(&contact.mails).chain(&contact.places) {
+            out.push_str(&format!("- {}\n", plain(line, CONTACT_CHARS)));
+        }
     }
     let links = holding.links();
     if !links.is_empty() {
@@ -229,6 +261,11 @@ fn json(holding: &HoldingPage<'_>, words: &Words) -> String {
         Kind::Page => {}
         Kind::Form(Delivery::NotArrived) => error["arrived"] = false.into(),
         Kind::Form(Delivery::Unknown) => error["arrived"] = serde_json::Value::Null,
+    }
+    if let Some(contact) = holding.contact() {
+        let telephones: Vec<_> = contact.telephones.iter().map(|tel| &tel.dialled).collect();
+        let Contact { mails, places, .. } = contact;
+        error["contact"] = serde_json::json!({ "telephone": telephones, "email": mails, "address": places });
     }
     let mut out = serde_json::json!({ "error": error }).to_string();
     out.push('\n');

@@ -15,6 +15,7 @@ fn holding<'a>(cause: Cause, kind: Kind, links: &'a [Link]) -> HoldingPage<'a> {
         down_for: None,
         retry_after: Duration::from_secs(30),
         links,
+        contact: None,
     }
 }
 
@@ -204,5 +205,33 @@ fn links_do_not_repeat_the_sites_name() {
     ] {
         assert_eq!(own_title(title, "茶と器 朝凪"), expected);
         assert_eq!(own_title(title, ""), title);
+    }
+}
+
+#[test]
+fn who_cannot_reach_the_site_reads_how_to_reach_its_people() {
+    use crate::content::contact::Telephone;
+    let contact = Contact {
+        telephones: vec![Telephone { shown: "03-1234-5678".to_owned(), dialled: "+81312345678".to_owned() }],
+        mails: vec!["hello@shop.example".to_owned()],
+        places: vec!["〒100-0001 <b>東京都".to_owned()],
+    };
+    for kind in [Kind::Page, Kind::Form(Delivery::NotArrived), Kind::Form(Delivery::Unknown)] {
+        for format in [Format::Html, Format::Text, Format::Json] {
+            let page = HoldingPage { contact: Some(&contact), format, ..holding(Cause::Refused, kind, &[]) };
+            let said = body(&page);
+            let telephone = if format == Format::Json { "+81312345678" } else { "03-1234-5678" };
+            for part in [telephone, "hello@shop.example", "〒100-0001"] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+            if format == Format::Html {
+                assert!(said.contains("<a href=\"tel:+81312345678\">03-1234-5678</a>"), "{said}");
+                assert!(!said.contains("<b>"), "{said}");
+            }
+            // a faulty request is nobody's business but its sender's
+            let fault =
+                HoldingPage { contact: Some(&contact), format, ..holding(Cause::Malformed, kind, &[]) };
+            assert!(!body(&fault).contains("hello@"), "{format:?}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Words {
     pub again: &'static str,
     /// The heading of the links.
     pub links_title: &'static str,
+    /// The heading of how to reach somebody.
+    pub contact_title: &'static str,
     /// What ends a heading that a sentence follows on the same line.
     pub stop: &'static str,
     /// `outage` or `fault`: how the page looks.
@@ -48,6 +50,7 @@ impl Words {
             reason: if outage { reason(language, holding.cause) } else { "" },
             again: if outage && holding.kind == Kind::Page { again(language) } else { "" },
             links_title: pick(language, "いまご覧いただけるページ", "Pages that you can read now"),
+            contact_title: pick(language, "お急ぎの場合のご連絡先", "If it is urgent, you can reach us here"),
             stop: pick(language, "。", ". "),
             tone: if outage { "outage" } else { "fault" },
         }

@@ -8,6 +8,7 @@ pub mod coding;
 pub mod conditional;
 pub mod control;
 pub mod copy;
+pub mod csp;
 pub mod detour;
 pub mod forwarded;
 pub mod framing;

@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::check_judge::is_of_the_answer;
 use super::looked::Copies;
-use super::mirror::{self, Nearness, Ready};
+use super::mirror::{Nearness, Ready};
 use super::site::Site;
-use super::{Outcome, RETRY_AFTER, holding_outcome, render, shell};
+use super::{Outcome, RETRY_AFTER, about, holding_outcome, notice, render, shell};
 use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;
@@ -34,7 +34,7 @@ pub(super) async fn give(
     cause: Option<Cause>,
     now: Now,
 ) -> Outcome {
-    match at_hand(ask, fallback, &copies, cause, now) {
+    match at_hand(site, ask, fallback, &copies, cause, now) {
         Some(outcome) => outcome,
         // Boxed: rarely needed, and large beside what copies at hand take.
         None => Box::pin(give_not_at_hand(site, ask, fallback, copies, cause, now)).await,
@@ -43,6 +43,7 @@ pub(super) async fn give(
 
 /// The answer from a copy in memory.
 fn at_hand(
+    site: &Site,
     ask: &Ask,
     fallback: Fallback,
     copies: &Copies,
@@ -54,10 +55,10 @@ fn at_hand(
             Some(from_entry(ask, entry, now, entry.hit(now), (ServedFrom::Cache, None)))
         }
         (Fallback::Copy(Copy::Entry), Copies { entry: Some(entry), .. }) => {
-            Some(stale(ask, entry, now, cause))
+            Some(stale(site, ask, entry, now, cause))
         }
         (Fallback::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {
-            page.at_hand().map(|source| from_page(ask, (page, *nearness), source, cause))
+            page.at_hand().map(|source| from_page(site, ask, (page, *nearness), source, (cause, now)))
         }
         (Fallback::Copy(_) | Fallback::Holding | Fallback::Refusal | Fallback::Gone, _) => None,
     }
@@ -76,7 +77,7 @@ async fn give_not_at_hand(
         (Fallback::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
             match site.mirror.open(page).await {
                 Ok((page, source)) => {
-                    let mut outcome = from_page(ask, (&page, nearness), source, cause);
+                    let mut outcome = from_page(site, ask, (&page, nearness), source, (cause, now));
                     allow_as(entry.as_deref().map(Entry::headers), outcome.response.headers_mut());
                     outcome
                 }
@@ -90,7 +91,7 @@ async fn give_not_at_hand(
                         cause
                     };
                     match entry {
-                        Some(entry) => stale(ask, &entry, now, cause),
+                        Some(entry) => stale(site, ask, &entry, now, cause),
                         None => without_copy(site, ask, ServedFrom::Holding, cause).await,
                     }
                 }
@@ -128,9 +129,9 @@ async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Op
     if of_page && cause.side() != Side::Visitor {
         site.visits.lacking.note(ask.key(), crate::clock::now().wall);
     }
-    let about = site.mirror.about(&site.config.key_pages).await;
-    let about = about.as_deref();
-    let mut links = about.map_or_else(Vec::new, |about| about.links.clone());
+    let known = site.mirror.about(&site.config).await;
+    let known = known.as_deref();
+    let mut links = known.map_or_else(Vec::new, |known| known.links.clone());
     if let Some(page) = without_query(site, ask) {
         match links.iter().position(|link| link.href == page.href) {
             Some(at) => links.swap(0, at),
@@ -141,12 +142,13 @@ async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Op
     let page = HoldingPage {
         kind: if refused { holding_page::Kind::Form(Delivery::of(cause)) } else { holding_page::Kind::Page },
         cause,
-        site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
-        language: mirror::language(about, &ask.kept_headers),
+        site: Some(known.and_then(|known| known.title.as_deref()).unwrap_or_else(|| ask.host())),
+        language: about::language(known, &ask.kept_headers),
         format: Format::of(&ask.kept_headers),
         down_for: site.down_for(crate::clock::now()),
         retry_after: retry_after(site, cause),
         links: &links,
+        contact: known.map(|known| &known.contact),
     };
     let served_from = if cause.side() == Side::Visitor { ServedFrom::Error } else { served_from };
     holding_outcome(&page, served_from, ask.method == http::Method::HEAD)
@@ -180,8 +182,16 @@ pub(super) fn from_entry(
     Outcome { response, served_from, cause, origin: None }
 }
 
-fn stale(ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
-    let mut outcome = from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause));
+fn stale(site: &Site, ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
+    let mut outcome = match notice::on_entry(site, ask, entry, cause, now) {
+        None => from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause)),
+        Some((body, edits)) => {
+            let mut headers = entry.answer_headers(now, CacheStatus::HitStale);
+            headers.remove(header::CONTENT_ENCODING);
+            let response = render::edited(ask, entry.status(), headers, render::Source::Whole(body), &edits);
+            Outcome { response, served_from: ServedFrom::Stale, cause, origin: None }
+        }
+    };
     let headers = outcome.response.headers_mut();
     let allowed = headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     if allowed.is_some_and(|allowed| allowed != "*" && Some(allowed) != ask.kept_headers.get(header::ORIGIN))
@@ -205,12 +215,14 @@ fn allow_as(seen: Option<&HeaderMap>, headers: &mut HeaderMap) {
 }
 
 fn from_page(
+    site: &Site,
     ask: &Ask,
     (page, nearness): (&Ready, Nearness),
     source: render::Source,
-    cause: Option<Cause>,
+    (cause, now): (Option<Cause>, Now),
 ) -> Outcome {
-    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    let edits = notice::on_page(site, ask, (page, &source), cause, now);
+    let mut response = render::edited(ask, page.status, page.headers.clone(), source, &edits);
     let headers = response.headers_mut();
     match nearness {
         Nearness::Exact => CacheStatus::HitSnapshot.add_to(headers),

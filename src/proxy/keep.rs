@@ -10,15 +10,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use super::attempt::{Attempt, Incoming, Limits, Substitute};
 use super::buffer::buffer;
 use super::looked::{Looked, Purpose};
-use super::mirror;
 use super::reference::Reference;
 use super::site::{Site, Table};
 use super::spool::Paced;
-use super::{Outcome, Proxy, Visit, fallback, form_page};
+use super::{Outcome, Proxy, Visit, about, fallback, form_page};
 use crate::ask::{Ask, Kind, key};
 use crate::clock::{self, Now};
 use crate::config::ready::Form;
 use crate::config::recipient::Recipient;
+use crate::content::forms::FormMethod;
+use crate::content::spots::FormSpots;
 use crate::failover::{self, Fallback, Plan};
 use crate::failure::{Cause, Failure, Side};
 use crate::forms::fields::Field;
@@ -52,6 +53,11 @@ const FIELDS: [HeaderName; 8] = [
 pub(super) fn form_of<'s>(site: &'s Site, ask: &Ask) -> Option<&'s Form> {
     let is_form = ask.method == Method::POST && ask.kind == Kind::Form;
     is_form.then(|| site.config.kept_form(key::path_of(ask.key()))).flatten()
+}
+
+/// Whether what visitors write into a form that stands on a page and is sent to this path would be kept.
+pub(super) fn would_keep(site: &Site, path: &str, form: &FormSpots) -> bool {
+    form.method == FormMethod::Post && !form.asks_for_secret && site.config.kept_form(path).is_some()
 }
 
 /// A request that sends such a form.
@@ -320,14 +326,14 @@ async fn acknowledge(
     let response = match thanks.and_then(|path| HeaderValue::from_str(path).ok()) {
         Some(location) => see_other(location),
         None => {
-            let about = site.mirror.about(&site.config.key_pages).await;
-            let about = about.as_deref();
-            let language = mirror::language(about, &ask.kept_headers);
+            let known = site.mirror.about(&site.config).await;
+            let known = known.as_deref();
+            let language = about::language(known, &ask.kept_headers);
             if let Some(response) = own_page(site, form, ask, (id, delivery)).await {
                 return kept(response, cause);
             }
             let page = KeptPage {
-                site: Some(about.and_then(|about| about.title.as_deref()).unwrap_or_else(|| ask.host())),
+                site: Some(known.and_then(|known| known.title.as_deref()).unwrap_or_else(|| ask.host())),
                 language,
                 format,
                 number: &id.number(),

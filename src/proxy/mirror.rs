@@ -8,11 +8,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::page_head;
+use super::about::About;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
-use crate::holding_page::{Language, Link};
+use crate::content::spots::PageSpots;
 use crate::snapshot::{
     Addresses, Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored,
 };
@@ -57,6 +57,8 @@ pub struct Ready {
     body: OnceLock<Bytes>,
     /// What it shows, once that was looked at; `None` if it cannot be told.
     look: OnceLock<Option<Arc<Look>>>,
+    /// Where something can be said on it, once that was looked for; `None` if nowhere.
+    spots: OnceLock<Option<Box<PageSpots>>>,
     /// Snapshot and body as a hash, to tell it from other copies of the page.
     print: Box<[u8]>,
 }
@@ -85,7 +87,8 @@ impl Ready {
         let body = page.body.is_none().then(Bytes::new).map(OnceLock::from).unwrap_or_default();
         let blob = page.body.map_or([0; 32], |blob| *blob.as_bytes());
         let print = [snapshot.id().to_string().as_bytes(), &blob[..16]].concat().into();
-        Some(Ready { snapshot, page, status, headers, body, look: OnceLock::new(), print })
+        let (look, spots) = (OnceLock::new(), OnceLock::new());
+        Some(Ready { snapshot, page, status, headers, body, look, spots, print })
     }
 
     /// What tells it from other copies of the page.
@@ -115,6 +118,11 @@ impl Ready {
             // Damage is told by whoever gives the page.
             Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
         }
+    }
+
+    /// Where something can be said on it; `read` finds that once.
+    pub(super) fn spots(&self, read: impl FnOnce() -> Option<PageSpots>) -> Option<&PageSpots> {
+        self.spots.get_or_init(|| read().map(Box::new)).as_deref()
     }
 
     /// Whether what it shows was looked at already.
@@ -163,7 +171,8 @@ pub struct Mirror {
     site: Arc<str>,
     store: Option<Store>,
     hot: Hot,
-    about: ArcSwapOption<About>,
+    /// What the snapshot in service tells of the site, once that was asked for.
+    pub(super) about: ArcSwapOption<About>,
     learned: ArcSwap<Learned>,
     /// Pages that no longer look as their copies do.
     uniform: Mutex<Uniform>,
@@ -201,17 +210,6 @@ impl Learned {
             addresses: Arc::new(Addresses::read(store.addresses(&of))),
         }
     }
-}
-
-/// What the current snapshot tells of the site.
-pub struct About {
-    of: String,
-    /// The language of the home page.
-    pub language: Option<String>,
-    /// Its title.
-    pub title: Option<String>,
-    /// Pages that work from the snapshot.
-    pub links: Vec<Link>,
 }
 
 impl Mirror {
@@ -415,45 +413,6 @@ impl Mirror {
         place.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         place
     }
-
-    /// What the current snapshot tells of the site; `pages` are those that are worth a link.
-    pub async fn about(&self, pages: &[String]) -> Option<Arc<About>> {
-        let snapshot = self.current()?;
-        let of = snapshot.id().to_string();
-        if let Some(about) = self.about.load_full().filter(|about| about.of == of) {
-            return Some(about);
-        }
-        let home = self.html("/").await;
-        let mut about = About {
-            of,
-            language: home.as_deref().and_then(page_head::language),
-            title: home.as_deref().and_then(page_head::title),
-            links: Vec::new(),
-        };
-        for page in pages {
-            let html = self.html(page).await;
-            if let Some(title) = html.as_deref().and_then(page_head::title) {
-                about.links.push(Link { title, href: page.clone() });
-            }
-        }
-        let about = Arc::new(about);
-        self.about.store(Some(about.clone()));
-        Some(about)
-    }
-
-    async fn html(&self, path: &str) -> Option<Bytes> {
-        let (ready, _) = self.find(path).filter(|(ready, _)| ready.page.class == Class::Page)?;
-        match self.open(ready).await.ok()?.1 {
-            Source::Whole(bytes) => Some(bytes),
-            Source::File(..) => None,
-        }
-    }
-}
-
-/// The language of holding pages: the site's, else the visitor's.
-pub(super) fn language(about: Option<&About>, request_headers: &HeaderMap) -> Language {
-    let accept = request_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    Language::choose(about.and_then(|about| about.language.as_deref()), accept)
 }
 
 /// A redirect from a page to itself: the origin meant the scheme or the host, which the copy does not know.

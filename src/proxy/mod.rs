@@ -3,6 +3,7 @@
 //! `crate::failover`.
 
 // what all steps use: a site with its engines, and one visitor's share
+mod about;
 mod crowd;
 mod mirror;
 mod page_head;
@@ -39,6 +40,7 @@ mod tee;
 mod fallback;
 mod form_page;
 mod keep;
+mod notice;
 mod shell;
 // 6. end
 mod end;
@@ -252,20 +254,21 @@ impl Proxy {
 
     /// The answer to a faulty request.
     async fn refuse(&self, site: Option<&Site>, request_headers: &HeaderMap, cause: Cause) -> Outcome {
-        let about = match site {
-            Some(site) => site.mirror.about(&site.config.key_pages).await,
+        let known = match site {
+            Some(site) => site.mirror.about(&site.config).await,
             None => None,
         };
-        let about = about.as_deref();
+        let known = known.as_deref();
         let page = HoldingPage {
             kind: holding_page::Kind::Page,
             cause,
-            site: about.and_then(|about| about.title.as_deref()),
-            language: mirror::language(about, request_headers),
+            site: known.and_then(|known| known.title.as_deref()),
+            language: about::language(known, request_headers),
             format: Format::of(request_headers),
             down_for: None,
             retry_after: RETRY_AFTER,
             links: &[],
+            contact: None,
         };
         holding_outcome(&page, ServedFrom::Error, false)
     }

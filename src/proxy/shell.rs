@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use http::{Method, header};
 
-use super::Outcome;
 use super::mirror::Ready;
-use super::render;
 use super::site::Site;
+use super::{Outcome, notice, render};
 use crate::ask::{Ask, Kind, key};
 use crate::failure::{Cause, Side};
 use crate::http::cache_status::CacheStatus;
@@ -21,7 +20,8 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     }
     let (_, page) = page(site, ask).await?;
     let (page, source) = site.mirror.open(page).await.ok()?;
-    let mut response = render::copy(ask, page.status, page.headers.clone(), source);
+    let edits = notice::on_page(site, ask, (&page, &source), Some(cause), crate::clock::now());
+    let mut response = render::edited(ask, page.status, page.headers.clone(), source, &edits);
     CacheStatus::HitShell.add_to(response.headers_mut());
     Some(Outcome { response, served_from: ServedFrom::Snapshot, cause: Some(cause), origin: None })
 }

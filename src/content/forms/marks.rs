@@ -46,6 +46,22 @@ pub(super) fn is_token(kind: FieldType, name: &str, value: &str) -> bool {
         || name.len() == 32 && value == "1" && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether a field of this name holds a password, or the number of a card.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> =
+        name.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let is_word = |word: &&str| {
+        matches!(
+            *word,
+            "pass" | "passwd" | "pwd" | "passphrase" | "cvc" | "cvv" | "cardnumber" | "ccnumber" | "ccnum"
+        ) || word.contains("password")
+            || word.contains("passwort")
+    };
+    let is_card = words.windows(2).any(|two| matches!(two, ["card" | "cc", "number" | "num" | "no"]));
+    words.iter().any(is_word) || is_card
+}
+
 /// What stands in the markup of forms that ask whether their visitor is a human.
 const CAPTCHAS: [&str; 6] = ["captcha", "CAPTCHA", "Captcha", "turnstile", "data-sitekey", "画像認証"];
 

@@ -18,6 +18,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub use marks::is_secret_name;
 pub use read::{MAX_FIELDS, MAX_FORMS, read};
 pub use sort::{FormKind, FormReason, SendsTo, sort};
 
@@ -147,6 +148,11 @@ impl PageForm<'_> {
     /// The buttons that send it.
     pub fn buttons(&self) -> impl Iterator<Item = &FormField<'_>> {
         self.fields.iter().filter(|field| field.kind == FieldType::Submit)
+    }
+
+    /// Whether it asks for a password, or for the number of a card: that is never kept.
+    pub fn asks_for_secret(&self) -> bool {
+        self.written().any(|field| field.kind == FieldType::Password || is_secret_name(&field.name))
     }
 
     /// The fields that a visitor writes something into.

@@ -14,6 +14,7 @@ use crate::content::links::resolve::resolve;
 use crate::content::links::script::{self, Kind};
 use crate::content::links::{Link, Need, css, html, link_header, playlist, web_manifest, xml};
 use crate::content::media::Media;
+use crate::content::spots;
 use crate::content::text_size::Visible;
 use crate::crawl::refusal::Refusal;
 use crate::crawl::scope::robots::{self, Robots};
@@ -179,6 +180,9 @@ impl Collector<'_> {
     fn html(&mut self, file: &File<'_>) -> Result<html::PageLinks, Refusal> {
         if file.page.bytes().trim_ascii().is_empty() {
             return Err(Refusal::EmptyPage);
+        }
+        if spots::is_marked(file.page) {
+            return Err(Refusal::SavedCopy);
         }
         self.encoding = file.page.encoding();
         let text = file.page.html();

@@ -218,6 +218,7 @@ fn refused(refusal: Refusal, robots_unreadable: bool) -> Heard {
         | Refusal::WrongPage
         | Refusal::ForeignPage
         | Refusal::EmptyPage
+        | Refusal::SavedCopy
         | Refusal::Coding
         | Refusal::TooLarge
         | Refusal::Bomb
@@ -325,7 +326,7 @@ mod tests {
                 }
                 NothingNew | PageLimit | FileLimit | RequisiteLimit | Varies | ByteLimit | QueryBound
                 | TooManyHops | LoginPage | NeedsLogin | Status | Partial | WrongPage | ForeignPage
-                | EmptyPage | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
+                | EmptyPage | SavedCopy | Coding | TooLarge | Bomb | RedirectLoop | BadLocation => ONCE,
             };
             assert_eq!(became(NEW, &[("/a", FetchResult::Refused(*refusal))]), expected, "{refusal:?}");
         }

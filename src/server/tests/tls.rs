@@ -118,6 +118,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             private: ready::MirrorPrivate::Auto,
             robots: ready::MirrorRobots::Auto,
         },
+        notice: ready::Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
     })

@@ -11,6 +11,8 @@ mod forms_killed;
 mod holding;
 mod modes;
 mod names;
+mod notice;
+mod notice_in_a_browser;
 mod origins;
 mod pages;
 mod recovery_ramp;

@@ -102,7 +102,8 @@ async fn edge(origin_url: &str, key_page: &str) -> Edge {
         .set("health.interval", "200ms")
         .set("health.fall", 2)
         .set("failover.patience", "4s")
-        .set("mirror.rate", "off");
+        .set("mirror.rate", "off")
+        .set("notice.banner", "off");
     let config = Config::new(site.origin(origin_url)).route("/*", "off", "on").flag("--access-log", &log);
     Edge::start_in(dir, config).await
 }

@@ -225,6 +225,8 @@ impl Site {
             .set("failover.recovery_ramp", "0s")
             .set("failover.timeout", "2s")
             .set("mirror.rate", "off")
+            // most tests compare copies byte for byte with what they are copies of
+            .set("notice.banner", "off")
     }
 
     /// With the product's own defaults.

@@ -1,0 +1,87 @@
+//! What the snapshot in service tells of the site, for holding pages: its language, its name, pages that work, and how to reach
+//! the people behind it.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+use url::Url;
+
+use super::mirror::{Mirror, Nearness, Ready};
+use super::page_head;
+use crate::ask::key;
+use crate::config::ready::Site;
+use crate::content::contact::{self, Contact};
+use crate::content::document::Document;
+use crate::content::media::content_type;
+use crate::holding_page::{Language, Link};
+
+/// What the current snapshot tells of the site.
+pub struct About {
+    of: String,
+    /// The language of the home page.
+    pub language: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Pages that work from the snapshot.
+    pub links: Vec<Link>,
+    /// How to reach the people behind it.
+    pub contact: Contact,
+}
+
+impl Mirror {
+    /// What the current snapshot tells of the site; found once for each.
+    pub async fn about(&self, site: &Site) -> Option<Arc<About>> {
+        let snapshot = self.current()?;
+        let of = snapshot.id().to_string();
+        if let Some(about) = self.about.load_full().filter(|about| about.of == of) {
+            return Some(about);
+        }
+        let mut about =
+            About { of, language: None, title: None, links: Vec::new(), contact: Contact::default() };
+        let mut others = Vec::new();
+        if let Some((page, bytes)) = self.page("/").await {
+            about.language = page_head::language(&bytes);
+            about.title = page_head::title(&bytes);
+            let document = Document::new(&bytes, content_type(&page.headers));
+            about.contact.add(Contact::read(&document));
+            others = contact::links(&document).iter().filter_map(|link| own_key(site, link)).collect();
+        }
+        for key_page in &site.key_pages {
+            let Some((page, bytes)) = self.page(key_page).await else { continue };
+            if let Some(title) = page_head::title(&bytes) {
+                about.links.push(Link { title, href: key_page.clone() });
+            }
+            about.contact.add(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+        }
+        others.retain(|key| key != "/" && !site.key_pages.contains(key));
+        for key in others {
+            let Some((page, bytes)) = self.page(&key).await else { continue };
+            about.contact.add(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+        }
+        let about = Arc::new(about);
+        self.about.store(Some(about.clone()));
+        Some(about)
+    }
+
+    /// A page with its bytes, unless it is too large to be looked at.
+    async fn page(&self, key: &str) -> Option<(Arc<Ready>, bytes::Bytes)> {
+        let (page, Nearness::Exact) = self.find(key).filter(|(page, _)| page.is_page())? else { return None };
+        let bytes = page.bytes().await?;
+        Some((page, bytes))
+    }
+}
+
+/// The key of the page that a link on the home page leads to, if that is the site's.
+fn own_key(site: &Site, link: &str) -> Option<String> {
+    let home = Url::parse("http://site.invalid/").ok()?;
+    let url = home.join(link).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let host = url.host_str()?;
+    let is_own = host == "site.invalid" || site.hosts.iter().any(|own| own == host);
+    is_own.then(|| key::page_key(url.path(), url.query(), &[]).into_owned())
+}
+
+/// The language of holding pages: the site's, else the visitor's.
+pub(super) fn language(about: Option<&About>, request_headers: &HeaderMap) -> Language {
+    let accept = request_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Language::choose(about.and_then(|about| about.language.as_deref()), accept)
+}

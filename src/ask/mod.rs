@@ -323,7 +323,8 @@ fn check_framing<B>(request: &Request<B>) -> Result<(), Failure> {
     }
 }
 
-fn default_port(tls: bool) -> u16 {
+/// The port of http or https.
+pub(crate) fn default_port(tls: bool) -> u16 {
     if tls { 443 } else { 80 }
 }
 

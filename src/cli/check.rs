@@ -88,7 +88,7 @@ fn certificates(file: &Path, config: &Config, known: &Problems, now: SystemTime)
 /// Origins whose name is one that visitors use: it leads to the server only until it leads to Katahai.
 fn leading_back(file: &Path, config: &Config) -> Problems {
     let source = Source::new(file, "");
-    let hosts = || config.sites.iter().flat_map(|site| &site.hosts);
+    let hosts = || config.sites.iter().flat_map(|site| site.all_hosts());
     let origins = config.sites.iter().flat_map(|site| site.origins.iter().map(move |origin| (site, origin)));
     let back = origins.filter(|(_, origin)| hosts().any(|host| host.eq_ignore_ascii_case(&origin.url.host)));
     let problem = |(site, origin): (&Arc<crate::config::ready::Site>, &crate::config::ready::Origin)| {

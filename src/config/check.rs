@@ -172,16 +172,13 @@ fn sites(
     let mut names = Taken::default();
     let mut sites = Vec::with_capacity(raw.len());
     for Spanned { value, span } in raw {
-        if let Slot::Here(list) = &value.hosts {
-            for host in &list.value {
-                let shown = shown(&host.value.0);
-                hosts.take(&host.value.0, &host.span, notes, |line| {
-                    Fault::new(
-                        format!("the host {shown} is listed twice, first on line {line}"),
-                        "a host belongs to one site",
-                    )
-                });
-            }
+        let own = value.hosts.listed().iter().map(|host| (&host.value.0, &host.span));
+        let standby = value.standby_hosts.listed().iter().map(|host| (&host.value.0, &host.span));
+        for (host, span) in own.chain(standby) {
+            hosts.take(host, span, notes, |line| {
+                let message = format!("the host {} is listed twice, first on line {line}", shown(host));
+                Fault::new(message, "a host belongs to one site, and is either its own or a standby host")
+            });
         }
         let Some((site, name_at)) = site::site(value, &span, context, notes, elsewhere) else {
             continue;

@@ -77,6 +77,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
     Site {
         name: Arc::from(site::name_of_host(&name)),
         hosts: vec![host.unwrap_or_else(|| ANY_HOST.to_owned())],
+        standby_hosts: Vec::new(),
         key_pages: defaults::key_pages(),
         origins: vec![Origin {
             url,

@@ -41,6 +41,7 @@ fn the_least_that_works_is_all_defaults() {
     let site = Site {
         name: "www.example.jp".into(),
         hosts: texts(["www.example.jp"]),
+        standby_hosts: Vec::new(),
         key_pages: texts(["/"]),
         origins: vec![origin("https://203.0.113.10", None)],
         origins_file: None,
@@ -147,6 +148,7 @@ fn shop(folder: &Path) -> Site {
     Site {
         name: "shop".into(),
         hosts: texts(["www.example.jp", "example.jp"]),
+        standby_hosts: Vec::new(),
         key_pages: texts(["/", "/signup"]),
         origins: vec![origin("https://203.0.113.10", Some("www.example.jp"))],
         origins_file: None,

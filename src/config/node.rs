@@ -79,6 +79,16 @@ pub(super) enum Slot<T> {
     Here(Spanned<T>),
 }
 
+impl<T> Slot<Vec<T>> {
+    /// The list, or an empty one.
+    pub(super) fn listed(&self) -> &[T] {
+        match self {
+            Slot::Absent | Slot::Broken => &[],
+            Slot::Here(at) => &at.value,
+        }
+    }
+}
+
 impl<T> Slot<T> {
     /// What is there, if it could be read.
     pub(super) fn here(self) -> Option<Spanned<T>> {

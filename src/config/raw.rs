@@ -136,6 +136,7 @@ tables! {
     Site {
         name: SiteName,
         hosts: List<SiteHost>,
+        standby_hosts: List<HostName>,
         key_pages: List<PagePath>,
         preset: Preset,
         origins_file: FilePath,

@@ -138,6 +138,8 @@ pub struct Site {
     /// Its host names, lower case and in ASCII, without port; IPv6 addresses in brackets. One site may have
     /// [`ANY_HOST`] among them. See [`Site::canonical_host`].
     pub hosts: Vec<String>,
+    /// Further names, on which the same site answers with its addresses written anew.
+    pub standby_hosts: Vec<String>,
     /// Paths that must always work.
     pub key_pages: Vec<String>,
     /// The origins: from the file, or from `origins_file`. May be empty: "serve the copies".
@@ -426,6 +428,11 @@ impl Site {
     pub fn canonical_host(&self) -> Option<&str> {
         let own = self.hosts.iter().map(String::as_str).find(|&host| host != ANY_HOST);
         own.or_else(|| self.origins.iter().find_map(|origin| origin.host.as_deref()))
+    }
+
+    /// Every name that visitors come by.
+    pub fn all_hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().chain(&self.standby_hosts).map(String::as_str)
     }
 
     /// What holds for `path`: the first route that matches, or everything on. A challenge is for the server that asked for the

@@ -26,6 +26,7 @@ pub(super) fn site(
     elsewhere: &mut Problems,
 ) -> Option<(Site, Span)> {
     let hosts = hosts(raw.hosts, span, notes);
+    let standby_hosts = raw.standby_hosts.or_default().into_iter().map(|host| host.value.0).collect();
     let name = name(raw.name, &hosts, notes);
     let (origins, origins_file) = origins(raw.origin, raw.origins_file, span, context, notes, elsewhere);
     let tls = raw.tls.here().and_then(|tls| site_tls(tls, context, notes));
@@ -45,6 +46,7 @@ pub(super) fn site(
     let site = Site {
         name: Arc::from(name),
         hosts,
+        standby_hosts,
         key_pages,
         origins,
         origins_file,

@@ -10,6 +10,7 @@ pub mod entity;
 pub mod forms;
 pub mod links;
 pub mod media;
+pub mod rehost;
 pub mod same;
 pub mod shingles;
 pub mod spots;

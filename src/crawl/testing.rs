@@ -27,6 +27,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
     Site {
         name: "shop".into(),
         hosts: vec!["www.example.jp".into(), "example.jp".into()],
+        standby_hosts: Vec::new(),
         key_pages: key_pages.iter().map(|key| (*key).to_owned()).collect(),
         origins: vec![Origin {
             url: OriginUrl { tls: false, host: "127.0.0.1".into(), port: 8080 },

@@ -23,7 +23,7 @@ use crate::metrics::ServedFrom;
 use crate::page_health::Mark;
 
 /// Tells search engines what not to show.
-const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+pub(super) const ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// What visitors get when the origin does not answer, or is not to be asked.
 pub(super) async fn give(

@@ -10,6 +10,7 @@ mod page_head;
 mod render;
 mod site;
 mod spelling;
+mod standby;
 // 2. look up: the copies, what they are worth, what is remembered
 mod looked;
 mod vouch;
@@ -86,6 +87,7 @@ pub use recheck::Rechecker;
 use reference::Reference;
 pub use site::{Condition, Site, Switch, Table};
 pub use spool::Spool;
+use standby::Standby;
 pub use vouch::Vouch;
 
 /// The `Retry-After` of the holding page.
@@ -156,7 +158,7 @@ impl Proxy {
         let mut record = RequestRecord::of(&request, now, visit.peer, self.0.log.clone());
 
         // 1. read: what is asked, of which site; refuse what is malformed.
-        let (site, mut ask) = match read(&table, &mut request, &visit) {
+        let (site, mut ask, standby) = match read(&table, &mut request, &visit) {
             Ok(read) => read,
             Err((site, failure)) => {
                 tracing::debug!(client = %visit.peer, error = %failure, "request refused");
@@ -192,6 +194,9 @@ impl Proxy {
         requisites::note(&site, &ask, &outcome);
         if watched {
             visited::note(&site, &ask, &outcome, now.wall);
+        }
+        if let Some(standby) = standby {
+            Box::pin(standby.leave(&site, &ask, &mut outcome.response)).await;
         }
         // 6. end: the only exit.
         open.end(outcome)
@@ -274,19 +279,21 @@ impl Proxy {
     }
 }
 
-/// A request's site and what it asks for; or, if it is refused, why, and its site if that was found.
-type Read = Result<(Arc<Site>, Ask), (Option<Arc<Site>>, Failure)>;
+/// A request's site, what it asks for, and by which standby host; or, if it is refused, why, and its site if that was found.
+type Read = Result<(Arc<Site>, Ask, Option<Standby>), (Option<Arc<Site>>, Failure)>;
 
 /// Finds the site, and reads the request.
 fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     normal::normalise(request.headers_mut()).map_err(|failure| (None, failure))?;
-    let (host, _) = host_of(request).map_err(|failure| (None, failure))?;
+    let (host, port) = host_of(request).map_err(|failure| (None, failure))?;
     let unknown = || (None, Failure::new(Cause::UnknownSite).detail(host.to_string()));
     let site = table.find(&host).ok_or_else(unknown)?.clone();
     if site.origins.tools().instance.has_sent(request.headers()) {
         return Err((Some(site), Cause::Loop.into()));
     }
     let client = crate::http::forwarded::client(request.headers(), visit.peer, visit.tls, &table.trusted);
+    let host = (!site.config.standby_hosts.is_empty()).then(|| host.into_owned());
+    let standby = host.and_then(|host| Standby::enter(request, &site, (&host, port), client.tls));
     let upgrade = headers::upgrade(request.method(), request.version(), request.headers()).is_some();
     let load = match request.body() {
         _ if upgrade => Load::Upgrade,
@@ -305,7 +312,7 @@ fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     if ask.is_for_all() {
         crate::ask::drop_ignored_cookies(request.headers_mut(), &site.config.cache.ignore_cookies);
     }
-    Ok((site, ask))
+    Ok((site, ask, standby))
 }
 
 /// The origin's own answer.

@@ -44,6 +44,13 @@ impl Source {
         self.part(0..self.len())
     }
 
+    fn piece(&self, piece: Piece) -> Segment {
+        match piece {
+            Piece::Kept(range) => self.part(range),
+            Piece::Put(text) => Segment::Bytes(text),
+        }
+    }
+
     fn part(&self, range: Range<u64>) -> Segment {
         match self {
             Source::Whole(bytes) => Segment::Bytes(slice(bytes, &range)),
@@ -82,14 +89,13 @@ pub(super) fn edited(
         return copy(ask, status, headers, source);
     };
     as_edited(&mut headers, edits);
+    for name in &OF_OTHERS {
+        headers.remove(name);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     let (status, selected) = select(&ask.method, &ask.kept_headers, status, &mut headers, len);
-    let cut = |range: &Range<u64>| {
-        let pieces = edits.pieces(source.len(), range).into_iter();
-        pieces.map(|piece| match piece {
-            Piece::Kept(range) => source.part(range),
-            Piece::Put(text) => Segment::Bytes(text),
-        })
-    };
+    let cut =
+        |range: &Range<u64>| edits.pieces(source.len(), range).into_iter().map(|piece| source.piece(piece));
     let body = match selected {
         Selected::Nothing => Body::Empty,
         Selected::All => segments(cut(&(0..len))),
@@ -99,26 +105,35 @@ pub(super) fn edited(
     answer(status, headers, body)
 }
 
-/// What describes the copy as it lies, or lets others keep it, and would be wrong of its edited form. `Last-Modified` goes as it
-/// cannot tell one edition of the same second from another.
-const OF_THE_COPY: [HeaderName; 10] = [
+/// The whole of a body in its edited form.
+pub(super) fn all_edited(source: &Source, edits: &Edits) -> Body {
+    let len = edits.length(source.len()).unwrap_or_default();
+    segments(edits.pieces(source.len(), &(0..len)).into_iter().map(|piece| source.piece(piece)))
+}
+
+/// What describes a body as it lies. `Last-Modified` goes as it cannot tell one edition of the same second from another.
+const OF_THE_COPY: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::LAST_MODIFIED,
-    header::EXPIRES,
-    header::PRAGMA,
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-md5"),
+];
+
+/// What tells caches on the way how long they may keep it.
+const OF_OTHERS: [HeaderName; 4] = [
+    header::EXPIRES,
+    header::PRAGMA,
     HeaderName::from_static("cdn-cache-control"),
     HeaderName::from_static("surrogate-control"),
 ];
 
-fn as_edited(headers: &mut HeaderMap, edits: &Edits) {
+/// Makes header fields those of the edited form, but for its length.
+pub(super) fn as_edited(headers: &mut HeaderMap, edits: &Edits) {
     for name in &OF_THE_COPY {
         headers.remove(name);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     let tag = headers.remove(header::ETAG).and_then(|tag| {
         let opaque = tag.as_bytes().strip_suffix(b"\"").filter(|_| ETag::parse(&tag).is_some())?;
         let tag = [opaque, b"-katahai-", edits.mark().as_bytes(), b"\""].concat();

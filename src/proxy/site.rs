@@ -244,11 +244,11 @@ impl Table {
         let mut hosts = HashMap::new();
         let mut any = None;
         for site in &sites {
-            for host in &site.config.hosts {
+            for host in site.config.all_hosts() {
                 if host == "*" {
                     any = Some(site.clone());
                 } else {
-                    hosts.insert(host.clone(), site.clone());
+                    hosts.insert(host.to_owned(), site.clone());
                 }
             }
         }

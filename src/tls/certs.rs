@@ -142,8 +142,8 @@ impl Certs {
                     }
                 }
             };
-            for host in &site.hosts {
-                loaded.by_host.insert(host.clone(), Arc::clone(&pair.key));
+            for host in site.all_hosts() {
+                loaded.by_host.insert(host.to_owned(), Arc::clone(&pair.key));
             }
             loaded.first.get_or_insert_with(|| Arc::clone(&pair.key));
             loaded.by_site.insert(Arc::clone(&site.name), pair);
@@ -262,8 +262,7 @@ impl Pair {
         let parsed = self.key.end_entity_cert().ok().and_then(|cert| ParsedCertificate::try_from(cert).ok());
         let Some(parsed) = parsed else { return Vec::new() };
         let covers = |name| verify_server_name(&parsed, &name).is_ok();
-        let hosts = site.hosts.iter().map(String::as_str);
-        hosts.filter(|host| ServerName::try_from(*host).is_ok_and(|name| !covers(name))).collect()
+        site.all_hosts().filter(|host| ServerName::try_from(*host).is_ok_and(|name| !covers(name))).collect()
     }
 }
 

@@ -77,6 +77,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
     Arc::new(ready::Site {
         name: name.into(),
         hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+        standby_hosts: Vec::new(),
         key_pages: Vec::new(),
         origins: Vec::new(),
         origins_file: None,

@@ -63,7 +63,9 @@ async fn a_documentation_site_outlives_its_server() {
         .set("failover.patience", "500ms")
         .set("failover.patience_max", "2s")
         .set("failover.recovery_ramp", "2s")
-        .set("mirror.rate", "off");
+        .set("mirror.rate", "off")
+        // pages are compared byte for byte
+        .set("notice.banner", "off");
     // one address plays all visitors: on a slow machine that takes more connections than one client may have
     let config = Config::new(site.origin(&nginx.url())).set("limits.connections_per_client", 4096);
     let edge = Edge::start(config).await;

@@ -16,3 +16,4 @@ mod notice_in_a_browser;
 mod origins;
 mod pages;
 mod recovery_ramp;
+mod standby;

@@ -21,8 +21,9 @@ pub fn rows() -> Vec<Row> {
 
 async fn shop() -> (Origin, Edge) {
     let origin = fixture::shop().await;
-    // a crawl at its usual pace would be all that is waited for
-    let site = Site::bare("shop", "www.example.test").set("mirror.rate", "off").origin(&origin.url());
+    // a crawl at its usual pace would be all that is waited for; and pages are compared byte for byte
+    let site = Site::bare("shop", "www.example.test").set("mirror.rate", "off").set("notice.banner", "off");
+    let site = site.origin(&origin.url());
     let edge = Edge::start(Config::new(site)).await;
     ready(&edge).await;
     (origin, edge)

@@ -1,0 +1,186 @@
+//! A standby host: the site's name is dead, and perhaps the site as well; who comes by the second name has all of it, and is
+//! never led back to the first.
+
+use std::collections::BTreeSet;
+
+use encoding_rs::{Encoding, SHIFT_JIS, UTF_8};
+use http_body_util::Full;
+use katahai::content::links::{css, html};
+use url::Url;
+
+use crate::support::faults::Refuse;
+use crate::support::fixture::{self, SEEN, SIGNUP};
+use crate::support::{Answer, Client, Config, Edge, Origin, Page, eventually, secs};
+
+const STANDBY: &str = "shop.standby.test:8080";
+const OWN: &str = "www.example.test";
+const ORDER: &str = "application/x-www-form-urlencoded";
+
+/// A site that names itself in full wherever it can.
+async fn shop() -> Origin {
+    let origin = fixture::shop().await;
+    let home = "<!doctype html><html lang=ja><head><meta charset=utf-8><title>みなと珈琲</title>\
+        <link rel=canonical href=https://www.example.test/><link rel=stylesheet href=//www.example.test/abs.css>\
+        <meta property=og:url content=https://www.example.test/></head><body><h1>みなと珈琲</h1>\
+        <a href=https://www.example.test/about>About</a><a href=http://www.example.test/sjis>茶</a><a href=/signup>x</a>\
+        <img src=https://www.example.test/img/photo.png srcset='//www.example.test/img/photo@2x.png?v=1,2 2x'>\
+        <p style=\"background:url(https://www.example.test/img/paper.png)\"><a href=/moved>moved</a>\
+        <a href=https://elsewhere.example/?u=https://www.example.test/>Elsewhere</a>\
+        <script>var home = 'https://www.example.test/';</script></body></html>";
+    origin.page("/", Page::html(home).header("set-cookie", "seen=1; Domain=example.test; Path=/"));
+    let sjis = "<!doctype html><html lang=ja><head><meta charset=Shift_JIS><title>表示ソフト</title></head><body>\
+        <p title='ソ表'>能<a href=https://www.example.test/>戻る</a></p></body></html>";
+    origin.page("/sjis", Page::new("text/html", SHIFT_JIS.encode(sjis).0.into_owned()));
+    let css = "@import url(\"https://www.example.test/deep.css\"); h1 { background: url(//www.example.test/img/paper.png) }";
+    origin.page("/abs.css", Page::new("text/css", css).header("etag", "\"abs\""));
+    origin.page("/moved", Page::redirect(301, "https://www.example.test/about"));
+    origin
+}
+
+fn config(origin: &Origin) -> Config {
+    Config::before(&origin.url())
+        .site("standby_hosts", ["shop.standby.test"])
+        .site("notice.banner", "auto")
+        .form(&format!("path = \"{SIGNUP}\""))
+}
+
+/// The addresses that an answer leads to.
+fn leads_to(answer: &Answer, target: &str) -> Vec<Url> {
+    let page = Url::parse(&format!("http://{STANDBY}{target}")).unwrap();
+    let kind = answer.header("content-type").unwrap_or_default();
+    let encoding = if target == "/sjis" { SHIFT_JIS } else { UTF_8 };
+    let text = encoding.decode(&answer.body).0;
+    let (base, mut all) = match kind.split(';').next().unwrap() {
+        "text/html" => {
+            let read = html::read(&text);
+            (read.base, read.links.into_iter().map(|link| link.url).collect())
+        }
+        "text/css" => (None, css::urls(&text)),
+        _ => (None, Vec::new()),
+    };
+    all.extend(answer.header("location").map(str::to_owned));
+    let base = base.and_then(|base| page.join(&base).ok()).unwrap_or(page);
+    all.iter().filter_map(|url| base.join(url).ok()).collect()
+}
+
+/// Follows every link from the front page on; returns what was opened.
+async fn walk(visitor: &Client) -> BTreeSet<String> {
+    let (mut seen, mut queue) = (BTreeSet::new(), vec!["/".to_owned()]);
+    while let Some(target) = queue.pop() {
+        if seen.len() > 200 || !seen.insert(target.clone()) {
+            continue;
+        }
+        let answer = visitor.get(&target).await;
+        assert_eq!(answer.header("x-robots-tag"), Some("noindex"), "{target}");
+        for url in leads_to(&answer, &target) {
+            let host = url.host_str().unwrap_or_default();
+            // What it says to search engines is its own name.
+            assert!(host != OWN || url.as_str() == "https://www.example.test/", "{target} leads to {url}");
+            if host == "shop.standby.test" {
+                assert_eq!(url.port(), Some(8080), "{target} leads to {url}");
+                queue.push(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned());
+            }
+        }
+    }
+    seen
+}
+
+fn text(answer: &Answer, encoding: &'static Encoding) -> String {
+    encoding.decode(&answer.body).0.into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_led_back_to_the_first_name() {
+    let origin = shop().await;
+    let edge = Edge::start(config(&origin)).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    let visitor = edge.client().host(STANDBY);
+    let live = walk(&visitor).await;
+    assert!(
+        !origin.asked().iter().any(|asked| asked.header("host").is_some_and(|host| host.contains("standby")))
+    );
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let dead = walk(&visitor).await;
+    for target in ["/about", "/sjis", "/abs.css", "/deep.css", "/moved", SIGNUP, "/img/paper.png"] {
+        assert!(live.contains(target) && dead.contains(target), "{target}: {live:?} {dead:?}");
+    }
+    let home = visitor.get("/").await;
+    let said = home.text();
+    assert!(home.is_copy() && said.contains("class=\"katahai-notice\""), "{said}");
+    for kept in [
+        "<link rel=canonical href=https://www.example.test/>",
+        "og:url content=https://www.example.test/",
+        "var home = 'https://www.example.test/'",
+        "?u=https://www.example.test/",
+    ] {
+        assert!(said.contains(kept), "{kept}: {said}");
+    }
+    let sjis = text(&visitor.get("/sjis").await, SHIFT_JIS);
+    assert!(sjis.contains("<p title='ソ表'>能<a href=http://shop.standby.test:8080/>戻る</a>"), "{sjis}");
+    let moved = visitor.get("/moved").await;
+    assert_eq!((moved.status, moved.header("location")), (301, Some("http://shop.standby.test:8080/about")));
+    let part = visitor.get_with("/img/photo.png", &[("range", "bytes=0-9")]).await;
+    assert_eq!((part.status, part.body.len()), (206, 10), "what is not edited may be had in parts");
+    // the first name has nothing of this
+    let own = edge.get("/").await;
+    assert!(!own.text().contains("standby") && own.header("x-robots-tag").is_none(), "{}", own.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_site_is_the_same_with_its_addresses_written_anew() {
+    let origin = shop().await;
+    let edge = Edge::start(config(&origin)).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    for visitor in [edge.client().host(STANDBY), edge.client().h2().host(STANDBY)] {
+        let home = visitor.get("/").await;
+        assert!(!home.is_copy() && home.status == 200, "{:?}", home.headers);
+        assert_eq!(home.header("set-cookie"), Some("seen=1; Path=/"));
+        assert_eq!(home.header("content-length"), Some(&*home.body.len().to_string()));
+        assert!(home.text().contains("<a href=http://shop.standby.test:8080/about>"), "{}", home.text());
+        let css = visitor.get("/abs.css").await;
+        assert!(
+            css.text().contains("@import url(\"http://shop.standby.test:8080/deep.css\")"),
+            "{}",
+            css.text()
+        );
+        assert!(css.header("etag").is_some_and(|tag| tag.starts_with("\"abs-katahai-")), "{:?}", css.headers);
+        let untouched = visitor.get(SEEN).await;
+        untouched.must_be(&origin.content(SEEN).body);
+    }
+    let fields =
+        [("origin", "http://shop.standby.test:8080"), ("referer", "http://shop.standby.test:8080/about")];
+    edge.client().host(STANDBY).get_with("/members/list", &fields).await;
+    let asked = origin.last("/members/list").await;
+    assert_eq!(asked.header("host").as_deref(), Some(OWN));
+    assert_eq!(asked.header("referer").as_deref(), Some("http://www.example.test/about"));
+    assert_eq!(asked.header("origin").as_deref(), Some("http://www.example.test"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_is_taken_on_the_standby_host_too() {
+    let origin = shop().await;
+    let edge = Edge::start(config(&origin).site("health.interval", "100ms")).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let visitor = edge.client().host(STANDBY);
+    let page = visitor.get(SIGNUP).await;
+    assert!(page.text().contains("katahai-form-1") && !page.text().contains(" disabled"), "{}", page.text());
+    let request = visitor.ask("POST", SIGNUP).header("content-type", ORDER).header("accept", "text/html");
+    let request = request.header("referer", format!("http://{STANDBY}{SIGNUP}"));
+    let kept = visitor.send(request.body(Full::from("name=Hanako")).unwrap()).await.unwrap();
+    assert_eq!((kept.status, kept.header("x-robots-tag")), (202, Some("noindex")), "{}", kept.text());
+    assert!(kept.text().contains("<h1>申し込み</h1>"), "in the site's own look: {}", kept.text());
+    origin.forget();
+    origin.heal().await;
+    edge.until("up").await;
+    let arrived = eventually("the form arrives", secs(20), async || {
+        origin.asked_for(SIGNUP).into_iter().find(|asked| asked.method == "POST")
+    })
+    .await;
+    assert_eq!((&arrived.body[..], arrived.header("host").as_deref()), (&b"name=Hanako"[..], Some(OWN)));
+}

@@ -198,7 +198,11 @@ impl ContactReader {
         }
         // What is shown may be a word, or a picture.
         let has_number = text.len() <= 24 && national(text) == national(&dialled);
-        let shown = if has_number { text.to_owned() } else { dialled.clone() };
+        let shown = match dialled.starts_with("+81") {
+            _ if has_number => text.to_owned(),
+            true => national(&dialled),
+            false => dialled.clone(),
+        };
         self.add(Contact { telephones: vec![Telephone { shown, dialled }], ..Contact::default() });
     }
 
@@ -223,9 +227,8 @@ impl ContactReader {
         for data in std::mem::take(&mut self.data) {
             self.data(&data, 0);
         }
-        let numbers = after_labels(&self.text);
-        let telephones = numbers.into_iter().map(|shown| Telephone { dialled: digits(&shown), shown });
-        let telephones = telephones.collect();
+        let telephone = |shown: String| Telephone { dialled: digits(&shown), shown };
+        let telephones = after_labels(&self.text).into_iter().map(telephone).collect();
         self.add(Contact { telephones, ..Contact::default() });
         self.found
     }
@@ -283,12 +286,9 @@ impl ContactReader {
         let (code, region, town) = (part("postalCode"), part("addressRegion"), part("addressLocality"));
         let is_japanese = street.chars().chain(town.chars()).any(|c| !c.is_ascii());
         let line = if is_japanese {
-            let code = if code.is_empty() {
-                String::new()
-            } else {
-                format!("〒{} ", code.trim_start_matches('〒'))
-            };
-            format!("{code}{region}{town}{street}")
+            let code = code.trim_start_matches('〒');
+            let mark = if code.is_empty() { "" } else { "〒" };
+            format!("{mark}{code} {region}{town}{street}").trim_start().to_owned()
         } else {
             let all = [street, town, region, code];
             all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
@@ -412,6 +412,7 @@ mod tests {
     fn what_a_page_shows_is_found() {
         for (html, expected) in [
             ("<a href='tel:+81-3-1234-5678'>03-1234-5678</a>", "03-1234-5678=+81312345678"),
+            ("<a href=tel:+81120999999>お電話は<img src=tel.png></a>", "0120999999=+81120999999"),
             ("<a href=tel:0120999999>お電話はこちら</a>", "0120999999=0120999999"),
             ("<a href='tel:03-1234-5678;ext=1'><img src=tel.png></a>", "0312345678=0312345678"),
             ("<a href='mailto:hello@shop.example?subject=x'>Mail</a>", "hello@shop.example"),

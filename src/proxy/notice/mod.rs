@@ -91,10 +91,9 @@ pub(super) fn on_page(
     cause: Option<Cause>,
     now: Now,
 ) -> Edits {
-    let Some(outage) = wanted(site, ask, cause, now).filter(|_| is_page(page.status, &page.headers)) else {
-        return Edits::default();
-    };
     let Source::Whole(body) = source else { return Edits::default() };
+    let outage = is_page(page.status, &page.headers).then(|| wanted(site, ask, cause, now)).flatten();
+    let Some(outage) = outage else { return Edits::default() };
     let spots = page.spots(|| read(body, &page.headers));
     spots.map_or_else(Edits::default, |spots| {
         Shown { site, ask, spots, headers: &page.headers, taken_at: page.taken_at() }.edits(outage)
@@ -110,7 +109,7 @@ pub(super) fn on_entry(
     cause: Option<Cause>,
     now: Now,
 ) -> Option<(Bytes, Edits)> {
-    let outage = wanted(site, ask, cause, now).filter(|_| is_page(entry.status(), entry.headers()))?;
+    let outage = is_page(entry.status(), entry.headers()).then(|| wanted(site, ask, cause, now)).flatten()?;
     let body = entry.body();
     let body = match coding::of(entry.headers()) {
         Ok(codings) if codings.is_empty() => body,

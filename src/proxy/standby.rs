@@ -40,8 +40,8 @@ pub(super) struct Standby {
 
 impl Standby {
     /// Makes a request for a standby host of the site one for its first host; `None` if it is for another.
-    pub(super) fn enter(
-        request: &mut Request<Body>,
+    pub(super) fn enter<B>(
+        request: &mut Request<B>,
         site: &Site,
         (host, port): (&str, Option<u16>),
         tls: bool,

@@ -17,6 +17,7 @@ use super::looked::{Looked, Purpose};
 use super::mirror::Nearness;
 use super::shell;
 use super::site::{Site, Table};
+use super::standby::Standby;
 use crate::ask::{Ask, Load, Visitor};
 use crate::cache::Lookup;
 use crate::clock::Now;
@@ -130,12 +131,14 @@ impl Proxy {
         if let Some(Ok(cookie)) = cookie.map(HeaderValue::from_str) {
             request = request.header(header::COOKIE, cookie);
         }
-        let request = request.body(()).map_err(|_| no_url())?;
-        let (host, _) = crate::ask::host_of(&request)?;
+        let mut request = request.body(()).map_err(|_| no_url())?;
+        let (host, port) = crate::ask::host_of(&request)?;
+        let host = host.into_owned();
         let table = self.table();
         let Some(site) = table.find(&host) else {
-            return Err(Unexplained::UnknownHost { host: host.into_owned(), known: hosts(&table) });
+            return Err(Unexplained::UnknownHost { host, known: hosts(&table) });
         };
+        Standby::enter(&mut request, site, (&host, port), tls);
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
         let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
         ask.keep_headers(request.headers());
@@ -157,7 +160,7 @@ impl Proxy {
 }
 
 fn hosts(table: &Table) -> Vec<String> {
-    table.sites.iter().flat_map(|site| site.config.hosts.iter().cloned()).collect()
+    table.sites.iter().flat_map(|site| site.config.all_hosts().map(str::to_owned)).collect()
 }
 
 /// Copies of the page in snapshots that are not in service. Blocks.

@@ -13,7 +13,7 @@ use crate::snapshot::{SnapshotId, rfc3339};
 impl Explanation<'_> {
     pub(super) fn of_site(&self, host: &str) -> Step {
         let name = &self.site.config.name;
-        let listed = self.site.config.hosts.iter().any(|known| known == host);
+        let listed = self.site.config.all_hosts().any(|known| known == host);
         if listed {
             step(
                 "site",

@@ -8,9 +8,10 @@ use http_body_util::Full;
 use katahai::content::links::{css, html};
 use url::Url;
 
+use crate::support::certs::Authority;
 use crate::support::faults::Refuse;
 use crate::support::fixture::{self, SEEN, SIGNUP};
-use crate::support::{Answer, Client, Config, Edge, Origin, Page, eventually, secs};
+use crate::support::{Answer, Client, Config, Edge, Origin, Page, Site, eventually, secs};
 
 const STANDBY: &str = "shop.standby.test:8080";
 const OWN: &str = "www.example.test";
@@ -123,6 +124,8 @@ async fn nobody_is_led_back_to_the_first_name() {
     assert_eq!((moved.status, moved.header("location")), (301, Some("http://shop.standby.test:8080/about")));
     let part = visitor.get_with("/img/photo.png", &[("range", "bytes=0-9")]).await;
     assert_eq!((part.status, part.body.len()), (206, 10), "what is not edited may be had in parts");
+    let said = edge.cli(&["explain", &format!("http://{STANDBY}/about")]).await.must_be_ok();
+    assert!(said.out.contains("shop.standby.test belongs to the site \"shop\""), "{}", said.out);
     // the first name has nothing of this
     let own = edge.get("/").await;
     assert!(!own.text().contains("standby") && own.header("x-robots-tag").is_none(), "{}", own.text());
@@ -183,4 +186,22 @@ async fn a_form_is_taken_on_the_standby_host_too() {
     })
     .await;
     assert_eq!((&arrived.body[..], arrived.header("host").as_deref()), (&b"name=Hanako"[..], Some(OWN)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_by_tls_stays_there() {
+    let origin = shop().await;
+    let authority = Authority::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = authority.leaf("shop.standby.test").write(dir.path(), "site");
+    let other = Site::bare("other", "other.test").origin(&origin.url());
+    let (other_cert, other_key) = authority.leaf("other.test").write(dir.path(), "other");
+    let other = other.set("tls.cert", other_cert.display().to_string());
+    let config = Config::new(other.set("tls.key", other_key.display().to_string()));
+    let shop = Site::new().origin(&origin.url()).set("standby_hosts", ["shop.standby.test"]);
+    let shop = shop.set("tls.cert", cert.display().to_string()).set("tls.key", key.display().to_string());
+    let edge = Edge::start(config.and(shop).set("listen.https", ["127.0.0.1:0"])).await;
+    let home = edge.tls(authority.roots()).host("shop.standby.test").get("/").await;
+    assert!(home.text().contains("<a href=https://shop.standby.test/about>"), "{}", home.text());
+    assert!(home.text().contains("<a href=https://shop.standby.test/sjis>"), "whatever scheme it names");
 }

@@ -233,8 +233,8 @@ pub struct Table {
 impl Site {
     /// The language of the site, as far as its home page tells.
     pub async fn language(&self) -> crate::holding_page::Language {
-        let about = self.mirror.about(&self.config.key_pages).await;
-        super::mirror::language(about.as_deref(), &http::HeaderMap::new())
+        let about = self.mirror.about(&self.config).await;
+        super::about::language(about.as_deref(), &http::HeaderMap::new())
     }
 }
 

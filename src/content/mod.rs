@@ -12,6 +12,7 @@ pub mod links;
 pub mod media;
 pub mod rehost;
 pub mod same;
+pub mod search;
 pub mod shingles;
 pub mod spots;
 pub mod structure;

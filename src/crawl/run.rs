@@ -106,6 +106,7 @@ pub(super) async fn fill<F: Fetch>(
     }
     let (addresses, forms) = (done.addresses.done(), done.forms.done());
     report.unnamed_forms = unnamed(&forms, site);
+    index(&staging, &forms).await?;
     let learned = Lessons { character, addresses, forms, beside };
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, learned)).await
@@ -173,6 +174,15 @@ pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snaps
         done = Done { report, addresses, ..merged };
     }
     Err(CrawlError::Ending)
+}
+
+/// Makes the snapshot's index for search.
+async fn index(staging: &Arc<Staging>, forms: &SiteForms) -> Result<(), CrawlError> {
+    let stop = Stop(Arc::default());
+    let (staging, forms, stopped) = (staging.clone(), forms.clone(), stop.0.clone());
+    let done = tasks::blocking(move || staging.index(&forms, || !stopped.load(Relaxed))).await;
+    drop(stop);
+    done.ok_or(CrawlError::Ending)
 }
 
 /// How often a crawl is merged while other snapshots come into service; then it is held.

@@ -5,6 +5,7 @@
 mod format;
 mod kept;
 mod language;
+mod results;
 mod words;
 
 use std::sync::LazyLock;
@@ -20,6 +21,7 @@ use minijinja::{Environment, context};
 pub use format::Format;
 pub use kept::{KeptPage, KeptWords};
 pub use language::Language;
+pub use results::{FoundPage, RESULTS_POLICY, ResultsPage, escaped, shown};
 use words::Words;
 
 use crate::content::contact::Contact;
@@ -176,8 +178,16 @@ fn headers(holding: &HoldingPage<'_>) -> HeaderMap {
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    if let Err(error) = templates.add_template("page.html", include_str!("page.html")) {
-        tracing::error!(%error, "the holding page's template is broken");
+    let all = [
+        ("style.css", include_str!("style.css")),
+        ("page.html", include_str!("page.html")),
+        ("results.html", include_str!("results.html")),
+        ("results_page.html", include_str!("results_page.html")),
+    ];
+    for (name, template) in all {
+        if let Err(error) = templates.add_template(name, template) {
+            tracing::error!(%error, name, "a template of ours is broken");
+        }
     }
     templates
 });
@@ -280,7 +290,7 @@ fn is_path(href: &str) -> bool {
 }
 
 /// A page's title without the site's name behind or before it: `Sign up | Shop` is `Sign up` where `Shop` is known.
-fn own_title(title: &str, site: &str) -> String {
+pub fn own_title(title: &str, site: &str) -> String {
     let marks: &[char] = &['|', '｜', '-', '–', '—', ':', '：', '·', '・', '»', '«'];
     let site = site.trim();
     let behind = title.strip_suffix(site).map(str::trim_end).and_then(|rest| rest.strip_suffix(marks));

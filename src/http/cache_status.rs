@@ -22,6 +22,8 @@ pub enum CacheStatus {
     HitShell,
     /// The snapshot's page of the same path, without the query.
     HitNear,
+    /// What the search index of the snapshot has found.
+    HitSearch,
     /// A redirect to the spelling of the address of which the snapshot has the page.
     HitSpelling,
     /// The origin's answer.
@@ -83,6 +85,7 @@ impl CacheStatus {
             CacheStatus::HitStale => HeaderValue::from_static("katahai; hit; detail=stale"),
             CacheStatus::HitSnapshot => HeaderValue::from_static("katahai; hit; detail=snapshot"),
             CacheStatus::HitShell => HeaderValue::from_static("katahai; hit; detail=fallback-page"),
+            CacheStatus::HitSearch => HeaderValue::from_static("katahai; hit; detail=search"),
             CacheStatus::HitNear => HeaderValue::from_static("katahai; hit; detail=snapshot; without-query"),
             CacheStatus::HitSpelling => {
                 HeaderValue::from_static("katahai; hit; detail=snapshot; other-spelling")
@@ -185,6 +188,7 @@ mod tests {
             (CacheStatus::HitShell, "katahai; hit; detail=fallback-page"),
             (CacheStatus::HitNear, "katahai; hit; detail=snapshot; without-query"),
             (CacheStatus::HitSpelling, "katahai; hit; detail=snapshot; other-spelling"),
+            (CacheStatus::HitSearch, "katahai; hit; detail=search"),
             (CacheStatus::Miss { detail: "refused" }, "katahai; fwd=miss; detail=refused"),
             (forwarded(Forward::UriMiss, 200, true, false), "katahai; fwd=uri-miss; fwd-status=200; stored"),
             (forwarded(Forward::UriMiss, 404, false, false), "katahai; fwd=uri-miss; fwd-status=404"),

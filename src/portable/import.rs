@@ -131,6 +131,7 @@ fn finish(ask: &Import<'_>, now: Now, staging: Staging, mut done: Imported) -> R
         Ok((addresses, forms)) => {
             staging.note_addresses(&serde_json::to_value(&addresses).unwrap_or_default());
             staging.note_forms(&serde_json::to_value(&forms).unwrap_or_default());
+            staging.index(&forms, || true);
         }
         Err(error) => {
             tracing::warn!(%error, "could not read what an import teaches about its addresses and forms")

@@ -9,7 +9,7 @@ use super::check_judge::is_of_the_answer;
 use super::looked::Copies;
 use super::mirror::{Nearness, Ready};
 use super::site::Site;
-use super::{Outcome, RETRY_AFTER, about, holding_outcome, notice, render, shell};
+use super::{Outcome, RETRY_AFTER, about, holding_outcome, notice, render, search, shell};
 use crate::ask::{Ask, Kind, key};
 use crate::cache::Entry;
 use crate::clock::Now;
@@ -113,8 +113,8 @@ async fn give_not_at_hand(
     }
 }
 
-/// What is given where there is no copy: the 404 of a robots.txt, the shell of a single-page application, the holding page, or
-/// the refusal of a form.
+/// What is given where there is no copy: the 404 of a robots.txt, the shell of a single-page application, what a search finds in the
+/// snapshot, the holding page, or the refusal of a form.
 async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Option<Cause>) -> Outcome {
     let cause = cause.unwrap_or(Cause::KnownDown);
     if served_from == ServedFrom::Holding && ask.key() == "/robots.txt" {
@@ -124,6 +124,9 @@ async fn without_copy(site: &Site, ask: &Ask, served_from: ServedFrom, cause: Op
     }
     let of_page = served_from == ServedFrom::Holding && !ask.is_acme_challenge();
     if of_page && let Some(outcome) = shell::answer(site, ask, cause).await {
+        return outcome;
+    }
+    if of_page && let Some(outcome) = search::answer(site, ask, cause).await {
         return outcome;
     }
     if of_page && cause.side() != Side::Visitor {

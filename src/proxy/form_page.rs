@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::mirror::{Mirror, Nearness, Ready};
 use super::page_head;
@@ -63,7 +63,7 @@ pub(super) fn of_target<'f, 'p>(
 }
 
 /// The path that an action on this page leads to.
-fn leads_to(page: &str, action: &str) -> Option<String> {
+pub(super) fn leads_to(page: &str, action: &str) -> Option<String> {
     let base = url::Url::parse("http://site.invalid").and_then(|base| base.join(page)).ok()?;
     let to = base.join(action.trim()).ok()?;
     Some(key::page_key(to.path(), None, &[]).into_owned())
@@ -154,27 +154,32 @@ impl Copied {
         );
         let mut response = Response::new(Body::whole(Bytes::from(page)));
         *response.status_mut() = StatusCode::ACCEPTED;
-        let headers = response.headers_mut();
-        // What the site wants of browsers for this page; what says which version it is, and how long that is fresh, it is not.
-        headers.clone_from(&self.ready.headers);
-        for name in [
-            header::ETAG,
-            header::LAST_MODIFIED,
-            header::ACCEPT_RANGES,
-            header::CONTENT_LENGTH,
-            header::CONTENT_ENCODING,
-            header::CONTENT_LOCATION,
-            header::VARY,
-            header::LINK,
-            header::VIA,
-            super::mirror::MEMENTO_DATETIME,
-        ] {
-            headers.remove(name);
-        }
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        *response.headers_mut() = fields(&self.ready);
         response
     }
+}
+
+/// The header fields of a page that was made of a copy: what the site wants of browsers for the page. What says which version it is,
+/// and how long that is fresh, it is not.
+pub(super) fn fields(copy: &Ready) -> HeaderMap {
+    let mut headers = copy.headers.clone();
+    for name in [
+        header::ETAG,
+        header::LAST_MODIFIED,
+        header::ACCEPT_RANGES,
+        header::CONTENT_LENGTH,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LOCATION,
+        header::VARY,
+        header::LINK,
+        header::VIA,
+        super::mirror::MEMENTO_DATETIME,
+    ] {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
 }
 
 #[cfg(test)]

@@ -306,7 +306,7 @@ fn kept_form(
 }
 
 /// The page of the site that the visitor says that he comes from.
-fn referring_page(ask: &Ask) -> Option<String> {
+pub(super) fn referring_page(ask: &Ask) -> Option<String> {
     let referer = ask.kept_headers.get(header::REFERER)?.to_str().ok()?;
     let url = url::Url::parse(referer).ok()?;
     (url.host_str() == Some(ask.host())).then(|| key::page_key(url.path(), url.query(), &[]).into_owned())

@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::about::About;
+use super::learned::Learned;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
 use crate::content::spots::PageSpots;
-use crate::snapshot::{
-    Addresses, Class, FALLBACK_PAGE, Page, ReadError, Snapshot, SnapshotId, Store, Stored,
-};
+use crate::snapshot::{Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored};
 use crate::verdict::{Character, Look, Uniform};
 use crate::{descriptors, origin, tasks};
 
@@ -27,13 +27,20 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// Popular pages of all sites, within a bound of bytes.
 #[derive(Clone)]
-pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>);
+pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>, Arc<Semaphore>);
+
+/// Searches at once, of all sites: they take the processor.
+const SEARCHES: usize = 2;
+/// How long a search waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
 
 impl Hot {
     /// Room for `bytes`.
     pub fn new(bytes: u64) -> Hot {
         let weigh = |_: &[u8; 16], page: &Arc<Ready>| u32::try_from(page.weight()).unwrap_or(u32::MAX);
-        Hot(moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(IDLE).build())
+        let pages =
+            moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(IDLE).build();
+        Hot(pages, Arc::new(Semaphore::new(SEARCHES)))
     }
 }
 
@@ -180,38 +187,6 @@ pub struct Mirror {
     loose: ArcSwapOption<(SnapshotId, Loose)>,
 }
 
-/// What good crawls have learned about the site, and the snapshot that it is stored with.
-struct Learned {
-    of: Option<SnapshotId>,
-    taken_at: SystemTime,
-    character: Arc<Character>,
-    /// The key of the page that answers each address that nobody knows, if the site is a program that runs in the browser.
-    shell: Option<Arc<str>>,
-    addresses: Arc<Addresses>,
-}
-
-impl Default for Learned {
-    fn default() -> Learned {
-        let (character, addresses) = (Arc::default(), Arc::default());
-        Learned { of: None, taken_at: SystemTime::UNIX_EPOCH, character, shell: None, addresses }
-    }
-}
-
-impl Learned {
-    /// Blocks.
-    fn read(store: &Store, snapshot: &Snapshot) -> Learned {
-        let of = snapshot.id();
-        let record = store.character(&of);
-        Learned {
-            of: Some(of),
-            taken_at: snapshot.summary().taken_at,
-            shell: record.as_ref().and_then(|record| record[FALLBACK_PAGE].as_str()).map(Arc::from),
-            character: Arc::new(Character::read(record)),
-            addresses: Arc::new(Addresses::read(store.addresses(&of))),
-        }
-    }
-}
-
 impl Mirror {
     /// The mirror of `site`; without a store (its directory cannot be used) it has nothing.
     pub fn new(site: Arc<str>, store: Option<Store>, hot: Hot) -> Mirror {
@@ -248,7 +223,10 @@ impl Mirror {
         let may = match near.page.class {
             // A file is a file, whatever stands behind its name.
             Class::Asset if origin::LatencyClass::of(path) == origin::LatencyClass::Asset => true,
-            Class::Page | Class::Asset => self.known_addresses(&snapshot).may_ignore(wanted),
+            Class::Page | Class::Asset => {
+                let learned = self.learned_of(&snapshot);
+                !learned.is_search(wanted) && learned.addresses.may_ignore(wanted)
+            }
             // It led to somewhere else with its query.
             Class::Redirect => false,
         };
@@ -260,7 +238,8 @@ impl Mirror {
     pub(super) async fn meant(&self, wanted: &str) -> Option<String> {
         let snapshot = self.current()?;
         self.learn().await;
-        let addresses = self.known_addresses(&snapshot);
+        let learned = self.learned_of(&snapshot);
+        let addresses = &learned.addresses;
         let is_there = |key: &str| {
             let page = snapshot.find(key).ok().flatten();
             !key.starts_with("//") && page.is_some_and(|page| page.class != Class::Redirect)
@@ -269,7 +248,8 @@ impl Mirror {
             return Some(page.to_owned());
         }
         let path = key::path_of(wanted);
-        let bare = (path.len() < wanted.len() && addresses.may_ignore(wanted)).then_some(path);
+        let bare = (path.len() < wanted.len() && addresses.may_ignore(wanted) && !learned.is_search(wanted))
+            .then_some(path);
         let mut all = [Some(wanted), bare].into_iter().flatten().flat_map(spellings);
         if let Some(found) = all.find(|key| is_there(key)) {
             return Some(found);
@@ -382,15 +362,24 @@ impl Mirror {
         self.learned.store(Arc::new(read.unwrap_or_default()));
     }
 
-    /// What this snapshot teaches about the site's addresses. Blocks to read a small file, unless that was done.
-    fn known_addresses(&self, current: &Snapshot) -> Arc<Addresses> {
+    /// What this snapshot teaches about the site. Blocks to read some small files, unless that was done.
+    fn learned_of(&self, current: &Snapshot) -> Arc<Learned> {
         let learned = self.learned.load_full();
-        let (Some(store), true) = (&self.store, learned.of != Some(current.id())) else {
-            return learned.addresses.clone();
-        };
+        let (Some(store), true) = (&self.store, learned.of != Some(current.id())) else { return learned };
         let read = Arc::new(Learned::read(store, current));
         self.learned.store(read.clone());
-        read.addresses.clone()
+        read
+    }
+
+    /// The site's forms, as the snapshot in service knows them.
+    pub(super) async fn forms(&self) -> Arc<SiteForms> {
+        self.learn().await;
+        self.learned.load().forms.clone()
+    }
+
+    /// Waits until a search may be made; `None`: too many others wait.
+    pub(super) async fn turn_to_search(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::time::timeout(TURN, self.hot.1.clone().acquire_owned()).await.ok()?.ok()
     }
 
     /// What is known of the site's addresses, by which snapshot, and when that was taken.

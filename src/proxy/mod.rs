@@ -5,6 +5,7 @@
 // what all steps use: a site with its engines, and one visitor's share
 mod about;
 mod crowd;
+mod learned;
 mod mirror;
 mod page_head;
 mod render;
@@ -42,6 +43,8 @@ mod fallback;
 mod form_page;
 mod keep;
 mod notice;
+mod search;
+mod search_page;
 mod shell;
 // 6. end
 mod end;

@@ -35,6 +35,12 @@ pub enum Damage {
     /// A page's body is not in the table of blobs.
     #[error("blob {0} is not in the manifest's table of blobs")]
     NotListed(BlobId),
+    /// A block of the index for search; 0 is its head.
+    #[error("block {0} of the search index is damaged")]
+    Search(u64),
+    /// The index for search is not there.
+    #[error("the search index is missing")]
+    SearchMissing,
     /// A body's file is not there.
     #[error("blob {0} is missing")]
     BlobMissing(BlobId),
@@ -72,7 +78,9 @@ impl Damage {
             | Damage::Index(_)
             | Damage::BlobTable(_)
             | Damage::Record(_)
-            | Damage::NotListed(_) => None,
+            | Damage::NotListed(_)
+            | Damage::Search(_)
+            | Damage::SearchMissing => None,
         }
     }
 }

@@ -55,6 +55,9 @@ pub(super) struct About {
     pub(super) bytes: u64,
     #[serde(default)]
     pub(super) written_by: String,
+    /// The hash of the head of its index for search, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) search: Option<String>,
 }
 
 /// Where everything is in a manifest, and what it is about.
@@ -309,6 +312,7 @@ mod tests {
             redirects: 5,
             bytes: 6,
             written_by: "katahai 0.1.0".to_owned(),
+            search: None,
         }
     }
 

@@ -79,6 +79,43 @@ impl SiteForms {
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
+
+    /// What is looked for, if this is the address of a search of the site: one that a form of it sends there, in the address.
+    /// Its other parameters do not matter, nor does a slash at the end of its path.
+    pub fn search_of(&self, key: &str) -> Option<SiteSearch<'_>> {
+        let (path, query) = key.split_once('?')?;
+        let bare = |path: &str| path.trim_end_matches('/').len();
+        let is_sent = |form: &&SiteForm| {
+            form.kind == FormKind::Search
+                && form.method == FormMethod::Get
+                && form.path.starts_with('/')
+                && !form.path.starts_with("//")
+                && form.path[..bare(&form.path)] == path[..bare(path)]
+        };
+        self.forms.iter().filter(is_sent).find_map(|form| {
+            let field = form.search_field()?;
+            let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let (_, value) = pairs.find(|(name, _)| decoded(name) == field.as_bytes())?;
+            Some(SiteSearch { form, field, typed: decoded(value) })
+        })
+    }
+}
+
+/// A search of the site: something was typed into a form that looks it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteSearch<'a> {
+    /// The form.
+    pub form: &'a SiteForm,
+    /// The name of the field.
+    pub field: &'a str,
+    /// What was typed, in the encoding of the page.
+    pub typed: Vec<u8>,
+}
+
+/// A part of `application/x-www-form-urlencoded`.
+fn decoded(part: &str) -> Vec<u8> {
+    let spaced: Vec<u8> = part.bytes().map(|b| if b == b'+' { b' ' } else { b }).collect();
+    percent_encoding::percent_decode(&spaced).collect()
 }
 
 /// Gathers the forms of a site, page by page.
@@ -104,7 +141,9 @@ impl GatheredForms {
             };
             known.pages += u64::from(is_first);
             known.has_captcha |= form.has_captcha;
-            let is_stricter = known.kind.may_be_kept() && !form.kind.may_be_kept();
+            // One that looks something up has the name of the field for it.
+            let is_search = known.kind == FormKind::Other && form.kind == FormKind::Search;
+            let is_stricter = is_search || known.kind.may_be_kept() && !form.kind.may_be_kept();
             if is_stricter {
                 (known.kind, known.reason) = (form.kind, form.reason);
                 (known.fields, known.tokens) = (form.fields.clone(), form.tokens.clone());
@@ -122,6 +161,15 @@ impl GatheredForms {
 }
 
 impl SiteForm {
+    /// The name of the field into which is typed what is looked for.
+    fn search_field(&self) -> Option<&str> {
+        let mut written =
+            self.fields.iter().filter(|field| field.kind.is_written() && !field.name.is_empty());
+        let search =
+            self.fields.iter().find(|field| field.kind == FieldType::Search && !field.name.is_empty());
+        search.or_else(|| written.next()).map(|field| field.name.as_str())
+    }
+
     fn is_sent_like(&self, other: &SiteForm) -> bool {
         self.path == other.path && self.method == other.method
     }
@@ -167,6 +215,43 @@ mod tests {
             let known = gathered.done();
             let kinds: Vec<_> = known.iter().map(|form| (form.kind, form.pages)).collect();
             assert_eq!(kinds, [(FormKind::Login, 2)]);
+        }
+    }
+
+    #[test]
+    fn a_search_is_told_by_its_path_and_the_name_of_its_field() {
+        let search = |path: &str, method, names: &[(&str, FieldType)]| SiteForm {
+            method,
+            fields: names.iter().map(|(name, kind)| NamedField::new(name, *kind)).collect(),
+            ..form(path, FormKind::Search, "/")
+        };
+        let (hidden, text) = (FieldType::Hidden, FieldType::Text);
+        let mut gathered = GatheredForms::default();
+        gathered.note(&[
+            SiteForm { method: FormMethod::Get, ..form("/", FormKind::Other, "/") },
+            search("/", FormMethod::Get, &[("lang", hidden), ("s", FieldType::Search)]),
+            search("/find", FormMethod::Get, &[("q[all]", text), ("max", text)]),
+            search("/post", FormMethod::Post, &[("q", text)]),
+            search("//google.example/search", FormMethod::Get, &[("q", text)]),
+            SiteForm { method: FormMethod::Get, ..form("/list", FormKind::Contact, "/") },
+        ]);
+        let forms = gathered.done();
+        let typed = |key: &str| forms.search_of(key).map(|found| String::from_utf8(found.typed).unwrap());
+        for (key, expected) in [
+            ("/?s=green+tea", Some("green tea")),
+            ("/?lang=ja&s=%E8%8C%B6&paged=2", Some("茶")),
+            ("/?s=", Some("")),
+            ("/?s", Some("")),
+            ("/?lang=ja", None),
+            ("/about?s=tea", None),
+            ("/", None),
+            ("/find/?q%5Ball%5D=a%26b", Some("a&b")),
+            ("/find?max=3", None),
+            ("/post?q=tea", None),
+            ("//google.example/search?q=tea", None),
+            ("/list?email=tea", None),
+        ] {
+            assert_eq!(typed(key).as_deref(), expected, "{key}");
         }
     }
 

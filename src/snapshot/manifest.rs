@@ -66,6 +66,11 @@ impl Manifest {
         &self.head.about
     }
 
+    /// The path of a file beside it.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
+    }
+
     /// The page with this key.
     pub(super) fn find(&self, key: &str) -> Result<Option<Page>, ReadError> {
         let hash = format::key_hash(key);

@@ -6,7 +6,7 @@
 //! <state>/snapshots/<site>/current     which snapshot is in service; replaced by rename
 //! <state>/snapshots/<site>/lock        held by whoever takes a snapshot
 //! <state>/snapshots/<site>/marks.lock  held for a moment by whoever moves the pointer, marks or removes snapshots
-//! <state>/snapshots/<site>/<id>/       manifest, report.json, character.json: written once, renamed into place whole
+//! <state>/snapshots/<site>/<id>/       manifest, search, report.json, character.json: written once, renamed into place whole
 //! <state>/snapshots/<site>/<id>/       pinned, held.json: marks, set and taken away later
 //! <state>/snapshots/<site>/.staging-<id>/   being taken; of a dead process: taken up again, or removed
 //! <state>/snapshots/<site>/.gone-<id>/      being removed
@@ -45,6 +45,7 @@ mod retain;
 mod rule;
 mod salvage;
 mod scrub;
+mod search;
 mod service;
 mod staging;
 mod store;
@@ -64,7 +65,7 @@ pub use bodies::Bodies;
 pub use collect::Collection;
 pub use damage::{Damage, ManifestError, ReadError};
 pub use diff::{Change, Diff, Loaded, Sides};
-pub use forms::{GatheredForms, NamedField, SiteForm, SiteForms};
+pub use forms::{GatheredForms, NamedField, SiteForm, SiteForms, SiteSearch};
 pub use garbage::{Garbage, Turn};
 pub use id::{NotAnId, SnapshotId};
 pub use page::{BlobId, Class, NotABlob, Notes, Page};
@@ -75,6 +76,7 @@ pub use repair::{Account, RepairError, Repaired};
 pub use retain::{Keep, RetainError, Retained};
 pub use rule::Rule;
 pub use scrub::{Scrubbed, piece};
+pub use search::{Hits, Query, SearchIndex};
 pub use service::ServiceError;
 pub use staging::{BlobWriter, StageError};
 pub use store::{Newer, OpenError, Store, sites};

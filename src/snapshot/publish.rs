@@ -15,6 +15,7 @@ use super::marks;
 use super::page::Page;
 use super::reader::{Snapshot, to_millis};
 use super::resume::COURSE;
+use super::search;
 use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
 use super::store::{Found, Store};
 use super::writer::{Mark, PAGES, Writer};
@@ -149,6 +150,26 @@ impl Staging {
         if let Err(error) = disk::write_atomic(&self.shared.dir().join(name), value.to_string().as_bytes()) {
             tracing::warn!(site = self.store.site(), file = name, %error, "could not save what the crawl learned");
         }
+    }
+
+    /// The folder that it is staged in.
+    pub(super) fn dir(&self) -> &Path {
+        self.shared.dir()
+    }
+
+    pub(super) fn site(&self) -> &str {
+        self.store.site()
+    }
+
+    /// The page that was added as number `n`.
+    pub(super) fn page(&self, n: usize) -> Option<Page> {
+        self.shared.staged(n)
+    }
+
+    /// All pages that were added so far with their numbers, as [`Staging::pages`].
+    pub(super) fn numbered(&self) -> std::io::Result<impl Iterator<Item = (usize, Page)>> {
+        self.shared.flush()?;
+        Ok((0..self.shared.added()).filter_map(|n| Some((n, self.shared.staged(n)?))))
     }
 
     /// What reads the bodies that are staged.
@@ -366,6 +387,7 @@ impl Staging {
             redirects: 0,
             bytes: 0,
             written_by: concat!("katahai ", env!("CARGO_PKG_VERSION")).to_owned(),
+            search: search::seal(self.shared.dir()),
         }
     }
 }

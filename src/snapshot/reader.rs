@@ -9,12 +9,13 @@ use arc_swap::ArcSwap;
 use serde::{Serialize, Serializer};
 
 use super::blobs::{Blobs, Stored};
-use super::damage::{ManifestError, ReadError};
+use super::damage::{Damage, ManifestError, ReadError};
 use super::format::About;
 use super::id::{LATEST, SnapshotId};
 use super::manifest::Manifest;
 use super::marks::Marks;
 use super::page::{BlobId, Page};
+use super::search::{SEARCH, SearchIndex};
 
 /// A published copy of a site. It never changes; while it is held, neither it nor its bodies are removed.
 #[derive(Debug)]
@@ -159,6 +160,26 @@ impl Snapshot {
     /// All distinct bodies with their lengths in bytes, sorted.
     pub fn blobs(&self) -> impl Iterator<Item = Result<(BlobId, u64), ReadError>> {
         self.manifest.blobs()
+    }
+
+    /// Its index for search, opened; `None` if it was taken without. What is read of it is verified, so that what it finds is what
+    /// was written. Blocks.
+    ///
+    /// # Errors
+    /// When it is damaged or lost, or cannot be read.
+    pub fn search(&self) -> Result<Option<SearchIndex>, ReadError> {
+        let Some(seal) = &self.manifest.about().search else { return Ok(None) };
+        self.noted(SearchIndex::open(&self.manifest.beside(SEARCH), seal).map(Some))
+    }
+
+    /// What is damaged of that index. Blocks.
+    pub(super) fn search_damage(&self) -> Result<Vec<Damage>, ReadError> {
+        match self.search() {
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(index)) => index.damage(),
+            Err(ReadError::Damaged(damage)) => Ok(vec![damage]),
+            Err(error @ ReadError::Io { .. }) => Err(error),
+        }
     }
 
     pub(super) fn manifest(&self) -> &Manifest {

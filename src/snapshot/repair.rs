@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::begin::BeginError;
 use super::damage::{ManifestError, ReadError};
 use super::format::key_hash;
+use super::forms::SiteForms;
 use super::id::SnapshotId;
 use super::marks::{self, Marks};
 use super::page::Page;
@@ -105,9 +106,11 @@ impl Store {
         if let Some(addresses) = self.addresses(id) {
             staging.note_addresses(&addresses);
         }
-        if let Some(forms) = self.forms(id) {
-            staging.note_forms(&forms);
+        let forms = self.forms(id);
+        if let Some(forms) = &forms {
+            staging.note_forms(forms);
         }
+        staging.index(&SiteForms::read(forms).unwrap_or_default(), || true);
         if let Some(character) = self.character(id) {
             staging.describe(&character);
         }
@@ -157,7 +160,8 @@ impl Repair<'_> {
     fn of_readable(&mut self, snapshot: &Snapshot) -> Result<Option<Taken>, RepairError> {
         let manifest = snapshot.manifest();
         let mut damaged = !manifest.copies().map_err(|e| self.unreadable(e))?.is_empty()
-            || snapshot.blobs().any(|b| b.is_err());
+            || snapshot.blobs().any(|b| b.is_err())
+            || !snapshot.search_damage().map_err(|e| self.unreadable(e))?.is_empty();
         // Where nothing is known but what the heap says.
         let mut unknown = Vec::new();
         for (number, first) in (0..).map_while(|number| Some((number, manifest.first_of(number)?))) {

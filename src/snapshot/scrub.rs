@@ -24,7 +24,7 @@ pub struct Scrubbed {
     pub bodies: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many of both are damaged; see [`Store::trouble`].
+    /// How many of both, and at the end of a round of the blocks of the search index, are damaged; see [`Store::trouble`].
     pub damaged: u64,
     /// Whether the end of the hashes was reached; the next piece begins at their beginning.
     pub round: bool,
@@ -62,6 +62,10 @@ impl Store {
         }
         if scrubbed.round {
             to = u128::MAX;
+            for damage in current.search_damage().unwrap_or_default() {
+                scrubbed.damaged += 1;
+                drop(current.noted::<()>(Err(damage.into())));
+            }
         }
         for entry in current.manifest().entries_between(from, to) {
             let read = current.noted(entry.and_then(|entry| current.manifest().record(entry, None)));

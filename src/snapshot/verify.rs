@@ -163,6 +163,10 @@ impl Store {
             progress(done, total);
         }
         verification.pages(&listed);
+        match snapshot.search_damage() {
+            Ok(damaged) => damaged.into_iter().for_each(|damage| verification.damaged(damage, None)),
+            Err(error) => verification.note(error, None),
+        }
         Ok(verification.report)
     }
 }

@@ -22,6 +22,11 @@ pub use marks::is_secret_name;
 pub use read::{MAX_FIELDS, MAX_FORMS, read};
 pub use sort::{FormKind, FormReason, SendsTo, sort};
 
+/// Whether a parameter of this name looks something up on most sites that have it.
+pub fn is_search_name(name: &str) -> bool {
+    words::SEARCH_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// A form, as it stands in a page. The values of its fields may be somebody's own: they are looked at, and never stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageForm<'a> {

@@ -15,9 +15,9 @@ use super::attempt::{Limits, Substitute, forward_reason};
 use super::fallback;
 use super::looked::{Looked, Purpose};
 use super::mirror::Nearness;
-use super::shell;
 use super::site::{Site, Table};
 use super::standby::Standby;
+use super::{search, shell};
 use crate::ask::{Ask, Load, Visitor};
 use crate::cache::Lookup;
 use crate::clock::Now;
@@ -65,7 +65,7 @@ pub struct Step {
 /// An answer that a visitor may get.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `fallback-page`, `holding` or `gone`.
+    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `fallback-page`, `search`, `holding` or `gone`.
     pub from: &'static str,
     /// What its `Cache-Status` says; of the origin's own answers, for the status 200.
     pub cache_status: String,
@@ -154,6 +154,8 @@ impl Proxy {
             explanation.meant = site.mirror.meant(ask.key()).await;
             explanation.shell =
                 shell::page(site, &ask).await.filter(|_| explanation.meant.is_none()).map(|(at, _)| at);
+            let is_open = explanation.meant.is_none() && explanation.shell.is_none();
+            explanation.is_search = is_open && search::is_answered(site, &ask).await;
         }
         Ok(explanation.explain(&host, &older))
     }
@@ -186,6 +188,8 @@ struct Explanation<'a> {
     meant: Option<String>,
     /// The page of a program that runs in the browser, if it stands in for this address.
     shell: Option<Arc<str>>,
+    /// Whether it is a search that the snapshot's index answers.
+    is_search: bool,
     now: Now,
 }
 
@@ -195,7 +199,7 @@ impl<'a> Explanation<'a> {
         let plan = failover::decide(looked.situation);
         let cause = looked.cause(site);
         let share = if looked.situation.state == State::Recovering { site.share(now) } else { 1.0 };
-        Explanation { site, ask, looked, plan, cause, share, meant: None, shell: None, now }
+        Explanation { site, ask, looked, plan, cause, share, meant: None, shell: None, is_search: false, now }
     }
 
     /// Whether the holding page is the only fallback.
@@ -282,6 +286,7 @@ impl<'a> Explanation<'a> {
             },
             Fallback::Holding if self.meant.is_some() => ("spelling", CacheStatus::HitSpelling),
             Fallback::Holding if self.shell.is_some() => ("fallback-page", CacheStatus::HitShell),
+            Fallback::Holding if self.is_search => ("search", CacheStatus::HitSearch),
             Fallback::Gone if fallback::told(self.looked.mark).is_none() => ("holding", nothing),
             Fallback::Holding | Fallback::Refusal => ("holding", nothing),
             Fallback::Gone => ("gone", nothing),

@@ -141,6 +141,10 @@ impl Explanation<'_> {
             ));
             ja.push_str(&format!("サイトが、ファイルのないページすべてに返す {shell} があります。"));
         }
+        if self.is_search {
+            en.push_str(" It is a search by a form of the site, which the snapshot's index can answer.");
+            ja.push_str("サイトの検索フォームによる検索で、スナップショットの索引から答えられます。");
+        }
         if let [(id, at), rest @ ..] = older {
             let at = rfc3339(*at);
             en.push_str(&format!(" {} others have it, {id} of {at} for one.", rest.len() + 1));
@@ -283,6 +287,7 @@ fn words(from: &str) -> (&'static str, &'static str) {
             "the page that the site gives for all such addresses",
             "サイトがこのようなアドレスすべてに返すページ",
         ),
+        "search" => ("what the snapshot's search index finds", "スナップショットの索引による検索結果"),
         "gone" => ("the answer that the page was removed", "ページが削除されたという応答"),
         _ => ("the holding page", "お知らせのページ"),
     }

@@ -16,4 +16,5 @@ mod notice_in_a_browser;
 mod origins;
 mod pages;
 mod recovery_ramp;
+mod search;
 mod standby;

@@ -7,7 +7,7 @@ use crate::support::certs::Authority;
 use crate::support::{Config, Edge, Site, eventually, secs, turn};
 
 /// Before the application, over TLS as its cookies want it, with a form that is kept.
-async fn before(application: &impl Application, form: &str, authority: &Authority) -> Edge {
+pub(super) async fn before(application: &impl Application, form: &str, authority: &Authority) -> Edge {
     let dir = tempfile::tempdir().unwrap().keep();
     let (cert, key) = authority.leaf("www.example.test").write(&dir, "site");
     let site = Site::bare("harbour", "www.example.test")

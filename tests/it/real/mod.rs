@@ -11,6 +11,7 @@ mod forms;
 mod mail;
 mod rails;
 mod release;
+mod search;
 mod trial;
 mod visitors;
 mod vite;

@@ -99,6 +99,11 @@ impl Wordpress {
         std::fs::write(config, text.replace("the salt for", "another salt for")).unwrap();
     }
 
+    /// Puts a search box at the end of each page, as many themes do.
+    pub fn add_search_box(&self) {
+        copy(&fixture("wordpress/search.php"), &self.plug_in("search.php"));
+    }
+
     /// Where its pages come from.
     pub fn database(&self) -> &Database {
         &self.database

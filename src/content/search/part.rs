@@ -1,0 +1,271 @@
+//! The part of a page that is its own: without what stands around it on every page of the site.
+
+use std::ops::Range;
+
+use crate::content::tags::{Comments, HtmlToken, Tag, Tags, place};
+
+/// Ids that sites give to that part, the clearest first.
+const IDS: &[&str] = &[
+    "main",
+    "main-content",
+    "maincontent",
+    "content",
+    "contents",
+    "primary",
+    "page-content",
+    "site-content",
+];
+/// How deep the elements are that do nothing but hold it.
+const DEEPEST: usize = 4;
+
+/// A page's own part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MainPart {
+    /// What stands in it, without the tags of its element.
+    pub inner: Range<usize>,
+    /// The start tags of the elements within that hold nearly all of it: they give it its place on the page.
+    pub frames: Vec<Range<usize>>,
+    /// Whether an element says that it is this part, and not only the places of a header and a footer.
+    pub is_named: bool,
+}
+
+impl MainPart {
+    /// The end tags that belong to the frames' start tags.
+    pub fn frame_ends(&self, html: &str) -> String {
+        let name = |at: &Range<usize>| {
+            let tag = html.get(at.start + 1..at.end).unwrap_or_default();
+            tag[..tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len())].to_owned()
+        };
+        self.frames.iter().rev().map(|at| format!("</{}>", name(at))).collect()
+    }
+}
+
+/// The page's own part: the `main` element, or one with that role or one of the usual ids; a single `article`; or what stands
+/// between the header and the footer.
+pub fn main_part(html: &str) -> Option<MainPart> {
+    let mut best: Option<(usize, Range<usize>)> = None;
+    let (mut articles, mut header_end, mut footer) = (0, None, None);
+    each_tag(html, 0, |tag, at| {
+        if tag.is_end {
+            if tag.name.eq_ignore_ascii_case("header") && header_end.is_none() {
+                header_end = Some(at.end);
+            }
+            return true;
+        }
+        if tag.starts("footer") {
+            footer = Some(at.start);
+        }
+        articles += usize::from(tag.starts("article"));
+        if let Some(rank) = rank(tag).filter(|rank| best.as_ref().is_none_or(|(known, _)| rank < known)) {
+            best = Some((rank, at));
+        }
+        true
+    });
+    let is_clear = |rank: &usize| *rank < ARTICLE || articles == 1;
+    if let Some((_, tag)) = best.filter(|(rank, _)| is_clear(rank)) {
+        let inner = tag.end..end_of(html, &tag)?;
+        return Some(MainPart { frames: frames(html, inner.clone()), inner, is_named: true });
+    }
+    let inner = header_end?..footer?;
+    (!inner.is_empty()).then(|| MainPart { frames: Vec::new(), inner, is_named: false })
+}
+
+/// The rank of an `article`: behind all that is named.
+const ARTICLE: usize = IDS.len() + 2;
+
+fn rank(tag: &Tag<'_>) -> Option<usize> {
+    if tag.starts("main") {
+        return Some(0);
+    }
+    if tag.attribute("role").is_some_and(|role| role.eq_ignore_ascii_case("main")) {
+        return Some(1);
+    }
+    let is_part = ["div", "section", "article", "td"].iter().any(|name| tag.starts(name));
+    let id = tag.attribute("id").filter(|_| is_part).and_then(|id| place(IDS, &id.to_ascii_lowercase()));
+    id.map(|id| id + 2).or_else(|| tag.starts("article").then_some(ARTICLE))
+}
+
+/// Calls `f` with each tag from a place on, and where it stands, until it says that it has enough. What is no markup is passed
+/// over.
+fn each_tag<'a>(html: &'a str, from: usize, mut f: impl FnMut(&Tag<'a>, Range<usize>) -> bool) {
+    let mut tags = Tags::of(html, Comments::Html).from(from);
+    while let Some(token) = tags.next() {
+        let HtmlToken::Tag(tag) = token else { continue };
+        let at = tags.range_of(&tag);
+        if !f(&tag, at) {
+            return;
+        }
+        pass_raw(&tag, &mut tags);
+    }
+}
+
+/// Passes over the content of an element in which markup is text.
+pub(super) fn pass_raw(tag: &Tag<'_>, tags: &mut Tags<'_>) {
+    let raw = [
+        "script", "style", "textarea", "title", "template", "iframe", "noembed", "noframes", "noscript",
+        "object",
+    ];
+    let mut room = [0; 16];
+    if !tag.is_end
+        && let Some(at) = place(&raw, tag.lower(&mut room))
+    {
+        tags.raw_text(raw[at]);
+    }
+}
+
+/// Where the end tag begins of the element with this start tag; `None` if it has none.
+fn end_of(html: &str, start: &Range<usize>) -> Option<usize> {
+    let (mut open, mut found, mut name) = (0usize, None, "");
+    each_tag(html, start.start, |tag, at| {
+        if name.is_empty() {
+            name = tag.name;
+        }
+        if tag.name.eq_ignore_ascii_case(name) {
+            match (tag.is_end, open) {
+                (false, _) => open += 1,
+                (true, 1) => {
+                    found = Some(at.start);
+                    return false;
+                }
+                (true, _) => open -= 1,
+            }
+        }
+        true
+    });
+    found
+}
+
+/// The elements that do nothing but hold what stands here: each has nearly all of the one before, and is not a list of equals,
+/// in which one more would be narrow.
+fn frames(html: &str, inner: Range<usize>) -> Vec<Range<usize>> {
+    let (mut frames, mut inner) = (Vec::new(), inner);
+    while frames.len() < DEEPEST {
+        let children = children(html, &inner);
+        let largest = children.into_iter().max_by_key(|child| child.inner.len());
+        let Some(child) = largest.filter(|child| child.inner.len() * 3 >= inner.len() * 2) else { break };
+        if is_list(html, &child.inner) {
+            break;
+        }
+        frames.push(child.tag);
+        inner = child.inner;
+    }
+    frames
+}
+
+/// An element directly within another.
+struct Child<'a> {
+    tag: Range<usize>,
+    inner: Range<usize>,
+    name: &'a str,
+    class: &'a str,
+}
+
+/// The boxes directly within a part.
+fn children<'a>(html: &'a str, part: &Range<usize>) -> Vec<Child<'a>> {
+    let (mut found, mut at) = (Vec::new(), part.start);
+    while at < part.end {
+        let mut next = None;
+        each_tag(html, at, |tag, place| {
+            let is_box = ["div", "section", "article", "li", "ul", "ol"].iter().any(|name| tag.starts(name));
+            if place.start >= part.end {
+                return false;
+            }
+            if is_box {
+                next = Some((tag.name, tag.attribute("class").unwrap_or_default(), place));
+            }
+            !is_box
+        });
+        let Some((name, class, tag)) = next else { break };
+        let Some(end) = end_of(html, &tag).filter(|end| *end <= part.end) else { break };
+        // behind the end tag, or within it: both is behind its `<`
+        at = end + 1;
+        if ["div", "section", "article", "li"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            found.push(Child { inner: tag.end..end, tag, name, class });
+        }
+    }
+    found
+}
+
+/// Whether a part is a list of equals: cards, columns.
+fn is_list(html: &str, part: &Range<usize>) -> bool {
+    let children = children(html, part);
+    let alike = |child: &Child<'_>| {
+        let same =
+            |other: &&Child<'_>| other.name.eq_ignore_ascii_case(child.name) && other.class == child.class;
+        children.iter().filter(same).count()
+    };
+    children.iter().any(|child| alike(child) > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn inner(html: &str) -> Option<&str> {
+        main_part(html).map(|part| &html[part.inner])
+    }
+
+    #[test]
+    fn the_main_part_is_what_the_page_says_it_is() {
+        for (html, expected) in [
+            ("<header>h</header><MAIN id=x>a<p>b</MAIN><footer>f</footer>", Some("a<p>b")),
+            ("<div role=main>a<div>b</div>c</div>d", Some("a<div>b</div>c")),
+            ("<div id=content>a<div id=main>b</div></div>", Some("b")),
+            ("<div id=Contents>a</div>", Some("a")),
+            ("<nav id=main>a</nav><article>b</article>", Some("b")),
+            ("<article>a</article><article>b</article>", None),
+            ("<header>h</header>a<footer>f</footer>", Some("a")),
+            ("<script>'<main>'</script><main>b</main>", Some("b")),
+            ("<main>a<script>'</main>'</script>b</main>", Some("a<script>'</main>'</script>b")),
+            ("<main>never closed", None),
+            ("<p>nothing", None),
+            ("", None),
+        ] {
+            assert_eq!(inner(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn frames_are_the_elements_that_only_hold_the_content() {
+        let frames = |html: &str| {
+            let part = main_part(html).unwrap();
+            let tags: Vec<String> = part.frames.iter().map(|at| html[at.clone()].to_owned()).collect();
+            (tags.join(""), part.frame_ends(html))
+        };
+        let text = &"some words of the page that are its content ".repeat(5);
+        for (html, starts, ends) in [
+            (format!("<main>{text}</main>"), "", ""),
+            (
+                format!("<main><div class=wrap><section class=a><h1>x</h1>{text}</section></div></main>"),
+                "<div class=wrap><section class=a>",
+                "</section></div>",
+            ),
+            // a list of cards: one more would be a card
+            (
+                format!(
+                    "<main><div class=wrap><div class=grid><div class=card>{text}</div><div class=card>{text}</div></div></div></main>"
+                ),
+                "<div class=wrap>",
+                "</div>",
+            ),
+            // half of it is no frame
+            (format!("<main><div>{text}</div><p>{text} {text}</main>"), "", ""),
+        ] {
+            assert_eq!(frames(&html), (starts.to_owned(), ends.to_owned()), "{html}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_markup_is_read(html in "(<main>|</main>|<div>|</div>|<div id=main class=a>|<article>|</article>|<header>|</header>|<footer>|<script>|</script>|<!--|-->|[a-z あ<]){0,40}") {
+            if let Some(part) = main_part(&html) {
+                prop_assert!(html.get(part.inner.clone()).is_some());
+                prop_assert_eq!(part.frame_ends(&html).matches("</").count(), part.frames.len());
+                for frame in &part.frames {
+                    prop_assert!(frame.start >= part.inner.start && frame.end <= part.inner.end);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The site's search while the site is out of order: answered by the snapshot's own index, on a page of the site.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use encoding_rs::Encoding;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+
+use super::Outcome;
+use super::form_page;
+use super::keep::referring_page;
+use super::mirror::{MEMENTO_DATETIME, Nearness, Ready};
+use super::page_head;
+use super::render::Source;
+use super::search_page::compose;
+use super::site::Site;
+use crate::ask::{Ask, Kind};
+use crate::content::document::Document;
+use crate::content::media::content_type;
+use crate::content::search::{Searchable, excerpt, marked};
+use crate::failure::{Cause, Side};
+use crate::holding_page::{Format, FoundPage, Language, RESULTS_POLICY, ResultsPage, own_title, shown};
+use crate::http::Body;
+use crate::http::cache_status::CacheStatus;
+use crate::http::control::date_field;
+use crate::metrics::ServedFrom;
+use crate::snapshot::{Query, ReadError, SiteForms, Snapshot, Stored};
+use crate::tasks;
+
+/// How many pages are shown.
+const MOST: usize = 50;
+/// Bytes of a page that is found in which the words are looked for.
+const READ: usize = 1 << 20;
+
+/// What a search finds in the snapshot, if the request is one that a form of the site sends, and the snapshot has an index.
+pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outcome> {
+    if cause.side() == Side::Visitor {
+        return None;
+    }
+    let forms = forms(site, ask).await?;
+    let snapshot = site.mirror.current()?;
+    let turn = site.mirror.turn_to_search().await?;
+    let (page, fields) = match page(site, ask, &forms).await {
+        Some((ready, bytes)) => {
+            let content_type = content_type(&ready.headers).map(str::to_owned);
+            (Some((ready.key().to_owned(), bytes, content_type)), form_page::fields(&ready))
+        }
+        None => (None, plain_fields()),
+    };
+    let about = site.mirror.about(&site.config.key_pages).await;
+    let accept = ask.kept_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accept = accept.map(str::to_owned);
+    let (asked, taken_at) = (ask.key().to_owned(), snapshot.summary().taken_at);
+    let made = tasks::blocking(move || {
+        let _turn = turn;
+        let search = forms.search_of(&asked)?;
+        let document = page.as_ref().map(|(_, bytes, of)| Document::new(bytes, of.as_deref()));
+        let encoding = document.as_ref().map_or(encoding_rs::UTF_8, Document::encoding);
+        let own = page.as_ref().and_then(|(_, bytes, _)| page_head::language(bytes));
+        let about = about.as_deref();
+        let own = own.as_deref().or_else(|| about.and_then(|about| about.language.as_deref()));
+        let typed = text(&search.typed, encoding);
+        let title = about.and_then(|about| about.title.as_deref());
+        let found = match find(&snapshot, &typed, title) {
+            Ok(found) => found?,
+            Err(error) => return Some(Err(error)),
+        };
+        let results = ResultsPage {
+            site: title,
+            language: Language::choose(own, accept.as_deref()),
+            typed: &typed,
+            form: (&search.form.path, search.field),
+            taken_at,
+            pages: &found.pages,
+            total: found.total,
+            is_whole: found.is_whole,
+        };
+        let composed = match (&page, &document) {
+            (Some((key, ..)), Some(document)) => compose(document.html(), key, &asked, &results),
+            (_, _) => None,
+        };
+        Some(Ok(match composed {
+            Some(html) => (fields, html),
+            None => (plain_fields(), results.page()),
+        }))
+    });
+    match made.await?? {
+        Ok((fields, html)) => Some(outcome(ask, fields, html, taken_at, cause)),
+        Err(error) => {
+            tracing::error!(site = %site.config.name, %error, "the snapshot's search index cannot be read, no search is answered");
+            None
+        }
+    }
+}
+
+/// Whether a search would be answered.
+pub(super) async fn is_answered(site: &Site, ask: &Ask) -> bool {
+    let (Some(_), Some(snapshot)) = (forms(site, ask).await, site.mirror.current()) else { return false };
+    let opens = tasks::blocking(move || matches!(snapshot.search(), Ok(Some(_))));
+    opens.await.unwrap_or_default()
+}
+
+/// The site's forms, if the request is a search of one of them, by somebody who wants a page.
+async fn forms(site: &Site, ask: &Ask) -> Option<Arc<SiteForms>> {
+    let wants_page = ask.kind == Kind::Read
+        && matches!(ask.method, Method::GET | Method::HEAD)
+        && Format::of(&ask.kept_headers) == Format::Html;
+    if !wants_page {
+        return None;
+    }
+    let forms = site.mirror.forms().await;
+    forms.search_of(ask.key()).is_some().then_some(forms)
+}
+
+/// The page of the site on which the results are shown: the one that the visitor comes from, if the form stands there, the one that
+/// has the form, the front page.
+async fn page(site: &Site, ask: &Ask, forms: &SiteForms) -> Option<(Arc<Ready>, Bytes)> {
+    let search = forms.search_of(ask.key())?;
+    let from = referring_page(ask);
+    let field = search.field.as_bytes();
+    for (key, must_have_form) in
+        [(from.as_deref(), true), (Some(&*search.form.page), false), (Some("/"), false)]
+    {
+        let Some(key) = key else { continue };
+        let Some((ready, Nearness::Exact)) = site.mirror.find(key).filter(|(ready, _)| ready.is_page())
+        else {
+            continue;
+        };
+        let Ok((ready, Source::Whole(bytes))) = site.mirror.open(ready).await else { continue };
+        if !must_have_form || memchr::memmem::find(&bytes, field).is_some() && bytes_have_form(&bytes) {
+            return Some((ready, bytes));
+        }
+    }
+    None
+}
+
+fn bytes_have_form(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"<form").is_some()
+}
+
+/// What was typed: browsers send it in the encoding of the page.
+fn text(typed: &[u8], encoding: &'static Encoding) -> String {
+    match std::str::from_utf8(typed) {
+        Ok(text) if encoding != encoding_rs::ISO_2022_JP => text.to_owned(),
+        Ok(_) | Err(_) => encoding.decode_without_bom_handling(typed).0.into_owned(),
+    }
+}
+
+/// What was found, to be shown.
+struct Answers {
+    pages: Vec<FoundPage>,
+    total: usize,
+    is_whole: bool,
+}
+
+/// Looks it up; `None` if the snapshot has no index. Blocks.
+fn find(snapshot: &Snapshot, typed: &str, site: Option<&str>) -> Result<Option<Answers>, ReadError> {
+    let Some(index) = snapshot.search()? else { return Ok(None) };
+    let query = Query::read(typed);
+    let hits = index.find(&query, MOST)?;
+    let (mut pages, mut scattered) = (Vec::new(), Vec::new());
+    for key in &hits.keys {
+        // What cannot be read is not shown: it could not be given either.
+        let Some(page) = snapshot.find(key).ok().flatten() else { continue };
+        let Ok(Stored::Whole(bytes)) = snapshot.load(&page) else { continue };
+        let headers: HeaderMap = page.headers.into_iter().collect();
+        let document = Document::new(&bytes[..bytes.len().min(READ)], content_type(&headers));
+        let read = Searchable::read(document.html());
+        let title = [&*read.title, &*read.headings, key].into_iter().find(|title| !title.trim().is_empty());
+        let title = without_site(title.unwrap_or(key).trim(), site.unwrap_or_default());
+        // It is the title of the hit already.
+        let text = read.text.strip_prefix(&*title).map_or(&*read.text, str::trim_start);
+        let found = FoundPage {
+            href: key.clone(),
+            title: shown(&marked(&title, &hits.sought)),
+            excerpt: shown(&excerpt(text, &hits.sought)),
+        };
+        match query.is_found_as_it_stands(&[&read.title, &read.text]) {
+            true => pages.push(found),
+            false => scattered.push(found),
+        }
+    }
+    pages.append(&mut scattered);
+    Ok(Some(Answers { pages, total: hits.total, is_whole: hits.is_whole }))
+}
+
+/// A page's title without the site's name, which is as a rule the title of the front page, or a part of it.
+fn without_site(title: &str, front: &str) -> String {
+    let marks = [" | ", " - ", " – ", " — ", " · ", ": ", "｜", " « ", " » "];
+    let parts = marks.iter().filter_map(|mark| front.split_once(mark)).map(|(name, _)| name);
+    let ends = marks.iter().filter_map(|mark| front.rsplit_once(mark)).map(|(_, name)| name);
+    let mut names = [front].into_iter().chain(parts).chain(ends).map(|name| own_title(title, name));
+    names.find(|own| own != title).unwrap_or_else(|| title.to_owned())
+}
+
+/// The header fields of a page that is not the site's.
+fn plain_fields() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(RESULTS_POLICY));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers
+}
+
+fn outcome(ask: &Ask, mut headers: HeaderMap, html: String, taken_at: SystemTime, cause: Cause) -> Outcome {
+    headers.insert(header::VIA, HeaderValue::from_static("1.1 katahai"));
+    headers.insert(MEMENTO_DATETIME, date_field(taken_at));
+    headers.insert(super::fallback::ROBOTS_TAG, HeaderValue::from_static("noindex"));
+    CacheStatus::HitSearch.add_to(&mut headers);
+    let body = if ask.method == Method::HEAD { Body::Empty } else { Body::whole(Bytes::from(html)) };
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    Outcome { response, served_from: ServedFrom::Snapshot, cause: Some(cause), origin: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_shown_without_the_sites_name() {
+        for (title, front, expected) in [
+            ("Green tea | Shop", "Shop", "Green tea"),
+            ("Green tea | Shop", "Welcome | Shop", "Green tea"),
+            ("Green tea – Shop", "Shop – Tea by the sea", "Green tea"),
+            ("抹茶｜朝凪", "朝凪｜お茶と器", "抹茶"),
+            ("Shop", "Shop", "Shop"),
+            ("Green tea", "", "Green tea"),
+        ] {
+            assert_eq!(without_site(title, front), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_typed_is_read_as_the_page_is_written() {
+        let (sjis, _, _) = encoding_rs::SHIFT_JIS.encode("抹茶");
+        assert_eq!(text(&sjis, encoding_rs::SHIFT_JIS), "抹茶");
+        assert_eq!(text("抹茶".as_bytes(), encoding_rs::SHIFT_JIS), "抹茶");
+        assert_eq!(text(b"\xff tea", encoding_rs::UTF_8), "\u{FFFD} tea");
+    }
+}

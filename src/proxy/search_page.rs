@@ -30,9 +30,10 @@ pub(super) fn compose(html: &str, page: &str, asked: &str, results: &ResultsPage
     for outside in own().filter(|form| !inside(&form.range)) {
         edits.extend(fields(html, outside, results));
     }
-    let frames: String = part.frames.iter().map(|frame| &html[frame.clone()]).collect();
+    // What stands between a header and a footer has no such elements of its own.
+    let (starts, ends) = if part.is_named { part.frames(html) } else { Default::default() };
     let results = results.part(form.as_deref());
-    edits.push((part.inner.clone(), format!("{frames}{results}{}", part.frame_ends(html))));
+    edits.push((part.inner.clone(), format!("{starts}{results}{ends}")));
     Some(edited(html, 0..html.len(), edits))
 }
 

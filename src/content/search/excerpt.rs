@@ -71,11 +71,17 @@ pub fn excerpt<'a>(text: &'a str, sought: &Sought) -> Vec<Piece<'a>> {
 
 /// The place from which on an excerpt has the most different terms, and then the most of them.
 fn best(text: &str, places: &[(Range<usize>, usize)]) -> Option<usize> {
+    let (mut from, mut column) = (0, 0);
+    let columns_of = places.iter().map(|(at, _)| {
+        column += width(text, from, at.start);
+        from = at.start;
+        (column, column + width(text, at.start, at.end))
+    });
+    let columns_of: Vec<(usize, usize)> = columns_of.collect();
     let mut best: Option<((usize, usize), usize)> = None;
     let mut end = 0;
-    for (n, (at, _)) in places.iter().enumerate() {
-        // In bytes, a width is at most so much; columns are counted once, for the one that is taken.
-        while places.get(end).is_some_and(|(other, _)| width(text, at.start, other.end) <= WIDTH - BEFORE) {
+    for (n, ((at, _), (begins, _))) in places.iter().zip(&columns_of).enumerate() {
+        while columns_of.get(end).is_some_and(|(_, ends)| ends - begins <= WIDTH - BEFORE) {
             end += 1;
         }
         let within = &places[n..end.max(n)];
@@ -92,12 +98,8 @@ fn columns(c: char) -> usize {
     if c >= '\u{1100}' { 2 } else { 1 }
 }
 
-/// The columns between two places, as far as that matters.
+/// The columns between two places.
 fn width(text: &str, from: usize, to: usize) -> usize {
-    // No character has more columns than bytes.
-    if to - from > WIDTH * 4 {
-        return WIDTH * 2;
-    }
     text.get(from..to).unwrap_or_default().chars().map(columns).sum()
 }
 

@@ -23,51 +23,80 @@ const DEEPEST: usize = 4;
 pub struct MainPart {
     /// What stands in it, without the tags of its element.
     pub inner: Range<usize>,
-    /// The start tags of the elements within that hold nearly all of it: they give it its place on the page.
-    pub frames: Vec<Range<usize>>,
     /// Whether an element says that it is this part, and not only the places of a header and a footer.
     pub is_named: bool,
 }
 
 impl MainPart {
-    /// The end tags that belong to the frames' start tags.
-    pub fn frame_ends(&self, html: &str) -> String {
+    /// The tags of the elements within that hold nearly all of it: they give it its place on the page. All start tags, and all end
+    /// tags.
+    pub fn frames(&self, html: &str) -> (String, String) {
+        let frames = frames(html, self.inner.clone());
         let name = |at: &Range<usize>| {
             let tag = html.get(at.start + 1..at.end).unwrap_or_default();
             tag[..tag.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(tag.len())].to_owned()
         };
-        self.frames.iter().rev().map(|at| format!("</{}>", name(at))).collect()
+        let starts = frames.iter().map(|at| &html[at.clone()]).collect();
+        (starts, frames.iter().rev().map(|at| format!("</{}>", name(at))).collect())
     }
 }
 
 /// The page's own part: the `main` element, or one with that role or one of the usual ids; a single `article`; or what stands
 /// between the header and the footer.
 pub fn main_part(html: &str) -> Option<MainPart> {
-    let mut best: Option<(usize, Range<usize>)> = None;
+    let mut best: Option<Candidate<'_>> = None;
     let (mut articles, mut header_end, mut footer) = (0, None, None);
     each_tag(html, 0, |tag, at| {
-        if tag.is_end {
-            if tag.name.eq_ignore_ascii_case("header") && header_end.is_none() {
-                header_end = Some(at.end);
-            }
-            return true;
+        if tag.is_end && tag.name.eq_ignore_ascii_case("header") && header_end.is_none() {
+            header_end = Some(at.end);
         }
         if tag.starts("footer") {
             footer = Some(at.start);
         }
         articles += usize::from(tag.starts("article"));
-        if let Some(rank) = rank(tag).filter(|rank| best.as_ref().is_none_or(|(known, _)| rank < known)) {
-            best = Some((rank, at));
+        let better = |rank: &usize| best.as_ref().is_none_or(|known| *rank < known.rank);
+        if let Some(rank) = Some(tag).filter(|tag| !tag.is_end).and_then(rank).filter(better) {
+            best = Some(Candidate { rank, name: tag.name, from: at.end, open: 1, end: None });
+        } else if let Some(best) = &mut best {
+            best.note(tag, at.start);
         }
-        true
+        // Nothing is clearer than that.
+        !best.as_ref().is_some_and(|best| best.rank == 0 && best.end.is_some())
     });
-    let is_clear = |rank: &usize| *rank < ARTICLE || articles == 1;
-    if let Some((_, tag)) = best.filter(|(rank, _)| is_clear(rank)) {
-        let inner = tag.end..end_of(html, &tag)?;
-        return Some(MainPart { frames: frames(html, inner.clone()), inner, is_named: true });
+    let is_clear = |best: &Candidate<'_>| best.rank < ARTICLE || articles == 1;
+    if let Some(Candidate { from, end, .. }) = best.filter(is_clear) {
+        return Some(MainPart { inner: from..end?, is_named: true });
     }
     let inner = header_end?..footer?;
-    (!inner.is_empty()).then(|| MainPart { frames: Vec::new(), inner, is_named: false })
+    (!inner.is_empty()).then_some(MainPart { inner, is_named: false })
+}
+
+/// An element that may be the part.
+struct Candidate<'a> {
+    rank: usize,
+    name: &'a str,
+    /// Behind its start tag.
+    from: usize,
+    /// How many elements of its name are open.
+    open: usize,
+    /// Where its end tag begins.
+    end: Option<usize>,
+}
+
+impl Candidate<'_> {
+    fn note(&mut self, tag: &Tag<'_>, at: usize) {
+        if self.end.is_some() || !tag.name.eq_ignore_ascii_case(self.name) {
+            return;
+        }
+        if !tag.is_end {
+            self.open += 1;
+            return;
+        }
+        self.open -= 1;
+        if self.open == 0 {
+            self.end = Some(at);
+        }
+    }
 }
 
 /// The rank of an `article`: behind all that is named.
@@ -77,10 +106,10 @@ fn rank(tag: &Tag<'_>) -> Option<usize> {
     if tag.starts("main") {
         return Some(0);
     }
-    if tag.attribute("role").is_some_and(|role| role.eq_ignore_ascii_case("main")) {
+    let is_part = ["div", "section", "article", "td"].iter().any(|name| tag.starts(name));
+    if is_part && tag.attribute("role").is_some_and(|role| role.eq_ignore_ascii_case("main")) {
         return Some(1);
     }
-    let is_part = ["div", "section", "article", "td"].iter().any(|name| tag.starts(name));
     let id = tag.attribute("id").filter(|_| is_part).and_then(|id| place(IDS, &id.to_ascii_lowercase()));
     id.map(|id| id + 2).or_else(|| tag.starts("article").then_some(ARTICLE))
 }
@@ -228,11 +257,7 @@ mod tests {
 
     #[test]
     fn frames_are_the_elements_that_only_hold_the_content() {
-        let frames = |html: &str| {
-            let part = main_part(html).unwrap();
-            let tags: Vec<String> = part.frames.iter().map(|at| html[at.clone()].to_owned()).collect();
-            (tags.join(""), part.frame_ends(html))
-        };
+        let frames = |html: &str| main_part(html).unwrap().frames(html);
         let text = &"some words of the page that are its content ".repeat(5);
         for (html, starts, ends) in [
             (format!("<main>{text}</main>"), "", ""),
@@ -261,10 +286,8 @@ mod tests {
         fn any_markup_is_read(html in "(<main>|</main>|<div>|</div>|<div id=main class=a>|<article>|</article>|<header>|</header>|<footer>|<script>|</script>|<!--|-->|[a-z あ<]){0,40}") {
             if let Some(part) = main_part(&html) {
                 prop_assert!(html.get(part.inner.clone()).is_some());
-                prop_assert_eq!(part.frame_ends(&html).matches("</").count(), part.frames.len());
-                for frame in &part.frames {
-                    prop_assert!(frame.start >= part.inner.start && frame.end <= part.inner.end);
-                }
+                let (starts, ends) = part.frames(&html);
+                prop_assert_eq!(starts.matches('<').count(), ends.matches("</").count());
             }
         }
     }

@@ -42,21 +42,27 @@ pub enum TermKind {
 /// Takes the words out of a text, in their order.
 pub fn words(text: &str, take: impl FnMut(Term<'_>)) {
     let mut reader = WordReader { take, word: String::new(), from: 0, to: 0, last: None };
-    let mut rest = text.char_indices().peekable();
-    while let Some((at, first)) = rest.next() {
-        let mut to = at + first.len_utf8();
-        if first.is_ascii() && rest.peek().is_none_or(|(_, next)| next.is_ascii()) {
-            match first.is_ascii_alphanumeric() {
-                true => reader.letter(first.to_ascii_lowercase(), at..to),
-                false => reader.end(),
-            }
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    while let Some(first) = text[at..].chars().next() {
+        // Most of most texts, and so at once. What follows may be a mark on the last letter.
+        let run = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let is_last = bytes.get(at + run).is_none_or(u8::is_ascii);
+        let run = if is_last { run } else { run.saturating_sub(1) };
+        if run > 0 {
+            reader.plain(&text[at..at + run], at);
+            at += run;
             continue;
         }
-        for _ in 1..CLUSTER {
-            let Some((next_at, next)) = rest.next_if(|(_, next)| is_mark(*next)) else { break };
-            to = next_at + next.len_utf8();
+        if first.is_ascii() && bytes.get(at + 1).is_none_or(u8::is_ascii) {
+            reader.end();
+            at += 1;
+            continue;
         }
-        reader.cluster(&text[at..to], at..to);
+        let from = at;
+        at += first.len_utf8();
+        let marks = text[at..].chars().take(CLUSTER).take_while(|c| is_mark(*c));
+        at += marks.map(char::len_utf8).sum::<usize>();
+        reader.cluster(&text[from..at], from..at);
     }
     reader.end();
 }
@@ -107,6 +113,21 @@ impl<F: FnMut(Term<'_>)> WordReader<F> {
                 }
             }
         }
+    }
+
+    /// Letters and digits of ASCII.
+    fn plain(&mut self, letters: &str, at: usize) {
+        if self.last.is_some() {
+            self.end();
+        }
+        if self.word.is_empty() {
+            self.from = at;
+        }
+        self.to = at + letters.len();
+        let begin = self.word.len();
+        let room = letters.len().min(LONGEST.saturating_sub(begin));
+        self.word.push_str(&letters[..room]);
+        self.word[begin..].make_ascii_lowercase();
     }
 
     fn letter(&mut self, c: char, at: Range<usize>) {

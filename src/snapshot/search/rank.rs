@@ -69,6 +69,7 @@ impl Query {
         });
         query.runs.push(run);
         query.runs.retain(|run| run.len() > 1);
+        query.runs.iter_mut().for_each(|run| run.truncate(MOST_TERMS));
         query
     }
 
@@ -79,27 +80,25 @@ impl Query {
 
     /// Whether a text has each run of a script without spaces as it stands, and not only its pairs: 京都 and 東京 are no 東京都.
     pub fn is_found_as_it_stands(&self, texts: &[&str]) -> bool {
-        let mut missing: Vec<&Vec<String>> = self.runs.iter().collect();
+        let last: Vec<u64> = self.runs.iter().map(|run| 1 << (run.len() - 1)).collect();
+        let mut found = vec![false; self.runs.len()];
         for text in texts.iter().filter(|_| !self.runs.is_empty()) {
-            let (mut window, mut end): (Vec<String>, usize) = (Vec::new(), 0);
-            let longest = self.runs.iter().map(Vec::len).max().unwrap_or_default();
+            // Shift-and (Baeza-Yates, Gonnet, 1992): a bit for each beginning of the run that ends here.
+            let (mut states, mut end) = (vec![0u64; self.runs.len()], 0);
             words(text, |term| {
                 let TermKind::Pair { second } = term.kind else { return };
-                if missing.is_empty() {
-                    return;
-                }
-                if second > end {
-                    window.clear();
-                }
+                let goes_on = second <= end;
                 end = term.at.end;
-                window.push(term.text.to_owned());
-                if window.len() > longest {
-                    window.remove(0);
+                for (n, run) in self.runs.iter().enumerate() {
+                    let here = run.iter().enumerate().filter(|(_, pair)| *pair == term.text);
+                    let here = here.fold(0, |bits, (place, _)| bits | 1 << place);
+                    let before = if goes_on { states[n] << 1 } else { 0 };
+                    states[n] = (before | 1) & here;
+                    found[n] |= states[n] & last[n] != 0;
                 }
-                missing.retain(|run| !window.ends_with(run));
             });
         }
-        missing.is_empty()
+        found.iter().all(|found| *found)
     }
 }
 

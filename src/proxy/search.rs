@@ -187,6 +187,9 @@ fn find(snapshot: &Snapshot, typed: &str, site: Option<&str>) -> Result<Option<A
 
 /// A page's title without the site's name, which is as a rule the title of the front page, or a part of it.
 fn without_site(title: &str, front: &str) -> String {
+    if title == front {
+        return title.to_owned();
+    }
     let marks = [" | ", " - ", " – ", " — ", " · ", ": ", "｜", " « ", " » "];
     let parts = marks.iter().filter_map(|mark| front.split_once(mark)).map(|(name, _)| name);
     let ends = marks.iter().filter_map(|mark| front.rsplit_once(mark)).map(|(_, name)| name);
@@ -227,6 +230,7 @@ mod tests {
             ("Green tea – Shop", "Shop – Tea by the sea", "Green tea"),
             ("抹茶｜朝凪", "朝凪｜お茶と器", "抹茶"),
             ("Shop", "Shop", "Shop"),
+            ("Welcome | Shop", "Welcome | Shop", "Welcome | Shop"),
             ("Green tea", "", "Green tea"),
         ] {
             assert_eq!(without_site(title, front), expected);

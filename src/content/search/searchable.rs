@@ -199,26 +199,26 @@ fn gap(text: &mut String) {
 fn add(text: &mut String, written: &str, most: usize) {
     let written = entity::decode_text(written);
     let is_wide = |c: char| c >= '\u{2E80}';
-    let (mut blank, mut rest) = (false, &*written);
+    let (mut blank, mut is_line_end, mut rest) = (false, false, &*written);
     while let Some(c) = rest.chars().next() {
         let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
         let len = if plain > 0 { plain } else { c.len_utf8() };
         let (piece, behind) = rest.split_at(len);
         rest = behind;
         if c.is_whitespace() || c.is_control() {
-            blank = true;
+            (blank, is_line_end) = (true, is_line_end || c == '\n');
             continue;
         }
         if text.len() >= most {
             return;
         }
-        if blank && !(is_wide(c) && text.ends_with(is_wide)) {
+        if blank && !(is_line_end && is_wide(c) && text.ends_with(is_wide)) {
             gap(text);
         }
-        blank = false;
+        (blank, is_line_end) = (false, false);
         text.push_str(piece);
     }
-    if blank && !text.ends_with(is_wide) {
+    if blank && !(is_line_end && text.ends_with(is_wide)) {
         gap(text);
     }
 }

@@ -25,7 +25,8 @@ use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::http::control::date_field;
 use crate::metrics::ServedFrom;
-use crate::snapshot::{Query, ReadError, SiteForms, Snapshot, Stored};
+use crate::page_health::Mark;
+use crate::snapshot::{Page, Query, ReadError, SiteForms, Snapshot, Stored};
 use crate::tasks;
 
 /// How many pages are shown.
@@ -52,6 +53,7 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     let accept = ask.kept_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let accept = accept.map(str::to_owned);
     let (asked, taken_at) = (ask.key().to_owned(), snapshot.summary().taken_at);
+    let health = Arc::clone(&site.page_health);
     let made = tasks::blocking(move || {
         let _turn = turn;
         let search = forms.search_of(&asked)?;
@@ -62,7 +64,11 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
         let own = own.as_deref().or_else(|| about.and_then(|about| about.language.as_deref()));
         let typed = text(&search.typed, encoding);
         let title = about.and_then(|about| about.title.as_deref());
-        let found = match find(&snapshot, &typed, title) {
+        let is_gone = |page: &Page| match health.mark(&page.key) {
+            Mark::Gone { since, .. } => page.taken_at <= since.wall,
+            Mark::None | Mark::Bad(_) => false,
+        };
+        let found = match find(&snapshot, &typed, title, is_gone) {
             Ok(found) => found?,
             Err(error) => return Some(Err(error)),
         };
@@ -154,16 +160,26 @@ struct Answers {
     is_whole: bool,
 }
 
-/// Looks it up; `None` if the snapshot has no index. Blocks.
-fn find(snapshot: &Snapshot, typed: &str, site: Option<&str>) -> Result<Option<Answers>, ReadError> {
+/// Looks it up; `None` if the snapshot has no index. What the site has removed or taken back since is not found. Blocks.
+fn find(
+    snapshot: &Snapshot,
+    typed: &str,
+    site: Option<&str>,
+    is_gone: impl Fn(&Page) -> bool,
+) -> Result<Option<Answers>, ReadError> {
     let Some(index) = snapshot.search()? else { return Ok(None) };
     let query = Query::read(typed);
     let hits = index.find(&query, MOST)?;
     let (mut pages, mut scattered) = (Vec::new(), Vec::new());
+    let mut total = hits.total;
     for key in &hits.keys {
         // What cannot be read is not shown: it could not be given either.
-        let Some(page) = snapshot.find(key).ok().flatten() else { continue };
-        let Ok(Stored::Whole(bytes)) = snapshot.load(&page) else { continue };
+        let page = snapshot.find(key).ok().flatten().filter(|page| !is_gone(page));
+        let loaded = page.and_then(|page| Some((snapshot.load(&page).ok()?, page)));
+        let Some((Stored::Whole(bytes), page)) = loaded else {
+            total -= 1;
+            continue;
+        };
         let headers: HeaderMap = page.headers.into_iter().collect();
         let document = Document::new(&bytes[..bytes.len().min(READ)], content_type(&headers));
         let read = Searchable::read(document.html());
@@ -182,7 +198,7 @@ fn find(snapshot: &Snapshot, typed: &str, site: Option<&str>) -> Result<Option<A
         }
     }
     pages.append(&mut scattered);
-    Ok(Some(Answers { pages, total: hits.total, is_whole: hits.is_whole }))
+    Ok(Some(Answers { pages, total, is_whole: hits.is_whole }))
 }
 
 /// A page's title without the site's name, which is as a rule the title of the front page, or a part of it.

@@ -235,3 +235,23 @@ async fn a_search_by_post_or_elsewhere_is_not_answered() {
         assert_eq!(get(&edge, target, &[]).await.status, 503, "{target}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_site_has_removed_since_is_not_found() {
+    let origin = shop().await;
+    let edge = Edge::start(config(&origin)).await;
+    edge.until_snapshot().await;
+    edge.until("up").await;
+    origin.page("/cups", Page::not_found());
+    eventually("the removal is known", secs(20), async || {
+        edge.get("/cups").await;
+        let said = edge.admin().get(&explained("/cups")).await.text();
+        said.contains("The site has removed it").then_some(())
+    })
+    .await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let text = get(&edge, "/search?q=green+tea", &[]).await.text();
+    assert!(text.contains("href=\"/sencha\">Sencha") && !text.contains("white ones"), "{text}");
+    assert!(text.contains("One page was found."), "{text}");
+}

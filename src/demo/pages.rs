@@ -109,6 +109,8 @@ pub(super) struct Form {
 pub(super) struct Given {
     /// The shelf that was asked for.
     pub kind: Option<Kind>,
+    /// What is looked for among the products.
+    pub find: String,
     /// What stands in the form already.
     pub form: Form,
     /// Whether the form was sent and could not be taken.
@@ -220,9 +222,14 @@ fn content(language: Language, page: Page, given: &Given) -> (&'static str, Stri
             ("home.html", String::new(), word("intro"), own)
         }
         Page::Products => {
-            let shown =
-                products(&mut catalog.products.iter().filter(|p| given.kind.is_none_or(|k| k == p.kind)));
-            let own = context! { products => shown, kind => Serde(given.kind) };
+            let find = given.find.trim().to_lowercase();
+            let has = |p: &&Product| {
+                let text = p.text.of(language);
+                [&text.name, &text.short].iter().any(|text| text.to_lowercase().contains(&find))
+            };
+            let of_kind = catalog.products.iter().filter(|p| given.kind.is_none_or(|k| k == p.kind));
+            let shown = products(&mut of_kind.filter(has));
+            let own = context! { products => shown, kind => Serde(given.kind), find => given.find.as_str() };
             ("products.html", word("products"), word("products_lead"), own)
         }
         Page::Product(p) => {

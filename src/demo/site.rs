@@ -92,11 +92,12 @@ fn read(language: Language, page: Page, query: Option<&str>, when: When) -> Resp
         Some("ware") => Some(Kind::Ware),
         _ => None,
     };
+    let find = field(query.as_bytes(), "q").unwrap_or_default();
     let form = Form { event: field(query.as_bytes(), "event").unwrap_or_default(), ..Form::default() };
     written(
         StatusCode::OK,
         language,
-        pages::render(language, page, &Given { kind, form, wrong: false }, when),
+        pages::render(language, page, &Given { kind, find, form, wrong: false }, when),
     )
 }
 
@@ -108,7 +109,7 @@ fn signed_up(language: Language, body: &[u8], when: When) -> Response<Body> {
     let mail_like =
         form.email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
     if form.name.is_empty() || !mail_like {
-        let given = Given { kind: None, form, wrong: true };
+        let given = Given { form, wrong: true, ..Given::default() };
         let page = pages::render(language, Page::Signup, &given, when);
         return written(StatusCode::UNPROCESSABLE_ENTITY, language, page);
     }

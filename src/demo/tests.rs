@@ -157,6 +157,15 @@ fn old_addresses_lead_to_the_new_ones() {
 }
 
 #[test]
+fn products_are_found_by_their_words() {
+    let shown = |path: &str| page(path).matches("<li class=\"card\">").count();
+    assert_eq!((shown("/products/?q="), shown("/products/"), shown("/en/products/")), (10, 10, 10));
+    let teas = shown("/en/products/?q=TEA");
+    assert!((1..10).contains(&teas), "{teas}");
+    assert!(page("/en/products/?q=%22%3Etrain").contains("Nothing was found."));
+}
+
+#[test]
 fn what_is_not_there_is_404_in_its_language() {
     for (path, language) in
         [("/nothing", "ja"), ("/en/nothing", "en"), ("/..%2f", "ja"), ("/%ff", "ja"), ("/products//", "ja")]

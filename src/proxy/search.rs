@@ -68,7 +68,9 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
             Mark::Gone { since, .. } => page.taken_at <= since.wall,
             Mark::None | Mark::Bad(_) => false,
         };
-        let found = match find(&snapshot, &typed, title, is_gone) {
+        let own_page = page.as_ref().and_then(|(_, bytes, _)| page_head::title(bytes));
+        let sites = (title.unwrap_or_default(), own_page.as_deref().unwrap_or_default());
+        let found = match find(&snapshot, &typed, sites, is_gone) {
             Ok(found) => found?,
             Err(error) => return Some(Err(error)),
         };
@@ -164,13 +166,13 @@ struct Answers {
 fn find(
     snapshot: &Snapshot,
     typed: &str,
-    site: Option<&str>,
+    (front, other): (&str, &str),
     is_gone: impl Fn(&Page) -> bool,
 ) -> Result<Option<Answers>, ReadError> {
     let Some(index) = snapshot.search()? else { return Ok(None) };
     let query = Query::read(typed);
     let hits = index.find(&query, MOST)?;
-    let (mut pages, mut scattered) = (Vec::new(), Vec::new());
+    let (mut pages, mut scattered): (Vec<FoundPage>, Vec<FoundPage>) = (Vec::new(), Vec::new());
     let mut total = hits.total;
     for key in &hits.keys {
         // What cannot be read is not shown: it could not be given either.
@@ -184,7 +186,7 @@ fn find(
         let document = Document::new(&bytes[..bytes.len().min(READ)], content_type(&headers));
         let read = Searchable::read(document.html());
         let title = [&*read.title, &*read.headings, key].into_iter().find(|title| !title.trim().is_empty());
-        let title = without_site(title.unwrap_or(key).trim(), site.unwrap_or_default());
+        let title = without_site(title.unwrap_or(key).trim(), front, other);
         // It is the title of the hit already.
         let text = read.text.strip_prefix(&*title).map_or(&*read.text, str::trim_start);
         let found = FoundPage {
@@ -192,6 +194,12 @@ fn find(
             title: shown(&marked(&title, &hits.sought)),
             excerpt: shown(&excerpt(text, &hits.sought)),
         };
+        // The same page under another name, as far as a visitor can tell.
+        let is_shown = |known: &FoundPage| known.title == found.title && known.excerpt == found.excerpt;
+        if pages.iter().chain(&scattered).any(is_shown) {
+            total -= 1;
+            continue;
+        }
         match query.is_found_as_it_stands(&[&read.title, &read.text]) {
             true => pages.push(found),
             false => scattered.push(found),
@@ -201,16 +209,25 @@ fn find(
     Ok(Some(Answers { pages, total, is_whole: hits.is_whole }))
 }
 
-/// A page's title without the site's name, which is as a rule the title of the front page, or a part of it.
-fn without_site(title: &str, front: &str) -> String {
+/// A page's title without the site's name: that is the front page's title, a part of it, or the end of another page's title (a site
+/// in two languages has two names).
+fn without_site(title: &str, front: &str, other: &str) -> String {
+    const MARKS: [&str; 9] = [" | ", " - ", " – ", " — ", " · ", ": ", "｜", " « ", " » "];
     if title == front {
         return title.to_owned();
     }
-    let marks = [" | ", " - ", " – ", " — ", " · ", ": ", "｜", " « ", " » "];
-    let parts = marks.iter().filter_map(|mark| front.split_once(mark)).map(|(name, _)| name);
-    let ends = marks.iter().filter_map(|mark| front.rsplit_once(mark)).map(|(_, name)| name);
-    let mut names = [front].into_iter().chain(parts).chain(ends).map(|name| own_title(title, name));
-    names.find(|own| own != title).unwrap_or_else(|| title.to_owned())
+    let first = MARKS.iter().filter_map(|mark| front.split_once(mark)).map(|(name, _)| name);
+    let last = |of: &'_ str| {
+        MARKS
+            .iter()
+            .filter_map(|mark| of.rsplit_once(mark))
+            .map(|(_, name)| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let names =
+        [front.to_owned()].into_iter().chain(first.map(str::to_owned)).chain(last(front)).chain(last(other));
+    let mut own = names.map(|name| own_title(title, &name));
+    own.find(|own| own != title).unwrap_or_else(|| title.to_owned())
 }
 
 /// The header fields of a page that is not the site's.
@@ -248,8 +265,10 @@ mod tests {
             ("Shop", "Shop", "Shop"),
             ("Welcome | Shop", "Welcome | Shop", "Welcome | Shop"),
             ("Green tea", "", "Green tea"),
+            ("News | Asanagi Tea", "朝凪", "News"),
+            ("Tea and pots | Asanagi Tea", "朝凪", "Tea and pots"),
         ] {
-            assert_eq!(without_site(title, front), expected);
+            assert_eq!(without_site(title, front, "Tea and pots | Asanagi Tea"), expected);
         }
     }
 

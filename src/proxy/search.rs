@@ -49,7 +49,7 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
         }
         None => (None, plain_fields()),
     };
-    let about = site.mirror.about(&site.config.key_pages).await;
+    let about = site.mirror.about(&site.config).await;
     let accept = ask.kept_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let accept = accept.map(str::to_owned);
     let (asked, taken_at) = (ask.key().to_owned(), snapshot.summary().taken_at);

@@ -22,6 +22,7 @@ mod banner;
 mod bounds;
 mod check;
 mod files;
+mod form;
 mod listen;
 mod node;
 mod origins;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use minijinja::context;
 
 use super::{Language, NAME_CHARS, TEMPLATES, plain};
-use crate::content::search::Piece;
+use crate::content::search::Fragment;
 use crate::http::control::date_field;
 
 /// Header fields of the page of its own: as those of holding pages, but it has a form.
@@ -64,17 +64,17 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Pieces of a text as markup, those that were looked for marked.
-pub fn shown(pieces: &[Piece<'_>]) -> String {
+pub fn shown(pieces: &[Fragment<'_>]) -> String {
     let mut out = String::new();
     for piece in pieces {
         match piece {
-            Piece::Plain(text) => out.push_str(&escaped(text)),
-            Piece::Marked(text) => {
+            Fragment::Plain(text) => out.push_str(&escaped(text)),
+            Fragment::Marked(text) => {
                 out.push_str("<mark>");
                 out.push_str(&escaped(text));
                 out.push_str("</mark>");
             }
-            Piece::Cut => out.push('…'),
+            Fragment::Cut => out.push('…'),
         }
     }
     out
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn one() -> [FoundPage; 1] {
-        let title = shown(&[Piece::Plain("A & "), Piece::Marked("<tea>"), Piece::Cut]);
+        let title = shown(&[Fragment::Plain("A & "), Fragment::Marked("<tea>"), Fragment::Cut]);
         [FoundPage { href: "/tea?a=1&b=\"".to_owned(), title, excerpt: String::new() }]
     }
 

@@ -23,7 +23,7 @@ pub struct Sought {
 
 /// A piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum Fragment<'a> {
     /// As it stands.
     Plain(&'a str),
     /// What was looked for.
@@ -57,12 +57,12 @@ fn places(text: &str, sought: &Sought) -> Vec<(Range<usize>, usize)> {
 }
 
 /// All of a text, with what is looked for marked.
-pub fn marked<'a>(text: &'a str, sought: &Sought) -> Vec<Piece<'a>> {
+pub fn marked<'a>(text: &'a str, sought: &Sought) -> Vec<Fragment<'a>> {
     cut(text, 0..text.len(), &places(text, sought))
 }
 
 /// The piece of a text that has most of what is looked for; its beginning, if it has nothing of it.
-pub fn excerpt<'a>(text: &'a str, sought: &Sought) -> Vec<Piece<'a>> {
+pub fn excerpt<'a>(text: &'a str, sought: &Sought) -> Vec<Fragment<'a>> {
     let places = places(text, sought);
     let from = best(text, &places).map_or(0, |at| back(text, at, BEFORE));
     let to = ahead(text, from, WIDTH);
@@ -137,20 +137,20 @@ fn is_wide(c: char) -> bool {
 }
 
 /// A part of a text, with these places in it marked.
-fn cut<'a>(text: &'a str, part: Range<usize>, places: &[(Range<usize>, usize)]) -> Vec<Piece<'a>> {
+fn cut<'a>(text: &'a str, part: Range<usize>, places: &[(Range<usize>, usize)]) -> Vec<Fragment<'a>> {
     let mut pieces = Vec::new();
     if part.start > 0 {
-        pieces.push(Piece::Cut);
+        pieces.push(Fragment::Cut);
     }
     let mut at = part.start;
     let mut open: Option<Range<usize>> = None;
     let within = places.iter().filter(|(place, _)| place.start >= part.start && place.end <= part.end);
-    let mut close = |open: Option<Range<usize>>, pieces: &mut Vec<Piece<'a>>| {
+    let mut close = |open: Option<Range<usize>>, pieces: &mut Vec<Fragment<'a>>| {
         if let Some(marked) = open {
             if marked.start > at {
-                pieces.push(Piece::Plain(&text[at..marked.start]));
+                pieces.push(Fragment::Plain(&text[at..marked.start]));
             }
-            pieces.push(Piece::Marked(&text[marked.clone()]));
+            pieces.push(Fragment::Marked(&text[marked.clone()]));
             at = marked.end;
         }
         at
@@ -167,10 +167,10 @@ fn cut<'a>(text: &'a str, part: Range<usize>, places: &[(Range<usize>, usize)]) 
     }
     let at = close(open, &mut pieces);
     if at < part.end {
-        pieces.push(Piece::Plain(&text[at..part.end]));
+        pieces.push(Fragment::Plain(&text[at..part.end]));
     }
     if part.end < text.len() {
-        pieces.push(Piece::Cut);
+        pieces.push(Fragment::Cut);
     }
     pieces
 }
@@ -187,11 +187,11 @@ mod tests {
         }
     }
 
-    fn shown(pieces: &[Piece<'_>]) -> String {
-        let show = |piece: &Piece<'_>| match piece {
-            Piece::Plain(text) => (*text).to_owned(),
-            Piece::Marked(text) => format!("[{text}]"),
-            Piece::Cut => "…".to_owned(),
+    fn shown(pieces: &[Fragment<'_>]) -> String {
+        let show = |piece: &Fragment<'_>| match piece {
+            Fragment::Plain(text) => (*text).to_owned(),
+            Fragment::Marked(text) => format!("[{text}]"),
+            Fragment::Cut => "…".to_owned(),
         };
         pieces.iter().map(show).collect()
     }
@@ -240,8 +240,8 @@ mod tests {
             let terms: Vec<&str> = terms.iter().map(String::as_str).collect();
             let pieces = excerpt(&text, &sought(&terms, &chars));
             let plain: String = pieces.iter().map(|piece| match piece {
-                Piece::Plain(text) | Piece::Marked(text) => *text,
-                Piece::Cut => "",
+                Fragment::Plain(text) | Fragment::Marked(text) => *text,
+                Fragment::Cut => "",
             }).collect();
             prop_assert!(text.contains(&plain));
             prop_assert!(plain.chars().map(columns).sum::<usize>() <= WIDTH);

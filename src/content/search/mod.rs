@@ -6,7 +6,7 @@ mod part;
 mod searchable;
 mod words;
 
-pub use excerpt::{Piece, Sought, excerpt, marked};
+pub use excerpt::{Fragment, Sought, excerpt, marked};
 pub use part::{MainPart, main_part};
 pub use searchable::Searchable;
 pub use words::{Term, TermKind, words};

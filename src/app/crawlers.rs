@@ -109,7 +109,7 @@ pub async fn crawl_once(config: &Config, site: &str, progress: &Progress) -> Res
     let tools = build::tools(&only);
     let sites = build::sites(&only, &tools, &parts, None).await;
     let visits = sites.first().map(|site| site.visits.clone());
-    let table = Table::new(sites, Vec::new(), &config.limits);
+    let table = Table::new(sites, Vec::new(), &[], &config.limits);
     // a crawl sends no form
     let intake = Arc::new(Intake::open(&config.state_dir.join("none"), config.forms.clone()));
     let proxy = Proxy::new(table, AccessLog::off(), Spool::in_memory(), intake);

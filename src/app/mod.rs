@@ -213,7 +213,8 @@ impl App {
         let parts = Parts::of(&config, metrics.clone(), started);
         let tools = build::tools(&config);
         let sites = build::sites(&config, &tools, &parts, None).await;
-        let table = Table::new(sites, config.listen.trusted_proxies.clone(), &config.limits);
+        let table =
+            Table::new(sites, config.listen.trusted_proxies.clone(), &config.listen.https, &config.limits);
         let access_log = log(&metrics);
         let (spool, intake) = spools(&config).await.ok_or(StartError::Ending)?;
         let proxy = Proxy::new(table, access_log.clone(), spool, intake);

@@ -190,7 +190,7 @@ impl App {
         let before = self.table();
         let sites = build::sites(&config, &tools, &self.parts, Some((&before, same))).await;
         let trusted = config.listen.trusted_proxies.clone();
-        self.proxy.replace(Table::new(sites, trusted, &config.limits));
+        self.proxy.replace(Table::new(sites, trusted, &config.listen.https, &config.limits));
         super::keep_to_itself(&config);
         self.proxy.intake().set(config.forms.clone());
         let table = self.table();

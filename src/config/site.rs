@@ -26,7 +26,15 @@ pub(super) fn site(
     elsewhere: &mut Problems,
 ) -> Option<(Site, Span)> {
     let hosts = hosts(raw.hosts, span, notes);
-    let standby_hosts = raw.standby_hosts.or_default().into_iter().map(|host| host.value.0).collect();
+    let standby_hosts = raw.standby_hosts.or_default();
+    if let Some(first) = standby_hosts.first()
+        && !hosts.is_empty()
+        && hosts.iter().all(|host| host.value.0 == ANY_HOST)
+    {
+        let help = "write the names that its pages use, as in hosts = [\"www.example.jp\", \"*\"]";
+        notes.error(&first.span, Fault::new("standby hosts need the site's own names in `hosts`", help));
+    }
+    let standby_hosts = standby_hosts.into_iter().map(|host| host.value.0).collect();
     let name = name(raw.name, &hosts, notes);
     let (origins, origins_file) = origins(raw.origin, raw.origins_file, span, context, notes, elsewhere);
     let tls = raw.tls.here().and_then(|tls| site_tls(tls, context, notes));

@@ -10,6 +10,7 @@ pub mod entity;
 pub mod forms;
 pub mod links;
 pub mod media;
+pub mod policy;
 pub mod rehost;
 pub mod same;
 pub mod search;

@@ -8,6 +8,8 @@ use memchr::memmem;
 
 use super::document::Document;
 use super::edits::{Edit, Edits};
+use super::entity;
+use super::policy::pins_style;
 use super::tags::{Comments, HtmlToken, Tag, Tags};
 
 /// A site's own hosts, and what visitors come by.
@@ -19,6 +21,8 @@ pub struct Rehost<'a> {
     pub scheme: &'a str,
     /// Host and port.
     pub authority: &'a str,
+    /// Where addresses of https lead, if not to the same as all others.
+    pub https: Option<&'a str>,
 }
 
 /// What an attribute or a field holds.
@@ -26,9 +30,16 @@ pub struct Rehost<'a> {
 pub enum Holds {
     /// One address.
     Address,
-    /// Addresses among other things: a style, candidates for a picture, a refresh, a `Link` field.
+    /// Addresses among other things: a style, candidates for a picture, a refresh.
     Several,
+    /// A `Link` field (RFC 8288): what says the page's own address to search engines stays.
+    Links,
+    /// A Content-Security-Policy: its sources stay, and get the like of the other host beside them.
+    Policy,
 }
+
+/// Relations of links that give the page's address to search engines and readers of feeds, not to visitors.
+const NAMES: [&str; 4] = ["canonical", "alternate", "shortlink", "amphtml"];
 
 impl Rehost<'_> {
     /// How much of an address goes, and what takes its place, if it names the site.
@@ -36,20 +47,40 @@ impl Rehost<'_> {
         let starts = |with: &str| url.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
         let scheme = ["https:", "http:", ""].into_iter().find(|scheme| starts(&format!("{scheme}//")))?;
         let rest = &url[scheme.len() + 2..];
-        let ends = |c: char| {
-            !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '@' | '%'))
-        };
+        let ends =
+            |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '@' | '%'));
         let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port),
             Some(_) | None => (authority, ""),
         };
-        let is_own = self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
-        if !is_own || !matches!(port, "" | "80" | "443") {
+        if !self.is_own(host) || !matches!(port, "" | "80" | "443") {
             return None;
         }
-        let scheme_text = if scheme.is_empty() { String::new() } else { format!("{}:", self.scheme) };
-        Some((scheme.len() + 2 + authority.len(), format!("{scheme_text}//{}", self.authority)))
+        let put = match (scheme, self.https) {
+            ("", _) => format!("//{}", self.authority),
+            ("https:", Some(host)) => format!("https://{host}"),
+            (_, _) => format!("{}://{}", self.scheme, self.authority),
+        };
+        Some((scheme.len() + 2 + authority.len(), put))
+    }
+
+    /// Whether it is one of the site's hosts, which may be written in its own letters (RFC 5890).
+    pub(super) fn is_own(&self, host: &str) -> bool {
+        let is = |host: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+        if host.is_ascii() {
+            is(host)
+        } else {
+            url::Host::parse(host).is_ok_and(|host| is(&host.to_string()))
+        }
+    }
+
+    /// Whether it is an address within the site: a path, or one with a host of the site.
+    fn is_within(&self, url: &str) -> bool {
+        let url = url.trim();
+        let at = url.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-')));
+        let has_scheme = at.is_some_and(|at| url[at..].starts_with(':'));
+        !(has_scheme || url.starts_with("//")) || self.begin(url).is_some()
     }
 
     /// Where addresses of the site begin in a text.
@@ -59,6 +90,12 @@ impl Rehost<'_> {
             Some((start, start + len, put))
         };
         match holds {
+            Holds::Policy => self.sources(text),
+            Holds::Links => {
+                let mut found = self.found(text, Holds::Several);
+                found.retain(|(_, end, _)| !is_name(&text[*end..]));
+                found
+            }
             Holds::Address => at(text.len() - text.trim_start().len()).into_iter().collect(),
             Holds::Several => memmem::find_iter(text.as_bytes(), b"//")
                 .filter_map(|slashes| {
@@ -100,13 +137,16 @@ impl Rehost<'_> {
         let mut edits = Vec::new();
         if let Some(text) = skeleton(sheet) {
             self.add(&text, 0, Holds::Several, &mut edits);
+            // An address at the very end may go on in what has not come yet.
+            edits.retain(|edit| edit.range.end < text.len() as u64);
         }
         Edits::new(edits)
     }
 
-    /// What is to be edited in a page. A style sheet that has to be the one that the page was written with is no longer held
-    /// to that: an address in it may have been written anew.
-    pub fn html(&self, page: &Document<'_>) -> Edits {
+    /// What is to be edited in a page, or in the beginning of one. A style sheet of the site that has to be the one that the page
+    /// was written with is no longer held to that: an address in it may have been written anew. Styles in the page stay if they
+    /// are `pinned`, or a policy in it does that ([`pins_style`]).
+    pub fn html(&self, page: &Document<'_>, mut pinned: bool) -> Edits {
         let Some(html) = skeleton(page) else { return Edits::default() };
         let (mut tags, mut room, mut edits) = (Tags::of(&html, Comments::Html), [0; 16], Vec::new());
         let place = |part: &str| (part.as_ptr() as usize).saturating_sub(html.as_ptr() as usize);
@@ -120,19 +160,29 @@ impl Rehost<'_> {
             }
             let name = tag.lower(&mut room);
             for (attribute, value) in tag.attributes() {
-                if let Some(holds) = holds(name, &tag, attribute) {
+                let holds = holds(name, &tag, attribute);
+                if let Some(holds) = holds.filter(|_| !pinned || !attribute.eq_ignore_ascii_case("style")) {
+                    pinned |= holds == Holds::Policy && pins_style(&entity::decode(value));
                     self.add(value, place(value), holds, &mut edits);
                 }
             }
-            if name == "link" && is_rel(&tag, "stylesheet") && tag.attribute("integrity").is_some() {
-                // The first of two attributes of a name counts.
-                let at = (tags.range_of(&tag).start + "<link".len()) as u64;
-                edits.push(Edit { range: at..at, text: " integrity=\"\"".into() });
+            let sum = tag.attribute("integrity").filter(|sum| !sum.is_empty());
+            if name == "link"
+                && is_rel(&tag, "stylesheet")
+                && let Some(sum) = sum
+                && self.is_within(tag.attribute("href").unwrap_or_default())
+            {
+                let at = place(sum);
+                let is_quoted = html[..at].ends_with(['"', '\'']);
+                let text = if is_quoted { "" } else { "\"\"" };
+                edits.push(Edit { range: at as u64..(at + sum.len()) as u64, text: text.into() });
             }
             match name {
-                "style" => {
+                "style" if !tag.closes_itself() => {
                     let css = tags.raw_text(name);
-                    self.add(css, place(css), Holds::Several, &mut edits);
+                    if !pinned && !tags.is_cut() {
+                        self.add(css, place(css), Holds::Several, &mut edits);
+                    }
                 }
                 "script" | "textarea" | "title" | "xmp" | "noembed" | "iframe" | "plaintext"
                     if !tag.closes_itself() =>
@@ -157,28 +207,51 @@ impl Rehost<'_> {
 /// What an attribute holds that leads somewhere.
 fn holds(element: &str, tag: &Tag<'_>, attribute: &str) -> Option<Holds> {
     match &*attribute.to_ascii_lowercase() {
-        // What these lead to is the page's address for search engines and readers of feeds, not for visitors.
         "href" if element == "link" => {
-            let is_name =
-                ["canonical", "alternate", "shortlink", "amphtml"].iter().any(|rel| is_rel(tag, rel));
+            let is_name = NAMES.iter().any(|rel| is_rel(tag, rel));
             // An `alternate stylesheet` is a style sheet.
             (!is_name || is_rel(tag, "stylesheet")).then_some(Holds::Address)
         }
         "href" | "src" | "action" | "formaction" | "poster" | "background" | "xlink:href" | "manifest"
-        | "data-src" | "data-href" | "data-original" | "data-lazy-src" => Some(Holds::Address),
+        | "data-src" | "data-href" | "data-original" | "data-lazy-src" | "data-lazy" | "data-poster" => {
+            Some(Holds::Address)
+        }
         "data" if element == "object" => Some(Holds::Address),
-        "srcset" | "imagesrcset" | "data-srcset" | "style" | "ping" => Some(Holds::Several),
+        "srcset"
+        | "imagesrcset"
+        | "data-srcset"
+        | "style"
+        | "ping"
+        | "data-bg"
+        | "data-background"
+        | "data-background-image" => Some(Holds::Several),
         "content" if element == "meta" => {
             let pragma = tag.attribute("http-equiv").unwrap_or_default().trim();
-            pragma.eq_ignore_ascii_case("refresh").then_some(Holds::Several)
+            let kinds = [("refresh", Holds::Several), ("content-security-policy", Holds::Policy)];
+            kinds.into_iter().find(|(kind, _)| pragma.eq_ignore_ascii_case(kind)).map(|(_, holds)| holds)
         }
         _ => None,
     }
 }
 
 fn is_rel(tag: &Tag<'_>, wanted: &str) -> bool {
-    let rels = tag.attribute("rel").unwrap_or_default();
+    has_rel(tag.attribute("rel").unwrap_or_default(), wanted)
+}
+
+fn has_rel(rels: &str, wanted: &str) -> bool {
     rels.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case(wanted))
+}
+
+/// Whether the link of a `Link` field whose address this is the end of gives the page's own address.
+fn is_name(rest: &str) -> bool {
+    let parameters = rest.split_once('>').map_or("", |(_, behind)| behind);
+    let end =
+        parameters.match_indices(',').find(|(at, _)| parameters[at + 1..].trim_start().starts_with('<'));
+    let parameters = &parameters[..end.map_or(parameters.len(), |(at, _)| at)];
+    let rels = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let rels = rels.filter(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
+    let rels = rels.map(|(_, rels)| rels.trim().trim_matches('"')).next().unwrap_or_default();
+    NAMES.iter().any(|name| has_rel(rels, name)) && !has_rel(rels, "stylesheet")
 }
 
 /// A file's markup in as many bytes as it has, each at its place, with `x` for what is no ASCII: addresses of hosts are. `None`
@@ -211,7 +284,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn hosts() -> Vec<String> {
-        vec!["www.example.jp".to_owned(), "example.jp".to_owned()]
+        ["www.example.jp", "example.jp", "xn--zckzah.example"].map(str::to_owned).to_vec()
     }
 
     fn apply(bytes: &[u8], edits: &Edits) -> Vec<u8> {
@@ -231,11 +304,11 @@ mod tests {
 
     fn rehosted(html: &str, encoding: &'static Encoding) -> String {
         let hosts = hosts();
-        let rehost = Rehost { hosts: &hosts, scheme: "https", authority: "s.example:8443" };
+        let rehost = Rehost { hosts: &hosts, scheme: "https", authority: "s.example:8443", https: None };
         let (bytes, _, unmappable) = encoding.encode(html);
         assert!(!unmappable);
         let content_type = format!("text/html; charset={}", encoding.name());
-        let edits = rehost.html(&Document::new(&bytes, Some(&content_type)));
+        let edits = rehost.html(&Document::new(&bytes, Some(&content_type)), false);
         encoding.decode(&apply(&bytes, &edits)).0.into_owned()
     }
 
@@ -269,7 +342,20 @@ mod tests {
             ("<base href=https://example.jp/>", "<base href=https://s.example:8443/>"),
             (
                 "<link rel=stylesheet href=https://example.jp/a.css integrity=sha256-x>",
-                "<link integrity=\"\" rel=stylesheet href=https://s.example:8443/a.css integrity=sha256-x>",
+                "<link rel=stylesheet href=https://s.example:8443/a.css integrity=\"\">",
+            ),
+            (
+                "<link integrity='sha256-x' href=a.css rel='x stylesheet'/>",
+                "<link integrity='' href=a.css rel='x stylesheet'/>",
+            ),
+            ("<a href=https://テスト.example/a>", "<a href=https://s.example:8443/a>"),
+            (
+                "<div data-bg=//example.jp/a data-background='url(//example.jp/b)'>",
+                "<div data-bg=//s.example:8443/a data-background='url(//s.example:8443/b)'>",
+            ),
+            (
+                "<meta http-equiv=Content-Security-Policy content=\"img-src example.jp &#39;self&#39;\">",
+                "<meta http-equiv=Content-Security-Policy content=\"img-src example.jp s.example:8443 &#39;self&#39;\">",
             ),
         ] {
             assert_eq!(rehosted(html, UTF_8), expected);
@@ -285,6 +371,11 @@ mod tests {
             "<link rel=canonical href=https://example.jp/><link rel=alternate href=https://example.jp/feed>",
             "<meta property=og:url content=https://example.jp/>https://example.jp/<!-- <a href=https://example.jp/> -->",
             "<script>'https://example.jp/'</script><script type=application/ld+json>{\"url\":\"https://example.jp/\"}</script>",
+            "<link rel=stylesheet href=https://cdn.example/a.css integrity=sha256-x>",
+            "<link rel=stylesheet href=//cdn.example/a.css integrity=sha256-x><link rel=icon href=a integrity=sha256-x>",
+            "<meta http-equiv=content-security-policy content='style-src &#39;sha256-a=&#39;'>\
+             <style>a{b:url(//example.jp/)}</style><p style='b:url(//example.jp/)'>",
+            "<link rel=stylesheet href=data:text/css, integrity=sha256-x><style>a{b:url(//example.jp/",
             "<title><a href=https://example.jp/></title><textarea><a href=https://example.jp/></textarea>",
         ] {
             assert_eq!(rehosted(html, UTF_8), html);
@@ -303,15 +394,23 @@ mod tests {
     #[test]
     fn fields_and_sheets_are_texts() {
         let hosts = hosts();
-        let rehost = Rehost { hosts: &hosts, scheme: "http", authority: "s.example" };
+        let rehost = Rehost { hosts: &hosts, scheme: "http", authority: "s.example", https: None };
         let text = |text, holds| rehost.text(text, holds);
         assert_eq!(text("https://example.jp/a", Holds::Address).as_deref(), Some("http://s.example/a"));
         assert_eq!(text("/a", Holds::Address), None);
         assert_eq!(
-            text("<https://example.jp/a.css>; rel=preload, </b>; rel=x", Holds::Several).as_deref(),
+            text("<https://example.jp/a.css>; rel=preload, </b>; rel=x", Holds::Links).as_deref(),
             Some("<http://s.example/a.css>; rel=preload, </b>; rel=x")
         );
+        let link = "<https://example.jp/,a>; title=\"a, b\"; REL=\"x Canonical\" ,<//example.jp/b>; rel=\"alternate stylesheet\"";
+        assert_eq!(text(link, Holds::Links), Some(link.replace("//example.jp/b", "//s.example/b")));
+        let by_both = Rehost { https: Some("t.example"), ..rehost };
+        let both = "<a>https://example.jp/a http://example.jp/b //example.jp/c";
+        let expected =
+            "<a>https://example.jp/a http://s.example/b //s.example/c".replacen("example.jp", "t.example", 1);
+        assert_eq!(by_both.text(&both[3..], Holds::Several).as_deref(), Some(&expected[3..]));
         let css = b"@import url(//example.jp/b.css);a{c:url(\"https://example.jp/\x83\x5c.png\")}/* x://example.jp/ */";
+        assert!(rehost.css(&Document::new(b"a{b:url(//example.jp", None)).is_empty(), "it may go on");
         let edits = rehost.css(&Document::new(css, Some("text/css; charset=shift_jis")));
         let expected = b"@import url(//s.example/b.css);a{c:url(\"http://s.example/\x83\x5c.png\")}/* x://example.jp/ */";
         assert_eq!(apply(css, &edits), expected);

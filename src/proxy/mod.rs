@@ -182,6 +182,7 @@ impl Proxy {
             let refusal = self.refuse(Some(&site), request.headers(), Cause::TooManyAtOnce);
             return open.end(Box::pin(refusal).await);
         }
+        let visit = if standby.is_some() { Visit { early: &|| None, ..visit } } else { visit }; // they would name the first host
         let watched = visited::is_watched(&ask, request.headers());
         let own = ask.left_out(request.uri(), &site.config);
         let mut outcome = match keep::form_of(&site, &ask) {
@@ -296,7 +297,8 @@ fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
     }
     let client = crate::http::forwarded::client(request.headers(), visit.peer, visit.tls, &table.trusted);
     let host = (!site.config.standby_hosts.is_empty()).then(|| host.into_owned());
-    let standby = host.and_then(|host| Standby::enter(request, &site, (&host, port), client.tls));
+    let standby =
+        host.and_then(|host| Standby::enter(request, &site, (&host, port), (client.tls, table.has_https)));
     let upgrade = headers::upgrade(request.method(), request.version(), request.headers()).is_some();
     let load = match request.body() {
         _ if upgrade => Load::Upgrade,

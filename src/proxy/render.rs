@@ -131,15 +131,20 @@ const OF_OTHERS: [HeaderName; 4] = [
 
 /// Makes header fields those of the edited form, but for its length.
 pub(super) fn as_edited(headers: &mut HeaderMap, edits: &Edits) {
-    for name in &OF_THE_COPY {
-        headers.remove(name);
-    }
-    let tag = headers.remove(header::ETAG).and_then(|tag| {
+    let tag = undescribed(headers).and_then(|tag| {
         let opaque = tag.as_bytes().strip_suffix(b"\"").filter(|_| ETag::parse(&tag).is_some())?;
         let tag = [opaque, b"-katahai-", edits.mark().as_bytes(), b"\""].concat();
         HeaderValue::from_bytes(&tag).ok()
     });
     headers.extend(tag.map(|tag| (header::ETAG, tag)));
+}
+
+/// Takes out what describes a body that is not given as it lies, and returns its entity tag.
+pub(super) fn undescribed(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    for name in &OF_THE_COPY {
+        headers.remove(name);
+    }
+    headers.remove(header::ETAG)
 }
 
 fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {

@@ -1,7 +1,7 @@
 //! One running site: its configuration, its engines, and the operator's mode.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -228,6 +228,8 @@ pub struct Table {
     pub body_size: u64,
     /// Requests that one client may have in flight.
     pub at_once: usize,
+    /// Whether addresses of https without a port lead to us.
+    pub has_https: bool,
 }
 
 impl Site {
@@ -239,8 +241,9 @@ impl Site {
 }
 
 impl Table {
-    /// The table of these sites; `"*"` among a site's hosts makes it the one for all other hosts.
-    pub fn new(sites: Vec<Arc<Site>>, trusted: Vec<IpNet>, limits: &Limits) -> Table {
+    /// The table of these sites, which are reached by TLS at `https`; `"*"` among a site's hosts makes it the one for all other
+    /// hosts.
+    pub fn new(sites: Vec<Arc<Site>>, trusted: Vec<IpNet>, https: &[SocketAddr], limits: &Limits) -> Table {
         let mut hosts = HashMap::new();
         let mut any = None;
         for site in &sites {
@@ -254,7 +257,8 @@ impl Table {
         }
         let names = sites.iter().map(|site| (site.config.name.clone(), site.clone())).collect();
         let at_once = limits.connections_per_client.max(LEAST_AT_ONCE);
-        Table { sites, hosts, names, any, trusted, body_size: limits.body_size, at_once }
+        let has_https = https.iter().any(|at| at.port() == crate::ask::default_port(true));
+        Table { sites, hosts, names, any, trusted, body_size: limits.body_size, at_once, has_https }
     }
 
     /// Whether many visitors share this address: a trusted proxy.

@@ -138,7 +138,7 @@ impl Proxy {
         let Some(site) = table.find(&host) else {
             return Err(Unexplained::UnknownHost { host, known: hosts(&table) });
         };
-        Standby::enter(&mut request, site, (&host, port), tls);
+        Standby::enter(&mut request, site, (&host, port), (tls, table.has_https));
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
         let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
         ask.keep_headers(request.headers());

@@ -9,8 +9,11 @@ use katahai::content::links::{css, html};
 use url::Url;
 
 use crate::support::certs::Authority;
-use crate::support::faults::Refuse;
+use crate::support::faults::{After, Doing, Fault, Refuse};
 use crate::support::fixture::{self, SEEN, SIGNUP};
+use crate::support::page::Good;
+use crate::support::raw::{Raw, status};
+use crate::support::wire::Wire;
 use crate::support::{Answer, Client, Config, Edge, Origin, Page, Site, eventually, secs};
 
 const STANDBY: &str = "shop.standby.test:8080";
@@ -28,7 +31,10 @@ async fn shop() -> Origin {
         <p style=\"background:url(https://www.example.test/img/paper.png)\"><a href=/moved>moved</a>\
         <a href=https://elsewhere.example/?u=https://www.example.test/>Elsewhere</a>\
         <script>var home = 'https://www.example.test/';</script></body></html>";
-    origin.page("/", Page::html(home).header("set-cookie", "seen=1; Domain=example.test; Path=/"));
+    let cookies =
+        ["seen=1; Domain=example.test; Path=/", "b=2; domain=.www.example.test", "c=3; Domain=x.test"];
+    let page = cookies.into_iter().fold(Page::html(home), |page, cookie| page.header("set-cookie", cookie));
+    origin.page("/", page);
     let sjis = "<!doctype html><html lang=ja><head><meta charset=Shift_JIS><title>表示ソフト</title></head><body>\
         <p title='ソ表'>能<a href=https://www.example.test/>戻る</a></p></body></html>";
     origin.page("/sjis", Page::new("text/html", SHIFT_JIS.encode(sjis).0.into_owned()));
@@ -110,6 +116,10 @@ async fn nobody_is_led_back_to_the_first_name() {
     let home = visitor.get("/").await;
     let said = home.text();
     assert!(home.is_copy() && said.contains("class=\"katahai-notice\""), "{said}");
+    assert!(said.contains("<a href=http://shop.standby.test:8080/about>"), "{said}");
+    assert_eq!(home.header("content-length"), Some(&*home.body.len().to_string()));
+    let part = visitor.get_with("/", &[("range", "bytes=0-9")]).await;
+    assert_eq!((part.status, part.text()), (200, said.clone()), "what is edited comes whole");
     for kept in [
         "<link rel=canonical href=https://www.example.test/>",
         "og:url content=https://www.example.test/",
@@ -140,7 +150,8 @@ async fn the_live_site_is_the_same_with_its_addresses_written_anew() {
     for visitor in [edge.client().host(STANDBY), edge.client().h2().host(STANDBY)] {
         let home = visitor.get("/").await;
         assert!(!home.is_copy() && home.status == 200, "{:?}", home.headers);
-        assert_eq!(home.header("set-cookie"), Some("seen=1; Path=/"));
+        let cookies: Vec<_> = home.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["seen=1; Path=/", "b=2", "c=3; Domain=x.test"]);
         assert_eq!(home.header("content-length"), Some(&*home.body.len().to_string()));
         assert!(home.text().contains("<a href=http://shop.standby.test:8080/about>"), "{}", home.text());
         let css = visitor.get("/abs.css").await;
@@ -204,4 +215,93 @@ async fn a_visitor_by_tls_stays_there() {
     let home = edge.tls(authority.roots()).host("shop.standby.test").get("/").await;
     assert!(home.text().contains("<a href=https://shop.standby.test/about>"), "{}", home.text());
     assert!(home.text().contains("<a href=https://shop.standby.test/sjis>"), "whatever scheme it names");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_names_read_the_same_entries() {
+    let origin = shop().await;
+    let fields = [("cache-control", "max-age=600"), ("etag", "\"one\"")];
+    let stored = |page: Page| fields.into_iter().fold(page, |page, (name, value)| page.header(name, value));
+    for name in ["/one", "/two"] {
+        let link =
+            format!("<!doctype html><title>{name}</title><a href=https://www.example.test{name}>again</a>");
+        origin.page(name, stored(Page::html(link)));
+        let css = format!("a {{ background: url(https://www.example.test{name}.png) }}");
+        origin.page(&format!("{name}.css"), stored(Page::new("text/css", css)));
+    }
+    let edge = Edge::start(config(&origin).set("listen.trusted_proxies", ["127.0.0.1/32"])).await;
+    edge.until("up").await;
+    let (own, standby) = (edge.client(), edge.client().host(STANDBY));
+    for (target, first, second) in [
+        ("/one", &own, &standby),
+        ("/one.css", &own, &standby),
+        ("/two", &standby, &own),
+        ("/two.css", &standby, &own),
+    ] {
+        first.get(target).await;
+        let said = second.get(target).await;
+        assert!(said.cache_status().contains("hit"), "{target}: {:?}", said.headers);
+        own.get(target).await.must_be(&origin.content(target).body);
+        let edited = standby.get(target).await;
+        assert!(edited.text().contains(&format!("http://{STANDBY}{}", &target[..4])), "{}", edited.text());
+        let tag = edited.header("etag").unwrap();
+        for fields in [("if-none-match", tag), ("range", "bytes=0-9"), ("if-range", "\"one\"")] {
+            let again = standby.get_with(target, &[fields, ("range", "bytes=0-9")]).await;
+            assert_eq!((again.status, &again.body), (200, &edited.body), "{target} {fields:?}");
+        }
+        let head = standby.send(standby.ask("HEAD", target).body(Full::default()).unwrap()).await.unwrap();
+        for gone in ["etag", "last-modified", "content-length"] {
+            assert_eq!(head.header(gone), None, "{target}");
+        }
+        // a proxy before us speaks of the standby host as well
+        for told in ["x-forwarded-host", "x-forwarded-port", "forwarded"] {
+            let value = match told {
+                "x-forwarded-host" => STANDBY,
+                "x-forwarded-port" => "8080",
+                _ => "for=192.0.2.1;host=\"shop.standby.test:8080\"",
+            };
+            let said = standby.get_with(target, &[(told, value)]).await;
+            assert!(said.cache_status().contains("hit"), "{told}: {:?}", said.headers);
+        }
+        assert_eq!(origin.count(target), 1, "{target}");
+    }
+}
+
+/// Half a page, and nothing more for a long time.
+struct Halting;
+impl Fault for Halting {
+    fn answer<'a>(&'a self, wire: &'a mut Wire, good: Good) -> Doing<'a> {
+        Box::pin(async move {
+            wire.send(&good.chunked_head()).await?;
+            wire.send(format!("{:x}\r\n", good.body.len()).as_bytes()).await?;
+            wire.send(&good.body).await?;
+            wire.send(b"\r\n").await?;
+            wire.hang_for(secs(60)).await;
+            Ok(After::Close)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_little_by_little_appears_so() {
+    let origin = shop().await;
+    let page = "<!doctype html><title>x</title><a href=https://www.example.test/about>At work</a><a href='https://www.exa";
+    origin.page("/progress", Page::html(page).header("cache-control", "no-store"));
+    origin.fail_under("/progress", Halting).await;
+    let hint =
+        "HTTP/1.1 103 Early Hints\r\nlink: <https://www.example.test/abs.css>; rel=preload; as=style\r\n\r\n";
+    origin.page("/hinted", Page::html("<!doctype html><title>x</title><p>Hinted").before(hint));
+    let edge = Edge::start(config(&origin)).await;
+    edge.until("up").await;
+    let mut raw = Raw::connect(edge.http()).await;
+    raw.send(format!("GET /progress HTTP/1.1\r\nHost: {STANDBY}\r\n\r\n")).await;
+    let head = raw.head(secs(20)).await;
+    assert!(status(&head) == 200 && head.contains("noindex"), "{head}");
+    raw.until("<a href=http://shop.standby.test:8080/about>At work</a><a href='https://www.exa", secs(20))
+        .await;
+    for (host, expected) in [(OWN, 103), (STANDBY, 200)] {
+        let mut raw = Raw::connect(edge.http()).await;
+        raw.send(format!("GET /hinted HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(status(&raw.head(secs(20)).await), expected, "{host}: hints name the first host");
+    }
 }

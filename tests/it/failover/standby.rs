@@ -291,6 +291,9 @@ async fn what_comes_little_by_little_appears_so() {
     let hint =
         "HTTP/1.1 103 Early Hints\r\nlink: <https://www.example.test/abs.css>; rel=preload; as=style\r\n\r\n";
     origin.page("/hinted", Page::html("<!doctype html><title>x</title><p>Hinted").before(hint));
+    let link = "<a href=https://www.example.test/about>About</a>";
+    let long = format!("<!doctype html><title>x</title>{link}{}{link}", "<p>long</p>".repeat(150_000));
+    origin.page("/long", Page::html(long.clone()));
     let edge = Edge::start(config(&origin)).await;
     edge.until("up").await;
     let mut raw = Raw::connect(edge.http()).await;
@@ -299,6 +302,10 @@ async fn what_comes_little_by_little_appears_so() {
     assert!(status(&head) == 200 && head.contains("noindex"), "{head}");
     raw.until("<a href=http://shop.standby.test:8080/about>At work</a><a href='https://www.exa", secs(20))
         .await;
+    let said = edge.client().host(STANDBY).get("/long").await;
+    let expected = long.replacen("https://www.example.test", &format!("http://{STANDBY}"), 1);
+    assert!(said.text() == expected, "what is beyond the first MiB passes as it is");
+    assert_eq!(said.header("content-length"), Some(&*expected.len().to_string()));
     for (host, expected) in [(OWN, 103), (STANDBY, 200)] {
         let mut raw = Raw::connect(edge.http()).await;
         raw.send(format!("GET /hinted HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;

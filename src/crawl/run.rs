@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::fetch::resume::{self, Staged};
 use super::gate::{self, Broken, Evidence, Rule};
@@ -22,7 +23,8 @@ use super::walk::{Done, crawl};
 use crate::clock::{self, Now};
 use crate::config::ready::Site;
 use crate::snapshot::{
-    Addresses, Begun, FALLBACK_PAGE, Keep, SiteForm, SiteForms, Snapshot, SnapshotId, Staging, Store, rfc3339,
+    Addresses, Begun, FALLBACK_PAGE, GatheredForms, Keep, SiteForm, SiteForms, Snapshot, SnapshotId, Staging,
+    Store, rfc3339,
 };
 use crate::tasks;
 use crate::visits::Visits;
@@ -92,7 +94,7 @@ pub(super) async fn fill<F: Fetch>(
     let (staging, done) = walk(started, site, fetch, (store, visits), progress).await?;
     let max_pages = site.mirror.max_pages as u64;
     let in_service = || in_service(store);
-    let (done, evidence, beside) =
+    let Merged { done, forms, evidence, beside } =
         merge_beside_current(done, &staging, store, (progress, max_pages), in_service).await?;
     let broken = gate::judge(&evidence);
     let mut report = done.report;
@@ -104,9 +106,8 @@ pub(super) async fn fill<F: Fetch>(
     if let Some(shell) = done.shell {
         character[FALLBACK_PAGE] = shell.into();
     }
-    let (addresses, forms) = (done.addresses.done(), done.forms.done());
+    let addresses = done.addresses.done();
     report.unnamed_forms = unnamed(&forms, site);
-    index(&staging, &forms).await?;
     let learned = Lessons { character, addresses, forms, beside };
     let staging = Arc::into_inner(staging).ok_or(CrawlError::Ending)?;
     end(staging, site, store, progress, (report, learned)).await
@@ -141,16 +142,26 @@ pub(super) async fn walk<F: Fetch>(
     Ok((staging, done))
 }
 
-/// Merges the crawl with what is in service, and again if that has changed by the end: another process may have
-/// taken a snapshot since the crawl began, or the operator may have put one in service. Says with which it was
-/// merged last.
+/// A crawl, merged with what is in service.
+pub(super) struct Merged {
+    pub(super) done: Done,
+    /// The site's forms, those included whose pages were carried over.
+    pub(super) forms: SiteForms,
+    pub(super) evidence: Evidence,
+    /// With which snapshot.
+    pub(super) beside: Option<SnapshotId>,
+}
+
+/// Merges the crawl with what is in service, and indexes that, and again if that has changed by the end: another process may have
+/// taken a snapshot since the crawl began, or the operator may have put one in service. Between the last look and
+/// publishing nothing is left that takes long.
 pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snapshot>>>>(
     mut done: Done,
     staging: &Arc<Staging>,
     store: &Store,
     (progress, max_pages): (&Progress, u64),
     in_service: impl Fn() -> Found,
-) -> Result<(Done, Evidence, Option<SnapshotId>), CrawlError> {
+) -> Result<Merged, CrawlError> {
     let mark = staging.mark();
     // The longest part of publishing: what comes into service meanwhile is what the crawl is compared with.
     let bodies = staging.clone();
@@ -160,9 +171,10 @@ pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snaps
         let beside = current.as_ref().map(|current| current.id());
         let (report, addresses) = (done.report.clone(), done.addresses.clone());
         let (merged, evidence) = merge(done, staging, current, store, progress, max_pages).await?;
+        let forms = index(merged.forms.clone(), staging, (store, beside)).await?;
         current = in_service().await;
         if left == 0 || current.as_ref().map(|current| current.id()) == beside {
-            return Ok((merged, evidence, beside));
+            return Ok(Merged { done: merged, forms, evidence, beside });
         }
         tracing::info!(
             site = store.site(),
@@ -176,14 +188,50 @@ pub(super) async fn merge_beside_current<Found: Future<Output = Option<Arc<Snaps
     Err(CrawlError::Ending)
 }
 
-/// Makes the snapshot's index for search.
-async fn index(staging: &Arc<Staging>, forms: &SiteForms) -> Result<(), CrawlError> {
+/// Makes the snapshot's index for search, within its time: the snapshot is worth more. Returns the site's forms, by which it is known
+/// what is a search.
+async fn index(
+    forms: GatheredForms,
+    staging: &Arc<Staging>,
+    (store, beside): (&Store, Option<SnapshotId>),
+) -> Result<SiteForms, CrawlError> {
     let stop = Stop(Arc::default());
-    let (staging, forms, stopped) = (staging.clone(), forms.clone(), stop.0.clone());
-    let done = tasks::blocking(move || staging.index(&forms, || !stopped.load(Relaxed))).await;
+    let (staging, store, stopped) = (staging.clone(), store.clone(), stop.0.clone());
+    let done = tasks::blocking(move || {
+        let mut forms = forms.done();
+        if let Some(earlier) = beside.and_then(|beside| SiteForms::read(store.forms(&beside))) {
+            forms.take_over(&earlier, |pages| carried(&staging, pages));
+        }
+        let until = clock::instant() + INDEXING;
+        staging.index(&forms, || !stopped.load(Relaxed) && clock::instant() < until);
+        if clock::instant() >= until {
+            tracing::warn!(
+                site = store.site(),
+                "indexing took too long, the search of this snapshot is out of order in an outage"
+            );
+        }
+        forms
+    });
+    let forms = done.await.ok_or(CrawlError::Ending);
     drop(stop);
-    done.ok_or(CrawlError::Ending)
+    forms
 }
+
+/// Which of these pages were carried over. Blocks.
+fn carried(staging: &Staging, pages: &[&str]) -> Vec<bool> {
+    let mut carried = vec![false; pages.len()];
+    for page in staging.pages().into_iter().flatten() {
+        for (known, carried) in pages.iter().zip(&mut carried) {
+            if *known == page.key {
+                *carried = page.notes.carried > 0;
+            }
+        }
+    }
+    carried
+}
+
+/// How long a snapshot is indexed at most: ten times as long as 100,000 pages of documentation take.
+const INDEXING: Duration = Duration::from_secs(300);
 
 /// How often a crawl is merged while other snapshots come into service; then it is held.
 const MERGED: usize = 3;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::content::forms::is_search_name;
 use crate::snapshot::{Addresses, FALLBACK_PAGE, SiteForms, Snapshot, SnapshotId, Store};
 use crate::verdict::Character;
 
@@ -40,11 +39,33 @@ impl Learned {
         }
     }
 
-    /// Whether something is looked up at this address: the page of the path is then not what was found. By a form of the site; or,
-    /// since programs know searches that no page has a form for (WordPress), by what the parameter is called.
+    /// Whether something is looked up at this address: the page of the path is then not what was found. By a form of the site; or by
+    /// `s` at the front page, since WordPress knows that search without any form. Elsewhere a name says too little: advertisements
+    /// lead to pages by `keyword` and `q`, and the page is what is wanted.
     pub(super) fn is_search(&self, wanted: &str) -> bool {
-        let (_, query) = wanted.split_once('?').unwrap_or_default();
-        let mut names = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
-        names.any(is_search_name) || self.forms.search_of(wanted).is_some()
+        let query = wanted.strip_prefix("/?").unwrap_or_default();
+        let is_wordpress = query.split('&').any(|pair| pair.starts_with("s="));
+        is_wordpress || self.forms.search_of(wanted).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_alone_makes_a_search_of_the_front_page_only() {
+        let learned = Learned::default();
+        for (key, expected) in [
+            ("/?s=tea", true),
+            ("/?lang=ja&s=", true),
+            ("/?q=tea", false),
+            ("/?size=20", false),
+            ("/lp?keyword=tea&gclid=x", false),
+            ("/shop?s=20", false),
+            ("/", false),
+        ] {
+            assert_eq!(learned.is_search(key), expected, "{key}");
+        }
     }
 }

@@ -29,10 +29,17 @@ const IDLE: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>, Arc<Semaphore>);
 
-/// Searches at once, of all sites: they take the processor.
+/// Searches at once, of all sites: they take the processor. Of each site one, so that none keeps the others waiting.
 const SEARCHES: usize = 2;
+/// How many searches of a site wait at most, the one included whose turn it is.
+const WAITING: usize = 16;
 /// How long a search waits for its turn.
 const TURN: Duration = Duration::from_secs(2);
+
+/// That a search may be made: it waits no longer, and of its site and of all sites few enough are made.
+pub(super) struct SearchTurn {
+    _places: [OwnedSemaphorePermit; 3],
+}
 
 impl Hot {
     /// Room for `bytes`.
@@ -183,6 +190,11 @@ pub struct Mirror {
     learned: ArcSwap<Learned>,
     /// Pages that no longer look as their copies do.
     uniform: Mutex<Uniform>,
+    /// Who waits to search, and who searches.
+    waiting: Arc<Semaphore>,
+    searching: Arc<Semaphore>,
+    /// The snapshot whose index could not be read, once that was said.
+    unsearchable: ArcSwapOption<SnapshotId>,
     /// The pages of a snapshot by their normal spelling, once one was needed.
     loose: ArcSwapOption<(SnapshotId, Loose)>,
 }
@@ -197,6 +209,9 @@ impl Mirror {
             about: ArcSwapOption::empty(),
             learned: ArcSwap::default(),
             uniform: Mutex::default(),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            searching: Arc::new(Semaphore::new(1)),
+            unsearchable: ArcSwapOption::empty(),
             loose: ArcSwapOption::empty(),
         }
     }
@@ -378,8 +393,20 @@ impl Mirror {
     }
 
     /// Waits until a search may be made; `None`: too many others wait.
-    pub(super) async fn turn_to_search(&self) -> Option<OwnedSemaphorePermit> {
-        tokio::time::timeout(TURN, self.hot.1.clone().acquire_owned()).await.ok()?.ok()
+    pub(super) async fn turn_to_search(&self) -> Option<SearchTurn> {
+        let waits = self.waiting.clone().try_acquire_owned().ok()?;
+        let turn = async {
+            // The site's first: who waits for that keeps nobody else from the others.
+            let of_site = self.searching.clone().acquire_owned().await.ok()?;
+            let of_all = self.hot.1.clone().acquire_owned().await.ok()?;
+            Some(SearchTurn { _places: [waits, of_site, of_all] })
+        };
+        tokio::time::timeout(TURN, turn).await.ok()?
+    }
+
+    /// Notes that this snapshot's index cannot be read; `true` the first time.
+    pub(super) fn is_first_unsearchable(&self, id: SnapshotId) -> bool {
+        self.unsearchable.swap(Some(Arc::new(id))).as_deref() != Some(&id)
     }
 
     /// What is known of the site's addresses, by which snapshot, and when that was taken.
@@ -414,4 +441,26 @@ fn leads_to_itself(page: &Page) -> bool {
     let base = url::Url::parse("http://site.invalid").and_then(|base| base.join(&page.key));
     base.and_then(|base| base.join(&target))
         .is_ok_and(|url| key::page_key(url.path(), url.query(), &[]) == page.key.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_searches_of_one_site_leaves_the_others_their_turn() {
+        let hot = Hot::new(0);
+        let [one, other, third] =
+            ["one", "other", "third"].map(|name| Mirror::new(name.into(), None, hot.clone()));
+        let turn = one.turn_to_search().await.expect("nobody else");
+        let waiting: Vec<_> = (1..WAITING).map(|_| one.turn_to_search()).collect();
+        let mut waiting = futures_util::future::join_all(waiting);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert!(one.turn_to_search().await.is_none(), "at once: as many wait as may");
+        let others = other.turn_to_search().await.expect("a site has one turn of its own");
+        assert!(third.turn_to_search().await.is_none(), "two of all sites");
+        assert!(waiting.await.iter().all(Option::is_none), "in two seconds nobody had a turn");
+        drop((turn, others));
+        assert!(one.turn_to_search().await.is_some() && third.turn_to_search().await.is_some());
+    }
 }

@@ -1,5 +1,6 @@
 //! The site's search while the site is out of order: answered by the snapshot's own index, on a page of the site.
 
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,7 +26,7 @@ use crate::http::Body;
 use crate::http::cache_status::CacheStatus;
 use crate::http::control::date_field;
 use crate::metrics::ServedFrom;
-use crate::page_health::Mark;
+use crate::page_health::{Mark, PageHealth};
 use crate::snapshot::{Page, Query, ReadError, SiteForms, Snapshot, Stored};
 use crate::tasks;
 
@@ -41,7 +42,6 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     }
     let forms = forms(site, ask).await?;
     let snapshot = site.mirror.current()?;
-    let turn = site.mirror.turn_to_search().await?;
     let (page, fields) = match page(site, ask, &forms).await {
         Some((ready, bytes)) => {
             let content_type = content_type(&ready.headers).map(str::to_owned);
@@ -52,8 +52,10 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     let about = site.mirror.about(&site.config).await;
     let accept = ask.kept_headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let accept = accept.map(str::to_owned);
-    let (asked, taken_at) = (ask.key().to_owned(), snapshot.summary().taken_at);
+    let (asked, id, taken_at) = (ask.key().to_owned(), snapshot.id(), snapshot.summary().taken_at);
     let health = Arc::clone(&site.page_health);
+    let most = if ask.method == Method::HEAD { 0 } else { MOST };
+    let turn = site.mirror.turn_to_search().await?;
     let made = tasks::blocking(move || {
         let _turn = turn;
         let search = forms.search_of(&asked)?;
@@ -64,13 +66,10 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
         let own = own.as_deref().or_else(|| about.and_then(|about| about.language.as_deref()));
         let typed = text(&search.typed, encoding);
         let title = about.and_then(|about| about.title.as_deref());
-        let is_gone = |page: &Page| match health.mark(&page.key) {
-            Mark::Gone { since, .. } => page.taken_at <= since.wall,
-            Mark::None | Mark::Bad(_) => false,
-        };
+        let is_gone = |page: &Page| is_gone(&health, &page.key, page.taken_at);
         let own_page = page.as_ref().and_then(|(_, bytes, _)| page_head::title(bytes));
         let sites = (title.unwrap_or_default(), own_page.as_deref().unwrap_or_default());
-        let found = match find(&snapshot, &typed, sites, is_gone) {
+        let found = match find(&snapshot, (&typed, most), sites, is_gone) {
             Ok(found) => found?,
             Err(error) => return Some(Err(error)),
         };
@@ -96,7 +95,9 @@ pub(super) async fn answer(site: &Site, ask: &Ask, cause: Cause) -> Option<Outco
     match made.await?? {
         Ok((fields, html)) => Some(outcome(ask, fields, html, taken_at, cause)),
         Err(error) => {
-            tracing::error!(site = %site.config.name, %error, "the snapshot's search index cannot be read, no search is answered");
+            if site.mirror.is_first_unsearchable(id) {
+                tracing::error!(site = %site.config.name, snapshot = %id, %error, "the snapshot's search index cannot be read, no search is answered");
+            }
             None
         }
     }
@@ -109,16 +110,25 @@ pub(super) async fn is_answered(site: &Site, ask: &Ask) -> bool {
     opens.await.unwrap_or_default()
 }
 
-/// The site's forms, if the request is a search of one of them, by somebody who wants a page.
+/// The site's forms, if the request is a search of one of them, by somebody who wants a page, and may have what the copy has. Where
+/// more was asked than words, an answer to the words alone would be another one.
 async fn forms(site: &Site, ask: &Ask) -> Option<Arc<SiteForms>> {
     let wants_page = ask.kind == Kind::Read
         && matches!(ask.method, Method::GET | Method::HEAD)
         && Format::of(&ask.kept_headers) == Format::Html;
-    if !wants_page {
+    if !wants_page || !ask.mirrorable || site.is_held_live(ask) {
         return None;
     }
     let forms = site.mirror.forms().await;
-    forms.search_of(ask.key()).is_some().then_some(forms)
+    forms.search_of(ask.key()).is_some_and(|search| !search.is_narrowed).then_some(forms)
+}
+
+/// Whether the site has removed a page, or taken it back, since its copy was taken.
+fn is_gone(health: &PageHealth, key: &str, taken_at: SystemTime) -> bool {
+    match health.mark(key) {
+        Mark::Gone { since, .. } => taken_at <= since.wall,
+        Mark::None | Mark::Bad(_) => false,
+    }
 }
 
 /// The page of the site on which the results are shown: the one that the visitor comes from, if the form stands there, the one that
@@ -135,6 +145,9 @@ async fn page(site: &Site, ask: &Ask, forms: &SiteForms) -> Option<(Arc<Ready>, 
         else {
             continue;
         };
+        if is_gone(&site.page_health, ready.key(), ready.taken_at()) {
+            continue;
+        }
         let Ok((ready, Source::Whole(bytes))) = site.mirror.open(ready).await else { continue };
         if !must_have_form || memchr::memmem::find(&bytes, field).is_some() && bytes_have_form(&bytes) {
             return Some((ready, bytes));
@@ -162,28 +175,32 @@ struct Answers {
     is_whole: bool,
 }
 
-/// Looks it up; `None` if the snapshot has no index. What the site has removed or taken back since is not found. Blocks.
+/// Looks it up, for so many pages; `None` if the snapshot has no index. What the site has removed or taken back since is not found.
+/// Blocks.
 fn find(
     snapshot: &Snapshot,
-    typed: &str,
+    (typed, most): (&str, usize),
     (front, other): (&str, &str),
     is_gone: impl Fn(&Page) -> bool,
 ) -> Result<Option<Answers>, ReadError> {
     let Some(index) = snapshot.search()? else { return Ok(None) };
+    if most == 0 {
+        return Ok(Some(Answers { pages: Vec::new(), total: 0, is_whole: true }));
+    }
     let query = Query::read(typed);
-    let hits = index.find(&query, MOST)?;
+    let hits = index.find(&query, most)?;
     let (mut pages, mut scattered): (Vec<FoundPage>, Vec<FoundPage>) = (Vec::new(), Vec::new());
     let mut total = hits.total;
     for key in &hits.keys {
         // What cannot be read is not shown: it could not be given either.
         let page = snapshot.find(key).ok().flatten().filter(|page| !is_gone(page));
-        let loaded = page.and_then(|page| Some((snapshot.load(&page).ok()?, page)));
-        let Some((Stored::Whole(bytes), page)) = loaded else {
+        let loaded = page.and_then(|page| Some((beginning(snapshot.load(&page).ok()?)?, page)));
+        let Some((bytes, page)) = loaded else {
             total -= 1;
             continue;
         };
         let headers: HeaderMap = page.headers.into_iter().collect();
-        let document = Document::new(&bytes[..bytes.len().min(READ)], content_type(&headers));
+        let document = Document::new(&bytes, content_type(&headers));
         let read = Searchable::read(document.html());
         let title = [&*read.title, &*read.headings, key].into_iter().find(|title| !title.trim().is_empty());
         let title = without_site(title.unwrap_or(key).trim(), front, other);
@@ -205,8 +222,28 @@ fn find(
             false => scattered.push(found),
         }
     }
+    // Pairs that stand nowhere together are not what was looked for.
+    let is_whole = hits.is_whole && (scattered.is_empty() || !pages.is_empty());
     pages.append(&mut scattered);
-    Ok(Some(Answers { pages, total, is_whole: hits.is_whole }))
+    Ok(Some(Answers { pages, total, is_whole }))
+}
+
+/// The first bytes of a page, however large it is.
+fn beginning(stored: Stored) -> Option<Bytes> {
+    let file = match stored {
+        Stored::Whole(bytes) => return Some(bytes.slice(..bytes.len().min(READ))),
+        Stored::File { file, .. } => file,
+    };
+    let mut bytes = vec![0; READ];
+    let mut len = 0;
+    while len < READ {
+        match file.read_at(&mut bytes[len..], len as u64).ok()? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    bytes.truncate(len);
+    Some(bytes.into())
 }
 
 /// A page's title without the site's name: that is the front page's title, a part of it, or the end of another page's title (a site

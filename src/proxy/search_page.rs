@@ -13,9 +13,24 @@ use crate::holding_page::{ResultsPage, escaped};
 /// How a copy is written once it has been read.
 const UTF8: Option<&str> = Some("text/html; charset=utf-8");
 
+/// What is on pages that a program in the browser draws again, with their own content (React, Next, Gatsby, Vue, Nuxt, Angular).
+const DRAWN_AGAIN: [&str; 8] = [
+    "__next",
+    "___gatsby",
+    "data-reactroot",
+    "__nuxt",
+    "__NUXT",
+    "data-server-rendered",
+    "ng-version",
+    "ng-server-context",
+];
+
 /// The page `html`, whose key is `page`, with the results in place of its own part, as the answer for `asked`; `None` if there is no
-/// telling which part that is.
+/// telling which part that is, or its program would not leave them there.
 pub(super) fn compose(html: &str, page: &str, asked: &str, results: &ResultsPage<'_>) -> Option<String> {
+    if DRAWN_AGAIN.iter().any(|mark| memchr::memmem::find(html.as_bytes(), mark.as_bytes()).is_some()) {
+        return None;
+    }
     let part = main_part(html)?;
     let document = Document::new(html.as_bytes(), UTF8);
     let all = forms::read(&document);
@@ -83,7 +98,7 @@ fn with_value(tag: &str, value: &str) -> Option<String> {
     Some(out)
 }
 
-/// What changes in a page's head: its title, and what its addresses are relative to.
+/// What changes in a page's head: its title, what its addresses are relative to, and that it is not the page that it says it is.
 fn head(html: &str, page: &str, asked: &str, title: &str) -> Vec<(Range<usize>, String)> {
     let folder = |key: &str| {
         let path = key::path_of(key);
@@ -102,6 +117,11 @@ fn head(html: &str, page: &str, asked: &str, title: &str) -> Vec<(Range<usize>, 
             let old = tags.raw_text("title").len();
             edits.push((at.end..at.end + old, escaped(title)));
             has_title = true;
+        } else if tag.starts("link")
+            && let Some(rel) = tag.attribute("rel")
+            && rel.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("canonical"))
+        {
+            edits.push((at, String::new()));
         } else if tag.starts("body") || tag.is_end && tag.name.eq_ignore_ascii_case("head") {
             break;
         } else if tag.starts("script") || tag.starts("style") {
@@ -188,6 +208,25 @@ mod tests {
             );
         }
         assert_eq!(composed("<p>no such part", "/", "tea"), None);
+    }
+
+    #[test]
+    fn a_page_that_is_drawn_again_in_the_browser_has_no_room_for_them() {
+        for mark in [
+            "<div id=__next>",
+            "<div id=\"___gatsby\">",
+            "<script>window.__NUXT__={}</script>",
+            "<div data-reactroot>",
+        ] {
+            assert_eq!(composed(&format!("<body>{mark}<main>Old</main>"), "/", "tea"), None, "{mark}");
+        }
+    }
+
+    #[test]
+    fn the_results_do_not_say_that_they_are_the_page() {
+        let html = "<head><title>t</title><link href=/a rel='x Canonical'><link rel=stylesheet href=a.css></head><main>a</main>";
+        let page = composed(html, "/", "tea").unwrap();
+        assert!(page.contains("</title><link rel=stylesheet href=a.css></head>"), "{page}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::forms::{FieldType, FormKind, FormMethod, FormReason};
+use crate::content::forms::{FieldType, FormKind, FormMethod, FormReason, is_search_name};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -45,6 +45,9 @@ pub struct SiteForm {
     pub has_captcha: bool,
     /// The names of fields with tokens that expire.
     pub tokens: Vec<String>,
+    /// Whether the page calls it a search (`role=search`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_marked_search: bool,
 }
 
 /// A field of a form, without what is in it.
@@ -81,23 +84,42 @@ impl SiteForms {
     }
 
     /// What is looked for, if this is the address of a search of the site: one that a form of it sends there, in the address.
-    /// Its other parameters do not matter, nor does a slash at the end of its path.
+    /// A slash at the end of its path does not matter.
     pub fn search_of(&self, key: &str) -> Option<SiteSearch<'_>> {
         let (path, query) = key.split_once('?')?;
         let bare = |path: &str| path.trim_end_matches('/').len();
-        let is_sent = |form: &&SiteForm| {
-            form.kind == FormKind::Search
-                && form.method == FormMethod::Get
-                && form.path.starts_with('/')
-                && !form.path.starts_with("//")
-                && form.path[..bare(&form.path)] == path[..bare(path)]
-        };
-        self.forms.iter().filter(is_sent).find_map(|form| {
-            let field = form.search_field()?;
-            let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-            let (_, value) = pairs.find(|(name, _)| decoded(name) == field.as_bytes())?;
-            Some(SiteSearch { form, field, typed: decoded(value) })
+        let is_sent = |form: &&SiteForm| form.path[..bare(&form.path)] == path[..bare(path)];
+        self.searches().filter(is_sent).find_map(|form| {
+            let (_, field) = form.search_field()?;
+            let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+            let pairs: Vec<_> = pairs.map(|(name, value)| (decoded(name), decoded(value))).collect();
+            let (_, typed) = pairs.iter().find(|(name, _)| name == field.as_bytes())?;
+            let is_narrowed = form.is_narrowed(field, &pairs, is_blank(typed));
+            Some(SiteSearch { form, field, typed: typed.clone(), is_narrowed })
         })
+    }
+
+    /// The forms of the site that look something up, in the address.
+    fn searches(&self) -> impl Iterator<Item = &SiteForm> {
+        self.forms.iter().filter(|form| {
+            let is_here = form.path.starts_with('/') && !form.path.starts_with("//");
+            is_here && form.method == FormMethod::Get && form.search_field().is_some()
+        })
+    }
+
+    /// Takes over the searches of an earlier snapshot that this one lacks and whose pages were carried over: nobody has read them
+    /// again. `carried` says which of these pages were.
+    pub fn take_over(&mut self, earlier: &SiteForms, carried: impl FnOnce(&[&str]) -> Vec<bool>) {
+        let known = |form: &SiteForm| self.forms.iter().any(|known| known.is_sent_like(form));
+        let lacking: Vec<&SiteForm> = earlier.searches().filter(|form| !known(form)).collect();
+        if lacking.is_empty() {
+            return;
+        }
+        let carried = carried(&lacking.iter().map(|form| &*form.page).collect::<Vec<_>>());
+        let taken = lacking.into_iter().zip(carried).filter(|(_, carried)| *carried);
+        self.forms
+            .extend(taken.map(|(form, _)| form.clone()).take(MAX_FORMS.saturating_sub(self.forms.len())));
+        self.forms.sort_by(|a, b| (&a.path, a.method).cmp(&(&b.path, b.method)));
     }
 }
 
@@ -110,6 +132,13 @@ pub struct SiteSearch<'a> {
     pub field: &'a str,
     /// What was typed, in the encoding of the page.
     pub typed: Vec<u8>,
+    /// Whether more was asked than an index of words can tell: something else was written into the form, too, or nothing was typed and
+    /// another parameter says what is wanted (a category).
+    pub is_narrowed: bool,
+}
+
+fn is_blank(value: &[u8]) -> bool {
+    value.trim_ascii().is_empty()
 }
 
 /// A part of `application/x-www-form-urlencoded`.
@@ -127,7 +156,7 @@ pub struct GatheredForms {
 
 impl GatheredForms {
     /// Records the forms of one page. Where two forms are sent to the same address and only one of them may be kept, neither
-    /// may: by what is sent they could not be told from each other.
+    /// may: by what is sent they could not be told from each other. Of two searches the clearer one counts, whichever comes first.
     pub fn note(&mut self, on_page: &[SiteForm]) {
         for (n, form) in on_page.iter().enumerate() {
             let is_first = !on_page[..n].iter().any(|other| form.is_sent_like(other));
@@ -142,11 +171,13 @@ impl GatheredForms {
             known.pages += u64::from(is_first);
             known.has_captcha |= form.has_captcha;
             // One that looks something up has the name of the field for it.
-            let is_search = known.kind == FormKind::Other && form.kind == FormKind::Search;
+            let is_search = known.kind == FormKind::Other && form.kind == FormKind::Search
+                || known.kind == FormKind::Search && form.is_clearer_search_than(known);
             let is_stricter = is_search || known.kind.may_be_kept() && !form.kind.may_be_kept();
             if is_stricter {
                 (known.kind, known.reason) = (form.kind, form.reason);
                 (known.fields, known.tokens) = (form.fields.clone(), form.tokens.clone());
+                known.is_marked_search = form.is_marked_search;
             }
             if is_stricter || form.page == form.path {
                 known.page.clone_from(&form.page);
@@ -160,14 +191,51 @@ impl GatheredForms {
     }
 }
 
+/// What tells the field of a search, the clearest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum SearchClue {
+    Role,
+    Name,
+    Type,
+}
+
 impl SiteForm {
-    /// The name of the field into which is typed what is looked for.
-    fn search_field(&self) -> Option<&str> {
-        let mut written =
-            self.fields.iter().filter(|field| field.kind.is_written() && !field.name.is_empty());
-        let search =
-            self.fields.iter().find(|field| field.kind == FieldType::Search && !field.name.is_empty());
-        search.or_else(|| written.next()).map(|field| field.name.as_str())
+    /// The name of the field into which is typed what is looked for, and how clear that is: by its type, by its name, by what the page
+    /// calls the form. A lone field says nothing: it may take the number of a parcel.
+    fn search_field(&self) -> Option<(SearchClue, &str)> {
+        if self.kind != FormKind::Search {
+            return None;
+        }
+        let written = || self.fields.iter().filter(|field| field.kind.is_written() && !field.name.is_empty());
+        let typed = written().find(|field| field.kind == FieldType::Search);
+        let named = || written().find(|field| is_search_name(&field.name));
+        let marked = || written().next().filter(|_| self.is_marked_search);
+        let found = typed.map(|field| (SearchClue::Type, field));
+        let found = found.or_else(|| named().map(|field| (SearchClue::Name, field)));
+        let found = found.or_else(|| marked().map(|field| (SearchClue::Role, field)));
+        found.map(|(clue, field)| (clue, field.name.as_str()))
+    }
+
+    /// Whether its field is clearer; of two that are as clear, it is the one whose name comes first.
+    fn is_clearer_search_than(&self, other: &SiteForm) -> bool {
+        let rank = |form: &SiteForm| {
+            form.search_field().map(|(clue, name)| (clue, std::cmp::Reverse(name.to_owned())))
+        };
+        rank(self) > rank(other)
+    }
+
+    /// See [`SiteSearch::is_narrowed`].
+    fn is_narrowed(&self, field: &str, pairs: &[(Vec<u8>, Vec<u8>)], is_empty: bool) -> bool {
+        let mut filled = pairs.iter().filter(|(name, value)| name != field.as_bytes() && !is_blank(value));
+        filled.any(|(name, _)| {
+            let known = self.fields.iter().find(|known| known.name.as_bytes() == name);
+            match known.map(|known| known.kind) {
+                Some(kind) if kind.is_written() => true,
+                // What the form sends by itself.
+                Some(FieldType::Hidden | FieldType::Submit) => false,
+                Some(_) | None => is_empty,
+            }
+        })
     }
 
     fn is_sent_like(&self, other: &SiteForm) -> bool {
@@ -190,7 +258,13 @@ mod tests {
             fields: vec![NamedField::new("email", FieldType::Email)],
             has_captcha: false,
             tokens: vec!["_token".to_owned()],
+            is_marked_search: false,
         }
+    }
+
+    fn search(path: &str, method: FormMethod, names: &[(&str, FieldType)]) -> SiteForm {
+        let fields = names.iter().map(|(name, kind)| NamedField::new(name, *kind)).collect();
+        SiteForm { method, fields, ..form(path, FormKind::Search, "/") }
     }
 
     #[test]
@@ -220,17 +294,18 @@ mod tests {
 
     #[test]
     fn a_search_is_told_by_its_path_and_the_name_of_its_field() {
-        let search = |path: &str, method, names: &[(&str, FieldType)]| SiteForm {
-            method,
-            fields: names.iter().map(|(name, kind)| NamedField::new(name, *kind)).collect(),
-            ..form(path, FormKind::Search, "/")
-        };
         let (hidden, text) = (FieldType::Hidden, FieldType::Text);
         let mut gathered = GatheredForms::default();
         gathered.note(&[
             SiteForm { method: FormMethod::Get, ..form("/", FormKind::Other, "/") },
             search("/", FormMethod::Get, &[("lang", hidden), ("s", FieldType::Search)]),
-            search("/find", FormMethod::Get, &[("q[all]", text), ("max", text)]),
+            SiteForm {
+                is_marked_search: true,
+                ..search("/find", FormMethod::Get, &[("q[all]", text), ("max", text)])
+            },
+            search("/track", FormMethod::Get, &[("order", text)]),
+            search("/item", FormMethod::Get, &[("id", FieldType::Number)]),
+            search("/named", FormMethod::Get, &[("id", text), ("Keyword", text)]),
             search("/post", FormMethod::Post, &[("q", text)]),
             search("//google.example/search", FormMethod::Get, &[("q", text)]),
             SiteForm { method: FormMethod::Get, ..form("/list", FormKind::Contact, "/") },
@@ -247,12 +322,91 @@ mod tests {
             ("/", None),
             ("/find/?q%5Ball%5D=a%26b", Some("a&b")),
             ("/find?max=3", None),
+            ("/track?order=A123", None),
+            ("/item?id=7", None),
+            ("/named?keyword=tea", None),
+            ("/named?Keyword=tea", Some("tea")),
             ("/post?q=tea", None),
             ("//google.example/search?q=tea", None),
             ("/list?email=tea", None),
         ] {
             assert_eq!(typed(key).as_deref(), expected, "{key}");
         }
+    }
+
+    #[test]
+    fn a_search_that_asks_for_more_than_words_is_told() {
+        let fields = [
+            ("lang", FieldType::Hidden),
+            ("s", FieldType::Search),
+            ("by", FieldType::Text),
+            ("go", FieldType::Submit),
+            ("in", FieldType::Select),
+        ];
+        let mut gathered = GatheredForms::default();
+        gathered.note(&[search("/", FormMethod::Get, &fields)]);
+        let forms = gathered.done();
+        for (key, expected) in [
+            ("/?s=tea&lang=en&go=Go&in=all&x=1&by=", false),
+            ("/?s=tea&by=anybody", true),
+            ("/?s=&lang=en&go=Go&in=", false),
+            ("/?s=+&product_cat=tea", true),
+            ("/?s=&in=books", true),
+        ] {
+            assert_eq!(forms.search_of(key).unwrap().is_narrowed, expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn of_two_searches_with_one_address_the_clearer_counts_whichever_comes_first() {
+        let get = |field: &str, kind| search("/list", FormMethod::Get, &[(field, kind)]);
+        let (text, typed) = (FieldType::Text, FieldType::Search);
+        let all = [
+            get("id", text),
+            SiteForm { is_marked_search: true, ..get("any", text) },
+            get("q", text),
+            get("word", typed),
+            get("other", typed),
+        ];
+        for clear in 1..all.len() {
+            let wanted = all[clear].fields[0].name.as_str();
+            for turned in [false, true] {
+                let mut some = all[..=clear].to_vec();
+                if turned {
+                    some.reverse();
+                }
+                let mut gathered = GatheredForms::default();
+                some.iter().for_each(|form| gathered.note(std::slice::from_ref(form)));
+                let forms = gathered.done();
+                let field = forms.iter().next().unwrap().search_field().unwrap().1.to_owned();
+                assert_eq!(field, wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_whose_page_was_carried_over_is_taken_over() {
+        let known = |forms: &[SiteForm]| {
+            let mut gathered = GatheredForms::default();
+            gathered.note(forms);
+            gathered.done()
+        };
+        let on = |path: &str, page: &str| SiteForm {
+            page: page.to_owned(),
+            ..search(path, FormMethod::Get, &[("q", FieldType::Search)])
+        };
+        let earlier = known(&[
+            on("/a", "/carried"),
+            on("/b", "/read"),
+            on("/c", "/"),
+            form("/d", FormKind::Contact, "/"),
+        ]);
+        let mut forms = known(&[SiteForm { pages: 7, ..on("/c", "/") }]);
+        forms.take_over(&earlier, |pages| pages.iter().map(|page| *page == "/carried").collect());
+        let short: Vec<_> = forms.iter().map(|form| (&*form.path, form.pages)).collect();
+        assert_eq!(short, [("/a", 1), ("/c", 7)]);
+        forms.take_over(&earlier, |pages| vec![true; pages.len()]);
+        assert_eq!(forms.iter().count(), 3);
     }
 
     #[test]

@@ -161,7 +161,8 @@ impl Repair<'_> {
         let manifest = snapshot.manifest();
         let mut damaged = !manifest.copies().map_err(|e| self.unreadable(e))?.is_empty()
             || snapshot.blobs().any(|b| b.is_err())
-            || !snapshot.search_damage().map_err(|e| self.unreadable(e))?.is_empty();
+            // One that cannot be read at all is made anew, too.
+            || !snapshot.search_damage().is_ok_and(|damage| damage.is_empty());
         // Where nothing is known but what the heap says.
         let mut unknown = Vec::new();
         for (number, first) in (0..).map_while(|number| Some((number, manifest.first_of(number)?))) {

@@ -80,8 +80,9 @@ fn best(text: &str, places: &[(Range<usize>, usize)]) -> Option<usize> {
     let columns_of: Vec<(usize, usize)> = columns_of.collect();
     let mut best: Option<((usize, usize), usize)> = None;
     let mut end = 0;
-    for (n, ((at, _), (begins, _))) in places.iter().zip(&columns_of).enumerate() {
-        while columns_of.get(end).is_some_and(|(_, ends)| ends - begins <= WIDTH - BEFORE) {
+    for (n, ((at, _), &(begins, _))) in places.iter().zip(&columns_of).enumerate() {
+        // One that is wider than all the room ends before the next begins.
+        while columns_of.get(end).is_some_and(|(_, ends)| ends.saturating_sub(begins) <= WIDTH - BEFORE) {
             end += 1;
         }
         let within = &places[n..end.max(n)];
@@ -226,6 +227,13 @@ mod tests {
         let pieces = excerpt(&text, &sought(&["抹茶"], ""));
         let all = shown(&pieces);
         assert!(all.contains("[抹茶]の歴史") && all.chars().count() <= WIDTH / 2 + 4, "{all}");
+    }
+
+    #[test]
+    fn a_word_that_is_wider_than_the_excerpt_is_passed_over() {
+        let text = format!("{} tea", "a".repeat(300));
+        let shown = shown(&excerpt(&text, &sought(&[&"a".repeat(64), "tea"], "")));
+        assert!(shown.ends_with("[tea]"), "{shown}");
     }
 
     #[test]

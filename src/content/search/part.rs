@@ -1,5 +1,6 @@
 //! The part of a page that is its own: without what stands around it on every page of the site.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::content::tags::{Comments, HtmlToken, Tag, Tags, place};
@@ -217,13 +218,9 @@ fn children<'a>(html: &'a str, part: &Range<usize>) -> Vec<Child<'a>> {
 
 /// Whether a part is a list of equals: cards, columns.
 fn is_list(html: &str, part: &Range<usize>) -> bool {
+    let mut kinds = HashSet::new();
     let children = children(html, part);
-    let alike = |child: &Child<'_>| {
-        let same =
-            |other: &&Child<'_>| other.name.eq_ignore_ascii_case(child.name) && other.class == child.class;
-        children.iter().filter(same).count()
-    };
-    children.iter().any(|child| alike(child) > 1)
+    children.iter().any(|child| !kinds.insert((child.name.to_ascii_lowercase(), child.class)))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn head(html: &str, page: &mut Searchable) {
             add(&mut page.title, tags.raw_text("title"), MOST_HEADINGS);
         } else if tag.starts("meta") {
             let name = tag.attribute("name").unwrap_or_default();
-            let is_for_robots = name.eq_ignore_ascii_case("robots");
+            let is_for_robots = ["robots", "googlebot"].iter().any(|robot| name.eq_ignore_ascii_case(robot));
             page.is_hidden |= is_for_robots && hides(tag.attribute("content").unwrap_or_default());
         } else if tag.starts("link") && page.canonical.is_none() {
             let rel = tag.attribute("rel").unwrap_or_default();
@@ -65,16 +65,23 @@ fn head(html: &str, page: &mut Searchable) {
     }
 }
 
-/// Whether a directive for search engines keeps a page out of them: of `meta name=robots`, and of `X-Robots-Tag`.
+/// Whether directives for search engines keep a page out of them: of `meta name=robots`, and of `X-Robots-Tag`, where they may be for
+/// one of them (`googlebot: noindex`). `none` after the name of a directive is no directive (`max-image-preview:none`).
 fn hides(directives: &str) -> bool {
-    let mut words = directives.split(|c: char| c == ',' || c == ':' || c.is_whitespace());
-    words.any(|word| word.eq_ignore_ascii_case("noindex") || word.eq_ignore_ascii_case("none"))
+    let is_one = |word: &str| word.eq_ignore_ascii_case("noindex") || word.eq_ignore_ascii_case("none");
+    directives.split(',').any(|part| {
+        let (before, after) = part.split_once(':').map_or((part, None), |(name, rest)| (name, Some(rest)));
+        let name = before.split_whitespace().next_back().unwrap_or_default().to_ascii_lowercase();
+        let takes_value = name.starts_with("max-") || name == "unavailable_after";
+        let after = after.filter(|_| !takes_value).unwrap_or_default();
+        before.split_whitespace().chain(after.split_whitespace()).any(is_one)
+    })
 }
 
 impl Searchable {
-    /// The same with what the answer's `X-Robots-Tag` says.
-    pub fn with_robots_tag(mut self, value: Option<&str>) -> Searchable {
-        self.is_hidden |= value.is_some_and(hides);
+    /// The same with what the answer's `X-Robots-Tag` fields say.
+    pub fn with_robots_tags<'a>(mut self, mut values: impl Iterator<Item = &'a str>) -> Searchable {
+        self.is_hidden |= values.any(hides);
         self
     }
 }
@@ -259,12 +266,22 @@ mod tests {
             ("<meta name=robots content='noindex, follow'>", None, true),
             ("<META NAME=Robots CONTENT=NONE>", None, true),
             ("<meta name=robots content='index,follow,max-image-preview:large'>", None, false),
+            ("<meta name=robots content='max-image-preview:none, follow'>", None, false),
+            ("<meta name=robots content='noindex max-image-preview: none'>", None, true),
+            ("<meta name=googlebot content=noindex>", None, true),
             ("<meta name=description content=noindex>", None, false),
+            ("<p>", Some("max-image-preview: none"), false),
+            ("<p>", Some("unavailable_after: 25 Jun 2030 15:00:00 PST"), false),
+            ("<p>", Some("otherbot: nofollow, noindex"), true),
             ("<p>", Some("noindex"), true),
             ("<p>", Some("googlebot: noindex"), true),
             ("<p>", Some("noarchive"), false),
         ] {
-            assert_eq!(Searchable::read(html).with_robots_tag(tag).is_hidden, hidden, "{html} {tag:?}");
+            assert_eq!(
+                Searchable::read(html).with_robots_tags(tag.into_iter()).is_hidden,
+                hidden,
+                "{html} {tag:?}"
+            );
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) fn found(
             fields: named(&form).map(|field| NamedField::new(&field.name, field.kind)).collect(),
             has_captcha: form.has_captcha,
             tokens: named(&form).filter(|field| field.is_token).map(name).collect(),
+            is_marked_search: form.role.eq_ignore_ascii_case("search"),
         })
     };
     read(page).into_iter().filter_map(of).collect()

@@ -3,7 +3,7 @@
 use super::changing::{Changing, held, list, words};
 use crate::crawl::testing::{Answer, file, html, redirect, site, status};
 use crate::failure::Cause;
-use crate::snapshot::Notes;
+use crate::snapshot::{Notes, SiteForms};
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_fails_is_carried_over_with_its_age() {
@@ -23,6 +23,29 @@ async fn a_page_that_fails_is_carried_over_with_its_age() {
     site.again().await;
     assert_eq!(site.notes("/7"), Some((0, 0)));
     assert!(site.page("/7").is_some_and(|page| page.taken_at > first.taken_at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_on_a_page_that_fails_stays_known() {
+    let mut site = Changing::new().await;
+    let knows = |site: &Changing| {
+        let store = &site.crawled.store;
+        let forms = SiteForms::read(store.forms(&site.crawled.snapshot().id())).expect("they are noted");
+        forms.search_of("/find?q=tea").is_some()
+    };
+    assert!(!knows(&site));
+    let form = "<form action=/find><input type=search name=q></form>";
+    site.says("/7", move || html(&format!("{form}{}", words("seven"))));
+    site.again().await;
+    assert!(knows(&site));
+    site.says("/7", || Answer::Fails(Cause::Reset));
+    for _ in 0..2 {
+        site.again().await;
+        assert!(site.notes("/7").is_some_and(|(_, carried)| carried > 0) && knows(&site));
+    }
+    site.says("/7", || html(&words("seven")));
+    site.again().await;
+    assert!(!knows(&site), "it is read again, without the form");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::crawl::gate::{self, Evidence};
-use crate::crawl::run::{begin, merge_beside_current, walk};
+use crate::crawl::run::{Merged, begin, merge_beside_current, walk};
 use crate::crawl::testing::{html, site, status};
 use crate::snapshot::SnapshotId;
 
@@ -46,7 +46,7 @@ async fn overtaken(times: usize) -> (Crawled, Evidence, Option<SnapshotId>, [Sna
         store.current()
     };
     let merged = merge_beside_current(done, &staging, store, (&crawled.progress, 1000), in_service).await;
-    let (_, evidence, beside) = merged.expect("it is merged");
+    let Merged { evidence, beside, .. } = merged.expect("it is merged");
     (crawled, evidence, beside, [large, small])
 }
 

@@ -61,6 +61,16 @@ impl Builder {
         self.left_out
     }
 
+    /// Counts a page that cannot be searched.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
     /// One with less room than all have.
     pub(super) fn with_room(room: usize) -> Builder {
         Builder {

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use http::HeaderMap;
 
 use super::super::SiteForms;
 use super::super::page::{BlobId, Class, Page};
 use super::super::publish::Staging;
+use super::super::staging::RESERVE;
 use super::SEARCH;
 use super::build::{Builder, MOST_PAGES};
 use crate::ask::key;
@@ -22,12 +24,13 @@ const READ: usize = 4 << 20;
 impl Staging {
     /// Makes the index of the pages that are staged, those carried over included; what asks not to be shown, what a search of the
     /// site has found, and what says that it is another page, is left out. It is worth less than the snapshot is: where it
-    /// cannot be made, there is none. `false` ends it before its end. Blocks.
+    /// cannot be made, there is none, not even if that is our own mistake (a panic). `false` ends it before its end. Blocks.
     pub fn index(&self, forms: &SiteForms, goes_on: impl Fn() -> bool) {
         let path = self.dir().join(SEARCH);
         // Of an earlier merging of the same crawl.
-        let written = disk::remove_file(&path).and_then(|()| self.write_index(forms, goes_on));
-        match written {
+        let write = || disk::remove_file(&path).and_then(|()| self.write_index(forms, goes_on));
+        let written = catch_unwind(AssertUnwindSafe(write));
+        match written.unwrap_or_else(|_| Err(io::Error::other("the indexer has panicked"))) {
             Ok(Some((pages, left_out, bytes))) => {
                 tracing::debug!(
                     site = self.site(),
@@ -65,14 +68,21 @@ impl Staging {
                 return Ok(None);
             }
             let Some(page) = self.page(*number) else { continue };
-            let bytes = bodies.beginning(&page, READ)?;
+            let bytes = match bodies.beginning(&page, READ) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    tracing::warn!(site = self.site(), key, %error, "could not read a page to index it");
+                    builder.leave_out();
+                    continue;
+                }
+            };
             let headers: HeaderMap = page.headers.iter().cloned().collect();
             if !Media::of(key, &headers, &bytes).is_page() {
                 continue;
             }
-            let robots_tag = headers.get("x-robots-tag").and_then(|value| value.to_str().ok());
+            let robots_tags = headers.get_all("x-robots-tag").iter().filter_map(|value| value.to_str().ok());
             let document = Document::new(&bytes, content_type(&headers));
-            let read = Searchable::read(document.html()).with_robots_tag(robots_tag);
+            let read = Searchable::read(document.html()).with_robots_tags(robots_tags);
             let other = read.canonical.as_deref().and_then(|written| canonical(key, written));
             let is_other = other.is_some_and(|other| {
                 other != *key && chosen.binary_search_by(|(known, _)| known.as_str().cmp(&other)).is_ok()
@@ -82,6 +92,9 @@ impl Staging {
             }
         }
         let (pages, left_out) = (builder.pages(), builder.left_out());
+        if disk::free_bytes(self.dir())? < RESERVE.saturating_add(builder.bytes()) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let mut file = StagedFile::create(self.dir())?;
         let mut bytes = super::super::format::BLOCK as u64;
         file.write_all(&[0; super::super::format::BLOCK])?;

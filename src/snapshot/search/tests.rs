@@ -205,6 +205,29 @@ fn what_is_carried_over_is_found_and_a_snapshot_without_an_index_says_so() {
     stopped.add(carried.find("/tea").unwrap().unwrap()).unwrap();
     stopped.index(&SiteForms::default(), || false);
     assert!(stopped.publish(at(10), &serde_json::json!({})).unwrap().search().unwrap().is_none());
+    let unlucky = place.store.begin(at(11), "crawl").unwrap();
+    unlucky.add(carried.find("/tea").unwrap().unwrap()).unwrap();
+    unlucky.index(&SiteForms::default(), || panic!("a mistake of the indexer"));
+    assert!(unlucky.publish(at(12), &serde_json::json!({})).unwrap().search().unwrap().is_none());
+}
+
+#[test]
+fn a_page_that_cannot_be_read_is_passed_over() {
+    let place = Place::new();
+    let first = place.take(1, &SiteForms::default(), SHOP);
+    let staging = place.store.begin(at(5), "crawl").unwrap();
+    for page in first.pages() {
+        staging.add(page.unwrap()).unwrap();
+    }
+    let lost = first.find("/cups").unwrap().unwrap().body.unwrap();
+    let blob = place.store.inner.blobs.path(&lost);
+    let bytes = std::fs::read(&blob).unwrap();
+    std::fs::remove_file(&blob).unwrap();
+    staging.index(&SiteForms::default(), || true);
+    std::fs::write(&blob, bytes).unwrap();
+    let snapshot = staging.publish(at(6), &serde_json::json!({})).unwrap();
+    assert_eq!(found(&snapshot, "green tea"), ["/tea", "/about"]);
+    assert_eq!(snapshot.search().unwrap().unwrap().left_out(), 1);
 }
 
 fn flip(path: &std::path::Path, at: usize) {

@@ -157,6 +157,10 @@ async fn a_search_is_never_answered_by_another_page() {
     assert!(searched(&empty) && empty.text().contains("Type what you are looking for"), "{}", empty.text());
     let hostile = get(&edge, "/search?q=%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E", &[]).await;
     assert!(searched(&hostile) && !hostile.text().contains("<script"), "{}", hostile.text());
+    // A category is more than words.
+    for target in ["/search?q=&product_cat=tea", "/search?lang=en&q=+&product_cat=tea"] {
+        assert_eq!(get(&edge, target, &[]).await.status, 503, "{target}");
+    }
     // The page of the form is a page; results that a crawl has seen are those.
     let form = get(&edge, "/search", &[]).await;
     assert!(form.status == 200 && form.text().contains("Type a word above"));
@@ -242,16 +246,93 @@ async fn what_the_site_has_removed_since_is_not_found() {
     let edge = Edge::start(config(&origin)).await;
     edge.until_snapshot().await;
     edge.until("up").await;
-    origin.page("/cups", Page::not_found());
-    eventually("the removal is known", secs(20), async || {
-        edge.get("/cups").await;
-        let said = edge.admin().get(&explained("/cups")).await.text();
-        said.contains("The site has removed it").then_some(())
-    })
-    .await;
+    for path in ["/cups", "/sub/deep"] {
+        origin.page(path, Page::not_found());
+        eventually("the removal is known", secs(20), async || {
+            edge.get(path).await;
+            let said = edge.admin().get(&explained(path)).await.text();
+            said.contains("The site has removed it").then_some(())
+        })
+        .await;
+    }
     origin.fail(Refuse).await;
     edge.until("down").await;
     let text = get(&edge, "/search?q=green+tea", &[]).await.text();
     assert!(text.contains("href=\"/sencha\">Sencha") && !text.contains("white ones"), "{text}");
     assert!(text.contains("One page was found."), "{text}");
+    let from = format!("http://{HOST}/sub/deep");
+    let answer = get(&edge, "/search?q=sencha", &[("referer", &from)]).await;
+    assert!(
+        searched(&answer) && !answer.text().contains("<base"),
+        "not on a page that is gone: {}",
+        answer.text()
+    );
+}
+
+/// A front page with forms and links, and pages behind it.
+async fn small(forms: &str, pages: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> (Origin, Edge) {
+    let origin = Origin::start().await;
+    let links: String = pages.iter().map(|(at, _)| format!("<a href=\"{at}\">{at}</a> ")).collect();
+    let front = format!(
+        "<title>Home of the shop</title>{forms}<main><h1>Home</h1><p>Words of a page.</p>{links}</main>"
+    );
+    origin.page("/", Page::html(front));
+    for (at, html) in pages {
+        origin.page(at, Page::html((*html).to_owned()));
+    }
+    let edge = Edge::start(change(config(&origin))).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    (origin, edge)
+}
+
+const SEARCH: &str = "<form action=/search><input type=search name=q></form>";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_for_the_number_of_a_parcel_is_no_search() {
+    let forms = format!(
+        "{SEARCH}<form action=/track><input name=order></form><form action=/item><input name=id></form>"
+    );
+    let item = "<title>Blue teapot</title><main><h1>Blue teapot</h1><p>It holds a litre.</p></main>";
+    let (_origin, edge) = small(&forms, &[("/item?id=7", item)], |config| config).await;
+    for target in ["/track?order=A123", "/item?id=8"] {
+        assert_eq!(get(&edge, target, &[]).await.status, 503, "{target}");
+    }
+    let found = get(&edge, "/search?q=teapot", &[]).await;
+    assert!(searched(&found) && found.text().contains("href=\"/item?id=7\""), "{}", found.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_page_is_shown_and_a_page_that_its_program_draws_again_is_no_frame() {
+    let large = format!(
+        "<title>Manual of the kettle</title><main><h1>Manual</h1><p>How a kettle is filled.</p>{}</main>",
+        "<p>A line that says nothing.</p>".repeat(50_000)
+    );
+    let forms = format!("<div id=\"__next\">{SEARCH}");
+    let (_origin, edge) = small(&forms, &[("/manual", &large)], |config| config).await;
+    let found = get(&edge, "/search?q=kettle", &[]).await;
+    let text = found.text();
+    for part in ["href=\"/manual\"", "<mark>kettle</mark>", "One page was found."] {
+        assert!(searched(&found) && text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("__next"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_search_is_answered_where_the_operator_wants_the_live_site_or_no_copies() {
+    let routed = |config: Config| config.route("/find*", "on", "off");
+    let forms = format!("{SEARCH}<form action=/find><input type=search name=q></form>");
+    let (_origin, edge) = small(&forms, &[], routed).await;
+    assert!(searched(&get(&edge, "/search?q=words", &[]).await));
+    assert_eq!(get(&edge, "/find?q=words", &[]).await.status, 503);
+    let held =
+        edge.admin().ask("PUT", "/api/v1/sites/shop/mode").body("{\"mode\":\"hold_origin\"}".into()).unwrap();
+    assert_eq!(edge.admin().send(held).await.unwrap().status, 200);
+    let answer = get(&edge, "/search?q=words", &[]).await;
+    assert!(answer.status >= 500 && !searched(&answer), "{}", answer.status);
+    for target in ["/search?q=words", "/find?q=words"] {
+        let said = edge.admin().get(&explained(target)).await.text();
+        assert!(!said.contains("\"from\": \"search\""), "{target}: {said}");
+    }
 }

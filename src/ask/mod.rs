@@ -77,7 +77,7 @@ pub struct Ask {
 }
 
 /// What [`Ask::kept_headers`] keeps.
-static KEPT_HEADERS: [HeaderName; 13] = [
+static KEPT_HEADERS: [HeaderName; 11] = [
     header::RANGE,
     header::IF_RANGE,
     header::IF_NONE_MATCH,
@@ -89,8 +89,16 @@ static KEPT_HEADERS: [HeaderName; 13] = [
     header::COOKIE,
     header::REFERER,
     header::ORIGIN,
+];
+
+/// What it keeps beside that, where copies have notices: by what programs say that no window is to show the answer.
+static OF_PROGRAMS: [HeaderName; 6] = [
     HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("service-worker"),
     HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("x-pjax"),
+    HeaderName::from_static("turbo-frame"),
+    HeaderName::from_static("hx-request"),
 ];
 
 /// The host that a request names, lower case, without a dot at its end (RFC 9110 section 4.2.3), and its port: from the target
@@ -191,11 +199,13 @@ impl Ask {
         })
     }
 
-    /// Keeps what copies and notices need of the header fields, before those go on to the origin.
-    pub fn keep_headers(&mut self, headers: &HeaderMap) {
+    /// Keeps what copies need of the header fields, and notices if there are any, before those go on to the origin.
+    pub fn keep_headers(&mut self, headers: &HeaderMap, has_notices: bool) {
+        let of_programs = if has_notices { &OF_PROGRAMS[..] } else { &[] };
         // one look at the names that are there is cheaper than one for each that might be
         for (name, value) in headers {
-            if KEPT_HEADERS.contains(name) && !self.kept_headers.contains_key(name) {
+            let is_kept = KEPT_HEADERS.contains(name) || of_programs.contains(name);
+            if is_kept && !self.kept_headers.contains_key(name) {
                 self.kept_headers.insert(name, value.clone());
             }
         }

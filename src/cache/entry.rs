@@ -4,8 +4,8 @@
 //! nothing. `Date` of the origin is not compared with our clock: section 4.2.3 leaves that out where no cache of the
 //! HTTP/1.0 age stands between, and an origin whose clock is wrong would never be cached otherwise.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -20,7 +20,6 @@ use super::ask;
 use super::sight::{Resemblance, Sight};
 use super::storable::{Terms, may_be_stale};
 use crate::clock::Now;
-use crate::content::spots::PageSpots;
 use crate::http::cache_status::CacheStatus;
 use crate::http::control;
 use crate::http::forwarded;
@@ -46,8 +45,6 @@ pub struct Entry {
     initial_age: Duration,
     received: Now,
     sight: Sight,
-    /// Where something can be said on it, once that was looked for; `None` if nowhere.
-    spots: OnceLock<Option<Box<PageSpots>>>,
 }
 
 #[derive(Debug)]
@@ -118,8 +115,8 @@ impl Entry {
         let ready = ArcSwapOption::empty();
         let asked_at = AtomicU64::new(u64::MAX);
         let (initial_age, sight) = (age + delay, Sight::new(received_at.mono, Resemblance::default()));
-        let (received, spots) = (received_at, OnceLock::new());
-        Entry { status, headers, ready, asked_at, body, terms, initial_age, received, sight, spots }
+        let received = received_at;
+        Entry { status, headers, ready, asked_at, body, terms, initial_age, received, sight }
     }
 
     /// The status.
@@ -135,11 +132,6 @@ impl Entry {
     /// The stored header fields: for looking at, not for sending (see [`Entry::answer_headers`]).
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
-    }
-
-    /// Where something can be said on it; `read` finds that once.
-    pub fn spots(&self, read: impl FnOnce() -> Option<PageSpots>) -> Option<&PageSpots> {
-        self.spots.get_or_init(|| read().map(Box::new)).as_deref()
     }
 
     /// On what terms it is kept.

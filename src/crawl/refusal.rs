@@ -124,7 +124,7 @@ refusals! {
         "文字が1つもないページです。";
     SavedCopy: "saved-copy",
         "It is itself a saved copy: another Katahai stands behind this one, and the site was out.",
-        "保存版のページです（手前にある別の Katahai が、サイトの停止中に返したもの）。";
+        "保存版のページです（オリジン側にある別の Katahai が、サイトの停止中に返したもの）。";
     Coding: "coding",
         "Its content coding cannot be decoded.",
         "読み取れない形式で圧縮されています。";

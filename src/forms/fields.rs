@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::content::forms::is_secret_name;
+use crate::content::forms::{is_card_number, is_secret_name};
 
 /// Fields of one form that are read.
 const MOST: usize = 1000;
@@ -48,23 +48,6 @@ impl Field {
     fn text(name: impl Into<String>, value: impl Into<String>) -> Field {
         Field { name: name.into(), value: value.into(), file: None }
     }
-}
-
-/// Whether this is the number of a payment card: 15 or 16 digits of the usual ranges with a right check digit (ISO/IEC 7812).
-fn is_card_number(text: &str) -> bool {
-    let is_filler = |c: char| c == ' ' || c == '-';
-    if !text.chars().all(|c| c.is_ascii_digit() || is_filler(c)) {
-        return false;
-    }
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let doubled = |(place, digit): (usize, &u32)| match (place % 2, digit * 2) {
-        (1, twice) if twice > 9 => twice - 9,
-        (1, twice) => twice,
-        _ => *digit,
-    };
-    matches!(digits.len(), 15 | 16)
-        && matches!(digits[0], 3..=6)
-        && digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
 }
 
 /// The fields of a body with this `Content-Type`.
@@ -313,6 +296,7 @@ mod tests {
         let multipart = "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n木村 花子\r\n\
              --x\r\ncontent-disposition: form-data; name=mail\r\nContent-Type: text/plain\r\n\r\nh@example.jp\r\n--x--\r\n";
         assert_eq!(read("multipart/form-data; boundary=x", multipart), name);
+        assert_eq!(read("text/plain", "name=A\r\n"), pairs(&[("", "name=A\r\n")]));
         assert_eq!(read("Multipart/Form-Data; charset=utf-8; boundary=\"x\"", multipart), name);
     }
 

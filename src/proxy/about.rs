@@ -38,12 +38,12 @@ impl Mirror {
         }
         let mut about =
             About { of, language: None, title: None, links: Vec::new(), contact: Contact::default() };
-        let mut others = Vec::new();
+        let (mut others, mut contacts) = (Vec::new(), Vec::new());
         if let Some((page, bytes)) = self.page("/").await {
             about.language = page_head::language(&bytes);
             about.title = page_head::title(&bytes);
             let document = Document::new(&bytes, content_type(&page.headers));
-            about.contact.add(Contact::read(&document));
+            contacts.push(Contact::read(&document));
             others = contact::links(&document).iter().filter_map(|link| own_key(site, link)).collect();
         }
         for key_page in &site.key_pages {
@@ -51,13 +51,14 @@ impl Mirror {
             if let Some(title) = page_head::title(&bytes) {
                 about.links.push(Link { title, href: key_page.clone() });
             }
-            about.contact.add(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+            contacts.push(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
         }
         others.retain(|key| key != "/" && !site.key_pages.contains(key));
         for key in others {
             let Some((page, bytes)) = self.page(&key).await else { continue };
-            about.contact.add(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+            contacts.push(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
         }
+        about.contact = Contact::of_site(contacts, site.hosts.iter().map(String::as_str));
         let about = Arc::new(about);
         self.about.store(Some(about.clone()));
         Some(about)

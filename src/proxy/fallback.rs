@@ -1,6 +1,5 @@
 //! The rungs below the live site: copies, the holding page, the refusal of a form.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -8,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use super::check_judge::is_of_the_answer;
 use super::looked::Copies;
 use super::mirror::{Nearness, Ready};
+use super::notice::EntryEdits;
 use super::site::Site;
 use super::{Outcome, RETRY_AFTER, about, holding_outcome, notice, render, search, shell};
 use crate::ask::{Ask, Kind, key};
@@ -55,7 +55,12 @@ fn at_hand(
             Some(from_entry(ask, entry, now, entry.hit(now), (ServedFrom::Cache, None)))
         }
         (Fallback::Copy(Copy::Entry), Copies { entry: Some(entry), .. }) => {
-            Some(stale(site, ask, entry, now, cause))
+            match notice::on_entry(site, ask, entry, cause, now) {
+                EntryEdits::Unknown => None,
+                edits @ (EntryEdits::None | EntryEdits::Some(..)) => {
+                    Some(stale(ask, entry, edits, now, cause))
+                }
+            }
         }
         (Fallback::Copy(Copy::Snapshot), Copies { page: Some((page, nearness)), .. }) => {
             page.at_hand().map(|source| from_page(site, ask, (page, *nearness), source, (cause, now)))
@@ -74,6 +79,10 @@ async fn give_not_at_hand(
     now: Now,
 ) -> Outcome {
     match (fallback, copies) {
+        (Fallback::Copy(Copy::Entry), Copies { entry: Some(entry), .. }) => {
+            let edits = notice::look_at(site, ask, &entry, cause, now).await;
+            stale(ask, &entry, edits, now, cause)
+        }
         (Fallback::Copy(_), Copies { page: Some((page, nearness)), entry, .. }) => {
             match site.mirror.open(page).await {
                 Ok((page, source)) => {
@@ -91,7 +100,10 @@ async fn give_not_at_hand(
                         cause
                     };
                     match entry {
-                        Some(entry) => stale(site, ask, &entry, now, cause),
+                        Some(entry) => {
+                            let edits = notice::look_at(site, ask, &entry, cause, now).await;
+                            stale(ask, &entry, edits, now, cause)
+                        }
                         None => without_copy(site, ask, ServedFrom::Holding, cause).await,
                     }
                 }
@@ -185,10 +197,12 @@ pub(super) fn from_entry(
     Outcome { response, served_from, cause, origin: None }
 }
 
-fn stale(site: &Site, ask: &Ask, entry: &Arc<Entry>, now: Now, cause: Option<Cause>) -> Outcome {
-    let mut outcome = match notice::on_entry(site, ask, entry, cause, now) {
-        None => from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause)),
-        Some((body, edits)) => {
+fn stale(ask: &Ask, entry: &Entry, edits: EntryEdits, now: Now, cause: Option<Cause>) -> Outcome {
+    let mut outcome = match edits {
+        EntryEdits::None | EntryEdits::Unknown => {
+            from_entry(ask, entry, now, CacheStatus::HitStale, (ServedFrom::Stale, cause))
+        }
+        EntryEdits::Some(body, edits) => {
             let mut headers = entry.answer_headers(now, CacheStatus::HitStale);
             headers.remove(header::CONTENT_ENCODING);
             let response = render::edited(ask, entry.status(), headers, render::Source::Whole(body), &edits);

@@ -12,6 +12,7 @@ use super::page_head;
 use crate::ask::key;
 use crate::content::document::Document;
 use crate::content::forms::{self, FieldType, FormField, FormMethod, PageForm};
+use crate::content::tags::{Comments, HtmlToken, Tag, Tags, place};
 use crate::forms::fields::Field;
 use crate::holding_page::{Delivery, KeptWords, Language};
 use crate::http::Body;
@@ -140,18 +141,14 @@ impl Copied {
         number: &str,
     ) -> Response<Body> {
         let KeptWords { title, lead, number } = KeptWords::of(language, delivery, number);
-        let (before, after) = (&self.html[..self.range.start], &self.html[self.range.end..]);
-        let (head, before) = before.split_at(self.based().unwrap_or_default());
         // The key is of characters that mean nothing in markup but for `&`.
-        let base = if head.is_empty() {
-            String::new()
-        } else {
-            format!("<base href=\"{}\">", self.key().replace('&', "&amp;"))
-        };
+        let base = format!("<base href=\"{}\">", self.key().replace('&', "&amp;"));
+        let base = self.based().map(|at| (at..at, &*base));
         let lang = language.tag();
-        let page = format!(
-            "{head}{base}{before}<div class=\"katahai-kept\" role=\"status\" lang=\"{lang}\"><h2>{title}</h2><p>{lead}</p><p><strong>{number}</strong></p></div>{after}"
+        let word = format!(
+            "<div class=\"katahai-kept\" role=\"status\" lang=\"{lang}\"><h2>{title}</h2><p>{lead}</p><p><strong>{number}</strong></p></div>"
         );
+        let page = with_word(&self.html, &self.range, base, &word);
         let mut response = Response::new(Body::whole(Bytes::from(page)));
         *response.status_mut() = StatusCode::ACCEPTED;
         *response.headers_mut() = fields(&self.ready);
@@ -182,9 +179,126 @@ pub(super) fn fields(copy: &Ready) -> HeaderMap {
     headers
 }
 
+/// Elements without an end tag.
+const VOID: [&str; 13] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+/// Elements in which markup is text, or is not shown.
+const RAW: [&str; 6] = ["script", "style", "title", "textarea", "template", "noscript"];
+/// Parts of the classes of what is shown only once somebody opens it.
+const OPENED: [&str; 6] = ["modal", "popup", "offcanvas", "drawer", "collapse", "dropdown"];
+
+/// A page with a word in place of one of its forms, and with something more before that.
+fn with_word(html: &str, form: &Range<usize>, more: Option<(Range<usize>, &str)>, word: &str) -> String {
+    let at = word_place(html, form);
+    let mut edits: Vec<_> = more.into_iter().chain([(at..at, word), (form.clone(), "")]).collect();
+    edits.sort_by_key(|(range, _)| range.start);
+    let (mut page, mut done) = (String::with_capacity(html.len() + word.len()), 0);
+    for (range, text) in edits {
+        page.push_str(&html[done..range.start]);
+        page.push_str(text);
+        done = range.end;
+    }
+    page + &html[done..]
+}
+
+/// Where in a page the word goes that its form was kept: in the form's place, if that is seen when the page is opened; else where
+/// its main part begins, or its body. What is hidden by a style sheet alone is known by its classes, if at all.
+fn word_place(html: &str, form: &Range<usize>) -> usize {
+    // Elements that are open, each with whether it or one around it is out of sight.
+    let mut open: Vec<(&str, bool)> = Vec::new();
+    let (mut tags, mut is_hidden) = (Tags::of(html, Comments::Html), None);
+    let (mut body, mut main) = (None, None);
+    while let Some(token) = tags.next() {
+        let HtmlToken::Tag(tag) = token else { continue };
+        let range = tags.range_of(&tag);
+        let mut room = [0; 16];
+        let name = tag.lower(&mut room);
+        if tag.is_end {
+            let begin = open.iter().rposition(|(name, _)| name.eq_ignore_ascii_case(tag.name));
+            open.truncate(begin.unwrap_or(open.len()));
+            continue;
+        }
+        let around = open.last().is_some_and(|(_, is_hidden)| *is_hidden);
+        let is_out_of_sight = around || hides(name, &tag);
+        match name {
+            "body" if body.is_none() => body = Some(range.end),
+            "main" if main.is_none() && !is_out_of_sight && !form.contains(&range.start) => {
+                main = Some(range.end)
+            }
+            _ if range.start == form.start => is_hidden = Some(is_out_of_sight),
+            _ => {}
+        }
+        match is_hidden {
+            Some(false) => return form.start,
+            Some(true) if main.is_some() => break,
+            Some(true) | None => {}
+        }
+        if place(&RAW, name).is_some() && !tag.closes_itself() {
+            tags.raw_text(name);
+        } else if place(&VOID, name).is_none() && !tag.closes_itself() {
+            open.push((tag.name, is_out_of_sight));
+        }
+    }
+    main.or(body).filter(|_| is_hidden == Some(true)).unwrap_or(form.start)
+}
+
+/// Whether an element is out of sight when its page is opened, with all that is in it.
+fn hides(name: &str, tag: &Tag<'_>) -> bool {
+    let says = |attribute: &str, part: &str| {
+        tag.attribute(attribute).is_some_and(|value| value.to_ascii_lowercase().contains(part))
+    };
+    // Those say what the page as a whole can do.
+    let is_all = matches!(name, "html" | "body");
+    let is_closed = matches!(name, "dialog" | "details") && tag.attribute("open").is_none();
+    let is_hidden = tag.attribute("hidden").is_some() || says("aria-hidden", "true");
+    !is_all && (is_closed || is_hidden || OPENED.iter().any(|part| says("class", part)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_word_stands_where_it_is_seen() {
+        for (html, expected) in [
+            ("<body><main><p>a<FORM></main>", "<body><main><p>a|<FORM></main>"),
+            ("<body class=has-modal><FORM>", "<body class=has-modal>|<FORM>"),
+            ("<body><dialog><FORM></dialog><main>a</main>", "<body><dialog><FORM></dialog><main>|a</main>"),
+            ("<body><dialog open><FORM></dialog><main>", "<body><dialog open>|<FORM></dialog><main>"),
+            ("<body><main>a<dialog><p><FORM></dialog>", "<body><main>|a<dialog><p><FORM></dialog>"),
+            ("<body class=a><div hidden><FORM></div>", "<body class=a>|<div hidden><FORM></div>"),
+            ("<body><div aria-hidden='true'><br><FORM>", "<body>|<div aria-hidden='true'><br><FORM>"),
+            ("<body><div aria-hidden=false><FORM>", "<body><div aria-hidden=false>|<FORM>"),
+            ("<body><div class='a Modal-dialog'><FORM>", "<body>|<div class='a Modal-dialog'><FORM>"),
+            ("<body><nav class=navbar-collapse><FORM>", "<body>|<nav class=navbar-collapse><FORM>"),
+            ("<body><details><FORM></details>", "<body>|<details><FORM></details>"),
+            ("<body><li class=dropdown>a</li><FORM>", "<body><li class=dropdown>a</li>|<FORM>"),
+            ("<body><input class=drawer><FORM>", "<body><input class=drawer>|<FORM>"),
+            ("<body><ul><li class=dropdown>a</ul><FORM>", "<body><ul><li class=dropdown>a</ul>|<FORM>"),
+            (
+                "<body><script>'<div hidden><main>'</script><div class=popup><FORM></div>",
+                "<body>|<script>'<div hidden><main>'</script><div class=popup><FORM></div>",
+            ),
+            ("<div class=drawer><FORM></div>", "<div class=drawer>|<FORM></div>"),
+            (
+                "<body><div class=modal><main></main><FORM></div>",
+                "<body>|<div class=modal><main></main><FORM></div>",
+            ),
+        ] {
+            let form = "<form method=post><input name=a></form>";
+            let page = html.replace("<FORM>", form);
+            let begin = page.find(form).unwrap();
+            let at = word_place(&page, &(begin..begin + form.len()));
+            let shown = format!("{}|{}", &page[..at], &page[at..]).replace(form, "<FORM>");
+            assert_eq!(shown, expected, "{html}");
+            let told = with_word(&page, &(begin..begin + form.len()), Some((0..0, "^")), "|");
+            assert_eq!(told, format!("^{}", expected.replace("<FORM>", "")), "{html}");
+        }
+        let own = "<body><form class=collapse method=post></form>";
+        assert_eq!(word_place(own, &(6..own.len())), 6, "behind the body's tag");
+        let own = "<body>a<form hidden method=post></form>";
+        assert_eq!(word_place(own, &(7..own.len())), 6);
+    }
 
     #[test]
     fn the_form_is_the_one_that_is_sent_there() {

@@ -18,7 +18,6 @@ use crate::ask::{Ask, Kind, key};
 use crate::clock::{self, Now};
 use crate::config::ready::Form;
 use crate::config::recipient::Recipient;
-use crate::content::forms::FormMethod;
 use crate::content::spots::FormSpots;
 use crate::failover::{self, Fallback, Plan};
 use crate::failure::{Cause, Failure, Side};
@@ -55,9 +54,10 @@ pub(super) fn form_of<'s>(site: &'s Site, ask: &Ask) -> Option<&'s Form> {
     is_form.then(|| site.config.kept_form(key::path_of(ask.key()))).flatten()
 }
 
-/// Whether what visitors write into a form that stands on a page and is sent to this path would be kept.
+/// Whether what visitors write into a form that stands on a page and is sent by POST to this path would be kept. What they write
+/// may still be refused: a card's number in a field for notes, or more than there is room for. Then they are told so.
 pub(super) fn would_keep(site: &Site, path: &str, form: &FormSpots) -> bool {
-    form.method == FormMethod::Post && !form.asks_for_secret && site.config.kept_form(path).is_some()
+    !form.has_secret && site.config.kept_form(path).is_some()
 }
 
 /// A request that sends such a form.
@@ -81,7 +81,7 @@ impl Proxy {
         let looked = Looked::at(site, ask, request.headers(), now, Purpose::Answer);
         let (plan, known) = (failover::decide(looked.situation), looked.cause(site));
         let Looked { lookup, copies, situation, .. } = looked;
-        ask.keep_headers(request.headers());
+        ask.keep_headers(request.headers(), false);
         let Ok(id) = FormId::draw(now.wall) else {
             let cause = Some(Cause::Internal);
             return fallback::give(site, ask, Fallback::Refusal, copies, cause, clock::now()).await;

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::about::About;
 use super::learned::Learned;
+use super::notice::FoundSpots;
 use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
@@ -27,7 +28,13 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// Popular pages of all sites, within a bound of bytes.
 #[derive(Clone)]
-pub struct Hot(moka::sync::Cache<[u8; 16], Arc<Ready>>, Arc<Semaphore>);
+pub struct Hot {
+    pages: moka::sync::Cache<[u8; 16], Arc<Ready>>,
+    /// An eighth of the room.
+    found_spots: FoundSpots,
+    /// Searches that may be made at once.
+    searches: Arc<Semaphore>,
+}
 
 /// Searches at once, of all sites: they take the processor. Of each site one, so that none keeps the others waiting.
 const SEARCHES: usize = 2;
@@ -45,9 +52,12 @@ impl Hot {
     /// Room for `bytes`.
     pub fn new(bytes: u64) -> Hot {
         let weigh = |_: &[u8; 16], page: &Arc<Ready>| u32::try_from(page.weight()).unwrap_or(u32::MAX);
-        let pages =
-            moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).time_to_idle(IDLE).build();
-        Hot(pages, Arc::new(Semaphore::new(SEARCHES)))
+        let pages = moka::sync::Cache::builder().max_capacity(bytes - bytes / 8).weigher(weigh);
+        Hot {
+            pages: pages.time_to_idle(IDLE).build(),
+            found_spots: FoundSpots::new(bytes / 8),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+        }
     }
 }
 
@@ -221,6 +231,11 @@ impl Mirror {
         self.store.as_ref()
     }
 
+    /// What was found in answers of the cache, of all sites.
+    pub(super) fn found_spots(&self) -> &FoundSpots {
+        &self.hot.found_spots
+    }
+
     /// The snapshot in service.
     pub fn current(&self) -> Option<Arc<Snapshot>> {
         self.store.as_ref()?.current()
@@ -291,7 +306,7 @@ impl Mirror {
 
     fn find_exactly(&self, snapshot: &Arc<Snapshot>, wanted: &str) -> Option<Arc<Ready>> {
         let place = self.place(snapshot, wanted);
-        if let Some(ready) = self.hot.0.get(&place) {
+        if let Some(ready) = self.hot.pages.get(&place) {
             return Some(ready);
         }
         let (snapshot, page) = match snapshot.find(wanted) {
@@ -302,7 +317,7 @@ impl Mirror {
             }
         };
         let ready = Arc::new(Ready::new(snapshot, page).filter(|ready| !leads_to_itself(&ready.page))?);
-        self.hot.0.insert(place, ready.clone());
+        self.hot.pages.insert(place, ready.clone());
         Some(ready)
     }
 
@@ -324,7 +339,7 @@ impl Mirror {
                     _ = ready.body.set(bytes.clone());
                     // Put again: its weight has changed.
                     let place = self.place(&ready.snapshot, &ready.page.key);
-                    self.hot.0.insert(place, ready.clone());
+                    self.hot.pages.insert(place, ready.clone());
                     return Ok((ready, Source::Whole(bytes)));
                 }
                 Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file, len))),
@@ -334,7 +349,7 @@ impl Mirror {
                     tracing::error!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(), %error,
                         "page of the snapshot is damaged, using an older one");
                     let older = self.older(&ready).ok_or(error)?;
-                    self.hot.0.insert(self.place(&ready.snapshot, &ready.page.key), older.clone());
+                    self.hot.pages.insert(self.place(&ready.snapshot, &ready.page.key), older.clone());
                     ready = older;
                 }
                 None => {
@@ -398,7 +413,7 @@ impl Mirror {
         let turn = async {
             // The site's first: who waits for that keeps nobody else from the others.
             let of_site = self.searching.clone().acquire_owned().await.ok()?;
-            let of_all = self.hot.1.clone().acquire_owned().await.ok()?;
+            let of_all = self.hot.searches.clone().acquire_owned().await.ok()?;
             Some(SearchTurn { _places: [waits, of_site, of_all] })
         };
         tokio::time::timeout(TURN, turn).await.ok()?

@@ -66,6 +66,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use crate::access_log::AccessLog;
 use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
+use crate::config::ready::Banner;
 use crate::failover::{self, Fallback, Plan, Remembered, State};
 use crate::failure::{Cause, Failure};
 use crate::forms::Intake;
@@ -219,7 +220,7 @@ impl Proxy {
         let mut looked = Looked::at(site, ask, request.headers(), now, Purpose::Answer);
         // 3. decide: the fallback is chosen before the origin is asked.
         let plan = failover::decide(looked.situation);
-        ask.keep_headers(request.headers());
+        ask.keep_headers(request.headers(), site.config.notice.banner != Banner::Off);
         match plan {
             Plan::Give(fallback) => {
                 if looked.situation.state == State::Unproven {

@@ -300,7 +300,7 @@ mod tests {
         let site = &config.sites[0];
         let from = (std::net::IpAddr::from([127, 0, 0, 1]), false);
         let mut ask = Ask::read(&request, site, from, crate::ask::Load::Nothing).unwrap();
-        ask.keep_headers(request.headers());
+        ask.keep_headers(request.headers(), false);
         let mut came = Vec::new();
         for source in
             [Source::Whole(whole.to_owned().into()), Source::File(file(whole.as_bytes()), whole.len() as u64)]

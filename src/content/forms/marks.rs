@@ -62,6 +62,23 @@ pub fn is_secret_name(name: &str) -> bool {
     words.iter().any(is_word) || is_card
 }
 
+/// Whether this is the number of a payment card: 15 or 16 digits of the usual ranges with a right check digit (ISO/IEC 7812).
+pub fn is_card_number(text: &str) -> bool {
+    let is_filler = |c: char| c == ' ' || c == '-';
+    if !text.chars().all(|c| c.is_ascii_digit() || is_filler(c)) {
+        return false;
+    }
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    let doubled = |(place, digit): (usize, &u32)| match (place % 2, digit * 2) {
+        (1, twice) if twice > 9 => twice - 9,
+        (1, twice) => twice,
+        _ => *digit,
+    };
+    matches!(digits.len(), 15 | 16)
+        && matches!(digits[0], 3..=6)
+        && digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
+}
+
 /// What stands in the markup of forms that ask whether their visitor is a human.
 const CAPTCHAS: [&str; 6] = ["captcha", "CAPTCHA", "Captcha", "turnstile", "data-sitekey", "画像認証"];
 

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub use marks::is_secret_name;
+pub use marks::{is_card_number, is_secret_name};
 pub use read::{MAX_FIELDS, MAX_FORMS, read};
 pub use sort::{FormKind, FormReason, SendsTo, sort};
 
@@ -98,6 +98,8 @@ pub struct FormField<'a> {
     pub autocomplete: Cow<'a, str>,
     /// Where a button sends the form to in place of its action.
     pub action: Option<Cow<'a, str>>,
+    /// How a button sends it in place of its method.
+    pub method: Option<FormMethod>,
     /// Whether visitors do not see it.
     pub is_hidden: bool,
     /// Whether it must be filled in.
@@ -155,9 +157,16 @@ impl PageForm<'_> {
         self.fields.iter().filter(|field| field.kind == FieldType::Submit)
     }
 
-    /// Whether it asks for a password, or for the number of a card: that is never kept.
-    pub fn asks_for_secret(&self) -> bool {
-        self.written().any(|field| field.kind == FieldType::Password || is_secret_name(&field.name))
+    /// Whether it asks for a password, or for the number of a card, or brings one along that its visitor does not see: that is
+    /// never kept.
+    pub fn has_secret(&self) -> bool {
+        let is_named =
+            |field: &FormField<'_>| field.kind == FieldType::Password || is_secret_name(&field.name);
+        let is_brought = |field: &FormField<'_>| {
+            !field.value.is_empty() && (is_secret_name(&field.name) || is_card_number(&field.value))
+        };
+        self.written().any(is_named)
+            || self.fields.iter().any(|field| !field.name.is_empty() && is_brought(field))
     }
 
     /// The fields that a visitor writes something into.

@@ -315,6 +315,7 @@ fn field<'a>(tag: &Tag<'a>, kind: FieldType, tags: &Tags<'a>) -> FormField<'a> {
             "placeholder" | "aria-label" | "title" => add(&mut field.label, value, MAX_TEXT),
             "autocomplete" => field.autocomplete = entity::decode(value),
             "formaction" if kind == FieldType::Submit => field.action = Some(trimmed(entity::decode(value))),
+            "formmethod" if kind == FieldType::Submit => field.method = Some(FormMethod::of(Some(value))),
             "hidden" => field.is_hidden = true,
             "required" => field.is_required = true,
             _ => {}

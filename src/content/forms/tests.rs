@@ -45,6 +45,26 @@ fn what_may_not_be_kept_never_is() {
     assert!(KEPT.len() + NEVER.len() >= 55);
 }
 
+#[test]
+fn a_secret_is_known_before_it_is_sent() {
+    for (fields, expected) in [
+        ("<input name=name><input type=password>", true),
+        ("<input name=cc_no>", true),
+        ("<input type=hidden name=pwd value=x>", true),
+        ("<input type=hidden name=cc_no value=1>", true),
+        ("<input type=hidden name=n value='4111 1111 1111 1111'>", true),
+        ("<input name=pass hidden value=x>", true),
+        // what is not sent, or empty, is not refused
+        ("<input type=hidden name=pwd>", false),
+        ("<input type=hidden value='4111 1111 1111 1111'>", false),
+        ("<input name=name value=x><input type=hidden name=token value=x>", false),
+    ] {
+        let html = format!("<form method=post>{fields}</form>");
+        let page = Document::new(html.as_bytes(), Some("text/html; charset=utf-8"));
+        assert_eq!(read(&page)[0].has_secret(), expected, "{fields}");
+    }
+}
+
 /// Whatever else is in a form: with one of these it is not kept.
 #[test]
 fn one_field_is_enough_to_keep_nothing() {

@@ -141,7 +141,7 @@ impl Proxy {
         Standby::enter(&mut request, site, (&host, port), (tls, table.has_https));
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
         let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
-        ask.keep_headers(request.headers());
+        ask.keep_headers(request.headers(), false);
         let older = match site.mirror.store().cloned() {
             Some(store) => {
                 let key = ask.key().to_owned();

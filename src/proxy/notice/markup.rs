@@ -32,7 +32,7 @@ color-scheme:dark;font:400 15px/1.6 system-ui,sans-serif;text-align:start}\
 border-left:4px solid #b7791f;padding:6px 12px;background:#fdf4e3;color:#3a2c12;font:400 15px/1.6 system-ui,sans-serif;text-align:start}\
 </style>";
 
-/// The banner. A dialog is laid out beside the page by browsers themselves, so that nothing moves, with or without style; and
+/// The banner. A dialog lies over the page by browsers' own rules, so that nothing moves, with or without style; and
 /// what closes it needs neither script nor a form, which would count among those of the page (`document.forms[0]`).
 pub(super) fn banner(words: &Words, text: &Text, style: Style) -> String {
     let css = match style {

@@ -1,13 +1,17 @@
 //! What visitors are told on pages from copies while the site is out: when the copy was taken, and which of its forms can be
 //! sent. Put into the copy as it is given; in force together, by `notice.banner`.
 
+mod found;
 mod markup;
+#[cfg(test)]
+mod tests;
 mod words;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use url::Url;
 
 use super::keep::would_keep;
@@ -22,16 +26,15 @@ use crate::content::document::Document;
 use crate::content::edits::{Edit, Edits};
 use crate::content::forms::FormMethod;
 use crate::content::media;
-use crate::content::spots::{self, FormSpots, PageSpots, TagSpot};
+use crate::content::spots::{self, ButtonSpot, FormSpots, PageSpots};
 use crate::failover::State;
-use crate::failure::{Cause, Retry, Side};
+use crate::failure::{Cause, Side};
 use crate::holding_page::Language;
-use crate::http::{coding, csp};
+use crate::http::csp;
+use found::Found;
+pub(super) use found::FoundSpots;
 use markup::Style;
 use words::Words;
-
-/// Bytes of a page without its content coding.
-const MOST: usize = 8 << 20;
 
 /// What is out while a copy is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,35 +45,41 @@ enum Outage {
     Site,
 }
 
-/// What is out, if a copy is given because something is. A site that is slow today, that nobody has looked at yet, or to which
-/// visitors are returning, is not: there forms work.
-fn outage(site: &Site, cause: Cause, now: Now) -> Option<Outage> {
-    if site.shows_copies() || site.state(now) == State::Down {
-        return Some(Outage::Site);
-    }
+/// What is out, if a copy is given because something is. The site is, if it is down or held on its copies; one failure is the
+/// page's alone, even where there was no connection. A site that is slow today, that nobody has looked at yet, or to which visitors
+/// are returning, is not: there forms work.
+fn outage(is_down: bool, cause: Cause) -> Option<Outage> {
     let is_up = matches!(cause, Cause::Slow | Cause::Unproven | Cause::Recovering | Cause::Flapping);
-    let is_none = matches!(cause, Cause::NoOrigin | Cause::Drained);
-    match cause.retry() {
-        _ if is_none => Some(Outage::Site),
-        _ if is_up || cause.side() != Side::Origin => None,
-        // There was no connection, and would be none for a form.
-        Retry::Safe => Some(Outage::Site),
-        Retry::IfIdempotent | Retry::No => Some(Outage::Page),
+    if is_down || matches!(cause, Cause::NoOrigin | Cause::Drained) {
+        Some(Outage::Site)
+    } else {
+        (!is_up && cause.side() == Side::Origin).then_some(Outage::Page)
     }
 }
 
 /// What is to be said in answer to this request; `None` if nothing is, whatever the copy.
 fn wanted(site: &Site, ask: &Ask, cause: Option<Cause>, now: Now) -> Option<Outage> {
-    let is_wanted = site.config.notice.banner != Banner::Off && is_for_window(ask);
-    cause.filter(|_| is_wanted).and_then(|cause| outage(site, cause, now))
+    let is_wanted = site.config.notice.banner != Banner::Off && ask.kind == Kind::Read;
+    let cause = cause.filter(|_| is_wanted && is_for_window(&ask.kept_headers))?;
+    outage(site.shows_copies() || site.state(now) == State::Down, cause)
 }
 
-/// Whether the answer may become a page in a window: it does not where a script, a frame or a picture asks (W3C Fetch Metadata
-/// Request Headers, section 2.1, and what older programs say).
-fn is_for_window(ask: &Ask) -> bool {
-    let said = |name: &str| ask.kept_headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-    let is_document = matches!(said("sec-fetch-dest"), b"" | b"document");
-    ask.kind == Kind::Read && is_document && !said("x-requested-with").eq_ignore_ascii_case(b"xmlhttprequest")
+/// Whether the answer may become a page in a window: it does not where a script, a frame or a picture asks. Browsers say so (W3C
+/// Fetch Metadata Request Headers, section 2.1), but not over plain HTTP, nor did older ones: there it is by what scripts say,
+/// and by windows alone asking for HTML in particular. What a service worker got it might keep.
+fn is_for_window(request_headers: &HeaderMap) -> bool {
+    let is_of_program = |name: &&str| request_headers.contains_key(*name);
+    if ["service-worker", "x-requested-with", "x-pjax", "turbo-frame", "hx-request"].iter().any(is_of_program)
+    {
+        return false;
+    }
+    match request_headers.get("sec-fetch-dest") {
+        Some(destination) => destination == "document",
+        None => request_headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()),
+    }
 }
 
 fn is_page(status: StatusCode, headers: &HeaderMap) -> bool {
@@ -100,29 +109,49 @@ pub(super) fn on_page(
     })
 }
 
-/// The same for an entry of the cache, with the bytes that it goes into, if something does: those of the page without content
-/// codings.
+/// What is done to an answer of the cache.
+pub(super) enum EntryEdits {
+    /// Nothing: it is given as it is, packed if it is so.
+    None,
+    /// These, in the bytes of its page without content codings.
+    Some(Bytes, Edits),
+    /// That is not known before it was looked at: see [`look_at`].
+    Unknown,
+}
+
+/// The same for an entry of the cache.
 pub(super) fn on_entry(
     site: &Site,
     ask: &Ask,
-    entry: &Entry,
+    entry: &Arc<Entry>,
     cause: Option<Cause>,
     now: Now,
-) -> Option<(Bytes, Edits)> {
-    let outage = is_page(entry.status(), entry.headers()).then(|| wanted(site, ask, cause, now)).flatten()?;
-    let body = entry.body();
-    let body = match coding::of(entry.headers()) {
-        Ok(codings) if codings.is_empty() => body,
-        Ok(_) => {
-            let plain = coding::plain(entry.headers(), &body, MOST)?;
-            (plain.all && !plain.broken).then(|| Bytes::from(plain.bytes.into_owned()))?
-        }
-        Err(coding::Foreign) => return None,
-    };
-    let spots = entry.spots(|| read(&body, entry.headers()))?;
+) -> EntryEdits {
+    let outage = is_page(entry.status(), entry.headers()).then(|| wanted(site, ask, cause, now)).flatten();
+    let Some(outage) = outage else { return EntryEdits::None };
+    let found = site.mirror.found_spots().of(entry);
+    found.map_or(EntryEdits::Unknown, |found| in_entry(site, ask, (entry, &found), outage))
+}
+
+/// The same once it was looked at.
+pub(super) async fn look_at(
+    site: &Site,
+    ask: &Ask,
+    entry: &Arc<Entry>,
+    cause: Option<Cause>,
+    now: Now,
+) -> EntryEdits {
+    let outage = is_page(entry.status(), entry.headers()).then(|| wanted(site, ask, cause, now)).flatten();
+    let Some(outage) = outage else { return EntryEdits::None };
+    let found = site.mirror.found_spots().find(entry).await;
+    found.map_or(EntryEdits::None, |found| in_entry(site, ask, (entry, &found), outage))
+}
+
+fn in_entry(site: &Site, ask: &Ask, (entry, found): (&Entry, &Found), outage: Outage) -> EntryEdits {
+    let Some((spots, unpacked)) = &found.page else { return EntryEdits::None };
     let taken_at = entry.received().wall;
     let edits = Shown { site, ask, spots, headers: entry.headers(), taken_at }.edits(outage);
-    Some((body, edits))
+    EntryEdits::Some(unpacked.clone().unwrap_or_else(|| entry.body()), edits)
 }
 
 /// A page as it is about to be shown.
@@ -141,6 +170,8 @@ enum Fate {
     Kept,
     /// It is refused.
     Refused,
+    /// It is refused, unless a script sends it elsewhere: the form does not say where to.
+    Doubtful,
     /// It is not for this site, or asks for a page.
     Another,
 }
@@ -159,7 +190,7 @@ impl Shown<'_> {
             Banner::Auto | Banner::Off => words.banner(self.forms(outage)),
             Banner::Own(texts) => words.own(texts, page),
         };
-        let mut edits = vec![insert(self.spots.body, markup::banner(&words, &text, style))];
+        let mut edits = vec![insert(self.spots.banner, markup::banner(&words, &text, style))];
         match outage {
             Outage::Page => {}
             Outage::Site => {
@@ -176,6 +207,7 @@ impl Shown<'_> {
         let keeps = self.site.config.forms.iter().any(|form| form.keep);
         match outage {
             Outage::Page => words::Forms::Work,
+            Outage::Site if keeps && self.spots.is_taken_over => words::Forms::Untold,
             Outage::Site if keeps => words::Forms::SomeKept,
             Outage::Site => words::Forms::Refused,
         }
@@ -183,26 +215,35 @@ impl Shown<'_> {
 
     /// The word at a form, and what is done to its buttons.
     fn at_form(&self, words: &Words, n: usize, form: &FormSpots, edits: &mut Vec<Edit>) {
-        let fate = self.fate(form, &form.action);
-        let text = match fate {
-            Fate::Kept => words.kept(),
-            Fate::Refused => words.refused(),
-            Fate::Another => return,
+        let by_button = |button: &ButtonSpot| {
+            let action = button.action.as_deref().unwrap_or(&form.action);
+            self.fate(form, button.method.unwrap_or(form.method), action)
         };
+        let mut fates: Vec<Fate> = form.buttons.iter().map(by_button).collect();
+        if fates.is_empty() {
+            fates.push(self.fate(form, form.method, &form.action)); // by the return key, or by a script
+        }
+        let text =
+            match [Fate::Kept, Fate::Doubtful, Fate::Refused].into_iter().find(|fate| fates.contains(fate)) {
+                Some(Fate::Kept) => words.kept(),
+                Some(Fate::Doubtful) => words.doubtful(),
+                Some(Fate::Refused) => words.refused(),
+                Some(Fate::Another) | None => return,
+            };
         edits.push(insert(form.inside, markup::at_form(words, n, text)));
         edits.extend(form.field.as_ref().map(|field| insert(field.at, markup::described(n, field))));
-        let is_refused = |(_, action): &&(TagSpot, Option<String>)| {
-            self.fate(form, action.as_deref().unwrap_or(&form.action)) == Fate::Refused
-        };
-        for (button, _) in form.buttons.iter().filter(is_refused) {
-            edits.push(insert(button.at, markup::disabled(n, button)));
+        for button in form.buttons.iter().filter(|button| by_button(button) == Fate::Refused) {
+            edits.push(insert(button.tag.at, markup::disabled(n, &button.tag)));
         }
     }
 
-    fn fate(&self, form: &FormSpots, action: &str) -> Fate {
-        match (form.method, self.own_path(action)) {
+    /// What becomes of a form that is sent in this way to this action.
+    fn fate(&self, form: &FormSpots, method: FormMethod, action: &str) -> Fate {
+        let is_bare = action.is_empty() || action.starts_with('#');
+        match (method, self.own_path(action)) {
             (FormMethod::Get | FormMethod::Dialog, _) | (FormMethod::Post, None) => Fate::Another,
             (FormMethod::Post, Some(path)) if would_keep(self.site, &path, form) => Fate::Kept,
+            (FormMethod::Post, Some(_)) if is_bare => Fate::Doubtful,
             (FormMethod::Post, Some(_)) => Fate::Refused,
         }
     }
@@ -218,6 +259,8 @@ impl Shown<'_> {
         let url = base.join(action).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
         let host = url.host_str()?;
         let is_own = host == self.ask.host() || self.site.config.hosts.iter().any(|own| own == host);
+        // Another program may answer at another port.
+        let is_own = is_own && url.port().is_none_or(|port| port == self.ask.port());
         is_own.then(|| key::page_key(url.path(), None, &[]).into_owned())
     }
 }

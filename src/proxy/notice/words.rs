@@ -25,6 +25,8 @@ pub(super) enum Forms {
     SomeKept,
     /// None can be sent.
     Refused,
+    /// Some are kept, but none can say so.
+    Untold,
 }
 
 /// The text of a banner.
@@ -48,18 +50,18 @@ impl Words {
             (Language::Ja, Forms::Work) => {
                 "このページは、{time}に保存した内容です。最新の内容をただいま表示できないため、代わりにご覧いただいています。"
             }
-            (Language::Ja, Forms::SomeKept | Forms::Refused) => {
+            (Language::Ja, Forms::SomeKept | Forms::Refused | Forms::Untold) => {
                 "このページは、{time}に保存した内容です。サイト本体は、ただいまご利用いただけません。"
             }
             (Language::En, Forms::Work) => {
                 "This page was saved on {time}. Its current version is not available right now."
             }
-            (Language::En, Forms::SomeKept | Forms::Refused) => {
+            (Language::En, Forms::SomeKept | Forms::Refused | Forms::Untold) => {
                 "This page was saved on {time}. The site itself is not available right now."
             }
         };
         let rest = match forms {
-            Forms::Work => "",
+            Forms::Work | Forms::Untold => "",
             Forms::SomeKept => self.pick(
                 "送信できるフォームには、その旨を記しています。それ以外のフォームは、復旧するまで送信できません。",
                 " Forms that you can still send say so; the others have to wait until it is back.",
@@ -101,6 +103,14 @@ impl Words {
         self.pick(
             "ただいま、このフォームは送信できません。サイトの復旧後に、もう一度お試しください。",
             "This form cannot be sent right now. Please try again when the site is back.",
+        )
+    }
+
+    /// At a form that may be sent to somebody else, by a script.
+    pub(super) fn doubtful(&self) -> &'static str {
+        self.pick(
+            "ただいま、このフォームは送信できないことがあります。送信できなかったときは、サイトの復旧後に、もう一度お試しください。",
+            "This form may not get through right now. If it does not, please try again when the site is back.",
         )
     }
 

@@ -113,7 +113,7 @@ async fn nobody_is_led_back_to_the_first_name() {
     for target in ["/about", "/sjis", "/abs.css", "/deep.css", "/moved", SIGNUP, "/img/paper.png"] {
         assert!(live.contains(target) && dead.contains(target), "{target}: {live:?} {dead:?}");
     }
-    let home = visitor.get("/").await;
+    let home = visitor.get_with("/", &[("accept", "text/html")]).await;
     let said = home.text();
     assert!(home.is_copy() && said.contains("class=\"katahai-notice\""), "{said}");
     assert!(said.contains("<a href=http://shop.standby.test:8080/about>"), "{said}");
@@ -182,7 +182,7 @@ async fn a_form_is_taken_on_the_standby_host_too() {
     origin.fail(Refuse).await;
     edge.until("down").await;
     let visitor = edge.client().host(STANDBY);
-    let page = visitor.get(SIGNUP).await;
+    let page = visitor.get_with(SIGNUP, &[("accept", "text/html")]).await;
     assert!(page.text().contains("katahai-form-1") && !page.text().contains(" disabled"), "{}", page.text());
     let request = visitor.ask("POST", SIGNUP).header("content-type", ORDER).header("accept", "text/html");
     let request = request.header("referer", format!("http://{STANDBY}{SIGNUP}"));

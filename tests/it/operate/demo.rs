@@ -133,7 +133,7 @@ async fn the_demo_goes_on_without_its_origin() {
     demo.run_origin(false).await;
     let address = origin_url.trim_start_matches("http://").trim_end_matches('/').to_owned();
     assert!(tokio::net::TcpStream::connect(&address).await.is_err(), "the origin is really gone");
-    let page = demo.visitor.get("/").await;
+    let page = demo.visitor.get_with("/", &[("accept", "text/html")]).await;
     // the same page, if not the same rendering of it: what the crawl has accepted goes before what came later
     let text = page.text();
     let (before, after) =

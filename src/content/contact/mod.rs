@@ -1,15 +1,27 @@
 //! How the people behind a site can be reached, as its own pages show it: telephone numbers, mail addresses, a postal address.
-//! Pure. Whatever is not certain is left out: who cannot reach the site must not ring at a stranger's.
+//! Pure. Whatever is not certain is left out: who cannot reach the site must not ring at a stranger's. What stands in the page's
+//! head or foot, in an `<address>` or in its data for search engines goes before the rest; and a page that shows many is a
+//! directory, a mall's or a portal's, of which nothing is taken.
+
+mod numbers;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
 use super::document::Document;
 use super::entity;
 use super::tags::{Comments, HtmlToken, Tags, place};
+use numbers::{after_labels, dialled, digits, last_words, national};
 
 /// Numbers and mail addresses of a site that are told, and postal addresses.
 const MOST: usize = 3;
 const MOST_PLACES: usize = 1;
+/// Telephone numbers and postal addresses that one page shows of its own site.
+const MOST_OWN: usize = 2;
 /// Characters of a postal address.
 const MAX_PLACE: usize = 160;
 /// Bytes of a block of JSON-LD that is read.
@@ -18,6 +30,8 @@ const MAX_DATA: usize = 256 * 1024;
 const MAX_DEPTH: u32 = 8;
 /// Links to pages that may have it.
 const MAX_LINKS: usize = 6;
+/// Elements that say whose page it is, unless they are an article's.
+const OWN: [&str; 3] = ["address", "footer", "header"];
 /// Elements whose text is not shown.
 const UNSEEN: [&str; 7] = ["script", "style", "noscript", "template", "title", "textarea", "iframe"];
 
@@ -49,13 +63,26 @@ impl Contact {
         reader.finish()
     }
 
+    /// What the pages of a site show that is at these hosts, the first before the others. Mail addresses at the site's own
+    /// domain, if there are any, else others.
+    pub fn of_site<'h>(pages: Vec<Contact>, hosts: impl Iterator<Item = &'h str> + Clone) -> Contact {
+        let is_own = |mail: &String| hosts.clone().any(|host| is_at(mail, host));
+        let has_own = pages.iter().any(|page| page.mails.iter().any(is_own));
+        let mut all = Contact::default();
+        for mut page in pages {
+            page.mails.retain(|mail| !has_own || is_own(mail));
+            all.add(page);
+        }
+        all
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.telephones.is_empty() && self.mails.is_empty() && self.places.is_empty()
     }
 
-    /// Adds what another page shows, if there is room; what is known comes first.
-    pub fn add(&mut self, other: Contact) {
+    /// Adds what else is shown, if there is room; what is known comes first.
+    fn add(&mut self, other: Contact) {
         for telephone in other.telephones {
             let is_known = |known: &Telephone| national(&known.dialled) == national(&telephone.dialled);
             if self.telephones.len() < MOST && !self.telephones.iter().any(is_known) {
@@ -129,7 +156,19 @@ pub fn links(page: &Document<'_>) -> Vec<String> {
 
 #[derive(Default)]
 struct ContactReader {
-    found: Contact,
+    /// What is the site's own by where it stands.
+    own: Contact,
+    /// The rest.
+    other: Contact,
+    /// Numbers, domains of mail addresses, and postal addresses that were seen, each in one spelling.
+    numbers: BTreeSet<String>,
+    domains: BTreeSet<String>,
+    places: BTreeSet<String>,
+    /// Articles, and elements that say whose page it is, that are open.
+    articles: u32,
+    owns: u32,
+    /// Where the text of such elements stands.
+    parts: Vec<Range<usize>>,
     /// All that is shown, in one spelling of digits and hyphens.
     text: String,
     /// The number of a link that is open, and where its text begins.
@@ -164,6 +203,7 @@ impl ContactReader {
             if !is_inline(name) {
                 self.text.push(' ');
             }
+            self.part(name, tag.is_end);
             if !tag.is_end && !tag.closes_itself() && place(&UNSEEN, name).is_some() {
                 let is_data = tag.attribute("type").is_some_and(|kind| kind.trim() == "application/ld+json");
                 let raw = tags.raw_text(name);
@@ -172,6 +212,25 @@ impl ContactReader {
                 }
             }
         }
+    }
+
+    /// Keeps account of whose the text is that follows.
+    fn part(&mut self, name: &str, is_end: bool) {
+        if name == "article" {
+            self.articles = if is_end { self.articles.saturating_sub(1) } else { self.articles + 1 };
+        } else if place(&OWN, name).is_some() && self.articles == 0 {
+            let at = self.text.len();
+            match (is_end, self.owns) {
+                (false, 0) => self.parts.push(at..usize::MAX),
+                (true, 1) => self.parts.iter_mut().for_each(|part| part.end = part.end.min(at)),
+                (false | true, _) => {}
+            }
+            self.owns = if is_end { self.owns.saturating_sub(1) } else { self.owns + 1 };
+        }
+    }
+
+    fn is_own(&self, at: usize) -> bool {
+        self.parts.iter().any(|part| part.contains(&at))
     }
 
     fn link(&mut self, href: &str) {
@@ -184,7 +243,8 @@ impl ContactReader {
         } else if scheme.eq_ignore_ascii_case("mailto") {
             let address = rest.split(['?', ',', ';']).next().unwrap_or_default().trim();
             if is_mail(address) {
-                self.add(Contact { mails: vec![address.to_owned()], ..Contact::default() });
+                let is_own = self.is_own(self.text.len());
+                self.add(Contact { mails: vec![address.to_owned()], ..Contact::default() }, is_own);
             }
         }
     }
@@ -203,7 +263,8 @@ impl ContactReader {
             true => national(&dialled),
             false => dialled.clone(),
         };
-        self.add(Contact { telephones: vec![Telephone { shown, dialled }], ..Contact::default() });
+        let is_own = self.is_own(begin);
+        self.add(Contact { telephones: vec![Telephone { shown, dialled }], ..Contact::default() }, is_own);
     }
 
     fn address_ends(&mut self) {
@@ -215,22 +276,41 @@ impl ContactReader {
         let end = ends.iter().filter_map(|word| lower.find(word)).min().unwrap_or(text.len());
         let text = text[..end].trim_matches([' ', '/', '|', '／', '・', ',', '(', '（']);
         if is_place(text) {
-            self.add(Contact { places: vec![text.to_owned()], ..Contact::default() });
+            let place = text.to_owned();
+            self.add(Contact { places: vec![place], ..Contact::default() }, true);
         }
     }
 
-    fn add(&mut self, contact: Contact) {
-        self.found.add(contact);
+    fn add(&mut self, contact: Contact, is_own: bool) {
+        self.numbers.extend(contact.telephones.iter().map(|telephone| national(&telephone.dialled)));
+        self.domains.extend(contact.mails.iter().filter_map(|mail| domain(mail)));
+        let squeezed = |text: &String| text.split_whitespace().collect::<String>();
+        self.places.extend(contact.places.iter().map(squeezed));
+        if is_own { &mut self.own } else { &mut self.other }.add(contact);
     }
 
     fn finish(mut self) -> Contact {
         for data in std::mem::take(&mut self.data) {
             self.data(&data, 0);
         }
-        let telephone = |shown: String| Telephone { dialled: digits(&shown), shown };
-        let telephones = after_labels(&self.text).into_iter().map(telephone).collect();
-        self.add(Contact { telephones, ..Contact::default() });
-        self.found
+        for (at, shown) in after_labels(&self.text) {
+            let is_own = self.is_own(at);
+            let telephones = vec![Telephone { dialled: digits(&shown), shown }];
+            self.add(Contact { telephones, ..Contact::default() }, is_own);
+        }
+        self.numbers.extend(numbers::all(&self.text));
+        let is_mark = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+'));
+        let words = self.text.split(is_mark).map(|word| word.trim_matches('.'));
+        self.domains.extend(words.filter(|word| is_mail(word)).filter_map(domain));
+        if self.numbers.len() > MOST_OWN || self.places.len() > MOST_OWN || self.domains.len() > 1 {
+            return Contact::default();
+        }
+        let ContactReader { own, other, .. } = self;
+        Contact {
+            telephones: if own.telephones.is_empty() { other.telephones } else { own.telephones },
+            mails: if own.mails.is_empty() { other.mails } else { own.mails },
+            places: own.places,
+        }
     }
 
     /// What data for search engines says, where the page shows it, too.
@@ -249,16 +329,16 @@ impl ContactReader {
                     let mut text = String::new();
                     plain(&mut text, shown);
                     let telephone = Telephone { shown: text.trim().to_owned(), dialled };
-                    self.add(Contact { telephones: vec![telephone], ..Contact::default() });
+                    self.add(Contact { telephones: vec![telephone], ..Contact::default() }, true);
                 }
                 if let Some(mail) = object.get("email").and_then(Value::as_str) {
                     let mail = mail.trim_start_matches("mailto:").trim();
                     if is_mail(mail) && self.text.contains(mail) {
-                        self.add(Contact { mails: vec![mail.to_owned()], ..Contact::default() });
+                        self.add(Contact { mails: vec![mail.to_owned()], ..Contact::default() }, true);
                     }
                 }
                 if let Some(place) = object.get("address").and_then(|address| self.place(address)) {
-                    self.add(Contact { places: vec![place], ..Contact::default() });
+                    self.add(Contact { places: vec![place], ..Contact::default() }, true);
                 }
                 object.values().for_each(|value| self.data(value, depth + 1));
             }
@@ -315,65 +395,19 @@ fn plain(out: &mut String, text: &str) {
     }));
 }
 
-/// Letters and digits before a link that say what its number is.
-fn last_words(text: &str, chars: usize) -> &str {
-    let text = text.trim_end();
-    let at = text.char_indices().rev().nth(chars.saturating_sub(1)).map_or(0, |(at, _)| at);
-    &text[at..]
+/// The domain of a mail address, in lower case.
+fn domain(mail: &str) -> Option<String> {
+    mail.split_once('@').map(|(_, domain)| domain.to_ascii_lowercase())
 }
 
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-/// The digits of a number as it is dialled within Japan, if it has Japan's prefix.
-fn national(number: &str) -> String {
-    match number.trim().strip_prefix("+81") {
-        Some(rest) => format!("0{}", digits(rest)),
-        None => digits(number),
-    }
-}
-
-/// A written number as it is dialled (E.164: 15 digits at most; RFC 3966: parameters stand behind a semicolon).
-fn dialled(written: &str) -> Option<String> {
-    let number = written.split(';').next().unwrap_or_default().trim();
-    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')' | ' ' | '+');
-    let digits = digits(number);
-    let plus = if number.starts_with('+') { "+" } else { "" };
-    (number.chars().all(is_part) && (7..=15).contains(&digits.len())).then(|| format!("{plus}{digits}"))
-}
-
-/// Words that stand before a telephone number.
-const LABELS: [&str; 7] = ["tel", "電話番号", "電話", "お電話", "☎", "\u{2121}", "phone"];
-
-/// The Japanese telephone numbers that follow upon a word for them: 10 or 11 digits from a 0 on, in three groups.
-fn after_labels(text: &str) -> Vec<String> {
-    // ASCII alone changes, so that places stay what they are.
-    let lower = text.to_ascii_lowercase();
-    let number_at = |at: usize| {
-        let is_gap = |c: char| matches!(c, ' ' | ':' | '.' | '番' | '号' | 'は' | '/' | '／');
-        let rest = text[at..].trim_start_matches(is_gap);
-        let end =
-            rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '-' | '(' | ')'))).unwrap_or(rest.len());
-        let number = rest[..end].trim_end_matches(['-', '(', ')']);
-        let groups = number.split(['-', '(', ')']).filter(|group| !group.is_empty()).count();
-        let is_near = text[at..].len() - rest.len() <= 8;
-        let is_number = is_near && groups == 3 && matches!(digits(number).len(), 10 | 11);
-        (is_number && digits(number).starts_with('0')).then(|| (at, number.to_owned()))
+/// Whether a mail address is at the domain of a host: one of them is the other's, or within it. Nobody has mail at what is
+/// several people's, such as `co.jp`.
+fn is_at(mail: &str, host: &str) -> bool {
+    let host = host.strip_prefix("www.").unwrap_or(host);
+    let within = |part: &str, whole: &str| {
+        part.strip_suffix(whole).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    let is_word = |at: usize, label: &str| {
-        let before = lower[..at].chars().next_back();
-        !label.is_ascii() || before.is_none_or(|c| !c.is_ascii_alphanumeric())
-    };
-    let mut found: Vec<(usize, String)> = LABELS
-        .iter()
-        .flat_map(|label| lower.match_indices(label).filter(|(at, _)| is_word(*at, label)))
-        .filter_map(|(at, label)| number_at(at + label.len()))
-        .take(MOST * LABELS.len())
-        .collect();
-    found.sort();
-    found.dedup_by_key(|(_, number)| number.clone());
-    found.into_iter().map(|(_, number)| number).collect()
+    domain(mail).is_some_and(|domain| within(&domain, host) || within(host, &domain))
 }
 
 fn is_mail(text: &str) -> bool {
@@ -395,103 +429,4 @@ fn is_place(text: &str) -> bool {
         && (is_japanese || is_western && text.is_ascii())
         && !text.contains('@')
         && !text.contains("//")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn read(html: &str) -> String {
-        let contact = Contact::read(&Document::new(html.as_bytes(), Some("text/html; charset=utf-8")));
-        let telephones = contact.telephones.iter().map(|tel| format!("{}={}", tel.shown, tel.dialled));
-        telephones.chain(contact.mails).chain(contact.places).collect::<Vec<_>>().join(" | ")
-    }
-
-    #[test]
-    fn what_a_page_shows_is_found() {
-        for (html, expected) in [
-            ("<a href='tel:+81-3-1234-5678'>03-1234-5678</a>", "03-1234-5678=+81312345678"),
-            ("<a href=tel:+81120999999>お電話は<img src=tel.png></a>", "0120999999=+81120999999"),
-            ("<a href=tel:0120999999>お電話はこちら</a>", "0120999999=0120999999"),
-            ("<a href='tel:03-1234-5678;ext=1'><img src=tel.png></a>", "0312345678=0312345678"),
-            ("<a href='mailto:hello@shop.example?subject=x'>Mail</a>", "hello@shop.example"),
-            ("<p>TEL：０３－１２３４－５６７８", "03-1234-5678=0312345678"),
-            ("<dl><dt>電話番号</dt><dd>0120-123-456</dd></dl>", "0120-123-456=0120123456"),
-            ("<p>Tel. 090-1234-5678 / FAX 03-1234-9999", "090-1234-5678=09012345678"),
-            ("<p>電話 045(123)4567", "045(123)4567=0451234567"),
-            (
-                "<address>〒047-0007 北海道小樽市港町1-2<br>TEL 0134-12-3456</address>",
-                "0134-12-3456=0134123456 | 〒047-0007 北海道小樽市港町1-2",
-            ),
-            ("<address>12 Harbour Street, Otaru 047-0007</address>", "12 Harbour Street, Otaru 047-0007"),
-            // the same number once
-            ("<a href='tel:+81312345678'>03-1234-5678</a> 電話 03-1234-5678", "03-1234-5678=+81312345678"),
-            ("<p>FAX<a href=tel:0312345678>03-1234-5678</a>", ""),
-            ("<a href=tel:0312345678>FAX 03-1234-5678</a>", ""),
-        ] {
-            assert_eq!(read(html), expected, "{html}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_certain_is_left_out() {
-        for html in [
-            "03-1234-5678",
-            "hotel 03-1234-5678",
-            "注文番号 0123-4567-8901",
-            "電話 0312345678",
-            "電話 1234-56-7890",
-            "電話はお気軽に。受付番号は 03-1234-5678",
-            "<address>© 2026 Shop</address>",
-            "<address>By <a href=/a>Mr Abe</a>, 12 May</address>".replace(", 12 May", "").as_str(),
-            "<a href='mailto:?subject=x'>share</a><a href='mailto:a@b'>x</a><a href=\"mailto:'a@b.example\">x</a>",
-            "<a href=tel:110>110</a><a href='tel:call-me'>x</a>",
-            "<script>tel='TEL 03-1234-5678'</script><!-- TEL 03-1234-5678 --><template>TEL 03-1234-5678</template>",
-        ] {
-            assert_eq!(read(html), "", "{html}");
-        }
-    }
-
-    #[test]
-    fn data_for_search_engines_counts_where_the_page_shows_it() {
-        let data = "<script type=\"application/ld+json\">{\"@graph\":[{\"@type\":\"LocalBusiness\",\"telephone\":\"+81-3-1234-5678\",\
-            \"email\":\"a@shop.example\",\"address\":{\"@type\":\"PostalAddress\",\"postalCode\":\"100-0001\",\
-            \"addressRegion\":\"東京都\",\"addressLocality\":\"千代田区\",\"streetAddress\":\"千代田1-1\"}},\
-            {\"@type\":\"Person\",\"telephone\":\"090-0000-1111\"}]}</script>";
-        assert_eq!(read(data), "");
-        let shown = format!(
-            "{data}<p>東京都千代田区千代田１－１ <b>03 (1234) 5678</b>, 090-0000-1111, a@shop.example"
-        );
-        assert_eq!(
-            read(&shown),
-            "+81-3-1234-5678=+81312345678 | a@shop.example | 〒100-0001 東京都千代田区千代田1-1"
-        );
-    }
-
-    #[test]
-    fn pages_that_may_have_it_are_known_by_address_or_name() {
-        let html = "<a href=/>Home</a><a href=/company/outline>x</a><a href=/k>お<b>問い合わせ</b></a><a href=/news>News</a>\
-            <a href=mailto:contact@a.example>Contact</a><a href='/k'>連絡先</a>";
-        assert_eq!(
-            links(&Document::new(html.as_bytes(), Some("text/html; charset=utf-8"))),
-            ["/company/outline", "/k"]
-        );
-    }
-
-    #[test]
-    fn of_several_pages_the_first_counts_and_there_is_a_bound() {
-        let page = |html: &str| Contact::read(&Document::new(html.as_bytes(), None));
-        let mut all = page("<a href=tel:0311111111>x</a>");
-        all.add(page("<a href=tel:+81311111111>x</a><a href=tel:0322222222>x</a><a href=tel:0333333333>x</a><a href=tel:0344444444>x</a>"));
-        let numbers: Vec<_> = all.telephones.iter().map(|tel| &*tel.dialled).collect();
-        assert_eq!(numbers, ["0311111111", "0322222222", "0333333333"]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_page_is_read(html in "(<address>|</address>|<a href=tel:03|>|電話|TEL|03-|1234-5678|<script type=application/ld\\+json>|\\{|</script>|－|あ){0,30}") {
-            let _ = read(&html);
-        }
-    }
 }

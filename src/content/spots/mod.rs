@@ -1,6 +1,9 @@
 //! Where something can be said on a page that has come, in bytes of its body as they lie, whatever they are encoded in: at the
 //! beginning of what it shows, and at its forms. What is put there in ASCII is right in every encoding that is read here.
 
+#[cfg(test)]
+mod tests;
+
 use encoding_rs::{
     EUC_JP, Encoding, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_16BE, UTF_16LE, X_USER_DEFINED,
 };
@@ -19,14 +22,30 @@ const HEAD: [&str; 11] =
     ["html", "head", "title", "meta", "link", "base", "style", "script", "noscript", "template", "basefont"];
 /// Those of them in which markup is text, or is not shown.
 const RAW: [&str; 5] = ["title", "style", "script", "noscript", "template"];
+/// What the pages have that a script takes over as a whole, element by element: of Next.js, React, Remix and React Router, Nuxt,
+/// Vue, SvelteKit, Gatsby and Angular. Such a script throws all away that is not as it expects.
+const TAKEN_OVER: [&str; 9] = [
+    "__next",
+    "data-reactroot",
+    "window.__remixContext",
+    "window.__reactRouterContext",
+    "__NUXT__",
+    "data-server-rendered",
+    "data-sveltekit",
+    "___gatsby",
+    "ng-server-context",
+];
 /// Bytes of a page in which kana are looked for.
 const NEAR: usize = 64 * 1024;
 
 /// The spots of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSpots {
-    /// Where what it shows begins: behind the start tag of its body.
-    pub body: u64,
+    /// Where the banner goes: where what it shows begins, behind the start tag of its body; or, if a script takes it over,
+    /// where its body ends, where those scripts leave alone what they do not know.
+    pub banner: u64,
+    /// Whether a script takes it over as it is. Nothing else can be put into it then, and its forms are not told.
+    pub is_taken_over: bool,
     /// The language that it says it is in, or that its characters show: `ja` of `ja-JP`.
     pub language: Option<String>,
     /// What its addresses are relative to, if it says so.
@@ -40,18 +59,29 @@ pub struct PageSpots {
 /// The spots of a form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FormSpots {
-    /// Where it is sent to, as it was written; empty: to the page itself.
+    /// Where it is sent to, as it was written; empty: to the page itself, or wherever a script sends it.
     pub action: String,
     /// How it is sent.
     pub method: FormMethod,
-    /// Whether it asks for a password or the number of a card.
-    pub asks_for_secret: bool,
+    /// Whether it asks for a password or the number of a card, or brings one along.
+    pub has_secret: bool,
     /// Behind its start tag.
     pub inside: u64,
     /// The first field that its visitor writes something into.
     pub field: Option<TagSpot>,
-    /// Its buttons, each with where it sends the form to in place of `action`.
-    pub buttons: Vec<(TagSpot, Option<String>)>,
+    /// Its buttons that send it.
+    pub buttons: Vec<ButtonSpot>,
+}
+
+/// A button that sends a form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ButtonSpot {
+    /// Its start tag.
+    pub tag: TagSpot,
+    /// Where it sends the form to in place of its action.
+    pub action: Option<String>,
+    /// How it sends it in place of its method.
+    pub method: Option<FormMethod>,
 }
 
 /// A start tag into which attributes can be put.
@@ -63,18 +93,36 @@ pub struct TagSpot {
     pub described_by: String,
 }
 
-/// The spots of a page; `None` if nothing can be said on it: it is a fragment or a set of frames, its bytes are none that ASCII
-/// can be put between, or it is a copy on which it was said already.
-pub fn read(page: &Document<'_>) -> Option<PageSpots> {
-    if is_marked(page) {
-        return None;
+impl PageSpots {
+    /// What they take in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        let tag = |tag: &TagSpot| size_of::<ButtonSpot>() + tag.described_by.len();
+        let form = |form: &FormSpots| {
+            let buttons = form.buttons.iter();
+            let buttons = buttons.map(|b| tag(&b.tag) + b.action.as_ref().map_or(0, String::len));
+            let field = form.field.as_ref().map_or(0, tag);
+            size_of::<FormSpots>() + form.action.len() + field + buttons.sum::<usize>()
+        };
+        let texts = self.language.iter().chain(&self.base).chain(&self.policies).map(String::len);
+        size_of::<PageSpots>() + texts.sum::<usize>() + self.forms.iter().map(form).sum::<usize>()
     }
+}
+
+/// The spots of a page; `None` if nothing can be said on it: it is a fragment or a set of frames, its bytes are none that ASCII
+/// can be put between, a script takes it over and it does not say where it ends, or it is a copy on which it was said already.
+pub fn read(page: &Document<'_>) -> Option<PageSpots> {
     let html = page.html();
     let head = Head::read(html)?;
+    if head.is_marked(html) {
+        return None;
+    }
     let places = Places::of(page)?;
-    let read = forms::read(page);
+    let is_taken_over = is_taken_over(html);
+    let banner = if is_taken_over { Mark::Before(body_end(html)?) } else { head.begins };
+    let read = if is_taken_over { Vec::new() } else { forms::read(page) };
     Some(PageSpots {
-        body: places.of_mark(head.begins)?,
+        banner: places.of_mark(banner)?,
+        is_taken_over,
         language: head.language.or_else(|| japanese(html, page.encoding())),
         base: head.base,
         policies: head.policies,
@@ -82,9 +130,22 @@ pub fn read(page: &Document<'_>) -> Option<PageSpots> {
     })
 }
 
-/// Whether a page is a copy that says so: a Katahai gave it while the site was out.
+/// Whether a page is a copy that says so: a Katahai gave it while the site was out. What its visitors may have written into it
+/// makes it none: only a banner counts that stands where one is put.
 pub fn is_marked(page: &Document<'_>) -> bool {
-    memmem::find(page.bytes(), format!("class=\"{MARK}\"").as_bytes()).is_some()
+    // Most pages do not have the word.
+    let has_word = memmem::find(page.bytes(), MARK.as_bytes()).is_some();
+    has_word && Head::read(page.html()).is_some_and(|head| head.is_marked(page.html()))
+}
+
+fn is_taken_over(html: &str) -> bool {
+    TAKEN_OVER.iter().any(|mark| memmem::find(html.as_bytes(), mark.as_bytes()).is_some())
+}
+
+/// Where the end tag of the body begins.
+fn body_end(html: &str) -> Option<usize> {
+    let last = |tag: &str| memmem::rfind(html.as_bytes(), tag.as_bytes());
+    last("</body").max(last("</BODY"))
 }
 
 /// A mark of the markup, in bytes of its characters.
@@ -147,6 +208,22 @@ impl Head {
         None
     }
 
+    /// Whether a banner stands where one is put.
+    fn is_marked(&self, html: &str) -> bool {
+        let banner = format!("<dialog open class=\"{MARK}\"");
+        let begin = match self.begins {
+            Mark::Before(at) => at,
+            Mark::Behind(at) => at + 1,
+        };
+        let at_end = || {
+            let end = body_end(html).filter(|_| is_taken_over(html))?;
+            let last = memmem::rfind(&html.as_bytes()[..end], banner.as_bytes())?;
+            let inside = html[last..end].strip_suffix("</dialog>")?;
+            Some(!inside.contains("</dialog"))
+        };
+        html[begin..].starts_with(&banner) || at_end().unwrap_or_default()
+    }
+
     fn element(&mut self, name: &str, tag: &Tag<'_>) {
         match name {
             "html" if self.language.is_none() => {
@@ -180,12 +257,13 @@ fn form_spots(html: &str, form: &PageForm<'_>, places: &Places) -> Option<FormSp
     let mut tags = Tags::of(html, Comments::Html).from(form.range.start);
     let HtmlToken::Tag(start) = tags.next()? else { return None };
     let button = |field: &FormField<'_>| {
-        Some((tag_spot(html, field, places)?, field.action.as_deref().map(str::to_owned)))
+        let action = field.action.as_deref().map(str::to_owned);
+        Some(ButtonSpot { tag: tag_spot(html, field, places)?, action, method: field.method })
     };
     Some(FormSpots {
         action: form.action.clone().into_owned(),
         method: form.method,
-        asks_for_secret: form.asks_for_secret(),
+        has_secret: form.has_secret(),
         inside: places.of_mark(Mark::Behind(tags.range_of(&start).end - 1))?,
         field: form.written().next().and_then(|field| tag_spot(html, field, places)),
         buttons: form.buttons().filter_map(button).collect(),
@@ -223,7 +301,11 @@ impl Places {
             return Some(Places::Same);
         }
         let shifted = if encoding == ISO_2022_JP { shifted(bytes) } else { Vec::new() };
-        let is_shifted = |at: &usize| shifted.iter().any(|range| range.contains(at));
+        // They stand in order.
+        let is_shifted = |at: &usize| {
+            let next = shifted.partition_point(|range| range.end <= *at);
+            shifted.get(next).is_some_and(|range| range.start <= *at)
+        };
         let both = |mark| {
             let read: Vec<_> = memchr_iter(mark, html.as_bytes()).collect();
             let lies: Vec<_> = memchr_iter(mark, bytes).filter(|at| !is_shifted(at)).collect();
@@ -264,153 +346,4 @@ fn shifted(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     }
     all.extend(begin.map(|from| from..bytes.len()));
     all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use encoding_rs::{GBK, UTF_8, WINDOWS_1252};
-    use proptest::prelude::*;
-
-    fn spots(html: &str) -> Option<PageSpots> {
-        read(&Document::new(html.as_bytes(), Some("text/html; charset=utf-8")))
-    }
-
-    #[test]
-    fn what_a_page_shows_begins_behind_its_head() {
-        for (html, expected) in [
-            ("<html><body>x", Some("<html><body>|x")),
-            (
-                "<html><head><title><body></title></head>\n<body class='a>b'>x",
-                Some("<html><head><title><body></title></head>\n<body class='a>b'>|x"),
-            ),
-            ("<body>x", Some("<body>|x")),
-            ("<!doctype html><title>a</title><p>x", Some("<!doctype html><title>a</title>|<p>x")),
-            ("<!doctype html><!-- <body> --><p>x", Some("<!doctype html><!-- <body> -->|<p>x")),
-            (
-                "<html lang=en><title>a</title>\n<!-- b -->text",
-                Some("<html lang=en><title>a</title>|\n<!-- b -->text"),
-            ),
-            (
-                "<html><head><noscript><img src=x></noscript><script>'<body>'</script></head><BODY>x",
-                Some("<html><head><noscript><img src=x></noscript><script>'<body>'</script></head><BODY>|x"),
-            ),
-            ("\u{feff}<html><body>x", Some("\u{feff}<html><body>|x")),
-            // no pages
-            ("<p>x", None),
-            ("<title>a</title>x", None),
-            ("x", None),
-            ("", None),
-            ("<!doctype html>x", None),
-            ("<html><head><title>a</title>", None),
-            ("<html><frameset cols=1,*><frame src=a></frameset>", None),
-            ("<html><body", None),
-            // it says so already
-            ("<html><body><dialog class=\"katahai-notice\">x", None),
-        ] {
-            let marked = spots(html).map(|spots| {
-                let (before, after) = html.split_at(usize::try_from(spots.body).unwrap());
-                format!("{before}|{after}")
-            });
-            assert_eq!(marked.as_deref(), expected, "{html}");
-        }
-    }
-
-    #[test]
-    fn the_head_tells_language_base_and_policies() {
-        let spots = spots(
-            "<html class=a LANG=ja-JP><base href='/b/?a&amp;b'><meta http-equiv=content-security-policy \
-             content=\"default-src 'self'\"><meta http-equiv=refresh content=5><body>x",
-        );
-        let spots = spots.unwrap();
-        assert_eq!(spots.language.as_deref(), Some("ja"));
-        assert_eq!(spots.base.as_deref(), Some("/b/?a&b"));
-        assert_eq!(spots.policies, ["default-src 'self'"]);
-    }
-
-    #[test]
-    fn a_page_without_a_language_is_known_by_its_characters() {
-        let of = |html: &str| spots(html).unwrap().language;
-        assert_eq!(of("<html><body>お茶の店").as_deref(), Some("ja"));
-        assert_eq!(of("<html><body>茶").as_deref(), None);
-        assert_eq!(of("<html lang=''><body>tea"), None);
-        assert_eq!(of("<html lang=zh><body>の").as_deref(), Some("zh"));
-    }
-
-    const FORMS: &str = "<title>フォーム</title><body><p>ソ表申<form method=post action='/signup'><input type=hidden name=t>\
-        <input name=name aria-describedby=hint> 名前<BUTTON class=a>送る</BUTTON><input type=submit formaction=https://b.example/ value=次></form>\
-        <form action=/search><input name=q></form><form method=post><input type=password name=p><button type=button>x</button></form>";
-
-    fn marked(encoding: &'static Encoding) -> Vec<String> {
-        let (bytes, _, unmappable) = encoding.encode(FORMS);
-        assert!(!unmappable);
-        let content_type = format!("text/html; charset={}", encoding.name());
-        let spots = read(&Document::new(&bytes, Some(&content_type))).unwrap();
-        let behind = |at: u64| {
-            let rest = &bytes[usize::try_from(at).unwrap()..];
-            String::from_utf8_lossy(&rest[..rest.len().min(12)]).chars().filter(char::is_ascii).collect()
-        };
-        let mut all: Vec<String> = vec![behind(spots.body)];
-        for form in &spots.forms {
-            all.push(behind(form.inside));
-            all.extend(form.field.iter().map(|field| format!("{} {}", behind(field.at), field.described_by)));
-            all.extend(form.buttons.iter().map(|(tag, action)| format!("{} {action:?}", behind(tag.at))));
-        }
-        assert_eq!(
-            spots.forms.iter().map(|form| form.asks_for_secret).collect::<Vec<_>>(),
-            [false, false, true]
-        );
-        assert_eq!(spots.forms[0].action, "/signup");
-        all
-    }
-
-    #[test]
-    fn spots_are_the_same_in_every_encoding() {
-        let expected = [
-            "<p>",
-            "<input type=",
-            " name=name a",
-            " class=a>",
-            " type=submit",
-            "<input name=",
-            " name=q></fo",
-            "<input type=",
-            " type=passwo",
-        ];
-        for encoding in [UTF_8, SHIFT_JIS, EUC_JP, ISO_2022_JP, GBK] {
-            let found = marked(encoding);
-            assert_eq!(found.len(), expected.len(), "{}: {found:?}", encoding.name());
-            for (found, expected) in found.iter().zip(expected) {
-                assert!(found.starts_with(expected), "{}: {found} for {expected}", encoding.name());
-            }
-            assert!(found[2].ends_with(" hint") && found[4].contains("https://b.example/"), "{found:?}");
-        }
-    }
-
-    #[test]
-    fn what_ascii_cannot_be_put_between_is_left_alone() {
-        let utf16: Vec<u8> = "\u{feff}<html><body>x".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(read(&Document::new(&utf16, None)), None);
-        let latin = WINDOWS_1252.encode("<html lang=fr><body>café").0.into_owned();
-        assert_eq!(read(&Document::new(&latin, None)).unwrap().body, 20);
-        // bytes that are no characters
-        let broken = b"<html><body>\xff\xfe<p>\xe3<b>";
-        assert_eq!(read(&Document::new(broken, Some("text/html; charset=utf-8"))).unwrap().body, 12);
-    }
-
-    proptest! {
-        #[test]
-        fn any_page_is_read(html in "(<html>|<body>|<form method=post>|<button|<input |>|あ|<!--|x|'|=|</form>){0,30}") {
-            for encoding in [UTF_8, SHIFT_JIS, ISO_2022_JP] {
-                let (bytes, _, _) = encoding.encode(&html);
-                let content_type = format!("text/html; charset={}", encoding.name());
-                if let Some(spots) = read(&Document::new(&bytes, Some(&content_type))) {
-                    prop_assert!(spots.body <= bytes.len() as u64);
-                    for form in &spots.forms {
-                        prop_assert!(bytes[usize::try_from(form.inside).unwrap() - 1] == b'>');
-                    }
-                }
-            }
-        }
-    }
 }

@@ -1,3 +1,5 @@
+//! What of a page is taken for its site's own, and what is not.
+
 use super::*;
 use proptest::prelude::*;
 

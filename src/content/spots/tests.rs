@@ -1,3 +1,5 @@
+//! The spots are the same in every encoding, and none where nothing can be said.
+
 use super::*;
 use encoding_rs::{GBK, UTF_8, WINDOWS_1252};
 use proptest::prelude::*;

@@ -8,6 +8,7 @@ pub mod edits;
 pub mod endings;
 pub mod entity;
 pub mod forms;
+pub mod hydrated;
 pub mod links;
 pub mod media;
 pub mod policy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::id::FormId;
-use super::receipt::Receipts;
+use super::receipt::{Receipt, Receipts};
 use super::state::{Reason, State};
 
 /// How much is kept at most, of all sites together.
@@ -183,6 +183,18 @@ impl Index {
 
     pub(super) fn totals(&self) -> BTreeMap<Arc<str>, Totals> {
         self.sites.iter().map(|(site, forms)| (Arc::clone(site), totals(forms))).collect()
+    }
+
+    pub(super) fn refusals(&self, site: &str) -> BTreeMap<Box<str>, (usize, Option<Reason>)> {
+        let mut refusals: BTreeMap<Box<str>, (usize, Option<Reason>)> = BTreeMap::new();
+        let forms = self.sites.get(site).into_iter().flat_map(BTreeMap::values);
+        for (recipient, receipt) in forms.flat_map(|entry| &entry.listed.receipts) {
+            if let Receipt::Refused(reason) = receipt {
+                let (count, last) = refusals.entry(recipient.clone()).or_default();
+                (*count, *last) = (*count + 1, Some(reason.clone()));
+            }
+        }
+        refusals
     }
 
     pub(super) fn totals_of(&self, site: &str) -> Totals {

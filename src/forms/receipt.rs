@@ -125,16 +125,7 @@ impl Spool {
 
     /// How many forms of a site each recipient has refused, and why the newest of them, by the recipients' keys.
     pub fn refusals(&self, site: &str) -> BTreeMap<Box<str>, (usize, Option<Reason>)> {
-        let mut refusals: BTreeMap<Box<str>, (usize, Option<Reason>)> = BTreeMap::new();
-        for form in self.list(site) {
-            for (recipient, receipt) in form.receipts {
-                if let Receipt::Refused(reason) = receipt {
-                    let (count, last) = refusals.entry(recipient).or_default();
-                    (*count, *last) = (*count + 1, Some(reason));
-                }
-            }
-        }
-        refusals
+        self.index().refusals(site)
     }
 
     /// Removes the receipts of a form that is no more. What stays is removed at the next start.

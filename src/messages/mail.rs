@@ -118,9 +118,10 @@ fn not_taken(error: &lettre::transport::smtp::Error) -> NotTaken {
 }
 
 /// Whether the server will not have this message, or has no such mailbox: whatever else it says (of the login, the sender, the
-/// policy; RFC 3463, classes 5.5 and 5.7) somebody may put right.
+/// policy, a mailbox that is full; RFC 3463, 5.2, 5.5 and 5.7) somebody may put right.
 fn is_about_message(code: u16, enhanced: &str) -> bool {
-    matches!(code, 550..=553) && !enhanced.starts_with(" 5.7.") && !enhanced.starts_with(" 5.5.")
+    let may_change = [" 5.2.1", " 5.2.2", " 5.5.", " 5.7."];
+    matches!(code, 550..=553) && !may_change.iter().any(|begin| enhanced.starts_with(begin))
 }
 
 /// An enhanced status code (RFC 3463): `5.1.1`.
@@ -237,6 +238,8 @@ mod tests {
             (550, " 5.1.1", true),
             (552, " 5.3.4", true),
             (553, "", true),
+            (552, " 5.2.2", false),
+            (550, " 5.2.1", false),
             (550, " 5.7.1", false),
             (551, " 5.5.0", false),
             (554, "", false),

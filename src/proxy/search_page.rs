@@ -6,6 +6,7 @@ use super::form_page::leads_to;
 use crate::ask::key;
 use crate::content::document::Document;
 use crate::content::forms::{self, FormField, FormMethod, PageForm};
+use crate::content::hydrated::is_hydrated;
 use crate::content::search::main_part;
 use crate::content::tags::{Comments, HtmlToken, Tags};
 use crate::holding_page::{ResultsPage, escaped};
@@ -13,22 +14,10 @@ use crate::holding_page::{ResultsPage, escaped};
 /// How a copy is written once it has been read.
 const UTF8: Option<&str> = Some("text/html; charset=utf-8");
 
-/// What is on pages that a program in the browser draws again, with their own content (React, Next, Gatsby, Vue, Nuxt, Angular).
-const DRAWN_AGAIN: [&str; 8] = [
-    "__next",
-    "___gatsby",
-    "data-reactroot",
-    "__nuxt",
-    "__NUXT",
-    "data-server-rendered",
-    "ng-version",
-    "ng-server-context",
-];
-
 /// The page `html`, whose key is `page`, with the results in place of its own part, as the answer for `asked`; `None` if there is no
 /// telling which part that is, or its program would not leave them there.
 pub(super) fn compose(html: &str, page: &str, asked: &str, results: &ResultsPage<'_>) -> Option<String> {
-    if DRAWN_AGAIN.iter().any(|mark| memchr::memmem::find(html.as_bytes(), mark.as_bytes()).is_some()) {
+    if is_hydrated(html) {
         return None;
     }
     let part = main_part(html)?;

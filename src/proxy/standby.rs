@@ -208,9 +208,11 @@ fn edited(
     if is_coded && !begun.is_whole() {
         return None;
     }
-    let most = usize::try_from(MOST * 4).ok()?;
+    let most = usize::try_from(if is_coded { MOST * 4 } else { MOST }).ok()?;
     let plain = coding::plain(headers, &begun.read, most).filter(|plain| plain.all && !plain.broken)?;
-    let document = Document::new(&plain.bytes, content_type(headers));
+    // A copy in memory comes in one piece, however long it is.
+    let first = &plain.bytes[..plain.bytes.len().min(most)];
+    let document = Document::new(first, content_type(headers));
     let policies = [CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_REPORT_ONLY];
     let mut policies = policies.iter().flat_map(|name| headers.get_all(name));
     let pinned = policies.any(|value| value.to_str().is_ok_and(pins_style));

@@ -10,6 +10,8 @@ use crate::messages::NotTaken;
 
 /// The first and the longest pause after a form was not taken: of the form, and of the recipient if it took no other either.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// How often a form is sent to a recipient that takes others, before it is called refused.
+const TRIES: u32 = 8;
 /// When a form that could not be read is tried once more.
 pub(super) const UNREADABLE: Duration = Duration::from_secs(60);
 
@@ -42,9 +44,24 @@ struct Queue {
     is_busy: bool,
     waiting: usize,
     pause: Option<Pause>,
-    /// Forms that it did not take, and when they are tried again.
-    failing: HashMap<FormId, Pause>,
+    /// Forms that it did not take.
+    failing: HashMap<FormId, Failing>,
+    /// How many it has taken or refused.
+    answered: u64,
+    /// Whether it did not take the last one.
+    has_failed: bool,
     trouble: Option<(NotTaken, SystemTime)>,
+}
+
+/// A form that a recipient did not take.
+#[derive(Clone, Copy)]
+struct Failing {
+    /// When it is tried again.
+    pause: Pause,
+    /// How often it was not taken while others were.
+    tries: u32,
+    /// [`Queue::answered`] the last time.
+    answered: u64,
 }
 
 /// Until when nothing is tried, and for how long that is.
@@ -57,6 +74,20 @@ impl Pause {
         let pause = last.map_or(first, |Pause(_, pause)| (pause * 2).min(most));
         Pause(now + pause, pause)
     }
+}
+
+/// Why a form is parked that nobody is left to get.
+const NO_RECIPIENT: &str = "no-recipient";
+
+/// What follows on a form that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Others are tried.
+    Another,
+    /// The recipient is left alone for a while.
+    Rest,
+    /// It was tried often enough: it is refused.
+    Refused,
 }
 
 /// A recipient, and what it is to get now, in the order in which it came.
@@ -77,7 +108,8 @@ impl Desk {
             None => true,
         };
         let mut unknown: Vec<&Listed> = listed.iter().filter(is_unknown).collect();
-        unknown.sort_by_key(|form| form.state == State::Delivered);
+        // What was never tried goes before what could not be read.
+        unknown.sort_by_key(|form| (self.forms.contains_key(&form.id), form.state == State::Delivered));
         unknown.into_iter().map(|form| form.id).collect()
     }
 
@@ -90,11 +122,6 @@ impl Desk {
     /// It could not be.
     pub(super) fn unreadable(&mut self, id: FormId, now: Instant) {
         self.forms.insert(id, Known::Unreadable(now));
-    }
-
-    /// What has been called unreadable is tried again.
-    pub(super) fn hope(&mut self) {
-        self.forms.retain(|_, known| matches!(known, Known::Read { .. }));
     }
 
     /// The line of the configuration that keeps a form, if one still does.
@@ -129,12 +156,18 @@ impl Desk {
                     continue;
                 }
                 let failing = self.queues.get(&key).and_then(|queue| queue.failing.get(&form.id));
-                let is_ready = failing.is_none_or(|Pause(until, _)| *until <= now);
+                let is_ready = failing.is_none_or(|Failing { pause: Pause(until, _), .. }| *until <= now);
                 *waiting.entry(key).or_default() += 1;
                 match due.iter_mut().find(|(known, _)| known == recipient) {
                     Some((_, forms)) => forms.extend(is_ready.then_some(form.id)),
                     None => due.push((recipient.clone(), is_ready.then_some(form.id).into_iter().collect())),
                 }
+            }
+        }
+        // What it has not been able to digest comes behind what it has not seen.
+        for (recipient, forms) in &mut due {
+            if let Some(queue) = self.queues.get(&recipient.key()) {
+                forms.sort_by_key(|id| queue.failing.contains_key(id));
             }
         }
         self.queues.retain(|key, queue| queue.is_busy || waiting.contains_key(key));
@@ -144,8 +177,17 @@ impl Desk {
         due
     }
 
-    /// Forms that do not go to the origin, and whose recipients have all answered: what becomes of them. Not those whose visitor
-    /// is just being told.
+    /// Whether a recipient is still to get a form, which is as it is `listed` now.
+    pub(super) fn is_open(&self, recipient: &Recipient, listed: &Listed, config: &ready::Site) -> bool {
+        let Some(Known::Read { at_first, .. }) = self.forms.get(&listed.id) else { return false };
+        let Some(line) = self.line(listed.id, config) else { return false };
+        outstanding(listed.state, &listed.receipts, at_first, &line.deliver.recipients)
+            .into_iter()
+            .any(|(key, open)| open == recipient && !self.unwritten.contains_key(&(listed.id, key)))
+    }
+
+    /// Forms that do not go to the origin, and that nobody else is still to get: what becomes of them. Not those whose visitor is
+    /// just being told.
     pub(super) fn over(
         &self,
         config: &ready::Site,
@@ -153,11 +195,16 @@ impl Desk {
         is_being_told: impl Fn(&Listed) -> bool,
     ) -> Vec<(FormId, State, Option<Reason>)> {
         let end = |form: &Listed| {
-            let line = self.line(form.id, config).filter(|line| !line.deliver.origin)?;
+            if !form.state.is_due() || is_being_told(form) || self.goes_to_origin(form.id, config)? {
+                return None;
+            }
+            // Somebody has taken its line away, and nobody is left to get it.
+            let Some(line) = self.line(form.id, config) else {
+                return Some((form.id, State::Parked, NO_RECIPIENT.parse().ok()));
+            };
             let mut answers =
                 line.deliver.recipients.iter().map(|recipient| form.receipts.get(&*recipient.key()));
-            let is_open = !form.state.is_due() || is_being_told(form);
-            if is_open || answers.clone().any(|answer| answer.is_none()) {
+            if answers.clone().any(|answer| answer.is_none()) {
                 return None;
             }
             let refused = answers.find_map(|answer| match answer {
@@ -190,6 +237,8 @@ impl Desk {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.failing.remove(&id);
             queue.pause = None;
+            queue.has_failed = false;
+            queue.answered += 1;
             queue.waiting = queue.waiting.saturating_sub(1);
             if queue.failing.is_empty() {
                 queue.trouble = None;
@@ -197,29 +246,38 @@ impl Desk {
         }
     }
 
-    /// It did not take this form. If it is the second in a row, the recipient is left alone for a while.
+    /// It did not take this form. If it is the second in a row, the recipient is left alone for a while. Returns what is to be done.
     pub(super) fn failed(
         &mut self,
         key: &str,
         id: FormId,
         why: NotTaken,
-        is_second: bool,
         (now, wall): (Instant, SystemTime),
-    ) {
+    ) -> Next {
         let queue = self.queues.entry(key.to_owned()).or_default();
-        let pause = Pause::after(queue.failing.get(&id).copied(), now);
-        queue.failing.insert(id, pause);
-        queue.trouble = Some((why, wall));
-        if is_second {
-            queue.pause = Some(Pause::after(queue.pause, now));
+        let last = queue.failing.get(&id).copied();
+        let has_taken_others = last.is_some_and(|last| queue.answered > last.answered);
+        let tries = last.map_or(0, |last| last.tries) + u32::from(has_taken_others);
+        if tries >= TRIES {
+            return Next::Refused;
         }
+        let pause = Pause::after(last.map(|last| last.pause), now);
+        queue.failing.insert(id, Failing { pause, tries, answered: queue.answered });
+        queue.trouble = Some((why, wall));
+        if !std::mem::replace(&mut queue.has_failed, true) {
+            return Next::Another;
+        }
+        queue.pause = Some(Pause::after(queue.pause, now));
+        Next::Rest
     }
 
     /// What waits may be sent now.
     pub(super) fn hasten(&mut self) {
         for queue in self.queues.values_mut() {
             queue.pause = None;
-            queue.failing.values_mut().for_each(|Pause(until, pause)| *until -= (*pause).min(PAUSE.1));
+            for Failing { pause: Pause(until, pause), .. } in queue.failing.values_mut() {
+                *until = until.checked_sub(*pause).unwrap_or(*until);
+            }
         }
     }
 
@@ -276,22 +334,25 @@ mod tests {
         let key = recipient.key();
         assert_eq!(desk.due(&config, &forms, now), [(recipient.clone(), vec![id(1), id(2), id(3)])]);
         assert!(desk.begin(&key, now) && !desk.begin(&key, now), "one at a time");
-        desk.failed(&key, id(1), not_taken(), false, (now, UNIX_EPOCH));
+        assert_eq!(desk.failed(&key, id(1), not_taken(), (now, UNIX_EPOCH)), Next::Another);
         desk.answered(&key, id(2));
         desk.end(&key);
         assert!(desk.trouble(&key).is_some(), "one still waits");
         let soon = now + Duration::from_secs(1);
         assert_eq!(desk.due(&config, &[listed(1, State::Kept), listed(3, State::Kept)], soon)[0].1, [id(3)]);
         assert!(desk.begin(&key, soon), "it is not left alone for one form");
-        desk.failed(&key, id(3), not_taken(), true, (soon, UNIX_EPOCH));
+        assert_eq!(desk.failed(&key, id(3), not_taken(), (soon, UNIX_EPOCH)), Next::Another);
+        assert_eq!(desk.failed(&key, id(1), not_taken(), (soon, UNIX_EPOCH)), Next::Rest);
         desk.end(&key);
         assert!(!desk.begin(&key, soon + Duration::from_secs(4)));
-        let later = soon + Duration::from_secs(6);
+        let later = soon + Duration::from_secs(20);
         assert!(desk.begin(&key, later));
-        assert_eq!(
-            desk.due(&config, &[listed(1, State::Kept), listed(3, State::Kept)], later)[0].1,
-            [id(1), id(3)]
-        );
+        known(&mut desk, 4, false);
+        let rest = [listed(1, State::Kept), listed(3, State::Kept), listed(4, State::Kept)];
+        assert_eq!(desk.due(&config, &rest, later)[0].1, [id(4), id(1), id(3)], "what is new goes first");
+        assert!(desk.is_open(&recipient, &rest[2], &config));
+        let receipts = Receipts::from([(key.clone().into(), Receipt::Taken)]);
+        assert!(!desk.is_open(&recipient, &Listed { receipts, ..rest[2].clone() }, &config));
         desk.answered(&key, id(1));
         desk.answered(&key, id(3));
         assert!(desk.trouble(&key).is_none());
@@ -323,6 +384,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_recipient_never_digests_is_refused_in_the_end() {
+        let (mut desk, now) = (Desk::default(), crate::clock::instant());
+        for n in 0..TRIES {
+            assert_ne!(desk.failed("k", id(1), not_taken(), (now, UNIX_EPOCH)), Next::Refused, "{n}");
+            desk.answered("k", id(2));
+        }
+        assert_ne!(desk.failed("k", id(3), not_taken(), (now, UNIX_EPOCH)), Next::Refused);
+        assert_eq!(desk.failed("k", id(1), not_taken(), (now, UNIX_EPOCH)), Next::Refused);
+        // where nothing is taken, nothing is refused
+        for _ in 0..50 {
+            assert_ne!(desk.failed("l", id(1), not_taken(), (now, UNIX_EPOCH)), Next::Refused);
+        }
+    }
+
+    #[test]
     fn without_a_line_it_is_as_it_was_when_the_form_came() {
         let (config, mut desk) = (config("\"origin\""), Desk::default());
         known(&mut desk, 1, false);
@@ -332,6 +408,8 @@ mod tests {
         assert_eq!(desk.goes_to_origin(id(2), &config), Some(false));
         assert_eq!(desk.goes_to_origin(id(3), &config), None);
         assert!(desk.due(&config, &[listed(2, State::Kept)], crate::clock::instant()).is_empty());
+        let over = desk.over(&config, &[listed(1, State::Kept), listed(2, State::Kept)], |_| false);
+        assert_eq!(over, [(id(2), State::Parked, NO_RECIPIENT.parse().ok())]);
     }
 
     #[test]

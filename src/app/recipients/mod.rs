@@ -24,7 +24,7 @@ use crate::messages::{Again, NotTaken, mail};
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 use crate::{clock, tasks};
-use desk::Desk;
+use desk::{Desk, Next};
 
 /// How often forms that wait are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -74,17 +74,13 @@ pub(super) async fn run(app: Weak<App>) {
         let mut is_waiting = false;
         let table = app.table();
         app.recipients.desks().retain(|name, _| table.named(name).is_some());
-        for site in table.sites.iter().filter(|site| has_recipients(&site.config)) {
+        for site in table.sites.iter().filter(|site| app.may_hand_on(site)) {
             is_waiting |= app.hand_on(site).await;
         }
         drop(table);
-        let rest = if is_waiting { LOOK } else { REST };
-        let recipients = app.recipients.clone();
         drop(app);
-        if tokio::time::timeout(rest, changes.changed()).await.is_ok() {
-            // A key may have been put right.
-            recipients.desks().values_mut().for_each(Desk::hope);
-        }
+        let rest = if is_waiting { LOOK } else { REST };
+        _ = tokio::time::timeout(rest, changes.changed()).await;
         if is_waiting {
             tokio::time::sleep(LOOK).await; // forms that come one after the other are looked at together
         }
@@ -101,6 +97,15 @@ pub fn recipients(site: &ready::Site) -> impl Iterator<Item = &Recipient> + Clon
 }
 
 impl App {
+    /// Whether there may be something to be handed on: for a recipient, or from one that is configured no more.
+    fn may_hand_on(&self, site: &Site) -> bool {
+        has_recipients(&site.config)
+            || self
+                .intake()
+                .opened()
+                .is_some_and(|spool| spool.totals_of(&site.config.name).keys().any(|state| state.is_due()))
+    }
+
     /// Sees to it that what is to be handed on is on its way. Returns whether anything waits.
     async fn hand_on(self: &Arc<Self>, site: &Arc<Site>) -> bool {
         let (looking, at) = (self.clone(), site.clone());
@@ -121,7 +126,7 @@ impl App {
     fn look_for_recipients(&self, site: &Site) -> (Vec<desk::Batch>, bool) {
         let Some(spool) = self.intake().opened() else { return (Vec::new(), self.intake().is_unopened()) };
         let (name, config, now) = (&site.config.name, &*site.config, clock::now());
-        let listed = spool.list(name);
+        let listed = if has_recipients(config) { spool.list(name) } else { spool.due(name) };
         let unknown = self.recipients.of(name, |desk| desk.unknown(&listed, now.mono));
         for id in unknown.iter().copied().take(READ) {
             match read(self.intake(), name, id) {
@@ -165,14 +170,8 @@ impl App {
     /// Sends a recipient its forms, oldest first. One that is not taken holds up no other; after two, it is left alone for a while.
     async fn empty(self: Arc<Self>, site: Arc<Site>, recipient: Recipient, ids: Vec<FormId>, queue: Queued) {
         let (name, begun) = (&site.config.name, clock::instant());
-        let mut has_failed = false;
         for id in ids {
-            // A reload may have taken it away: it was not meant, perhaps.
-            let is_meant = self
-                .table()
-                .named(name)
-                .is_some_and(|now| recipients(&now.config).any(|to| *to == recipient));
-            if !is_meant || clock::instant().saturating_duration_since(begun) > TURN {
+            if clock::instant().saturating_duration_since(begun) > TURN {
                 return;
             }
             let (intake, of) = (self.intake().clone(), name.clone());
@@ -186,31 +185,42 @@ impl App {
                 }
                 None => return,
             };
+            // It may have got it since it was looked up, and a reload may have decided that it shall not.
+            let Some(current) = self.table().named(name).cloned() else { return };
+            if !queue.desk(|desk, _| desk.is_open(&recipient, &listed, &current.config)) {
+                continue;
+            }
             match self.send(&site, &recipient, listed, form).await {
                 Ok(()) => {
                     tracing::info!(site = %name, form = %id, to = %recipient, "handed a kept form on");
                     self.receive(&queue, id, Receipt::Taken).await;
                 }
-                Err(NotTaken { again: Again::Never, code, detail }) if reason(&code).is_some() => {
-                    tracing::warn!(site = %name, form = %id, to = %recipient, code, detail, "a kept form was refused");
-                    if let Some(reason) = reason(&code) {
-                        self.receive(&queue, id, Receipt::Refused(reason)).await;
-                    }
-                }
                 Err(why) => {
-                    let (code, detail) = (&why.code, &why.detail);
-                    tracing::warn!(site = %name, form = %id, to = %recipient, code, detail, "a kept form was not taken, trying again");
-                    let now = clock::now();
-                    queue.desk(|desk, key| desk.failed(key, id, why, has_failed, (now.mono, now.wall)));
-                    if has_failed {
+                    if self.not_taken(&queue, &recipient, id, why).await == Next::Rest {
                         return;
                     }
-                    has_failed = true;
-                    continue;
                 }
             }
-            has_failed = false;
         }
+    }
+
+    async fn not_taken(&self, queue: &Queued, recipient: &Recipient, id: FormId, why: NotTaken) -> Next {
+        let (site, now) = (&queue.site, clock::now());
+        let (code, detail) = (why.code.clone(), why.detail.clone());
+        let next = match why.again {
+            Again::Never => Next::Refused,
+            Again::Later => queue.desk(|desk, key| desk.failed(key, id, why, (now.mono, now.wall))),
+        };
+        match (next, code.parse::<Reason>()) {
+            (Next::Refused, Ok(reason)) => {
+                tracing::warn!(%site, form = %id, to = %recipient, code, detail, "a kept form was refused");
+                self.receive(queue, id, Receipt::Refused(reason)).await;
+            }
+            (Next::Refused | Next::Another | Next::Rest, _) => {
+                tracing::warn!(%site, form = %id, to = %recipient, code, detail, "a kept form was not taken, trying again");
+            }
+        }
+        next
     }
 
     /// Writes down what a recipient has made of a form. If the disk does not take that, it is remembered: the form is not sent
@@ -306,10 +316,6 @@ impl App {
         };
         all.into_iter().filter_map(status).collect()
     }
-}
-
-fn reason(code: &str) -> Option<Reason> {
-    code.parse().ok()
 }
 
 /// Somebody is at a recipient's queue, until this is dropped.

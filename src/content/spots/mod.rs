@@ -22,19 +22,6 @@ const HEAD: [&str; 11] =
     ["html", "head", "title", "meta", "link", "base", "style", "script", "noscript", "template", "basefont"];
 /// Those of them in which markup is text, or is not shown.
 const RAW: [&str; 5] = ["title", "style", "script", "noscript", "template"];
-/// What the pages have that a script takes over as a whole, element by element: of Next.js, React, Remix and React Router, Nuxt,
-/// Vue, SvelteKit, Gatsby and Angular. Such a script throws all away that is not as it expects.
-const TAKEN_OVER: [&str; 9] = [
-    "__next",
-    "data-reactroot",
-    "window.__remixContext",
-    "window.__reactRouterContext",
-    "__NUXT__",
-    "data-server-rendered",
-    "data-sveltekit",
-    "___gatsby",
-    "ng-server-context",
-];
 /// Bytes of a page in which kana are looked for.
 const NEAR: usize = 64 * 1024;
 
@@ -117,7 +104,7 @@ pub fn read(page: &Document<'_>) -> Option<PageSpots> {
         return None;
     }
     let places = Places::of(page)?;
-    let is_taken_over = is_taken_over(html);
+    let is_taken_over = super::hydrated::is_hydrated(html);
     let banner = if is_taken_over { Mark::Before(body_end(html)?) } else { head.begins };
     let read = if is_taken_over { Vec::new() } else { forms::read(page) };
     Some(PageSpots {
@@ -136,10 +123,6 @@ pub fn is_marked(page: &Document<'_>) -> bool {
     // Most pages do not have the word.
     let has_word = memmem::find(page.bytes(), MARK.as_bytes()).is_some();
     has_word && Head::read(page.html()).is_some_and(|head| head.is_marked(page.html()))
-}
-
-fn is_taken_over(html: &str) -> bool {
-    TAKEN_OVER.iter().any(|mark| memmem::find(html.as_bytes(), mark.as_bytes()).is_some())
 }
 
 /// Where the end tag of the body begins.
@@ -216,7 +199,7 @@ impl Head {
             Mark::Behind(at) => at + 1,
         };
         let at_end = || {
-            let end = body_end(html).filter(|_| is_taken_over(html))?;
+            let end = body_end(html).filter(|_| super::hydrated::is_hydrated(html))?;
             let last = memmem::rfind(&html.as_bytes()[..end], banner.as_bytes())?;
             let inside = html[last..end].strip_suffix("</dialog>")?;
             Some(!inside.contains("</dialog"))

@@ -93,8 +93,8 @@ impl Words {
     /// At a form that is kept.
     pub(super) fn kept(&self) -> &'static str {
         self.pick(
-            "このフォームは送信できます。内容をお預かりし、サイトの復旧後にお届けします。",
-            "You can send this form: what you send will be kept, and delivered when the site is back.",
+            "このフォームは送信できます。内容をお預かりし、担当者にお届けします。",
+            "You can send this form: what you send will be kept and passed on.",
         )
     }
 

@@ -14,6 +14,7 @@ use crate::content::contact::{self, Contact};
 use crate::content::document::Document;
 use crate::content::media::content_type;
 use crate::holding_page::{Language, Link};
+use crate::tasks;
 
 /// What the current snapshot tells of the site.
 pub struct About {
@@ -43,20 +44,20 @@ impl Mirror {
             about.language = page_head::language(&bytes);
             about.title = page_head::title(&bytes);
             let document = Document::new(&bytes, content_type(&page.headers));
-            contacts.push(Contact::read(&document));
             others = contact::links(&document).iter().filter_map(|link| own_key(site, link)).collect();
+            contacts.push(contact_on(page, bytes.clone()).await);
         }
         for key_page in &site.key_pages {
             let Some((page, bytes)) = self.page(key_page).await else { continue };
             if let Some(title) = page_head::title(&bytes) {
                 about.links.push(Link { title, href: key_page.clone() });
             }
-            contacts.push(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+            contacts.push(contact_on(page, bytes).await);
         }
         others.retain(|key| key != "/" && !site.key_pages.contains(key));
         for key in others {
             let Some((page, bytes)) = self.page(&key).await else { continue };
-            contacts.push(Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+            contacts.push(contact_on(page, bytes).await);
         }
         about.contact = Contact::of_site(contacts, site.hosts.iter().map(String::as_str));
         let about = Arc::new(about);
@@ -70,6 +71,12 @@ impl Mirror {
         let bytes = page.bytes().await?;
         Some((page, bytes))
     }
+}
+
+/// The contact details on a page. A long list of shops takes a while to read.
+async fn contact_on(page: Arc<Ready>, bytes: bytes::Bytes) -> Contact {
+    let read = tasks::blocking(move || Contact::read(&Document::new(&bytes, content_type(&page.headers))));
+    read.await.unwrap_or_default()
 }
 
 /// The key of the page that a link on the home page leads to, if that is the site's.

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use crate::cache::Entry;
 use crate::content::document::Document;
@@ -19,7 +20,11 @@ const OVERHEAD: usize = 1024;
 
 /// What was found, by where the entry lies: no other one lies there as long as there is something that points to it.
 #[derive(Clone)]
-pub(in crate::proxy) struct FoundSpots(moka::sync::Cache<usize, Arc<Found>>);
+pub(in crate::proxy) struct FoundSpots {
+    found: moka::sync::Cache<usize, Arc<Found>>,
+    /// Held by whoever looks: many may want the same page in the first moment of an outage.
+    looking: Arc<Mutex<()>>,
+}
 
 /// What was found in an entry.
 pub(in crate::proxy) struct Found {
@@ -34,13 +39,14 @@ impl FoundSpots {
     /// Room for `bytes`.
     pub(in crate::proxy) fn new(bytes: u64) -> FoundSpots {
         let weigh = |_: &usize, found: &Arc<Found>| u32::try_from(found.weight).unwrap_or(u32::MAX);
-        FoundSpots(moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build())
+        let found = moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build();
+        FoundSpots { found, looking: Arc::default() }
     }
 
     /// What was found in this entry, if it was looked at.
     pub(super) fn of(&self, entry: &Arc<Entry>) -> Option<Arc<Found>> {
         let at = Arc::as_ptr(entry);
-        self.0.get(&at.addr()).filter(|found| std::ptr::eq(found.entry.as_ptr(), at))
+        self.found.get(&at.addr()).filter(|found| std::ptr::eq(found.entry.as_ptr(), at))
     }
 
     /// Looks at it.
@@ -48,9 +54,13 @@ impl FoundSpots {
         if let Some(found) = self.of(entry) {
             return Some(found);
         }
+        let _one = self.looking.lock().await;
+        if let Some(found) = self.of(entry) {
+            return Some(found);
+        }
         let looked_at = entry.clone();
         let found = tasks::blocking(move || Arc::new(Found::read(&looked_at))).await?;
-        self.0.insert(Arc::as_ptr(entry).addr(), found.clone());
+        self.found.insert(Arc::as_ptr(entry).addr(), found.clone());
         Some(found)
     }
 }

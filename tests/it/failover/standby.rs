@@ -118,7 +118,7 @@ async fn nobody_is_led_back_to_the_first_name() {
     assert!(home.is_copy() && said.contains("class=\"katahai-notice\""), "{said}");
     assert!(said.contains("<a href=http://shop.standby.test:8080/about>"), "{said}");
     assert_eq!(home.header("content-length"), Some(&*home.body.len().to_string()));
-    let part = visitor.get_with("/", &[("range", "bytes=0-9")]).await;
+    let part = visitor.get_with("/", &[("accept", "text/html"), ("range", "bytes=0-9")]).await;
     assert_eq!((part.status, part.text()), (200, said.clone()), "what is edited comes whole");
     for kept in [
         "<link rel=canonical href=https://www.example.test/>",

@@ -150,6 +150,7 @@ async fn what_is_somebodys_own_is_neither_learned_nor_kept() {
     for path in ["/account", "/mail", "/private"] {
         visit(&edge, path, 1).await.must_be_holding_page();
     }
+    written(&edge, "shop", "/offers").await;
     let state = String::from_utf8_lossy(&std::fs::read(list(&edge, "shop")).unwrap()).into_owned();
     for own in ["Ann", "ann", "order", "account", "192.0.2"] {
         assert!(!state.contains(own), "{own} in {state}");

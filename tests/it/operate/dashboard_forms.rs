@@ -31,10 +31,7 @@ async fn shop(dir: tempfile::TempDir, config: impl FnOnce(Config) -> Config) -> 
     origin.fail_under(SIGNUP, ResetInHeaders).await;
     send(&edge, "name=Jiro").await;
     origin.fail(Refuse).await;
-    crate::support::eventually("it is known to be down", crate::support::secs(20), async || {
-        edge.log().iter().any(|line| line.contains("to=\"down\"")).then_some(())
-    })
-    .await;
+    edge.until_logged(&["to=\"down\""]).await;
     let encoded: String = url::form_urlencoded::byte_serialize(WRITTEN.as_bytes()).collect();
     send(&edge, &format!("name=Hanako&mail={encoded}")).await;
     let names = std::fs::read_dir(edge.state_dir().join("forms/shop")).unwrap();
@@ -93,11 +90,7 @@ async fn who_knows_the_token_sees_what_was_written_as_text_and_decides() {
     press(&mut browser, &format!("form_show {kept}"), None).await;
     browser.until(&says(WRITTEN)).await;
     assert_eq!(browser.eval("document.querySelectorAll('#main img').length"), 0);
-    assert!(
-        edge.log()
-            .iter()
-            .any(|line| line.contains("audit=true") && line.contains("read") && line.contains(&kept))
-    );
+    edge.until_logged(&["audit=true", "read", &kept]).await;
     press(&mut browser, &format!("form_show {kept}"), None).await;
     browser.until(&format!("!{}", says(WRITTEN))).await;
     // what could be kept, ready to be pasted; a login is none of it

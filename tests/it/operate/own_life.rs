@@ -64,10 +64,7 @@ async fn a_second_signal_cuts_the_drain_short() {
     let client = edge.client();
     let _hanging = tokio::spawn(async move { client.get("/nobody-knows").await });
     edge.signal(Signal::QUIT);
-    eventually("the drain", secs(10), async || {
-        edge.log().iter().any(|line| line.contains("stopping")).then_some(())
-    })
-    .await;
+    edge.until_logged(&["stopping"]).await;
     edge.signal(Signal::QUIT);
     assert_eq!(edge.exit_code(secs(10)).await, Some(0));
 }

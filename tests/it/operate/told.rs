@@ -79,9 +79,7 @@ async fn an_outage_is_told_with_its_cause_and_what_to_do() {
         late["shares"]["holding"].as_f64().unwrap() > 0.0 && late["requests"].as_u64().unwrap() >= 4,
         "{late}"
     );
-    let log = edge.log();
-    let line =
-        log.iter().find(|line| line.contains("site changed state") && line.contains("to=\"down\"")).unwrap();
+    let line = edge.until_logged(&["site changed state", "to=\"down\""]).await;
     assert!(line.contains("refused") && line.contains("meaning="), "{line}");
 
     let said = edge.cli(&["status"]).await.must_be_ok().out;

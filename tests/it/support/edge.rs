@@ -132,8 +132,18 @@ impl Edge {
     }
 
     /// What it has written so far.
+    ///
+    /// A line may come after the answer of what it is about: [`Edge::until_logged`] waits for it.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()
+    }
+
+    /// Waits for a line with all of these in it.
+    pub async fn until_logged(&self, parts: &[&str]) -> String {
+        eventually(&format!("a line with {parts:?}"), secs(20), async || {
+            self.log().into_iter().find(|line| parts.iter().all(|part| line.contains(part)))
+        })
+        .await
     }
 
     pub fn pid(&self) -> u32 {

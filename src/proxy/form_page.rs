@@ -70,6 +70,25 @@ pub(super) fn leads_to(page: &str, action: &str) -> Option<String> {
     Some(key::page_key(to.path(), None, &[]).into_owned())
 }
 
+/// Whether one of a page's forms asks for a password.
+pub(super) fn shows_login_box(forms: &[PageForm<'_>]) -> bool {
+    forms.iter().any(|form| form.fields.iter().any(|field| field.kind == FieldType::Password))
+}
+
+/// What of the form's hidden fields is to be taken over from how it is `now`: tokens, and what was sent as it stood in the copy,
+/// if there is one. What a script has filled in was the visitor's choice; of several fields of one name nobody knows which is which.
+pub(super) fn outdated(now: &PageForm<'_>, sent: &[Field], copied: Option<&Copied>) -> Vec<(String, String)> {
+    let is_outdated = |field: &&FormField<'_>| {
+        let mut of_name = sent.iter().filter(|sent| sent.name == *field.name);
+        let (Some(sent), None) = (of_name.next(), of_name.next()) else { return false };
+        let is_as_it_stood =
+            || copied.and_then(|copied| copied.value(&field.name)).is_some_and(|stood| stood == sent.value);
+        field.kind == FieldType::Hidden && (field.is_token || is_as_it_stood())
+    };
+    let hidden = now.fields.iter().filter(is_outdated);
+    hidden.map(|field| (field.name.to_string(), field.value.to_string())).collect()
+}
+
 /// A copy of a page with a form.
 pub(super) struct Copied {
     html: String,
@@ -95,30 +114,15 @@ impl Copied {
 
     /// Whether another form of the page asks for a password.
     pub(super) fn shows_login_box(&self) -> bool {
-        let page = Document::new(self.html.as_bytes(), UTF8);
-        let asks = |form: &PageForm<'_>| form.fields.iter().any(|field| field.kind == FieldType::Password);
-        forms::read(&page).iter().any(asks)
+        shows_login_box(&forms::read(&Document::new(self.html.as_bytes(), UTF8)))
     }
 
-    /// What of the form's hidden fields is to be taken over from how it is `now`: tokens, and what was sent as it stood in the
-    /// copy. What a script has filled in was the visitor's choice; of several fields of one name nobody knows which is which.
-    pub(super) fn outdated(&self, now: &PageForm<'_>, sent: &[Field]) -> Vec<(String, String)> {
-        let alone = |name: &str| sent.iter().filter(|field| field.name == name).count() == 1;
-        let stood = |name: &str| {
-            let value = |form: &PageForm<'_>| {
-                form.fields.iter().find(|field| field.name == name).map(|field| field.value.to_string())
-            };
-            self.with_form(value).flatten()
+    /// The value of a field of the form.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        let value = |form: &PageForm<'_>| {
+            form.fields.iter().find(|field| field.name == name).map(|field| field.value.to_string())
         };
-        let is_outdated = |field: &&FormField<'_>| {
-            let was_sent =
-                || sent.iter().find(|sent| sent.name == *field.name).map(|sent| sent.value.clone());
-            field.kind == FieldType::Hidden
-                && alone(&field.name)
-                && (field.is_token || was_sent() == stood(&field.name))
-        };
-        let hidden = now.fields.iter().filter(is_outdated);
-        hidden.map(|field| (field.name.to_string(), field.value.to_string())).collect()
+        self.with_form(value).flatten()
     }
 
     fn with_form<T>(&self, look: impl FnOnce(&PageForm<'_>) -> T) -> Option<T> {

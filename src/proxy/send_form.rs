@@ -19,6 +19,7 @@ use crate::ask::{Ask, Load, key};
 use crate::config::ready::Form;
 use crate::content;
 use crate::content::document::Document;
+use crate::content::forms::{FieldType, is_token};
 use crate::content::media::content_type;
 use crate::failover::Wait;
 use crate::failure::{Cause, Failure};
@@ -91,18 +92,74 @@ pub(super) struct Fresh {
 }
 
 /// Opens a form with a token afresh, and takes over its token, what else nobody has filled in, and its cookies; what the visitor
-/// wrote stays. Other forms are sent as they came.
+/// wrote stays. Other forms are sent as they came. Of a form whose page has no copy, what was sent says whether it has a token.
 ///
 /// # Errors
 /// Why the page cannot be opened: then nothing is sent.
 pub(super) async fn freshen(site: &Arc<Site>, form: &KeptForm) -> Result<Fresh, Failure> {
     let named = configured(site, &form.target).and_then(|form| form.page.as_deref());
+    let sent = fields(form.content_type(), &form.body);
     let copied = form_page::find(&site.mirror, (named, form.page.as_deref()), &form.target).await;
     let shows_login_box = copied.as_ref().is_none_or(Copied::shows_login_box);
-    let as_it_came = || Fresh { body: form.body.clone(), cookies: None, shows_login_box };
-    let Some(copied) = copied.filter(Copied::has_token) else { return Ok(as_it_came()) };
+    let has_token = || sent.iter().any(|field| is_token(FieldType::Hidden, &field.name, &field.value));
+    let pages = match &copied {
+        Some(copied) if copied.has_token() => vec![copied.key()],
+        None if has_token() => likely_pages(named, form),
+        Some(_) | None => Vec::new(),
+    };
+    for page in pages {
+        let opened = match open(site, form, page).await {
+            Ok(opened) => opened,
+            // what only takes forms may fail when it is asked for a page
+            Err(_) if is_target_alone(page, named, form) => None,
+            Err(failure) => return Err(failure),
+        };
+        let Some(opened) = opened else { continue };
+        let document = Document::new(&opened.html, opened.content_type.as_deref());
+        let forms = content::forms::read(&document);
+        let Some(now) = form_page::of_target(&forms, page, &form.target, named == Some(page)) else {
+            continue;
+        };
+        let values = form_page::outdated(now, &sent, copied.as_ref());
+        let body =
+            with_values(form.content_type(), &form.body, &values).map_or(form.body.clone(), Bytes::from);
+        let shows_login_box =
+            if copied.is_some() { shows_login_box } else { form_page::shows_login_box(&forms) };
+        return Ok(Fresh { body, cookies: opened.cookies, shows_login_box });
+    }
+    Ok(Fresh { body: form.body.clone(), cookies: None, shows_login_box })
+}
+
+/// Where a form without a copy may stand: on the page that its visitor came from, on that which the operator names, or at its target.
+fn likely_pages<'f>(named: Option<&'f str>, form: &'f KeptForm) -> Vec<&'f str> {
+    let mut pages = Vec::new();
+    for page in [form.page.as_deref(), named, Some(key::path_of(&form.target))].into_iter().flatten() {
+        if !pages.contains(&page) {
+            pages.push(page);
+        }
+    }
+    pages
+}
+
+fn is_target_alone(page: &str, named: Option<&str>, form: &KeptForm) -> bool {
+    page == key::path_of(&form.target) && named != Some(page) && form.page.as_deref() != Some(page)
+}
+
+/// A page as the site gives it now.
+struct Opened {
+    html: Bytes,
+    content_type: Option<String>,
+    /// Those that it sets, as they are sent back.
+    cookies: Option<String>,
+}
+
+/// Opens a page as the visitor of a form. `None` if its answer cannot be read.
+///
+/// # Errors
+/// Why there is no answer of the site's own.
+async fn open(site: &Arc<Site>, form: &KeptForm, page: &str) -> Result<Option<Opened>, Failure> {
     let scheme = if form.tls { "https" } else { "http" };
-    let mut request = Request::get(format!("{scheme}://{}{}", form.host, copied.key()))
+    let mut request = Request::get(format!("{scheme}://{}{page}", form.host))
         .header(header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
     for (name, value) in
         form.headers.iter().filter(|(name, _)| name == "user-agent" || name == "accept-language")
@@ -111,19 +168,14 @@ pub(super) async fn freshen(site: &Arc<Site>, form: &KeptForm) -> Result<Fresh, 
     }
     let request = request.body(Body::Empty).map_err(|e| Failure::new(Cause::Malformed).source(e))?;
     let (_, headers, body) = ask(site, (form.client, form.tls), request).await?;
-    let Some(plain) = coding::plain(&headers, &body, READ) else { return Ok(as_it_came()) };
-    let page = Document::new(&plain.bytes, content_type(&headers));
-    let forms = content::forms::read(&page);
-    let Some(now) = form_page::of_target(&forms, copied.key(), &form.target, named == Some(copied.key()))
-    else {
-        return Ok(as_it_came());
-    };
-    let sent = fields(form.content_type(), &form.body);
-    let values = copied.outdated(now, &sent);
-    let body = with_values(form.content_type(), &form.body, &values).map_or(form.body.clone(), Bytes::from);
+    let Some(plain) = coding::plain(&headers, &body, READ) else { return Ok(None) };
     let cookies = headers.get_all(header::SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
     let cookies: Vec<&str> = cookies.filter_map(|cookie| cookie.split(';').next()).map(str::trim).collect();
-    Ok(Fresh { body, cookies: (!cookies.is_empty()).then(|| cookies.join("; ")), shows_login_box })
+    Ok(Some(Opened {
+        html: Bytes::copy_from_slice(&plain.bytes),
+        content_type: content_type(&headers).map(str::to_owned),
+        cookies: (!cookies.is_empty()).then(|| cookies.join("; ")),
+    }))
 }
 
 /// Asks the site as a visitor, and reads the answer.

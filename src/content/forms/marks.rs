@@ -35,7 +35,7 @@ const TOKENS: [&str; 23] = [
 const PARTS: [&str; 7] = ["csrf", "xsrf", "nonce", "ak_js", "timestamp", "_token", "[token]"];
 
 /// Whether a field holds a token that expires: it was made for one visitor, or for one hour.
-pub(super) fn is_token(kind: FieldType, name: &str, value: &str) -> bool {
+pub fn is_token(kind: FieldType, name: &str, value: &str) -> bool {
     if kind != FieldType::Hidden || name.is_empty() || name.len() > 200 {
         return false;
     }

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub use marks::{is_card_number, is_secret_name};
+pub use marks::{is_card_number, is_secret_name, is_token};
 pub use read::{MAX_FIELDS, MAX_FORMS, read};
 pub use sort::{FormKind, FormReason, SendsTo, sort};
 

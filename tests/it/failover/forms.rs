@@ -347,6 +347,57 @@ async fn a_form_with_a_token_is_opened_afresh_and_kept_in_the_sites_own_look() {
     assert!(String::from_utf8_lossy(&arrived.body).ends_with("&name=Hanako"), "{:?}", arrived.body);
 }
 
+/// No copy has the page, and where the form is sent nothing but forms is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_whose_page_has_no_copy_is_opened_afresh_too() {
+    let origin = fixture::shop().await;
+    let token = std::sync::atomic::AtomicU64::new(1);
+    origin.make(move |asked| match (asked.path(), &*asked.method) {
+        ("/api/ask", "POST") => {
+            let body = String::from_utf8_lossy(&asked.body).into_owned();
+            let token = token.load(std::sync::atomic::Ordering::SeqCst);
+            let is_good = token > 1 && body == format!("_token=t{token}&lot=1&question=When%3F");
+            Some(if is_good {
+                Page::html("<title>Thanks</title>Asked")
+            } else {
+                Page::html("no").status(419)
+            })
+        }
+        ("/api/ask", _) => Some(Page::html("a parameter is missing").status(500)),
+        ("/ask", _) => {
+            let token = token.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+            Some(Page::html(format!(
+                "<!doctype html><title>Ask us</title><h1>Ask us</h1><form method=post action=/api/ask>\
+                 <input type=hidden name=_token value=t{token}><input type=hidden name=lot value=2>\
+                 <input name=question><button>Ask</button></form><p>We answer within a day.</p>"
+            )))
+        }
+        _ => None,
+    });
+    let config = keeping(&origin, "").form("path = \"/api/ask\"");
+    let edge = Edge::start(config).await;
+    edge.until_snapshot().await;
+    origin.fail(Refuse).await;
+    edge.until("down").await;
+    let client = edge.client();
+    for referer in ["/ask", "/nobody-knows"] {
+        let request = client.ask("POST", "/api/ask").header("content-type", URLENCODED);
+        let request = request.header("referer", format!("http://www.example.test{referer}"));
+        let body = Full::from("_token=t0&lot=1&question=When%3F");
+        assert_eq!(client.send(request.body(body).unwrap()).await.unwrap().status, 202);
+    }
+    comes_back(&origin, &edge).await;
+    // nobody knows the second one's page: it is sent as it came
+    eventually("what has become of both", secs(20), async || {
+        let forms = forms(&edge).await;
+        let of = |form: &Value| [form["state"].clone(), form["reason"].clone()];
+        (forms.iter().map(of).collect::<Vec<_>>()
+            == [["delivered".into(), Value::Null], ["parked".into(), "status-419".into()]])
+        .then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_comes_again_with_what_was_typed_is_parked() {
     let origin = fixture::shop().await;

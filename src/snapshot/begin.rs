@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::adopt;
 use super::id::SnapshotId;
 use super::publish::Staging;
 use super::resume::{self, Course, LONGEST_COURSE};
-use super::staging::{Shared, StageError, is_staging};
+use super::stage_error::StageError;
+use super::staging::{Shared, is_staging};
 use super::store::{Inner, Store, names_in};
 use super::{GONE, LOCK, STAGING};
 use crate::clock::{self, Now};
@@ -166,6 +168,7 @@ impl Store {
     /// Removes what dead processes left, unless a living one is at work.
     pub(super) fn clean_if_unused(&self) {
         let inner = &self.inner;
+        adopt::clean(&inner.dir, clock::now().wall);
         let kept = resume::find(&inner.dir, clock::now().wall).map(|(name, _)| name);
         let is_left = |name: &String| is_left_over(name) && Some(name) != kept.as_ref();
         if !names_in(&inner.dir).is_ok_and(|names| names.iter().any(is_left)) {

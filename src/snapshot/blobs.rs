@@ -10,9 +10,11 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 
 use super::damage::{Damage, ReadError};
+use super::elsewhere::Source;
 use super::locked;
 use super::page::BlobId;
 use super::trouble::Ledger;
@@ -61,6 +63,8 @@ pub(super) struct Blobs {
     proving: [Mutex<()>; AT_ONCE],
     /// Large bodies that are being read: all who read one share its file.
     open: Mutex<HashMap<BlobId, Weak<File>>>,
+    /// Where bodies are to be had that are not here.
+    pub(super) source: ArcSwapOption<Source>,
 }
 
 /// Tells a file from one that has been changed or replaced since.
@@ -86,6 +90,7 @@ impl Blobs {
             proven: Mutex::default(),
             proving: std::array::from_fn(|_| Mutex::default()),
             open: Mutex::default(),
+            source: ArcSwapOption::empty(),
         }
     }
 
@@ -179,12 +184,12 @@ impl Blobs {
         self.ledger.mended(ids);
     }
 
-    fn open(&self, id: &BlobId) -> Result<(File, Metadata), ReadError> {
+    pub(super) fn open(&self, id: &BlobId) -> Result<(File, Metadata), ReadError> {
         let opened = File::open(self.path(id)).and_then(|file| file.metadata().map(|meta| (file, meta)));
         opened.map_err(|e| self.unreadable(id, e))
     }
 
-    fn of_length(&self, id: &BlobId, expected: u64, found: u64) -> Result<(), ReadError> {
+    pub(super) fn of_length(&self, id: &BlobId, expected: u64, found: u64) -> Result<(), ReadError> {
         if expected == found {
             return Ok(());
         }
@@ -213,7 +218,7 @@ impl Blobs {
         Err(self.damaged(id, Damage::BlobContent(*id)))
     }
 
-    fn damaged(&self, id: &BlobId, damage: Damage) -> ReadError {
+    pub(super) fn damaged(&self, id: &BlobId, damage: Damage) -> ReadError {
         let mut known = locked(&self.damaged);
         if known.insert(*id) && known.len() <= LOGGED {
             let last = if known.len() == LOGGED { "; more are not logged" } else { "" };
@@ -225,7 +230,7 @@ impl Blobs {
     }
 
     /// What an error of the file system says about the blob: nothing, when it is about us (too many open files).
-    fn unreadable(&self, id: &BlobId, error: io::Error) -> ReadError {
+    pub(super) fn unreadable(&self, id: &BlobId, error: io::Error) -> ReadError {
         let kind = error.kind();
         if matches!(
             kind,

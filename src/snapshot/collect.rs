@@ -1,6 +1,6 @@
 //! Removes the bodies that nothing names any more.
 //!
-//! A body is alive if a snapshot of any site names it, or a staging of any process has claimed it. The live ones are gathered
+//! A body is alive if a snapshot of any site names it, or a staging or adoption of any process has claimed it. The live ones are gathered
 //! first; then bodies are removed in batches, each under the lock that a staging takes to claim a body and holds from placing
 //! its bodies until its manifest is in place. Under that lock, new claims and manifests are checked again. A reader holds its
 //! snapshot, which therefore stays on the disk and keeps its bodies.
@@ -12,8 +12,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::adopt::is_adoption;
 use super::blobs::Blobs;
 use super::damage::{ManifestError, ReadError};
+use super::elsewhere;
 use super::id::SnapshotId;
 use super::manifest::Manifest;
 use super::page::BlobId;
@@ -88,6 +90,7 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     fn run(mut self) -> Result<Collection, Stop> {
+        elsewhere::sweep(self.blobs.root())?;
         self.mark()?;
         let (mut blobs, mut bytes) = (0, 0);
         let mut batch = Vec::with_capacity(BATCH);
@@ -197,7 +200,7 @@ impl Collector<'_> {
         let mut claimed = HashSet::new();
         for site in sites(self.state_dir)? {
             let dir = self.state_dir.join(SNAPSHOTS).join(&site);
-            for name in names_in(&dir)?.iter().filter(|name| is_staging(name)) {
+            for name in names_in(&dir)?.iter().filter(|name| is_staging(name) || is_adoption(name)) {
                 match fs::read(dir.join(name).join(USES)) {
                     Ok(uses) => claimed
                         .extend(uses.as_chunks::<32>().0.iter().map(|id| BlobId::from_bytes(*id).half())),

@@ -219,6 +219,11 @@ impl Manifest {
         (0..self.head.blob_blocks()).flat_map(|number| self.blob_lines(number))
     }
 
+    /// The bodies of block `number` of their table; `None` behind the last.
+    pub(super) fn table_lines(&self, number: u64) -> Option<Vec<Result<(BlobId, u64), ReadError>>> {
+        (number < self.head.blob_blocks()).then(|| self.blob_lines(number))
+    }
+
     fn blob_lines(&self, number: u64) -> Vec<Result<(BlobId, u64), ReadError>> {
         match self.blob_block(number) {
             Ok(block) => {
@@ -233,6 +238,37 @@ impl Manifest {
         let block = self.block(self.head.blobs_at + number * BLOCK as u64)?;
         let whole = self.fence.blobs.get(number as usize) == Some(&format::block_hash(&block));
         if whole { Ok(block) } else { Err(Damage::BlobTable(number).into()) }
+    }
+
+    /// Reads all of it: every copy, every block and every record is whole, in its order, and every body that a page names
+    /// stands in the table. Takes memory for the table: 40 bytes a body.
+    pub(super) fn read_back(&self) -> Result<(), ReadError> {
+        if let Some(damage) = self.copies()?.into_iter().next() {
+            return Err(damage.into());
+        }
+        let mut table = Vec::new();
+        for blob in self.blobs() {
+            let (id, len) = blob?;
+            if table.last().is_some_and(|(last, _)| *last >= id) {
+                return Err(Damage::BlobTable(table.len() as u64 / format::BLOBS_PER_BLOCK).into());
+            }
+            table.push((id, len));
+        }
+        let mut last = None;
+        for entry in self.entries() {
+            let entry = entry?;
+            let page = self.record(entry, None)?;
+            if last.is_some_and(|last| last >= entry.hash) {
+                return Err(Damage::Record(entry.at).into());
+            }
+            last = Some(entry.hash);
+            if let Some(body) = page.body
+                && table.binary_search(&(body, page.len)).is_err()
+            {
+                return Err(Damage::NotListed(body).into());
+            }
+        }
+        Ok(())
     }
 
     /// The fence in front of the index, or, if that is damaged, the one behind.

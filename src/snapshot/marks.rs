@@ -3,6 +3,7 @@
 //! ```text
 //! pinned      it is not removed until it is unpinned
 //! held.json   it is on the shelf, but never serves by itself: {"version":1,"reasons":[…]}
+//! arriving    it was made elsewhere, and some of its bodies are not here yet
 //! ```
 //!
 //! That a file is there is what counts; one whose content is damaged holds all the same. Whoever moves the pointer,
@@ -23,6 +24,7 @@ pub(super) const MARKS_LOCK: &str = "marks.lock";
 
 const PINNED: &str = "pinned";
 const HELD: &str = "held.json";
+const ARRIVING: &str = "arriving";
 const VERSION: u32 = 1;
 
 /// How often, and about how long apart, a lock is tried for: half a minute and more, many times what its holders need it
@@ -36,6 +38,8 @@ pub(super) struct Marks {
     pub(super) pinned: bool,
     /// The reasons why it is held.
     pub(super) held: Option<Vec<String>>,
+    /// Whether it may lack bodies that come later.
+    pub(super) arriving: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,7 +60,7 @@ impl Marks {
                 |held| held.reasons,
             )
         };
-        Marks { pinned: is_there(PINNED), held: is_there(HELD).then(reasons) }
+        Marks { pinned: is_there(PINNED), held: is_there(HELD).then(reasons), arriving: is_there(ARRIVING) }
     }
 }
 
@@ -77,6 +81,14 @@ pub(super) fn hold(dir: &Path, reasons: &[String]) -> io::Result<()> {
 /// Ends the holding of the snapshot in `dir`, durably.
 pub(super) fn release(dir: &Path) -> io::Result<()> {
     take_away(dir, HELD)
+}
+
+/// Says of the snapshot, or adoption, in `dir`, durably, whether bodies of it are still to come.
+pub(super) fn arrive(dir: &Path, arriving: bool) -> io::Result<()> {
+    if arriving {
+        return disk::write_atomic(&dir.join(ARRIVING), b"katahai arriving 1\n");
+    }
+    take_away(dir, ARRIVING)
 }
 
 fn take_away(dir: &Path, name: &str) -> io::Result<()> {

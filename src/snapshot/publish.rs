@@ -16,7 +16,8 @@ use super::page::Page;
 use super::reader::{Snapshot, to_millis};
 use super::resume::COURSE;
 use super::search;
-use super::staging::{BlobWriter, NEW, Shared, StageError, USES};
+use super::stage_error::StageError;
+use super::staging::{BlobWriter, NEW, Shared, USES};
 use super::store::{Found, Store};
 use super::writer::{Mark, PAGES, Writer};
 use super::{ADDRESSES, CHARACTER, CURRENT, FORMS, REPORT};
@@ -324,7 +325,10 @@ impl Staging {
                 if matches!(error, PublishError::Stage(StageError::Full)) {
                     self.store.inner.blobs.ledger.set_full(true);
                 }
-                drop(disk::remove_tree(&place));
+                // What lies there without it having been moved there is another one of the same name, made elsewhere.
+                if !self.shared.dir().exists() {
+                    drop(disk::remove_tree(&place));
+                }
             }
         }
         settled

@@ -21,7 +21,7 @@ use super::search::{SEARCH, SearchIndex};
 #[derive(Debug)]
 pub struct Snapshot {
     id: SnapshotId,
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     blobs: Arc<Blobs>,
     in_service: AtomicBool,
     marks: ArcSwap<Marks>,
@@ -56,6 +56,9 @@ pub struct Summary {
     pub pinned: bool,
     /// When it does not serve by itself, since it did not pass the gate or an operator has the word: the reasons.
     pub held: Option<Vec<String>>,
+    /// Whether it was made elsewhere, and some of its bodies are not here yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub arriving: bool,
 }
 
 impl Summary {
@@ -73,6 +76,7 @@ impl Summary {
             current,
             pinned: marks.pinned,
             held: marks.held.clone(),
+            arriving: marks.arriving,
         }
     }
 }
@@ -103,7 +107,7 @@ impl Snapshot {
         site: &str,
         blobs: Arc<Blobs>,
     ) -> Result<Snapshot, ManifestError> {
-        let manifest = Manifest::open(&dir.join(super::MANIFEST), id, site)?;
+        let manifest = Arc::new(Manifest::open(&dir.join(super::MANIFEST), id, site)?);
         let marks = ArcSwap::from_pointee(Marks::read(dir));
         Ok(Snapshot { id, manifest, blobs, in_service: AtomicBool::new(false), marks })
     }
@@ -127,15 +131,47 @@ impl Snapshot {
         self.noted(self.manifest.find(key))
     }
 
-    /// The body of one of its pages, verified; empty for a page without one. Blocks.
+    /// The body of one of its pages, verified; empty for a page without one. Of the snapshot in service, and of one that
+    /// is still arriving, what is damaged or not here is brought from elsewhere, if there is such a place
+    /// ([`super::Store::bring_from`]). Blocks.
     ///
     /// # Errors
-    /// When what is stored is damaged (then see [`super::Store::find_older`]) or cannot be read.
+    /// When what is stored is damaged (then see [`super::Store::find_older`]), has not arrived yet, or cannot be read.
     pub fn load(&self, page: &Page) -> Result<Stored, ReadError> {
-        match &page.body {
-            Some(id) => self.noted(self.blobs.load(id, page.len)),
-            None => Ok(Stored::Whole(bytes::Bytes::new())),
+        let Some(id) = &page.body else { return Ok(Stored::Whole(bytes::Bytes::new())) };
+        let here = self.here(id, |blobs| blobs.load(id, page.len));
+        let error = match here {
+            Ok(Some(stored)) => return Ok(stored),
+            Ok(None) => super::elsewhere::not_here(&self.blobs, id),
+            Err(error @ ReadError::Damaged(_)) => error,
+            Err(error @ ReadError::Io { .. }) => return Err(error),
+        };
+        let may_ask = self.in_service.load(Ordering::Relaxed) || self.is_arriving();
+        let site = &self.manifest.about().site;
+        let brought = may_ask.then(|| self.blobs.bring(site, id, page.len)).flatten();
+        brought.map_or_else(|| self.noted(Err(error)), Ok)
+    }
+
+    /// Whether bodies of it may be missing because they have not arrived yet.
+    pub(super) fn is_arriving(&self) -> bool {
+        self.marks.load().arriving
+    }
+
+    /// What `read` has of a body; `None`: that has not arrived yet.
+    fn here<T>(
+        &self,
+        id: &BlobId,
+        read: impl FnOnce(&Blobs) -> Result<T, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        if self.is_arriving() && self.blobs.len_of(id).is_none() {
+            return Ok(None);
         }
+        read(&self.blobs).map(Some)
+    }
+
+    /// Whether a body is here and has its content; reads all of it. `None`: it has not arrived yet.
+    pub(super) fn check(&self, id: &BlobId, len: u64) -> Result<Option<()>, ReadError> {
+        self.here(id, |blobs| blobs.check(id, len))
     }
 
     /// Damage is told to the operator.
@@ -182,7 +218,7 @@ impl Snapshot {
         }
     }
 
-    pub(super) fn manifest(&self) -> &Manifest {
+    pub(super) fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
     }
 

@@ -17,7 +17,7 @@ use super::page::Page;
 use super::publish::{Place, PublishError, Staging};
 use super::reader::Snapshot;
 use super::salvage::Heap;
-use super::staging::StageError;
+use super::stage_error::StageError;
 use super::store::Store;
 use super::{MANIFEST, manifest};
 use crate::clock::Now;
@@ -58,6 +58,11 @@ pub enum RepairError {
         #[source]
         source: ManifestError,
     },
+    /// It was made elsewhere and has not arrived whole: what would be left out is still to come.
+    #[error(
+        "snapshot {0} has not arrived whole yet; what it lacks, and what is damaged of it, is brought when it does"
+    )]
+    Arriving(SnapshotId),
     /// The new snapshot could not be begun.
     #[error(transparent)]
     Begin(#[from] BeginError),
@@ -85,6 +90,10 @@ impl Store {
     /// # Errors
     /// When it is not there, a snapshot is being taken, or the new one cannot be written.
     pub fn repair(&self, id: &SnapshotId, now: Now) -> Result<Repaired, RepairError> {
+        // Of one that cannot be opened, what can be saved is saved.
+        if self.get(id).is_some_and(|snapshot| snapshot.is_arriving()) {
+            return Err(RepairError::Arriving(*id));
+        }
         let mut staging = self.begin(now, "repair")?;
         let mut repair = Repair { store: self, of: *id, staging: &staging, account: Account::default() };
         let original = match self.try_get(id) {

@@ -21,7 +21,8 @@ use super::format::{BLOCK, ENTRY, Entry, key_hash};
 use super::page::{BlobId, Page};
 use super::reader::to_millis;
 use super::record;
-use super::staging::{NEW, Shared, StageError, USES, Used, is_staging};
+use super::stage_error::StageError;
+use super::staging::{NEW, Shared, USES, Used, is_staging};
 use super::store::names_in;
 use super::writer::{PAGES, RECORDS, Writer};
 use crate::disk::{self, Journal, Syncer};
@@ -30,7 +31,7 @@ use crate::disk::{self, Journal, Syncer};
 pub(super) const COURSE: &str = "course";
 
 /// A staging that nobody has resumed for this long is removed when the store is opened.
-const ABANDONED: Duration = Duration::from_secs(7 * 86_400);
+pub(super) const ABANDONED: Duration = Duration::from_secs(7 * 86_400);
 
 /// The longest text of a course, in bytes.
 pub(super) const LONGEST_COURSE: usize = 1024;
@@ -87,17 +88,7 @@ pub(super) fn find(site_dir: &Path, now: SystemTime) -> Option<(String, Course)>
 /// Why a staging cannot be taken up: nothing of it is there, or it cannot be read.
 pub(super) fn resume(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError> {
     let at = |source| StageError::io(dir, source);
-    disk::sweep_staged(dir).map_err(at)?;
-    let syncer = Syncer::open(dir).map_err(at)?;
-    let new_dir = dir.join(NEW);
-    disk::ensure_dir(&new_dir).map_err(at)?;
-    let journal = Journal::reopen(&dir.join(USES), size_of::<BlobId>() as u64).map_err(at)?;
-    let lock_path = Blobs::lock_path(blobs.root());
-    let lock = disk::lock_file(&lock_path).map_err(|e| StageError::io(&lock_path, e))?;
-    let lengths = whole_bodies(&new_dir).map_err(at)?;
-    let new = lengths.keys().copied().collect();
-    let used = Used { lengths, new, synced: 0, journal, lock };
-    let shared = Shared::of(dir, blobs, syncer, used);
+    let shared = reopen(dir, blobs)?;
     let (mut entries, mut bodies, mut lost) = (Vec::new(), Vec::new(), false);
     for staged in read_journal(dir).map_err(at)? {
         let Some((entry, page)) = staged else {
@@ -119,6 +110,22 @@ pub(super) fn resume(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError
     }
     shared.open(Writer::resume(dir, entries, bodies).map_err(at)?);
     Ok(shared)
+}
+
+/// What a folder has of bodies, whole, and of claims; nothing can be added to its pages yet.
+pub(super) fn reopen(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError> {
+    let at = |source| StageError::io(dir, source);
+    disk::sweep_staged(dir).map_err(at)?;
+    let syncer = Syncer::open(dir).map_err(at)?;
+    let new_dir = dir.join(NEW);
+    disk::ensure_dir(&new_dir).map_err(at)?;
+    let journal = Journal::reopen(&dir.join(USES), size_of::<BlobId>() as u64).map_err(at)?;
+    let lock_path = Blobs::lock_path(blobs.root());
+    let lock = disk::lock_file(&lock_path).map_err(|e| StageError::io(&lock_path, e))?;
+    let lengths = whole_bodies(&new_dir).map_err(at)?;
+    let new = lengths.keys().copied().collect();
+    let used = Used { lengths, new, synced: 0, journal, lock };
+    Ok(Shared::of(dir, blobs, syncer, used))
 }
 
 /// The new bodies that are what their names say, with their lengths. Others are removed.

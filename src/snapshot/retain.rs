@@ -107,6 +107,8 @@ impl Store {
                     held += 1;
                     held > HELD || is_old(summary.taken_at)
                 }
+                // Not counted: it does not take the place of a whole one, and is not needed beside a newer one.
+                Slot::Good { summary, .. } if summary.arriving => good > 0,
                 Slot::Good { summary, .. } => {
                     good += 1;
                     let goes = good > 1 && (good > keep.count || is_old(summary.taken_at));

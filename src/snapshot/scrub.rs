@@ -51,9 +51,9 @@ impl Store {
             let checked = body.and_then(|(id, len)| {
                 to = id.half();
                 scrubbed.bytes += len;
-                current.noted(current.store().check(&id, len))
+                current.noted(current.check(&id, len))
             });
-            scrubbed.bodies += u64::from(checked.is_ok());
+            scrubbed.bodies += u64::from(matches!(checked, Ok(Some(()))));
             scrubbed.damaged += u64::from(matches!(checked, Err(ReadError::Damaged(_))));
             if scrubbed.bytes >= budget {
                 scrubbed.round = false;

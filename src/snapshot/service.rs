@@ -59,8 +59,16 @@ pub enum ServiceError {
 
 /// Keeps all other movers away: threads of this process, and other processes.
 pub(super) struct Moving<'a> {
+    inner: &'a Inner,
     _here: MutexGuard<'a, ()>,
     _everywhere: File,
+}
+
+impl Drop for Moving<'_> {
+    /// Whatever was moved or marked: this is the one place that all come by.
+    fn drop(&mut self) {
+        self.inner.tell();
+    }
 }
 
 impl Inner {
@@ -68,7 +76,8 @@ impl Inner {
     pub(super) fn moving(&self) -> io::Result<Moving<'_>> {
         let here = locked(&self.moving);
         self.ensure_dirs().map_err(|(_, error)| error)?;
-        Ok(Moving { _here: here, _everywhere: marks::lock(&self.dir)? })
+        let everywhere = marks::lock(&self.dir)?;
+        Ok(Moving { inner: self, _here: here, _everywhere: everywhere })
     }
 
     /// Moves the pointer, durably. The numbers that were given, `given`'s among them, are not given again.
@@ -101,6 +110,7 @@ impl Store {
         if let Some(snapshot) = self.choose() {
             self.serve(snapshot);
         }
+        inner.tell();
         Ok(())
     }
 
@@ -130,10 +140,19 @@ impl Store {
         Some(chosen)
     }
 
-    /// The newest snapshot that can be read and is not held, before `than` if that is given.
+    /// The newest snapshot that can be read and is not held, before `than` if that is given; one that is still arriving
+    /// only where there is no whole one.
     fn newest_good(&self, than: Option<&SnapshotId>) -> Option<Arc<Snapshot>> {
         let ids = self.eligible(than);
-        ids.iter().find_map(|id| self.get(id))
+        let mut arriving = None;
+        let whole = ids.iter().filter_map(|id| self.get(id)).find(|snapshot| {
+            let is_whole = !snapshot.is_arriving();
+            if !is_whole && arriving.is_none() {
+                arriving = Some(Arc::clone(snapshot));
+            }
+            is_whole
+        });
+        whole.or(arriving)
     }
 
     /// The snapshots that may serve by themselves, newest first, before `than` if that is given.
@@ -245,7 +264,7 @@ impl Store {
         ids
     }
 
-    fn begin_to_move(&self) -> Result<Moving<'_>, ServiceError> {
+    pub(super) fn begin_to_move(&self) -> Result<Moving<'_>, ServiceError> {
         let inner = &self.inner;
         let moving = inner
             .moving()
@@ -254,18 +273,22 @@ impl Store {
         Ok(moving)
     }
 
-    fn scan(&self) -> Result<(), ServiceError> {
+    pub(super) fn scan(&self) -> Result<(), ServiceError> {
         let inner = &self.inner;
         inner.scan().map_err(|source| ServiceError::Io { path: inner.dir.clone(), source })
     }
 
     /// The folder of a snapshot, if there is one of this name.
-    fn known(&self, id: &SnapshotId) -> Result<PathBuf, ServiceError> {
+    pub(super) fn known(&self, id: &SnapshotId) -> Result<PathBuf, ServiceError> {
         let known = locked(&self.inner.shelf).contains_key(id);
         known.then(|| self.inner.path_of(*id)).ok_or(ServiceError::NoSuch(*id))
     }
 
-    fn move_to(&self, id: &SnapshotId, by_hand: Option<u64>) -> Result<Arc<Snapshot>, ServiceError> {
+    pub(super) fn move_to(
+        &self,
+        id: &SnapshotId,
+        by_hand: Option<u64>,
+    ) -> Result<Arc<Snapshot>, ServiceError> {
         let inner = &self.inner;
         let place = self.known(id)?;
         let snapshot = self.try_get(id).map_err(|source| ServiceError::Unreadable { id: *id, source })?;

@@ -20,8 +20,8 @@ use super::format::About;
 use super::id::SnapshotId;
 use super::locked;
 use super::page::{BlobId, Page};
-use super::record::Oversize;
 use super::resume::Course;
+use super::stage_error::StageError;
 use super::writer::{AddError, Mark, Writer};
 use crate::disk::{self, Journal, StagedFile, Syncer};
 
@@ -36,42 +36,6 @@ const LOOK_EVERY: u64 = 8 << 20;
 
 pub(super) const NEW: &str = "new";
 pub(super) const USES: &str = "uses";
-
-/// Something could not be staged.
-#[derive(Debug, thiserror::Error)]
-pub enum StageError {
-    /// No room is left, or only what is reserved for more important things.
-    #[error("the disk is full")]
-    Full,
-    /// The page does not fit.
-    #[error(transparent)]
-    Oversize(#[from] Oversize),
-    /// A page names a body that is neither staged nor stored, or stored but damaged.
-    #[error("blob {0} is neither staged nor stored whole")]
-    NoSuchBlob(BlobId),
-    /// The staging was published or dropped.
-    #[error("the staging is closed")]
-    Closed,
-    /// The file system.
-    #[error("could not write to {}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl StageError {
-    pub(super) fn io(path: &Path, source: io::Error) -> StageError {
-        if disk::is_full(&source) {
-            StageError::Full
-        } else {
-            StageError::Io { path: path.to_owned(), source }
-        }
-    }
-}
 
 /// What all writers of a staging share.
 pub(super) struct Shared {
@@ -173,6 +137,10 @@ impl Shared {
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    pub(super) fn blobs(&self) -> &Arc<Blobs> {
+        &self.blobs
     }
 
     pub(super) fn has_room(&self) -> Result<(), StageError> {
@@ -347,12 +315,27 @@ impl Shared {
     /// Moves the new bodies to where all are, durably, and writes the manifest. Returns the lock that keeps the
     /// collector away until what names them is in place.
     pub(super) fn complete(&self, writer: Writer, about: About) -> Result<File, StageError> {
+        let lock = self.place_bodies()?;
+        let written = writer.finish(about, &self.dir.join(super::MANIFEST));
+        written.map_err(|source| StageError::io(&self.dir, source))?;
+        Ok(lock)
+    }
+
+    /// Moves the new bodies to where all are, durably, and claims them. Those that come meanwhile are left to the next
+    /// call. Returns the lock that keeps the collector away.
+    pub(super) fn place_bodies(&self) -> Result<File, StageError> {
         let at = |source| StageError::io(&self.dir, source);
         self.sync()?;
-        let new = std::mem::take(&mut locked(&self.used).new);
+        let new: Vec<BlobId> = {
+            let mut used = locked(&self.used);
+            let synced = std::mem::take(&mut used.synced);
+            used.new.drain(..synced).collect()
+        };
         let staged = |id: &BlobId| self.dir.join(NEW).join(id.to_string());
         let lock = disk::lock_file(&Blobs::lock_path(self.blobs.root())).map_err(at)?;
         lock.lock_shared().map_err(at)?;
+        let claimed: Vec<u8> = new.iter().flat_map(|id| *id.as_bytes()).collect();
+        locked(&self.used).journal.append(&claimed).map_err(at)?;
         let mut folders = std::collections::BTreeSet::new();
         for id in &new {
             let path = self.blobs.path(id);
@@ -366,7 +349,6 @@ impl Shared {
             disk::sync_dir(folder).map_err(at)?;
         }
         self.blobs.rewritten(&new);
-        writer.finish(about, &self.dir.join(super::MANIFEST)).map_err(at)?;
         Ok(lock)
     }
 }
@@ -471,6 +453,14 @@ impl BlobWriter {
         let id = BlobId::from(self.hasher.finalize());
         self.shared.noted(self.shared.settle(id, self.len, self.body))?;
         Ok(id)
+    }
+}
+
+impl BlobWriter {
+    /// As [`BlobWriter::finish`], of a body that was announced under this name. `false`: it is another one, and is dropped.
+    pub(super) fn finish_as(self, id: &BlobId) -> Result<bool, StageError> {
+        let is_it = BlobId::from(self.hasher.finalize()) == *id;
+        if is_it { self.finish().map(|_| true) } else { Ok(false) }
     }
 }
 

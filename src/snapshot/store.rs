@@ -12,6 +12,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use super::blobs::Blobs;
+use super::changes::Changes;
 use super::damage::ManifestError;
 use super::garbage::Garbage;
 use super::id::SnapshotId;
@@ -41,6 +42,8 @@ pub(super) struct Inner {
     pub(super) shelf: Mutex<BTreeMap<SnapshotId, Slot>>,
     /// Wakes whoever waits for another snapshot in service, or on the shelf.
     pub(super) moved: Notify,
+    /// Tells everybody who watches it, of more than that.
+    pub(super) changes: Changes,
     /// Where the verification of the snapshot in service goes on.
     pub(super) scrub: Mutex<Option<u128>>,
     /// Held while what is in service is chosen or changed.
@@ -153,6 +156,7 @@ impl Store {
             current: ArcSwapOption::empty(),
             shelf: Mutex::default(),
             moved: Notify::new(),
+            changes: Changes::default(),
             scrub: Mutex::default(),
             moving: Mutex::default(),
         };
@@ -321,6 +325,7 @@ impl Inner {
             if let Some(Slot::Good { summary, open }) = shelf.get_mut(&id) {
                 let marks = Marks::read(&self.path_of(id));
                 (summary.pinned, summary.held) = (marks.pinned, marks.held.clone());
+                summary.arriving = marks.arriving;
                 if let Some(open) = open.upgrade() {
                     open.mark(marks);
                 }

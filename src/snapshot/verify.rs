@@ -28,6 +28,9 @@ pub struct VerifyReport {
     pub blobs: u64,
     /// Their size.
     pub bytes: u64,
+    /// Distinct bodies that have not arrived yet, of a snapshot that was made elsewhere.
+    #[serde(skip_serializing_if = "is_none")]
+    pub to_come: u64,
     /// How many things are wrong.
     pub damaged: u64,
     /// What is wrong: the first thousand.
@@ -48,7 +51,7 @@ pub struct Finding {
 impl VerifyReport {
     /// A report of nothing yet.
     pub fn new(id: SnapshotId) -> VerifyReport {
-        VerifyReport { id, entries: 0, blobs: 0, bytes: 0, damaged: 0, findings: Vec::new() }
+        VerifyReport { id, entries: 0, blobs: 0, bytes: 0, to_come: 0, damaged: 0, findings: Vec::new() }
     }
 
     /// Whether nothing is wrong.
@@ -72,6 +75,10 @@ impl VerifyReport {
             self.findings.push(Finding { problem, blob, keys: Vec::new() });
         }
     }
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Which bodies have been read already, so that verifying many snapshots reads each once.
@@ -151,14 +158,7 @@ impl Store {
                 }
             };
             listed.insert(blob, len);
-            let check = || snapshot.store().check(&blob, len).map_err(Problem::from);
-            match checked.0.entry(blob).or_insert_with(check) {
-                Ok(()) => {
-                    verification.report.blobs += 1;
-                    verification.report.bytes += len;
-                }
-                Err(problem) => verification.note(problem.clone(), Some(blob)),
-            }
+            verification.body(checked, blob, len);
             done += len;
             progress(done, total);
         }
@@ -172,6 +172,25 @@ impl Store {
 }
 
 impl Verification<'_> {
+    fn body(&mut self, checked: &mut Checked, blob: BlobId, len: u64) {
+        let known = checked.0.get(&blob).cloned();
+        let found =
+            known.map_or_else(|| self.snapshot.check(&blob, len).map_err(Problem::from).transpose(), Some);
+        let Some(found) = found else {
+            // Not remembered: of another snapshot that lacks it, that is damage.
+            self.report.to_come += 1;
+            return;
+        };
+        checked.0.insert(blob, found.clone());
+        match found {
+            Ok(()) => {
+                self.report.blobs += 1;
+                self.report.bytes += len;
+            }
+            Err(problem) => self.note(problem, Some(blob)),
+        }
+    }
+
     fn pages(&mut self, listed: &HashMap<BlobId, u64>) {
         let manifest = self.snapshot.manifest();
         let mut last: Option<Entry> = None;

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use super::adopted::{bring_bodies, bring_files};
 use super::*;
 
 const VICTIM: &str = "KATAHAI_TEST_VICTIM";
@@ -202,4 +203,104 @@ fn killed_at_any_point_a_crawl_goes_on_where_it_was() {
     assert!(store.verify(&current.id()).unwrap().is_whole());
     assert_eq!(current.summary().pages, LONG as u64);
     assert!(names(&dir.path().join("snapshots/shop")).iter().all(|name| !name.starts_with('.')));
+}
+
+/// How many snapshots another instance has.
+const ELSEWHERE: usize = 6;
+
+/// Brings the snapshots of another instance here, one after the other, over and over, and serves each: every other one
+/// before its bodies are here.
+fn follow_generations(dir: &Path) {
+    let other = Store::look(&dir.join("there"), "shop").unwrap();
+    let mut ids: Vec<SnapshotId> = other.list().iter().map(|summary| summary.id).collect();
+    ids.sort_unstable();
+    let store = Store::open(&dir.join("here"), "shop").unwrap();
+    let served = store.current().and_then(|current| ids.iter().position(|id| *id == current.id()));
+    println!("ready");
+    for n in served.map_or(0, |served| served + usize::from(!store.arriving(&ids[served])))..200 {
+        let id = ids[n % ELSEWHERE];
+        let of = other.get(&id).unwrap();
+        let how = if n % 2 == 0 { Adopted::Whole } else { Adopted::Arriving };
+        let bring = |how| match store.begin_adoption(id) {
+            Err(AdoptError::There(_)) => {}
+            adoption => {
+                let adoption = adoption.unwrap();
+                if !store.arriving(&id) {
+                    bring_files(&of, &adoption);
+                }
+                if how == Adopted::Whole {
+                    bring_bodies(&of, &adoption);
+                }
+                adoption.finish(how).unwrap();
+            }
+        };
+        bring(how);
+        store.follow(&id, Some(n as u64), Pins::default()).unwrap();
+        println!("served {n}");
+        bring(Adopted::Whole);
+        assert!(!store.arriving(&id));
+        store.retain(&newest(1)).unwrap();
+    }
+}
+
+#[test]
+fn killed_at_any_point_what_another_instance_took_is_whole_or_not_there() {
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return follow_generations(Path::new(&dir));
+    }
+    const TEST: &str = "killed_at_any_point_what_another_instance_took_is_whole_or_not_there";
+    let dir = tempfile::tempdir().unwrap();
+    let other = Store::open(&dir.path().join("there"), "shop").unwrap();
+    let mut ids = Vec::new();
+    for n in 0..ELSEWHERE as u64 {
+        let pages = generation(n);
+        let pages: Vec<(&str, &str)> =
+            pages.iter().map(|(key, body)| (key.as_str(), body.as_str())).collect();
+        ids.push(take(&other, n, &pages).id());
+    }
+    let (victim, mut lines) = start(TEST, dir.path());
+    assert!(lines.any(|line| line.ends_with("ready")), "the victim did not start");
+    let began = crate::clock::instant();
+    assert!(lines.any(|line| line.starts_with("served 1")), "the victim did not follow");
+    let takes = began.elapsed() / 2;
+    drop(victim);
+
+    let mut moments = fastrand::Rng::with_seed(0x666f_6c6c);
+    let (mut resumed, mut before) = (0, None);
+    for round in 0..ROUNDS {
+        let (mut victim, mut lines) = start(TEST, dir.path());
+        assert!(lines.any(|line| line.ends_with("ready")), "round {round}: the victim did not start");
+        std::thread::sleep(takes.mul_f64(2.0 * moments.f64()));
+        victim.0.kill().unwrap();
+        victim.0.wait().unwrap();
+        let said = lines.filter_map(|line| line.strip_prefix("served ")?.parse::<u64>().ok()).last();
+
+        let store = Store::open(&dir.path().join("here"), "shop").unwrap();
+        let current = store.current().unwrap();
+        let n = store.pointer().unwrap().unwrap().by_hand.unwrap();
+        assert_eq!(current.id(), ids[n as usize % ELSEWHERE], "round {round}");
+        // The next one may have come without its having been said.
+        let expected = said.or(before).map(|said| [said, said + 1].map(|said| said % ELSEWHERE as u64));
+        assert!(
+            expected.is_none_or(|expected| expected.contains(&(n % ELSEWHERE as u64))),
+            "round {round}: {said:?} {n}"
+        );
+        before = Some(n);
+        for summary in store.list() {
+            let snapshot = store.get(&summary.id).unwrap();
+            let generation = generation(ids.iter().position(|id| *id == summary.id).unwrap() as u64);
+            assert_eq!(snapshot.pages().count() as u64, PAGES);
+            let report = store.verify(&summary.id).unwrap();
+            assert!(report.is_whole(), "round {round}: {:?}", report.findings);
+            assert!(report.to_come == 0 || store.arriving(&summary.id), "round {round}");
+            if !store.arriving(&summary.id) {
+                generation.iter().for_each(|(key, body)| assert_eq!(&body_of(&snapshot, key), body));
+            }
+        }
+        let left = names(&dir.path().join("here/snapshots/shop"));
+        resumed += usize::from(left.iter().any(|name| name.starts_with(".adopting-")));
+        let ours = |name: &String| !name.starts_with('.') || name.starts_with(".adopting-");
+        assert!(left.iter().all(ours), "round {round}: {left:?}");
+    }
+    assert!(resumed > 0, "none was killed on the way");
 }

@@ -1,7 +1,10 @@
 //! Tests of the store as a whole, on real disks.
 #![expect(clippy::disallowed_methods, reason = "these tests spoil what is stored")]
 
+mod adopted;
+mod brought;
 mod collection;
+mod copied;
 mod damaged;
 mod differing;
 mod full;

@@ -16,6 +16,7 @@ use super::render::Source;
 use super::spelling::{Loose, spellings};
 use crate::ask::key;
 use crate::content::spots::PageSpots;
+use crate::failure::chain;
 use crate::snapshot::{Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored};
 use crate::verdict::{Character, Look, Uniform};
 use crate::{descriptors, origin, tasks};
@@ -345,6 +346,12 @@ impl Mirror {
                 Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file, len))),
                 // our own lack, and not the snapshot's: an older one would need a descriptor, too
                 Some(Err(error)) if descriptors::is_want_behind(&error) => return Err(error),
+                // Not remembered: what has not arrived yet may be there the next time.
+                Some(Err(error @ ReadError::Io { .. })) if ready.snapshot.is_arriving() => {
+                    tracing::debug!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(),
+                        error = chain(&error), "page of the snapshot has not arrived yet, using an older one");
+                    ready = self.older(&ready).ok_or(error)?;
+                }
                 Some(Err(error)) => {
                     tracing::error!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(), %error,
                         "page of the snapshot is damaged, using an older one");

@@ -153,7 +153,7 @@ impl Snapshot {
     }
 
     /// Whether bodies of it may be missing because they have not arrived yet.
-    pub(super) fn is_arriving(&self) -> bool {
+    pub fn is_arriving(&self) -> bool {
         self.marks.load().arriving
     }
 

@@ -135,7 +135,11 @@ fn words(site: &str, report: &VerifyReport) -> String {
     let id = report.id;
     if report.is_whole() {
         let (entries, blobs, size) = (report.entries, report.blobs, size(report.bytes));
-        return format!("{site} {id}: whole ({entries} addresses, {blobs} bodies, {size})\n");
+        let (standing, to_come) = match report.to_come {
+            0 => ("whole", String::new()),
+            n => ("whole so far", format!("; {n} bodies have not arrived yet")),
+        };
+        return format!("{site} {id}: {standing} ({entries} addresses, {blobs} bodies, {size}{to_come})\n");
     }
     let mut out = format!("{site} {id}: DAMAGED in {} places\n", report.damaged);
     for finding in &report.findings {
@@ -212,6 +216,16 @@ mod tests {
         assert_eq!(outcome.damaged, 1);
         assert!(outcome.text.contains(&format!("blob {blob} is missing")), "{}", outcome.text);
         assert_eq!(outcome.shown[0]["damaged"], 1);
+    }
+
+    #[test]
+    fn what_has_not_arrived_yet_is_no_damage_and_said() {
+        let mut report =
+            VerifyReport { entries: 3, blobs: 1, bytes: 9, ..VerifyReport::new(ID.parse().unwrap()) };
+        report.to_come = 2;
+        let told = words("shop", &report);
+        assert!(told.starts_with(&format!("shop {ID}: whole so far (3 addresses, 1 bodies")), "{told}");
+        assert!(told.ends_with("; 2 bodies have not arrived yet)\n"), "{told}");
     }
 
     #[test]

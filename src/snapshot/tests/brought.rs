@@ -152,6 +152,7 @@ fn a_body_is_fetched_once_however_many_want_it() {
         let readers: Vec<_> = (0..20).map(|_| scope.spawn(|| body_of(&current, "/"))).collect();
         has_begun.recv().unwrap();
         go.send(()).unwrap();
+        drop(go);
         // Whoever comes late finds it on the disk.
         readers.into_iter().for_each(|reader| assert_eq!(reader.join().unwrap(), "home"));
     });

@@ -30,6 +30,7 @@ pub mod visits;
 // rank 4: what works beside the requests
 pub mod crawl;
 pub mod messages;
+pub mod offsite;
 pub mod portable;
 // rank 5: the decision
 pub mod failover;

@@ -12,6 +12,7 @@ use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
 use super::ready::{Config, Dns, Forms, Limits, Listen, Site};
 use super::recipient::{MailServer, SmtpUrl};
+use super::remote::store;
 use super::value::Size;
 use super::{defaults, files, listen, raw, site};
 
@@ -59,8 +60,9 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
+    let store = store(file.store.or_default(), context, notes);
     let forms = forms(file.forms.or_default(), &state_dir, context, notes);
-    (Config { state_dir, listen, limits, dns, forms, mail, sites }, elsewhere)
+    (Config { state_dir, listen, limits, dns, store, forms, mail, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {

@@ -59,6 +59,8 @@ impl Default for Dns {
     }
 }
 
+/// Bytes a second that are sent to the store at most.
+pub const PUSH_RATE: u64 = 16 << 20;
 /// The file with the keys of kept forms in systemd's folder of credentials.
 pub const FORMS_CREDENTIAL: &str = "katahai-forms.key";
 /// The same in the state folder.

@@ -99,6 +99,27 @@ pub(super) fn password(path: &Path) -> Result<String, Fault> {
     Ok(line.to_owned())
 }
 
+/// The file with credentials for the store: `KEY=value` lines, as in an environment file.
+pub(super) fn credentials(path: &Path) -> Result<Vec<(String, String)>, Fault> {
+    let text = read(path, SMALL_MOST, Role::Named).and_then(text)?;
+    let mut pairs = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else {
+            let help = "write lines such as AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…";
+            return Err(Fault::new(format!("line {} of {} is not KEY=value", n + 1, path.display()), help));
+        };
+        let value = value.trim();
+        let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        pairs.push((key.trim().to_owned(), bare.unwrap_or(value).to_owned()));
+    }
+    Ok(pairs)
+}
+
 /// Checks that the file holds keys for kept forms. What they are worth is found when the first is used.
 pub(super) fn form_keys(path: &Path) -> Result<(), Fault> {
     let help = format!(

@@ -59,6 +59,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
     };
     let state_dir = env.state_dir.clone().unwrap_or_else(|| PathBuf::from(defaults::STATE_DIR));
     let config = Config {
+        store: None,
         forms: check::forms_by_default(&state_dir, env.credentials.as_deref()),
         state_dir,
         listen,

@@ -66,6 +66,7 @@ fn the_least_that_works_is_all_defaults() {
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
+        store: None,
         forms: Forms {
             key_file: "/etc/katahai-state/forms.key".into(),
             makes_key: true,
@@ -259,6 +260,7 @@ fn the_shipped_file_is_this() {
             unread: 268_435_456,
         },
         dns: Dns { nameservers: Vec::new(), keep_last_good: seconds(604_800) },
+        store: None,
         forms: Forms {
             key_file: "/var/lib/katahai/forms.key".into(),
             makes_key: true,

@@ -108,6 +108,14 @@ pub fn load_password(path: &Path) -> Result<String, Problems> {
     files::password(path).map_err(|fault| of_file(path, vec![fault]))
 }
 
+/// Reads the credentials for the store that the configuration names: pairs of a key and its value.
+///
+/// # Errors
+/// When the file cannot be read, or has other lines than `KEY=value`.
+pub fn load_credentials(path: &Path) -> Result<Vec<(String, String)>, Problems> {
+    files::credentials(path).map_err(|fault| of_file(path, vec![fault]))
+}
+
 fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {
     if problems.refuse_reload() { Err(problems) } else { Ok(origins) }
 }

@@ -13,6 +13,7 @@ mod pin;
 pub mod problem;
 pub mod ready;
 pub mod recipient;
+pub mod remote;
 pub mod render;
 pub mod statuses;
 
@@ -37,7 +38,8 @@ mod golden;
 pub use flags::{Flags, from_flags};
 pub use keys::known_keys;
 pub use load::{
-    Env, from_text, load, load_fingerprints, load_origins, load_password, load_token, origins_from_text,
+    Env, from_text, load, load_credentials, load_fingerprints, load_origins, load_password, load_token,
+    origins_from_text,
 };
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;

@@ -15,6 +15,7 @@ use super::ready::{
     AdminAddr, Banner, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses,
 };
 use super::recipient::{Sender, Smtp, Targets};
+use super::remote::{Bandwidth, Endpoint, InstanceName, StoreAt, StoreCrawl, StoreForms};
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, Preset, QueryName, Rate, Size, Switch};
 
 /// A list of values, each with its place.
@@ -75,6 +76,7 @@ tables! {
         admin: Admin,
         limits: Limits,
         dns: Dns,
+        store: Store,
         forms: Forms,
         alerts: Alerts,
         site: List<Site>,
@@ -110,6 +112,20 @@ tables! {
     Dns {
         nameservers: List<NameServer>,
         keep_last_good: Duration,
+    }
+
+    /// `[store]`
+    Store {
+        url: StoreAt,
+        endpoint: Endpoint,
+        region: String,
+        credentials_file: FilePath,
+        crawl: StoreCrawl,
+        key_file: FilePath,
+        forms: StoreForms,
+        instance: InstanceName,
+        place: InstanceName,
+        push_rate: Bandwidth,
     }
 
     /// `[forms]`

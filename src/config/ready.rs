@@ -14,6 +14,7 @@ pub use super::form::{ClientRate, Form};
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
 use super::recipient::MailServer;
+use super::remote::RemoteStore;
 pub use super::statuses::Statuses;
 use crate::fingerprint::Fingerprints;
 use crate::http::personal::{Personal, personal};
@@ -32,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// Name resolution.
     pub dns: Dns,
+    /// The copy outside this machine, which all regions share.
+    pub store: Option<RemoteStore>,
     /// What is kept of forms.
     pub forms: Forms,
     /// The server that e-mail goes out through.

@@ -225,16 +225,18 @@ impl AnswerBody {
 
     /// The body of an answer whose connection is not kept.
     pub fn read_once(incoming: Incoming, connection: Option<Connection>, stall: Duration) -> AnswerBody {
-        AnswerBody {
-            incoming,
-            connection,
-            pool: Weak::new(),
-            name: "".into(),
-            stall,
-            timer: None,
-            behind: None,
-            seat: None,
-        }
+        AnswerBody::pooled(incoming, connection, (&Arc::default(), "".into()), stall)
+    }
+
+    /// The body of an answer that takes no seat: its connection goes to the pool.
+    pub fn pooled(
+        incoming: Incoming,
+        connection: Option<Connection>,
+        (pool, name): (&Arc<Pool>, Arc<str>),
+        stall: Duration,
+    ) -> AnswerBody {
+        let pool = Arc::downgrade(pool);
+        AnswerBody { incoming, connection, pool, name, stall, timer: None, behind: None, seat: None }
     }
 
     /// Takes the connection back to the pool if it is whole and at rest, and may carry another request.

@@ -1,0 +1,111 @@
+//! From the configuration to the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
+
+use super::connector::{Connector, Tools};
+use super::fault::{FaultKind, StoreFault};
+use super::remote::Remote;
+use crate::config::load_credentials;
+use crate::config::remote::{RemoteStore, StoreUrl};
+use crate::disk;
+
+/// What the library tries again by itself: for seconds. For days is up to those who use it.
+fn retries() -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(3),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(15) }
+}
+
+/// Opens the store that the configuration names. Nothing is asked of it yet.
+///
+/// # Errors
+/// When its credentials cannot be read, its settings do not go together, or its folder is not there.
+pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
+    let given = match &config.credentials_file {
+        Some(file) => load_credentials(file).map_err(|problems| {
+            StoreFault::new(FaultKind::NoCredentials, problems.to_string().trim().to_owned())
+        })?,
+        None => Vec::new(),
+    };
+    let connector = Connector::new(tools);
+    let failed = |error: object_store::Error| StoreFault::of(&error);
+    let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let is_clear = config.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
+    match &config.at {
+        StoreUrl::S3 { bucket, prefix } => {
+            let mut builder =
+                if given.is_empty() { AmazonS3Builder::from_env() } else { AmazonS3Builder::new() };
+            for (key, value) in &given {
+                if let Ok(key) = key.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            if let Some(region) = &config.region {
+                builder = builder.with_region(region);
+            }
+            if let Some(endpoint) = endpoint {
+                builder = builder.with_endpoint(endpoint);
+            }
+            let builder = builder
+                .with_bucket_name(bucket)
+                .with_allow_http(is_clear)
+                .with_conditional_put(S3ConditionalPut::ETagMatch)
+                .with_retry(retries())
+                .with_http_connector(connector);
+            Ok(Remote::new(Arc::new(builder.build().map_err(failed)?), None, prefix))
+        }
+        StoreUrl::Gcs { bucket, prefix } => {
+            let mut builder = if given.is_empty() {
+                GoogleCloudStorageBuilder::from_env()
+            } else {
+                GoogleCloudStorageBuilder::new()
+            };
+            for (key, value) in &given {
+                if let Ok(key) = key.to_ascii_lowercase().parse::<GoogleConfigKey>() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            let builder =
+                builder.with_bucket_name(bucket).with_retry(retries()).with_http_connector(connector);
+            Ok(Remote::new(Arc::new(builder.build().map_err(failed)?), None, prefix))
+        }
+        StoreUrl::Azure { container, prefix } => {
+            let mut builder = if given.is_empty() {
+                MicrosoftAzureBuilder::from_env()
+            } else {
+                MicrosoftAzureBuilder::new()
+            };
+            for (key, value) in &given {
+                if let Ok(key) = key.to_ascii_lowercase().parse::<AzureConfigKey>() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            if let Some(endpoint) = endpoint {
+                builder = builder.with_endpoint(endpoint).with_allow_http(is_clear);
+            }
+            let builder =
+                builder.with_container_name(container).with_retry(retries()).with_http_connector(connector);
+            Ok(Remote::new(Arc::new(builder.build().map_err(failed)?), None, prefix))
+        }
+        StoreUrl::Folder(folder) => {
+            let io = |error: std::io::Error| {
+                StoreFault::new(FaultKind::Folder, format!("{}: {error}", folder.display()))
+            };
+            // Not made: a mount that is missing would be taken for an empty store.
+            disk::check_writable(folder).map_err(io)?;
+            let local = LocalFileSystem::new_with_prefix(folder).map_err(failed)?.with_fsync(true);
+            let store: Arc<dyn ObjectStore> = Arc::new(local);
+            Ok(Remote::new(store, Some(folder.clone()), ""))
+        }
+    }
+}

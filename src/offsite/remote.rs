@@ -1,0 +1,307 @@
+//! The object store with the few operations that everything here is made of. Each has a time limit, tries again by itself what
+//! may be tried again, and says by a [`StoreFault`] what is wrong.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    Error, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, UpdateVersion,
+};
+
+use super::fault::{FaultKind, StoreFault};
+use super::folder;
+
+/// How long anything small may take, tries included.
+const SMALL: Duration = Duration::from_secs(20);
+/// What an object may be that is read whole: a manifest of some million pages.
+pub(super) const WHOLE_MOST: u64 = 1 << 30;
+
+/// The copy outside this machine. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    store: Arc<dyn ObjectStore>,
+    /// Of a folder, where it is: its conditional writes are made under a lock.
+    folder: Option<Arc<PathBuf>>,
+    prefix: Path,
+}
+
+/// Which version of an object something is: what a conditional write is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(pub(super) UpdateVersion);
+
+impl Version {
+    /// As it is asked for again (If-None-Match).
+    fn e_tag(&self) -> Option<&str> {
+        self.0.e_tag.as_deref()
+    }
+}
+
+/// An object as it was read.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Which version that is.
+    pub version: Version,
+    /// When it was written, by the store's own clock.
+    pub modified: SystemTime,
+}
+
+/// What became of a question for an object that may be known.
+#[derive(Clone, Debug)]
+pub enum Looked {
+    /// It is as it was.
+    Same,
+    /// It is another one.
+    New(Object),
+    /// There is none.
+    Absent,
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is there, as this version.
+    Won(Version),
+    /// Somebody else was faster.
+    Lost,
+}
+
+/// One of the objects of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name below the store's prefix.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written, by the store's own clock.
+    pub modified: SystemTime,
+}
+
+impl Remote {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<PathBuf>, prefix: &str) -> Remote {
+        Remote { store, folder: folder.map(Arc::new), prefix: Path::from(prefix) }
+    }
+
+    /// The place of a name, whose parts are never anything but plain file names.
+    fn path(&self, name: &str) -> Path {
+        self.prefix.parts().chain(Path::from(name).parts()).collect()
+    }
+
+    /// Reads an object whole; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`StoreFault`]; also when it has more than `most` bytes.
+    pub async fn get(&self, name: &str, most: u64) -> Result<Option<Object>, StoreFault> {
+        match self.look(name, most, None).await? {
+            Looked::New(object) => Ok(Some(object)),
+            Looked::Same | Looked::Absent => Ok(None),
+        }
+    }
+
+    /// Reads an object unless it is the version that is known: cheap when nothing is new.
+    ///
+    /// # Errors
+    /// As for [`Remote::get`].
+    pub async fn look(&self, name: &str, most: u64, known: Option<&Version>) -> Result<Looked, StoreFault> {
+        let options = GetOptions {
+            if_none_match: known.and_then(Version::e_tag).map(str::to_owned),
+            ..GetOptions::default()
+        };
+        let path = self.path(name);
+        let limit = SMALL + Duration::from_secs(most.min(WHOLE_MOST) >> 20);
+        let read = within(limit, async {
+            let result = self.store.get_opts(&path, options).await?;
+            read_whole(result, most).await
+        });
+        match read.await {
+            Ok(Some(object)) => Ok(Looked::New(object)),
+            Ok(None) => {
+                Err(StoreFault::new(FaultKind::Damaged, format!("{name} has more than {most} bytes")))
+            }
+            Err(Asked::Store(Error::NotFound { .. })) => Ok(Looked::Absent),
+            Err(Asked::Store(Error::NotModified { .. })) => Ok(Looked::Same),
+            Err(asked) => Err(asked.fault(name)),
+        }
+    }
+
+    /// Begins to read an object that may be large: its length, and its bytes as they come. `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`StoreFault`]; each piece may be one, too.
+    pub async fn open(
+        &self,
+        name: &str,
+    ) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreFault>>)>, StoreFault> {
+        let path = self.path(name);
+        match within(SMALL, self.store.get(&path)).await {
+            Ok(result) => {
+                let length = result.meta.size;
+                Ok(Some((
+                    length,
+                    result.into_stream().map(|piece| piece.map_err(|e| StoreFault::of(&e))).boxed(),
+                )))
+            }
+            Err(Asked::Store(Error::NotFound { .. })) => Ok(None),
+            Err(asked) => Err(asked.fault(name)),
+        }
+    }
+
+    /// Writes an object, whatever is there.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreFault> {
+        let (path, payload) = (self.path(name), bytes.into());
+        let limit = SMALL + Duration::from_secs(payload.content_length() as u64 >> 17);
+        within(limit, self.store.put(&path, payload)).await.map(drop).map_err(|asked| asked.fault(name))
+    }
+
+    /// Writes an object only if there is none.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn create(&self, name: &str, bytes: Bytes) -> Result<Written, StoreFault> {
+        self.write_if(name, bytes, PutMode::Create).await
+    }
+
+    /// Writes an object only if it is still this version.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn replace(&self, name: &str, bytes: Bytes, version: &Version) -> Result<Written, StoreFault> {
+        self.write_if(name, bytes, PutMode::Update(version.0.clone())).await
+    }
+
+    async fn write_if(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<Written, StoreFault> {
+        let path = self.path(name);
+        if let (Some(folder), PutMode::Update(version)) = (&self.folder, &mode) {
+            let work = folder::replace(folder.clone(), self.store.clone(), path, bytes, version.clone());
+            return work.await.map_err(|error| StoreFault::of(&error));
+        }
+        let options = PutOptions { mode, ..PutOptions::default() };
+        let written = within(SMALL, self.store.put_opts(&path, bytes.clone().into(), options)).await;
+        match written {
+            Ok(result) => {
+                Ok(Written::Won(Version(UpdateVersion { e_tag: result.e_tag, version: result.version })))
+            }
+            // A try before may have been taken although its answer was lost: then what is there is ours.
+            Err(Asked::Store(
+                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
+            )) => {
+                let there = self.get(name, bytes.len() as u64).await;
+                match there {
+                    Ok(Some(object)) if object.bytes == bytes => Ok(Written::Won(object.version)),
+                    Ok(_) => Ok(Written::Lost),
+                    Err(fault) if fault.kind == FaultKind::Damaged => Ok(Written::Lost),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Err(asked) => Err(asked.fault(name)),
+        }
+    }
+
+    /// What is known of an object without reading it; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn head(&self, name: &str) -> Result<Option<Listed>, StoreFault> {
+        let path = self.path(name);
+        match within(SMALL, self.store.head(&path)).await {
+            Ok(meta) => Ok(Some(self.listed(meta))),
+            Err(Asked::Store(Error::NotFound { .. })) => Ok(None),
+            Err(asked) => Err(asked.fault(name)),
+        }
+    }
+
+    /// All objects whose names begin with these folders, in no order.
+    pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StoreFault>> {
+        let this = self.clone();
+        let listing = self.store.list(Some(&self.path(folder)));
+        listing
+            .map(move |meta| meta.map(|meta| this.listed(meta)).map_err(|error| StoreFault::of(&error)))
+            .boxed()
+    }
+
+    /// The names of the folders directly below this one.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>, StoreFault> {
+        let path = self.path(folder);
+        let listed = within(SMALL, self.store.list_with_delimiter(Some(&path))).await;
+        let listed = listed.map_err(|asked| asked.fault(folder))?;
+        Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+    }
+
+    /// Removes an object; one that is not there is no error.
+    ///
+    /// # Errors
+    /// See [`StoreFault`].
+    pub async fn delete(&self, name: &str) -> Result<(), StoreFault> {
+        let path = self.path(name);
+        match within(SMALL, self.store.delete(&path)).await {
+            Ok(()) | Err(Asked::Store(Error::NotFound { .. })) => Ok(()),
+            Err(asked) => Err(asked.fault(name)),
+        }
+    }
+
+    fn listed(&self, meta: ObjectMeta) -> Listed {
+        let below = meta.location.prefix_match(&self.prefix);
+        let name =
+            below.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"));
+        Listed {
+            name: name.unwrap_or_else(|| meta.location.to_string()),
+            bytes: meta.size,
+            modified: meta.last_modified.into(),
+        }
+    }
+}
+
+/// The whole of an object; `None` if it is too large.
+async fn read_whole(result: GetResult, most: u64) -> Result<Option<Object>, Error> {
+    if result.meta.size > most {
+        return Ok(None);
+    }
+    let version =
+        Version(UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() });
+    let modified = result.meta.last_modified.into();
+    Ok(Some(Object { bytes: result.bytes().await?, version, modified }))
+}
+
+/// Why there is no answer.
+enum Asked {
+    Store(Error),
+    TooLong(Duration),
+}
+
+impl From<Error> for Asked {
+    fn from(error: Error) -> Asked {
+        Asked::Store(error)
+    }
+}
+
+impl Asked {
+    fn fault(&self, name: &str) -> StoreFault {
+        match self {
+            Asked::Store(error) => StoreFault::of(error),
+            Asked::TooLong(limit) => StoreFault::new(
+                FaultKind::Unreachable,
+                format!("{name}: no answer within {}", humantime::format_duration(*limit)),
+            ),
+        }
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Asked> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Asked::TooLong(limit)),
+    }
+}

@@ -11,6 +11,7 @@ mod form_message;
 pub mod forms;
 pub mod forms_found;
 mod gauges;
+pub mod online;
 pub mod overview;
 mod rechecks;
 pub mod recipients;

@@ -99,6 +99,9 @@ pub(super) struct Check {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Try the store, and ask every origin for the first key page, too.
+    #[arg(long)]
+    pub(super) online: bool,
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::args::Check;
 use super::instance::config_file;
-use super::{FAILED, USAGE, fail};
+use super::{FAILED, USAGE, fail, runtime};
 use crate::config::problem::Source;
 use crate::config::render::{Style, render};
 use crate::config::{Config, Env, Problem, Problems, Severity, load};
@@ -32,7 +32,9 @@ pub(super) fn command(options: &Check) -> u8 {
     };
     // Problems go where complaints go, so that `katahai check && …` is quiet in a pipe; a result is printed.
     let mut text = Vec::new();
-    let code = match run(&file, options.json, Style::of(&std::io::stderr()), &Env::of_process(), &mut text) {
+    let (style, env) = (Style::of(&std::io::stderr()), Env::of_process());
+    let ask: Ask = if options.online { &ask_now } else { &|_, _| Ok(Vec::new()) };
+    let code = match run(&file, options.json, ask, (style, &env), &mut text) {
         Ok(code) => code,
         Err(error) => return fail(FAILED, &format!("could not write: {error}")),
     };
@@ -44,6 +46,13 @@ pub(super) fn command(options: &Check) -> u8 {
     written.map_or(FAILED, |()| code)
 }
 
+/// What is asked of others about a configuration without errors.
+type Ask<'a> = &'a dyn Fn(&Path, &Config) -> io::Result<Vec<Problem>>;
+
+fn ask_now(file: &Path, config: &Config) -> io::Result<Vec<Problem>> {
+    Ok(runtime()?.block_on(app::online::check(file, config)))
+}
+
 /// Checks the configuration in `file` and prints the outcome to `out`: one line if all is well, else every problem
 /// with its line in the file; one JSON object instead if `json` is asked for.
 ///
@@ -52,13 +61,22 @@ pub(super) fn command(options: &Check) -> u8 {
 ///
 /// # Errors
 /// `out` cannot be written.
-pub fn run(file: &Path, json: bool, style: Style, env: &Env, out: &mut dyn Write) -> io::Result<u8> {
+fn run(
+    file: &Path,
+    json: bool,
+    ask: Ask<'_>,
+    (style, env): (Style, &Env),
+    out: &mut dyn Write,
+) -> io::Result<u8> {
     let (sites, problems) = match load(file, env) {
         Ok((config, mut problems)) => {
             problems.extend(certificates(file, &config, &problems, clock::now().wall));
             problems.extend(leading_back(file, &config));
             problems.extend(unwritable(file, &config));
             problems.extend(for_root_alone(file, &config));
+            if !problems.refuse_reload() {
+                problems.extend(Problems::new(ask(file, &config)?));
+            }
             (Some(config.sites.len()), problems)
         }
         Err(problems) => (None, problems),
@@ -178,12 +196,14 @@ fn verdict(ok: bool, sites: usize, problems: usize) -> String {
 mod tests {
     use super::*;
 
+    const OFFLINE: Ask<'static> = &|_, _| Ok(Vec::new());
+
     fn check(text: &str, json: bool) -> (u8, String) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("k.toml");
         io::Write::write_all(&mut std::fs::File::create_new(&file).unwrap(), text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let code = run(&file, json, Style::Plain, &Env::default(), &mut out).unwrap();
+        let code = run(&file, json, OFFLINE, (Style::Plain, &Env::default()), &mut out).unwrap();
         let shown = String::from_utf8(out).unwrap();
         (code, shown.replace(&format!("{}/", folder.path().display()), ""))
     }
@@ -279,7 +299,7 @@ mod tests {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
             std::os::unix::fs::chown(&file, None, gid).unwrap();
             let mut out = Vec::new();
-            let code = run(&file, false, Style::Plain, &Env::default(), &mut out).unwrap();
+            let code = run(&file, false, OFFLINE, (Style::Plain, &Env::default()), &mut out).unwrap();
             let out = String::from_utf8(out).unwrap();
             assert_eq!((code, out.contains("only root can read")), (0, warned), "{mode:o}: {out}");
         }
@@ -300,7 +320,9 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_a_problem() {
         let mut out = Vec::new();
-        let code = run(Path::new("/nowhere/k.toml"), false, Style::Plain, &Env::default(), &mut out).unwrap();
+        let code =
+            run(Path::new("/nowhere/k.toml"), false, OFFLINE, (Style::Plain, &Env::default()), &mut out)
+                .unwrap();
         assert_eq!(code, 2);
         assert!(String::from_utf8(out).unwrap().contains("/nowhere/k.toml: cannot be read"));
     }

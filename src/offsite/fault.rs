@@ -148,18 +148,24 @@ fn kind_of(error: &object_store::Error, detail: &str) -> FaultKind {
     if let Some((_, kind)) = SAID.iter().find(|(said, _)| detail.contains(said)) {
         return *kind;
     }
-    match error {
-        Error::PermissionDenied { .. } if detail.contains("os error") => FaultKind::Folder,
-        Error::PermissionDenied { .. } => FaultKind::Forbidden,
-        Error::Unauthenticated { .. } => FaultKind::WrongKey,
-        Error::NotImplemented { .. } | Error::NotSupported { .. } => FaultKind::NoConditions,
-        _ if detail.contains("os error") && detail.contains("LocalFileSystem") => FaultKind::Folder,
-        _ if detail.contains("169.254.") || detail.contains("metadata.google") => FaultKind::NoCredentials,
-        _ if detail.contains("HTTP error") => FaultKind::Unreachable,
-        _ if ["status code: 5", "status code: 429"].iter().any(|said| detail.contains(said)) => {
-            FaultKind::Busy
-        }
-        _ => FaultKind::Other,
+    let is_permission = matches!(error, Error::PermissionDenied { .. });
+    let says = |words: &[&str]| words.iter().any(|word| detail.contains(word));
+    if says(&["os error"]) && (is_permission || says(&["LocalFileSystem"])) {
+        FaultKind::Folder
+    } else if is_permission {
+        FaultKind::Forbidden
+    } else if matches!(error, Error::Unauthenticated { .. }) {
+        FaultKind::WrongKey
+    } else if matches!(error, Error::NotImplemented { .. } | Error::NotSupported { .. }) {
+        FaultKind::NoConditions
+    } else if says(&["169.254.", "metadata.google"]) {
+        FaultKind::NoCredentials
+    } else if says(&["HTTP error"]) {
+        FaultKind::Unreachable
+    } else if says(&["status code: 5", "status code: 429"]) {
+        FaultKind::Busy
+    } else {
+        FaultKind::Other
     }
 }
 
@@ -172,4 +178,47 @@ fn shortened(text: String) -> String {
         line.push('…');
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(said: &str) -> FaultKind {
+        let source = Box::new(std::io::Error::other(said.to_owned()));
+        StoreFault::of(&object_store::Error::Generic { store: "S3", source }).kind
+    }
+
+    #[test]
+    fn what_a_store_says_has_a_meaning() {
+        for (said, kind) in [
+            ("<Code>RequestTimeTooSkewed</Code>", FaultKind::ClockSkew),
+            ("<Code>SignatureDoesNotMatch</Code>", FaultKind::WrongKey),
+            ("<Code>NoSuchBucket</Code>", FaultKind::NoBucket),
+            ("<Code>AccessDenied</Code>", FaultKind::Forbidden),
+            ("non-2xx status code: 503 Service Unavailable", FaultKind::Busy),
+            ("GET http://169.254.169.254/latest: HTTP error: timed out", FaultKind::NoCredentials),
+            ("HTTP error: refused", FaultKind::Unreachable),
+            ("something else", FaultKind::Other),
+        ] {
+            assert_eq!(fault(said), kind, "{said}");
+        }
+    }
+
+    #[test]
+    fn codes_are_told_apart_and_said_in_both_languages() {
+        let codes: std::collections::HashSet<_> = FaultKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), FaultKind::ALL.len());
+        for kind in FaultKind::ALL {
+            let texts = [kind.meaning().en, kind.meaning().ja, kind.advice().en, kind.advice().ja];
+            assert!(kind.code().starts_with("store-") && texts.iter().all(|text| !text.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_long_answer_is_one_line() {
+        assert_eq!(shortened("a\n  b".to_owned()), "a b");
+        let long = shortened("あ".repeat(400));
+        assert!(long.len() < 510 && long.ends_with('…'));
+    }
 }

@@ -9,8 +9,10 @@ pub mod fault;
 mod folder;
 mod open;
 mod remote;
+mod trial;
 
 pub use connector::Tools;
 pub use fault::{FaultKind, StoreFault};
 pub use open::open;
 pub use remote::{Listed, Looked, Object, Remote, Version, Written};
+pub use trial::{Ability, try_out};

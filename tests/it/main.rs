@@ -15,3 +15,4 @@ mod mirror;
 mod operate;
 mod protocol;
 mod real;
+mod regions;

@@ -1,0 +1,104 @@
+//! What only shows when somebody is asked: whether the store does what it must, and whether the origins answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, StatusCode, header};
+
+use super::build;
+use crate::config::problem::Source;
+use crate::config::ready::{Origin, OriginMode, Site};
+use crate::config::{Config, Problem, Severity};
+use crate::descriptors::Use;
+use crate::failure::{Cause, Failure, chain};
+use crate::http::{Body, forwarded};
+use crate::offsite::{self, StoreFault};
+use crate::origin::connect::connect;
+use crate::origin::exchange::Connection;
+use crate::origin::{CHECK_USER_AGENT, Tools};
+
+/// How long one origin may take.
+const MOST: Duration = Duration::from_secs(20);
+
+/// What is wrong with the store and the origins of a configuration, asked now. An origin that does not answer is a warning:
+/// an outage is no fault of the configuration.
+pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
+    let tools = build::tools(config);
+    let store = async {
+        match &config.store {
+            Some(store) => try_store(store, &tools).await,
+            None => Ok(()),
+        }
+    };
+    let asked = config.sites.iter().flat_map(|site| {
+        let live = site.origins.iter().filter(|origin| origin.mode != OriginMode::Off);
+        live.map(move |origin| (site, origin))
+    });
+    let origins = futures_util::future::join_all(asked.map(|(site, origin)| {
+        let tools = &tools;
+        async move { Some(((site, origin), probe(site, origin, tools).await.err()?)) }
+    }));
+    let (store, origins) = tokio::join!(store, origins);
+    let source = Source::new(file, "");
+    let problem = |key: String, message: String, help: String, severity: Severity| Problem {
+        file: source.clone(),
+        span: None,
+        key,
+        message,
+        help,
+        severity,
+        passing: false,
+    };
+    let store = store.err().map(|(doing, fault)| {
+        let message = format!("{doing}: {} ({})", fault.kind.meaning().en, fault.detail);
+        problem("store".to_owned(), message, fault.kind.advice().en.to_owned(), Severity::Degraded)
+    });
+    let origins = origins.into_iter().flatten().map(|((site, origin), failure)| {
+        let message = format!("{}: {} ({})", origin.url, failure.cause.meaning().en, chain(&failure));
+        let key = format!("site \"{}\" origin", site.name);
+        problem(key, message, failure.cause.advice().en.to_owned(), Severity::Warning)
+    });
+    store.into_iter().chain(origins).collect()
+}
+
+async fn try_store(
+    config: &crate::config::remote::RemoteStore,
+    tools: &Tools,
+) -> Result<(), (&'static str, StoreFault)> {
+    let tls = (tools.client_tls)(None, &[])
+        .map_err(|error| ("open", StoreFault::new(offsite::FaultKind::Other, error)))?;
+    let tools = offsite::Tools { resolver: tools.resolver.clone(), tls: tls.config };
+    let remote = offsite::open(config, tools).map_err(|fault| ("open", fault))?;
+    offsite::try_out(&remote).await.map_err(|(ability, fault)| (ability.as_str(), fault))
+}
+
+/// Asks one origin for the site's first key page.
+async fn probe(site: &Arc<Site>, origin: &Origin, tools: &Tools) -> Result<(), Failure> {
+    let asked = tokio::time::timeout(MOST, ask(site, origin, tools)).await;
+    let status = asked.unwrap_or_else(|_| Err(Failure::new(Cause::Silent)))?;
+    if status.is_client_error() || status.is_server_error() {
+        return Err(Failure::new(Cause::of_status(status)).detail(format!("it answered {status}")));
+    }
+    Ok(())
+}
+
+async fn ask(site: &Site, origin: &Origin, tools: &Tools) -> Result<StatusCode, Failure> {
+    let host = origin.host.clone().or_else(|| site.hosts.iter().find(|host| !host.starts_with('*')).cloned());
+    let host = host.unwrap_or_else(|| origin.url.host.clone());
+    let trust = (tools.client_tls)(origin.ca.as_deref(), &origin.pins)
+        .map_err(|error| Failure::new(Cause::CertificateUntrusted).detail(error))?;
+    let addresses = tools.resolver.resolve(&origin.url.host).await?;
+    let tls = origin.url.tls.then_some(&trust.config);
+    let io = connect(&origin.url, &addresses, &host, tls, Use::Upkeep).await?;
+    let page = site.key_pages.first().map_or("/", |page| page.as_str());
+    let mut request = Request::get(page)
+        .header(header::USER_AGENT, CHECK_USER_AGENT)
+        .header(header::CONNECTION, "close")
+        .body(Body::Empty)
+        .map_err(|error| Failure::new(Cause::Malformed).source(error))?;
+    forwarded::own(request.headers_mut(), origin.url.tls, &host);
+    let connection = Connection::open(io, tools.header_size).await?;
+    let (answer, _) = connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
+    Ok(answer.status())
+}

@@ -1,0 +1,3 @@
+//! More than one instance on one store.
+
+mod store;

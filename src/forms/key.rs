@@ -11,6 +11,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -218,6 +219,19 @@ impl Keys {
     #[cfg(test)]
     pub(super) fn of(keys: impl IntoIterator<Item = [u8; KEY]>) -> Keys {
         Keys(keys.into_iter().map(|bytes| Key::new(Box::new(Zeroizing::new(bytes)))).collect())
+    }
+
+    /// Keys drawn from these for something else than forms (HKDF-SHA256), in their order. What is done with one says nothing
+    /// about the others.
+    pub fn drawn(&self, purpose: &[u8]) -> Vec<Zeroizing<[u8; 32]>> {
+        let draw = |key: &Key| {
+            let mut bytes = Zeroizing::new([0; KEY]);
+            let info = [purpose];
+            let drawn = Salt::new(HKDF_SHA256, &[]).extract(key.bytes());
+            drawn.expand(&info, HKDF_SHA256).and_then(|drawn| drawn.fill(&mut *bytes)).ok()?;
+            Some(bytes)
+        };
+        self.0.iter().filter_map(draw).collect()
     }
 
     /// The one that seals; `None` never happens, and is not worth a panic.

@@ -7,12 +7,21 @@
 mod connector;
 pub mod fault;
 mod folder;
+pub mod follow;
+mod index;
+pub mod layout;
+mod memory;
 mod open;
+pub mod pace;
+pub mod pointer;
 mod remote;
 mod trial;
+pub mod signature;
 
 pub use connector::Tools;
 pub use fault::{FaultKind, StoreFault};
 pub use open::open;
+pub use pointer::{ModeWord, Pointer, Word};
 pub use remote::{Listed, Looked, Object, Remote, Version, Written};
 pub use trial::{Ability, try_out};
+pub use signature::{Signed, Signer, Unusable};

@@ -1,0 +1,202 @@
+//! Every pair of sides, as a table.
+
+use super::*;
+
+fn id(number: u64) -> SnapshotId {
+    SnapshotId::new(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_790_000_000 + number), number)
+}
+
+fn ids(numbers: &[u64]) -> BTreeSet<SnapshotId> {
+    numbers.iter().map(|number| id(*number)).collect()
+}
+
+fn word(number: u64, by_hand: Option<u64>, pinned: &[u64], mode: Option<&str>) -> Word {
+    let mode = mode.map(|mode| ModeWord { mode: mode.to_owned(), until: None });
+    Word { id: id(number), by_hand, pinned: ids(pinned), mode }
+}
+
+fn plain(number: u64) -> Word {
+    word(number, None, &[], None)
+}
+
+/// An instance that has what `word` says, and all snapshots up to number 9.
+fn local(word: &Word) -> Local {
+    Local {
+        serves: Some((word.id, word.by_hand)),
+        pinned: word.pinned.clone(),
+        mode: word.mode.clone(),
+        shelf: ids(&[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    }
+}
+
+fn agreed(generation: u64, word: &Word) -> Agreed {
+    Agreed { generation, word: Some(word.clone()), newest: Some(word.id) }
+}
+
+fn store(generation: u64, word: &Word) -> InStore {
+    let (by, word) = ("tokyo".to_owned(), word.clone());
+    InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0 }))
+}
+
+fn take(word: &Word, generation: u64, agreed: &Word) -> Action {
+    Action::Take { word: word.clone(), generation, agreed: agreed.clone() }
+}
+
+fn push(generation: u64, word: &Word) -> Action {
+    Action::Push { generation, word: word.clone() }
+}
+
+#[test]
+fn every_pair_has_its_action() {
+    let base = plain(4);
+    let rolled = word(3, Some(100), &[], None);
+    let held = word(5, None, &[], None);
+    let known = agreed(7, &base);
+    let known_held = Agreed { newest: Some(id(5)), ..known.clone() };
+    let (new, rebased) = (Agreed::default(), agreed(8, &plain(6)));
+    let table: Vec<(&str, Local, &Agreed, InStore, Action)> = vec![
+        ("same, clean", local(&base), &known, store(7, &base), Action::Nothing),
+        ("same, crawled", local(&plain(5)), &known, store(7, &base), push(8, &plain(5))),
+        ("same, rolled back", local(&rolled), &known, store(7, &base), push(8, &rolled)),
+        ("same, a held one published", local(&held), &known_held, store(7, &base), push(8, &held)),
+        ("newer, clean", local(&base), &known, store(8, &plain(6)), take(&plain(6), 8, &plain(6))),
+        ("much newer, clean", local(&base), &known, store(80, &plain(9)), take(&plain(9), 80, &plain(9))),
+        ("newer, rolled back there", local(&base), &known, store(8, &rolled), take(&rolled, 8, &rolled)),
+        (
+            "newer, a crawl here is fenced",
+            local(&plain(5)),
+            &known,
+            store(8, &plain(6)),
+            take(&plain(6), 8, &plain(6)),
+        ),
+        (
+            "and so is a newer number",
+            local(&plain(6)),
+            &known,
+            store(8, &plain(5)),
+            take(&plain(5), 8, &plain(5)),
+        ),
+        (
+            "newer, an operator's word here stays",
+            local(&rolled),
+            &known,
+            store(8, &plain(6)),
+            take(&rolled, 8, &plain(6)),
+        ),
+        (
+            "and is pushed over it",
+            local(&rolled),
+            &rebased,
+            store(8, &plain(6)),
+            push(9, &rolled),
+        ),
+        (
+            "the same without a word by hand",
+            local(&held),
+            &known_held,
+            store(8, &plain(6)),
+            take(&held, 8, &plain(6)),
+        ),
+        ("both took the same", local(&plain(6)), &known, store(8, &plain(6)), take(&plain(6), 8, &plain(6))),
+        ("absent, something here", local(&base), &new, InStore::Absent, push(1, &base)),
+        ("gone from the store", local(&base), &known, InStore::Absent, push(8, &base)),
+        ("absent, nothing here", Local::default(), &new, InStore::Absent, Action::Nothing),
+        ("joining with an empty disk", Local::default(), &new, store(8, &base), take(&base, 8, &base)),
+        ("with a disk that was emptied", Local::default(), &known, store(7, &base), take(&base, 7, &base)),
+        ("joining with another copy", local(&plain(9)), &new, store(8, &base), take(&base, 8, &base)),
+    ];
+    for (name, local, agreed, store, action) in table {
+        assert_eq!(decide(&local, agreed, &store), action, "{name}");
+    }
+}
+
+#[test]
+fn what_is_older_or_unusable_is_refused_and_changes_nothing() {
+    let base = plain(4);
+    let known = agreed(7, &base);
+    let replayed = Action::Refuse(Refusal::Replayed { generation: 6, known: 7 });
+    assert_eq!(decide(&local(&base), &known, &store(6, &plain(3))), replayed);
+    assert_eq!(decide(&Local::default(), &known, &store(6, &plain(3))), replayed);
+    // The next crawl, or a word, heals the store.
+    assert_eq!(decide(&local(&plain(5)), &known, &store(6, &plain(3))), push(8, &plain(5)));
+    for why in [Unusable::Unsigned, Unusable::WrongSignature, Unusable::Unreadable] {
+        let action = decide(&local(&plain(5)), &known, &InStore::Unusable(why));
+        assert_eq!(action, Action::Refuse(Refusal::Unusable(why)));
+    }
+}
+
+#[test]
+fn pins_are_merged_three_ways() {
+    let base = word(4, None, &[1, 2], None);
+    let known = agreed(7, &base);
+    // Here 1 was unpinned and 3 pinned, there 2 unpinned and 9 pinned.
+    let here = word(4, None, &[2, 3], None);
+    let there = word(6, None, &[1, 9], None);
+    let both = word(6, None, &[3, 9], None);
+    assert_eq!(decide(&local(&here), &known, &store(8, &there)), take(&both, 8, &there));
+    // Once that is done, what is ours is pushed.
+    assert_eq!(decide(&local(&both), &agreed(8, &there), &store(8, &there)), push(9, &both));
+    // A pin of what is not here is not taken for one that was taken away.
+    let mut few = local(&word(4, None, &[], None));
+    few.shelf = ids(&[3, 4]);
+    assert_eq!(decide(&few, &known, &store(7, &base)), Action::Nothing);
+    few.pinned = ids(&[3]);
+    assert_eq!(decide(&few, &known, &store(7, &base)), push(8, &word(4, None, &[1, 2, 3], None)));
+    // At the first meeting nothing is unpinned.
+    let first = decide(&local(&here), &Agreed::default(), &store(8, &there));
+    assert_eq!(first, take(&word(6, None, &[1, 2, 3, 9], None), 8, &there));
+}
+
+#[test]
+fn a_mode_is_one_for_all_and_survives_a_restart() {
+    let (auto, hold) = (plain(4), word(4, None, &[], Some("hold_snapshot")));
+    let said_auto = word(4, None, &[], Some("auto"));
+    assert_eq!(decide(&local(&hold), &agreed(7, &auto), &store(7, &auto)), push(8, &hold));
+    assert_eq!(decide(&local(&auto), &agreed(7, &auto), &store(8, &hold)), take(&hold, 8, &hold));
+    // Nobody has said anything since the start: what the deployment has.
+    assert_eq!(decide(&local(&auto), &agreed(7, &hold), &store(7, &hold)), take(&hold, 7, &hold));
+    assert_eq!(decide(&local(&said_auto), &agreed(7, &hold), &store(7, &hold)), push(8, &said_auto));
+    // A mode here and a snapshot there.
+    let both = word(6, None, &[], Some("hold_snapshot"));
+    assert_eq!(decide(&local(&hold), &agreed(7, &auto), &store(8, &plain(6))), take(&both, 8, &plain(6)));
+}
+
+/// Two instances and a store, in every order of their moves: they end with the same word, and never take turns for ever.
+#[test]
+fn two_instances_agree_whatever_the_order() {
+    let base = plain(4);
+    let words =
+        [plain(5), word(3, Some(9), &[], None), word(4, None, &[2], Some("hold_origin")), base.clone()];
+    for (one, two) in words.iter().flat_map(|one| words.iter().map(move |two| (one, two))) {
+        for order in 0_u32..64 {
+            let mut sides = [(local(one), agreed(7, &base)), (local(two), agreed(7, &base))];
+            let mut there = (7, base.clone());
+            let turns =
+                (0..6).map(|bit| (order >> bit & 1) as usize).chain([0, 1].into_iter().cycle().take(12));
+            for turn in turns {
+                let (local, known) = &mut sides[turn];
+                match decide(local, known, &store(there.0, &there.1)) {
+                    Action::Nothing => {}
+                    Action::Take { word, generation, agreed } => {
+                        local.serves = Some((word.id, word.by_hand));
+                        (local.pinned, local.mode) = (word.pinned, word.mode);
+                        *known = Agreed { generation, word: Some(agreed), newest: Some(id(5)) };
+                    }
+                    Action::Push { generation, word } => {
+                        there = (generation, word.clone());
+                        *known = Agreed { generation, word: Some(word), newest: Some(id(5)) };
+                    }
+                    Action::Refuse(why) => panic!("{why:?}"),
+                }
+            }
+            let serve =
+                sides.each_ref().map(|(local, _)| (local.serves, local.pinned.clone(), local.mode.clone()));
+            assert_eq!(serve[0], serve[1], "{one:?} {two:?} {order}");
+            let last = store(there.0, &there.1);
+            assert!(
+                sides.iter().all(|(local, known)| decide(local, known, &last) == Action::Nothing),
+                "{order}"
+            );
+        }
+    }
+}

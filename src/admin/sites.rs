@@ -104,7 +104,7 @@ fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
         Ok(time) => time,
         Err(e) => return bad(&format!("\"for\" is not a time like \"10m\": {e}")),
     };
-    site.switch.set(mode, time, clock::instant());
+    site.switch.set(mode, time, clock::now());
     tracing::info!(site = %site.config.name, mode = mode.as_str(), time = ?time, "operator set the mode");
     json(StatusCode::OK, &serde_json::json!({ "mode": mode.as_str(), "for": wanted.time }))
 }

@@ -12,6 +12,7 @@ pub mod forms;
 pub mod forms_found;
 mod gauges;
 pub mod online;
+mod offsite;
 pub mod overview;
 mod rechecks;
 pub mod recipients;
@@ -133,6 +134,8 @@ pub struct App {
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
     courier: OnceLock<tasks::Guard>,
+    offsite: Option<Arc<offsite::Offsite>>,
+    keeper: OnceLock<tasks::Guard>,
     started: Now,
 }
 
@@ -230,6 +233,7 @@ impl App {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
         let keeper = tasks::guarded(visits::keep(proxy.clone()));
+        let (offsite, resolver) = (offsite::Offsite::of(&config), tools.resolver.clone());
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
             source,
@@ -256,10 +260,15 @@ impl App {
             _visits: keeper,
             recipients: Arc::default(),
             courier: OnceLock::new(),
+            offsite,
+            keeper: OnceLock::new(),
             started,
         });
         app.start_crawlers();
         _ = app.courier.set(tasks::guarded(recipients::run(Arc::downgrade(&app))));
+        if let Some(offsite) = &app.offsite {
+            _ = app.keeper.set(tasks::guarded(offsite.clone().run(Arc::downgrade(&app), resolver)));
+        }
         _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }

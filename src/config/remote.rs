@@ -63,6 +63,19 @@ pub enum StoreUrl {
     Folder(PathBuf),
 }
 
+impl std::fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (scheme, bucket, prefix) = match self {
+            StoreUrl::S3 { bucket, prefix } => ("s3", bucket, prefix),
+            StoreUrl::Gcs { bucket, prefix } => ("gs", bucket, prefix),
+            StoreUrl::Azure { container, prefix } => ("az", container, prefix),
+            StoreUrl::Folder(folder) => return write!(f, "file://{}", folder.display()),
+        };
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        write!(f, "{scheme}://{bucket}{slash}{prefix}")
+    }
+}
+
 /// Who crawls, of all that share a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreCrawl {

@@ -85,6 +85,12 @@ faults! {
         "Check that it is mounted, and that Katahai's user may write to it.",
         "ストアのフォルダーを使用できません。",
         "マウントされているか、Katahaiの実行ユーザーに書き込み権限があるかをご確認ください。";
+    /// The keys cannot be read.
+    NoKey: "store-no-key",
+        "The keys that sign what lies in the store cannot be read, so the store is not used.",
+        "Check \"key_file\" in [store]: a file of \"katahai key new\", the same on all instances, that only Katahai's user may read.",
+        "ストアの内容に署名するための鍵を読み取れないため、ストアを使用していません。",
+        "[store] の key_file をご確認ください（「katahai key new」で作成したファイルを全インスタンスで共有し、Katahaiの実行ユーザーだけが読み取れるようにしてください）。";
     /// What is in it is not what was put there.
     Damaged: "store-damaged",
         "What the store gives is not what was put there.",

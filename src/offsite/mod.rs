@@ -4,24 +4,42 @@
 //! In the configuration it is `[store]`; here, where a store is the snapshots of one site ([`crate::snapshot::Store`]), it is
 //! the [`Remote`]. Start reading there; [`fault`] lists what can be wrong with it.
 
+pub mod board;
+mod changes;
+mod condemned;
 mod connector;
+pub mod context;
 pub mod fault;
+mod fill;
 mod folder;
 pub mod follow;
+pub mod here;
 mod index;
 pub mod layout;
 mod memory;
+pub mod ondemand;
 mod open;
 pub mod pace;
 pub mod pointer;
+mod pull;
+mod push;
 mod remote;
 mod trial;
+mod run;
 pub mod signature;
+mod step;
+pub mod trouble;
 
+pub use board::{Board, Doing, SiteStanding};
 pub use connector::Tools;
+pub use context::{Context, Epoch, Traffic};
 pub use fault::{FaultKind, StoreFault};
+pub use here::{SiteHere, Sites};
+pub use ondemand::OnDemand;
 pub use open::open;
 pub use pointer::{ModeWord, Pointer, Word};
 pub use remote::{Listed, Looked, Object, Remote, Version, Written};
 pub use trial::{Ability, try_out};
+pub use run::run;
 pub use signature::{Signed, Signer, Unusable};
+pub use trouble::Trouble;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 
@@ -191,27 +191,58 @@ impl Site {
 
 /// The operator's mode for a site, for some time or until it is set again.
 #[derive(Debug, Default)]
-pub struct Switch(Mutex<Option<(Mode, Option<Instant>)>>);
+pub struct Switch(Mutex<Option<Set>>);
+
+/// As it was set.
+#[derive(Clone, Copy, Debug)]
+struct Set {
+    mode: Mode,
+    until: Option<Instant>,
+    /// The same by the wall clock, in whole seconds: how it is said to other instances.
+    ends: Option<SystemTime>,
+}
 
 impl Switch {
+    fn set_to(&self, set: Set) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(set);
+    }
+
+    fn get(&self) -> Option<Set> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The current mode.
     pub fn mode(&self, now: Instant) -> Mode {
-        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((mode, until)) if until.is_none_or(|until| now < until) => mode,
+        match self.get() {
+            Some(set) if set.until.is_none_or(|until| now < until) => set.mode,
             _ => Mode::Auto,
         }
     }
 
     /// When it ends, if it was set for a time.
     pub fn until(&self, now: Now) -> Option<SystemTime> {
-        let (_, until) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
-        Some(now.wall + until?.checked_duration_since(now.mono)?)
+        Some(now.wall + self.get()?.until?.checked_duration_since(now.mono)?)
     }
 
     /// Sets it, for `time` if given.
-    pub fn set(&self, mode: Mode, time: Option<Duration>, now: Instant) {
-        let until = time.and_then(|time| now.checked_add(time));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((mode, until));
+    pub fn set(&self, mode: Mode, time: Option<Duration>, now: Now) {
+        let until = time.and_then(|time| now.mono.checked_add(time));
+        let ends = time.and_then(|time| {
+            UNIX_EPOCH.checked_add(Duration::from_secs(now.unix().checked_add(time.as_secs())?))
+        });
+        self.set_to(Set { mode, until, ends });
+    }
+
+    /// What was said last since the start, whether or not its time has passed; `None`: nothing.
+    pub fn word(&self) -> Option<(Mode, Option<SystemTime>)> {
+        self.get().map(|set| (set.mode, set.ends))
+    }
+
+    /// Sets it as another instance's operator has said.
+    pub fn take_over(&self, mode: Mode, ends: Option<SystemTime>, now: Now) {
+        let left = |ends: SystemTime| ends.duration_since(now.wall).unwrap_or_default();
+        let until = ends.and_then(|ends| now.mono.checked_add(left(ends)));
+        self.set_to(Set { mode, until, ends });
     }
 }
 
@@ -283,13 +314,23 @@ mod tests {
 
     #[test]
     fn the_operators_word_holds_for_its_time() {
-        let now = crate::clock::instant();
+        let now = crate::clock::now();
         let switch = Switch::default();
-        assert_eq!(switch.mode(now), Mode::Auto);
+        let at = |seconds| now.mono + Duration::from_secs(seconds);
+        assert_eq!((switch.mode(now.mono), switch.word()), (Mode::Auto, None));
         switch.set(Mode::HoldSnapshot, Some(Duration::from_secs(60)), now);
-        assert_eq!(switch.mode(now + Duration::from_secs(59)), Mode::HoldSnapshot);
-        assert_eq!(switch.mode(now + Duration::from_secs(60)), Mode::Auto);
+        assert_eq!(switch.mode(at(59)), Mode::HoldSnapshot);
+        assert_eq!(switch.mode(at(60)), Mode::Auto);
+        // Another instance takes it over, with its end.
+        let (mode, ends) = switch.word().unwrap();
+        let other = Switch::default();
+        other.take_over(mode, ends, now);
+        assert_eq!((other.mode(at(58)), other.mode(at(61))), (Mode::HoldSnapshot, Mode::Auto));
+        assert_eq!(other.word(), switch.word());
+        other.take_over(mode, ends, now.plus(Duration::from_secs(3600)));
+        assert_eq!(other.mode(at(3600)), Mode::Auto, "its time has passed");
         switch.set(Mode::HoldOrigin, None, now);
-        assert_eq!(switch.mode(now + Duration::from_secs(86400)), Mode::HoldOrigin);
+        assert_eq!(switch.mode(at(86400)), Mode::HoldOrigin);
+        assert_eq!(switch.word(), Some((Mode::HoldOrigin, None)));
     }
 }

@@ -83,13 +83,7 @@ fn every_pair_has_its_action() {
             store(8, &plain(6)),
             take(&rolled, 8, &plain(6)),
         ),
-        (
-            "and is pushed over it",
-            local(&rolled),
-            &rebased,
-            store(8, &plain(6)),
-            push(9, &rolled),
-        ),
+        ("and is pushed over it", local(&rolled), &rebased, store(8, &plain(6)), push(9, &rolled)),
         (
             "the same without a word by hand",
             local(&held),

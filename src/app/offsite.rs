@@ -1,0 +1,137 @@
+//! The copy outside this machine, as this application uses it: every site is kept in step with the store.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use super::App;
+use crate::clock::{self, unix};
+use crate::config::Config;
+use crate::config::remote::{RemoteStore, StoreCrawl};
+use crate::failover::Mode;
+use crate::failure::chain;
+use crate::forms::Keys;
+use crate::offsite::{
+    Board, Context, FaultKind, ModeWord, Remote, Signer, SiteHere, Sites, StoreFault, Tools, Traffic, open,
+    run,
+};
+use crate::origin;
+use crate::tasks;
+use crate::tls;
+
+/// How often what cannot be opened is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// What is known of the store.
+#[derive(Debug)]
+pub(super) struct Offsite {
+    config: RemoteStore,
+    state_dir: PathBuf,
+    pub(super) board: Arc<Board>,
+    /// What went there and came from there; `None`: it could not be opened yet.
+    traffic: Mutex<Option<Arc<Traffic>>>,
+}
+
+impl Offsite {
+    /// Of what the configuration says.
+    pub(super) fn of(config: &Config) -> Option<Arc<Offsite>> {
+        let (store, state_dir) = (config.store.clone()?, config.state_dir.clone());
+        Some(Arc::new(Offsite { config: store, state_dir, board: Arc::default(), traffic: Mutex::default() }))
+    }
+
+    /// Whether what lies in the store is signed.
+    pub(super) fn signs(&self) -> bool {
+        self.config.key_file.is_some()
+    }
+
+    /// What went there and came from there.
+    pub(super) fn traffic(&self) -> Option<Arc<Traffic>> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the store is, as the configuration says.
+    pub(super) fn url(&self) -> String {
+        self.config.at.to_string()
+    }
+
+    /// Opens it: its place, and the keys. Blocks.
+    fn open(&self, resolver: &origin::dns::Resolver) -> Result<(Remote, Signer), StoreFault> {
+        let signer = match &self.config.key_file {
+            Some(file) => {
+                let keys = Keys::read(file);
+                Signer::new(&keys.map_err(|error| StoreFault::new(FaultKind::NoKey, chain(&error)))?)
+            }
+            None => Signer::default(),
+        };
+        let other = |error: tls::TlsError| StoreFault::new(FaultKind::Other, chain(&error));
+        let tls = tls::client_config(None).map_err(other)?;
+        Ok((open(&self.config, Tools { resolver: resolver.clone(), tls })?, signer))
+    }
+
+    /// Keeps all sites in step, for as long as it is polled.
+    pub(super) async fn run(self: Arc<Self>, app: Weak<App>, resolver: origin::dns::Resolver) {
+        let (remote, signer) = loop {
+            let (this, names) = (self.clone(), resolver.clone());
+            let Some(opened) = tasks::blocking(move || this.open(&names)).await else { return };
+            match opened {
+                Ok(opened) => break opened,
+                Err(fault) => self.board.fails(&fault, clock::now()),
+            };
+            tokio::time::sleep(AGAIN).await;
+        };
+        let leads = (self.config.crawl == StoreCrawl::Auto).then_some(0);
+        let (_lease, lease) = watch::channel(leads);
+        let instance = self.config.instance.clone().unwrap_or_else(host);
+        let context = Context::new(remote, signer, &instance, self.config.push_rate, lease);
+        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.traffic.clone());
+        run(context, Arc::new(OfApp(app)), self.board.clone(), &self.state_dir).await;
+    }
+}
+
+/// What this machine is called.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+}
+
+/// The sites as the application runs them.
+struct OfApp(Weak<App>);
+
+impl Sites for OfApp {
+    fn all(&self) -> Vec<SiteHere> {
+        let Some(app) = self.0.upgrade() else { return Vec::new() };
+        let table = app.table();
+        let here = |site: &Arc<crate::proxy::Site>| {
+            let config = &site.config;
+            Some(SiteHere {
+                name: config.name.clone(),
+                store: site.mirror.store()?.clone(),
+                keep: config.mirror.keep,
+                keep_for: config.mirror.keep_for,
+                key_pages: config.key_pages.clone(),
+                host: config.canonical_host().unwrap_or("localhost").to_owned(),
+            })
+        };
+        table.sites.iter().filter_map(here).collect()
+    }
+
+    fn mode(&self, site: &str) -> Option<ModeWord> {
+        let (mode, until) = self.0.upgrade()?.table().named(site)?.switch.word()?;
+        Some(ModeWord { mode: mode.as_str().to_owned(), until: until.map(unix) })
+    }
+
+    fn set_mode(&self, site: &str, word: &ModeWord) {
+        let Some(app) = self.0.upgrade() else { return };
+        let table = app.table();
+        let modes = [Mode::Auto, Mode::HoldOrigin, Mode::HoldSnapshot];
+        let mode = modes.into_iter().find(|mode| mode.as_str() == word.mode);
+        if let (Some(site), Some(mode)) = (table.named(site), mode) {
+            let until: Option<SystemTime> =
+                word.until.and_then(|until| UNIX_EPOCH.checked_add(Duration::from_secs(until)));
+            site.switch.take_over(mode, until, clock::now());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `garbage`: bodies that nothing in the store names any more, and how far their removal is ([`super::collect`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::context::Context;
+use super::layout::GARBAGE;
+use super::remote::Version;
+use super::signature::Signed;
+use super::trouble::Trouble;
+use crate::snapshot::BlobId;
+
+/// Bytes that it may have: about a million bodies.
+const MOST: u64 = 128 << 20;
+
+/// How far a removal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Phase {
+    /// Nothing is removed; what is listed waits.
+    #[default]
+    Idle,
+    /// What is listed is being removed.
+    Deleting,
+}
+
+/// As it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listing {
+    pub(super) version: u32,
+    pub(super) phase: Phase,
+    /// When the phase began, by the store's clock, in seconds since 1970.
+    pub(super) since: u64,
+    /// Who writes it.
+    pub(super) by: String,
+    /// Bodies by their hash, and since when nothing names them, in the same seconds.
+    pub(super) bodies: BTreeMap<String, u64>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Condemned {
+    pub(super) listing: Listing,
+    pub(super) version: Option<Version>,
+}
+
+impl Condemned {
+    pub(super) async fn read(context: &Context) -> Result<Condemned, Trouble> {
+        let Some(object) = context.remote.get(GARBAGE, MOST).await? else { return Ok(Condemned::default()) };
+        let opened = context.signer.open(Signed::Garbage, &object.bytes);
+        // One that cannot be used is not believed: neither that something goes, nor for ever that it is just going.
+        let listing = opened.unwrap_or_else(|why| {
+            tracing::warn!(%why, "the list of unused bodies in the store cannot be used");
+            Listing::default()
+        });
+        Ok(Condemned { listing, version: Some(object.version) })
+    }
+
+    pub(super) fn is_deleting(&self) -> bool {
+        self.listing.phase == Phase::Deleting
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.listing.bodies.is_empty()
+    }
+
+    pub(super) fn names(&self, id: &BlobId) -> bool {
+        !self.is_empty() && self.listing.bodies.contains_key(&id.to_string())
+    }
+}

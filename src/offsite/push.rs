@@ -1,0 +1,230 @@
+//! Putting a snapshot into the store: first that this is meant, then the bodies that the store lacks, then the files, and the
+//! index last. A killed process leaves what it has put there, and the next try finds it.
+
+use std::collections::HashSet;
+use std::io::Read as _;
+use std::iter::Peekable;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use super::condemned::Condemned;
+use super::context::{AT_ONCE, Context, blocking};
+use super::index::{self, Index};
+use super::layout;
+use super::trouble::Trouble;
+use crate::clock;
+use crate::snapshot::{BlobId, ReadError, Snapshot, SnapshotFile, SnapshotId, Store, Table};
+
+/// Bodies that are asked for one by one; where there are more, all that the store has are listed.
+const ASKED_SINGLY: usize = 256;
+/// Bodies that are looked up and sent together.
+const BATCH: usize = 4096;
+/// How long somebody waits who finds that bodies are being removed.
+pub(super) const REMOVAL_TAKES: Duration = Duration::from_secs(30);
+
+/// That somebody is writing a snapshot.
+#[derive(Serialize)]
+struct Intent<'a> {
+    version: u32,
+    by: &'a str,
+    at: u64,
+}
+
+/// Makes a snapshot be in the store, whole. `base`: one that is there, whole and named by the pointer, so that what it
+/// names need not be looked for.
+pub(super) async fn push(
+    context: &Context,
+    store: &Store,
+    id: SnapshotId,
+    base: Option<SnapshotId>,
+) -> Result<(), Trouble> {
+    let site = store.site().to_owned();
+    let gone = || Trouble::Waits(format!("snapshot {id} is not here any more, or cannot be read"));
+    let from = store.clone();
+    let opened = blocking(move || Ok::<_, Trouble>(from.get(&id))).await?;
+    let snapshot = opened.ok_or_else(gone)?;
+    let damaged = |error: &ReadError| Trouble::DamagedHere { id, why: crate::failure::chain(error) };
+    let read = snapshot.clone();
+    let files = blocking(move || Ok::<_, Trouble>(read.files())).await?.map_err(|error| damaged(&error))?;
+    let index = Index::of(&files);
+    if is_whole(context, &site, &id, &index).await? {
+        return Ok(());
+    }
+    let intent = Intent { version: 1, by: &context.instance, at: clock::now().unix() };
+    let intent = serde_json::to_vec(&intent).map_err(|error| Trouble::here(&error))?;
+    context.remote.put(&layout::intent(&site, &id), intent).await?;
+    // After the intent: a removal that began before has not seen it, one that begins later does.
+    let condemned = Condemned::read(context).await?;
+    if condemned.is_deleting() {
+        let wait = humantime::format_duration(REMOVAL_TAKES);
+        return Err(Trouble::Waits(format!("the store removes bodies; trying again in {wait}")));
+    }
+    let older = base.filter(|base| *base != id);
+    let from = store.clone();
+    let base = blocking(move || Ok::<_, Trouble>(older.and_then(|base| from.get(&base)))).await?;
+    bodies(context, &snapshot, base.as_ref(), &condemned).await?;
+    for file in &files {
+        put_file(context, &site, &snapshot, file).await?;
+    }
+    let index = index.seal(&site, &id, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
+    context.remote.put(&layout::index(&site, &id), index).await?;
+    Ok(())
+}
+
+/// Whether it is there already. What has a wrong index is written again.
+async fn is_whole(context: &Context, site: &str, id: &SnapshotId, ours: &Index) -> Result<bool, Trouble> {
+    let name = layout::index(site, id);
+    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(false) };
+    match Index::open(site, id, &object.bytes, &context.signer) {
+        Ok(theirs) if theirs == *ours => Ok(true),
+        Ok(_) => Err(Trouble::refused(name, &"the store has another snapshot of the same name")),
+        Err(why) => {
+            tracing::warn!(site, %id, %why, "the snapshot in the store has an index that cannot be used, writing it anew");
+            Ok(false)
+        }
+    }
+}
+
+/// Bodies that one snapshot names and another does not. Both tables are sorted.
+struct New {
+    table: Table,
+    base: Option<Peekable<Table>>,
+}
+
+impl Iterator for New {
+    type Item = Result<(BlobId, u64), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (id, len) = match self.table.next()? {
+                Ok(body) => body,
+                Err(error) => return Some(Err(error)),
+            };
+            let Some(base) = &mut self.base else { return Some(Ok((id, len))) };
+            // What cannot be read of the other one is passed over: then more is looked for in the store.
+            while base
+                .next_if(|body| body.as_ref().is_ok_and(|(known, _)| *known < id) || body.is_err())
+                .is_some()
+            {}
+            if !base.peek().is_some_and(|body| body.as_ref().is_ok_and(|(known, _)| *known == id)) {
+                return Some(Ok((id, len)));
+            }
+        }
+    }
+}
+
+/// Sends what the store lacks.
+async fn bodies(
+    context: &Context,
+    snapshot: &Arc<Snapshot>,
+    base: Option<&Arc<Snapshot>>,
+    condemned: &Condemned,
+) -> Result<(), Trouble> {
+    let mut there = None;
+    // What is condemned may be removed though the other snapshot names it: that one is looked at by itself.
+    let base = base.filter(|_| condemned.is_empty()).map(|base| base.table().peekable());
+    let mut new = New { table: snapshot.table(), base };
+    loop {
+        let (some, rest) = blocking(move || {
+            let some: Vec<(BlobId, u64)> = new.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+            Ok::<_, ReadError>((some, new))
+        })
+        .await?;
+        new = rest;
+        if some.is_empty() {
+            return Ok(());
+        }
+        if there.is_none() && some.len() > ASKED_SINGLY {
+            there = Some(listed(context).await?);
+        }
+        let known =
+            |id: &BlobId| there.as_ref().is_some_and(|there: &HashSet<[u8; 16]>| there.contains(&half(id)));
+        let absent = some.into_iter().filter(|(id, _)| condemned.names(id) || !known(id));
+        let asks = there.is_none();
+        stream::iter(absent.map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |(id, len)| async move {
+                let _flight = context.flight().await?;
+                let name = layout::blob(&id);
+                if asks
+                    && !condemned.names(&id)
+                    && context.remote.head(&name).await?.is_some_and(|there| there.bytes == len)
+                {
+                    return Ok(());
+                }
+                put_body(context, snapshot, id, len, &name).await
+            })
+            .await?;
+    }
+}
+
+/// All bodies that the store has, by the first half of their hash: of a million, 16 MiB.
+async fn listed(context: &Context) -> Result<HashSet<[u8; 16]>, Trouble> {
+    let mut listing = context.remote.list(layout::BLOBS);
+    let mut there = HashSet::new();
+    while let Some(object) = listing.next().await {
+        if let Some(id) = layout::blob_of(&object?.name) {
+            there.insert(half(&id));
+        }
+    }
+    Ok(there)
+}
+
+fn half(id: &BlobId) -> [u8; 16] {
+    let (half, _) = id.as_bytes().as_chunks::<16>();
+    half.first().copied().unwrap_or_default()
+}
+
+async fn put_body(
+    context: &Context,
+    snapshot: &Arc<Snapshot>,
+    id: BlobId,
+    len: u64,
+    name: &str,
+) -> Result<(), Trouble> {
+    let _room = context.hold(len).await?;
+    let from = snapshot.clone();
+    let bytes = blocking(move || {
+        let damaged = |why: String| Trouble::DamagedHere { id: from.id(), why };
+        let mut body = from.body(&id, len).map_err(|error| damaged(crate::failure::chain(&error)))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+        body.read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
+        Ok::<_, Trouble>(bytes)
+    })
+    .await?;
+    context.pace(len).await;
+    context.remote.put(name, Bytes::from(bytes)).await?;
+    context.has_pushed(len);
+    Ok(())
+}
+
+async fn put_file(
+    context: &Context,
+    site: &str,
+    snapshot: &Arc<Snapshot>,
+    file: &SnapshotFile,
+) -> Result<(), Trouble> {
+    let _room = context.hold(file.len).await?;
+    let (from, file) = (snapshot.clone(), *file);
+    let bytes = blocking(move || {
+        let mut bytes = Vec::with_capacity(usize::try_from(file.len).unwrap_or_default());
+        from.open_file(file.name)?.take(file.len + 1).read_to_end(&mut bytes)?;
+        match BlobId::of(&bytes) == file.blake3 {
+            true => Ok(bytes),
+            false => Err(Trouble::DamagedHere { id: from.id(), why: format!("{} has changed", file.name) }),
+        }
+    })
+    .await?;
+    context.pace(file.len).await;
+    context.remote.put(&layout::file(site, &snapshot.id(), file.name), Bytes::from(bytes)).await?;
+    context.has_pushed(file.len);
+    Ok(())
+}
+
+/// It is done with.
+pub(super) async fn forget_intent(context: &Context, site: &str, id: &SnapshotId) -> Result<(), Trouble> {
+    Ok(context.remote.delete(&layout::intent(site, id)).await?)
+}

@@ -1,0 +1,342 @@
+//! The task that keeps all sites in step with the store: what has changed here is pushed, what has changed there is pulled.
+//! Whatever the store does, only this task waits for it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::board::Board;
+use super::changes::Changes;
+use super::context::Context;
+use super::here::{SiteHere, Sites};
+use super::ondemand::OnDemand;
+use super::step::{Seen, Work};
+use super::trouble::Trouble;
+use crate::clock;
+use crate::snapshot::Source;
+use crate::tasks;
+
+/// How often changes here are looked for.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the store is asked what has changed there.
+const POLL: Duration = Duration::from_secs(5);
+/// How often all pointers are looked at, whatever was told.
+const SWEEP: Duration = Duration::from_secs(300);
+/// How many sites are looked at at once.
+const SITES_AT_ONCE: usize = 16;
+/// How many sites' rests are brought here at once.
+const FILLS_AT_ONCE: usize = 2;
+/// The first and the longest wait after a trouble.
+const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// What has come to its end.
+enum Ended {
+    Poll(Changes, Result<Option<BTreeMap<String, u64>>, Trouble>),
+    Look(Arc<str>, Result<Seen, Trouble>),
+    Fill(Arc<str>, Result<(), Trouble>),
+}
+
+/// A site, as it is kept in step.
+struct Watched {
+    here: SiteHere,
+    changes: watch::Receiver<u64>,
+    mode: Option<super::pointer::ModeWord>,
+    /// Whether a look is due, and queued.
+    queued: bool,
+    look: Option<tasks::Guard>,
+    /// Whether more is to be brought.
+    wants: bool,
+    fill: Option<tasks::Guard>,
+    failures: u32,
+    not_before: Instant,
+}
+
+impl Watched {
+    fn new(here: SiteHere, now: Instant) -> Watched {
+        let changes = here.store.changes();
+        let (look, fill) = (None, None);
+        Watched {
+            here,
+            changes,
+            mode: None,
+            queued: false,
+            look,
+            wants: true,
+            fill,
+            failures: 0,
+            not_before: now,
+        }
+    }
+}
+
+struct Runner {
+    work: Work,
+    sites: HashMap<Arc<str>, Watched>,
+    queue: VecDeque<Arc<str>>,
+    ended: mpsc::UnboundedSender<Ended>,
+    poll: Option<tasks::Guard>,
+    changes: Option<Changes>,
+    source: Arc<Source>,
+    polled: Instant,
+    swept: Option<Instant>,
+}
+
+/// Keeps all sites in step, for as long as it is polled.
+pub async fn run(context: Context, sites: Arc<dyn Sites>, board: Arc<Board>, state_dir: &Path) {
+    let (ended, mut ends) = mpsc::unbounded_channel();
+    let source = Arc::new(Source::new(Box::new(OnDemand::new(context.clone()))));
+    let work = Work { context, sites, board, state_dir: state_dir.to_owned() };
+    let mut runner = Runner {
+        work,
+        sites: HashMap::new(),
+        queue: VecDeque::new(),
+        ended,
+        poll: None,
+        changes: Some(Changes::default()),
+        source,
+        polled: clock::instant(),
+        swept: None,
+    };
+    loop {
+        runner.tick(clock::instant());
+        tokio::select! {
+            Some(end) = ends.recv() => runner.end(end),
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+impl Runner {
+    fn tick(&mut self, now: Instant) {
+        self.know_sites(now);
+        if self.poll.is_none() && now >= self.polled {
+            self.begin_poll();
+        }
+        // Shifted a little for each round, so that instances that were started together do not ask together.
+        let sweeps = self.swept.is_none_or(|swept| now >= swept);
+        if sweeps {
+            self.swept = Some(now + SWEEP.mul_f64(0.9 + fastrand::f64() / 5.0));
+        }
+        let due: Vec<Arc<str>> = self
+            .sites
+            .iter_mut()
+            .filter_map(|(name, site)| {
+                let mode = self.work.sites.mode(name);
+                let changed = site.changes.has_changed().unwrap_or(false) || mode != site.mode;
+                let retries = site.failures > 0;
+                ((sweeps || changed || retries) && now >= site.not_before).then(|| name.clone())
+            })
+            .collect();
+        for name in due {
+            self.enqueue(&name);
+        }
+        self.begin_looks();
+        self.begin_fills(now);
+    }
+
+    /// Takes over which sites there are now.
+    fn know_sites(&mut self, now: Instant) {
+        let all = self.work.sites.all();
+        if all.len() != self.sites.len() || all.iter().any(|here| !self.sites.contains_key(&here.name)) {
+            let names: std::collections::HashSet<&Arc<str>> = all.iter().map(|here| &here.name).collect();
+            self.sites.retain(|name, _| names.contains(name));
+            self.work.board.keep(|name| names.contains(&Arc::from(name)));
+            self.swept = None;
+        }
+        for here in all {
+            match self.sites.get_mut(&here.name) {
+                Some(known) => known.here = here,
+                None => {
+                    here.store.bring_from(Some(self.source.clone()));
+                    self.sites.insert(here.name.clone(), Watched::new(here, now));
+                }
+            }
+        }
+    }
+
+    fn enqueue(&mut self, name: &Arc<str>) {
+        if let Some(site) = self.sites.get_mut(name).filter(|site| !site.queued && site.look.is_none()) {
+            site.queued = true;
+            self.queue.push_back(name.clone());
+        }
+    }
+
+    fn begin_poll(&mut self) {
+        let Some(mut changes) = self.changes.take() else { return };
+        let (context, ended) = (self.work.context.clone(), self.ended.clone());
+        self.poll = Some(tasks::guarded(async move {
+            let looked = changes.look(&context).await;
+            drop(ended.send(Ended::Poll(changes, looked)));
+        }));
+    }
+
+    fn begin_looks(&mut self) {
+        while self.sites.values().filter(|site| site.look.is_some()).count() < SITES_AT_ONCE {
+            let Some(name) = self.queue.pop_front() else { return };
+            let Some(site) = self.sites.get_mut(&name) else { continue };
+            site.queued = false;
+            site.changes.mark_unchanged();
+            site.mode = self.work.sites.mode(&name);
+            let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
+            site.look = Some(tasks::guarded(async move {
+                let looked = work.look(&here).await;
+                drop(ended.send(Ended::Look(here.name, looked)));
+            }));
+        }
+    }
+
+    fn begin_fills(&mut self, now: Instant) {
+        let running = self.sites.values().filter(|site| site.fill.is_some()).count();
+        let may = |site: &&mut Watched| {
+            site.wants && site.look.is_none() && !site.queued && site.fill.is_none() && now >= site.not_before
+        };
+        for site in self.sites.values_mut().filter(may).take(FILLS_AT_ONCE.saturating_sub(running)) {
+            let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
+            site.fill = Some(tasks::guarded(async move {
+                let filled = work.fill(&here).await;
+                drop(ended.send(Ended::Fill(here.name, filled)));
+            }));
+        }
+    }
+
+    fn end(&mut self, end: Ended) {
+        let now = clock::instant();
+        match end {
+            Ended::Poll(changes, looked) => {
+                (self.poll, self.changes) = (None, Some(changes));
+                self.polled = now + POLL.mul_f64(0.9 + fastrand::f64() / 5.0);
+                match looked {
+                    Ok(None) => self.answers(now),
+                    Ok(Some(generations)) => {
+                        self.answers(now);
+                        self.heard(&generations);
+                    }
+                    Err(trouble) => self.tell(None, &trouble),
+                }
+            }
+            Ended::Look(name, looked) => self.end_look(&name, looked, now),
+            Ended::Fill(name, filled) => self.end_fill(&name, filled, now),
+        }
+    }
+
+    fn heard(&mut self, generations: &BTreeMap<String, u64>) {
+        let board = self.work.board.clone();
+        let is_new = |name: &Arc<str>| {
+            generations.get(&**name).is_some_and(|there| *there != board.site(name).generation)
+        };
+        let new: Vec<Arc<str>> = self.sites.keys().filter(|name| is_new(name)).cloned().collect();
+        for name in new {
+            self.enqueue(&name);
+        }
+    }
+
+    /// The store answers. Those that have waited for that go on at once, each after a moment of its own.
+    fn answers(&mut self, now: Instant) {
+        if self.work.board.answers(clock::now()) {
+            tracing::info!("the store answers again");
+            for site in self.sites.values_mut() {
+                site.not_before = now + Duration::from_millis(fastrand::u64(..1000));
+            }
+        }
+    }
+
+    fn end_look(&mut self, name: &Arc<str>, looked: Result<Seen, Trouble>, now: Instant) {
+        let trouble = looked.as_ref().err().map(ToString::to_string);
+        let Some(site) = self.sites.get_mut(name) else { return };
+        site.look = None;
+        match &looked {
+            Ok(looked) => {
+                site.failures = 0;
+                site.wants |= *looked == Seen::Taken;
+                self.work.board.change(name, |standing| standing.trouble = None);
+                self.answers(now);
+            }
+            Err(Trouble::Adopting) if site.fill.take().is_some() => {
+                // What serves comes before its rest; that goes on afterwards.
+                (site.wants, site.failures) = (true, 1);
+                site.not_before = now + Duration::from_millis(200);
+            }
+            Err(error) => {
+                site.failures = site.failures.saturating_add(1);
+                site.not_before = now + wait(error, site.failures);
+                self.tell(Some((name, trouble)), error);
+            }
+        }
+    }
+
+    fn end_fill(&mut self, name: &Arc<str>, filled: Result<(), Trouble>, now: Instant) {
+        let Some(site) = self.sites.get_mut(name) else { return };
+        site.fill = None;
+        match filled {
+            Ok(()) => site.wants = false,
+            Err(error) => {
+                site.failures = site.failures.saturating_add(1);
+                site.not_before = now + wait(&error, site.failures);
+                let text = error.to_string();
+                self.tell(Some((name, Some(text))), &error);
+            }
+        }
+    }
+
+    /// For the operator.
+    fn tell(&self, site: Option<(&Arc<str>, Option<String>)>, trouble: &Trouble) {
+        let (board, now) = (&self.work.board, clock::now());
+        board.count(trouble);
+        if let Trouble::Store(fault) = trouble
+            && board.fails(fault, now)
+        {
+            tracing::warn!(
+                code = fault.kind.code(),
+                error = fault.detail,
+                meaning = fault.kind.meaning().en,
+                "the store cannot be used, everything goes on without it"
+            );
+        }
+        let Some((name, text)) = site else { return };
+        let text = text.unwrap_or_default();
+        let mut is_news = false;
+        board.change(name, |standing| {
+            is_news = standing.trouble.as_ref().is_none_or(|(_, before)| *before != text);
+            let since = standing.trouble.as_ref().map_or(now, |(since, _)| *since);
+            standing.doing = super::board::Doing::Nothing;
+            standing.trouble = Some((since, text.clone()));
+            if matches!(trouble, Trouble::Refused { .. }) {
+                standing.refused = Some(text.clone());
+                standing.behind.get_or_insert(now);
+            }
+        });
+        if is_news && !matches!(trouble, Trouble::Store(_) | Trouble::Raced | Trouble::Waits(_)) {
+            tracing::warn!(site = %name, error = text, code = trouble.code(), "a site is not in step with the store");
+        }
+    }
+}
+
+/// How long to wait before the next try: longer each time, for days, and never at the same moment as others.
+fn wait(trouble: &Trouble, failures: u32) -> Duration {
+    if matches!(trouble, Trouble::Raced | Trouble::Adopting) {
+        return Duration::from_millis(fastrand::u64(100..1000));
+    }
+    let (first, longest) = WAITS;
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
+    doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end_at_five_minutes() {
+        let here = Trouble::Here(String::new());
+        for failures in 1..80 {
+            let waited = wait(&here, failures);
+            let full =
+                Duration::from_secs(2 << failures.saturating_sub(1).min(16)).min(Duration::from_secs(300));
+            assert!((full / 2..=full).contains(&waited), "{failures}: {waited:?}");
+        }
+        assert!(wait(&Trouble::Raced, 50) <= Duration::from_secs(1));
+    }
+}

@@ -108,6 +108,8 @@ pub struct Metrics {
     pub forms: IntGaugeVec,
     /// What an operator should know of the snapshots on the shelf.
     pub shelf: Shelf,
+    /// How it stands with the copy outside this machine.
+    pub store: StoreMetrics,
     /// Crawls by outcome: `published`, `kept_old`, `failed`.
     pub crawls: IntCounterVec,
     /// What the gate said of them.
@@ -155,6 +157,35 @@ impl Shelf {
                 "katahai_coverage_ratio",
                 "Share of the last days' successful page requests that the current snapshot could answer.",
                 &["site"],
+            )?,
+        })
+    }
+}
+
+/// How it stands with the copy outside this machine.
+#[derive(Debug)]
+pub struct StoreMetrics {
+    /// Seconds for which a site and the store have not said the same.
+    pub lag: GaugeVec,
+    /// Bytes that were sent there.
+    pub pushed: IntCounter,
+    /// Bytes that came from there.
+    pub pulled: IntCounter,
+    /// What went wrong, by code.
+    pub faults: IntCounterVec,
+}
+
+impl StoreMetrics {
+    fn new(made: &Made) -> Result<StoreMetrics, prometheus::Error> {
+        let lag = "Seconds for which the site here and in the store have not been the same.";
+        Ok(StoreMetrics {
+            lag: made.float_gauges("katahai_store_lag_seconds", lag, &["site"])?,
+            pushed: made.count("katahai_store_pushed_bytes_total", "Bytes sent to the store.")?,
+            pulled: made.count("katahai_store_pulled_bytes_total", "Bytes that came from the store.")?,
+            faults: made.counters(
+                "katahai_store_faults_total",
+                "What went wrong with the store.",
+                &["code"],
             )?,
         })
     }
@@ -289,6 +320,7 @@ impl Metrics {
             )?,
             forms: made.gauges("katahai_kept_forms", "Kept forms by their state.", &["site", "state"])?,
             shelf: Shelf::new(&made)?,
+            store: StoreMetrics::new(&made)?,
             crawls: made.counters("katahai_crawls_total", "Crawls by outcome.", &["site", "outcome"])?,
             gate: Gate::new(&made)?,
             cache_bytes: made.number("katahai_cache_bytes", "Bytes that cached answers take.")?,

@@ -312,11 +312,18 @@ impl App {
         for (of, cause, detail) in certificates::by_date(&self.certs.dates(), now.wall) {
             found.entry(Key { of, cause, subject: String::new() }).or_insert(detail);
         }
+        let process = |cause| Key { of: "".into(), cause, subject: String::new() };
+        for (cause, detail) in self.offsite.iter().flat_map(|store| store.conditions(now)) {
+            found.insert(process(cause), detail);
+        }
         for site in &self.table().sites {
             let name = &site.config.name;
             for (place, trouble) in self.troubles(site).into_iter().enumerate() {
                 let key = Key { of: name.clone(), cause: cause_of(&trouble), subject: place.to_string() };
                 found.insert(key, trouble.message);
+            }
+            for (cause, detail) in self.offsite.iter().flat_map(|store| store.site_conditions(name, now)) {
+                found.insert(Key { of: name.clone(), cause, subject: String::new() }, detail);
             }
             for member in site.origins.members() {
                 for (cause, detail) in member.origin.conditions(now) {

@@ -47,6 +47,9 @@ pub(super) fn gauge(app: &App) {
             gauge.set(i64::try_from(total.forms).unwrap_or(i64::MAX));
         }
     }
+    if let Some(store) = &app.offsite {
+        store.gauge(metrics, app.table().sites.iter().map(|site| site.config.name.clone()), now);
+    }
     app.gauge_coverage();
 }
 
@@ -70,6 +73,7 @@ pub(super) fn reset(metrics: &Metrics) {
         &metrics.certificate_not_after,
         &metrics.origin_certificate_not_after,
         &metrics.snapshot_age,
+        &metrics.store.lag,
         &gate.measured,
         &gate.limit,
     ];

@@ -13,6 +13,7 @@ pub mod forms_found;
 mod gauges;
 pub mod online;
 mod offsite;
+pub mod offsite;
 pub mod overview;
 mod rechecks;
 pub mod recipients;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
 use super::shelf_state::ShelfState;
 use super::visits::SHOWN;
@@ -38,6 +39,9 @@ pub struct Status {
     pub state_dir: String,
     /// What is wrong with Katahai itself, or worth knowing.
     pub conditions: Vec<Condition>,
+    /// The copy outside this machine, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreStatus>,
     /// The sites, in the configuration's order.
     pub sites: Vec<SiteStatus>,
 }
@@ -95,6 +99,9 @@ pub struct SiteStatus {
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
     pub robots: Option<Text>,
+    /// How it stands with the copy outside this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<SiteStoreStatus>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -256,6 +263,7 @@ impl App {
             config_file: self.config_file(),
             state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions.of(""),
+            store: self.offsite.as_ref().map(|store| store.status()),
             sites: sites.collect(),
         }
     }
@@ -318,6 +326,7 @@ impl App {
             recipients: self.recipients_in_trouble(&site.config),
             troubles: troubles(site, &seen),
             robots: seen.robots(),
+            store: self.offsite.as_ref().map(|store| store.site_status(&site.config.name, now)),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
     }

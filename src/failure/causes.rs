@@ -148,6 +148,10 @@ causes! {
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ConfigurationRefused: "configuration-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    StoreUnusable: "store-unusable", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    StoreBehind: "store-behind", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    StoreUnsigned: "store-unsigned", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    StoreRefused: "store-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
     RestartNeeded: "restart-needed", Operator, No, SERVICE_UNAVAILABLE, Internal;
     CertificateUnreadable: "certificate-unreadable", Operator, No, SERVICE_UNAVAILABLE, Internal;
     SiteCertificateExpiring: "site-certificate-expiring", Operator, No, SERVICE_UNAVAILABLE, Internal;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
@@ -16,6 +16,7 @@ use object_store::{
 
 use super::fault::{FaultKind, StoreFault};
 use super::folder;
+use crate::tasks;
 
 /// How long anything small may take, tries included.
 const SMALL: Duration = Duration::from_secs(20);
@@ -94,6 +95,20 @@ impl Remote {
         self.prefix.parts().chain(Path::from(name).parts()).collect()
     }
 
+    /// A folder that is not there is a mount that is missing, and not an empty store.
+    async fn stands(&self) -> Result<(), StoreFault> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let fault = |why: String| StoreFault::new(FaultKind::Folder, why);
+        let shown = folder.display().to_string();
+        let looked = tokio::time::timeout(SMALL, tasks::blocking(move || std::fs::metadata(&*folder))).await;
+        match looked {
+            Ok(Some(Ok(about))) if about.is_dir() => Ok(()),
+            Ok(Some(Ok(_))) => Err(fault(format!("{shown} is no folder"))),
+            Ok(Some(Err(error))) => Err(fault(format!("{shown}: {error}"))),
+            Ok(None) | Err(_) => Err(fault(format!("{shown}: no answer"))),
+        }
+    }
+
     /// Reads an object whole; `None` if there is none.
     ///
     /// # Errors
@@ -114,6 +129,7 @@ impl Remote {
             if_none_match: known.and_then(Version::e_tag).map(str::to_owned),
             ..GetOptions::default()
         };
+        self.stands().await?;
         let path = self.path(name);
         let limit = SMALL + Duration::from_secs(most.min(WHOLE_MOST) >> 20);
         let read = within(limit, async {
@@ -139,6 +155,7 @@ impl Remote {
         &self,
         name: &str,
     ) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreFault>>)>, StoreFault> {
+        self.stands().await?;
         let path = self.path(name);
         match within(SMALL, self.store.get(&path)).await {
             Ok(result) => {
@@ -158,6 +175,7 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreFault> {
+        self.stands().await?;
         let (path, payload) = (self.path(name), bytes.into());
         let limit = SMALL + Duration::from_secs(payload.content_length() as u64 >> 17);
         within(limit, self.store.put(&path, payload)).await.map(drop).map_err(|asked| asked.fault(name))
@@ -180,6 +198,7 @@ impl Remote {
     }
 
     async fn write_if(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<Written, StoreFault> {
+        self.stands().await?;
         let path = self.path(name);
         if let (Some(folder), PutMode::Update(version)) = (&self.folder, &mode) {
             let work = folder::replace(folder.clone(), self.store.clone(), path, bytes, version.clone());
@@ -212,6 +231,7 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn head(&self, name: &str) -> Result<Option<Listed>, StoreFault> {
+        self.stands().await?;
         let path = self.path(name);
         match within(SMALL, self.store.head(&path)).await {
             Ok(meta) => Ok(Some(self.listed(meta))),
@@ -223,9 +243,16 @@ impl Remote {
     /// All objects whose names begin with these folders, in no order.
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StoreFault>> {
         let this = self.clone();
-        let listing = self.store.list(Some(&self.path(folder)));
-        listing
-            .map(move |meta| meta.map(|meta| this.listed(meta)).map_err(|error| StoreFault::of(&error)))
+        let path = self.path(folder);
+        let stands = async move { this.stands().await.map(|()| this) };
+        stream::once(stands)
+            .map_ok(move |this| {
+                let listing = this.store.list(Some(&path));
+                listing.map(move |meta| {
+                    meta.map(|meta| this.listed(meta)).map_err(|error| StoreFault::of(&error))
+                })
+            })
+            .try_flatten()
             .boxed()
     }
 
@@ -234,6 +261,7 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, StoreFault> {
+        self.stands().await?;
         let path = self.path(folder);
         let listed = within(SMALL, self.store.list_with_delimiter(Some(&path))).await;
         let listed = listed.map_err(|asked| asked.fault(folder))?;
@@ -245,6 +273,7 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn delete(&self, name: &str) -> Result<(), StoreFault> {
+        self.stands().await?;
         let path = self.path(name);
         match within(SMALL, self.store.delete(&path)).await {
             Ok(()) | Err(Asked::Store(Error::NotFound { .. })) => Ok(()),

@@ -251,7 +251,11 @@ impl Runner {
             Ok(looked) => {
                 site.failures = 0;
                 site.wants |= *looked == Seen::Taken;
-                self.work.board.change(name, |standing| standing.trouble = None);
+                if !site.wants {
+                    self.work
+                        .board
+                        .change(name, |standing| (standing.trouble, standing.refused) = (None, None));
+                }
                 self.answers(now);
             }
             Err(Trouble::Adopting) if site.fill.take().is_some() => {
@@ -271,7 +275,10 @@ impl Runner {
         let Some(site) = self.sites.get_mut(name) else { return };
         site.fill = None;
         match filled {
-            Ok(()) => site.wants = false,
+            Ok(()) => {
+                site.wants = false;
+                self.work.board.change(name, |standing| (standing.trouble, standing.refused) = (None, None));
+            }
             Err(error) => {
                 site.failures = site.failures.saturating_add(1);
                 site.not_before = now + wait(&error, site.failures);

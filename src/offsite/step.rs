@@ -53,7 +53,7 @@ impl Work {
                     }
                     self.board.change(&site.name, |standing| {
                         (standing.generation, standing.behind) = (agreed.generation, None);
-                        (standing.doing, standing.refused) = (Doing::Nothing, None);
+                        standing.doing = Doing::Nothing;
                     });
                     return Ok(looked);
                 }

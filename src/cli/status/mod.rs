@@ -19,6 +19,7 @@ use remarks::remarks;
 
 mod lines;
 mod remarks;
+mod store;
 mod why;
 
 /// `--check`: something is to be looked after.
@@ -175,13 +176,15 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
         let origins: Vec<String> = each(&site["origins"]).map(|it| origin(it, language)).collect();
         let origins =
             if origins.is_empty() { language.pick("none", "なし").to_owned() } else { origins.join("\n") };
-        let facts = [
+        let mut facts = vec![
             (language.pick("site", "サイト"), text(&site["name"])),
             (language.pick("state", "状態"), state(site, language)),
             (language.pick("mode", "モード"), mode(site, language)),
             (language.pick("origins", "元のサーバー"), origins),
             (language.pick("snapshot", "スナップショット"), snapshot(site, language)),
         ];
+        facts
+            .extend(store::fact(status, site, language).map(|fact| (language.pick("store", "ストア"), fact)));
         told.push_str(&format!("\n{}", list(&facts)));
         for note in why::of_site(site, language).into_iter().chain(remarks(site, language)) {
             told.push_str(&format!("\n{}", wrapped(&note, screen)));

@@ -41,6 +41,26 @@ super::advice! {
         "Give each instance its own \"state_dir\", or stop the one that you do not need.",
         "同じ保存用フォルダー（state_dir）を、別のKatahaiも使用しています。両方がスナップショットを作成し、互いのものを置き換えるおそれがあります。",
         "インスタンスごとに別の state_dir を設定するか、不要なほうを停止してください。";
+    STORE_UNUSABLE:
+        "The object store cannot be used. Visitors are served as before; until it answers, this instance neither gives the others its new snapshots nor gets theirs.",
+        "The detail names what is the matter, and \"katahai status\" what to do about it. Katahai tries again by itself.",
+        "オブジェクトストアを使用できません。訪問者への影響はありませんが、復旧するまで、他のインスタンスと新しいスナップショットを共有できません。",
+        "原因は詳細に、対処方法は「katahai status」に表示されます。Katahaiは自動的に再試行します。";
+    STORE_BEHIND:
+        "What this instance serves of the site and what the store has differ for longer than usual.",
+        "The detail says why. While something large is being sent or fetched, just wait; \"push_rate\" in [store] bounds how fast it is sent.",
+        "このサイトについて、このインスタンスの内容とストアの内容が、通常より長く一致していません。",
+        "理由は詳細をご確認ください。大きなデータの転送中であれば、そのままお待ちください（送信速度の上限は [store] の push_rate です）。";
+    STORE_UNSIGNED:
+        "What lies in the store is not signed: whoever can write to the bucket can put a page on the site.",
+        "Make a key with \"katahai key new\", put it on all instances, and name it as key_file in [store].",
+        "ストアの内容に署名がありません。バケットに書き込める人は誰でも、サイトにページを表示させることができます。",
+        "「katahai key new」で鍵を作成して全インスタンスに配置し、[store] の key_file に指定してください。";
+    STORE_REFUSED:
+        "Something in the store is damaged, missing, older than it was, or not signed with a key of this deployment. Nothing of it was taken over; what was served before stays.",
+        "Find out who else writes to the bucket. If the key was changed, all instances need the new one and the old one in key_file. The next snapshot, or \"katahai snapshot publish\", puts sound content there.",
+        "ストアに、破損、欠落、古い内容への差し戻し、または署名の誤りがあるデータが見つかりました。該当の内容は使用せず、以前の内容を引き続き提供しています。",
+        "バケットに書き込む第三者がいないかご確認ください。鍵を変更した場合は、全インスタンスの key_file に新旧両方の鍵が必要です。次のスナップショットか「katahai snapshot publish」で、正しい内容が保存し直されます。";
     CONFIGURATION_REFUSED:
         "The configuration file has a mistake, so Katahai has not loaded it. It goes on with the last good one.",
         "Run \"katahai check\", which shows every problem with its line. Fix them before the next restart: with this file, Katahai would not start.",

@@ -131,6 +131,8 @@ const FAILURES: &[(&str, &[Row])] = &[
                     Cause::SiteCertificateExpiring,
                 ],
             ),
+            ("the store gone", &[Cause::StoreUnusable, Cause::StoreBehind]),
+            ("somebody else writes to the store", &[Cause::StoreRefused, Cause::StoreUnsigned]),
             ("a change of the configuration that takes a restart", &[Cause::RestartNeeded]),
             ("the clock set back", &[Cause::ClockMoved]),
         ],

@@ -1,5 +1,7 @@
 //! Snapshots through the store.
 
+use http_body_util::Full;
+
 use super::deployment::{Folder, must_serve_all, snapshot_dir, until_serves};
 use crate::support::faults::Refuse;
 use crate::support::fixture::{self, MIRRORED, SEEN};
@@ -38,7 +40,7 @@ async fn what_is_new_on_one_is_soon_served_by_the_other_and_so_is_a_rollback() {
     until_serves(&other, &new).await;
     must_serve_all(&other, &origin).await;
     // Back by hand on the one that does not crawl: it holds for both, and new ones wait.
-    other.cli(&["rollback"]).await.must_be_ok();
+    other.cli(&["snapshot", "rollback"]).await.must_be_ok();
     until_serves(&first, &old).await;
     let by_hand = async || first.site().await["by_hand"].as_str().map(drop);
     eventually("the word by hand", secs(10), by_hand).await;
@@ -57,8 +59,9 @@ async fn a_mode_that_is_set_on_one_holds_on_the_other_and_after_a_restart() {
     let first = folder.first(&origin).await;
     let mut other = folder.other().await;
     other.until_snapshot().await;
-    let set = first.admin().post("/api/v1/sites/shop/mode", r#"{"mode":"hold_snapshot"}"#).await;
-    assert_eq!(set.status, 200, "{}", set.text());
+    let (admin, held) = (first.admin(), Full::from(r#"{"mode":"hold_snapshot"}"#));
+    let request = admin.ask("PUT", "/api/v1/sites/shop/mode").body(held).unwrap();
+    assert_eq!(admin.send(request).await.unwrap().status, 200);
     let holds =
         async |edge: &crate::support::Edge| (edge.site().await["mode"] == "hold_snapshot").then_some(());
     eventually("the mode", secs(15), async || holds(&other).await).await;

@@ -1,5 +1,7 @@
 //! The copy outside this machine, as this application uses it: every site is kept in step with the store.
 
+pub mod view;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

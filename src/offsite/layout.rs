@@ -1,6 +1,8 @@
 //! What the objects of the store are called, below the prefix that the configuration names. Built here and nowhere else.
 //!
 //! ```text
+//! instances/<name>.json                that an instance lives, and what it sees
+//! lease                                who crawls
 //! changes                              which sites have a new pointer: a hint
 //! garbage                              bodies that nothing names any more, and how far their removal is
 //! blobs/ab/abcdef…                     bodies by their BLAKE3 hash, as on the disk
@@ -12,6 +14,10 @@
 
 use crate::snapshot::{BlobId, SnapshotId};
 
+/// Where instances say that they live.
+pub const INSTANCES: &str = "instances";
+/// Who crawls.
+pub const LEASE: &str = "lease";
 /// Which sites have a new pointer.
 pub const CHANGES: &str = "changes";
 /// What is being removed.
@@ -23,6 +29,11 @@ pub const SITES: &str = "sites";
 
 /// What ends a snapshot.
 const INDEX: &str = "index.json";
+
+/// That an instance lives.
+pub fn instance(name: &str) -> String {
+    format!("{INSTANCES}/{name}.json")
+}
 
 /// A body.
 pub fn blob(id: &BlobId) -> String {

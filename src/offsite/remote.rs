@@ -90,6 +90,12 @@ impl Remote {
         Remote { store, folder: folder.map(Arc::new), prefix: Path::from(prefix) }
     }
 
+    /// One in memory, for tests.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Remote {
+        Remote::new(Arc::new(object_store::memory::InMemory::new()), None, "katahai")
+    }
+
     /// The place of a name, whose parts are never anything but plain file names.
     fn path(&self, name: &str) -> Path {
         self.prefix.parts().chain(Path::from(name).parts()).collect()

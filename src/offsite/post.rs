@@ -1,0 +1,283 @@
+//! The lease at work: it asks the store what [`super::lease`] wants to know, and tells everybody in this process how this instance
+//! stands.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::fault::{FaultKind, StoreFault};
+use super::layout;
+use super::lease::{Found, Lease, Me, Record, Standing, Step};
+use super::remote::{Looked, Remote, Version, Written};
+use crate::clock;
+use crate::tasks;
+
+/// What the object may be.
+const MOST: u64 = 64 << 10;
+/// How long any question may take. The store's own limits are shorter; those of a folder that hangs are not.
+const LONGEST: Duration = Duration::from_secs(25);
+/// How often time passes for the lease.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Opens the store, or says why it cannot be opened; asked anew each time, since a folder may be mounted later.
+pub type Door = Arc<dyn Fn() -> Result<Remote, StoreFault> + Send + Sync>;
+
+/// How this instance stands towards the lease, for all who want to know.
+#[derive(Debug)]
+pub struct Post {
+    standing: watch::Sender<Standing>,
+    until: Mutex<Option<Instant>>,
+    fault: Mutex<Option<StoreFault>>,
+    ending: watch::Sender<bool>,
+    ended: watch::Sender<bool>,
+}
+
+impl Post {
+    /// Starts to hold the lease, or to wait for it, as long as the guard lives.
+    pub fn start(me: Me, door: Door) -> (Arc<Post>, tasks::Guard) {
+        let post = Arc::new(Post {
+            standing: watch::Sender::new(Standing::Unknown),
+            until: Mutex::default(),
+            fault: Mutex::default(),
+            ending: watch::Sender::new(false),
+            ended: watch::Sender::new(false),
+        });
+        let lease = Lease::new(me, clock::instant());
+        let keeper = Keeper { post: post.clone(), lease, door };
+        (post, tasks::guarded(keeper.run()))
+    }
+
+    /// How it stands, and each change of that.
+    pub fn subscribe(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// How it stands now. Who asks after the process was paused is not told what was true before.
+    pub fn standing(&self, now: Instant) -> Standing {
+        let standing = self.standing.borrow().clone();
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        match standing {
+            Standing::Holds { .. } if until.is_none_or(|until| until < now) => Standing::Unknown,
+            standing => standing,
+        }
+    }
+
+    /// Why the store did not answer the last question about the lease.
+    pub fn fault(&self) -> Option<StoreFault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives the lease back, if it is held, so that another instance takes it at once; but not for longer than this.
+    pub async fn give_back(&self, within: Duration) {
+        self.ending.send_replace(true);
+        let mut ended = self.ended.subscribe();
+        _ = tokio::time::timeout(within, ended.wait_for(|ended| *ended)).await;
+    }
+}
+
+/// The task.
+struct Keeper {
+    post: Arc<Post>,
+    lease: Lease,
+    door: Door,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut ending = self.post.ending.subscribe();
+        while !*ending.borrow() {
+            let step = self.lease.step(clock::instant());
+            self.tell();
+            match step {
+                Step::Wait(wait) => {
+                    let wait = wait.min(TICK);
+                    _ = tokio::time::timeout(wait, ending.wait_for(|ending| *ending)).await;
+                }
+                Step::Look(known) => self.look(known).await,
+                Step::Write(record, known) => self.write(record, known).await,
+            }
+        }
+        if let Some((record, version)) = self.lease.give_back() {
+            self.tell();
+            let given = self.put(record, Some(version)).await.map(|(written, _)| written);
+            match given {
+                Ok(Written::Won(_)) => tracing::info!("lease given back"),
+                Ok(Written::Lost) => {}
+                Err(fault) => {
+                    tracing::warn!(%fault, "lease not given back, another instance takes it in a minute")
+                }
+            }
+        }
+        self.post.ended.send_replace(true);
+    }
+
+    async fn look(&mut self, known: Option<Version>) {
+        let asked = clock::instant();
+        let remote = (self.door)();
+        let looked = self.ask(async { remote?.look(layout::LEASE, MOST, known.as_ref()).await }).await;
+        let now = clock::instant();
+        match looked {
+            Ok(looked) => {
+                let found = match looked {
+                    Looked::Same => Found::Same,
+                    Looked::Absent => Found::Absent,
+                    Looked::New(object) => {
+                        Found::New(serde_json::from_slice(&object.bytes).ok(), object.version)
+                    }
+                };
+                self.lease.found(found, asked, now);
+                self.note(None);
+            }
+            Err(fault) => {
+                self.lease.failed(now);
+                self.note(Some(fault));
+            }
+        }
+        self.tell();
+    }
+
+    async fn write(&mut self, mut record: Record, known: Option<Version>) {
+        record.at = humantime::format_rfc3339_seconds(clock::now().wall).to_string();
+        let asked = clock::instant();
+        let written = self.put(record, known).await;
+        let now = clock::instant();
+        match written {
+            Ok((Written::Won(version), record)) => {
+                self.lease.won(record, version, asked, now);
+                self.note(None);
+            }
+            Ok((Written::Lost, _)) => {
+                self.lease.lost(now);
+                self.note(None);
+            }
+            Err(fault) => {
+                self.lease.failed(now);
+                self.note(Some(fault));
+            }
+        }
+        self.tell();
+    }
+
+    async fn put(&mut self, record: Record, known: Option<Version>) -> Result<(Written, Record), StoreFault> {
+        let remote = (self.door)();
+        let bytes = Bytes::from(serde_json::to_vec_pretty(&record).unwrap_or_default());
+        let written = self.ask(async {
+            match known {
+                Some(version) => remote?.replace(layout::LEASE, bytes, &version).await,
+                None => remote?.create(layout::LEASE, bytes).await,
+            }
+        });
+        Ok((written.await?, record))
+    }
+
+    /// Waits for an answer while time passes for the lease.
+    async fn ask<T>(
+        &mut self,
+        question: impl Future<Output = Result<T, StoreFault>>,
+    ) -> Result<T, StoreFault> {
+        let mut question = pin!(tokio::time::timeout(LONGEST, question));
+        loop {
+            match tokio::time::timeout(TICK, &mut question).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => {
+                    return Err(StoreFault::new(FaultKind::Unreachable, "no answer about the lease"));
+                }
+                Err(_) => {
+                    self.lease.tick(clock::instant());
+                    self.tell();
+                }
+            }
+        }
+    }
+
+    fn note(&self, fault: Option<StoreFault>) {
+        let mut known = self.post.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fault) = fault.as_ref().filter(|fault| known.as_ref().map(|k| k.kind) != Some(fault.kind))
+        {
+            tracing::warn!(%fault, meaning = fault.kind.meaning().en, "store does not answer about the lease");
+        }
+        *known = fault;
+    }
+
+    /// Tells everybody how this instance stands.
+    fn tell(&self) {
+        let standing = self.lease.standing(clock::instant());
+        *self.post.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until();
+        self.post.standing.send_if_modified(|old| {
+            let is_new = *old != standing;
+            if is_new {
+                say(&standing);
+                *old = standing;
+            }
+            is_new
+        });
+    }
+}
+
+fn say(standing: &Standing) {
+    match standing {
+        Standing::Holds { epoch } => tracing::info!(epoch, "this instance holds the lease and crawls"),
+        Standing::Follows { holder, epoch } => {
+            tracing::info!(%holder, epoch, "another instance holds the lease and crawls");
+        }
+        Standing::Free => tracing::info!("no instance holds the lease"),
+        Standing::Alone { held: true, .. } => {
+            tracing::warn!(
+                "the store does not answer; this instance held the lease last and goes on crawling"
+            );
+        }
+        Standing::Alone { held: false, .. } => {
+            tracing::warn!("the store does not answer, and it is not known who crawls");
+        }
+        Standing::Unknown => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me(name: &str) -> Me {
+        Me { name: name.into(), run: name.into(), may_hold: true }
+    }
+
+    async fn until(post: &Post, wanted: impl FnMut(&Standing) -> bool) -> Standing {
+        let mut standing = post.subscribe();
+        let wait = tokio::time::timeout(Duration::from_secs(20), standing.wait_for(wanted));
+        wait.await.expect("in time").expect("it lives").clone()
+    }
+
+    #[tokio::test]
+    async fn the_second_follows_until_the_first_gives_the_lease_back() {
+        let remote = Remote::in_memory();
+        let door: Door = Arc::new(move || Ok(remote.clone()));
+        let (first, _first) = Post::start(me("osaka"), door.clone());
+        assert_eq!(until(&first, |s| *s != Standing::Unknown).await, Standing::Holds { epoch: 1 });
+        let (second, _second) = Post::start(me("tokyo"), door);
+        let follows = Standing::Follows { holder: "osaka".into(), epoch: 1 };
+        assert_eq!(until(&second, |s| *s != Standing::Unknown).await, follows);
+        let later = clock::instant() + super::super::lease::VALID * 2;
+        assert_eq!(first.standing(later), Standing::Unknown, "as for who was paused");
+        first.give_back(Duration::from_secs(10)).await;
+        assert!(!matches!(first.standing(clock::instant()), Standing::Holds { .. }));
+        until(&second, |s| *s == Standing::Holds { epoch: 2 }).await;
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_opened_is_told() {
+        let fault = StoreFault::new(FaultKind::Folder, "not mounted");
+        let said = fault.clone();
+        let (post, _guard) = Post::start(me("osaka"), Arc::new(move || Err(said.clone())));
+        let seen = async {
+            while post.fault().is_none() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), seen).await.expect("in time");
+        assert_eq!((post.fault(), post.standing(clock::instant())), (Some(fault), Standing::Unknown));
+        post.give_back(Duration::from_secs(10)).await;
+    }
+}

@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod forms;
 mod guard;
+mod origins;
 mod pages;
 mod reply;
 mod shelf;
@@ -66,12 +67,20 @@ impl Api {
         }
         match segments.as_slice() {
             ["healthz"] if get => text(StatusCode::OK, "ok\n".to_owned()),
-            ["readyz"] if get => self.ready(),
+            ["readyz"] if get => self.ready(parts.uri.query().unwrap_or_default()),
             ["metrics"] if get => self.metrics().await,
             ["api", "v1", "status"] if get => self.status(parts.uri.query().unwrap_or_default()).await,
             ["api", "v1", "sites"] if get => {
                 sites::overview(&self.app, parts.uri.query().unwrap_or_default()).await
             }
+            ["api", "v1", "instances"] if get => match self.app.instances(true) {
+                Some(instances) => json(StatusCode::OK, &instances),
+                None => error(
+                    StatusCode::NOT_FOUND,
+                    "no-store",
+                    "there is no [store] in the configuration, so this instance knows no other",
+                ),
+            },
             ["api", "v1", "explain"] if get => {
                 explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
             }
@@ -83,9 +92,8 @@ impl Api {
                 let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body, is_browser };
                 sites::answer(&self.app, site, wanted).await
             }
-            ["healthz" | "readyz" | "metrics"] | ["api", "v1", "status" | "sites" | "explain" | "reload"] => {
-                not_this_method()
-            }
+            ["healthz" | "readyz" | "metrics"]
+            | ["api", "v1", "status" | "sites" | "instances" | "explain" | "reload"] => not_this_method(),
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
         }
     }
@@ -95,9 +103,16 @@ impl Api {
         self.demo.as_ref().and_then(|_| pages::demo(segments)).or_else(|| pages::dashboard(segments))
     }
 
-    /// Whether every site can be served, live or from a snapshot.
-    fn ready(&self) -> Response<Body> {
+    /// Whether every site can be served, live or from a snapshot; with `site=`, whether that one can.
+    fn ready(&self, query: &str) -> Response<Body> {
         let table = self.app.table();
+        if let Some(name) = sites::of_query(query, "site") {
+            return match table.named(&name) {
+                Some(site) => sites::ready(site),
+                // without the names of the others: who asks here has no token
+                None => error(StatusCode::NOT_FOUND, "unknown-site", "there is no such site"),
+            };
+        }
         let waiting: Vec<&str> =
             table.sites.iter().filter(|site| !site.is_ready()).map(|site| &*site.config.name).collect();
         let ready = waiting.is_empty();

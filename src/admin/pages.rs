@@ -27,7 +27,7 @@ type File = (&'static [&'static str], &'static str, &'static str);
 /// The dashboard's one document: the script in it looks at the path.
 const SHELL: &str = include_str!("assets/dashboard.html");
 
-const DASHBOARD: [File; 13] = [
+const DASHBOARD: [File; 14] = [
     (&["sites"], HTML, SHELL),
     (&["logo.svg"], "image/svg+xml", include_str!("assets/logo.svg")),
     (&["dashboard", "style.css"], STYLE, include_str!("assets/dashboard.css")),
@@ -36,6 +36,7 @@ const DASHBOARD: [File; 13] = [
     (&["dashboard", "tools.js"], SCRIPT, include_str!("assets/tools.js")),
     (&["dashboard", "crawl.js"], SCRIPT, include_str!("assets/crawl.js")),
     (&["dashboard", "overview.js"], SCRIPT, include_str!("assets/overview.js")),
+    (&["dashboard", "regions.js"], SCRIPT, include_str!("assets/regions.js")),
     (&["dashboard", "forms.js"], SCRIPT, include_str!("assets/forms.js")),
     (&["dashboard", "site.js"], SCRIPT, include_str!("assets/site.js")),
     (&["dashboard", "report.js"], SCRIPT, include_str!("assets/report.js")),

@@ -4,6 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::app::Refused;
+use crate::config::Problems;
 use crate::http::Body;
 
 /// Plain text.
@@ -44,6 +45,15 @@ pub(super) fn refused(status: StatusCode, refused: &Refused) -> Response<Body> {
         Refused::NoFile | Refused::Stopping => refused.to_string(),
     };
     json(status, &serde_json::json!({ "error": { "code": code, "message": message, "problems": problems } }))
+}
+
+/// A list of origins that was refused, with every problem.
+pub(super) fn refused_list(problems: &Problems) -> Response<Body> {
+    let problems: Vec<_> = problems.iter().collect();
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let message = format!("the list was refused, the one in use stays: {}", lines.join(" | "));
+    let error = serde_json::json!({ "code": "invalid-list", "message": message, "problems": problems });
+    json(StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!({ "error": error }))
 }
 
 fn whole(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {

@@ -164,6 +164,9 @@ fn bad(message: &str) -> No {
 /// Begins a crawl, or says that one runs already: both are what was asked for.
 fn take(app: &App, site: &Site) -> Response<Body> {
     let Some(crawler) = app.crawler(&site.config.name) else { return no_place() };
+    if let Some(why) = app.crawls_elsewhere().filter(|_| crawler.running().is_none()) {
+        return error(StatusCode::CONFLICT, "crawls-elsewhere", &why);
+    }
     let (state, ticket) = match crawler.take_now() {
         Ok(ticket) => ("started", ticket),
         Err(already) => ("running", already.running),

@@ -8,12 +8,14 @@ use serde::Deserialize;
 
 use super::forms;
 use super::not_this_method;
+use super::origins;
 use super::reply::{error, json};
 use super::shelf::{self, Wanted};
 use crate::app::App;
 use crate::app::overview::Which;
 use crate::clock;
 use crate::failover::Mode;
+use crate::failure::Cause;
 use crate::http::Body;
 use crate::proxy::{Site, Table};
 
@@ -27,6 +29,7 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
     let Some(site) = table.named(name) else { return unknown(&table) };
     match rest {
         ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,
+        ["origins"] => origins::answer(app, site, method, body).await,
         ["mode"] if *method == Method::PUT => set_mode(site, body),
         ["mode"] | ["coverage"] => not_this_method(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
@@ -42,6 +45,28 @@ pub(super) fn unknown(table: &Table) -> Response<Body> {
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message = format!("there is no such site; there are: {}{more}", names.join(", "));
     error(StatusCode::NOT_FOUND, "unknown-site", &message)
+}
+
+/// Whether visitors of this site get it from this instance, live or from a copy: for load balancers and DNS.
+pub(super) fn ready(site: &Site) -> Response<Body> {
+    let now = clock::now();
+    let has_copy = site.mirror.current().is_some();
+    let (is_ready, why) = match site.switch.mode(now.mono) {
+        Mode::Auto => (site.is_ready(), "the live site is not up, and there is no snapshot of it"),
+        Mode::HoldOrigin => (site.is_live(), "the site is held on its origins by hand, and they are not up"),
+        Mode::HoldSnapshot => (has_copy, "the site is held on its snapshot by hand, and there is none"),
+    };
+    if is_ready {
+        let by = if site.is_live() { "origin" } else { "snapshot" };
+        return json(
+            StatusCode::OK,
+            &serde_json::json!({ "ready": true, "site": &*site.config.name, "by": by }),
+        );
+    }
+    let cause = site.condition(now).cause.map(Cause::code);
+    let answer =
+        serde_json::json!({ "ready": false, "site": &*site.config.name, "reason": why, "cause": cause });
+    json(StatusCode::SERVICE_UNAVAILABLE, &answer)
 }
 
 /// The value of a query's parameter.

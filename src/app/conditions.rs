@@ -316,6 +316,9 @@ impl App {
         for (cause, detail) in self.offsite.iter().flat_map(|store| store.conditions(now)) {
             found.insert(process(cause), detail);
         }
+        for (cause, detail) in self.regions.iter().flat_map(|regions| regions.conditions()) {
+            found.insert(Key { of: "".into(), cause, subject: String::new() }, detail);
+        }
         for site in &self.table().sites {
             let name = &site.config.name;
             for (place, trouble) in self.troubles(site).into_iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::access_log::AccessLog;
 use crate::cache::Cache;
 use crate::clock;
 use crate::config::Config;
-use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Progress, Seats, Whose};
+use crate::crawl::{Crawler, Ended, Fetch, FetchAsk, Leave, Progress, Seats, Whose};
 use crate::failure::{Cause, Failure};
 use crate::forms::Intake;
 use crate::http::Body;
@@ -21,7 +21,8 @@ use crate::http::forwarded;
 use crate::metrics::Metrics;
 use crate::origin::Sending;
 use crate::proxy::{BufferRoom, Hot, Proxy, Site, Spool, Table};
-use crate::snapshot::{Garbage, Store};
+use crate::snapshot::{Garbage, SNAPSHOTS, Store};
+use crate::{disk, tasks};
 
 /// The site's origins, whichever they are when the crawler asks.
 pub(super) struct ByOrigins {
@@ -78,7 +79,13 @@ impl App {
     fn crawler_of(&self, site: &Site, store: Store) -> Arc<Crawler> {
         let fetch = ByOrigins::new(self.proxy.clone(), site.config.name.clone());
         let (config, visits, seats) = (site.config.clone(), site.visits.clone(), self.parts.seats.clone());
-        Arc::new(Crawler::start(config, Arc::new(fetch), store, visits, seats))
+        if let Some(regions) = &self.regions {
+            // an instance that others crawl for has no snapshot at first, and no folder that could be missed
+            let folder = regions.state_dir.join(SNAPSHOTS).join(&*site.config.name);
+            tasks::detached(tasks::blocking(move || disk::ensure_dir(&folder)));
+        }
+        let leave = self.regions.as_ref().map_or_else(Leave::always, |regions| regions.leave());
+        Arc::new(Crawler::start(config, Arc::new(fetch), (store, visits), seats, leave))
     }
 }
 

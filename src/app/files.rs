@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::reload::{Again, Refused};
 use super::{App, Source};
+use crate::config::ready::OriginsFile;
 use crate::disk::Stamp;
 use crate::{clock, tasks};
 
@@ -136,7 +137,9 @@ fn files(app: &App) -> Vec<(PathBuf, Role)> {
         config.sites.iter().filter_map(|site| site.failover.fingerprints_file.as_ref()).collect();
     files.extend(own.into_iter().map(|file| (file.clone(), Role::Fingerprints)));
     for site in &config.sites {
-        files.extend(site.origins_file.iter().map(|file| (file.clone(), Role::Origins)));
+        files.extend(
+            site.origins_file.iter().filter_map(OriginsFile::file).map(|file| (file.clone(), Role::Origins)),
+        );
         let tls = site.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         files.extend(tls.map(|file| (file.clone(), Role::Certificate)));
         let anchors = site.origins.iter().filter_map(|origin| origin.ca.as_ref());

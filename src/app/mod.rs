@@ -17,6 +17,7 @@ pub mod offsite;
 pub mod overview;
 mod rechecks;
 pub mod recipients;
+pub mod regions;
 mod reload;
 mod rounds;
 mod run_lock;
@@ -134,6 +135,8 @@ pub struct App {
     _visits: tasks::Guard,
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
+    regions: Option<Arc<regions::Regions>>,
+    heart: OnceLock<tasks::Guard>,
     courier: OnceLock<tasks::Guard>,
     offsite: Option<Arc<offsite::Offsite>>,
     keeper: OnceLock<tasks::Guard>,
@@ -235,6 +238,7 @@ impl App {
         }
         let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let (offsite, resolver) = (offsite::Offsite::of(&config), tools.resolver.clone());
+        let regions = regions::Regions::start(&config, &tools).await;
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
             source,
@@ -260,6 +264,8 @@ impl App {
             rechecks,
             _visits: keeper,
             recipients: Arc::default(),
+            regions,
+            heart: OnceLock::new(),
             courier: OnceLock::new(),
             offsite,
             keeper: OnceLock::new(),
@@ -270,6 +276,7 @@ impl App {
         if let Some(offsite) = &app.offsite {
             _ = app.keeper.set(tasks::guarded(offsite.clone().run(Arc::downgrade(&app), resolver)));
         }
+        _ = app.heart.set(tasks::guarded(regions::run(Arc::downgrade(&app))));
         _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }
@@ -342,10 +349,19 @@ impl App {
     pub async fn drain(&self, grace: Duration) -> Option<Drained> {
         let visitors = self.visitors.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.running().crawlers.clear();
-        let drained = match visitors {
-            Some(visitors) => Some(visitors.drain(grace).await),
-            None => None,
+        // first of all: while this one ends, another one may crawl
+        let farewell = async {
+            if let Some(regions) = &self.regions {
+                regions.end(self).await;
+            }
         };
+        let drain = async {
+            match visitors {
+                Some(visitors) => Some(visitors.drain(grace).await),
+                None => None,
+            }
+        };
+        let (drained, ()) = tokio::join!(drain, farewell);
         self.save_visits(self.table().sites.iter()).await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mark) = mark {

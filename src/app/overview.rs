@@ -3,10 +3,11 @@
 
 use serde::Serialize;
 
+use super::regions::view::Instances;
 use super::{App, Condition};
 use crate::clock::{self, Now};
 use crate::failover::{Mode, State};
-use crate::failure::{Cause, Text};
+use crate::failure::{Cause, Said, Text};
 use crate::forms;
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
@@ -76,6 +77,9 @@ pub struct Overview {
     pub config_file: Option<String>,
     /// What is wrong with Katahai itself, or worth knowing.
     pub conditions: Vec<Condition>,
+    /// The instances that share the store, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Instances>,
     /// Of all sites, whatever the filter.
     pub counts: Counts,
     /// Those whose robots.txt forbids the whole site.
@@ -131,7 +135,7 @@ pub struct Line {
     /// Why it is not well: the code.
     pub cause: Option<&'static str>,
     /// What is wrong with it, the worst first.
-    pub notes: Vec<Text>,
+    pub notes: Vec<Said>,
     /// When the snapshot in service was taken, RFC 3339.
     pub snapshot: Option<String>,
     /// Whether a crawl runs.
@@ -212,6 +216,7 @@ impl App {
             listen: self.listen(),
             config_file: self.config_file(),
             conditions: self.conditions.of(""),
+            regions: self.instances(false),
             counts,
             robots,
             matching,
@@ -246,39 +251,40 @@ impl App {
     }
 
     /// What is wrong with a site.
-    fn notes(&self, site: &Site, cause: Option<Cause>) -> Vec<Text> {
+    fn notes(&self, site: &Site, cause: Option<Cause>) -> Vec<Said> {
         let name = &site.config.name;
         let seen = self.shelf_state(name);
-        let mut notes: Vec<Text> = cause.into_iter().map(Cause::meaning).collect();
-        notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning));
+        let mut notes: Vec<Said> = cause.into_iter().map(|cause| cause.meaning().into()).collect();
+        notes.extend(self.disagreement(name).map(|disagreement| disagreement.said));
+        notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning.into()));
         match site.switch.mode(clock::instant()) {
             Mode::Auto => {}
-            Mode::HoldOrigin => notes.push(HELD_ORIGIN),
-            Mode::HoldSnapshot => notes.push(HELD_SNAPSHOT),
+            Mode::HoldOrigin => notes.push(HELD_ORIGIN.into()),
+            Mode::HoldSnapshot => notes.push(HELD_SNAPSHOT.into()),
         }
         let current = site.mirror.current().map(|current| current.id().to_string());
         let newer = |id: &str| current.as_deref().is_none_or(|current| id > current);
         if seen.held.iter().any(|held| held.gated && newer(&held.id)) {
-            notes.push(HELD);
+            notes.push(HELD.into());
         } else if self
             .crawler(name)
             .and_then(|crawler| crawler.last_outcome())
             .is_some_and(|end| end.result.is_err())
         {
-            notes.push(NOT_TAKEN);
+            notes.push(NOT_TAKEN.into());
         }
         if current.is_none() {
-            notes.push(NO_SNAPSHOT);
+            notes.push(NO_SNAPSHOT.into());
         }
         if seen.by_hand.is_some() {
-            notes.push(BY_HAND);
+            notes.push(BY_HAND.into());
         }
         let forms = self.intake().opened().map(|spool| spool.totals_of(name)).unwrap_or_default();
         if forms.contains_key(&forms::State::Doubtful) || forms.contains_key(&forms::State::Parked) {
-            notes.push(UNDECIDED);
+            notes.push(UNDECIDED.into());
         }
         if !self.recipients_in_trouble(&site.config).is_empty() {
-            notes.push(NOT_HANDED_ON);
+            notes.push(NOT_HANDED_ON.into());
         }
         notes
     }

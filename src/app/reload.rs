@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{App, Source, build, certificates, in_one_line};
-use crate::config::ready::{Listen, Origin};
+use crate::config::ready::{Listen, Origin, OriginsFile};
+use crate::config::remote::RemoteStore;
 use crate::config::{self, Config, Problem, Problems, Severity};
 use crate::fingerprint::Fingerprints;
 use crate::proxy::Table;
@@ -67,6 +68,7 @@ impl App {
                 if let Some(admin) = admin {
                     config.listen.admin = admin;
                 }
+                super::regions::origins::keep_in_force(&mut config, &self.config());
                 let later = self.fixed.changed_in(&config);
                 // the copies stay where they are until the restart
                 config.state_dir.clone_from(&self.fixed.state_dir);
@@ -123,7 +125,7 @@ impl App {
 
     /// Reads a file that the configuration names, and runs by it. Says whether it has to be read again, because there was no
     /// file descriptor left.
-    async fn take_over<T: Send + 'static>(
+    pub(super) async fn take_over<T: Send + 'static>(
         &self,
         file: &Path,
         what: &'static str,
@@ -221,7 +223,7 @@ fn replace_fingerprints(config: &mut Config, file: &Path, fingerprints: &Arc<Fin
 
 fn replace_origins(config: &mut Config, file: &Path, origins: &[Origin]) {
     for site in &mut config.sites {
-        if site.origins_file.as_deref() == Some(file) {
+        if site.origins_file.as_ref().and_then(OriginsFile::file).map(PathBuf::as_path) == Some(file) {
             Arc::make_mut(site).origins = origins.to_vec();
         }
     }
@@ -234,12 +236,13 @@ pub(super) struct Fixed {
     state_dir: PathBuf,
     listen: Listen,
     memory_cache: u64,
+    store: Option<RemoteStore>,
 }
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Fixed {
         let (state_dir, listen) = (config.state_dir.clone(), config.listen.clone());
-        Fixed { state_dir, listen, memory_cache: config.limits.memory_cache }
+        Fixed { state_dir, listen, memory_cache: config.limits.memory_cache, store: config.store.clone() }
     }
 
     /// The keys that another configuration has otherwise: they need a new start.
@@ -251,6 +254,7 @@ impl Fixed {
             ("listen.admin", self.listen.admin != new.listen.admin),
             ("admin.token_file", self.listen.admin_token_file != new.listen.admin_token_file),
             ("limits.memory_cache", self.memory_cache != new.limits.memory_cache),
+            ("store", self.store != new.store),
         ];
         changes.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect()
     }

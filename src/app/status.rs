@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
+use super::regions::origins::OriginList;
+use super::regions::view::{Disagreement, Instances};
 use super::shelf_state::ShelfState;
 use super::visits::SHOWN;
 use super::{App, Carried, Condition, Held, Shares, Source, Trouble};
@@ -42,6 +44,9 @@ pub struct Status {
     /// The copy outside this machine, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreStatus>,
+    /// The instances that share the store, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Instances>,
     /// The sites, in the configuration's order.
     pub sites: Vec<SiteStatus>,
 }
@@ -57,6 +62,9 @@ pub struct SiteStatus {
     pub since: String,
     /// Why it is not well.
     pub cause: Option<Told>,
+    /// From where it is reached and from where it is not, if the instances that share a store see it differently.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<Disagreement>,
     /// Where its pages lead, if they lead to a stranger.
     pub leads: Option<String>,
     /// What visitors get who do not get the live site, in words.
@@ -79,6 +87,9 @@ pub struct SiteStatus {
     pub mode_until: Option<String>,
     /// Its origins.
     pub origins: Vec<OriginStatus>,
+    /// Where its origins come from, if that is the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin_list: Option<OriginList>,
     /// The snapshot in service.
     pub snapshot: Option<SnapshotStatus>,
     /// How much of what visitors ask for that snapshot could answer.
@@ -264,6 +275,7 @@ impl App {
             state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions.of(""),
             store: self.offsite.as_ref().map(|store| store.status()),
+            regions: self.instances(false),
             sites: sites.collect(),
         }
     }
@@ -302,6 +314,7 @@ impl App {
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             cause: condition.cause.map(Told::from),
+            disagreement: self.disagreement(&site.config.name),
             leads: leads.then(|| site.page_health.led()).flatten(),
             fallback: match mode {
                 Mode::Auto => fallback(condition.state, snapshot.is_some()),
@@ -316,6 +329,7 @@ impl App {
             mode: mode.as_str(),
             mode_until: site.switch.until(now).map(rfc3339),
             origins: site.origins.members().iter().map(|member| origin_status(member, site)).collect(),
+            origin_list: self.origin_list(&site.config),
             snapshot,
             coverage: coverage.in_short(SHOWN),
             carried: seen.carried().cloned(),

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Snapshot(Snapshot),
     /// See the forms of the sites, and what was kept of them while their origins could not take it.
     Forms(Forms),
+    /// See the origins of a site, and set the list of them that all instances share.
+    Origin(Origin),
     /// Make keys.
     Key(Key),
     /// What is no command.
@@ -252,6 +254,47 @@ pub(super) enum ExportFormat {
     Csv,
     /// Everything.
     Json,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Origin {
+    #[command(subcommand)]
+    pub(super) command: OriginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OriginCommand {
+    /// List the origins of a site, and where they come from.
+    List(ListOrigins),
+    /// Set the list of origins of a site.
+    Set(SetOrigins),
+    /// What is no command.
+    #[command(external_subcommand)]
+    Unknown(Vec<OsString>),
+}
+
+#[derive(Debug, Group)]
+pub(super) struct ListOrigins {
+    /// The site's name.
+    #[arg(value_name = "SITE")]
+    pub(super) site: String,
+    #[command(flatten)]
+    pub(super) instance: Instance,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct SetOrigins {
+    /// The site's name.
+    #[arg(value_name = "SITE")]
+    pub(super) site: String,
+    /// The list, in the form of origins.toml; "-" is standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// On all instances that share the store.
+    #[arg(long)]
+    pub(super) everywhere: bool,
+    #[command(flatten)]
+    pub(super) instance: Instance,
 }
 
 #[derive(Debug, Group)]

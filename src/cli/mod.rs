@@ -13,6 +13,7 @@ mod instance;
 mod key;
 mod language;
 mod logging;
+mod origin;
 mod portable;
 mod print;
 mod progress;
@@ -57,6 +58,7 @@ pub fn main() -> u8 {
         Command::Explain(options) => explain::run(&options),
         Command::Reload(options) => reload::run(&options),
         Command::Snapshot(options) => snapshot::run(&options.command),
+        Command::Origin(options) => origin::run(&options.command),
         Command::Forms(options) => forms::run(&options.command),
         Command::Key(options) => key::run(&options.command),
         Command::Unknown(words) => unknown("", &words),

@@ -60,7 +60,7 @@ fn problems(body: &bytes::Bytes) -> Vec<String> {
 }
 
 /// A problem in one line.
-fn line(problem: &serde_json::Value) -> String {
+pub(super) fn line(problem: &serde_json::Value) -> String {
     let text = |key: &str| {
         let value = &problem[key];
         let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

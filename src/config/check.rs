@@ -28,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) listen: Option<&'a Listen>,
     /// Whether there is a server that e-mail goes out through.
     pub(super) has_mail: bool,
+    /// Where the last good lists of origins from the store are kept; `None`: there is no store.
+    pub(super) lists: Option<&'a Path>,
 }
 
 impl Context<'_> {
@@ -56,11 +58,13 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
         matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
     let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, context, notes);
     let mail = mail(file.alerts.or_default(), context, notes);
-    let context = &Context { listen: Some(&listen), has_mail: mail.is_some(), ..*context };
+    let store = store(file.store.or_default(), context, notes);
+    let lists = store.as_ref().map(|_| state_dir.join(defaults::LISTS));
+    let context =
+        &Context { listen: Some(&listen), has_mail: mail.is_some(), lists: lists.as_deref(), ..*context };
     let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
-    let store = store(file.store.or_default(), context, notes);
     let forms = forms(file.forms.or_default(), &state_dir, context, notes);
     (Config { state_dir, listen, limits, dns, store, forms, mail, sites }, elsewhere)
 }

@@ -10,6 +10,8 @@ use super::ready::{
 
 /// The folder for snapshots, beside the configuration file, when neither the file nor `$STATE_DIRECTORY` names one.
 pub const STATE_DIR: &str = "./katahai-state";
+/// The folder in the state directory with the last good lists of origins from the store.
+pub const LISTS: &str = "origins";
 
 /// Where plain HTTP listens.
 pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 80);

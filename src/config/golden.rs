@@ -233,7 +233,7 @@ fn the_shipped_file_is_this() {
             origin("https://203.0.113.20", Some("www.example.org")),
             Origin { tier: 1, ..origin("http://203.0.113.21:8080", Some("www.example.org")) },
         ],
-        origins_file: Some(folder.path().join("origins.toml")),
+        origins_file: Some(OriginsFile::File(folder.path().join("origins.toml"))),
         tls: None,
         routes: Vec::new(),
         forms: Vec::new(),

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use super::check::{self, Context};
 use super::node::{Fault, Notes, Span, Value};
 use super::problem::{Problem, Problems, Severity, Source};
-use super::ready::{Config, Listen, Origin};
+use super::ready::{Config, Listen, Origin, SharedList};
 use super::{files, origins, raw, syntax};
 use crate::fingerprint::Fingerprints;
 
@@ -60,7 +60,7 @@ pub fn from_text(text: &str, path: &Path, env: &Env) -> Result<(Config, Problems
     let file = raw::File::read(&document, &Span::default(), &mut notes).unwrap_or_default();
     let folder = path.parent().unwrap_or(Path::new(""));
     let (state_dir, credentials) = (env.state_dir.as_deref(), env.credentials.as_deref());
-    let context = Context { folder, state_dir, credentials, listen: None, has_mail: false };
+    let context = Context { folder, state_dir, credentials, listen: None, has_mail: false, lists: None };
     let (config, elsewhere) = check::config(file, &context, &mut notes);
     let mut problems = notes.into_problems();
     problems.extend(elsewhere);
@@ -114,6 +114,19 @@ pub fn load_password(path: &Path) -> Result<String, Problems> {
 /// When the file cannot be read, or has other lines than `KEY=value`.
 pub fn load_credentials(path: &Path) -> Result<Vec<(String, String)>, Problems> {
     files::credentials(path).map_err(|fault| of_file(path, vec![fault]))
+}
+
+/// The same for a text that is, or would be, a list in the store.
+///
+/// # Errors
+/// As [`load_origins`].
+pub fn load_shared_list(text: &[u8], list: &SharedList, listen: &Listen) -> Result<Vec<Origin>, Problems> {
+    whole_list(origins::shared(text, list, Some(listen)))
+}
+
+/// What is wrong with a list in the store as a whole.
+pub fn list_refused(list: &SharedList, message: &str, help: &str) -> Problems {
+    unreadable(Path::new(&list.shown()), Fault::new(message, help))
 }
 
 fn whole_list((origins, problems): (Vec<Origin>, Problems)) -> Result<Vec<Origin>, Problems> {

@@ -38,8 +38,8 @@ mod golden;
 pub use flags::{Flags, from_flags};
 pub use keys::known_keys;
 pub use load::{
-    Env, from_text, load, load_credentials, load_fingerprints, load_origins, load_password, load_token,
-    origins_from_text,
+    Env, from_text, list_refused, load, load_credentials, load_fingerprints, load_origins, load_password,
+    load_shared_list, load_token, origins_from_text,
 };
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;

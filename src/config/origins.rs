@@ -8,7 +8,7 @@ use super::bounds::narrow;
 use super::check::Context;
 use super::node::{Fault, Notes, Slot, Span, Spanned, Value};
 use super::problem::{Problems, Source};
-use super::ready::{Listen, Origin, OriginMode, OriginUrl};
+use super::ready::{Listen, Origin, OriginMode, OriginUrl, SharedList};
 use super::{defaults, files, raw, syntax};
 
 /// The list in the file at `path`, as far as it can be read, and what is wrong with it. A file that is empty, or
@@ -23,12 +23,37 @@ pub(super) fn read(path: &Path, listen: Option<&Listen>) -> (Vec<Origin>, Proble
 /// The same for a text that is, or would be, the file at `path`. A text that is not TOML holds no origin that
 /// could be relied on.
 pub(super) fn from_text(text: &str, path: &Path, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
+    from_text_in(text, path, path.parent().unwrap_or(Path::new("")), listen)
+}
+
+/// The same for what is, or would be, a list in the store.
+pub(super) fn shared(bytes: &[u8], list: &SharedList, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
+    let shown = list.shown();
+    let path = Path::new(&shown);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => from_text_in(text, path, &list.folder, listen),
+        Err(_) => {
+            let fault = Fault::new("it is not UTF-8", "put a list there as in deploy/origins.toml");
+            (Vec::new(), super::load::unreadable(path, fault))
+        }
+    }
+}
+
+/// The last good copy of a list in the store; an empty list if there is none.
+pub(super) fn kept(list: &SharedList, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
+    match std::fs::read(&list.kept) {
+        Ok(bytes) => shared(&bytes, list, listen),
+        Err(_) => (Vec::new(), Problems::default()),
+    }
+}
+
+fn from_text_in(text: &str, path: &Path, folder: &Path, listen: Option<&Listen>) -> (Vec<Origin>, Problems) {
     let mut notes = Notes::new(Source::new(path, text));
     let document = toml::de::DeValue::Table(syntax::parse(text, &mut notes).into_inner());
     let readable = notes.is_clean();
     let file = raw::OriginsFile::read(&document, &Span::default(), &mut notes).unwrap_or_default();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let context = Context { folder, state_dir: None, credentials: None, listen, has_mail: false };
+    let context =
+        Context { folder, state_dir: None, credentials: None, listen, has_mail: false, lists: None };
     let origins = judge(file.origin.or_default(), &context, &mut notes);
     (if readable { origins } else { Vec::new() }, notes.into_problems())
 }

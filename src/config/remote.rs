@@ -241,6 +241,22 @@ fn bandwidth(text: &str) -> Result<Bandwidth, Fault> {
     }
 }
 
+/// The name of a list of origins in the store: never that of anything else that lies there.
+pub(super) fn list_name(text: &str) -> Result<String, Fault> {
+    let is_plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    };
+    let is_name = text.len() <= 200 && text.ends_with(".toml") && text.split('/').all(is_plain);
+    let help = "write letters, digits, \"-\", \".\", \"_\" and \"/\", and \".toml\" at the end, as in \"store:shop/origins.toml\"";
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(Fault::new(format!("{} cannot be the name of a list in the store", shown(text)), help))
+    }
+}
+
 /// What is said of the store; `None` if there is none.
 pub(super) fn store(raw: raw::Store, context: &Context<'_>, notes: &mut Notes) -> Option<RemoteStore> {
     let key_file = context.file(raw.key_file);

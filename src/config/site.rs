@@ -11,8 +11,10 @@ use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{
-    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Notice, Origin, Route, Site, SiteTls, Statuses,
+    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Notice, Origin, OriginsFile, Route, SharedList,
+    Site, SiteTls, Statuses,
 };
+use super::remote::list_name;
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
 use super::{defaults, files, raw, recipient};
 use crate::fingerprint::Fingerprints;
@@ -122,8 +124,9 @@ fn origins(
     context: &Context<'_>,
     notes: &mut Notes,
     elsewhere: &mut Problems,
-) -> (Vec<Origin>, Option<PathBuf>) {
+) -> (Vec<Origin>, Option<OriginsFile>) {
     let (listed, file_given) = (raw.is_given(), file.is_given());
+    let shared = shared_list(&file, context, notes);
     let file = context.file(file);
     let origins = raw.here().map(|list| origins::judge(list.value, context, notes)).unwrap_or_default();
     let Some(Spanned { value: path, span }) = file else {
@@ -138,10 +141,47 @@ fn origins(
         let help = "keep one of the two: the list in the other file, or the one here";
         notes.error(&span, Fault::new("the site has both `origins_file` and [[site.origin]]", help));
     }
+    if let Some(shared) = shared {
+        let Some(list) = shared else { return (origins, None) };
+        let (origins, problems) = origins::kept(&list, context.listen);
+        elsewhere.extend(problems.at_most(Severity::Degraded));
+        return (origins, Some(OriginsFile::Store(list)));
+    }
     let (origins, problems) = origins::read(&path, context.listen);
     // The copies can be served without a list, and what of it can be read is better than nothing.
     elsewhere.extend(problems.at_most(Severity::Degraded));
-    (origins, Some(path))
+    (origins, Some(OriginsFile::File(path)))
+}
+
+/// What begins a name in the store instead of a file's.
+const IN_STORE: &str = "store:";
+
+/// The list in the store, if one is meant; `Some(None)`: it is, and cannot be.
+fn shared_list(
+    file: &Slot<FilePath>,
+    context: &Context<'_>,
+    notes: &mut Notes,
+) -> Option<Option<SharedList>> {
+    let Slot::Here(Spanned { value: FilePath(path), span }) = file else { return None };
+    let name = path.to_str()?.strip_prefix(IN_STORE)?;
+    let Some(lists) = context.lists else {
+        let help = "add [store] with its url, or name a file";
+        notes.error(
+            span,
+            Fault::new("the list of origins is to come from the store, and there is none", help),
+        );
+        return Some(None);
+    };
+    match list_name(name) {
+        Ok(name) => {
+            let kept = lists.join(name.replace('/', "%"));
+            Some(Some(SharedList { name: name.into(), kept, folder: context.folder.to_owned() }))
+        }
+        Err(fault) => {
+            notes.error(span, fault);
+            Some(None)
+        }
+    }
 }
 
 fn site_tls(raw: Spanned<raw::Tls>, context: &Context<'_>, notes: &mut Notes) -> Option<SiteTls> {

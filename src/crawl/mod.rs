@@ -26,6 +26,7 @@ mod walk;
 mod merge;
 // room 7: one crawl, and when
 mod early;
+mod leave;
 mod run;
 mod schedule;
 mod scrub;
@@ -35,6 +36,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use leave::Leave;
 pub use outcome::{CrawlError, Outcome};
 pub use progress::{Progress, Reading};
 pub use refusal::Refusal;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::early::Early;
 use super::fetch::resume::course;
 use super::gate::Rule;
+use super::leave::Leave;
 use super::outcome::{CrawlError, Outcome};
 use super::progress::{Progress, Reading};
 use super::run::{begin, fill};
@@ -123,17 +124,17 @@ pub struct AlreadyRunning {
 
 impl Crawler {
     /// Starts. `fetch` outlives configurations: it asks whichever origins the site has at the time. To be called
-    /// within the runtime. `visits` say what visitors ask for; `seats` are shared with the other sites.
+    /// within the runtime. `visits` say what visitors ask for; `seats` and `leave` are shared with the other sites.
     pub fn start<F: Fetch>(
         site: Arc<Site>,
         fetch: Arc<F>,
-        store: Store,
-        visits: Arc<Visits>,
+        (store, visits): (Store, Arc<Visits>),
         seats: Seats,
+        leave: Leave,
     ) -> Crawler {
         let shared = Shared { site: watch::Sender::new(site), asked: Notify::new(), state: Mutex::default() };
         let shared = Arc::new(shared);
-        let task = tasks::guarded(work(shared.clone(), fetch, (store, visits), seats));
+        let task = tasks::guarded(work(shared.clone(), fetch, (store, visits), (seats, leave)));
         Crawler { shared, _task: task }
     }
 
@@ -199,9 +200,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether somebody has asked for a crawl.
+    fn is_asked(&self) -> bool {
+        self.state().run.is_some()
+    }
+
     /// Waits until somebody has asked for a crawl.
     async fn asked(&self) {
-        while self.state().run.is_none() {
+        while !self.is_asked() {
             self.asked.notified().await;
         }
     }
@@ -242,7 +248,7 @@ async fn work<F: Fetch>(
     shared: Arc<Shared>,
     fetch: Arc<F>,
     (store, visits): (Store, Arc<Visits>),
-    seats: Seats,
+    (seats, mut leave): (Seats, Leave),
 ) {
     let mut changes = shared.site.subscribe();
     let mut failures = 0;
@@ -262,10 +268,26 @@ async fn work<F: Fetch>(
         if !due {
             continue;
         }
+        // What somebody has asked for was allowed already. Meanwhile another instance may have taken the snapshot: then none is
+        // due any more.
+        if !shared.is_asked() && !leave.is_given(store.current().is_none()) {
+            tokio::select! {
+                () = shared.asked() => {}
+                () = leave.changed() => continue,
+                _ = changes.changed() => {
+                    changes.mark_changed();
+                    continue;
+                }
+                never = scrub_slowly(&store) => match never {},
+            }
+        }
         let _seat = tokio::select! {
             seat = seats.0.acquire() => seat.ok(),
             () = shared.asked() => None,
         };
+        if !shared.is_asked() && !leave.is_given(store.current().is_none()) {
+            continue;
+        }
         eager.begins();
         // On the heap only while it lasts: the state of a crawl is large, and most sites rest most of the time.
         let Some(result) = Box::pin(one(&shared, &mut changes, &*fetch, (&store, &visits))).await else {
@@ -339,154 +361,4 @@ fn pause(now: SystemTime, newest: Option<SystemTime>, every: Duration, failures:
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{self, Answer, MemorySite};
-    use super::*;
-
-    #[test]
-    fn crawls_leave_the_visitors_their_descriptors() {
-        for (limit, places) in [(0, 1), (256, 2), (1024, 8), (4096, 32), (1 << 20, 32), (u64::MAX, 32)] {
-            assert_eq!(Seats::within(limit).0.available_permits(), places, "{limit}");
-        }
-    }
-
-    #[test]
-    fn snapshots_are_due_by_their_age() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let (hour, ago) = (Duration::from_secs(3600), |s| Some(now - Duration::from_secs(s)));
-        for (newest, failures, expected) in [
-            (None, 0, 0),
-            (ago(0), 0, 3600),
-            (ago(600), 0, 3000),
-            (ago(3600), 0, 0),
-            (ago(99_999), 0, 0),
-            (Some(now + hour * 9), 0, 3600),
-            (None, 1, 2),
-            (None, 2, 4),
-            (ago(0), 1, 60),
-            (ago(0), 2, 120),
-            (ago(99_999), 3, 240),
-            (None, 7, 128),
-            (None, u32::MAX, 3600),
-        ] {
-            assert_eq!(pause(now, newest, hour, failures).as_secs(), expected, "{newest:?} {failures}");
-        }
-        assert_eq!(pause(now, ago(0), Duration::from_secs(1), 4), RETRY);
-        assert_eq!(pause(now, None, Duration::from_secs(1), 4), FIRST_RETRY);
-    }
-
-    /// A site whose answers wait for a permit each.
-    fn held(permits: &Arc<Semaphore>) -> Arc<MemorySite> {
-        let permits = permits.clone();
-        Arc::new(MemorySite::new(move |ask| {
-            let answer = if ask.target == "/" { testing::html("<p>home") } else { testing::status(404) };
-            Answer::Held(permits.clone(), Box::new(answer))
-        }))
-    }
-
-    #[tokio::test]
-    async fn the_first_snapshot_is_taken_at_once_and_more_when_asked() {
-        let (_dir, store) = testing::store();
-        let permits = Arc::new(Semaphore::new(0));
-        let fetch = held(&permits);
-        let crawler = Crawler::start(
-            Arc::new(testing::site(&["/"])),
-            fetch.clone(),
-            store.clone(),
-            testing::visits(),
-            Seats::within(u64::MAX),
-        );
-        fetch.asked_for("/robots.txt", 1).await;
-        let first = crawler.running().expect("it runs");
-        let again = crawler.take_now().expect_err("one is running").running;
-        permits.add_permits(100);
-        let ended = first.ended().await.expect("it ends");
-        assert!(ended.result.as_ref().is_ok_and(Outcome::is_published), "{ended:?}");
-        assert!(Arc::ptr_eq(&again.ended().await.expect("the same"), &ended));
-        assert_eq!(store.list().len(), 1);
-        let ended = crawler.take_now().expect("nothing is running").ended().await.expect("it ends");
-        assert!(ended.result.as_ref().is_ok_and(Outcome::is_published));
-        assert_eq!(store.list().len(), 2);
-        assert!(Arc::ptr_eq(&crawler.last_outcome().expect("there is one"), &ended));
-        assert!(crawler.progress().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_running_crawl_survives_a_reload_that_does_not_touch_it() {
-        let (_dir, store) = testing::store();
-        let permits = Arc::new(Semaphore::new(0));
-        let fetch = held(&permits);
-        let site = testing::site(&["/"]);
-        let crawler = Crawler::start(
-            Arc::new(site.clone()),
-            fetch.clone(),
-            store.clone(),
-            testing::visits(),
-            Seats::within(u64::MAX),
-        );
-        fetch.asked_for("/robots.txt", 1).await;
-        let ticket = crawler.running().expect("it runs");
-        let mut rarer = site.clone();
-        rarer.mirror.every *= 2;
-        rarer.health.interval *= 2;
-        crawler.replace(Arc::new(rarer.clone()));
-        permits.add_permits(100);
-        assert!(ticket.ended().await.is_some_and(|e| e.result.is_ok()));
-        assert_eq!(fetch.count("/robots.txt"), 1);
-
-        let permits = Arc::new(Semaphore::new(0));
-        let fetch = held(&permits);
-        let crawler = Crawler::start(
-            Arc::new(rarer.clone()),
-            fetch.clone(),
-            store.clone(),
-            testing::visits(),
-            Seats::within(u64::MAX),
-        );
-        let ticket = crawler.take_now().expect("the newest is fresh");
-        fetch.asked_for("/robots.txt", 1).await;
-        rarer.mirror.max_pages = 7;
-        crawler.replace(Arc::new(rarer));
-        fetch.asked_for("/robots.txt", 2).await;
-        permits.add_permits(100);
-        assert!(ticket.ended().await.is_some_and(|e| e.result.as_ref().is_ok_and(Outcome::is_published)));
-        assert_eq!(fetch.count("/robots.txt"), 2);
-    }
-
-    #[tokio::test]
-    async fn a_reload_that_leaves_the_site_as_it_is_wakes_nobody() {
-        let (_dir, store) = testing::store();
-        let fetch = held(&Arc::new(Semaphore::new(0)));
-        let site = testing::site(&["/"]);
-        let first = Arc::new(site.clone());
-        let crawler = Crawler::start(first, fetch, store, testing::visits(), Seats::within(u64::MAX));
-        let mut changes = crawler.shared.site.subscribe();
-        crawler.replace(Arc::new(site.clone()));
-        assert!(!changes.has_changed().unwrap());
-        let mut rarer = site;
-        rarer.mirror.every *= 2;
-        crawler.replace(Arc::new(rarer));
-        assert!(changes.has_changed().unwrap() && changes.borrow_and_update().mirror.every > Duration::ZERO);
-    }
-
-    #[tokio::test]
-    async fn a_dropped_crawler_ends_its_crawl_and_leaves_it_to_the_next() {
-        let (dir, store) = testing::store();
-        let permits = Arc::new(Semaphore::new(0));
-        let fetch = held(&permits);
-        let crawler = Crawler::start(
-            Arc::new(testing::site(&["/"])),
-            fetch.clone(),
-            store.clone(),
-            testing::visits(),
-            Seats::within(u64::MAX),
-        );
-        fetch.asked_for("/robots.txt", 1).await;
-        let ticket = crawler.running().expect("it runs");
-        drop(crawler);
-        assert!(ticket.ended().await.is_none());
-        assert_eq!(testing::staged(dir.path()), 1);
-        drop(store.begin(clock::now(), "crawl").expect("the lock is free"));
-        assert_eq!(testing::staged(dir.path()), 0);
-    }
-}
+mod tests;

@@ -33,6 +33,12 @@ pub struct Said {
     pub ja: String,
 }
 
+impl From<Text> for Said {
+    fn from(text: Text) -> Said {
+        Said { en: text.en.to_owned(), ja: text.ja.to_owned() }
+    }
+}
+
 /// A cause with all that there is to say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Told {

@@ -293,7 +293,8 @@ impl Lease {
         }
         match self.seen.as_ref().and_then(|seen| seen.record.as_ref()) {
             _ if self.answered.is_none() || self.was_mine => Standing::Unknown,
-            Some(record) if record.holder.is_empty() => Standing::Free,
+            // given back a moment ago, it is still this one's in the store
+            Some(record) if record.holder.is_empty() || self.is_mine() => Standing::Free,
             Some(record) => Standing::Follows { holder: record.holder.as_str().into(), epoch: record.epoch },
             None => Standing::Free,
         }

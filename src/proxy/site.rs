@@ -185,7 +185,12 @@ impl Site {
 
     /// Whether it can answer visitors: the live site is not known to be down, or there is a snapshot.
     pub fn is_ready(&self) -> bool {
-        self.origins.outlook() == Outlook::Up || self.mirror.current().is_some()
+        self.is_live() || self.mirror.current().is_some()
+    }
+
+    /// Whether an origin of it is up.
+    pub fn is_live(&self) -> bool {
+        self.origins.outlook() == Outlook::Up
     }
 }
 

@@ -1,6 +1,7 @@
 // All sites at a glance: a card each for a few, a line each for many, those in trouble first.
 import { ago, api, badge, bytes, el, fill, language, meaning, number, say, share, span, table, when } from "./tools.js";
 import { progress } from "./crawl.js";
+import { instances } from "./regions.js";
 import { answers, cause, conditions } from "./why.js";
 
 const KIND = { up: "live", down: "snapshot", degraded: "snapshot", recovering: "cache", unproven: "", trial: "snapshot" };
@@ -19,6 +20,7 @@ export function warnings(site) {
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);
   if (!site.snapshot && !site.fallback) found.push(["", say("none_in_service_why")]);
+  if (site.disagreement) found.unshift(["", site.disagreement.said[language]]);
   if (site.robots) found.unshift(["", site.robots[language]]);
   return [cause(site), conditions(site.conditions), found.map(([kind, text]) => el("p", { class: `notice ${kind}` }, text))];
 }
@@ -63,6 +65,8 @@ export class Overview {
     const few = found.counts.sites <= CARDS;
     page.querySelector("h1").replaceChildren(say("site_count", number(found.counts.sites)));
     fill(page.querySelector(".own"), [found.conditions, few || found.robots, Math.floor(Date.now() / 20000)], () => [conditions(found.conditions), few ? null : forbidding(found.robots)]);
+    page.querySelector(".regions").hidden = !found.regions;
+    fill(page.querySelector(".regions"), [found.regions ?? null], () => instances(found.regions));
     fill(page.querySelector(".counts"), [found.counts], () => LEVELS.filter(([level]) => found.counts[level]).map(([level, kind]) => badge(kind, say("level_count", number(found.counts[level]), say(`level_${level}`)))));
     page.querySelector(".find").hidden = few;
     page.querySelector(".find input").setAttribute("aria-label", say("search"));
@@ -101,7 +105,7 @@ export class Overview {
     const input = el("input", { type: "search", spellcheck: "false", autocomplete: "off", on: { input: () => this.later(() => { this.search = input.value; }) } });
     const button = el("button", { type: "button", on: { click: () => this.later(() => { this.problems = !this.problems; }) } });
     return el("div", { class: "all" }, el("div", { class: "row" }, el("h1", {}), el("p", { class: "counts", role: "status" })), el("div", { class: "own" }),
-      el("p", { class: "row find" }, input, button), el("section", { class: "lines card" }), el("div", { class: "sites" }), el("p", { class: "soft foot" }));
+      el("p", { class: "row find" }, input, button), el("section", { class: "lines card" }), el("div", { class: "sites" }), el("section", { class: "regions card" }), el("p", { class: "soft foot" }));
   }
 
   /** Asks anew a moment after the last letter. */

@@ -18,6 +18,7 @@ use lines::Screen;
 use remarks::remarks;
 
 mod lines;
+mod regions;
 mod remarks;
 mod store;
 mod why;
@@ -150,6 +151,7 @@ fn in_lines(overview: &Value, screen: Screen) -> String {
     let language = screen.language;
     let mut told = robots(overview, screen);
     told.push_str(&format!("{}\n{}", lines::summary(&overview["counts"], screen), head(overview, language)));
+    told.push_str(&regions::lines(&overview["regions"], language));
     for note in why::conditions(&overview["conditions"], language) {
         told.push_str(&format!("\n{}", wrapped(&format!("katahai: {note}"), screen)));
     }
@@ -169,6 +171,7 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
     let mut told = robots(overview, screen);
     told.push_str(&format!("{}\n", lines::summary(&overview["counts"], screen)));
     told.push_str(&head(status, language));
+    told.push_str(&regions::lines(&status["regions"], language));
     for site in each(&status["sites"]) {
         if let Some(why) = attention(overview, site, language) {
             told.push_str(&wrapped(&why, screen));

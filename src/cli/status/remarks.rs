@@ -10,6 +10,10 @@ use crate::snapshot::Rule;
 /// What the operator should know besides: the gate's word, his own, and what is wrong.
 pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    // of a site that is up it is the reason why it needs attention
+    if site["state"] != "up" && site["disagreement"].is_object() {
+        found.push(language.of_text(&site["disagreement"]["said"]));
+    }
     if let Some(since) = site["by_hand"].as_str() {
         let since = printable(since);
         found.push(language.pick(

@@ -112,8 +112,13 @@ async fn what_visitors_miss_brings_the_next_snapshot_forward() {
     let visits = testing::visits();
     let begun = tokio::time::Instant::now();
     let site = Arc::new(site(&["/"]));
-    let crawler =
-        Crawler::start(site.clone(), fetch.clone(), store.clone(), visits.clone(), Seats::within(u64::MAX));
+    let crawler = Crawler::start(
+        site.clone(),
+        fetch.clone(),
+        (store.clone(), visits.clone()),
+        Seats::within(u64::MAX),
+        crate::crawl::Leave::always(),
+    );
     fetch.asked_for("/robots.txt", 1).await;
     let first = crawler.running().expect("it runs").ended().await.expect("it ends");
     assert!(first.result.as_ref().is_ok_and(Outcome::is_published));

@@ -114,6 +114,7 @@ impl Cause {
             Cause::DiskFull => ours::DISK_FULL,
             Cause::StateUnusable => ours::STATE_UNUSABLE,
             Cause::StateShared => ours::STATE_SHARED,
+            Cause::InstanceNameShared => ours::INSTANCE_NAME_SHARED,
             Cause::ConfigurationRefused => ours::CONFIGURATION_REFUSED,
             Cause::StoreUnusable => ours::STORE_UNUSABLE,
             Cause::StoreBehind => ours::STORE_BEHIND,

@@ -61,6 +61,11 @@ super::advice! {
         "Find out who else writes to the bucket. If the key was changed, all instances need the new one and the old one in key_file. The next snapshot, or \"katahai snapshot publish\", puts sound content there.",
         "ストアに、破損、欠落、古い内容への差し戻し、または署名の誤りがあるデータが見つかりました。該当の内容は使用せず、以前の内容を引き続き提供しています。",
         "バケットに書き込む第三者がいないかご確認ください。鍵を変更した場合は、全インスタンスの key_file に新旧両方の鍵が必要です。次のスナップショットか「katahai snapshot publish」で、正しい内容が保存し直されます。";
+    INSTANCE_NAME_SHARED:
+        "Another instance that uses the same store has the same name, so each writes over what the other tells of itself.",
+        "Give each instance a name of its own (\"instance\" in [store]), and restart it.",
+        "同じストアを使う別のインスタンスが同じ名前になっているため、互いの情報を上書きしています。",
+        "インスタンスごとに別の名前（[store] の instance）を設定し、再起動してください。";
     CONFIGURATION_REFUSED:
         "The configuration file has a mistake, so Katahai has not loaded it. It goes on with the last good one.",
         "Run \"katahai check\", which shows every problem with its line. Fix them before the next restart: with this file, Katahai would not start.",

@@ -223,7 +223,7 @@ fn given_back_it_is_taken_at_the_next_look_and_not_by_who_gave_it() {
     let mut both = two(now);
     live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
     let (record, known) = both[0].lease.give_back().expect("it is held");
-    assert!(!matches!(both[0].lease.standing(now), Standing::Holds { .. }));
+    assert_eq!(both[0].lease.standing(now), Standing::Free);
     assert!(world.write(record, Some(&known)).is_some());
     let holders = live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
     assert!(holders.iter().skip(LOOK.as_secs() as usize).all(|holders| *holders == [1]), "{holders:?}");

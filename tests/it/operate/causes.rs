@@ -121,6 +121,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("a damaged copy", &[Cause::CopyDamaged]),
             ("the copies or their folder gone", &[Cause::CopiesGone, Cause::StateUnusable]),
             ("two instances on one state directory", &[Cause::StateShared]),
+            ("two instances with one name in one store", &[Cause::InstanceNameShared]),
             ("a broken configuration, or one with unknown keys", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
             (

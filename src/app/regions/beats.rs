@@ -1,0 +1,227 @@
+//! The heartbeat: every few seconds this instance tells the others of itself, and looks what they have told.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use super::Regions;
+use crate::app::App;
+use crate::clock::{self, Now};
+use crate::offsite::instances::{
+    BEAT, FORGOTTEN, Heard, Heartbeat, Life, Namesake, SiteBeat, Split, age, splits,
+};
+use crate::offsite::lease::Standing;
+use crate::offsite::{FaultKind, Listed, Remote, StoreFault, layout};
+use crate::proxy::Site;
+use crate::snapshot::rfc3339;
+
+/// What the word of an instance may be: that of thousands of sites is a megabyte.
+const MOST: u64 = 16 << 20;
+/// Instances that are listened to.
+const MOST_INSTANCES: usize = 200;
+/// How long a round may take.
+const LONGEST: Duration = Duration::from_secs(25);
+
+/// What is known of the others.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    pub(super) others: BTreeMap<String, Heard>,
+    /// When each was written that is known.
+    written: BTreeMap<String, SystemTime>,
+    /// Sites that some reach and others do not.
+    pub(super) splits: BTreeMap<String, Split>,
+    /// When they were last looked at.
+    pub(super) looked: Option<Instant>,
+    /// Why that failed since.
+    pub(super) fault: Option<StoreFault>,
+    /// Another process writes under this name.
+    pub(super) namesake: Option<String>,
+}
+
+/// Tells and listens for as long as the application is there.
+pub(in crate::app) async fn run(app: Weak<App>) {
+    let Some(regions) = app.upgrade().and_then(|app| app.regions.clone()) else { return };
+    let (mut namesake, mut has_told) = (Namesake::default(), false);
+    let mut standing = regions.post.subscribe();
+    loop {
+        let Some(app) = app.upgrade() else { return };
+        let begun = clock::instant();
+        let beat = regions.beat(&app, clock::now(), false);
+        drop(app);
+        let round = tokio::time::timeout(LONGEST, regions.round(&beat, has_told, &mut namesake));
+        let late = |_| Err(StoreFault::new(FaultKind::Unreachable, "no answer about the instances"));
+        match round.await.unwrap_or_else(late) {
+            Ok(()) => has_told = true,
+            Err(fault) => regions.board().fault = Some(fault),
+        }
+        // the others learn at once who crawls
+        let rest = BEAT.saturating_sub(clock::instant() - begun);
+        let wait = tokio::time::timeout(rest, standing.changed());
+        if wait.await.is_ok_and(|changed| changed.is_err()) {
+            return;
+        }
+    }
+}
+
+impl Regions {
+    /// What this instance tells of itself now.
+    pub(super) fn beat(&self, app: &App, now: Now, stopped: bool) -> Heartbeat {
+        let table = app.table();
+        let standing = self.standing();
+        let epoch = match standing {
+            Standing::Holds { epoch } | Standing::Follows { epoch, .. } => Some(epoch),
+            Standing::Free | Standing::Alone { .. } | Standing::Unknown => None,
+        };
+        Heartbeat {
+            version: 1,
+            id: self.identity.id.clone(),
+            run: self.identity.run.clone(),
+            name: self.identity.name.clone(),
+            place: self.identity.place.clone(),
+            katahai: env!("CARGO_PKG_VERSION").to_owned(),
+            at: rfc3339(now.wall),
+            started: rfc3339(app.started.wall),
+            lease: word(&standing).to_owned(),
+            epoch,
+            crawls: self.may_hold,
+            stopped,
+            sites: table.sites.iter().map(|site| of_site(app, site, now)).collect(),
+        }
+    }
+
+    /// One round: what lies under the own name is looked at, the own word is written, the others' are read.
+    async fn round(
+        &self,
+        beat: &Heartbeat,
+        has_told: bool,
+        namesake: &mut Namesake,
+    ) -> Result<(), StoreFault> {
+        let remote = (self.door)()?;
+        let own = layout::instance(&beat.name);
+        if has_told {
+            let found: Option<Heartbeat> = read(&remote, &own).await?;
+            let is_shared = namesake.seen(&beat.run, found.as_ref());
+            let other = found.filter(|_| is_shared);
+            self.board().namesake = other.map(|other| {
+                format!(
+                    "\"{}\" is also the name of an instance at {} (id {}, this one's is {})",
+                    other.name, other.place, other.id, beat.id
+                )
+            });
+        }
+        remote.put(&own, serde_json::to_vec_pretty(beat).unwrap_or_default()).await?;
+        let listed: Vec<Listed> = {
+            let mut listing = pin!(remote.list(layout::INSTANCES).take(MOST_INSTANCES));
+            let mut listed = Vec::new();
+            while let Some(one) = listing.try_next().await? {
+                listed.push(one);
+            }
+            listed
+        };
+        let newest = listed.iter().map(|one| one.modified).max();
+        let (Some(newest), looked) = (newest, clock::instant()) else { return Ok(()) };
+        let mut found = BTreeMap::new();
+        for one in listed.iter().filter(|one| one.name != own) {
+            let age = age(newest, one.modified);
+            if age > FORGOTTEN {
+                self.forget(&remote, &one.name).await;
+                continue;
+            }
+            let known = {
+                let board = self.board();
+                let is_same = board.written.get(&one.name) == Some(&one.modified);
+                board.others.get(&one.name).filter(|_| is_same).map(|heard| heard.beat.clone())
+            };
+            let beat = match known {
+                Some(beat) => Some(beat),
+                None => read(&remote, &one.name).await?,
+            };
+            if let Some(beat) = beat {
+                found.insert(one.name.clone(), Heard { beat, age });
+            }
+        }
+        let alive = found.values().filter(|heard| heard.life() == Life::Heard).map(|heard| &heard.beat);
+        let splits = splits(alive.chain([beat]));
+        let mut board = self.board();
+        board.splits = splits;
+        board.written = listed.into_iter().map(|one| (one.name, one.modified)).collect();
+        board.others = found;
+        board.looked = Some(looked);
+        board.fault = None;
+        Ok(())
+    }
+
+    /// Removes the word of an instance that is gone for good. One does it for all.
+    async fn forget(&self, remote: &Remote, name: &str) {
+        if !matches!(self.standing(), Standing::Holds { .. }) {
+            return;
+        }
+        match remote.delete(name).await {
+            Ok(()) => tracing::info!(instance = name, "instance not heard for a week, forgotten"),
+            Err(fault) => {
+                tracing::warn!(instance = name, %fault, "instance not heard for a week, not removed")
+            }
+        }
+    }
+
+    /// The last word: this instance ends by itself.
+    pub(super) async fn say_farewell(&self, app: &App) {
+        let beat = self.beat(app, clock::now(), true);
+        let told = async {
+            (self.door)()?
+                .put(&layout::instance(&beat.name), serde_json::to_vec_pretty(&beat).unwrap_or_default())
+                .await
+        };
+        if let Err(fault) = told.await {
+            tracing::debug!(%fault, "the other instances were not told of the end");
+        }
+    }
+
+    /// The others, with how long ago each was heard, and whether that is known at all: the store may be silent.
+    pub(super) fn others(&self, now: Instant) -> Others {
+        let board = self.board();
+        let since = board.looked.map(|looked| now.saturating_duration_since(looked));
+        Others { heard: board.others.values().cloned().collect(), since, fault: board.fault.clone() }
+    }
+}
+
+/// What is known of the others.
+pub(super) struct Others {
+    pub(super) heard: Vec<Heard>,
+    /// How long ago they were looked at; `None`: not yet.
+    pub(super) since: Option<Duration>,
+    pub(super) fault: Option<StoreFault>,
+}
+
+/// What is not in this format is nobody's word.
+async fn read(remote: &Remote, name: &str) -> Result<Option<Heartbeat>, StoreFault> {
+    let found = remote.get(name, MOST).await?;
+    Ok(found.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
+}
+
+pub(super) fn word(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Holds { .. } => "holds",
+        Standing::Follows { .. } => "follows",
+        Standing::Free => "free",
+        Standing::Alone { .. } => "alone",
+        Standing::Unknown => "unknown",
+    }
+}
+
+fn of_site(app: &App, site: &Arc<Site>, now: Now) -> SiteBeat {
+    let condition = site.condition(now);
+    let snapshot = site.mirror.current().map(|snapshot| snapshot.summary().clone());
+    SiteBeat {
+        name: site.config.name.to_string(),
+        state: condition.state.as_str().to_owned(),
+        cause: condition.cause.map(|cause| cause.code().to_owned()),
+        mode: site.switch.mode(now.mono).as_str().to_owned(),
+        snapshot: snapshot.as_ref().map(|summary| summary.id.to_string()),
+        taken_at: snapshot.as_ref().map(|summary| rfc3339(summary.taken_at)),
+        origins: app.origin_list(&site.config).and_then(|list| list.in_force).map(|list| list.version),
+    }
+}

@@ -255,7 +255,7 @@ impl App {
         let name = &site.config.name;
         let seen = self.shelf_state(name);
         let mut notes: Vec<Said> = cause.into_iter().map(|cause| cause.meaning().into()).collect();
-        notes.extend(self.disagreement(name).map(|disagreement| disagreement.said));
+        notes.extend(self.disagreement(site).map(|disagreement| disagreement.said));
         notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning.into()));
         match site.switch.mode(clock::instant()) {
             Mode::Auto => {}

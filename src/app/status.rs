@@ -314,7 +314,7 @@ impl App {
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             cause: condition.cause.map(Told::from),
-            disagreement: self.disagreement(&site.config.name),
+            disagreement: self.disagreement(site),
             leads: leads.then(|| site.page_health.led()).flatten(),
             fallback: match mode {
                 Mode::Auto => fallback(condition.state, snapshot.is_some()),

@@ -8,10 +8,12 @@ use super::beats::word;
 use super::{Others, Regions};
 use crate::app::App;
 use crate::clock;
+use crate::failover::State;
 use crate::failure::{Said, Text};
 use crate::offsite::StoreFault;
 use crate::offsite::instances::{Heartbeat, Life, SILENT, SiteBeat, Split};
 use crate::offsite::lease::Standing;
+use crate::proxy::Site;
 
 /// `GET /api/v1/instances`.
 #[derive(Clone, Debug, Serialize)]
@@ -115,8 +117,13 @@ impl App {
     }
 
     /// Whether some instances reach a site that others do not.
-    pub(in crate::app) fn disagreement(&self, site: &str) -> Option<Disagreement> {
-        self.regions.as_ref()?.split(site, clock::instant()).map(Disagreement::of)
+    pub(in crate::app) fn disagreement(&self, site: &Site) -> Option<Disagreement> {
+        let (regions, now) = (self.regions.as_ref()?, clock::now());
+        let split = regions.split(&site.config.name, now.mono)?;
+        // it is as of the last round: what has become of the site here since then is not contradicted
+        let is_down = site.condition(now).state == State::Down;
+        let was_down = split.not_reached.contains(&regions.identity.place);
+        (is_down == was_down).then(|| Disagreement::of(split))
     }
 }
 

@@ -90,7 +90,6 @@ async fn each_sees_the_other_and_what_only_one_of_them_reaches() {
         }
         let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
         assert!(wide <= u64::from(width), "{wide} pixels on a screen of {width}");
-        picture(&mut browser, width);
     }
     assert_eq!(browser.complaints(), [] as [String; 0]);
 
@@ -99,12 +98,6 @@ async fn each_sees_the_other_and_what_only_one_of_them_reaches() {
     until_seen(&osaka, "tokyo-1", "stopped", 30).await;
     eventually("agreement", secs(30), async || osaka.site().await["disagreement"].is_null().then_some(()))
         .await;
-}
-
-/// TEMP
-fn picture(browser: &mut Browser, width: u32) {
-    let shot = browser.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
-    std::fs::write(format!("/tmp/h3-instances-{width}.b64"), shot["data"].as_str().unwrap()).unwrap();
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod form;
 mod listen;
 mod node;
 mod origins;
+mod origins_file;
 mod raw;
 mod site;
 mod syntax;

@@ -29,6 +29,7 @@ pub type Door = Arc<dyn Fn() -> Result<Remote, StoreFault> + Send + Sync>;
 #[derive(Debug)]
 pub struct Post {
     standing: watch::Sender<Standing>,
+    epochs: watch::Sender<Option<u64>>,
     until: Mutex<Option<Instant>>,
     fault: Mutex<Option<StoreFault>>,
     ending: watch::Sender<bool>,
@@ -40,6 +41,7 @@ impl Post {
     pub fn start(me: Me, door: Door) -> (Arc<Post>, tasks::Guard) {
         let post = Arc::new(Post {
             standing: watch::Sender::new(Standing::Unknown),
+            epochs: watch::Sender::new(None),
             until: Mutex::default(),
             fault: Mutex::default(),
             ending: watch::Sender::new(false),
@@ -53,6 +55,11 @@ impl Post {
     /// How it stands, and each change of that.
     pub fn subscribe(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
+    }
+
+    /// The epoch of the lease while this instance holds it.
+    pub fn epochs(&self) -> watch::Receiver<Option<u64>> {
+        self.epochs.subscribe()
     }
 
     /// How it stands now. Who asks after the process was paused is not told what was true before.
@@ -206,6 +213,8 @@ impl Keeper {
     fn tell(&self) {
         let standing = self.lease.standing(clock::instant());
         *self.post.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until();
+        let epoch = if let Standing::Holds { epoch } = standing { Some(epoch) } else { None };
+        self.post.epochs.send_if_modified(|old| std::mem::replace(old, epoch) != epoch);
         self.post.standing.send_if_modified(|old| {
             let is_new = *old != standing;
             if is_new {

@@ -2,6 +2,7 @@
 //! So it is one object, which is replaced in one step, and people can still read it.
 
 use super::fault::{FaultKind, StoreFault};
+use super::signature::{Signed, Signer};
 
 /// What begins the last line.
 const MARK: &str = "# signature ";
@@ -20,21 +21,17 @@ pub trait Seal: Send + Sync {
     fn is_needed(&self) -> bool;
 }
 
-/// Without a key, nothing is signed and everything is taken.
-#[derive(Clone, Copy, Debug)]
-pub struct Unsealed;
-
-impl Seal for Unsealed {
-    fn sign(&self, _: &str, _: &[u8]) -> Option<String> {
-        None
+impl Seal for Signer {
+    fn sign(&self, name: &str, text: &[u8]) -> Option<String> {
+        Signer::sign(self, Signed::List(name), text)
     }
 
-    fn is_right(&self, _: &str, _: &[u8], _: &str) -> bool {
-        true
+    fn is_right(&self, name: &str, text: &[u8], signature: &str) -> bool {
+        self.verifies(Signed::List(name), text, signature)
     }
 
     fn is_needed(&self) -> bool {
-        false
+        self.signs()
     }
 }
 
@@ -105,7 +102,7 @@ mod tests {
     fn what_was_signed_is_read_and_nothing_else() {
         let object = write("shop.toml", LIST, &Counting);
         assert_eq!(read("shop.toml", &object, &Counting), Ok(LIST.as_bytes()));
-        assert_eq!(read("shop.toml", &object, &Unsealed), Ok(LIST.as_bytes()));
+        assert_eq!(read("shop.toml", &object, &Signer::default()), Ok(LIST.as_bytes()));
         let text = String::from_utf8(object.clone()).unwrap();
         assert!(text.starts_with(LIST) && text.lines().last().unwrap().starts_with("# "));
         let other = text.replace("203.0.113.10", "203.0.113.66");
@@ -126,9 +123,9 @@ mod tests {
     fn a_list_that_is_written_again_has_one_signature() {
         let once = String::from_utf8(write("a.toml", LIST, &Counting)).unwrap();
         assert_eq!(write("a.toml", &once, &Counting), once.as_bytes());
-        assert_eq!(write("a.toml", &once, &Unsealed), LIST.as_bytes());
-        assert_eq!(write("a.toml", LIST.trim_end(), &Unsealed), LIST.as_bytes());
-        assert_eq!(write("a.toml", "", &Unsealed), b"");
+        assert_eq!(write("a.toml", &once, &Signer::default()), LIST.as_bytes());
+        assert_eq!(write("a.toml", LIST.trim_end(), &Signer::default()), LIST.as_bytes());
+        assert_eq!(write("a.toml", "", &Signer::default()), b"");
         assert_eq!(read("a.toml", &write("a.toml", "", &Counting), &Counting), Ok(&b""[..]));
     }
 }

@@ -28,6 +28,8 @@ pub enum Signed<'a> {
     Index(&'a str, &'a str),
     /// Which bodies are removed.
     Garbage,
+    /// A list of origins: its name.
+    List(&'a str),
 }
 
 impl Signed<'_> {
@@ -36,6 +38,7 @@ impl Signed<'_> {
             Signed::Pointer(site) => ["pointer", site, ""],
             Signed::Index(site, id) => ["index", site, id],
             Signed::Garbage => ["garbage", "", ""],
+            Signed::List(name) => ["list", name, ""],
         }
     }
 }
@@ -87,6 +90,19 @@ impl Signer {
             text.push(b'\n');
         }
         Ok(text.into())
+    }
+
+    /// The signature of a text that is not wrapped up; `None` without keys.
+    pub fn sign(&self, what: Signed<'_>, text: &[u8]) -> Option<String> {
+        let key = self.0.first()?;
+        Some(BASE64URL_NOPAD.encode(hmac::sign(key, &message(what, text)).as_ref()))
+    }
+
+    /// Whether this is the signature of such a text, by one of the keys.
+    pub fn verifies(&self, what: Signed<'_>, text: &[u8], signature: &str) -> bool {
+        let Ok(signature) = BASE64URL_NOPAD.decode(signature.as_bytes()) else { return false };
+        let message = message(what, text);
+        self.0.iter().filter(|key| hmac::verify(key, &message, &signature).is_ok()).count() > 0
     }
 
     /// What stands in an object, if it may be used.

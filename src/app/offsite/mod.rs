@@ -6,12 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
-
 use super::App;
 use crate::clock::{self, unix};
 use crate::config::Config;
-use crate::config::remote::{RemoteStore, StoreCrawl};
+use crate::config::remote::RemoteStore;
 use crate::failover::Mode;
 use crate::failure::chain;
 use crate::forms::Keys;
@@ -74,6 +72,7 @@ impl Offsite {
 
     /// Keeps all sites in step, for as long as it is polled.
     pub(super) async fn run(self: Arc<Self>, app: Weak<App>, resolver: origin::dns::Resolver) {
+        let Some(regions) = app.upgrade().and_then(|app| app.regions.clone()) else { return };
         let (remote, signer) = loop {
             let (this, names) = (self.clone(), resolver.clone());
             let Some(opened) = tasks::blocking(move || this.open(&names)).await else { return };
@@ -83,20 +82,10 @@ impl Offsite {
             };
             tokio::time::sleep(AGAIN).await;
         };
-        let leads = (self.config.crawl == StoreCrawl::Auto).then_some(0);
-        let (_lease, lease) = watch::channel(leads);
-        let instance = self.config.instance.clone().unwrap_or_else(host);
-        let context = Context::new(remote, signer, &instance, self.config.push_rate, lease);
+        let context = Context::new(remote, signer, regions.name(), self.config.push_rate, regions.epochs());
         *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.traffic.clone());
         run(context, Arc::new(OfApp(app)), self.board.clone(), &self.state_dir).await;
     }
-}
-
-/// What this machine is called.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
 }
 
 /// The sites as the application runs them.

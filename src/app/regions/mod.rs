@@ -18,10 +18,10 @@ use crate::config::Config;
 use crate::config::remote::StoreCrawl;
 use crate::crawl::Leave;
 use crate::failure::{Cause, chain};
+use crate::forms::Keys;
 use crate::offsite::lease::{Me, Standing};
 use crate::offsite::post::{Door, Post};
-use crate::offsite::shared_list::{Seal, Unsealed};
-use crate::offsite::{self, FaultKind, Remote, StoreFault};
+use crate::offsite::{self, FaultKind, Remote, Signer, StoreFault};
 use crate::origin::Tools;
 use crate::tasks;
 use crate::tls;
@@ -43,7 +43,9 @@ pub(super) struct Regions {
     words: watch::Sender<()>,
     board: Mutex<Board>,
     lists: origins::Lists,
-    seal: Arc<dyn Seal>,
+    key_file: Option<PathBuf>,
+    /// What the key makes; `None`: it could not be read yet.
+    signer: Mutex<Option<Signer>>,
     may_hold: bool,
     _lease: tasks::Guard,
     _words: tasks::Guard,
@@ -55,7 +57,7 @@ impl Regions {
         let store = config.store.clone()?;
         let (dir, named, place) = (config.state_dir.clone(), store.instance.clone(), store.place.clone());
         let identity = tasks::blocking(move || Identity::of(&dir, named, place)).await?;
-        let may_hold = store.crawl == StoreCrawl::Auto;
+        let (may_hold, key_file) = (store.crawl == StoreCrawl::Auto, store.key_file.clone());
         let (name, run) = (identity.name.as_str().into(), identity.run.as_str().into());
         let resolver = tools.resolver.clone();
         let trust = tasks::blocking(|| tls::client_config(None)).await?.map_err(|error| chain(&error));
@@ -73,16 +75,18 @@ impl Regions {
         let words = watch::Sender::new(());
         let _words = tasks::guarded(pass_on(post.clone(), words.clone()));
         let board = Mutex::default();
-        let (lists, seal) = (origins::Lists::default(), Arc::new(Unsealed));
+        let (lists, signer) = (origins::Lists::default(), Mutex::default());
+        let state_dir = config.state_dir.clone();
         Some(Arc::new(Regions {
             identity,
-            state_dir: config.state_dir.clone(),
+            state_dir,
             door,
             post,
             words,
             board,
             lists,
-            seal,
+            key_file,
+            signer,
             may_hold,
             _lease: lease,
             _words,
@@ -97,6 +101,31 @@ impl Regions {
             post.standing(now).may_crawl(bare, now)
         };
         Leave::new(Arc::new(given), self.words.subscribe())
+    }
+
+    /// The epoch of the lease while this instance holds it.
+    pub(super) fn epochs(&self) -> watch::Receiver<Option<u64>> {
+        self.post.epochs()
+    }
+
+    /// What this instance is called.
+    pub(super) fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// Signs and verifies with the key of the deployment, if it has one.
+    async fn signer(&self) -> Result<Signer, StoreFault> {
+        let known = || self.signer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signer) = &*known() {
+            return Ok(signer.clone());
+        }
+        let file = self.key_file.clone();
+        let read = tasks::blocking(move || file.map(|file| Keys::read(&file)).transpose()).await;
+        let keys = read.ok_or_else(|| StoreFault::new(FaultKind::Other, "the program is ending"))?;
+        let keys = keys.map_err(|error| StoreFault::new(FaultKind::NoKey, chain(&error)))?;
+        let signer = keys.map_or_else(Signer::default, |keys| Signer::new(&keys));
+        *known() = Some(signer.clone());
+        Ok(signer)
     }
 
     /// How this instance stands towards the lease.

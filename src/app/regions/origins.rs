@@ -173,7 +173,9 @@ impl App {
         object: &Object,
     ) -> Option<Option<Problems>> {
         let seen = |known: &mut Known| known.seen = Some(object.version.clone());
-        let text = match shared_list::read(&list.name, &object.bytes, &*regions.seal) {
+        // without the key it is not known whether it may be used: it is read again when that is there
+        let signer = regions.signer().await.ok()?;
+        let text = match shared_list::read(&list.name, &object.bytes, &signer) {
             Ok(text) => text.to_vec(),
             Err(fault) => {
                 regions.lists.with(&list.name, seen);
@@ -242,9 +244,9 @@ impl App {
         };
         let listen = self.config().listen;
         config::load_shared_list(text.as_bytes(), list, &listen).map_err(NotPut::Problems)?;
-        let object = shared_list::write(&list.name, text, &*regions.seal);
-        let version =
-            version_of(shared_list::read(&list.name, &object, &*regions.seal).map_err(NotPut::Store)?);
+        let signer = regions.signer().await.map_err(NotPut::Store)?;
+        let object = shared_list::write(&list.name, text, &signer);
+        let version = version_of(shared_list::read(&list.name, &object, &signer).map_err(NotPut::Store)?);
         let remote = (regions.door)().map_err(NotPut::Store)?;
         remote.put(&list.name, object).await.map_err(NotPut::Store)?;
         tracing::info!(

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::edge::command;
 use crate::support::fixture::MIRRORED;
 use crate::support::wait::{eventually, secs};
-use crate::support::{Config, Edge, Origin, process};
+use crate::support::{Config, Edge, Origin, Site, process};
 
 /// Where nobody listens: what the site's server is for an instance that never saw it alive.
 pub const DEAD: &str = "http://127.0.0.1:1";
@@ -48,8 +48,13 @@ impl Folder {
 
     /// The configuration of an instance that uses it.
     pub fn config(&self, origin: &str, instance: &str) -> Config {
+        self.config_of(Site::new().origin(origin), instance)
+    }
+
+    /// The same for another site.
+    pub fn config_of(&self, site: Site, instance: &str) -> Config {
         let url = format!("file://{}", self.path().display());
-        let config = Config::before(origin).set("store.url", url).set("store.instance", instance);
+        let config = Config::new(site).set("store.url", url).set("store.instance", instance);
         match &self.key {
             Some(key) => config.set("store.key_file", key.display().to_string()),
             None => config,

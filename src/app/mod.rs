@@ -237,7 +237,7 @@ impl App {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
         let keeper = tasks::guarded(visits::keep(proxy.clone()));
-        let (offsite, resolver) = (offsite::Offsite::of(&config), tools.resolver.clone());
+        let offsite = offsite::Offsite::of(&config);
         let regions = regions::Regions::start(&config, &tools).await;
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
@@ -271,14 +271,21 @@ impl App {
             keeper: OnceLock::new(),
             started,
         });
-        app.start_crawlers();
-        _ = app.courier.set(tasks::guarded(recipients::run(Arc::downgrade(&app))));
-        if let Some(offsite) = &app.offsite {
-            _ = app.keeper.set(tasks::guarded(offsite.clone().run(Arc::downgrade(&app), resolver)));
-        }
-        _ = app.heart.set(tasks::guarded(regions::run(Arc::downgrade(&app))));
-        _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
+        app.set_to_work();
         Ok(app)
+    }
+
+    /// Begins what goes on by itself.
+    fn set_to_work(self: &Arc<Self>) {
+        self.start_crawlers();
+        let weak = || Arc::downgrade(self);
+        _ = self.courier.set(tasks::guarded(recipients::run(weak())));
+        if let Some(offsite) = &self.offsite {
+            let resolver = self.running().tools.resolver.clone();
+            _ = self.keeper.set(tasks::guarded(offsite.clone().run(weak(), resolver)));
+        }
+        _ = self.heart.set(tasks::guarded(regions::run(weak())));
+        _ = self.ticker.set(tasks::guarded(ticker::run(weak())));
     }
 
     /// Watches the files that the configuration came from, for as long as the guard lives.

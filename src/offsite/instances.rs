@@ -65,6 +65,9 @@ pub struct SiteBeat {
     pub taken_at: Option<String>,
     /// Which version of the shared list of origins it runs.
     pub origins: Option<String>,
+    /// Seconds since when this instance and the store do not say the same; 0: they do.
+    #[serde(default)]
+    pub lag_s: u64,
 }
 
 /// Another instance as it was last heard.

@@ -127,7 +127,7 @@ pub enum Step {
 
 /// The lease as it was last seen.
 #[derive(Clone, Debug)]
-struct Seen {
+struct LastSeen {
     record: Option<Record>,
     version: Version,
     /// Since when it has not changed, as far as is known.
@@ -138,7 +138,7 @@ struct Seen {
 #[derive(Debug)]
 pub struct Lease {
     me: Me,
-    seen: Option<Seen>,
+    seen: Option<LastSeen>,
     /// The greatest epoch that was ever seen.
     epoch: u64,
     /// The epoch that this instance holds, and when it was last written: the moment before the store was asked. `None`: that it
@@ -238,7 +238,7 @@ impl Lease {
             }
             Found::New(record, version) => {
                 self.epoch = self.epoch.max(record.as_ref().map_or(0, |record| record.epoch));
-                self.seen = Some(Seen { record, version, since: now });
+                self.seen = Some(LastSeen { record, version, since: now });
             }
         }
         self.was_mine = self.is_mine();
@@ -263,7 +263,7 @@ impl Lease {
         self.epoch = self.epoch.max(record.epoch);
         self.held = Some((record.epoch, Some(asked)));
         self.was_mine = true;
-        self.seen = Some(Seen { record: Some(record), version, since: now });
+        self.seen = Some(LastSeen { record: Some(record), version, since: now });
         self.next = asked + RENEW;
     }
 

@@ -66,10 +66,8 @@ impl Post {
     pub fn standing(&self, now: Instant) -> Standing {
         let standing = self.standing.borrow().clone();
         let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        match standing {
-            Standing::Holds { .. } if until.is_none_or(|until| until < now) => Standing::Unknown,
-            standing => standing,
-        }
+        let has_run_out = until.is_none_or(|until| until < now);
+        if has_run_out && matches!(standing, Standing::Holds { .. }) { Standing::Unknown } else { standing }
     }
 
     /// Why the store did not answer the last question about the lease.

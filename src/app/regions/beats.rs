@@ -223,5 +223,6 @@ fn of_site(app: &App, site: &Arc<Site>, now: Now) -> SiteBeat {
         snapshot: snapshot.as_ref().map(|summary| summary.id.to_string()),
         taken_at: snapshot.as_ref().map(|summary| rfc3339(summary.taken_at)),
         origins: app.origin_list(&site.config).and_then(|list| list.in_force).map(|list| list.version),
+        lag_s: app.offsite.as_ref().map_or(0, |store| store.site_status(&site.config.name, now).lag_s),
     }
 }

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(first.id, second.id);
         assert_ne!(first.run, second.run);
         assert_eq!((&*first.name, &*first.place), ("osaka-1", "osaka-1"));
-        std::fs::write(dir.path().join(FILE), "not an id").unwrap();
+        disk::write_atomic(&dir.path().join(FILE), b"not an id").unwrap();
         assert_ne!(of().id, first.id);
         assert_eq!(of().id, of().id);
         let nowhere = Identity::of(Path::new("/proc/nothing"), None, Some("Osaka, rack 3".to_owned()));

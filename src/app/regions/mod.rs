@@ -164,9 +164,10 @@ async fn pass_on(post: Arc<Post>, words: watch::Sender<()>) {
         let changed = tokio::time::timeout(AGAIN, standing.changed()).await;
         match changed {
             Ok(Err(_)) => return,
-            Ok(Ok(())) => drop(words.send_replace(())),
-            Err(_) if is_alone => drop(words.send_replace(())),
-            Err(_) => {}
+            Err(_) if !is_alone => {}
+            Ok(Ok(())) | Err(_) => {
+                words.send_replace(());
+            }
         }
     }
 }

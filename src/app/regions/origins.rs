@@ -26,14 +26,14 @@ const LOOK: Duration = Duration::from_secs(5);
 /// What is known of the lists in the store.
 #[derive(Default)]
 pub(super) struct Lists {
-    known: Mutex<HashMap<Arc<str>, Known>>,
+    known: Mutex<HashMap<Arc<str>, KnownList>>,
     /// One was put there just now.
     put: Notify,
 }
 
 /// What is known of one.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct KnownList {
     /// What was read last, good or not: it is not read again.
     seen: Option<Version>,
     in_force: Option<InForce>,
@@ -112,7 +112,7 @@ fn version_of(text: &[u8]) -> String {
 }
 
 impl Lists {
-    fn with<T>(&self, name: &Arc<str>, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, name: &Arc<str>, work: impl FnOnce(&mut KnownList) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         work(known.entry(name.clone()).or_default())
     }
@@ -172,7 +172,7 @@ impl App {
         list: &SharedList,
         object: &Object,
     ) -> Option<Option<Problems>> {
-        let seen = |known: &mut Known| known.seen = Some(object.version.clone());
+        let seen = |known: &mut KnownList| known.seen = Some(object.version.clone());
         // without the key it is not known whether it may be used: it is read again when that is there
         let signer = regions.signer().await.ok()?;
         let text = match shared_list::read(&list.name, &object.bytes, &signer) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -49,7 +50,7 @@ pub(in crate::app) async fn run(app: Weak<App>) {
     loop {
         let Some(app) = app.upgrade() else { return };
         let begun = clock::instant();
-        let beat = regions.beat(&app, clock::now(), false);
+        let beat = regions.beat(&app, clock::now());
         drop(app);
         let round = tokio::time::timeout(LONGEST, regions.round(&beat, has_told, &mut namesake));
         let late = |_| Err(StoreFault::new(FaultKind::Unreachable, "no answer about the instances"));
@@ -68,7 +69,7 @@ pub(in crate::app) async fn run(app: Weak<App>) {
 
 impl Regions {
     /// What this instance tells of itself now.
-    pub(super) fn beat(&self, app: &App, now: Now, stopped: bool) -> Heartbeat {
+    pub(super) fn beat(&self, app: &App, now: Now) -> Heartbeat {
         let table = app.table();
         let standing = self.standing();
         let epoch = match standing {
@@ -87,7 +88,7 @@ impl Regions {
             lease: word(&standing).to_owned(),
             epoch,
             crawls: self.may_hold,
-            stopped,
+            stopped: self.ending.load(Ordering::Relaxed),
             sites: table.sites.iter().map(|site| of_site(app, site, now)).collect(),
         }
     }
@@ -169,7 +170,7 @@ impl Regions {
 
     /// The last word: this instance ends by itself.
     pub(super) async fn say_farewell(&self, app: &App) {
-        let beat = self.beat(app, clock::now(), true);
+        let beat = self.beat(app, clock::now());
         let told = async {
             (self.door)()?
                 .put(&layout::instance(&beat.name), serde_json::to_vec_pretty(&beat).unwrap_or_default())

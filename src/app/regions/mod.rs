@@ -7,6 +7,7 @@ pub mod origins;
 pub mod view;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) struct Regions {
     /// What the key makes; `None`: it could not be read yet.
     signer: Mutex<Option<Signer>>,
     may_hold: bool,
+    /// It has said that it ends, and does not say anything else any more.
+    ending: AtomicBool,
     _lease: tasks::Guard,
     _words: tasks::Guard,
 }
@@ -88,6 +91,7 @@ impl Regions {
             key_file,
             signer,
             may_hold,
+            ending: AtomicBool::new(false),
             _lease: lease,
             _words,
         }))
@@ -135,6 +139,7 @@ impl Regions {
 
     /// Says that this instance ends: another one is to crawl at once.
     pub(super) async fn end(&self, app: &App) {
+        self.ending.store(true, Ordering::Relaxed);
         self.post.give_back(FAREWELL).await;
         _ = tokio::time::timeout(FAREWELL, self.say_farewell(app)).await;
     }

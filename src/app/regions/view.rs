@@ -111,7 +111,7 @@ impl App {
     pub fn instances(&self, whole: bool) -> Option<Instances> {
         let regions = self.regions.as_ref()?;
         let now = clock::now();
-        let own = regions.beat(self, now, false);
+        let own = regions.beat(self, now);
         let others = regions.others(now.mono);
         Some(view(&own, &regions.standing(), &others, regions.post.fault(), whole))
     }

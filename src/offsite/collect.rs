@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime};
 use crate::clock::unix;
 use crate::snapshot::{BlobId, SnapshotId};
 
-/// How long a body is condemned before it is removed, and how long an unfinished push is believed in.
+/// How long a body is condemned before it is removed.
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// How long an unfinished push is believed in: it is tried again for days, and says so each time.
+pub(super) const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How old what the removal goes by may be.
 pub(super) const ROOTS_HOLD: Duration = Duration::from_secs(60);
 
@@ -38,34 +40,22 @@ pub(super) struct Stored {
     pub(super) written: SystemTime,
 }
 
-/// The snapshots that may go. Never one that is not older than what is in service: it may just be about to be.
+/// The snapshots that may go: as on a disk ([`crate::snapshot::Store::retain`]), but nothing that is young or being written.
 pub(super) fn surplus(stored: &[Stored], keeping: &Keeping, now: SystemTime) -> Vec<SnapshotId> {
     // Without a pointer nothing is known of what should stay.
     let Some(current) = keeping.current else { return Vec::new() };
     let mut newest: Vec<&Stored> = stored.iter().collect();
     newest.sort_unstable_by_key(|one| std::cmp::Reverse(one.id));
     let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
-    let mut kept = 0;
-    let mut gone = Vec::new();
-    for one in newest {
-        let is_young = age(one.written) < GRACE;
-        let is_written = keeping.intents.get(&one.id).is_some_and(|since| age(*since) < GRACE);
-        if one.id > current {
-            // A crawl that lost, or an operator who went back: as long as any other, and then no longer.
-            let expires = keeping.age.unwrap_or(GRACE).max(GRACE);
-            if !is_young && !is_written && !keeping.pinned.contains(&one.id) && kept >= keeping.count && age(one.written) > expires {
-                gone.push(one.id);
-            }
-            kept += 1;
-            continue;
-        }
-        kept += 1;
-        let is_surplus = kept > keeping.count.max(1) || keeping.age.is_some_and(|most| age(one.written) > most);
-        if is_surplus && one.id != current && !keeping.pinned.contains(&one.id) && !is_written && !is_young {
-            gone.push(one.id);
-        }
-    }
-    gone
+    let is_surplus = |(place, one): &(usize, &&Stored)| {
+        *place > 0 && (*place >= keeping.count || keeping.age.is_some_and(|most| age(one.written) > most))
+    };
+    let stays = |one: &Stored| {
+        let is_written = keeping.intents.get(&one.id).is_some_and(|since| age(*since) < BELIEVED);
+        one.id == current || keeping.pinned.contains(&one.id) || is_written || age(one.written) < GRACE
+    };
+    let surplus = newest.iter().enumerate().filter(is_surplus).map(|(_, one)| **one);
+    surplus.filter(|one| !stays(one)).map(|one| one.id).collect()
 }
 
 /// A body in the store.
@@ -138,16 +128,22 @@ mod tests {
         assert_eq!(surplus(&all, &keeping(5, 9), now), []);
         // Without a pointer nothing goes, and what it names never does.
         assert_eq!(surplus(&all, &Keeping { current: None, ..keeping(5, 1) }, now), []);
-        assert_eq!(surplus(&all, &keeping(1, 1), now), [], "what is newer waits for nobody to want it");
-        assert_eq!(surplus(&all, &keeping(2, 1), now), [id(3), id(1)].into_iter().filter(|one| *one == id(1)).collect::<Vec<_>>());
+        assert_eq!(
+            surplus(&all, &keeping(1, 2), now),
+            [id(3), id(2)],
+            "after a rollback the newest stay, too"
+        );
         // Pinned; being written; just written.
         let mut keep = keeping(5, 2);
         keep.pinned.insert(id(1));
         keep.intents.insert(id(2), at(30));
         assert_eq!(surplus(&all, &keep, now), [id(3)]);
-        keep.intents.insert(id(2), at(28));
+        keep.intents.insert(id(2), at(23));
         assert_eq!(surplus(&all, &keep, now), [id(3), id(2)]);
-        assert_eq!(surplus(&all, &keeping(5, 1), at(3) + Duration::from_secs(DAY / 2)), [id(2), id(1)]);
+        assert_eq!(
+            surplus(&all, &keeping(5, 1), at(4) + Duration::from_secs(DAY / 2)),
+            [id(3), id(2), id(1)]
+        );
         // By age.
         let aged = Keeping { age: Some(Duration::from_secs(27 * DAY)), ..keeping(5, 5) };
         assert_eq!(surplus(&all, &aged, now), [id(2), id(1)]);
@@ -160,8 +156,13 @@ mod tests {
         let there = [body(one, 1), body(two, 1), body(three, 1)];
         let named = HashSet::from([one]);
         let condemned = condemn(&BTreeMap::new(), there.into_iter(), &named, at(10));
-        assert_eq!(condemned.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from([two, three].map(|id| id.to_string())));
-        let go = |named: &HashSet<BlobId>, there: [StoredBody; 3], now| removable(&condemned, there.into_iter(), named, now);
+        assert_eq!(
+            condemned.keys().cloned().collect::<BTreeSet<_>>(),
+            BTreeSet::from([two, three].map(|id| id.to_string()))
+        );
+        let go = |named: &HashSet<BlobId>, there: [StoredBody; 3], now| {
+            removable(&condemned, there.into_iter(), named, now)
+        };
         assert_eq!(go(&named, there, at(10)), [], "not at once");
         let mut gone = go(&named, there, at(11));
         gone.sort_unstable();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::layout::GARBAGE;
-use super::remote::Version;
+use super::remote::{Version, Written};
 use super::signature::Signed;
 use super::trouble::Trouble;
 use crate::snapshot::BlobId;
@@ -55,6 +55,19 @@ impl Condemned {
             Listing::default()
         });
         Ok(Condemned { listing, version: Some(object.version) })
+    }
+
+    /// Writes another list in its place. `false`: somebody else has.
+    pub(super) async fn write(&mut self, context: &Context, listing: Listing) -> Result<bool, Trouble> {
+        let sealed = context.signer.seal(Signed::Garbage, &listing);
+        let bytes = sealed.map_err(|why| Trouble::Here(why.to_string()))?;
+        let written = match &self.version {
+            Some(version) => context.remote.replace(GARBAGE, bytes, version).await?,
+            None => context.remote.create(GARBAGE, bytes).await?,
+        };
+        let Written::Won(version) = written else { return Ok(false) };
+        (self.listing, self.version) = (listing, Some(version));
+        Ok(true)
     }
 
     pub(super) fn is_deleting(&self) -> bool {

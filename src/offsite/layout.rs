@@ -4,6 +4,7 @@
 //! instances/<name>.json                that an instance lives, and what it sees
 //! lease                                who crawls
 //! changes                              which sites have a new pointer: a hint
+//! clock                                written to read the store's own clock off it
 //! garbage                              bodies that nothing names any more, and how far their removal is
 //! blobs/ab/abcdef…                     bodies by their BLAKE3 hash, as on the disk
 //! sites/<site>/current                 which snapshot all instances serve
@@ -22,6 +23,8 @@ pub const LEASE: &str = "lease";
 pub const CHANGES: &str = "changes";
 /// What is being removed.
 pub const GARBAGE: &str = "garbage";
+/// Written to read the store's own clock off it.
+pub const CLOCK: &str = "clock";
 /// Where bodies are.
 pub const BLOBS: &str = "blobs";
 /// Where sites are.

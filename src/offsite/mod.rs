@@ -6,6 +6,7 @@
 
 pub mod board;
 mod changes;
+mod collect;
 mod condemned;
 mod connector;
 pub mod context;
@@ -27,11 +28,13 @@ pub mod post;
 mod pull;
 mod push;
 mod remote;
+mod roots;
 mod run;
 pub mod shared_list;
 pub mod signature;
 mod step;
 mod trial;
+mod tidy;
 pub mod trouble;
 
 pub use board::{Board, Doing, SiteStanding};

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::here::{SiteHere, Sites};
 use super::ondemand::OnDemand;
 use super::step::{Seen, Work};
+use super::tidy::{Tidied, store_clock, tidy};
 use super::trouble::Trouble;
 use crate::clock;
 use crate::snapshot::Source;
@@ -25,6 +26,8 @@ const TICK: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_secs(5);
 /// How often all pointers are looked at, whatever was told.
 const SWEEP: Duration = Duration::from_secs(300);
+/// When the store is tidied up first, and then how often, by whoever holds the lease.
+const TIDY: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(6 * 3600));
 /// How many sites are looked at at once.
 const SITES_AT_ONCE: usize = 16;
 /// How many sites' rests are brought here at once.
@@ -37,6 +40,7 @@ enum Ended {
     Poll(Changes, Result<Option<BTreeMap<String, u64>>, Trouble>),
     Look(Arc<str>, Result<Seen, Trouble>),
     Fill(Arc<str>, Result<(), Trouble>),
+    Tidy(Result<Tidied, Trouble>),
 }
 
 /// A site, as it is kept in step.
@@ -82,6 +86,9 @@ struct Runner {
     source: Arc<Source>,
     polled: Instant,
     swept: Option<Instant>,
+    tidy: Option<tasks::Guard>,
+    /// When that is due; `None`: the lease is another one's.
+    tidies: Option<Instant>,
 }
 
 /// Keeps all sites in step, for as long as it is polled.
@@ -99,6 +106,8 @@ pub async fn run(context: Context, sites: Arc<dyn Sites>, board: Arc<Board>, sta
         source,
         polled: clock::instant(),
         swept: None,
+        tidy: None,
+        tidies: None,
     };
     loop {
         runner.tick(clock::instant());
@@ -135,6 +144,7 @@ impl Runner {
         }
         self.begin_looks();
         self.begin_fills(now);
+        self.begin_tidy(now);
     }
 
     /// Takes over which sites there are now.
@@ -202,6 +212,26 @@ impl Runner {
         }
     }
 
+    fn begin_tidy(&mut self, now: Instant) {
+        if self.work.context.lease.borrow().is_none() {
+            self.tidies = None;
+            return;
+        }
+        let due = *self.tidies.get_or_insert_with(|| now + TIDY.0);
+        if now < due || self.tidy.is_some() {
+            return;
+        }
+        let (context, ended) = (self.work.context.clone(), self.ended.clone());
+        let here: Vec<SiteHere> = self.sites.values().map(|site| site.here.clone()).collect();
+        self.tidy = Some(tasks::guarded(async move {
+            let tidied = async {
+                let now = store_clock(&context).await?;
+                tidy(&context, &here, now).await
+            };
+            drop(ended.send(Ended::Tidy(tidied.await)));
+        }));
+    }
+
     fn end(&mut self, end: Ended) {
         let now = clock::instant();
         match end {
@@ -217,8 +247,25 @@ impl Runner {
                     Err(trouble) => self.tell(None, &trouble),
                 }
             }
+            Ended::Tidy(tidied) => self.end_tidy(tidied, now),
             Ended::Look(name, looked) => self.end_look(&name, looked, now),
             Ended::Fill(name, filled) => self.end_fill(&name, filled, now),
+        }
+    }
+
+    fn end_tidy(&mut self, tidied: Result<Tidied, Trouble>, now: Instant) {
+        self.tidy = None;
+        let rest = TIDY.1.mul_f64(0.9 + fastrand::f64() / 5.0);
+        match tidied {
+            Ok(Tidied { snapshots, condemned, bodies }) => {
+                tracing::debug!(snapshots, condemned, bodies, "the store was tidied up");
+                self.tidies = Some(now + rest);
+            }
+            Err(trouble) => {
+                tracing::debug!(error = %trouble, "the store could not be tidied up");
+                self.work.board.count(&trouble);
+                self.tidies = Some(now + rest / 12);
+            }
         }
     }
 

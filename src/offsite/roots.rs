@@ -1,0 +1,152 @@
+//! What is named in the store: by each site's pointer, by whole snapshots, by those who are writing one.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::SystemTime;
+
+use futures_util::StreamExt as _;
+
+use super::collect::{Keeping, Stored};
+use super::context::{Context, blocking};
+use super::here::SiteHere;
+use super::index::{self, Index};
+use super::layout;
+use super::pointer::{self, Pointer};
+use super::trouble::Trouble;
+use crate::disk::{self, TempDir};
+use crate::snapshot::{BlobId, ReadError, SNAPSHOTS, Snapshot, SnapshotId, Store};
+
+/// The file of a snapshot that names its bodies.
+const MANIFEST: &str = "manifest";
+
+/// A snapshot in the store, whole or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folder {
+    /// Its objects.
+    pub(super) objects: Vec<String>,
+    pub(super) written: Option<SystemTime>,
+    /// Whether it has an index.
+    pub(super) has_index: bool,
+}
+
+/// A site in the store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SiteRoots {
+    pub(super) name: String,
+    pub(super) keeping: Keeping,
+    pub(super) folders: BTreeMap<SnapshotId, Folder>,
+}
+
+impl SiteRoots {
+    pub(super) fn stored(&self) -> Vec<Stored> {
+        let written =
+            |(id, folder): (&SnapshotId, &Folder)| Some(Stored { id: *id, written: folder.written? });
+        self.folders.iter().filter_map(written).collect()
+    }
+}
+
+/// All sites that the store has, also those that this instance does not know.
+///
+/// # Errors
+/// What cannot be read may name anything: then nothing may be removed.
+pub(super) async fn sites(context: &Context, here: &[SiteHere]) -> Result<Vec<SiteRoots>, Trouble> {
+    let mut all = Vec::new();
+    for name in context.remote.folders(layout::SITES).await? {
+        let mut site = SiteRoots { name: name.clone(), ..SiteRoots::default() };
+        if let Some(object) = context.remote.get(&layout::pointer(&name), pointer::MOST).await? {
+            let pointer = Pointer::open(&name, &object.bytes, &context.signer);
+            let word = pointer.map_err(|why| Trouble::refused(layout::pointer(&name), &why))?.word;
+            (site.keeping.current, site.keeping.pinned) = (Some(word.id), word.pinned);
+        }
+        // Of a site that is not here, nobody knows how many are to stay: all.
+        let known = here.iter().find(|here| *here.name == *name);
+        site.keeping.count = known.map_or(usize::MAX, |known| known.keep);
+        site.keeping.age = known.and_then(|known| known.keep_for);
+        let mut listing = context.remote.list(&layout::intents(&name));
+        while let Some(object) = listing.next().await {
+            let object = object?;
+            if let Some(id) = object.name.rsplit('/').next().and_then(|id| id.parse().ok()) {
+                site.keeping.intents.insert(id, object.modified);
+            }
+        }
+        let mut listing = context.remote.list(&layout::snapshots(&name));
+        while let Some(object) = listing.next().await {
+            let object = object?;
+            let id = object.name.rsplit('/').nth(1).and_then(|id| id.parse().ok());
+            let Some(id) = id else { continue };
+            let folder: &mut Folder = site.folders.entry(id).or_default();
+            folder.has_index |= object.name == layout::index(&name, &id);
+            folder.written = folder.written.max(Some(object.modified));
+            folder.objects.push(object.name);
+        }
+        all.push(site);
+    }
+    Ok(all)
+}
+
+/// All bodies that whole snapshots name.
+pub(super) async fn named(
+    context: &Context,
+    here: &[SiteHere],
+    sites: &[SiteRoots],
+) -> Result<HashSet<BlobId>, Trouble> {
+    let mut named = HashSet::new();
+    for site in sites {
+        let known = here.iter().find(|here| *here.name == *site.name);
+        for id in site.folders.iter().filter(|(_, folder)| folder.has_index).map(|(id, _)| *id) {
+            let store = known.map(|known| known.store.clone());
+            let local = blocking(move || Ok::<_, Trouble>(store.and_then(|store| store.get(&id)))).await?;
+            match local {
+                Some(snapshot) => named = add(named, move || Ok(Some(snapshot))).await?,
+                None => named = from_store(context, &site.name, id, named).await?,
+            }
+        }
+    }
+    Ok(named)
+}
+
+async fn add(
+    mut named: HashSet<BlobId>,
+    open: impl FnOnce() -> Result<Option<std::sync::Arc<Snapshot>>, Trouble> + Send + 'static,
+) -> Result<HashSet<BlobId>, Trouble> {
+    blocking(move || {
+        let snapshot = open()?.ok_or_else(|| Trouble::refused("a manifest", &"it cannot be read"))?;
+        for body in snapshot.table() {
+            named.insert(body.map_err(|error: ReadError| Trouble::here(&error))?.0);
+        }
+        Ok::<_, Trouble>(named)
+    })
+    .await
+}
+
+/// Reads the manifest of a snapshot that is not here.
+async fn from_store(
+    context: &Context,
+    site: &str,
+    id: SnapshotId,
+    named: HashSet<BlobId>,
+) -> Result<HashSet<BlobId>, Trouble> {
+    let name = layout::index(site, &id);
+    // Gone since it was listed: what it has named goes by the list of condemned ones, which takes a day.
+    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(named) };
+    let index = Index::open(site, &id, &object.bytes, &context.signer);
+    let index = index.map_err(|why| Trouble::refused(&name, &why))?;
+    let announced =
+        index.0.get(MANIFEST).copied().ok_or_else(|| Trouble::refused(&name, &"it names no manifest"))?;
+    let name = layout::file(site, &id, MANIFEST);
+    let object = context.remote.get(&name, announced.len).await?;
+    let bytes = object.ok_or_else(|| Trouble::refused(&name, &"it is missing"))?.bytes;
+    if BlobId::of(&bytes) != announced.blake3 {
+        return Err(Trouble::refused(&name, &"it is not what was put there"));
+    }
+    let site = site.to_owned();
+    let open = move || {
+        let dir = TempDir::create("katahai-store")?;
+        let place = dir.path().join(SNAPSHOTS).join(&site).join(id.to_string());
+        disk::ensure_dir(&place)?;
+        disk::write_atomic(&place.join(MANIFEST), &bytes)?;
+        let store = Store::look(dir.path(), &site).map_err(|error| Trouble::here(&error))?;
+        // Its file stays open when the folder goes.
+        Ok(store.get(&id))
+    };
+    add(named, open).await
+}

@@ -1,0 +1,168 @@
+//! Removing from the store what nothing names any more: only by the instance that holds the lease, and with a day between the
+//! word and the deed ([`super::collect`] says what may go).
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+
+use super::collect::{BELIEVED, ROOTS_HOLD, StoredBody, condemn, removable, surplus};
+use super::condemned::{Condemned, Listing, Phase};
+use super::context::Context;
+use super::here::SiteHere;
+use super::layout;
+use super::roots::{self, SiteRoots};
+use super::trouble::Trouble;
+use crate::clock::{self, unix};
+use crate::snapshot::BlobId;
+
+/// After so long a removal that nobody has ended is taken to be that of a dead process.
+const DEAD: Duration = Duration::from_secs(600);
+/// The version of the list.
+const VERSION: u32 = 1;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tidied {
+    pub(super) snapshots: usize,
+    pub(super) condemned: usize,
+    pub(super) bodies: usize,
+}
+
+/// The store's own clock.
+pub(super) async fn store_clock(context: &Context) -> Result<SystemTime, Trouble> {
+    context.remote.put(layout::CLOCK, Bytes::from_static(b"tick")).await?;
+    let head = context.remote.head(layout::CLOCK).await?;
+    Ok(head.ok_or_else(|| Trouble::refused(layout::CLOCK, &"it is missing"))?.modified)
+}
+
+/// Removes what may go at this time of the store's clock.
+pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) -> Result<Tidied, Trouble> {
+    let mut tidied = Tidied::default();
+    let mut garbage = Condemned::read(context).await?;
+    if garbage.is_deleting() {
+        if unix(now).saturating_sub(garbage.listing.since) < DEAD.as_secs() {
+            return Err(Trouble::Waits("another instance removes bodies from the store".to_owned()));
+        }
+        let bodies = garbage.listing.bodies.clone();
+        write(context, &mut garbage, Phase::Idle, bodies, now).await?;
+    }
+    let sites = roots::sites(context, here).await?;
+    for site in &sites {
+        tidied.snapshots += remove_snapshots(context, site, now).await?;
+    }
+    let read = clock::instant();
+    let sites = roots::sites(context, here).await?;
+    let named = roots::named(context, here, &sites).await?;
+    let bodies = listed(context).await?;
+    let condemned = condemn(&garbage.listing.bodies, bodies.iter().copied(), &named, now);
+    tidied.condemned = condemned.len();
+    let due = removable(&condemned, bodies.iter().copied(), &named, now);
+    // Somebody may be naming what nothing has named so far.
+    let is_quiet = !sites.iter().any(|site| has_intents(site, now));
+    let may_go = || context.lease.borrow().is_some() && clock::instant() - read < ROOTS_HOLD;
+    if due.is_empty() || !is_quiet || !may_go() {
+        if condemned != garbage.listing.bodies {
+            write(context, &mut garbage, Phase::Idle, condemned, now).await?;
+        }
+        return Ok(tidied);
+    }
+    write(context, &mut garbage, Phase::Deleting, condemned, now).await?;
+    let removed = remove_bodies(context, here, &garbage, now).await;
+    // Whatever became of it, nobody is to wait any longer.
+    let mut left = garbage.listing.bodies.clone();
+    for id in removed.as_deref().unwrap_or_default() {
+        left.remove(&id.to_string());
+    }
+    write(context, &mut garbage, Phase::Idle, left, now).await?;
+    tidied.bodies = removed?.len();
+    Ok(tidied)
+}
+
+async fn write(
+    context: &Context,
+    garbage: &mut Condemned,
+    phase: Phase,
+    bodies: std::collections::BTreeMap<String, u64>,
+    now: SystemTime,
+) -> Result<(), Trouble> {
+    let listing =
+        Listing { version: VERSION, phase, since: unix(now), by: context.instance.to_string(), bodies };
+    match garbage.write(context, listing).await? {
+        true => Ok(()),
+        false => Err(Trouble::Raced),
+    }
+}
+
+fn has_intents(site: &SiteRoots, now: SystemTime) -> bool {
+    let mut times = site.keeping.intents.values();
+    times.any(|since| now.duration_since(*since).unwrap_or_default() < BELIEVED)
+}
+
+/// Removes those beyond what is kept, what was left half written, and intents that nobody believes in.
+async fn remove_snapshots(context: &Context, site: &SiteRoots, now: SystemTime) -> Result<usize, Trouble> {
+    let old = |since: SystemTime| now.duration_since(since).unwrap_or_default() >= BELIEVED;
+    for (id, _) in site.keeping.intents.iter().filter(|(_, since)| old(**since)) {
+        context.remote.delete(&layout::intent(&site.name, id)).await?;
+    }
+    let whole =
+        site.stored().into_iter().filter(|one| site.folders.get(&one.id).is_some_and(|at| at.has_index));
+    let mut gone = surplus(&whole.collect::<Vec<_>>(), &site.keeping, now);
+    let is_left = |id, written: Option<SystemTime>| {
+        written.is_some_and(old) && !site.keeping.intents.get(id).is_some_and(|since| !old(*since))
+    };
+    let half = site.folders.iter().filter(|(id, folder)| !folder.has_index && is_left(*id, folder.written));
+    gone.extend(half.map(|(id, _)| *id));
+    for id in &gone {
+        if context.lease.borrow().is_none() {
+            return Err(Trouble::Waits("the lease is lost".to_owned()));
+        }
+        // The index first: what is half gone is not taken for whole.
+        context.remote.delete(&layout::index(&site.name, id)).await?;
+        for object in site.folders.get(id).into_iter().flat_map(|folder| &folder.objects) {
+            context.remote.delete(object).await?;
+        }
+        tracing::info!(site = site.name, %id, "an old snapshot was removed from the store");
+    }
+    Ok(gone.len())
+}
+
+/// Removes what is due, by what is named now.
+async fn remove_bodies(
+    context: &Context,
+    here: &[SiteHere],
+    garbage: &Condemned,
+    now: SystemTime,
+) -> Result<Vec<BlobId>, Trouble> {
+    let read = clock::instant();
+    let sites = roots::sites(context, here).await?;
+    if sites.iter().any(|site| has_intents(site, now)) {
+        return Ok(Vec::new());
+    }
+    let named: HashSet<BlobId> = roots::named(context, here, &sites).await?;
+    let bodies = listed(context).await?;
+    let mut removed = Vec::new();
+    for id in removable(&garbage.listing.bodies, bodies.into_iter(), &named, now) {
+        if context.lease.borrow().is_none() || clock::instant() - read >= ROOTS_HOLD {
+            tracing::info!(
+                removed = removed.len(),
+                "removing bodies from the store is broken off, and gone on with later"
+            );
+            break;
+        }
+        context.remote.delete(&layout::blob(&id)).await?;
+        removed.push(id);
+    }
+    Ok(removed)
+}
+
+async fn listed(context: &Context) -> Result<Vec<StoredBody>, Trouble> {
+    let mut listing = context.remote.list(layout::BLOBS);
+    let mut bodies = Vec::new();
+    while let Some(object) = listing.next().await {
+        let object = object?;
+        bodies.extend(layout::blob_of(&object.name).map(|id| StoredBody { id, written: object.modified }));
+    }
+    Ok(bodies)
+}

@@ -37,6 +37,9 @@ mod trial;
 mod tidy;
 pub mod trouble;
 
+#[cfg(test)]
+mod tests;
+
 pub use board::{Board, Doing, SiteStanding};
 pub use connector::Tools;
 pub use context::{Context, Epoch, Traffic};

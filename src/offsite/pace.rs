@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// So much may be sent at once after a rest.
 const BURST: Duration = Duration::from_secs(1);
 
+/// No wait is longer: what is later than the clock can say would be no wait at all.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Bounds what is sent. May be overdrawn by one body: the next one waits for that.
 #[derive(Debug)]
 pub struct Pace {
@@ -25,7 +28,7 @@ impl Pace {
         let Some(rate) = self.rate else { return Duration::ZERO };
         let earliest = now.checked_sub(BURST).unwrap_or(now);
         let begin = self.paid.max(earliest);
-        let takes = Duration::try_from_secs_f64(bytes as f64 / rate as f64).unwrap_or(Duration::MAX);
+        let takes = Duration::try_from_secs_f64(bytes as f64 / rate as f64).unwrap_or(LONGEST).min(LONGEST);
         self.paid = begin.checked_add(takes).unwrap_or(begin);
         begin.saturating_duration_since(now)
     }
@@ -63,6 +66,6 @@ mod tests {
         assert_eq!((free.take(u64::MAX, start), free.take(1, start)), (Duration::ZERO, Duration::ZERO));
         let mut slow = Pace::new(Some(1), start);
         assert_eq!(slow.take(u64::MAX, start), Duration::ZERO);
-        assert!(slow.take(1, start) > Duration::from_secs(1 << 32));
+        assert!(slow.take(1, start) > LONGEST / 2);
     }
 }

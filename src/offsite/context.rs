@@ -37,6 +37,8 @@ pub type Epoch = watch::Receiver<Option<u64>>;
 pub struct Context {
     /// The store.
     pub remote: Remote,
+    /// Where it is: what was agreed with another one is of no use.
+    pub url: Arc<str>,
     /// Signs and verifies.
     pub signer: Signer,
     /// What this instance is called.
@@ -52,9 +54,16 @@ pub struct Context {
 
 impl Context {
     /// For this store.
-    pub fn new(remote: Remote, signer: Signer, instance: &str, rate: Option<u64>, lease: Epoch) -> Context {
+    pub fn new(
+        (remote, url): (Remote, &str),
+        signer: Signer,
+        instance: &str,
+        rate: Option<u64>,
+        lease: Epoch,
+    ) -> Context {
         Context {
             remote,
+            url: url.into(),
             signer,
             instance: instance.into(),
             lease,

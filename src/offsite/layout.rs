@@ -7,6 +7,7 @@
 //! clock                                written to read the store's own clock off it
 //! garbage                              bodies that nothing names any more, and how far their removal is
 //! blobs/ab/abcdef…                     bodies by their BLAKE3 hash, as on the disk
+//! wanted/<hash>                        a body that is missing or damaged: who has it puts it there again
 //! sites/<site>/current                 which snapshot all instances serve
 //! sites/<site>/snapshots/<id>/<file>   the files of a snapshot, as on the disk
 //! sites/<site>/snapshots/<id>/index.json   written last: with it, the snapshot is whole
@@ -27,6 +28,8 @@ pub const GARBAGE: &str = "garbage";
 pub const CLOCK: &str = "clock";
 /// Where bodies are.
 pub const BLOBS: &str = "blobs";
+/// Where bodies are named that are missing or damaged.
+pub const WANTED: &str = "wanted";
 /// Where sites are.
 pub const SITES: &str = "sites";
 
@@ -48,6 +51,16 @@ pub fn blob(id: &BlobId) -> String {
 pub fn blob_of(name: &str) -> Option<BlobId> {
     let id = name.rsplit('/').next()?.parse().ok()?;
     (blob(&id) == name).then_some(id)
+}
+
+/// That a body is missing or damaged.
+pub fn wanted(id: &BlobId) -> String {
+    format!("{WANTED}/{id}")
+}
+
+/// The body that a note of this name is about.
+pub fn wanted_of(name: &str) -> Option<BlobId> {
+    name.strip_prefix(WANTED)?.strip_prefix('/')?.parse().ok()
 }
 
 /// Which snapshot of a site is in service everywhere.

@@ -21,6 +21,8 @@ const LONGEST: u64 = 1 << 20;
 #[derive(Serialize, Deserialize)]
 struct MemoryText {
     version: u32,
+    /// With which store; of another one nothing is known.
+    store: String,
     generation: u64,
     word: Option<WordText>,
     newest: Option<String>,
@@ -36,11 +38,15 @@ struct Pending {
 
 /// Where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Memory(PathBuf);
+pub(super) struct Memory {
+    file: PathBuf,
+    store: String,
+}
 
 impl Memory {
-    pub(super) fn new(state_dir: &Path, site: &str) -> Memory {
-        Memory(state_dir.join(crate::snapshot::SNAPSHOTS).join(site).join(FILE))
+    pub(super) fn new(state_dir: &Path, site: &str, store: &str) -> Memory {
+        let file = state_dir.join(crate::snapshot::SNAPSHOTS).join(site).join(FILE);
+        Memory { file, store: store.to_owned() }
     }
 
     /// What was agreed. One that is damaged or lost is none: as if this instance met the store for the first time, and what
@@ -49,17 +55,20 @@ impl Memory {
     /// `serves` is what is in service here: a process that was killed after it had carried something out, and before it had
     /// noted that, is not to take it for somebody's word.
     pub(super) fn read(&self, serves: Option<(SnapshotId, Option<u64>)>) -> io::Result<Agreed> {
-        let about = match std::fs::metadata(&self.0) {
+        let about = match std::fs::metadata(&self.file) {
             Ok(about) => about,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Agreed::default()),
             Err(error) => return Err(error),
         };
-        let text = if about.len() > LONGEST { Vec::new() } else { std::fs::read(&self.0)? };
+        let text = if about.len() > LONGEST { Vec::new() } else { std::fs::read(&self.file)? };
         let read = serde_json::from_slice::<MemoryText>(&text).ok().filter(|text| text.version == VERSION);
         let Some(text) = read else {
-            tracing::warn!(file = %self.0.display(), "what was agreed with the store cannot be read, taking over what it says");
+            tracing::warn!(file = %self.file.display(), "what was agreed with the store cannot be read, taking over what it says");
             return Ok(Agreed::default());
         };
+        if text.store != self.store {
+            return Ok(Agreed::default());
+        }
         let newest = text.newest.and_then(|id| id.parse().ok());
         let read =
             |generation, word: &WordText| Some(Agreed { generation, word: Some(word.read()?), newest });
@@ -80,13 +89,14 @@ impl Memory {
     pub(super) fn write(&self, agreed: &Agreed, pending: Option<(u64, &Word)>) -> io::Result<()> {
         let text = MemoryText {
             version: VERSION,
+            store: self.store.clone(),
             generation: agreed.generation,
             word: agreed.word.as_ref().map(WordText::from),
             newest: agreed.newest.map(|id| id.to_string()),
             pending: pending.map(|(generation, word)| Pending { generation, word: word.into() }),
         };
-        self.0.parent().map_or(Ok(()), disk::ensure_dir)?;
-        disk::write_atomic(&self.0, &serde_json::to_vec(&text)?)
+        self.file.parent().map_or(Ok(()), disk::ensure_dir)?;
+        disk::write_atomic(&self.file, &serde_json::to_vec(&text)?)
     }
 }
 
@@ -101,7 +111,7 @@ mod tests {
     #[test]
     fn what_was_carried_out_before_a_kill_is_agreed() {
         let dir = tempfile::tempdir().unwrap();
-        let memory = Memory::new(dir.path(), "shop");
+        let memory = Memory::new(dir.path(), "shop", "s3://a/b");
         let (old, new) = (word("20261120T011334Z-000042"), word("20261121T011334Z-000043"));
         assert_eq!(memory.read(None).unwrap(), Agreed::default());
         let agreed = Agreed { generation: 3, word: Some(old.clone()), newest: Some(old.id) };
@@ -115,13 +125,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_agreed_with_another_store_counts_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let agreed = Agreed { generation: 3, word: None, newest: None };
+        Memory::new(dir.path(), "shop", "s3://a/b").write(&agreed, None).unwrap();
+        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/c").read(None).unwrap(), Agreed::default());
+        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/b").read(None).unwrap(), agreed);
+    }
+
+    #[test]
     fn a_damaged_one_is_a_first_meeting() {
         let dir = tempfile::tempdir().unwrap();
-        let memory = Memory::new(dir.path(), "shop");
+        let memory = Memory::new(dir.path(), "shop", "s3://a/b");
         memory.write(&Agreed { generation: 3, word: None, newest: None }, None).unwrap();
         assert_eq!(memory.read(None).unwrap().generation, 3);
         for bad in ["", "{", "{\"version\":9,\"generation\":4}"] {
-            disk::write_atomic(&memory.0, bad.as_bytes()).unwrap();
+            disk::write_atomic(&memory.file, bad.as_bytes()).unwrap();
             assert_eq!(memory.read(None).unwrap(), Agreed::default());
         }
     }

@@ -36,6 +36,7 @@ mod step;
 mod trial;
 mod tidy;
 pub mod trouble;
+mod wanted;
 
 #[cfg(test)]
 mod tests;

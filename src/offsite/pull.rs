@@ -10,6 +10,7 @@ use super::context::{AT_ONCE, Context, blocking};
 use super::index::{self, Announced, Index};
 use super::layout;
 use super::trouble::Trouble;
+use super::wanted;
 use crate::snapshot::{
     AdoptError, Adopted, Adoption, BlobId, Incoming, Missing, ReadError, SnapshotId, Store,
 };
@@ -54,7 +55,7 @@ pub(super) async fn pull(
         return finish(adoption, Adopted::Arriving).await;
     }
     let first: Vec<String> = Vec::new();
-    fetch_bodies(context, &adoption, first, Placing::AtTheEnd).await?;
+    fetch_bodies(context, &site, &adoption, first, Placing::AtTheEnd).await?;
     finish(adoption, Adopted::Whole).await
 }
 
@@ -66,7 +67,7 @@ pub(super) async fn complete(
     first: Vec<String>,
 ) -> Result<(), Trouble> {
     let Some(adoption) = begin(store, id).await? else { return Ok(()) };
-    fetch_bodies(context, &adoption, first, Placing::AtOnce).await?;
+    fetch_bodies(context, store.site(), &adoption, first, Placing::AtOnce).await?;
     finish(adoption, Adopted::Whole).await
 }
 
@@ -119,6 +120,7 @@ enum Placing {
 /// Fetches all bodies that can be had; then says what was the matter with the others.
 async fn fetch_bodies(
     context: &Context,
+    site: &str,
     adoption: &Arc<Adoption>,
     first: Vec<String>,
     placing: Placing,
@@ -135,7 +137,11 @@ async fn fetch_bodies(
         let fetch = |(id, len)| async move {
             let _flight = context.flight().await?;
             let incoming = adoption.body(id, len);
-            receive(context, &layout::blob(&id), len, incoming).await
+            let received = receive(context, &layout::blob(&id), len, incoming).await;
+            if let Err(Trouble::Refused { .. }) = &received {
+                wanted::ask(context, site, &id, len).await;
+            }
+            received
         };
         let mut fetched = stream::iter(some.into_iter().map(fetch)).buffer_unordered(AT_ONCE);
         while let Some(result) = fetched.next().await {

@@ -66,10 +66,19 @@ pub(super) async fn push(
     let older = base.filter(|base| *base != id);
     let from = store.clone();
     let base = blocking(move || Ok::<_, Trouble>(older.and_then(|base| from.get(&base)))).await?;
-    bodies(context, &snapshot, base.as_ref(), &condemned).await?;
-    for file in &files {
-        put_file(context, &site, &snapshot, file).await?;
+    let sent = async {
+        bodies(context, &snapshot, base.as_ref(), &condemned).await?;
+        for file in &files {
+            put_file(context, &site, &snapshot, file).await?;
+        }
+        Ok(())
+    };
+    let sent = sent.await;
+    if let Err(Trouble::DamagedHere { .. }) = &sent {
+        // It will not come to anything soon, and must not keep the store from being tidied up.
+        forget_intent(context, &site, &id).await?;
     }
+    sent?;
     let index = index.seal(&site, &id, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
     context.remote.put(&layout::index(&site, &id), index).await?;
     Ok(())
@@ -178,7 +187,7 @@ fn half(id: &BlobId) -> [u8; 16] {
     half.first().copied().unwrap_or_default()
 }
 
-async fn put_body(
+pub(super) async fn put_body(
     context: &Context,
     snapshot: &Arc<Snapshot>,
     id: BlobId,

@@ -16,6 +16,7 @@ use super::ondemand::OnDemand;
 use super::step::{Seen, Work};
 use super::tidy::{Tidied, store_clock, tidy};
 use super::trouble::Trouble;
+use super::wanted;
 use crate::clock;
 use crate::snapshot::Source;
 use crate::tasks;
@@ -35,12 +36,16 @@ const FILLS_AT_ONCE: usize = 2;
 /// The first and the longest wait after a trouble.
 const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
+/// The longest wait where something was refused.
+const REFUSED: Duration = Duration::from_secs(3600);
+
 /// What has come to its end.
 enum Ended {
     Poll(Changes, Result<Option<BTreeMap<String, u64>>, Trouble>),
     Look(Arc<str>, Result<Seen, Trouble>),
     Fill(Arc<str>, Result<(), Trouble>),
     Tidy(Result<Tidied, Trouble>),
+    Answer(Result<usize, Trouble>),
 }
 
 /// A site, as it is kept in step.
@@ -48,30 +53,42 @@ struct Watched {
     here: SiteHere,
     changes: watch::Receiver<u64>,
     mode: Option<super::pointer::ModeWord>,
-    /// Whether a look is due, and queued.
+    /// Whether a look is due, and queued; or due as soon as the one that runs has ended.
     queued: bool,
+    again: bool,
+    /// What has changed here when the look that runs was begun, and when the last good one was.
+    looked_at: u64,
+    synced: u64,
     look: Option<tasks::Guard>,
     /// Whether more is to be brought.
     wants: bool,
     fill: Option<tasks::Guard>,
     failures: u32,
+    misses: u32,
     not_before: Instant,
+    /// The same for what is to be brought.
+    fills: Instant,
 }
 
 impl Watched {
     fn new(here: SiteHere, now: Instant) -> Watched {
         let changes = here.store.changes();
-        let (look, fill) = (None, None);
+        let seen = *changes.borrow();
         Watched {
             here,
             changes,
             mode: None,
             queued: false,
-            look,
+            again: false,
+            looked_at: seen,
+            synced: seen,
+            look: None,
             wants: true,
-            fill,
+            fill: None,
             failures: 0,
+            misses: 0,
             not_before: now,
+            fills: now,
         }
     }
 }
@@ -86,6 +103,7 @@ struct Runner {
     source: Arc<Source>,
     polled: Instant,
     swept: Option<Instant>,
+    answer: Option<tasks::Guard>,
     tidy: Option<tasks::Guard>,
     /// When that is due; `None`: the lease is another one's.
     tidies: Option<Instant>,
@@ -106,6 +124,7 @@ pub async fn run(context: Context, sites: Arc<dyn Sites>, board: Arc<Board>, sta
         source,
         polled: clock::instant(),
         swept: None,
+        answer: None,
         tidy: None,
         tidies: None,
     };
@@ -128,6 +147,7 @@ impl Runner {
         let sweeps = self.swept.is_none_or(|swept| now >= swept);
         if sweeps {
             self.swept = Some(now + SWEEP.mul_f64(0.9 + fastrand::f64() / 5.0));
+            self.begin_answer();
         }
         let due: Vec<Arc<str>> = self
             .sites
@@ -168,7 +188,9 @@ impl Runner {
     }
 
     fn enqueue(&mut self, name: &Arc<str>) {
-        if let Some(site) = self.sites.get_mut(name).filter(|site| !site.queued && site.look.is_none()) {
+        let Some(site) = self.sites.get_mut(name) else { return };
+        site.again |= site.look.is_some();
+        if !site.queued && site.look.is_none() {
             site.queued = true;
             self.queue.push_back(name.clone());
         }
@@ -188,7 +210,7 @@ impl Runner {
             let Some(name) = self.queue.pop_front() else { return };
             let Some(site) = self.sites.get_mut(&name) else { continue };
             site.queued = false;
-            site.changes.mark_unchanged();
+            site.looked_at = *site.changes.borrow_and_update();
             site.mode = self.work.sites.mode(&name);
             let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
             site.look = Some(tasks::guarded(async move {
@@ -201,7 +223,7 @@ impl Runner {
     fn begin_fills(&mut self, now: Instant) {
         let running = self.sites.values().filter(|site| site.fill.is_some()).count();
         let may = |site: &&mut Watched| {
-            site.wants && site.look.is_none() && !site.queued && site.fill.is_none() && now >= site.not_before
+            site.wants && site.look.is_none() && !site.queued && site.fill.is_none() && now >= site.fills
         };
         for site in self.sites.values_mut().filter(may).take(FILLS_AT_ONCE.saturating_sub(running)) {
             let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
@@ -210,6 +232,15 @@ impl Runner {
                 drop(ended.send(Ended::Fill(here.name, filled)));
             }));
         }
+    }
+
+    /// Puts there again what others miss.
+    fn begin_answer(&mut self) {
+        let (context, ended) = (self.work.context.clone(), self.ended.clone());
+        let here: Vec<SiteHere> = self.sites.values().map(|site| site.here.clone()).collect();
+        self.answer = Some(tasks::guarded(async move {
+            drop(ended.send(Ended::Answer(wanted::answer(&context, &here).await)));
+        }));
     }
 
     fn begin_tidy(&mut self, now: Instant) {
@@ -245,6 +276,12 @@ impl Runner {
                         self.heard(&generations);
                     }
                     Err(trouble) => self.tell(None, &trouble),
+                }
+            }
+            Ended::Answer(answered) => {
+                self.answer = None;
+                if let Err(trouble) = answered {
+                    self.tell(None, &trouble);
                 }
             }
             Ended::Tidy(tidied) => self.end_tidy(tidied, now),
@@ -294,9 +331,11 @@ impl Runner {
         let trouble = looked.as_ref().err().map(ToString::to_string);
         let Some(site) = self.sites.get_mut(name) else { return };
         site.look = None;
+        let again = std::mem::take(&mut site.again);
         match &looked {
             Ok(looked) => {
-                site.failures = 0;
+                site.failures = u32::from(again);
+                site.synced = site.looked_at;
                 site.wants |= *looked == Seen::Taken;
                 if !site.wants {
                     self.work
@@ -308,12 +347,19 @@ impl Runner {
             Err(Trouble::Adopting) if site.fill.take().is_some() => {
                 // What serves comes before its rest; that goes on afterwards.
                 (site.wants, site.failures) = (true, 1);
+                site.fills = now + Duration::from_secs(1);
                 site.not_before = now + Duration::from_millis(200);
             }
             Err(error) => {
                 site.failures = site.failures.saturating_add(1);
                 site.not_before = now + wait(error, site.failures);
+                let is_dirty = *site.changes.borrow() != site.synced;
                 self.tell(Some((name, trouble)), error);
+                if is_dirty {
+                    self.work.board.change(name, |standing| {
+                        standing.behind.get_or_insert_with(clock::now);
+                    });
+                }
             }
         }
     }
@@ -323,12 +369,12 @@ impl Runner {
         site.fill = None;
         match filled {
             Ok(()) => {
-                site.wants = false;
+                (site.wants, site.misses) = (false, 0);
                 self.work.board.change(name, |standing| (standing.trouble, standing.refused) = (None, None));
             }
             Err(error) => {
-                site.failures = site.failures.saturating_add(1);
-                site.not_before = now + wait(&error, site.failures);
+                site.misses = site.misses.saturating_add(1);
+                site.fills = now + wait(&error, site.misses);
                 let text = error.to_string();
                 self.tell(Some((name, Some(text))), &error);
             }
@@ -373,7 +419,11 @@ fn wait(trouble: &Trouble, failures: u32) -> Duration {
     if matches!(trouble, Trouble::Raced | Trouble::Adopting) {
         return Duration::from_millis(fastrand::u64(100..1000));
     }
-    let (first, longest) = WAITS;
+    let (first, mut longest) = WAITS;
+    if let Trouble::Refused { .. } = trouble {
+        // Each try reads again what has come; a new pointer is looked at at once all the same.
+        longest = REFUSED;
+    }
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
     doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -38,7 +38,7 @@ pub(super) enum Seen {
 impl Work {
     /// Makes this instance and the store say the same of a site.
     pub(super) async fn look(&self, site: &SiteHere) -> Result<Seen, Trouble> {
-        let memory = Memory::new(&self.state_dir, &site.name);
+        let memory = Memory::new(&self.state_dir, &site.name, &self.context.url);
         let mut looked = Seen::AsBefore;
         for _ in 0..TURNS {
             let (local, newest) = site.local(self.sites.mode(&site.name)).await?;

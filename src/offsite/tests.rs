@@ -62,7 +62,7 @@ impl Instance {
             host: "www.example.test".to_owned(),
         };
         let (lease, epoch) = watch::channel(Some(1));
-        let context = Context::new(remote.clone(), Signer::default(), name, None, epoch);
+        let context = Context::new((remote.clone(), "memory"), Signer::default(), name, None, epoch);
         let sites = Arc::new(One { here, modes: Mutex::default() });
         let work =
             Work { context, sites, board: Arc::new(Board::default()), state_dir: dir.path().to_owned() };
@@ -243,4 +243,37 @@ async fn what_nothing_names_goes_a_day_later_and_nothing_else_does() {
     two.work.fill(&two.here()).await.unwrap();
     assert_eq!(two.store.list().len(), 2);
     assert_eq!(tidy(&two.work.context, &[], hours(99)).await.unwrap(), super::tidy::Tidied::default());
+}
+
+#[tokio::test]
+async fn what_is_damaged_there_is_put_again_by_who_has_it() {
+    let remote = Remote::in_memory();
+    let (one, two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    one.take(1);
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    two.work.fill(&two.here()).await.unwrap();
+    let old = two.current();
+    let new = one.take(2);
+    one.look().await.unwrap();
+    // One that is shorter, one that is other, one that is missing.
+    let known: std::collections::HashSet<_> = two.store.current().unwrap().table().flatten().collect();
+    let fresh: Vec<_> =
+        one.store.current().unwrap().table().flatten().filter(|body| !known.contains(body)).collect();
+    let name = |at: usize| layout::blob(&fresh[at].0);
+    remote.put(&name(0), "short").await.unwrap();
+    remote.put(&name(1), vec![b'x'; usize::try_from(fresh[1].1).unwrap()]).await.unwrap();
+    remote.delete(&name(2)).await.unwrap();
+    assert!(matches!(two.look().await, Err(Trouble::Refused { .. })));
+    assert_eq!(two.current(), old, "nothing bad is taken over");
+    assert_eq!(count(&remote, "wanted").await, 3);
+    assert_eq!(
+        super::wanted::answer(&two.work.context, &[two.here()]).await.unwrap(),
+        0,
+        "who has it not cannot"
+    );
+    assert_eq!(super::wanted::answer(&one.work.context, &[one.here()]).await.unwrap(), 3);
+    assert_eq!(count(&remote, "wanted").await, 0);
+    two.look().await.unwrap();
+    assert_eq!(two.current(), Some(new));
 }

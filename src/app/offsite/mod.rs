@@ -83,6 +83,10 @@ impl Offsite {
             tokio::time::sleep(AGAIN).await;
         };
         let context = Context::new(remote, signer, regions.name(), self.config.push_rate, regions.epochs());
+        let leads = (self.config.crawl == StoreCrawl::Auto).then_some(0);
+        let (_lease, lease) = watch::channel(leads);
+        let instance = self.config.instance.clone().unwrap_or_else(host);
+        let context = Context::new((remote, &self.url()), signer, &instance, self.config.push_rate, lease);
         *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.traffic.clone());
         run(context, Arc::new(OfApp(app)), self.board.clone(), &self.state_dir).await;
     }

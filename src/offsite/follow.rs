@@ -87,12 +87,12 @@ pub enum Refusal {
     },
 }
 
-/// Who has changed what is in service here.
+/// What has changed what is in service here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changed {
-    ByNobody,
-    ByCrawl,
-    ByOperator,
+    No,
+    Crawled,
+    Decided,
 }
 
 /// Compares.
@@ -158,9 +158,9 @@ fn merged(local: &Local, agreed: &Agreed, theirs: &Word) -> Word {
     };
     let they_changed = (theirs.id, theirs.by_hand) != (base.id, base.by_hand);
     let (id, by_hand) = match changed(&mine, base, agreed.newest) {
-        Changed::ByNobody => (theirs.id, theirs.by_hand),
-        Changed::ByCrawl if they_changed => (theirs.id, theirs.by_hand),
-        Changed::ByCrawl | Changed::ByOperator => (mine.id, mine.by_hand),
+        Changed::No => (theirs.id, theirs.by_hand),
+        Changed::Crawled if they_changed => (theirs.id, theirs.by_hand),
+        Changed::Crawled | Changed::Decided => (mine.id, mine.by_hand),
     };
     let mode = if mine.mode == base.mode { theirs.mode.clone() } else { mine.mode };
     let pinned = merged_pins(&base.pinned, &mine.pinned, &theirs.pinned);
@@ -179,14 +179,14 @@ fn merged_pins(
 
 fn changed(mine: &Word, base: &Word, newest: Option<SnapshotId>) -> Changed {
     if mine.by_hand != base.by_hand {
-        return Changed::ByOperator;
+        return Changed::Decided;
     }
     if mine.id == base.id {
-        return Changed::ByNobody;
+        return Changed::No;
     }
     // A crawl makes a snapshot that was not there before; what was there is put in service only by somebody's word.
     let was_there = mine.id < base.id || newest.is_some_and(|newest| mine.id <= newest);
-    if was_there { Changed::ByOperator } else { Changed::ByCrawl }
+    if was_there { Changed::Decided } else { Changed::Crawled }
 }
 
 #[cfg(test)]

@@ -194,8 +194,8 @@ async fn receive(context: &Context, name: &str, len: u64, mut to: Incoming) -> R
 
 /// The object instead of what it was announced as.
 fn named(name: &str, trouble: Trouble) -> Trouble {
-    match trouble {
-        Trouble::Refused { why, .. } => Trouble::Refused { name: name.to_owned(), why },
-        other => other,
+    if let Trouble::Refused { why, .. } = trouble {
+        return Trouble::Refused { name: name.to_owned(), why };
     }
+    trouble
 }

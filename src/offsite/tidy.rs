@@ -110,7 +110,7 @@ async fn remove_snapshots(context: &Context, site: &SiteRoots, now: SystemTime) 
         site.stored().into_iter().filter(|one| site.folders.get(&one.id).is_some_and(|at| at.has_index));
     let mut gone = surplus(&whole.collect::<Vec<_>>(), &site.keeping, now);
     let is_left = |id, written: Option<SystemTime>| {
-        written.is_some_and(old) && !site.keeping.intents.get(id).is_some_and(|since| !old(*since))
+        written.is_some_and(old) && site.keeping.intents.get(id).is_none_or(|since| old(*since))
     };
     let half = site.folders.iter().filter(|(id, folder)| !folder.has_index && is_left(*id, folder.written));
     gone.extend(half.map(|(id, _)| *id));

@@ -92,6 +92,22 @@ impl Offsite {
     }
 }
 
+impl App {
+    /// Begins to keep all sites in step with the store, if there is one.
+    pub(super) fn keep_in_step(self: &Arc<App>, resolver: origin::dns::Resolver) {
+        if let Some(offsite) = &self.offsite {
+            _ = self.keeper.set(tasks::guarded(offsite.clone().run(Arc::downgrade(self), resolver)));
+        }
+    }
+}
+
+/// What this machine is called.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+}
+
 /// The sites as the application runs them.
 struct OfApp(Weak<App>);
 

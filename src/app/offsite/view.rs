@@ -121,7 +121,9 @@ impl Offsite {
             let lag = humantime::format_duration(Duration::from_secs(lag.as_secs() / 60 * 60));
             let doing = match standing.doing {
                 Doing::Nothing => standing.trouble.map_or_else(String::new, |(_, why)| format!(": {why}")),
-                doing => format!(": {}", doing.as_str()),
+                doing @ (Doing::Pushing | Doing::Pulling | Doing::Arriving) => {
+                    format!(": {}", doing.as_str())
+                }
             };
             found.push((Cause::StoreBehind, format!("for {lag}{doing}")));
         }

@@ -271,10 +271,6 @@ impl App {
             started,
         });
         app.set_to_work();
-        app.start_crawlers();
-        _ = app.courier.set(tasks::guarded(recipients::run(Arc::downgrade(&app))));
-        app.keep_in_step(resolver);
-        _ = app.ticker.set(tasks::guarded(ticker::run(Arc::downgrade(&app))));
         Ok(app)
     }
 

@@ -33,8 +33,8 @@ mod run;
 pub mod shared_list;
 pub mod signature;
 mod step;
-mod trial;
 mod tidy;
+mod trial;
 pub mod trouble;
 mod wanted;
 

@@ -82,30 +82,11 @@ impl Offsite {
             };
             tokio::time::sleep(AGAIN).await;
         };
-        let context = Context::new(remote, signer, regions.name(), self.config.push_rate, regions.epochs());
-        let leads = (self.config.crawl == StoreCrawl::Auto).then_some(0);
-        let (_lease, lease) = watch::channel(leads);
-        let instance = self.config.instance.clone().unwrap_or_else(host);
-        let context = Context::new((remote, &self.url()), signer, &instance, self.config.push_rate, lease);
+        let (at, rate) = (self.url(), self.config.push_rate);
+        let context = Context::new((remote, &at), signer, regions.name(), rate, regions.epochs());
         *self.traffic.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.traffic.clone());
         run(context, Arc::new(OfApp(app)), self.board.clone(), &self.state_dir).await;
     }
-}
-
-impl App {
-    /// Begins to keep all sites in step with the store, if there is one.
-    pub(super) fn keep_in_step(self: &Arc<App>, resolver: origin::dns::Resolver) {
-        if let Some(offsite) = &self.offsite {
-            _ = self.keeper.set(tasks::guarded(offsite.clone().run(Arc::downgrade(self), resolver)));
-        }
-    }
-}
-
-/// What this machine is called.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
 }
 
 /// The sites as the application runs them.

@@ -65,7 +65,8 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let sites = sites(file.site, context, notes, &mut elsewhere);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
-    let forms = forms(file.forms.or_default(), &state_dir, context, notes);
+    let mut forms = forms(file.forms.or_default(), &state_dir, context, notes);
+    forms.shared = store.as_ref().is_some_and(|store| store.key_file.is_some());
     (Config { state_dir, listen, limits, dns, store, forms, mail, sites }, elsewhere)
 }
 
@@ -103,6 +104,7 @@ pub(super) fn forms_by_default(state_dir: &Path, credentials: Option<&Path>) -> 
     let credential = credential.filter(|file| file.exists());
     Forms {
         makes_key: credential.is_none(),
+        shared: false,
         key_file: credential.unwrap_or_else(|| state_dir.join(defaults::FORMS_KEY)),
         keep_for: defaults::FORMS_KEEP_FOR,
         most: defaults::FORMS_MOST,
@@ -121,6 +123,7 @@ fn forms(raw: raw::Forms, state_dir: &Path, context: &Context<'_>, notes: &mut N
     }
     Forms {
         makes_key: key_file.is_none() && default.makes_key,
+        shared: false,
         key_file: key_file.map_or(default.key_file, |at| at.value),
         keep_for: raw.keep_for.within(hour..=*ANY_TIME.end(), notes).or(default.keep_for),
         most: raw

@@ -70,6 +70,7 @@ fn the_least_that_works_is_all_defaults() {
         forms: Forms {
             key_file: "/etc/katahai-state/forms.key".into(),
             makes_key: true,
+            shared: false,
             keep_for: seconds(2_592_000),
             most: 10_000,
             size: 1_073_741_824,
@@ -264,6 +265,7 @@ fn the_shipped_file_is_this() {
         forms: Forms {
             key_file: "/var/lib/katahai/forms.key".into(),
             makes_key: true,
+            shared: false,
             keep_for: seconds(2_592_000),
             most: 10_000,
             size: 1_073_741_824,

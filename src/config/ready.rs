@@ -127,6 +127,8 @@ pub struct Forms {
     pub key_file: PathBuf,
     /// Whether that file is Katahai's own, and made at first use.
     pub makes_key: bool,
+    /// Whether other machines have them, too, through the store.
+    pub shared: bool,
     /// When delivered and parked forms are erased, after they came.
     pub keep_for: Duration,
     /// How many are kept at once, of all sites.

@@ -54,6 +54,9 @@ pub enum NotKept {
     /// Others are being kept, and the disk is slow.
     #[error("the disk is too slow for all forms that come")]
     Busy,
+    /// It is on this machine alone, and that is not to be enough.
+    #[error("the store did not take the form in time")]
+    Store,
     /// It could not be sealed.
     #[error("there is no key, or there are no random bytes, to seal the form with")]
     Key,
@@ -68,6 +71,7 @@ impl NotKept {
             NotKept::DiskFull => "disk-full",
             NotKept::Disk { .. } => "disk",
             NotKept::Busy => "busy",
+            NotKept::Store => "store",
             NotKept::Key => "key",
         }
     }

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Access, Bounds, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Spool, Standing};
+use super::{
+    Access, Away, Bounds, Copied, Errand, FormId, KeptForm, Keys, Lately, NotKept, OpenError, Rate, Reason,
+    Spool, Standing, State, Waiting, Whereabouts,
+};
 use crate::clock::Now;
 use crate::config::ready;
 use crate::http::client::ClientKey;
@@ -35,6 +38,8 @@ pub struct Intake {
     auditing: Mutex<()>,
     /// Sites whose forms somebody wants delivered now.
     hastened: Mutex<HashSet<String>>,
+    /// The copy outside this machine, if there is one.
+    away: Mutex<Option<Arc<dyn Away>>>,
     /// Wakes whoever delivers.
     came: watch::Sender<()>,
 }
@@ -53,6 +58,7 @@ impl Intake {
             writing: Semaphore::new(AT_ONCE),
             auditing: Mutex::default(),
             hastened: Mutex::default(),
+            away: Mutex::default(),
             came: watch::Sender::default(),
         };
         if intake.has_folder()
@@ -151,32 +157,140 @@ impl Intake {
         now: Now,
     ) -> Result<FormId, NotKept> {
         // Beyond these, a slow disk would take all threads that read copies for visitors.
-        let Ok(Ok(_one)) = tokio::time::timeout(WAIT, self.writing.acquire()).await else {
+        let Ok(Ok(one)) = tokio::time::timeout(WAIT, self.writing.acquire()).await else {
             return Err(NotKept::Busy);
         };
-        let intake = self.clone();
-        let kept = tasks::blocking(move || {
-            let settings = intake.settings.load();
-            let keys = intake.keys_for_more().map_err(|error| {
-                tracing::error!(error, "there is no key to keep forms with");
-                NotKept::Key
-            })?;
-            let bounds = Bounds { most: settings.most, size: settings.size };
-            let spool = intake.spool().map_err(NotKept::unopened)?;
-            spool.keep_as(standing, &keys, form, bounds, now.wall)
+        let (intake, mut copy) = (self.clone(), form.clone());
+        let kept = tasks::blocking({
+            let standing = standing.clone();
+            move || intake.keep_here(form, standing, now)
         });
         let id = kept.await.unwrap_or(Err(NotKept::Busy))?;
+        drop(one);
+        if let Some(away) = self.away() {
+            copy.id = id;
+            let site = copy.site.clone();
+            if away.copy(copy, standing).await == Copied::NotEnough {
+                self.take_back(site, id).await;
+                return Err(NotKept::Store);
+            }
+        }
         self.came.send_replace(());
         Ok(id)
     }
 
+    fn keep_here(&self, form: KeptForm, standing: Standing, now: Now) -> Result<FormId, NotKept> {
+        let keys = self.keys_for_more().map_err(|error| {
+            tracing::error!(error, "there is no key to keep forms with");
+            NotKept::Key
+        })?;
+        let spool = self.spool().map_err(NotKept::unopened)?;
+        spool.keep_as(standing, &keys, form, self.bounds(), now.wall)
+    }
+
+    /// Erases a form whose visitor is told that it did not arrive; its copy may have been written all the same.
+    async fn take_back(self: &Arc<Self>, site: String, id: FormId) {
+        let intake = self.clone();
+        let taken_back = tasks::blocking(move || {
+            intake.send_word(&site, id, Errand::Erase);
+            intake
+                .spool()
+                .map_err(|error| error.to_string())?
+                .forget(&site, id)
+                .map_err(|error| error.to_string())
+        });
+        if let Some(Err(error)) = taken_back.await {
+            tracing::error!(form = %id, error, "a form that is refused could not be erased");
+        }
+        self.decided();
+    }
+
+    /// How much is kept at most.
+    pub fn bounds(&self) -> Bounds {
+        let settings = self.settings.load();
+        Bounds { most: settings.most, size: settings.size }
+    }
+
+    /// How long what is done with is kept.
+    pub fn keep_for(&self) -> Duration {
+        self.settings.load().keep_for
+    }
+
+    /// Takes up a form that another machine has taken. Blocks.
+    ///
+    /// # Errors
+    /// Why it is not kept here.
+    pub fn adopt(
+        &self,
+        form: KeptForm,
+        standing: (State, Option<Reason>),
+        now: SystemTime,
+    ) -> Result<(), NotKept> {
+        let keys = self.keys_for_more().map_err(|_| NotKept::Key)?;
+        self.spool().map_err(NotKept::unopened)?.adopt(&keys, form, standing, self.bounds(), now)?;
+        self.came.send_replace(());
+        Ok(())
+    }
+
+    /// Copies forms to this one from now on, or to none.
+    pub fn copy_to(&self, away: Option<Arc<dyn Away>>) {
+        *lock(&self.away) = away;
+    }
+
+    /// The copy outside this machine, if there is one.
+    pub fn away(&self) -> Option<Arc<dyn Away>> {
+        lock(&self.away).clone()
+    }
+
+    /// Whether this instance sends a form, as far as is known without asking anybody.
+    pub fn may_send(&self, site: &str, id: FormId) -> bool {
+        self.away().is_none_or(|away| away.may_send(site, id))
+    }
+
+    /// Where a form is besides this machine's disk, if that is known.
+    pub fn whereabouts(&self, site: &str, id: FormId) -> Option<Whereabouts> {
+        self.away()?.whereabouts(site, id)
+    }
+
+    /// What is still to reach the copy outside this machine.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::of(&self.state_dir)
+    }
+
+    /// Writes down what other machines are to know, if there are any. Blocks.
+    pub fn send_word(&self, site: &str, id: FormId, errand: Errand) {
+        if self.settings.load().shared
+            && let Err(error) = self.waiting().put(site, id, errand, &[])
+        {
+            tracing::error!(form = %id, %error, "what was decided of a form cannot be written down for other machines");
+        }
+    }
+
+    /// It is not to be sent after all. Blocks.
+    pub fn take_word_back(&self, site: &str, id: FormId, errand: Errand) {
+        if let Err(error) = self.waiting().done(site, id, errand) {
+            tracing::warn!(form = %id, %error, "what was decided of a form cannot be taken back");
+        }
+    }
+
+    /// Something has been decided here.
+    pub fn decided(&self) {
+        if let Some(away) = self.away() {
+            away.decided();
+        }
+    }
+
     /// Writes down that the visitor of a form was told.
     pub async fn confirm(self: &Arc<Self>, site: Arc<str>, id: FormId) {
-        let Ok(_one) = self.writing.acquire().await else { return };
-        let intake = self.clone();
-        let confirmed = tasks::blocking(move || intake.opened().map(|spool| spool.confirm(&site, id)));
+        let Ok(one) = self.writing.acquire().await else { return };
+        let (intake, of) = (self.clone(), site.clone());
+        let confirmed = tasks::blocking(move || intake.opened().map(|spool| spool.confirm(&of, id)));
         if let Some(Some(Err(error))) = confirmed.await {
             tracing::warn!(form = %id, %error, "that a visitor was told cannot be written down");
+        }
+        drop(one);
+        if let Some(away) = self.away() {
+            away.told(&site, id).await;
         }
     }
 

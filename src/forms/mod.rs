@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <state>/forms/.audit.log                         who has read, sent or erased which
+//! <state>/forms/.waiting/                          what is still to reach the copy outside this machine
 //! <state>/forms/.lock                              held by the process that keeps forms
 //! <state>/forms/<site>/<id>.<state>[.<reason>]     a form, sealed; only its name ever changes
 //! <state>/forms/<site>/<id>.<recipient>.taken      a recipient besides the origin has it; or .refused.<reason>
@@ -18,7 +19,9 @@
 //!
 //! Nothing of what a form holds is on the disk in clear, in an error, or in what `Debug` shows.
 
+mod adopt;
 mod audit;
+mod away;
 mod error;
 pub mod fields;
 mod id;
@@ -33,11 +36,14 @@ mod scan;
 mod seal;
 mod spool;
 mod state;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{note_opened, note_sealed};
 pub use audit::Access;
+pub use away::{Away, Claimed, Copied, TO_ORIGIN, Twice, Whereabouts};
 pub use error::{NotKept, NotMoved, NotRead, OpenError};
 pub use id::{FormId, NoRandomness, NotAFormId};
 pub use index::{Bounds, Listed, Total, Totals};
@@ -48,6 +54,7 @@ pub use receipt::{Receipt, Receipts, outstanding};
 pub use record::KeptForm;
 pub use spool::{Spool, Standing};
 pub use state::{NotAReason, Reason, State};
+pub use waiting::{Errand, Waiting};
 
 /// From now on, a process that crashes leaves no image of its memory: it holds what visitors write. (Kernels that hand the image
 /// to a program leave that to the program; systemd's keeps to the limit.)

@@ -66,7 +66,7 @@ impl Spool {
         self.change(site, id, |from| from.is_due() && from.may_become(state), (state, reason), now)
     }
 
-    fn change(
+    pub(super) fn change(
         &self,
         site: &str,
         id: FormId,

@@ -107,10 +107,23 @@ impl Spool {
     /// # Errors
     /// When there is no form of this name, or the disk does not take it.
     pub fn ask_again(&self, site: &str, id: FormId) -> Result<usize, NotMoved> {
+        self.ask_some_again(site, id, |_| true)
+    }
+
+    /// The same for those recipients whose keys are chosen. Blocks.
+    ///
+    /// # Errors
+    /// As [`Spool::ask_again`].
+    pub fn ask_some_again(
+        &self,
+        site: &str,
+        id: FormId,
+        choose: impl Fn(&str) -> bool,
+    ) -> Result<usize, NotMoved> {
         let _moving = self.own()?;
         let mut again = 0;
         for name in names(id, &self.entry(site, id)?.listed.receipts) {
-            if name.receipt == Receipt::Taken {
+            if name.receipt == Receipt::Taken || !choose(&name.recipient) {
                 continue;
             }
             let path = self.folder.join(site).join(name.to_string());

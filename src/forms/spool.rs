@@ -59,6 +59,15 @@ impl Standing {
     }
 }
 
+/// What becomes of a form whose id another has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// It gets another.
+    Another,
+    /// It is not kept: others know it by this one.
+    Its,
+}
+
 /// The place of a form that is being written; given back, unless it is used.
 struct Reserved<'a> {
     spool: &'a Spool,
@@ -155,18 +164,28 @@ impl Spool {
         &self,
         standing: Standing,
         keys: &Keys,
-        mut form: KeptForm,
+        form: KeptForm,
         bounds: Bounds,
         now: SystemTime,
     ) -> Result<FormId, NotKept> {
+        self.keep_under(Naming::Another, standing.state(), keys, form, (bounds, now))
+    }
+
+    pub(super) fn keep_under(
+        &self,
+        naming: Naming,
+        (state, reason): (State, Option<Reason>),
+        keys: &Keys,
+        mut form: KeptForm,
+        (bounds, now): (Bounds, SystemTime),
+    ) -> Result<FormId, NotKept> {
         let folder = self.site_folder(&form.site)?;
-        let (head, reserved) = self.reserve(&mut form, bounds, now)?;
+        let (head, reserved) = self.reserve(&mut form, naming, bounds, now)?;
         self.has_room()?;
         let file = seal::seal(keys, &form.site, &form.id, &[&head, &form.body]).map_err(|why| match why {
             NotSealed::Size => NotKept::Size,
             NotSealed::Key => NotKept::Key,
         })?;
-        let (state, reason) = standing.state();
         let name = FileName { id: form.id, state, reason: reason.clone() }.to_string();
         let path = folder.join(&name);
         let (bytes, receipts) = (reserved.bytes, Receipts::new());
@@ -211,6 +230,7 @@ impl Spool {
     fn reserve(
         &self,
         form: &mut KeptForm,
+        naming: Naming,
         bounds: Bounds,
         now: SystemTime,
     ) -> Result<(Vec<u8>, Reserved<'_>), NotKept> {
@@ -222,6 +242,7 @@ impl Spool {
             match reserved {
                 Ok(()) => return Ok((head, Reserved { spool: self, id: form.id, bytes })),
                 Err(NoPlace::Size) => return Err(NotKept::Size),
+                Err(NoPlace::Taken) if naming == Naming::Its => return Err(NotKept::Busy),
                 Err(NoPlace::Taken) => form.id = FormId::draw(now).map_err(|_| NotKept::Key)?,
                 Err(NoPlace::Full) if self.drop_delivered() => {}
                 Err(NoPlace::Full) => return Err(NotKept::Full),

@@ -21,6 +21,7 @@ pub mod layout;
 pub mod lease;
 mod memory;
 pub mod ondemand;
+pub mod forms;
 mod open;
 pub mod pace;
 pub mod pointer;

@@ -319,6 +319,9 @@ impl App {
         for (cause, detail) in self.regions.iter().flat_map(|regions| regions.conditions()) {
             found.insert(Key { of: "".into(), cause, subject: String::new() }, detail);
         }
+        if let Some(detail) = self.forms_alone() {
+            found.insert(Key { of: "".into(), cause: Cause::FormsAlone, subject: String::new() }, detail);
+        }
         for site in &self.table().sites {
             let name = &site.config.name;
             for (place, trouble) in self.troubles(site).into_iter().enumerate() {

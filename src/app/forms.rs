@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::clock;
 use crate::config::recipient::Recipient;
 use crate::forms::{
-    self, Access, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, Receipt, State,
+    self, Access, Errand, FormId, Intake, KeptForm, Listed, NotMoved, NotRead, OpenError, Reason, Receipt,
+    State,
 };
 use crate::http::headers::as_ascii;
 use crate::snapshot::rfc3339;
@@ -98,6 +99,23 @@ impl FormRefusal {
 /// # Errors
 /// See [`FormRefusal`].
 pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<Value, FormRefusal> {
+    let mut said = answer_here(intake, site, ask, who)?;
+    match said.get_mut("forms").and_then(Value::as_array_mut) {
+        Some(forms) => forms.iter_mut().for_each(|form| say_where(intake, site, form)),
+        None => say_where(intake, site, &mut said),
+    }
+    Ok(said)
+}
+
+/// Says of a form whether it is in the store, if there is one.
+fn say_where(intake: &Intake, site: &str, form: &mut Value) {
+    let id = form["id"].as_str().and_then(|id| id.parse().ok());
+    if let Some(place) = id.and_then(|id| intake.whereabouts(site, id)) {
+        form["store"] = place.code().into();
+    }
+}
+
+fn answer_here(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<Value, FormRefusal> {
     if intake.sites()?.is_empty() {
         return match ask {
             FormAsk::List { .. } | FormAsk::Export { .. } => Ok(json!({ "forms": [] })),
@@ -140,6 +158,7 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             let mut listed = find(intake, site, id)?;
             let is_refused = |receipt: &Receipt| matches!(receipt, Receipt::Refused(_));
             let is_again = listed.receipts.values().any(is_refused);
+            intake.send_word(site, listed.id, Errand::Deliver);
             match listed.state {
                 State::Doubtful | State::Parked => {
                     spool.mark(site, listed.id, State::Kept, None, clock::now().wall)?;
@@ -148,6 +167,7 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
                 State::Unconfirmed | State::Kept => {}
                 State::Sending | State::Delivered if is_again => {}
                 State::Sending | State::Delivered => {
+                    intake.take_word_back(site, listed.id, Errand::Deliver);
                     return Err(FormRefusal::Over { id: listed.id, state: listed.state });
                 }
             }
@@ -155,11 +175,18 @@ pub fn answer(intake: &Intake, site: &str, ask: &FormAsk, who: &str) -> Result<V
             spool.ask_again(site, listed.id)?;
             note("asked to be delivered", Some(&listed.id));
             intake.hasten(site);
+            intake.decided();
             Ok(json!({ "id": listed.id.to_string(), "state": listed.state.code() }))
         }
         FormAsk::Forget { id } => {
             let listed = find(intake, site, id)?;
-            spool.forget(site, listed.id)?;
+            // Before it is gone here: a process that ends in between has it erased everywhere all the same.
+            intake.send_word(site, listed.id, Errand::Erase);
+            if let Err(error) = spool.forget(site, listed.id) {
+                intake.take_word_back(site, listed.id, Errand::Erase);
+                return Err(error.into());
+            }
+            intake.decided();
             note("erased", Some(&listed.id));
             Ok(json!({ "id": listed.id.to_string(), "erased": true }))
         }

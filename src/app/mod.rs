@@ -10,6 +10,7 @@ mod files;
 mod form_message;
 pub mod forms;
 pub mod forms_found;
+mod forms_store;
 mod gauges;
 pub mod offsite;
 pub mod online;
@@ -139,6 +140,8 @@ pub struct App {
     courier: OnceLock<tasks::Guard>,
     offsite: Option<Arc<offsite::Offsite>>,
     keeper: OnceLock<tasks::Guard>,
+    form_copies: forms_store::FormCopies,
+    copier: OnceLock<tasks::Guard>,
     started: Now,
 }
 
@@ -268,8 +271,11 @@ impl App {
             courier: OnceLock::new(),
             offsite,
             keeper: OnceLock::new(),
+            form_copies: forms_store::FormCopies::default(),
+            copier: OnceLock::new(),
             started,
         });
+        app.copy_forms(&app.config()).await;
         app.set_to_work();
         Ok(app)
     }
@@ -278,6 +284,7 @@ impl App {
     fn set_to_work(self: &Arc<Self>) {
         self.start_crawlers();
         let weak = || Arc::downgrade(self);
+        _ = self.copier.set(tasks::guarded(forms_store::run(weak())));
         _ = self.courier.set(tasks::guarded(recipients::run(weak())));
         if let Some(offsite) = &self.offsite {
             let resolver = self.running().tools.resolver.clone();

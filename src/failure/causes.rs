@@ -148,6 +148,7 @@ causes! {
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     InstanceNameShared: "instance-name-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    FormsAlone: "forms-alone", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ConfigurationRefused: "configuration-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreUnusable: "store-unusable", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreBehind: "store-behind", Operator, No, SERVICE_UNAVAILABLE, Internal;

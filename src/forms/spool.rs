@@ -51,7 +51,7 @@ pub enum Standing {
 
 impl Standing {
     /// The state that it has at first, and why.
-    fn state(self) -> (State, Option<Reason>) {
+    pub fn state(self) -> (State, Option<Reason>) {
         match self {
             Standing::Unsent => (State::Unconfirmed, None),
             Standing::Doubtful(reason) => (State::Doubtful, Some(reason)),
@@ -189,9 +189,11 @@ impl Spool {
         let name = FileName { id: form.id, state, reason: reason.clone() }.to_string();
         let path = folder.join(&name);
         let (bytes, receipts) = (reserved.bytes, Receipts::new());
-        let listed = Listed { id: form.id, state, reason, bytes, receipts, since: form.received };
+        // One that is over elsewhere is over now, as far as its removal here goes.
+        let since = if state.expires() { now } else { form.received };
+        let listed = Listed { id: form.id, state, reason, bytes, receipts, since };
         let entry = Entry { listed, file: name };
-        if let Err(error) = write(&folder, &path, &file, form.received) {
+        if let Err(error) = write(&folder, &path, &file, since) {
             // Somebody may have taken the folder away.
             self.settled().remove(&form.site);
             // Its visitor will be told that it was not kept. If it cannot be removed, it is counted, as after a restart.

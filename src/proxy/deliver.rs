@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::keep::delivery;
 use super::recheck::prove_all;
-use super::send_form::{configured, freshen, send};
+use super::send_form::{Fresh, configured, freshen, send};
 use super::site::Site;
 use super::{Inner, Proxy};
 use crate::clock;
 use crate::config::ready::{self, Form};
 use crate::failover::{Mode, State as SiteState};
 use crate::failure::{Failure, Retry, Side, chain};
-use crate::forms::{FormId, Intake, KeptForm, Listed, Reason, State};
+use crate::forms::{Claimed, FormId, Intake, KeptForm, Listed, Reason, State, TO_ORIGIN, Twice};
 use crate::holding_page::Delivery;
 use crate::tasks;
 
@@ -85,6 +85,14 @@ impl Round {
         tries
     }
 
+    /// Somebody else may be sending it, or nobody can be asked: that is no fault of the form.
+    fn rests(&mut self, id: FormId) {
+        let last = self.forms.get(&id).copied();
+        let pause = Pause::after(last.map(|last| last.pause));
+        let tries = last.map_or(0, |last| last.tries);
+        self.forms.insert(id, Failing { pause, tries, delivered: self.delivered });
+    }
+
     fn waits(&self, id: FormId) -> bool {
         self.forms.get(&id).is_some_and(|failing| !failing.pause.is_over())
     }
@@ -143,6 +151,7 @@ impl Rounds {
             round.forms.retain(|id, _| all.contains(id)); // others have been erased or decided about
             due.retain(|form| !form.is_being_told(self.began, now) && !round.waits(form.id));
         });
+        due.retain(|form| self.intake.may_send(&site.config.name, form.id));
         due
     }
 
@@ -279,6 +288,7 @@ async fn turn(site: &Arc<Site>, rounds: &Rounds) {
                 continue;
             }
             Ended::Over => rounds.of(name, |round| _ = round.forms.remove(&form.id)),
+            Ended::Waits => rounds.of(name, |round| round.rests(form.id)),
             Ended::NotThis => rounds.of(name, |round| _ = round.fails(form.id)),
             Ended::NotNow => return rounds.of(name, |round| round.pause = Some(Pause::after(round.pause))),
         }
@@ -303,6 +313,8 @@ enum Ended {
     Elsewhere,
     /// It is for a person.
     Over,
+    /// Another instance sends it, or may.
+    Waits,
     /// This one cannot be sent now.
     NotThis,
     /// The site cannot take any.
@@ -340,10 +352,30 @@ async fn deliver_one(site: &Arc<Site>, rounds: &Rounds, listed: &Listed) -> Ende
             return if failure.cause.retry() == Retry::Safe { Ended::NotNow } else { Ended::NotThis };
         }
     };
+    let Some(away) = intake.away() else { return send_one(site, rounds, listed, &form, &fresh).await };
+    let is_idempotent = configured(site, &form.target).is_some_and(|line| line.idempotent);
+    let twice = if is_idempotent { Twice::Harmless } else { Twice::Harmful };
+    if away.claim(name, id, TO_ORIGIN, twice).await != Claimed::Ours {
+        return Ended::Waits;
+    }
+    let ended = send_one(site, rounds, listed, &form, &fresh).await;
+    away.over(name, id, TO_ORIGIN).await;
+    ended
+}
+
+/// Sends one form that nobody else sends.
+async fn send_one(
+    site: &Arc<Site>,
+    rounds: &Rounds,
+    listed: &Listed,
+    form: &KeptForm,
+    fresh: &Fresh,
+) -> Ended {
+    let (name, intake, id) = (&site.config.name, &rounds.intake, listed.id);
     if !mark(intake, name, id, (State::Sending, None)).await {
         return Ended::NotThis;
     }
-    let (mut state, mut reason) = match send(site, &form, &fresh).await {
+    let (mut state, mut reason) = match send(site, form, fresh).await {
         Ok(judged) => judged,
         Err(failure) => failed(&failure, configured(site, &form.target)),
     };

@@ -18,7 +18,7 @@ use crate::ask::key;
 use crate::config::ready;
 use crate::config::recipient::Recipient;
 use crate::failure::chain;
-use crate::forms::{FormId, Intake, KeptForm, Listed, NotMoved, Reason, Receipt};
+use crate::forms::{Claimed, FormId, Intake, KeptForm, Listed, NotMoved, Reason, Receipt, Twice};
 use crate::messages::webhook::Client;
 use crate::messages::{Again, NotTaken, mail};
 use crate::proxy::Site;
@@ -142,16 +142,20 @@ impl App {
         }
         self.write_again(name);
         let is_being_told = |form: &Listed| form.is_being_told(self.recipients.began, now.wall);
-        for (id, state, reason) in self.recipients.of(name, |desk| desk.over(config, &listed, is_being_told))
-        {
+        let over = self.recipients.of(name, |desk| desk.over(config, &listed, is_being_told));
+        for (id, state, reason) in over.into_iter().filter(|(id, ..)| self.intake().may_send(name, *id)) {
             if let Err(error) = spool.end(name, id, state, reason, now.wall) {
                 tracing::warn!(site = %name, form = %id, error = chain(&error), "what has become of a kept form cannot be written down");
             }
+            self.intake().decided();
         }
         let is_telling = listed.iter().any(is_being_told);
-        let (due, is_unwritten) = self
+        let (mut due, is_unwritten) = self
             .recipients
             .of(name, |desk| (desk.due(config, &listed, now.mono), !desk.unwritten.is_empty()));
+        for (_, ids) in &mut due {
+            ids.retain(|id| self.intake().may_send(name, *id));
+        }
         let is_waiting = !due.is_empty() || is_unwritten || is_telling || unknown.len() > READ;
         (due, is_waiting)
     }
@@ -190,16 +194,26 @@ impl App {
             if !queue.desk(|desk, _| desk.is_open(&recipient, &listed, &current.config)) {
                 continue;
             }
-            match self.send(&site, &recipient, listed, form).await {
+            let away = self.intake().away();
+            if let Some(away) = &away
+                // whoever gets it knows it again by its id
+                && away.claim(name, id, &queue.key, Twice::Harmless).await != Claimed::Ours
+            {
+                continue;
+            }
+            let next = match self.send(&site, &recipient, listed, form).await {
                 Ok(()) => {
                     tracing::info!(site = %name, form = %id, to = %recipient, "handed a kept form on");
                     self.receive(&queue, id, Receipt::Taken).await;
+                    Next::Another
                 }
-                Err(why) => {
-                    if self.not_taken(&queue, &recipient, id, why).await == Next::Rest {
-                        return;
-                    }
-                }
+                Err(why) => self.not_taken(&queue, &recipient, id, why).await,
+            };
+            if let Some(away) = away {
+                away.over(name, id, &queue.key).await;
+            }
+            if next == Next::Rest {
+                return;
             }
         }
     }

@@ -42,14 +42,23 @@ pub(super) fn list(options: &ListForms) -> u8 {
         if all.is_empty() {
             return say("no forms are kept\n");
         }
-        let header = ["SITE", "NUMBER", "CAME", "STATE", "WHY", "ID"];
-        let rows = all.iter().map(|(site, form)| line(site, form)).collect();
+        let mut header = vec!["SITE", "NUMBER", "CAME", "STATE", "WHY", "IN STORE", "ID"];
+        let mut rows: Vec<Vec<String>> = all.iter().map(|(site, form)| line(site, form)).collect();
+        // Where there is no store, nobody misses it.
+        if all.iter().all(|(_, form)| form["store"].is_null()) {
+            header.remove(STORE);
+            rows.iter_mut().for_each(|row| drop(row.remove(STORE)));
+        }
         say(&tables::table(&header, &[], rows))
     })
 }
 
+/// The column that says whether a form is in the store.
+const STORE: usize = 5;
+
 fn line(site: &str, form: &Value) -> Vec<String> {
-    let columns = ["number", "received", "state", "reason", "id"].map(|name| printable(text(&form[name])));
+    let columns = ["number", "received", "state", "reason", "store", "id"];
+    let columns = columns.map(|name| printable(text(&form[name])));
     [printable(site)].into_iter().chain(columns).collect()
 }
 

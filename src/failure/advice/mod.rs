@@ -115,6 +115,7 @@ impl Cause {
             Cause::StateUnusable => ours::STATE_UNUSABLE,
             Cause::StateShared => ours::STATE_SHARED,
             Cause::InstanceNameShared => ours::INSTANCE_NAME_SHARED,
+            Cause::FormsAlone => ours::FORMS_ALONE,
             Cause::ConfigurationRefused => ours::CONFIGURATION_REFUSED,
             Cause::StoreUnusable => ours::STORE_UNUSABLE,
             Cause::StoreBehind => ours::STORE_BEHIND,

@@ -66,6 +66,11 @@ super::advice! {
         "Give each instance a name of its own (\"instance\" in [store]), and restart it.",
         "同じストアを使う別のインスタンスが同じ名前になっているため、互いの情報を上書きしています。",
         "インスタンスごとに別の名前（[store] の instance）を設定し、再起動してください。";
+    FORMS_ALONE:
+        "Kept forms lie on this machine alone, because the store has not taken them. They would be lost with it.",
+        "Mend the store, as the detail says. Katahai puts them there by itself as soon as it takes them; until then, do not remove this machine's state directory.",
+        "ストアに保存できていないため、お預かりしたフォームがこのサーバーにしかありません。サーバーが失われるとフォームも失われます。",
+        "詳細の内容に従ってストアを復旧してください。復旧後は自動的に保存されます。それまでは、このサーバーの状態ディレクトリを削除しないでください。";
     CONFIGURATION_REFUSED:
         "The configuration file has a mistake, so Katahai has not loaded it. It goes on with the last good one.",
         "Run \"katahai check\", which shows every problem with its line. Fix them before the next restart: with this file, Katahai would not start.",

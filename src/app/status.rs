@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::offsite::view::{SiteStoreStatus, StoreStatus};
+use super::forms_store::FormsPlaces;
 use super::recipients::RecipientStatus;
 use super::regions::origins::OriginList;
 use super::regions::view::{Disagreement, Instances};
@@ -104,6 +105,9 @@ pub struct SiteStatus {
     pub pinned: Vec<String>,
     /// How many forms are kept, by what has become of them.
     pub forms: BTreeMap<&'static str, usize>,
+    /// How many of them are in the store, where there is one and forms are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forms_store: Option<FormsPlaces>,
     /// Who does not take the forms that wait for him.
     pub recipients: Vec<RecipientStatus>,
     /// What is wrong with the snapshots on the disk.
@@ -337,6 +341,7 @@ impl App {
             by_hand: seen.by_hand.clone(),
             pinned: seen.pinned.clone(),
             forms: self.kept_forms(&site.config.name),
+            forms_store: self.forms_places(site),
             recipients: self.recipients_in_trouble(&site.config),
             troubles: troubles(site, &seen),
             robots: seen.robots(),

@@ -67,6 +67,14 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let dns = dns(file.dns.or_default(), notes);
     let mut forms = forms(file.forms.or_default(), &state_dir, context, notes);
     forms.shared = store.as_ref().is_some_and(|store| store.key_file.is_some());
+    if store.is_some() && !forms.shared && sites.iter().any(|site| !site.forms.is_empty()) {
+        let help = "run \"katahai key new > store.key\", and name the file: key_file in [store]";
+        let fault = Fault::new(
+            "kept forms stay on this machine: there is no key to seal them with for the store",
+            help,
+        );
+        notes.whole(Severity::Warning, fault);
+    }
     (Config { state_dir, listen, limits, dns, store, forms, mail, sites }, elsewhere)
 }
 

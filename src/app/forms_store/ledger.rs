@@ -56,6 +56,8 @@ pub(super) struct FormLedger {
     putting: HashSet<FormKey>,
     /// What is not there, and was not erased, as far as anybody has looked.
     looked_for: HashSet<FormKey>,
+    /// Forms in the store of which the log has been told that they cannot be taken up.
+    told_of: HashSet<FormKey>,
     /// Whether the store answered the last time.
     pub(super) is_answering: Option<bool>,
 }
@@ -101,6 +103,7 @@ impl FormLedger {
         for (key, filed) in &mut self.filed {
             filed.has_content &= with_content.contains(key) || filed.touched >= began;
         }
+        self.told_of.retain(|key| with_content.contains(key));
         for key in with_content {
             self.alone.remove(&key);
             self.looked_for.remove(&key);
@@ -225,10 +228,21 @@ impl FormLedger {
         self.alone.len()
     }
 
+    /// How many of a site are in the store, and on this machine alone.
+    pub(super) fn counts(&self, site: &str) -> (usize, usize) {
+        let stored = self.filed.iter().filter(|(key, filed)| &*key.0 == site && filed.has_content);
+        (stored.count(), self.alone.keys().filter(|key| &*key.0 == site).count())
+    }
+
     /// Forgets those that are here no more.
     pub(super) fn keep_alone(&mut self, is_here: impl Fn(&FormKey) -> bool) {
         self.alone.retain(|key, _| is_here(key));
         self.looked_for.retain(is_here);
+    }
+
+    /// Whether something is told of a form in the store for the first time.
+    pub(super) fn is_news(&mut self, key: &FormKey) -> bool {
+        self.told_of.insert(key.clone())
     }
 
     pub(super) fn whereabouts(&self, key: &FormKey) -> Option<Whereabouts> {

@@ -1,6 +1,8 @@
 //! Kept forms and the object store: each is copied there before its visitor is told, and is sent by one instance of all that
 //! share the store. [`FormsStore`] is what the forms see of it ([`Away`]); `round` brings both sides together again and again.
 
+mod both;
+mod copies;
 mod ledger;
 mod round;
 
@@ -8,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::App;
@@ -17,15 +19,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::remote::{RemoteStore, StoreForms};
 use crate::failure::chain;
-use crate::forms::{
-    Away, Claimed, Copied, Errand, FormId, Intake, KeptForm, Keys, Reason, Standing, State, TO_ORIGIN, Twice,
-    Whereabouts,
-};
-use crate::offsite::forms::decide::may_claim;
+use crate::forms::{Away, Claimed, Copied, Errand, Intake, KeptForm, Keys, Reason, State, TO_ORIGIN};
 use crate::offsite::forms::step::{FormStep, StepKind, of_receipt, of_state};
 use crate::offsite::forms::{FormShelf, NotPut, StepTaken};
 use crate::offsite::{self, Tools};
+use crate::proxy::Site;
 use crate::tasks;
+use copies::Copies;
 use ledger::{Alone, FormKey, FormLedger};
 pub(super) use round::run;
 
@@ -36,6 +36,17 @@ const CLAIM: Duration = Duration::from_secs(10);
 
 /// Says whether this instance is the one that looks after what all share.
 pub(super) type HoldsLease = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Where a site's forms are, in the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FormsPlaces {
+    /// Whether they are put into the store: not without a key to seal them with.
+    pub is_used: bool,
+    /// How many are there.
+    pub stored: usize,
+    /// How many are on this machine alone, until the store takes them.
+    pub waiting: usize,
+}
 
 /// What of this the application holds: it is made anew when the configuration of the store changes.
 #[derive(Default)]
@@ -64,6 +75,15 @@ impl App {
         let wanted = config.store.clone().filter(|store| store.key_file.is_some());
         let known = self.form_copies.store.load_full();
         if known.as_ref().map(|known| &known.config) == wanted.as_ref() {
+            // The files that it names may have changed.
+            if let Some(known) = known
+                && let Err(error) = known.open(self).await
+            {
+                tracing::error!(
+                    error,
+                    "the store for kept forms could not be opened anew, the one that is open stays"
+                );
+            }
             return;
         }
         let store = wanted.map(|config| {
@@ -95,6 +115,16 @@ impl App {
         Arc::new(|| true)
     }
 
+    /// Where a site's forms are; `None` where that is no question.
+    pub(super) fn forms_places(&self, site: &Site) -> Option<FormsPlaces> {
+        self.running().config.store.as_ref().filter(|_| !site.config.forms.is_empty())?;
+        let Some(store) = self.form_copies.store.load_full() else {
+            return Some(FormsPlaces { is_used: false, stored: 0, waiting: 0 });
+        };
+        let (stored, waiting) = store.ledger().counts(&site.config.name);
+        Some(FormsPlaces { is_used: true, stored, waiting })
+    }
+
     /// How many forms are on this machine alone though they should be in the store, and why.
     pub(super) fn forms_alone(&self) -> Option<String> {
         let store = self.form_copies.store.load_full()?;
@@ -124,9 +154,13 @@ impl FormsStore {
 
     /// Opens the store with its keys, unless that has been done.
     async fn connect(&self, app: &App) -> Result<Arc<FormShelf>, String> {
-        if let Some(shelf) = self.shelf.load_full() {
-            return Ok(shelf);
+        match self.shelf.load_full() {
+            Some(shelf) => Ok(shelf),
+            None => self.open(app).await,
         }
+    }
+
+    async fn open(&self, app: &App) -> Result<Arc<FormShelf>, String> {
         let (config, resolver) = (self.config.clone(), app.running().tools.resolver.clone());
         let opened = tasks::blocking(move || {
             let file = config.key_file.as_deref().unwrap_or(std::path::Path::new(""));
@@ -282,167 +316,5 @@ impl FormsStore {
             return Some(of_receipt(listed.receipts.get(to)));
         }
         (listed.state != State::Sending).then(|| of_state(listed.state, listed.reason))
-    }
-}
-
-/// A form is not being sent any more, however that ends.
-struct Turn<'a> {
-    store: &'a FormsStore,
-    key: &'a FormKey,
-    to: &'a str,
-    ends: bool,
-}
-
-impl Turn<'_> {
-    /// It is being sent from now on.
-    fn goes_on(mut self) {
-        self.ends = false;
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if self.ends {
-            self.store.ledger().end_sending(self.key, self.to);
-        }
-    }
-}
-
-/// As the forms see it.
-struct Copies(Arc<FormsStore>);
-
-impl std::ops::Deref for Copies {
-    type Target = Arc<FormsStore>;
-
-    fn deref(&self) -> &Arc<FormsStore> {
-        &self.0
-    }
-}
-
-#[async_trait]
-impl Away for Copies {
-    async fn copy(&self, form: KeptForm, standing: Standing) -> Copied {
-        let key: FormKey = (form.site.as_str().into(), form.id);
-        let standing = standing.state();
-        let Some(shelf) = self.shelf.load_full() else {
-            return self.not_opened(key, form).await;
-        };
-        let sealed = match shelf.sealed(form).await {
-            Ok(sealed) => sealed,
-            Err(error) => return self.not_taken(&key, Bytes::new(), Alone::Surely, &chain(&error)).await,
-        };
-        if self.ledger().is_answering == Some(false) {
-            return self.not_taken(&key, sealed, Alone::Surely, "it does not answer").await;
-        }
-        self.ledger().begin_put(&key);
-        // A task of its own: what takes longer than a visitor waits is not broken off.
-        let mut putting = tasks::detached({
-            let (store, key, sealed) = (self.0.clone(), key.clone(), sealed.clone());
-            async move {
-                let put = store.put(&key, sealed, standing).await;
-                store.ledger().end_put(&key);
-                put
-            }
-        });
-        match tokio::time::timeout(PATIENCE, &mut putting).await {
-            Ok(Ok(Ok(()))) => Copied::Enough,
-            Ok(Ok(Err(error))) => {
-                let alone = if error.is_certain() { Alone::Surely } else { Alone::Perhaps };
-                self.ledger().is_answering = Some(false);
-                self.not_taken(&key, sealed, alone, &chain(&error)).await
-            }
-            Ok(Err(_)) => self.not_taken(&key, sealed, Alone::Perhaps, "the process is stopping").await,
-            Err(_) => {
-                self.ledger().is_answering = Some(false);
-                self.not_taken(&key, sealed, Alone::Perhaps, "no answer in time").await
-            }
-        }
-    }
-
-    async fn told(&self, site: &str, id: FormId) {
-        let key: FormKey = (site.into(), id);
-        let Some(shelf) = self.shelf.load_full().filter(|_| self.ledger().is_stored(&key)) else { return };
-        match shelf.told(site, id).await {
-            Ok(()) => self.ledger().told(&key),
-            Err(error) => {
-                tracing::debug!(site, form = %id, %error, "that a visitor was told is not in the store")
-            }
-        }
-    }
-
-    fn may_send(&self, site: &str, id: FormId) -> bool {
-        let (key, ledger) = ((site.into(), id), self.ledger());
-        if ledger.alone(&key) == Some(Alone::Surely) {
-            return true;
-        }
-        let is_known = ledger.is_stored(&key) || ledger.is_answering == Some(false);
-        drop(ledger);
-        is_known && self.is_holder()
-    }
-
-    async fn claim(&self, site: &str, id: FormId, to: &str, twice: Twice) -> Claimed {
-        let key: FormKey = (site.into(), id);
-        let now = clock::instant();
-        let (is_alone, is_answering) = {
-            let mut ledger = self.ledger();
-            let is_alone = ledger.alone(&key) == Some(Alone::Surely);
-            if !is_alone && !self.is_holder() || !ledger.begin_sending(&key, to) {
-                return Claimed::NotNow;
-            }
-            (is_alone, ledger.is_answering)
-        };
-        if is_alone {
-            return Claimed::Ours;
-        }
-        let turn = Turn { store: self, key: &key, to, ends: true };
-        if is_answering == Some(false) {
-            // A person's word stands above our caution.
-            if twice == Twice::Harmless || self.is_asked(&key).await {
-                turn.goes_on();
-                return Claimed::Ours;
-            }
-            return Claimed::NotNow;
-        }
-        let may =
-            self.ledger().find(&key).filter(|filed| filed.has_content).and_then(|filed| {
-                filed.view(to, now, &self.run).map(|view| may_claim(to == TO_ORIGIN, &view))
-            });
-        if may != Some(true) {
-            if may.is_none() {
-                self.woken.notify_one();
-            }
-            return Claimed::NotNow;
-        }
-        let claimed = self.claim_there(&key, to).await;
-        if claimed == Claimed::Ours {
-            turn.goes_on();
-        }
-        claimed
-    }
-
-    async fn over(&self, site: &str, id: FormId, to: &str) {
-        let key: FormKey = (site.into(), id);
-        let _turn = Turn { store: self, key: &key, to, ends: true };
-        if !self.ledger().is_stored(&key) {
-            self.woken.notify_one();
-            return;
-        }
-        let Some((kind, reason)) = self.outcome(&key, to).await else { return };
-        match self.append(&key, to, kind, reason).await {
-            Ok(StepTaken::Next) => {}
-            Ok(StepTaken::NotNext) => self.woken.notify_one(),
-            Err(error) => {
-                self.lost(&chain(&error));
-                self.woken.notify_one();
-            }
-        }
-    }
-
-    fn whereabouts(&self, site: &str, id: FormId) -> Option<Whereabouts> {
-        self.ledger().whereabouts(&(site.into(), id))
-    }
-
-    fn decided(&self) {
-        self.woken.notify_one();
     }
 }

@@ -8,14 +8,10 @@ use std::time::Duration;
 use super::super::App;
 use super::FormsStore;
 use super::ledger::{Alone, FormKey, Unread};
-use crate::ask::key;
 use crate::clock;
 use crate::config::ready;
 use crate::failure::chain;
-use crate::forms::{
-    Access, Errand, FormId, Intake, KeptForm, Listed, NotKept, NotMoved, Reason, Spool, State, TO_ORIGIN,
-};
-use crate::offsite::forms::decide::{FormTask, FormView, ReceiptTask, with_origin, with_recipient};
+use crate::forms::{Access, Errand, FormId, Intake, KeptForm, Listed, Reason, Spool, State, TO_ORIGIN};
 use crate::offsite::forms::step::StepKind;
 use crate::offsite::forms::{FormShelf, NotPut};
 use crate::offsite::{FaultKind, StoreFault};
@@ -24,7 +20,7 @@ use crate::tasks;
 /// How often it is looked what others have done.
 const LOOK: Duration = Duration::from_secs(10);
 /// How long a store that is of no use is left alone at first, and at most.
-const AWAY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const AWAY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 /// What is decided at the same time is carried there together.
 const TOGETHER: Duration = Duration::from_millis(50);
 /// Forms that are put, taken up or asked about before what has been decided meanwhile has its turn.
@@ -64,15 +60,15 @@ pub(in crate::app) async fn run(app: Weak<App>) {
 }
 
 /// What one round works with.
-struct Round<'a> {
-    store: &'a Arc<FormsStore>,
-    shelf: Arc<FormShelf>,
-    intake: Arc<Intake>,
+pub(super) struct FormRound<'a> {
+    pub(super) store: &'a Arc<FormsStore>,
+    pub(super) shelf: Arc<FormShelf>,
+    pub(super) intake: Arc<Intake>,
     /// `None`: there is none yet.
-    spool: Option<Arc<Spool>>,
-    asked: BTreeSet<(String, FormId)>,
+    pub(super) spool: Option<Arc<Spool>>,
+    pub(super) asked: BTreeSet<(String, FormId)>,
     /// How much of it is left.
-    budget: usize,
+    pub(super) budget: usize,
 }
 
 impl FormsStore {
@@ -93,7 +89,7 @@ impl FormsStore {
         .ok_or(NotPut::Ending)?;
         let asked = errands.iter().filter(|(.., errand)| *errand == Errand::Deliver);
         let asked = asked.map(|(site, id, _)| (site.clone(), *id)).collect();
-        let mut round = Round { store: self, shelf, intake, spool, asked, budget: AT_ONCE };
+        let mut round = FormRound { store: self, shelf, intake, spool, asked, budget: AT_ONCE };
         for (site, id, errand) in &errands {
             if *errand == Errand::Erase {
                 round.erase(&(site.as_str().into(), *id)).await?;
@@ -115,18 +111,39 @@ impl FormsStore {
 
     /// Nothing could be learned from the store: what waits here is on this machine alone, as far as is known.
     async fn count_waiting(&self, intake: &Arc<Intake>) {
-        let intake = intake.clone();
-        let waiting = tasks::blocking(move || intake.waiting().all().unwrap_or_default()).await;
-        for (site, id, errand) in waiting.unwrap_or_default() {
-            let key: FormKey = (site.as_str().into(), id);
-            if errand == Errand::Form && self.ledger().alone(&key).is_none() {
-                self.ledger().not_stored(key, Alone::Perhaps);
+        let reading = intake.clone();
+        let waiting = tasks::blocking(move || {
+            let mut waiting = reading.waiting().all().unwrap_or_default();
+            waiting.retain(|(site, id, errand)| *errand == Errand::Form && !is_over(&reading, site, *id));
+            waiting
+        });
+        let waiting: BTreeSet<FormKey> =
+            waiting.await.into_iter().flatten().map(|(site, id, _)| (site.as_str().into(), id)).collect();
+        let mut ledger = self.ledger();
+        ledger.keep_alone(|key| !intake.opened().is_some_and(|spool| is_delivered(spool, key)));
+        for key in waiting {
+            if ledger.alone(&key).is_none() {
+                ledger.not_stored(key, Alone::Perhaps);
             }
         }
     }
 }
 
-impl Round<'_> {
+fn is_delivered(spool: &Spool, key: &FormKey) -> bool {
+    spool.listed(&key.0, key.1).is_some_and(|listed| listed.state == State::Delivered)
+}
+
+/// Whether a form that waits has been delivered from here: then its second copy goes, so that it is never put, and taken for
+/// one that is to be delivered, when the first has expired. Blocks.
+fn is_over(intake: &Intake, site: &str, id: FormId) -> bool {
+    let is_over = intake.spool().is_ok_and(|spool| is_delivered(&spool, &(site.into(), id)));
+    if is_over {
+        intake.take_word_back(site, id, Errand::Form);
+    }
+    is_over
+}
+
+impl FormRound<'_> {
     /// Reads what is there.
     async fn read(&mut self) -> Result<(), NotPut> {
         let began = clock::instant();
@@ -158,7 +175,7 @@ impl Round<'_> {
     }
 
     /// Erases what somebody has erased here.
-    async fn erase(&self, key: &FormKey) -> Result<(), NotPut> {
+    pub(super) async fn erase(&self, key: &FormKey) -> Result<(), NotPut> {
         let others = self.store.ledger().gone(key);
         self.shelf.erase(&key.0, key.1, &others).await?;
         self.store.errand_done(key, Errand::Erase).await;
@@ -173,6 +190,10 @@ impl Round<'_> {
                 self.store.errand_done(&key, Errand::Form).await;
                 continue;
             }
+            let (intake, of) = (self.intake.clone(), key.clone());
+            if tasks::blocking(move || is_over(&intake, &of.0, of.1)).await != Some(false) {
+                continue;
+            }
             if self.here(&key).is_some() || self.shelf.is_erased(site, *id).await? {
                 continue;
             }
@@ -185,7 +206,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn here(&self, key: &FormKey) -> Option<Listed> {
+    pub(super) fn here(&self, key: &FormKey) -> Option<Listed> {
         self.spool.as_ref()?.listed(&key.0, key.1)
     }
 
@@ -278,7 +299,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn form_here(&self, key: &FormKey) -> Result<KeptForm, String> {
+    pub(super) async fn form_here(&self, key: &FormKey) -> Result<KeptForm, String> {
         let (intake, key) = (self.intake.clone(), key.clone());
         let read = tasks::blocking(move || {
             let keys = intake.keys()?;
@@ -286,157 +307,6 @@ impl Round<'_> {
             spool.read(&key.0, key.1, &keys).map_err(|error| chain(&error))
         });
         read.await.unwrap_or_else(|| Err("the process is stopping".to_owned()))
-    }
-
-    /// A form that is in the store, and perhaps here.
-    async fn both(
-        &mut self,
-        config: &ready::Site,
-        key: &FormKey,
-        listed: Option<&Listed>,
-    ) -> Result<(), NotPut> {
-        let Some(task) = self.origin_task(key, listed, false) else { return Ok(()) };
-        // Only then it matters, and only then the form is read for it.
-        let is_abandoned = matches!(&task, FormTask::Publish(StepKind::Doubtful, Some(why)) if why.as_str() == "interrupted");
-        let task = if is_abandoned && self.is_idempotent(config, key).await {
-            self.origin_task(key, listed, true).unwrap_or(task)
-        } else {
-            task
-        };
-        self.do_for_origin(key, task).await?;
-        let Some(listed) = listed else { return Ok(()) };
-        let mut recipients: BTreeSet<String> = listed.receipts.keys().map(|key| key.to_string()).collect();
-        if let Some(filed) = self.store.ledger().find(key) {
-            recipients.extend(filed.recipients().filter(|to| *to != TO_ORIGIN).cloned());
-        }
-        for to in recipients {
-            let task = self.of_view(key, &to, |view| with_recipient(listed.receipts.get(&*to), view));
-            if let Some(task) = task {
-                self.do_for_recipient(key, &to, task).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn origin_task(&self, key: &FormKey, listed: Option<&Listed>, is_idempotent: bool) -> Option<FormTask> {
-        let here = listed.map(|listed| (listed.state, listed.reason.as_ref()));
-        self.of_view(key, TO_ORIGIN, |view| with_origin(here, &FormView { is_idempotent, ..*view }))
-    }
-
-    /// What follows from what is known; `None` while not all of that has been read.
-    fn of_view<T>(&self, key: &FormKey, to: &str, decide: impl FnOnce(&FormView<'_>) -> T) -> Option<T> {
-        let (ledger, now) = (self.store.ledger(), clock::instant());
-        let view = ledger.find(key)?.view(to, now, &self.store.run)?;
-        Some(decide(&FormView {
-            is_being_sent: ledger.is_sending_to(key, to),
-            is_asked: self.asked.contains(&(key.0.to_string(), key.1)),
-            is_holder: self.store.is_holder(),
-            ..view
-        }))
-    }
-
-    /// Whether the line of the configuration that the form is sent by says that it does no harm twice.
-    async fn is_idempotent(&self, config: &ready::Site, key: &FormKey) -> bool {
-        let form = match self.form_here(key).await {
-            Ok(form) => Some(form),
-            Err(_) => self.shelf.form(&key.0, key.1).await.ok().flatten(),
-        };
-        let line = form.and_then(|form| {
-            let path = form.target.split('?').next().unwrap_or("/");
-            config.kept_form(key::path_of(&key::page_key(path, None, &[])))
-        });
-        line.is_some_and(|line| line.idempotent)
-    }
-
-    async fn do_for_origin(&mut self, key: &FormKey, task: FormTask) -> Result<(), NotPut> {
-        match task {
-            FormTask::Nothing => {}
-            FormTask::Adopt(state, reason) => {
-                self.budget = self.budget.saturating_sub(1);
-                self.adopt(key, (state, reason)).await?;
-            }
-            FormTask::Confirm => {
-                let key = key.clone();
-                self.in_spool(&key.clone(), move |spool| spool.confirm(&key.0, key.1)).await;
-            }
-            FormTask::Follow(state, reason) => {
-                tracing::info!(site = %key.0, form = %key.1, state = state.code(), "took over what has become of a form");
-                let (of, now) = (key.clone(), clock::now().wall);
-                self.in_spool(key, move |spool| spool.follow(&of.0, of.1, state, reason, now)).await;
-                if state.is_due() {
-                    self.intake.hasten(&key.0);
-                }
-            }
-            FormTask::Publish(kind, reason) => {
-                self.store.append(key, TO_ORIGIN, kind, reason).await?;
-                if kind == StepKind::Kept {
-                    self.intake.hasten(&key.0);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn do_for_recipient(&self, key: &FormKey, to: &str, task: ReceiptTask) -> Result<(), NotPut> {
-        let (of, recipient) = (key.clone(), to.to_owned());
-        match task {
-            ReceiptTask::Nothing => {}
-            ReceiptTask::Receive(receipt) => {
-                self.in_spool(key, move |spool| spool.receive(&of.0, of.1, &recipient, receipt)).await;
-            }
-            ReceiptTask::AskAgain => {
-                let ask = move |spool: &Spool| {
-                    spool.ask_some_again(&of.0, of.1, |known| known == recipient).map(drop)
-                };
-                self.in_spool(key, ask).await;
-                self.intake.hasten(&key.0);
-            }
-            ReceiptTask::Publish(kind, reason) => _ = self.store.append(key, to, kind, reason).await?,
-        }
-        Ok(())
-    }
-
-    async fn in_spool(
-        &self,
-        key: &FormKey,
-        change: impl FnOnce(&Spool) -> Result<(), NotMoved> + Send + 'static,
-    ) {
-        let Some(spool) = self.spool.clone() else { return };
-        if let Some(Err(error)) = tasks::blocking(move || change(&spool)).await {
-            tracing::warn!(site = %key.0, form = %key.1, %error, "what others have made of a form cannot be written down");
-        }
-    }
-
-    /// Takes up a form of another instance.
-    async fn adopt(&self, key: &FormKey, standing: (State, Option<Reason>)) -> Result<(), NotPut> {
-        let form = match self.shelf.form(&key.0, key.1).await {
-            Ok(Some(form)) => form,
-            Ok(None) => return Ok(()),
-            Err(NotPut::Read(error)) => {
-                if !self.store.ledger().look_for(key) {
-                    tracing::error!(site = %key.0, form = %key.1, %error, "a form in the store cannot be read");
-                }
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        if self.shelf.is_erased(&key.0, key.1).await? {
-            return self.erase(key).await;
-        }
-        let intake = self.intake.clone();
-        let adopted = tasks::blocking(move || intake.adopt(form, standing, clock::now().wall));
-        match adopted.await.ok_or(NotPut::Ending)? {
-            Ok(()) => {
-                tracing::info!(site = %key.0, form = %key.1, "took up a form that another instance has kept")
-            }
-            Err(NotKept::Full) => {
-                tracing::debug!(form = %key.1, "there is no room here for a form in the store")
-            }
-            Err(error) => {
-                tracing::warn!(site = %key.0, form = %key.1, %error, "a form in the store cannot be kept here, too");
-            }
-        }
-        Ok(())
     }
 
     /// A person's word that the store knows has been carried there.

@@ -58,6 +58,12 @@ pub(super) fn remarks(site: &Value, language: Language) -> Vec<String> {
         format!("{}{}", language.pick("the last crawl: ", "前回のクロール："), language.of_text(decision))
     }));
     found.extend(forms(&site["forms"], language));
+    if site["forms_store"]["is_used"] == false {
+        found.push(language.pick(
+            "kept forms stay on this machine: key_file in [store] names no key to seal them with",
+            "[store] の key_file に鍵の指定がないため、お預かりしたフォームはこのサーバーにのみ保存されます",
+        ).to_owned());
+    }
     found.extend(each(&site["recipients"]).flat_map(|recipient| not_taken(recipient, language)));
     let running = &site["crawl"]["running"];
     if !running.is_null() {

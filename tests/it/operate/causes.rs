@@ -122,6 +122,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("the copies or their folder gone", &[Cause::CopiesGone, Cause::StateUnusable]),
             ("two instances on one state directory", &[Cause::StateShared]),
             ("two instances with one name in one store", &[Cause::InstanceNameShared]),
+            ("the store does not take a kept form", &[Cause::FormsAlone]),
             ("a broken configuration, or one with unknown keys", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
             (

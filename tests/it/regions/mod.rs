@@ -2,6 +2,7 @@
 
 mod deployment;
 mod dns;
+mod forms;
 mod instances;
 mod lease;
 mod origins;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::forms_store::FormsPlaces;
+use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
 use super::regions::origins::OriginList;
 use super::regions::view::{Disagreement, Instances};

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::forms::{FormId, TO_ORIGIN, Whereabouts};
 use crate::offsite::Listed;
 use crate::offsite::forms::decide::FormView;
+use crate::offsite::forms::names::{self, FormPart};
 use crate::offsite::forms::step::FormStep;
-use crate::offsite::layout::{self, FormPart};
 
 /// A form: its site and its id.
 pub(super) type FormKey = (Arc<str>, FormId);
@@ -282,9 +282,9 @@ impl Filed {
     }
 
     fn others(&self, (site, id): &FormKey) -> Vec<String> {
-        let mut names = vec![layout::form_told(site, *id)];
+        let mut names = vec![names::form_told(site, *id)];
         for (to, way) in &self.ways {
-            names.extend((1..=way.count).map(|number| layout::form_step(site, *id, to, number)));
+            names.extend((1..=way.count).map(|number| names::form_step(site, *id, to, number)));
         }
         names
     }

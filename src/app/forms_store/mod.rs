@@ -22,6 +22,7 @@ use crate::failure::chain;
 use crate::forms::{Away, Claimed, Copied, Errand, Intake, KeptForm, Keys, Reason, State, TO_ORIGIN};
 use crate::offsite::forms::step::{FormStep, StepKind, of_receipt, of_state};
 use crate::offsite::forms::{FormShelf, NotPut, StepTaken};
+use crate::offsite::lease::Standing;
 use crate::offsite::{self, Tools};
 use crate::proxy::Site;
 use crate::tasks;
@@ -109,10 +110,16 @@ impl App {
         self.form_copies.woken.notify_one();
     }
 
-    /// Until there is a lease, everybody looks after everything: claims keep two from sending the same.
-    #[expect(clippy::unused_self, reason = "the lease is the application's")]
+    /// Whether forms are this instance's to send: it holds the lease, or did so last while the store is silent. Claims keep two
+    /// that believe so from sending the same.
     fn holds_lease(&self) -> HoldsLease {
-        Arc::new(|| true)
+        let regions = self.regions.clone();
+        Arc::new(move || match regions.as_ref().map(|regions| regions.standing()) {
+            None | Some(Standing::Holds { .. } | Standing::Alone { held: true, .. }) => true,
+            Some(Standing::Alone { .. } | Standing::Follows { .. } | Standing::Free | Standing::Unknown) => {
+                false
+            }
+        })
     }
 
     /// Where a site's forms are; `None` where that is no question.

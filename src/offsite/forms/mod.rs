@@ -6,6 +6,7 @@
 //! what is to be done next; both are pure. [`FormShelf`] does it.
 
 pub mod decide;
+pub mod names;
 mod shelf;
 pub mod step;
 

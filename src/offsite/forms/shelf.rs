@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 
 use super::step::{FormStep, of_state};
 use crate::forms::{FormId, KeptForm, Keys, NotKept, NotRead, Reason, State, note_opened, note_sealed};
-use crate::offsite::layout::{self, FormPart};
+use crate::offsite::forms::names::{self, FormPart};
 use crate::offsite::{FaultKind, Listed, Remote, StoreFault, Written};
 use crate::tasks;
 
@@ -50,7 +50,8 @@ impl NotPut {
     pub fn is_certain(&self) -> bool {
         match self {
             NotPut::Store(fault) => match fault.kind {
-                FaultKind::NoCredentials
+                FaultKind::NoKey
+                | FaultKind::NoCredentials
                 | FaultKind::WrongKey
                 | FaultKind::Forbidden
                 | FaultKind::NoBucket
@@ -90,10 +91,10 @@ impl FormShelf {
     /// See [`StoreFault`].
     pub async fn list(&self) -> Result<Vec<(String, FormId, FormPart, Listed)>, StoreFault> {
         let read = async {
-            let (mut listing, mut all) = (self.remote.list(layout::FORMS), Vec::new());
+            let (mut listing, mut all) = (self.remote.list(names::FORMS), Vec::new());
             while let Some(listed) = listing.next().await {
                 let listed = listed?;
-                if let Some((site, id, part)) = layout::form_object(&listed.name) {
+                if let Some((site, id, part)) = names::form_object(&listed.name) {
                     all.push((site.to_owned(), id, part, listed));
                 }
             }
@@ -130,7 +131,7 @@ impl FormShelf {
             let step = FormStep { kind, reason, run: run.to_owned() };
             self.append((site, id), crate::forms::TO_ORIGIN, 1, &step).await?;
         }
-        Ok(self.remote.put(&layout::form(site, id), sealed).await?)
+        Ok(self.remote.put(&names::form(site, id), sealed).await?)
     }
 
     /// Its visitor was told.
@@ -138,7 +139,7 @@ impl FormShelf {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn told(&self, site: &str, id: FormId) -> Result<(), StoreFault> {
-        self.remote.put(&layout::form_told(site, id), Bytes::new()).await
+        self.remote.put(&names::form_told(site, id), Bytes::new()).await
     }
 
     /// Whether the form is still there.
@@ -146,7 +147,7 @@ impl FormShelf {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn has(&self, site: &str, id: FormId) -> Result<bool, StoreFault> {
-        Ok(self.remote.head(&layout::form(site, id)).await?.is_some())
+        Ok(self.remote.head(&names::form(site, id)).await?.is_some())
     }
 
     /// Reads a form; `None`: it is there no more.
@@ -154,7 +155,7 @@ impl FormShelf {
     /// # Errors
     /// See [`NotPut`].
     pub async fn form(&self, site: &str, id: FormId) -> Result<Option<KeptForm>, NotPut> {
-        let Some(object) = self.remote.get(&layout::form(site, id), FORM_MOST).await? else {
+        let Some(object) = self.remote.get(&names::form(site, id), FORM_MOST).await? else {
             return Ok(None);
         };
         let (keys, site) = (self.keys.clone(), site.to_owned());
@@ -172,7 +173,7 @@ impl FormShelf {
         to: &str,
         number: u32,
     ) -> Result<Option<FormStep>, NotPut> {
-        let name = layout::form_step(site, id, to, number);
+        let name = names::form_step(site, id, to, number);
         let Some(object) = self.remote.get(&name, STEP_MOST).await? else { return Ok(None) };
         let note = note_opened(&self.keys, site, id, object.bytes.into())?;
         Ok(Some(FormStep::read(&note, to, number).ok_or(NotRead::Version(id))?))
@@ -190,7 +191,7 @@ impl FormShelf {
         step: &FormStep,
     ) -> Result<StepTaken, NotPut> {
         let note = note_sealed(&self.keys, site, id, &step.write(to, number))?;
-        match self.remote.create(&layout::form_step(site, id, to, number), note.into()).await? {
+        match self.remote.create(&names::form_step(site, id, to, number), note.into()).await? {
             Written::Won(_) => Ok(StepTaken::Next),
             Written::Lost => Ok(StepTaken::NotNext),
         }
@@ -201,7 +202,7 @@ impl FormShelf {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn is_erased(&self, site: &str, id: FormId) -> Result<bool, StoreFault> {
-        let left = self.remote.get(&layout::erased_form(site, id), STEP_MOST).await?;
+        let left = self.remote.get(&names::erased_form(site, id), STEP_MOST).await?;
         // Not by anybody who merely can write there.
         Ok(left.is_some_and(|left| {
             note_opened(&self.keys, site, id, left.bytes.into()).is_ok_and(|note| note == ERASED)
@@ -214,8 +215,8 @@ impl FormShelf {
     /// See [`NotPut`]; then it is to be done again.
     pub async fn erase(&self, site: &str, id: FormId, others: &[String]) -> Result<(), NotPut> {
         let note = note_sealed(&self.keys, site, id, ERASED)?;
-        self.remote.put(&layout::erased_form(site, id), Bytes::from(note)).await?;
-        self.remote.delete(&layout::form(site, id)).await?;
+        self.remote.put(&names::erased_form(site, id), Bytes::from(note)).await?;
+        self.remote.delete(&names::form(site, id)).await?;
         self.delete(others).await
     }
 

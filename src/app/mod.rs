@@ -201,10 +201,8 @@ impl App {
         let started = clock::now();
         let http = server::bind_tcp(&config.listen.http)?;
         let https = server::bind_tcp(&config.listen.https)?;
-        let addresses = Addresses {
-            http: http.iter().filter_map(Listener::address).collect(),
-            https: https.iter().filter_map(Listener::address).collect(),
-        };
+        let at = |listeners: &[Listener]| listeners.iter().filter_map(Listener::address).collect();
+        let addresses = Addresses { http: at(&http), https: at(&https) };
         let conditions = conditions::Conditions::default();
         let (certs, problems) = Certs::load(&config.sites, started.wall);
         certificates::tell(&problems);

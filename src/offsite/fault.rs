@@ -149,10 +149,6 @@ const SAID: [(&str, FaultKind); 17] = [
     ("MissingAuthenticationToken", FaultKind::NoCredentials),
 ];
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library's list is not ours, and most of it is told by its text"
-)]
 fn kind_of(error: &object_store::Error, detail: &str) -> FaultKind {
     use object_store::Error;
     if let Some((_, kind)) = SAID.iter().find(|(said, _)| detail.contains(said)) {

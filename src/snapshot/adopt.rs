@@ -12,34 +12,36 @@
 //! ([`super::Staging::publish_beside`]).
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use super::blobs::hash_of;
 use super::damage::{ManifestError, ReadError};
 use super::id::SnapshotId;
 use super::incoming::{Incoming, Part};
+use super::left::{self, ADOPT_LOCK};
 use super::manifest::Manifest;
 use super::page::BlobId;
 use super::reader::Snapshot;
-use super::resume::{self, ABANDONED};
-use super::retain::Removal;
-use super::search::{SEARCH, SearchIndex};
+use super::search::SEARCH;
 use super::service::ServiceError;
 use super::stage_error::StageError;
-use super::staging::{NEW, Shared, USES};
-use super::store::{Found, Store, names_in};
-use super::table::{Holdings, Missing, Table};
-use super::{ADOPTING, CURRENT, FILES, MANIFEST, locked, marks};
+use super::staging::{NEW, Shared};
+use super::store::Store;
+use super::table::{Holdings, Missing};
+use super::{ADOPTING, FILES, MANIFEST, locked, resume};
+use crate::clock;
 use crate::disk;
-
-/// The file that the lock is taken on, in the site's folder.
-const ADOPT_LOCK: &str = "adopt.lock";
 
 /// Larger numbers are not taken over: the numbers that this instance gives must have room above them.
 const LARGEST_NUMBER: u64 = 1 << 53;
+
+/// The longest manifest, and the longest index for search, in bytes: with less, a site of some million pages has room.
+const LONGEST_INDEX: u64 = 4 << 30;
+
+/// The longest of the other files, which are read whole into memory.
+const LONGEST_RECORD: u64 = 64 << 20;
 
 /// A snapshot was not put in place. What serves stays.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,16 @@ pub enum AdoptError {
     /// Snapshots have no file of this name.
     #[error("{0:?} is no file of a snapshot")]
     Name(String),
+    /// It would take up the disk, or the memory of whoever reads it.
+    #[error("{name} has {len} bytes, and may have {most} at most")]
+    Long {
+        /// The file.
+        name: &'static str,
+        /// As it was announced.
+        len: u64,
+        /// The bound.
+        most: u64,
+    },
     /// What came is longer, shorter, or other than it was announced.
     #[error("{0} is not what was announced")]
     Unlike(String),
@@ -98,18 +110,20 @@ pub enum Adopted {
 }
 
 /// A snapshot on its way to this disk. All functions block; all but [`Adoption::finish`] may be called at once from
-/// several threads. Dropped, it leaves what has come, for the next one.
+/// several threads. Dropped, it leaves what has come, for the next one; not if it has met a full disk.
 pub struct Adoption {
-    store: Store,
-    id: SnapshotId,
-    dir: PathBuf,
-    shared: Arc<Shared>,
+    pub(super) store: Store,
+    pub(super) id: SnapshotId,
+    pub(super) dir: PathBuf,
+    pub(super) shared: Arc<Shared>,
     /// The files that came or were found to be whole.
-    accepted: Arc<Mutex<BTreeSet<&'static str>>>,
+    pub(super) accepted: Arc<Mutex<BTreeSet<&'static str>>>,
     /// The manifest, once it was read back.
     manifest: Mutex<Option<Arc<Manifest>>>,
     /// The snapshot, if it is in place already and its bodies are still coming.
     placed: Option<Arc<Snapshot>>,
+    /// Nothing of it is left to be removed.
+    ended: bool,
     /// Held until the end: one at a time.
     _lock: File,
 }
@@ -137,22 +151,63 @@ impl Store {
             return Err(AdoptError::Running);
         }
         inner.scan().map_err(io(&inner.dir))?;
-        let placed = match self.try_get(&id) {
-            Ok(snapshot) if snapshot.is_arriving() => Some(snapshot),
-            Ok(_) => return Err(AdoptError::There(id)),
-            Err(ManifestError::Gone | ManifestError::Damaged(_)) => None,
-            Err(source @ (ManifestError::Version(_) | ManifestError::Io { .. })) => {
-                return Err(AdoptError::Manifest { id, source });
-            }
-        };
+        let placed = self.in_place(id)?;
+        left::clean(&inner.dir, clock::now().wall);
         let dir = inner.dir.join(format!("{ADOPTING}{id}"));
-        disk::ensure_dir(&dir.join(NEW)).map_err(io(&dir))?;
-        inherit(&inner.dir, &dir).map_err(io(&dir))?;
-        let shared = resume::reopen(&dir, Arc::clone(&inner.blobs))?;
-        shared.has_room().inspect_err(|_| inner.blobs.ledger.set_full(true))?;
+        let shared = self.take_up_adoption(&dir).inspect_err(|error| {
+            if matches!(error, StageError::Full) {
+                inner.blobs.ledger.set_full(true);
+                // What earlier ones have left may be what fills the disk.
+                drop(left::remove_all(&inner.dir));
+                self.owe();
+            }
+        })?;
         let (accepted, manifest) = (Arc::default(), Mutex::default());
         let shared = Arc::new(shared);
-        Ok(Adoption { store: self.clone(), id, dir, shared, accepted, manifest, placed, _lock: lock })
+        Ok(Adoption {
+            store: self.clone(),
+            id,
+            dir,
+            shared,
+            accepted,
+            manifest,
+            placed,
+            ended: false,
+            _lock: lock,
+        })
+    }
+
+    fn take_up_adoption(&self, dir: &Path) -> Result<Shared, StageError> {
+        let at = |source| StageError::io(dir, source);
+        disk::ensure_dir(&dir.join(NEW)).map_err(at)?;
+        left::inherit(&self.inner.dir, dir).map_err(at)?;
+        resume::thin_claims(dir, &self.inner.blobs).map_err(at)?;
+        let shared = resume::reopen(dir, Arc::clone(&self.inner.blobs))?;
+        shared.has_room().map(|()| shared)
+    }
+
+    /// The one of this name that is in place, if only bodies of it are to come; none if there is none that can be used.
+    pub(super) fn in_place(&self, id: SnapshotId) -> Result<Option<Arc<Snapshot>>, AdoptError> {
+        match self.try_get(&id) {
+            Ok(snapshot) if !snapshot.is_arriving() => Err(AdoptError::There(id)),
+            Ok(snapshot) => match snapshot.manifest().read_back() {
+                Ok(()) => Ok(Some(snapshot)),
+                // What it lacks would never be known.
+                Err(ReadError::Damaged(_)) => Ok(None),
+                Err(error @ ReadError::Io { .. }) => Err(AdoptError::Manifest { id, source: error.into() }),
+            },
+            Err(ManifestError::Gone | ManifestError::Damaged(_)) => Ok(None),
+            Err(source @ (ManifestError::Version(_) | ManifestError::Io { .. })) => {
+                Err(AdoptError::Manifest { id, source })
+            }
+        }
+    }
+
+    /// There may be bodies that nothing names or claims any more.
+    fn owe(&self) {
+        if let Some(garbage) = &self.inner.garbage {
+            garbage.owe();
+        }
     }
 }
 
@@ -161,12 +216,12 @@ impl Adoption {
     /// hash are known.
     ///
     /// # Errors
-    /// When snapshots have no such file, when the snapshot is in place already, and when the disk is full or failing.
+    /// When snapshots have no such file, or none of this length, when the snapshot is in place already, and when the disk is full or failing.
     pub fn file(&self, name: &str, len: u64, hash: BlobId) -> Result<Incoming, AdoptError> {
         if self.placed.is_some() {
             return Err(AdoptError::There(self.id));
         }
-        let name = known(name)?;
+        let name = known(name, len)?;
         if name == MANIFEST {
             *locked(&self.manifest) = None;
         }
@@ -178,9 +233,9 @@ impl Adoption {
     /// Whether an earlier adoption has brought this file already. Reads it.
     ///
     /// # Errors
-    /// When snapshots have no such file.
+    /// When snapshots have no such file, or none of this length.
     pub fn has_file(&self, name: &str, len: u64, hash: &BlobId) -> Result<bool, AdoptError> {
-        let name = known(name)?;
+        let name = known(name, len)?;
         let path = self.place().join(name);
         let found = File::open(path).and_then(|file| Ok((file.metadata()?.len(), hash_of(&file)?)));
         let is_it = found.is_ok_and(|found| found == (len, *hash));
@@ -211,7 +266,7 @@ impl Adoption {
     /// # Errors
     /// When the disk is full or failing.
     pub fn secure(&self) -> Result<(), AdoptError> {
-        self.shared.place_bodies().map(drop).map_err(AdoptError::from)
+        self.shared.noted(self.shared.place_bodies()).map(drop).map_err(AdoptError::from)
     }
 
     /// Removes what has come, instead of leaving it for the next adoption.
@@ -219,7 +274,9 @@ impl Adoption {
     /// # Errors
     /// Of the file system.
     pub fn discard(self) -> Result<(), AdoptError> {
-        Ok(disk::remove_tree(&self.dir).map_err(|e| StageError::io(&self.dir, e))?)
+        disk::remove_tree(&self.dir).map_err(|e| StageError::io(&self.dir, e))?;
+        self.store.owe();
+        Ok(())
     }
 
     /// Puts it in place, durably: bodies, files, name. The pointer stays where it is. When this fails nothing has
@@ -228,18 +285,22 @@ impl Adoption {
     /// # Errors
     /// When a file, or with [`Adopted::Whole`] a body, is missing; when manifest or index are damaged; when the disk is
     /// full or failing.
-    pub fn finish(self, how: Adopted) -> Result<Arc<Snapshot>, AdoptError> {
+    pub fn finish(mut self, how: Adopted) -> Result<Arc<Snapshot>, AdoptError> {
         let ledger = &self.store.inner.blobs.ledger;
         let done = match &self.placed {
             Some(snapshot) => self.complete(snapshot, how),
             None => self.put_in_place(how),
         };
-        match &done {
-            Ok(_) => ledger.set_full(false),
-            Err(AdoptError::Stage(StageError::Full)) => ledger.set_full(true),
-            Err(_) => {}
+        match done {
+            Ok(snapshot) => {
+                ledger.set_full(false);
+                self.ended = true;
+                self.store.owe();
+                Ok(snapshot)
+            }
+            Err(AdoptError::Stage(error)) => Ok(self.shared.noted(Err(error))?),
+            Err(error) => Err(error),
         }
-        done
     }
 
     /// Of one that is in place: its bodies have come.
@@ -252,71 +313,6 @@ impl Adoption {
         Ok(Arc::clone(snapshot))
     }
 
-    fn put_in_place(&self, how: Adopted) -> Result<Arc<Snapshot>, AdoptError> {
-        let (dir, inner) = (&self.dir, &self.store.inner);
-        let at = |source| StageError::io(dir, source);
-        let manifest = self.manifest()?;
-        // What an earlier attempt has left does not count unless it was found to be what is announced now.
-        for name in FILES.iter().filter(|name| !locked(&self.accepted).contains(**name)) {
-            disk::remove_file(&dir.join(name)).map_err(at)?;
-        }
-        if let Some(seal) = &manifest.about().search {
-            let index = SearchIndex::open(&dir.join(SEARCH), seal).and_then(|index| index.damage());
-            let damage = index.map_err(|e| self.unusable(e))?.into_iter().next();
-            damage.map_or(Ok(()), |damage| Err(self.unusable(damage.into())))?;
-        }
-        let none: [&str; 0] = [];
-        if how == Adopted::Whole
-            && let Some(lacked) = self.missing(&none)?.next()
-        {
-            let (id, _) = lacked.map_err(|e| self.unusable(e))?;
-            return Err(AdoptError::Lacks { id: self.id, what: format!("body {id}") });
-        }
-        let _no_collection = self.shared.place_bodies()?;
-        if how == Adopted::Whole {
-            self.stands(&manifest)?;
-        }
-        disk::remove_tree(&dir.join(NEW)).map_err(at)?;
-        marks::arrive(dir, how == Adopted::Arriving).map_err(at)?;
-        let moving = inner.moving().map_err(|e| StageError::io(&inner.dir, e))?;
-        let place = inner.path_of(self.id);
-        if place.exists()
-            && let Removal::InUse = self.store.remove_one(self.id, &moving).map_err(at)?
-        {
-            return Err(AdoptError::InUse(self.id));
-        }
-        disk::remove_file(&dir.join(USES)).map_err(at)?;
-        disk::sync_dir(dir).map_err(at)?;
-        disk::rename_durable(dir, &place).map_err(at)?;
-        let opened = inner.open_snapshot(self.id);
-        let snapshot = opened.map_err(|source| AdoptError::Manifest { id: self.id, source })?;
-        // Its number is given, also when it has gone one day.
-        let pointed = match inner.read_pointer() {
-            Found::Pointer(pointer) => {
-                let kept = inner.point(pointer.id, pointer.by_hand, self.id);
-                kept.map_err(|e| StageError::io(&inner.dir.join(CURRENT), e))?;
-                Some(pointer.id)
-            }
-            Found::Nothing | Found::Damaged | Found::Unread => None,
-        };
-        self.store.admit(&snapshot);
-        if pointed == Some(self.id) {
-            self.store.serve(Arc::clone(&snapshot));
-        }
-        Ok(snapshot)
-    }
-
-    /// Every body lies where it is read from.
-    fn stands(&self, manifest: &Arc<Manifest>) -> Result<(), AdoptError> {
-        for body in Table::of(manifest) {
-            let (id, len) = body.map_err(|e| self.unusable(e))?;
-            if self.shared.blobs().len_of(&id) != Some(len) {
-                return Err(AdoptError::Lacks { id: self.id, what: format!("body {id}") });
-            }
-        }
-        Ok(())
-    }
-
     /// Where its files are.
     fn place(&self) -> PathBuf {
         match &self.placed {
@@ -326,7 +322,7 @@ impl Adoption {
     }
 
     /// The manifest, read back whole. One that cannot be used does not stay.
-    fn manifest(&self) -> Result<Arc<Manifest>, AdoptError> {
+    pub(super) fn manifest(&self) -> Result<Arc<Manifest>, AdoptError> {
         if let Some(placed) = &self.placed {
             return Ok(Arc::clone(placed.manifest()));
         }
@@ -352,11 +348,25 @@ impl Adoption {
         }
     }
 
-    fn unusable(&self, error: ReadError) -> AdoptError {
+    pub(super) fn unusable(&self, error: ReadError) -> AdoptError {
         match error {
             ReadError::Io { path, source } => StageError::io(&path, source).into(),
             error @ ReadError::Damaged(_) => AdoptError::Manifest { id: self.id, source: error.into() },
         }
+    }
+}
+
+impl Drop for Adoption {
+    /// What fills the disk does not stay: it would keep everybody else from writing.
+    fn drop(&mut self) {
+        if self.ended || !self.shared.is_full() {
+            return;
+        }
+        self.store.inner.blobs.ledger.set_full(true);
+        if let Err(error) = disk::remove_tree(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "could not remove a snapshot that had no room");
+        }
+        self.store.owe();
     }
 }
 
@@ -366,51 +376,10 @@ impl std::fmt::Debug for Adoption {
     }
 }
 
-/// The file of a snapshot with this name.
-fn known(name: &str) -> Result<&'static str, AdoptError> {
-    FILES.into_iter().find(|known| *known == name).ok_or_else(|| AdoptError::Name(name.to_owned()))
-}
-
-/// Whether `name` is that of an adoption's folder.
-pub(super) fn is_adoption(name: &str) -> bool {
-    name.strip_prefix(ADOPTING).is_some_and(|id| id.parse::<SnapshotId>().is_ok())
-}
-
-/// Takes over the bodies that other adoptions have left, and removes the rest of them. Only for the holder of the lock.
-fn inherit(site_dir: &Path, dir: &Path) -> std::io::Result<()> {
-    for name in names_in(site_dir)?.iter().filter(|name| is_adoption(name)) {
-        let left = site_dir.join(name);
-        if left == dir {
-            continue;
-        }
-        for body in names_in(&left.join(NEW))? {
-            disk::rename(&left.join(NEW).join(&body), &dir.join(NEW).join(&body))?;
-        }
-        disk::remove_tree(&left)?;
-    }
-    Ok(())
-}
-
-/// Removes what adoptions have left that nobody went on with for long.
-pub(super) fn clean(site_dir: &Path, now: SystemTime) {
-    let is_old = |name: &String| {
-        let touched = |path: PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-        let dir = site_dir.join(name);
-        let last = touched(dir.join(NEW)).max(touched(dir));
-        last.is_some_and(|last| now.duration_since(last).is_ok_and(|age| age > ABANDONED))
-    };
-    let names = names_in(site_dir).unwrap_or_default();
-    let old: Vec<String> = names.into_iter().filter(|name| is_adoption(name) && is_old(name)).collect();
-    if old.is_empty() {
-        return;
-    }
-    let cleaned = disk::lock_file(&site_dir.join(ADOPT_LOCK)).and_then(|lock| {
-        if disk::try_lock(&lock)? {
-            old.iter().try_for_each(|name| disk::remove_tree(&site_dir.join(name)))?;
-        }
-        Ok(())
-    });
-    if let Err(error) = cleaned {
-        tracing::warn!(dir = %site_dir.display(), %error, "could not remove what was left of a snapshot from elsewhere");
-    }
+/// The file of a snapshot with this name, which may have this length.
+fn known(name: &str, len: u64) -> Result<&'static str, AdoptError> {
+    let known = FILES.into_iter().find(|known| *known == name);
+    let known = known.ok_or_else(|| AdoptError::Name(name.to_owned()))?;
+    let most = if matches!(known, MANIFEST | SEARCH) { LONGEST_INDEX } else { LONGEST_RECORD };
+    if len > most { Err(AdoptError::Long { name: known, len, most }) } else { Ok(known) }
 }

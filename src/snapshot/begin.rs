@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::adopt;
 use super::id::SnapshotId;
+use super::left;
 use super::publish::Staging;
 use super::resume::{self, Course, LONGEST_COURSE};
 use super::stage_error::StageError;
@@ -75,6 +75,7 @@ impl Store {
     /// One at a time for each site, over all processes; and there must be room on the disk.
     pub fn begin(&self, now: Now, kind: &str) -> Result<Staging, BeginError> {
         let lock = self.inner.lock_for_staging()?;
+        left::clean(&self.inner.dir, now.wall);
         self.inner.clean(resume::find(&self.inner.dir, now.wall).as_ref().map(|(name, _)| name));
         self.stage(now.wall, kind, None, lock)
     }
@@ -98,6 +99,7 @@ impl Store {
             return Err(BeginError::Io { path: inner.dir.clone(), source });
         }
         let lock = inner.lock_for_staging()?;
+        left::clean(&inner.dir, now.wall);
         let left = resume::find(&inner.dir, now.wall)
             .filter(|(_, left)| left.is_same(kind, course) && left.is_younger(max_age, now.wall));
         inner.clean(left.as_ref().map(|(name, _)| name));
@@ -134,6 +136,8 @@ impl Store {
     fn full(&self, error: StageError) -> BeginError {
         if matches!(error, StageError::Full) {
             self.inner.blobs.ledger.set_full(true);
+            // The next one has the room of what nobody is at.
+            left::make_room(&self.inner.dir);
         }
         error.into()
     }
@@ -168,7 +172,7 @@ impl Store {
     /// Removes what dead processes left, unless a living one is at work.
     pub(super) fn clean_if_unused(&self) {
         let inner = &self.inner;
-        adopt::clean(&inner.dir, clock::now().wall);
+        left::clean(&inner.dir, clock::now().wall);
         let kept = resume::find(&inner.dir, clock::now().wall).map(|(name, _)| name);
         let is_left = |name: &String| is_left_over(name) && Some(name) != kept.as_ref();
         if !names_in(&inner.dir).is_ok_and(|names| names.iter().any(is_left)) {

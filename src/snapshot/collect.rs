@@ -12,11 +12,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::adopt::is_adoption;
 use super::blobs::Blobs;
 use super::damage::{ManifestError, ReadError};
 use super::elsewhere;
 use super::id::SnapshotId;
+use super::left::is_adoption;
 use super::manifest::Manifest;
 use super::page::BlobId;
 use super::staging::{USES, is_staging};
@@ -69,7 +69,7 @@ impl From<io::Error> for Stop {
 
 /// Removes the bodies that nothing in `state_dir` names.
 pub(super) fn collect(state_dir: &Path, blobs: &Blobs) -> io::Result<Collection> {
-    match (Collector { state_dir, blobs, seen: BTreeSet::new(), living: HashSet::new() }).run() {
+    match Collector::new(state_dir, blobs).run() {
         Ok(collection) => Ok(collection),
         Err(Stop::Io(error)) => Err(error),
         Err(Stop::Withheld(why)) => {
@@ -82,13 +82,21 @@ pub(super) fn collect(state_dir: &Path, blobs: &Blobs) -> io::Result<Collection>
 struct Collector<'a> {
     state_dir: &'a Path,
     blobs: &'a Blobs,
-    /// Snapshots whose bodies are among the living.
+    /// Snapshots whose bodies are all among the living. One that could not be read whole is looked at again: it may be
+    /// replaced, under its name, by one that comes from elsewhere.
     seen: BTreeSet<(String, SnapshotId)>,
+    /// Damaged ones that were told.
+    told: BTreeSet<(String, SnapshotId)>,
     /// The first half of each id: enough to never remove a living body, at half the memory.
     living: HashSet<u128>,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a> {
+    fn new(state_dir: &'a Path, blobs: &'a Blobs) -> Collector<'a> {
+        let (seen, told, living) = (BTreeSet::new(), BTreeSet::new(), HashSet::new());
+        Collector { state_dir, blobs, seen, told, living }
+    }
+
     fn run(mut self) -> Result<Collection, Stop> {
         elsewhere::sweep(self.blobs.root())?;
         self.mark()?;
@@ -122,31 +130,35 @@ impl Collector<'_> {
         Ok(names.into_iter().filter(is_folder).map(|name| self.blobs.root().join(name)).collect())
     }
 
-    /// Adds the bodies of all snapshots that were not looked at yet.
+    /// Adds the bodies of all snapshots that were not read whole yet.
     fn mark(&mut self) -> Result<(), Stop> {
         for site in sites(self.state_dir)? {
             let dir = self.state_dir.join(SNAPSHOTS).join(&site);
             for id in names_in(&dir)?.iter().filter_map(|name| name.parse::<SnapshotId>().ok()) {
-                if self.seen.insert((site.clone(), id)) {
-                    self.mark_snapshot(&dir.join(id.to_string()), id, &site)?;
+                let name = (site.clone(), id);
+                if !self.seen.contains(&name) && self.mark_snapshot(&dir.join(id.to_string()), id, &site)? {
+                    self.seen.insert(name);
                 }
             }
         }
         Ok(())
     }
 
-    fn mark_snapshot(&mut self, dir: &Path, id: SnapshotId, site: &str) -> Result<(), Stop> {
+    /// Adds the bodies of a snapshot. `false`: it could not be read whole.
+    fn mark_snapshot(&mut self, dir: &Path, id: SnapshotId, site: &str) -> Result<bool, Stop> {
         let path = dir.join(MANIFEST);
         let manifest = match Manifest::open(&path, id, site) {
             Ok(manifest) => manifest,
             // Being removed: by the time the lock is ours it is gone, or it is looked at in the next collection.
-            Err(ManifestError::Gone) if !path.exists() => return Ok(()),
+            Err(ManifestError::Gone) if !path.exists() => return Ok(false),
             Err(ManifestError::Gone) => {
                 return Err(Stop::Withheld(format!("snapshot {id} is being removed")));
             }
             Err(ManifestError::Damaged(damage)) => {
-                tracing::warn!(site, %id, %damage, "cannot tell which bodies a damaged snapshot uses");
-                return Ok(());
+                if self.told.insert((site.to_owned(), id)) {
+                    tracing::warn!(site, %id, %damage, "cannot tell which bodies a damaged snapshot uses");
+                }
+                return Ok(false);
             }
             Err(e @ (ManifestError::Version(_) | ManifestError::Io { .. })) => {
                 return Err(Stop::Withheld(format!("snapshot {id} of {site}: {}", chain(&e))));
@@ -167,7 +179,7 @@ impl Collector<'_> {
             let pages = manifest.entries().map(|entry| manifest.record(entry?, None));
             self.living.extend(pages.flatten().filter_map(|page| page.body).map(|blob| blob.half()));
         }
-        Ok(())
+        Ok(whole)
     }
 
     /// Removes a batch, except what has come to life since. `None`: the lock could not be taken.
@@ -224,4 +236,52 @@ fn lock_patiently(lock: &fs::File) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::clock::{Now, instant};
+    use crate::snapshot::{BLOBS, Class, Notes, Page, Store};
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it spoils what is stored")]
+    fn one_that_is_replaced_meanwhile_keeps_its_bodies() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "shop").unwrap();
+        let now = Now { mono: instant(), wall: UNIX_EPOCH };
+        let staging = store.begin(now, "crawl").unwrap();
+        let mut writer = staging.blob();
+        writer.write(b"body").unwrap();
+        let body = writer.finish().unwrap();
+        let (key, headers, class, notes) = ("/".to_owned(), Vec::new(), Class::Page, Notes::default());
+        let page =
+            Page { key, status: 200, headers, body: Some(body), len: 0, taken_at: now.wall, class, notes };
+        staging.add(page).unwrap();
+        let id = staging.publish(now, &serde_json::Value::Null).unwrap().id();
+        drop(store);
+        let place = dir.path().join(SNAPSHOTS).join("shop").join(id.to_string());
+        let aside = dir.path().join("aside");
+        let whole = fs::read(place.join(MANIFEST)).unwrap();
+        let damage: [fn(&Path, &Path); 2] = [
+            |place, _| fs::write(place.join(MANIFEST), b"damaged").unwrap(),
+            |place, aside| fs::rename(place, aside).unwrap(),
+        ];
+        for (n, damage) in damage.into_iter().enumerate() {
+            let blobs = Blobs::new(dir.path().join(BLOBS));
+            let mut collector = Collector::new(dir.path(), &blobs);
+            damage(&place, &aside);
+            assert!(collector.mark().is_ok());
+            assert!(!collector.living.contains(&body.half()), "{n}");
+            if aside.exists() {
+                fs::rename(&aside, &place).unwrap();
+            }
+            fs::write(place.join(MANIFEST), &whole).unwrap();
+            let removed = collector.remove(&mut vec![body]);
+            assert!(matches!(removed, Ok(Some((0, 0)))), "{n}");
+            assert!(blobs.path(&body).exists(), "{n}");
+        }
+    }
 }

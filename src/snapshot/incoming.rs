@@ -51,14 +51,21 @@ impl Part {
         shared: &Arc<Shared>,
         accepted: &Arc<Mutex<BTreeSet<&'static str>>>,
     ) -> Result<Part, StageError> {
-        shared.has_room()?;
-        let file = StagedFile::create(shared.dir()).map_err(|e| StageError::io(shared.dir(), e))?;
+        let created = shared
+            .has_room()
+            .and_then(|()| StagedFile::create(shared.dir()).map_err(|e| StageError::io(shared.dir(), e)));
+        let file = shared.noted(created)?;
         let (shared, accepted) = (Arc::clone(shared), Arc::clone(accepted));
         let (path, hasher) = (shared.dir().join(name), blake3::Hasher::new());
         Ok(Part { name, path, file, hasher, looked: 0, shared, of, accepted })
     }
 
     fn write(&mut self, chunk: &[u8], written: u64) -> Result<(), StageError> {
+        let shared = Arc::clone(&self.shared);
+        shared.noted(self.try_write(chunk, written))
+    }
+
+    fn try_write(&mut self, chunk: &[u8], written: u64) -> Result<(), StageError> {
         if written - self.looked >= LOOK_EVERY {
             self.shared.has_room()?;
             self.looked = written;
@@ -72,7 +79,8 @@ impl Part {
             return Err(AdoptError::Unlike(self.name.to_owned()));
         }
         let at = |source| AdoptError::Stage(StageError::io(&self.path, source));
-        self.file.commit(&self.path).map_err(at)?;
+        let committed = self.file.commit(&self.path).map_err(|e| StageError::io(&self.path, e));
+        self.shared.noted(committed)?;
         if self.name == MANIFEST
             && let Err(source) = Manifest::open(&self.path, self.of.0, &self.of.1)
         {

@@ -6,7 +6,7 @@
 //! compared with its name: about a second per gigabyte, against hours of fetching the site again. Syncing bodies as they come
 //! would save that reading, and cost each crawl what [`crate::disk::Syncer`] avoids. What does not pass is fetched again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -126,6 +126,21 @@ pub(super) fn reopen(dir: &Path, blobs: Arc<Blobs>) -> Result<Shared, StageError
     let new = lengths.keys().copied().collect();
     let used = Used { lengths, new, synced: 0, journal, lock };
     Ok(Shared::of(dir, blobs, syncer, used))
+}
+
+/// Keeps of an adoption's claims each once, and those alone of which there is a body: each attempt claims again what it
+/// builds on.
+pub(super) fn thin_claims(dir: &Path, blobs: &Blobs) -> io::Result<()> {
+    let path = dir.join(USES);
+    let claims = match fs::read(&path) {
+        Ok(claims) => claims,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let ids: BTreeSet<[u8; 32]> = claims.as_chunks::<32>().0.iter().copied().collect();
+    let thin: Vec<u8> =
+        ids.into_iter().filter(|id| blobs.len_of(&BlobId::from_bytes(*id)).is_some()).flatten().collect();
+    if thin.len() < claims.len() { disk::write_atomic(&path, &thin) } else { Ok(()) }
 }
 
 /// The new bodies that are what their names say, with their lengths. Others are removed.

@@ -47,6 +47,9 @@ pub struct Keep {
 /// How many of the newest held snapshots are kept.
 const HELD: usize = 2;
 
+/// How many of the newest arriving snapshots are kept.
+const ARRIVING: usize = 2;
+
 /// Whether a snapshot could be removed.
 pub(super) enum Removal {
     Done,
@@ -54,8 +57,8 @@ pub(super) enum Removal {
 }
 
 impl Store {
-    /// Removes the oldest snapshots beyond what `keep` says, and all but the two newest of those that are held, and
-    /// then the bodies that nothing names any more (where the process collects for all sites together, soon). Never the one in service, a pinned one, nor one that is being
+    /// Removes the oldest snapshots beyond what `keep` says, and all but the two newest of those that are held,
+    /// and of those that are still arriving, and then the bodies that nothing names any more (where the process collects for all sites together, soon). Never the one in service, a pinned one, nor one that is being
     /// read, by any process; nor one that this version cannot judge. A damaged one goes when it is older than all
     /// that are kept.
     ///
@@ -98,17 +101,21 @@ impl Store {
         let is_old = |taken_at: SystemTime| {
             keep.age.is_some_and(|age| keep.now.duration_since(taken_at).is_ok_and(|old| old > age))
         };
-        let (mut good, mut held) = (0, 0);
+        let (mut good, mut held, mut arriving) = (0, 0, 0);
         let mut oldest_kept = None;
         let mut surplus = Vec::new();
         for (id, slot) in shelf.iter().rev() {
             let goes = match slot {
+                // Not counted: it does not take the place of a whole one, and is not needed beside a newer one. But those
+                // that never arrive do not pile up.
+                Slot::Good { summary, .. } if summary.arriving => {
+                    arriving += 1;
+                    good > 0 || arriving > ARRIVING
+                }
                 Slot::Good { summary, .. } if summary.held.is_some() => {
                     held += 1;
                     held > HELD || is_old(summary.taken_at)
                 }
-                // Not counted: it does not take the place of a whole one, and is not needed beside a newer one.
-                Slot::Good { summary, .. } if summary.arriving => good > 0,
                 Slot::Good { summary, .. } => {
                     good += 1;
                     let goes = good > 1 && (good > keep.count || is_old(summary.taken_at));

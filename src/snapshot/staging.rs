@@ -41,8 +41,10 @@ pub(super) const USES: &str = "uses";
 pub(super) struct Shared {
     dir: PathBuf,
     blobs: Arc<Blobs>,
-    syncer: Syncer,
+    pub(super) syncer: Syncer,
     pub(super) used: Mutex<Used>,
+    /// Held while bodies are synced and moved to where all are: what is synced is what is moved.
+    pub(super) placing: Mutex<()>,
     full: AtomicBool,
     /// `None` once published or dropped.
     manifest: Mutex<Option<Writer>>,
@@ -51,7 +53,7 @@ pub(super) struct Shared {
 /// The bodies that this staging relies on.
 pub(super) struct Used {
     pub(super) lengths: HashMap<BlobId, u64>,
-    /// Those that lie in the staging's own folder.
+    /// Those that lie in the staging's own folder, or were not found to have left it durably.
     pub(super) new: Vec<BlobId>,
     /// How many of them, the first ones, survive a power cut.
     pub(super) synced: usize,
@@ -91,6 +93,7 @@ impl Shared {
             blobs,
             syncer,
             used: Mutex::new(used),
+            placing: Mutex::default(),
             full: AtomicBool::new(false),
             manifest: Mutex::default(),
         }
@@ -256,12 +259,17 @@ impl Shared {
                 locked(&self.used).lengths.insert(id, len);
                 return Ok(());
             }
-            file.place(&path).map_err(at)?;
+            // Under the lock: of two who bring the same body, the later one must not put an unsynced file in the place of
+            // one that was synced.
+            let mut used = locked(&self.used);
+            if !used.lengths.contains_key(&id) {
+                file.place(&path).map_err(at)?;
+                used.lengths.insert(id, len);
+                used.new.push(id);
+            }
+            return Ok(());
         }
-        let mut used = locked(&self.used);
-        if used.lengths.insert(id, len).is_none() && !stored {
-            used.new.push(id);
-        }
+        locked(&self.used).lengths.insert(id, len);
         Ok(())
     }
 
@@ -295,18 +303,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Syncs the bodies that no earlier call has synced. What is written meanwhile is left to the next call.
-    pub(super) fn sync(&self) -> Result<(), StageError> {
-        let (new, from) = {
-            let used = locked(&self.used);
-            (used.new[used.synced..].to_vec(), used.synced)
-        };
-        let files = new.iter().map(|id| self.dir.join(NEW).join(id.to_string()));
-        self.syncer.files(new.len(), files).map_err(|source| StageError::io(&self.dir, source))?;
-        locked(&self.used).synced = from + new.len();
-        Ok(())
-    }
-
     /// Ends the adding of pages. `None` when that has happened before.
     pub(super) fn close(&self) -> Option<Writer> {
         locked(&self.manifest).take()
@@ -318,37 +314,6 @@ impl Shared {
         let lock = self.place_bodies()?;
         let written = writer.finish(about, &self.dir.join(super::MANIFEST));
         written.map_err(|source| StageError::io(&self.dir, source))?;
-        Ok(lock)
-    }
-
-    /// Moves the new bodies to where all are, durably, and claims them. Those that come meanwhile are left to the next
-    /// call. Returns the lock that keeps the collector away.
-    pub(super) fn place_bodies(&self) -> Result<File, StageError> {
-        let at = |source| StageError::io(&self.dir, source);
-        self.sync()?;
-        let new: Vec<BlobId> = {
-            let mut used = locked(&self.used);
-            let synced = std::mem::take(&mut used.synced);
-            used.new.drain(..synced).collect()
-        };
-        let staged = |id: &BlobId| self.dir.join(NEW).join(id.to_string());
-        let lock = disk::lock_file(&Blobs::lock_path(self.blobs.root())).map_err(at)?;
-        lock.lock_shared().map_err(at)?;
-        let claimed: Vec<u8> = new.iter().flat_map(|id| *id.as_bytes()).collect();
-        locked(&self.used).journal.append(&claimed).map_err(at)?;
-        let mut folders = std::collections::BTreeSet::new();
-        for id in &new {
-            let path = self.blobs.path(id);
-            if let Some(folder) = path.parent().filter(|folder| !folders.contains(*folder)) {
-                disk::ensure_dir(folder).map_err(at)?;
-                folders.insert(folder.to_owned());
-            }
-            disk::rename(&staged(id), &path).map_err(at)?;
-        }
-        for folder in &folders {
-            disk::sync_dir(folder).map_err(at)?;
-        }
-        self.blobs.rewritten(&new);
         Ok(lock)
     }
 }

@@ -65,7 +65,7 @@ impl Holdings {
             Holdings::Stored(blobs) => return Ok(!blobs.is_here(id, len)),
             Holdings::Claimed(shared) => shared,
         };
-        match shared.length_of(id) {
+        match shared.noted(shared.length_of(id)) {
             Ok(found) if found == len => Ok(false),
             Ok(found) => Err(Damage::BlobLength { id: *id, expected: len, found }.into()),
             Err(StageError::NoSuchBlob(_)) => Ok(true),

@@ -394,6 +394,8 @@ fn an_arriving_snapshot_takes_the_place_of_a_whole_one_only_by_the_pointer() {
     // Alone, it is better than nothing.
     let alone = Place::new();
     adopt(&there.snapshot, &alone.store, Adopted::Arriving);
+    follow(&alone.store, there.snapshot.id());
+    std::fs::remove_file(alone.site_dir().join("current")).unwrap();
     assert_eq!(alone.reopened().current().unwrap().id(), there.id());
 }
 

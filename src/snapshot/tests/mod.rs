@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests spoil what is stored")]
 
 mod adopted;
+mod adopting;
 mod brought;
 mod collection;
 mod copied;

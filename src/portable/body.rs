@@ -8,6 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::descriptors;
+use crate::failure::chain;
 use crate::snapshot::{Page, ReadError, Snapshot, Store, Stored};
 
 /// Examples that are kept of what could not be read.
@@ -61,16 +63,17 @@ impl<'a> Source<'a> {
     pub(super) fn body(&self, page: &Page) -> Result<Option<(Page, Body)>, ReadError> {
         match self.snapshot.load(page) {
             Ok(stored) => return Ok(Some((page.clone(), Body::new(stored)))),
-            Err(ReadError::Damaged(damage)) => {
+            Err(error) if is_lack(&error, self.snapshot.is_arriving()) => {
+                let problem = chain(&error);
                 let mut than = self.snapshot.id();
                 while let Some((older, found)) = self.store.find_older(&page.key, &than) {
                     if let Ok(stored) = older.load(&found) {
-                        self.note(|skipped| skipped.from_older += 1, format!("{}: {damage}", page.key));
+                        self.note(|skipped| skipped.from_older += 1, format!("{}: {problem}", page.key));
                         return Ok(Some((found, Body::new(stored))));
                     }
                     than = older.id();
                 }
-                self.note(|skipped| skipped.lost += 1, format!("{}: {damage}", page.key));
+                self.note(|skipped| skipped.lost += 1, format!("{}: {problem}", page.key));
             }
             Err(error) => return Err(error),
         }
@@ -83,6 +86,15 @@ impl<'a> Source<'a> {
         if skipped.examples.len() < EXAMPLES {
             skipped.examples.push(example);
         }
+    }
+}
+
+/// Whether an error is about this one body, and not about our own means: of a snapshot that is still arriving, what has not
+/// come cannot be read either.
+fn is_lack(error: &ReadError, is_arriving: bool) -> bool {
+    match error {
+        ReadError::Damaged(_) => true,
+        ReadError::Io { .. } => is_arriving && !descriptors::is_want_behind(error),
     }
 }
 

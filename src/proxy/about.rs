@@ -2,6 +2,7 @@
 //! the people behind it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, header};
 use url::Url;
@@ -39,8 +40,9 @@ impl Mirror {
         }
         let mut about =
             About { of, language: None, title: None, links: Vec::new(), contact: Contact::default() };
+        let lacks = AtomicBool::new(false);
         let (mut others, mut contacts) = (Vec::new(), Vec::new());
-        if let Some((page, bytes)) = self.page("/").await {
+        if let Some((page, bytes)) = self.page("/", &lacks).await {
             about.language = page_head::language(&bytes);
             about.title = page_head::title(&bytes);
             let document = Document::new(&bytes, content_type(&page.headers));
@@ -48,7 +50,7 @@ impl Mirror {
             contacts.push(contact_on(page, bytes.clone()).await);
         }
         for key_page in &site.key_pages {
-            let Some((page, bytes)) = self.page(key_page).await else { continue };
+            let Some((page, bytes)) = self.page(key_page, &lacks).await else { continue };
             if let Some(title) = page_head::title(&bytes) {
                 about.links.push(Link { title, href: key_page.clone() });
             }
@@ -56,20 +58,24 @@ impl Mirror {
         }
         others.retain(|key| key != "/" && !site.key_pages.contains(key));
         for key in others {
-            let Some((page, bytes)) = self.page(&key).await else { continue };
+            let Some((page, bytes)) = self.page(&key, &lacks).await else { continue };
             contacts.push(contact_on(page, bytes).await);
         }
         about.contact = Contact::of_site(contacts, site.hosts.iter().map(String::as_str));
         let about = Arc::new(about);
-        self.about.store(Some(about.clone()));
+        // What has not arrived yet may be there the next time.
+        if !(lacks.into_inner() && snapshot.is_arriving()) {
+            self.about.store(Some(about.clone()));
+        }
         Some(about)
     }
 
-    /// A page with its bytes, unless it is too large to be looked at.
-    async fn page(&self, key: &str) -> Option<(Arc<Ready>, bytes::Bytes)> {
+    /// A page with its bytes, unless it is too large to be looked at. `lacks` then says that these are not to be had.
+    async fn page(&self, key: &str, lacks: &AtomicBool) -> Option<(Arc<Ready>, bytes::Bytes)> {
         let (page, Nearness::Exact) = self.find(key).filter(|(page, _)| page.is_page())? else { return None };
-        let bytes = page.bytes().await?;
-        Some((page, bytes))
+        let bytes = page.bytes().await;
+        lacks.fetch_or(bytes.is_none(), Ordering::Relaxed);
+        Some((page, bytes?))
     }
 }
 

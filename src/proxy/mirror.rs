@@ -17,7 +17,9 @@ use super::spelling::{Loose, spellings};
 use crate::ask::key;
 use crate::content::spots::PageSpots;
 use crate::failure::chain;
-use crate::snapshot::{Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored};
+use crate::snapshot::{
+    Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored, WHOLE,
+};
 use crate::verdict::{Character, Look, Uniform};
 use crate::{descriptors, origin, tasks};
 
@@ -126,19 +128,32 @@ impl Ready {
         if let Some(look) = self.look.get() {
             return look.clone();
         }
-        let body = self.bytes().await;
+        let body = self.bytes_here().await;
+        // Not remembered: what is not here, or damaged, may be there the next time.
+        if body.is_none() && self.page.len <= WHOLE && self.snapshot.may_mend() {
+            return None;
+        }
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let look = body.map(|body| Arc::new(Look::read(&body, content_type)));
         self.look.get_or_init(|| look).clone()
     }
 
-    /// Its bytes; `None` if they cannot be read, or are too many to be looked at.
+    /// Its bytes, for a visitor; `None` if they cannot be read, or are too many to be looked at.
     pub(super) async fn bytes(&self) -> Option<Bytes> {
+        self.read(Snapshot::load).await
+    }
+
+    /// The same of what is on this disk: an answer of the site does not wait for what is elsewhere.
+    pub(super) async fn bytes_here(&self) -> Option<Bytes> {
+        self.read(Snapshot::load_here).await
+    }
+
+    async fn read(&self, load: fn(&Snapshot, &Page) -> Result<Stored, ReadError>) -> Option<Bytes> {
         if let Some(body) = self.body.get() {
             return Some(body.clone());
         }
         let (snapshot, page) = (self.snapshot.clone(), self.page.clone());
-        match tasks::blocking(move || snapshot.load(&page)).await {
+        match tasks::blocking(move || load(&snapshot, &page)).await {
             Some(Ok(Stored::Whole(body))) => Some(body),
             // Damage is told by whoever gives the page.
             Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
@@ -346,10 +361,10 @@ impl Mirror {
                 Some(Ok(Stored::File { file, len })) => return Ok((ready, Source::File(file, len))),
                 // our own lack, and not the snapshot's: an older one would need a descriptor, too
                 Some(Err(error)) if descriptors::is_want_behind(&error) => return Err(error),
-                // Not remembered: what has not arrived yet may be there the next time.
-                Some(Err(error @ ReadError::Io { .. })) if ready.snapshot.is_arriving() => {
+                // Not remembered: what has not arrived yet, or is to be had from elsewhere, may be there the next time.
+                Some(Err(error)) if ready.snapshot.may_mend() => {
                     tracing::debug!(site = %self.site, key = ready.page.key, snapshot = %ready.snapshot.id(),
-                        error = chain(&error), "page of the snapshot has not arrived yet, using an older one");
+                        error = chain(&error), "page of the snapshot is not here or damaged, using an older one");
                     ready = self.older(&ready).ok_or(error)?;
                 }
                 Some(Err(error)) => {

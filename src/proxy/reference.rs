@@ -81,7 +81,7 @@ impl Reference {
         match self {
             Reference::Nothing => {}
             Reference::Page(page) if known.shape == Shape::Page => read.look = page.look().await,
-            Reference::Page(page) if known.wants_body() => read.body = page.bytes().await,
+            Reference::Page(page) if known.wants_body() => read.body = page.bytes_here().await,
             Reference::Page(_) => {}
             Reference::Entry(entry) if known.shape == Shape::Page || known.wants_body() => {
                 let body = entry.body();

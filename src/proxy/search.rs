@@ -194,7 +194,7 @@ fn find(
     for key in &hits.keys {
         // What cannot be read is not shown: it could not be given either.
         let page = snapshot.find(key).ok().flatten().filter(|page| !is_gone(page));
-        let loaded = page.and_then(|page| Some((beginning(snapshot.load(&page).ok()?)?, page)));
+        let loaded = page.and_then(|page| Some((beginning(snapshot.load_here(&page).ok()?)?, page)));
         let Some((bytes, page)) = loaded else {
             total -= 1;
             continue;

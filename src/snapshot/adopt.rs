@@ -41,7 +41,7 @@ const LARGEST_NUMBER: u64 = 1 << 53;
 const LONGEST_INDEX: u64 = 4 << 30;
 
 /// The longest of the other files, which are read whole into memory.
-const LONGEST_RECORD: u64 = 64 << 20;
+const LONGEST_RECORD: u64 = 8 << 20;
 
 /// A snapshot was not put in place. What serves stays.
 #[derive(Debug, thiserror::Error)]

@@ -98,7 +98,9 @@ impl<'a> Collector<'a> {
     }
 
     fn run(mut self) -> Result<Collection, Stop> {
-        elsewhere::sweep(self.blobs.root())?;
+        if let Err(error) = elsewhere::sweep(self.blobs.root()) {
+            tracing::warn!(%error, "could not remove what was left of bodies from elsewhere");
+        }
         self.mark()?;
         let (mut blobs, mut bytes) = (0, 0);
         let mut batch = Vec::with_capacity(BATCH);

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -28,6 +28,17 @@ use crate::disk::{self, StagedFile};
 
 /// How many threads fetch and wait here at most: a quarter of those that may block. More get nothing at once.
 const CALLERS: usize = 128;
+
+/// How many wait for one body at most, besides the one who fetches it: those who want another one are not to find
+/// all places taken.
+const WAITING: usize = 32;
+
+/// How long a body may take to come, besides what its length gives it at the least rate in bytes per second.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LEAST_RATE: u64 = 128 << 10;
+
+/// However long it is.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How long somebody waits for what another one fetches. Only for a source that breaks its word about that.
 const WAIT: Duration = Duration::from_secs(60);
@@ -64,6 +75,7 @@ impl fmt::Debug for Source {
 struct Flight {
     landed: Mutex<Option<Landed>>,
     told: Condvar,
+    waiting: AtomicUsize,
 }
 
 /// What came.
@@ -91,8 +103,16 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// One of [`CALLERS`].
+/// One of [`CALLERS`], or of [`WAITING`].
 struct Caller<'a>(&'a AtomicUsize);
+
+impl<'a> Caller<'a> {
+    /// `None`: there are as many as may be.
+    fn one_of(counted: &'a AtomicUsize, most: usize) -> Option<Caller<'a>> {
+        let caller = Caller(counted);
+        (caller.0.fetch_add(1, Ordering::Relaxed) < most).then_some(caller)
+    }
+}
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
@@ -108,10 +128,7 @@ impl Source {
 
     /// Has `fetch` done by the first who wants this body, and gives all others what came.
     fn once(&self, id: &BlobId, fetch: impl FnOnce() -> Landed) -> Landed {
-        let caller = Caller(&self.callers);
-        if caller.0.fetch_add(1, Ordering::Relaxed) >= CALLERS {
-            return Landed::Nothing;
-        }
+        let Some(_caller) = Caller::one_of(&self.callers, CALLERS) else { return Landed::Nothing };
         let (flight, is_first) = {
             let mut flights = locked(&self.flights);
             match flights.get(id) {
@@ -124,6 +141,7 @@ impl Source {
             landing.landed = fetch();
             return landing.landed.clone();
         }
+        let Some(_waits) = Caller::one_of(&flight.waiting, WAITING) else { return Landed::Nothing };
         let landed = locked(&flight.landed);
         let waited = flight.told.wait_timeout_while(landed, WAIT, |landed| landed.is_none());
         let (landed, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +178,7 @@ impl Blobs {
 
     fn fetch(&self, from: &dyn Elsewhere, site: &str, id: &BlobId, len: u64) -> io::Result<Landed> {
         if len > WHOLE {
-            let mut file = self.begin()?;
+            let mut file = self.begin(len)?;
             let mut put = |chunk: &[u8]| file.write_all(chunk);
             Sieve::pass(from, site, id, len, &mut put)?;
             return self.store(id, file).map(|()| Landed::Stored);
@@ -171,7 +189,7 @@ impl Blobs {
             Ok(())
         };
         Sieve::pass(from, site, id, len, &mut put)?;
-        let stored = self.begin().and_then(|mut file| {
+        let stored = self.begin(len).and_then(|mut file| {
             file.write_all(&bytes)?;
             self.store(id, file)
         });
@@ -182,9 +200,9 @@ impl Blobs {
         Ok(Landed::Bytes(bytes.into()))
     }
 
-    /// A file for a body, unless that would take the last of the room.
-    fn begin(&self) -> io::Result<StagedFile> {
-        if disk::free_bytes(self.root())? < RESERVE {
+    /// A file for a body of this length, unless that would take the last of the room.
+    fn begin(&self, len: u64) -> io::Result<StagedFile> {
+        if disk::free_bytes(self.root())? < RESERVE.saturating_add(len) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         StagedFile::create(self.root())
@@ -204,7 +222,14 @@ struct Sieve<'a> {
     hasher: blake3::Hasher,
     /// How many bytes may still come.
     left: u64,
+    /// From when on nothing more is taken: who waits for it has gone, and others want the place.
+    until: Instant,
     put: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+}
+
+/// How long a body of this length may take to come.
+fn time_for(len: u64) -> Duration {
+    (PATIENCE + Duration::from_secs(len / LEAST_RATE)).min(LONGEST)
 }
 
 impl<'a> Sieve<'a> {
@@ -216,7 +241,8 @@ impl<'a> Sieve<'a> {
         len: u64,
         put: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut sieve = Sieve { hasher: blake3::Hasher::new(), left: len, put };
+        let until = clock::instant() + time_for(len);
+        let mut sieve = Sieve { hasher: blake3::Hasher::new(), left: len, until, put };
         from.fetch(site, id, len, &mut sieve)?;
         match sieve.left == 0 && BlobId::from(sieve.hasher.finalize()) == *id {
             true => Ok(()),
@@ -227,6 +253,9 @@ impl<'a> Sieve<'a> {
 
 impl Write for Sieve<'_> {
     fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if clock::instant() >= self.until {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "it comes too slowly"));
+        }
         let left = self.left.checked_sub(chunk.len() as u64);
         self.left =
             left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "more came than the body has"))?;
@@ -264,5 +293,23 @@ impl Store {
     /// from there when it is read, and from nowhere with `None`.
     pub fn bring_from(&self, source: Option<Arc<Source>>) {
         self.inner.blobs.source.store(source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_too_slowly_is_given_up() {
+        let seconds = |len: u64| time_for(len).as_secs();
+        assert_eq!([0, 1 << 20, 1 << 30, u64::MAX].map(seconds), [20, 28, 3600, 3600]);
+        for (left, taken) in [(Duration::ZERO, false), (LONGEST, true)] {
+            let until = clock::instant() + left;
+            let mut put = |_: &[u8]| Ok(());
+            let mut sieve = Sieve { hasher: blake3::Hasher::new(), left: 9, until, put: &mut put };
+            let told = sieve.write(b"some").map_err(|error| error.kind());
+            assert_eq!(told, if taken { Ok(4) } else { Err(io::ErrorKind::TimedOut) });
+        }
     }
 }

@@ -140,16 +140,34 @@ impl Snapshot {
     pub fn load(&self, page: &Page) -> Result<Stored, ReadError> {
         let Some(id) = &page.body else { return Ok(Stored::Whole(bytes::Bytes::new())) };
         let here = self.here(id, |blobs| blobs.load(id, page.len));
-        let error = match here {
-            Ok(Some(stored)) => return Ok(stored),
-            Ok(None) => super::elsewhere::not_here(&self.blobs, id),
-            Err(error @ ReadError::Damaged(_)) => error,
-            Err(error @ ReadError::Io { .. }) => return Err(error),
+        let may_come = match &here {
+            Ok(Some(_)) | Err(ReadError::Io { .. }) => false,
+            Ok(None) | Err(ReadError::Damaged(_)) => {
+                self.in_service.load(Ordering::Relaxed) || self.is_arriving()
+            }
         };
-        let may_ask = self.in_service.load(Ordering::Relaxed) || self.is_arriving();
-        let site = &self.manifest.about().site;
-        let brought = may_ask.then(|| self.blobs.bring(site, id, page.len)).flatten();
-        brought.map_or_else(|| self.noted(Err(error)), Ok)
+        if may_come && let Some(stored) = self.blobs.bring(&self.manifest.about().site, id, page.len) {
+            return Ok(stored);
+        }
+        self.found(id, here)
+    }
+
+    /// As [`Snapshot::load`], of what is on this disk: for those who would rather do without than wait for elsewhere.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::load`].
+    pub fn load_here(&self, page: &Page) -> Result<Stored, ReadError> {
+        let Some(id) = &page.body else { return Ok(Stored::Whole(bytes::Bytes::new())) };
+        self.found(id, self.here(id, |blobs| blobs.load(id, page.len)))
+    }
+
+    /// Whether a body that cannot be read now may be readable the next time.
+    pub fn may_mend(&self) -> bool {
+        self.is_arriving() || self.blobs.source.load().is_some()
+    }
+
+    fn found(&self, id: &BlobId, here: Result<Option<Stored>, ReadError>) -> Result<Stored, ReadError> {
+        self.noted(here).and_then(|stored| stored.ok_or_else(|| super::elsewhere::not_here(&self.blobs, id)))
     }
 
     /// Whether bodies of it may be missing because they have not arrived yet.

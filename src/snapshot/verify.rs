@@ -159,7 +159,7 @@ impl Store {
             };
             listed.insert(blob, len);
             verification.body(checked, blob, len);
-            done += len;
+            done = u64::saturating_add(done, len);
             progress(done, total);
         }
         verification.pages(&listed);
@@ -174,6 +174,11 @@ impl Store {
 impl Verification<'_> {
     fn body(&mut self, checked: &mut Checked, blob: BlobId, len: u64) {
         let known = checked.0.get(&blob).cloned();
+        // What is damage in another snapshot has not come yet in this one.
+        let is_missing = |known: &Result<(), Problem>| {
+            matches!(known, Err(Problem { damage: Some(Damage::BlobMissing(_)), .. }))
+        };
+        let known = known.filter(|known| !(self.snapshot.is_arriving() && is_missing(known)));
         let found =
             known.map_or_else(|| self.snapshot.check(&blob, len).map_err(Problem::from).transpose(), Some);
         let Some(found) = found else {

@@ -110,7 +110,7 @@ impl<F: Fetch> Fetcher<'_, F> {
         let known = tasks::blocking(move || {
             let stored = current.and_then(|current| {
                 let page = current.find(&key).ok()??;
-                match current.load(&page).ok()? {
+                match current.load_here(&page).ok()? {
                     Stored::Whole(body) => Some(body),
                     Stored::File { .. } => None,
                 }

@@ -30,7 +30,7 @@ impl Last<'_> {
     /// What its page shows, in the measure of [`results::Stored::text_hash`].
     fn look(&self, key: &str) -> Option<u64> {
         let page = self.page(key)?;
-        let Stored::Whole(body) = self.snapshot.load(&page).ok()? else { return None };
+        let Stored::Whole(body) = self.snapshot.load_here(&page).ok()? else { return None };
         let content_type = page.headers.iter().find(|(name, _)| *name == CONTENT_TYPE);
         let content_type = content_type.and_then(|(_, value)| value.to_str().ok());
         Some(visible(&charset::html(&body, content_type).0).text_hash)

@@ -53,7 +53,7 @@ pub(super) fn inherit(
         let (code, meaning) = heard.reason();
         let carried = match notes {
             Some(_) if is_page && room == 0 => false,
-            Some(notes) => carry(old, notes, staging)?,
+            Some(notes) => carry(current, old, notes, staging)?,
             None => false,
         };
         if carried {
@@ -80,13 +80,77 @@ pub(super) fn inherit(
 const NO_COPY: (&str, &str) =
     ("no-copy", "Its old copy is damaged, or there is no room for it beside the new pages.");
 
-/// Whether the old copy is in the new snapshot: a damaged one is not.
-fn carry(old: Page, notes: Notes, staging: &Staging) -> Result<bool, StageError> {
-    match staging.add(Page { notes, ..old }) {
+/// Whether the old copy is in the new snapshot: a damaged one is not. What is not here, but is to be had from elsewhere, is
+/// brought here.
+fn carry(current: &Snapshot, old: Page, notes: Notes, staging: &Staging) -> Result<bool, StageError> {
+    let page = Page { notes, ..old };
+    let added = match staging.add(page.clone()) {
+        Err(StageError::NoSuchBlob(_)) if current.may_mend() && current.load(&page).is_ok() => {
+            staging.add(page)
+        }
+        added => added,
+    };
+    match added {
         Ok(()) => Ok(true),
         Err(StageError::NoSuchBlob(_)) => Ok(false),
         Err(
             error @ (StageError::Full | StageError::Oversize(_) | StageError::Closed | StageError::Io { .. }),
         ) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::clock::{Now, instant};
+    use crate::snapshot::{Adopted, BlobId, Elsewhere, Pins, Source, Store};
+
+    #[derive(Debug)]
+    struct Other(PathBuf);
+
+    impl Elsewhere for Other {
+        fn fetch(&self, _site: &str, id: &BlobId, _len: u64, to: &mut dyn Write) -> io::Result<()> {
+            let name = id.to_string();
+            to.write_all(&std::fs::read(self.0.join("blobs").join(&name[..2]).join(name))?)
+        }
+    }
+
+    #[test]
+    fn what_has_not_arrived_yet_is_brought_and_carried_over() {
+        let [there, here] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [from, to] = [&there, &here].map(|dir| Store::open(dir.path(), "shop").unwrap());
+        let now = Now { mono: instant(), wall: UNIX_EPOCH };
+        let staging = from.begin(now, "crawl").unwrap();
+        let mut writer = staging.blob();
+        writer.write(b"body").unwrap();
+        let (key, headers, body) = ("/a".to_owned(), Vec::new(), Some(writer.finish().unwrap()));
+        let (class, notes) = (Class::Page, Notes::default());
+        staging
+            .add(Page { key, status: 200, headers, body, len: 0, taken_at: now.wall, class, notes })
+            .unwrap();
+        let snapshot = staging.publish(now, &serde_json::Value::Null).unwrap();
+        let adoption = to.begin_adoption(snapshot.id()).unwrap();
+        for file in snapshot.files().unwrap() {
+            let mut incoming = adoption.file(file.name, file.len, file.blake3).unwrap();
+            let mut bytes = Vec::new();
+            io::copy(&mut snapshot.open_file(file.name).unwrap(), &mut bytes).unwrap();
+            incoming.write(&bytes).unwrap();
+            incoming.finish().unwrap();
+        }
+        adoption.finish(Adopted::Arriving).unwrap();
+        let current = to.follow(&snapshot.id(), None, Pins::default()).unwrap();
+        let old = current.find("/a").unwrap().unwrap();
+        let staging = to.begin(now, "crawl").unwrap();
+        let carry = || carry(&current, old.clone(), Notes::default(), &staging).unwrap();
+        assert!(!carry(), "there is nowhere to bring it from");
+        to.bring_from(Some(Arc::new(Source::new(Box::new(Other(there.path().to_owned()))))));
+        assert!(carry());
+        let next = staging.publish(now, &serde_json::Value::Null).unwrap();
+        assert!(next.load_here(&next.find("/a").unwrap().unwrap()).is_ok());
     }
 }

@@ -181,7 +181,7 @@ fn files_without_end_are_refused() {
     let here = Place::new();
     let adoption = here.store.begin_adoption(SnapshotId::new(at(1).wall, 1)).unwrap();
     for name in FILES {
-        let most = if matches!(name, "manifest" | "search") { 4 << 30 } else { 64 << 20 };
+        let most = if matches!(name, "manifest" | "search") { 4 << 30 } else { 8 << 20 };
         let hash = BlobId::of(b"x");
         assert!(adoption.file(name, most, hash).is_ok() && !adoption.has_file(name, most, &hash).unwrap());
         let refused =

@@ -87,10 +87,48 @@ fn fill_up(dir: &Path) {
     assert!(matches!(refused, Err(PublishError::Stage(StageError::Full))), "{refused:?}");
     serves(&store);
     assert!(matches!(store.begin(at(5), "crawl"), Err(BeginError::Full)));
+    let _ = std::fs::remove_file(&filler);
+    what_comes_gives_its_room_back(dir, &state, &store);
+    let filler = leave(dir, 0);
     // Starting on a full disk, and making room, also works.
     let store = Store::open(&state, "shop").unwrap();
     serves(&store);
     store.retain(&newest(1)).unwrap();
     std::fs::remove_file(filler).unwrap();
     assert_eq!(body_of(&take(&store, 6, &[("/", "better")]), "/"), "better");
+}
+
+fn what_comes_gives_its_room_back(dir: &Path, state: &Path, store: &Store) {
+    let id = SnapshotId::new(at(9).wall, 9);
+    let folder = state.join(format!("snapshots/shop/.adopting-{id}"));
+    let bring = |adoption: &Adoption, n: u8| {
+        let bytes = vec![n; 3_000_000];
+        let mut incoming = adoption.body(BlobId::of(&bytes), bytes.len() as u64);
+        incoming.write(&bytes).and_then(|()| incoming.finish())
+    };
+    let full_of = |done: Result<(), AdoptError>| match done {
+        Err(AdoptError::Stage(StageError::Full)) => true,
+        other => other.is_err_and(|error| panic!("{error:?}")),
+    };
+    let filler = leave(dir, staging::RESERVE + (8 << 20));
+    let adoption = store.begin_adoption(id).unwrap();
+    assert!((0..100).any(|n| full_of(bring(&adoption, n))));
+    drop(adoption);
+    assert!(!folder.exists() && matches!(store.trouble()[..], [Trouble::DiskFull { .. }]));
+    std::fs::remove_file(&filler).unwrap();
+    // What a killed process has left goes, too, whoever is in need.
+    for is_crawl in [false, true] {
+        let adoption = store.begin_adoption(id).unwrap();
+        bring(&adoption, 1).unwrap();
+        drop(adoption);
+        assert!(folder.exists());
+        leave(dir, staging::RESERVE - (1 << 20));
+        match is_crawl {
+            true => assert!(matches!(store.begin(at(5), "crawl"), Err(BeginError::Full))),
+            false => assert!(full_of(store.begin_adoption(id).map(drop))),
+        }
+        assert!(!folder.exists());
+        std::fs::remove_file(&filler).unwrap();
+    }
+    drop(std::fs::remove_file(state.join("snapshots/shop/adopt.lock")));
 }

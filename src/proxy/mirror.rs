@@ -17,9 +17,7 @@ use super::spelling::{Loose, spellings};
 use crate::ask::key;
 use crate::content::spots::PageSpots;
 use crate::failure::chain;
-use crate::snapshot::{
-    Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored, WHOLE,
-};
+use crate::snapshot::{Addresses, Class, Page, ReadError, SiteForms, Snapshot, SnapshotId, Store, Stored};
 use crate::verdict::{Character, Look, Uniform};
 use crate::{descriptors, origin, tasks};
 
@@ -75,15 +73,15 @@ pub enum Nearness {
 
 /// A page of a snapshot with all that an answer needs.
 pub struct Ready {
-    snapshot: Arc<Snapshot>,
-    page: Page,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) page: Page,
     /// As the origin gave it.
     pub status: StatusCode,
     /// The fields as they are sent, except those that depend on the request.
     pub headers: HeaderMap,
-    body: OnceLock<Bytes>,
+    pub(super) body: OnceLock<Bytes>,
     /// What it shows, once that was looked at; `None` if it cannot be told.
-    look: OnceLock<Option<Arc<Look>>>,
+    pub(super) look: OnceLock<Option<Arc<Look>>>,
     /// Where something can be said on it, once that was looked for; `None` if nowhere.
     spots: OnceLock<Option<Box<PageSpots>>>,
     /// Snapshot and body as a hash, to tell it from other copies of the page.
@@ -121,43 +119,6 @@ impl Ready {
     /// What tells it from other copies of the page.
     pub(super) fn print(&self) -> &[u8] {
         &self.print
-    }
-
-    /// What it shows; `None` if it cannot be read, or is too large to be looked at.
-    pub(super) async fn look(&self) -> Option<Arc<Look>> {
-        if let Some(look) = self.look.get() {
-            return look.clone();
-        }
-        let body = self.bytes_here().await;
-        // Not remembered: what is not here, or damaged, may be there the next time.
-        if body.is_none() && self.page.len <= WHOLE && self.snapshot.may_mend() {
-            return None;
-        }
-        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let look = body.map(|body| Arc::new(Look::read(&body, content_type)));
-        self.look.get_or_init(|| look).clone()
-    }
-
-    /// Its bytes, for a visitor; `None` if they cannot be read, or are too many to be looked at.
-    pub(super) async fn bytes(&self) -> Option<Bytes> {
-        self.read(Snapshot::load).await
-    }
-
-    /// The same of what is on this disk: an answer of the site does not wait for what is elsewhere.
-    pub(super) async fn bytes_here(&self) -> Option<Bytes> {
-        self.read(Snapshot::load_here).await
-    }
-
-    async fn read(&self, load: fn(&Snapshot, &Page) -> Result<Stored, ReadError>) -> Option<Bytes> {
-        if let Some(body) = self.body.get() {
-            return Some(body.clone());
-        }
-        let (snapshot, page) = (self.snapshot.clone(), self.page.clone());
-        match tasks::blocking(move || load(&snapshot, &page)).await {
-            Some(Ok(Stored::Whole(body))) => Some(body),
-            // Damage is told by whoever gives the page.
-            Some(Ok(Stored::File { .. }) | Err(_)) | None => None,
-        }
     }
 
     /// Where something can be said on it; `read` finds that once.

@@ -4,6 +4,7 @@
 
 // what all steps use: a site with its engines, and one visitor's share
 mod about;
+mod copy_bytes;
 mod crowd;
 mod learned;
 mod mirror;

@@ -7,6 +7,7 @@
 //! proves the copies that it builds on, and replaces a damaged one), and noted in the staging's `uses`, which tells
 //! the collector of every process to leave it alone.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -261,10 +262,10 @@ impl Shared {
             }
             // Under the lock: of two who bring the same body, the later one must not put an unsynced file in the place of
             // one that was synced.
-            let mut used = locked(&self.used);
-            if !used.lengths.contains_key(&id) {
+            let used = &mut *locked(&self.used);
+            if let Entry::Vacant(vacant) = used.lengths.entry(id) {
                 file.place(&path).map_err(at)?;
-                used.lengths.insert(id, len);
+                vacant.insert(len);
                 used.new.push(id);
             }
             return Ok(());

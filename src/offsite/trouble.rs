@@ -91,6 +91,7 @@ impl From<AdoptError> for Trouble {
                 Trouble::refused(format!("snapshot {id}"), &why)
             }
             AdoptError::Name(name) => Trouble::refused(name.clone(), &why),
+            AdoptError::Long { name, .. } => Trouble::refused((*name).to_owned(), &why),
             AdoptError::Stage(_) | AdoptError::Mark(_) => Trouble::Here(why),
         }
     }

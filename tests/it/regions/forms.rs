@@ -90,7 +90,7 @@ async fn forms(edge: &Edge) -> Vec<Value> {
 }
 
 async fn until(edge: &Edge, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    eventually(what, secs(40), async || Some(forms(edge).await).filter(|forms| is_so(forms))).await
+    eventually(what, secs(100), async || Some(forms(edge).await).filter(|forms| is_so(forms))).await
 }
 
 async fn until_all(edge: &Edge, state: &str, count: usize) -> Vec<Value> {

@@ -164,14 +164,16 @@ fn bad(message: &str) -> No {
 /// Begins a crawl, or says that one runs already: both are what was asked for.
 fn take(app: &App, site: &Site) -> Response<Body> {
     let Some(crawler) = app.crawler(&site.config.name) else { return no_place() };
-    if let Some(why) = app.crawls_elsewhere().filter(|_| crawler.running().is_none()) {
-        return error(StatusCode::CONFLICT, "crawls-elsewhere", &why);
-    }
+    // the pointer in the store is a compare-and-swap: what two take at once costs a crawl, never a page
+    let note = app.crawls_elsewhere();
     let (state, ticket) = match crawler.take_now() {
         Ok(ticket) => ("started", ticket),
         Err(already) => ("running", already.running),
     };
-    json(StatusCode::ACCEPTED, &serde_json::json!({ "state": state, "progress": ticket.progress.read() }))
+    json(
+        StatusCode::ACCEPTED,
+        &serde_json::json!({ "state": state, "note": note, "progress": ticket.progress.read() }),
+    )
 }
 
 fn no_place() -> Response<Body> {

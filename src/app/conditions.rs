@@ -316,7 +316,7 @@ impl App {
         for (cause, detail) in self.offsite.iter().flat_map(|store| store.conditions(now)) {
             found.insert(process(cause), detail);
         }
-        for (cause, detail) in self.regions.iter().flat_map(|regions| regions.conditions()) {
+        for (cause, detail) in self.regions.iter().flat_map(|regions| regions.conditions(now.mono)) {
             found.insert(Key { of: "".into(), cause, subject: String::new() }, detail);
         }
         if let Some(detail) = self.forms_alone() {

@@ -84,7 +84,8 @@ impl App {
             let folder = regions.state_dir.join(SNAPSHOTS).join(&*site.config.name);
             tasks::detached(tasks::blocking(move || disk::ensure_dir(&folder)));
         }
-        let leave = self.regions.as_ref().map_or_else(Leave::always, |regions| regions.leave());
+        let leave =
+            self.regions.as_ref().map_or_else(Leave::always, |regions| regions.leave(&site.config.name));
         Arc::new(Crawler::start(config, Arc::new(fetch), (store, visits), seats, leave))
     }
 }

@@ -41,6 +41,8 @@ impl Seats {
     }
 }
 
+/// How long who has no leave to crawl waits for word of it before asking again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// The pause after the first failure; it doubles up to the configured interval.
 const RETRY: Duration = Duration::from_secs(60);
 /// The same as long as there is no snapshot at all.
@@ -271,9 +273,15 @@ async fn work<F: Fetch>(
         // What somebody has asked for was allowed already. Meanwhile another instance may have taken the snapshot: then none is
         // due any more.
         if !shared.is_asked() && !leave.is_given(store.current().is_none()) {
+            let given = async {
+                while !leave.is_given(store.current().is_none()) {
+                    // a word that is missed delays a crawl, and does not stop it
+                    _ = tokio::time::timeout(ASK_AGAIN, leave.changed()).await;
+                }
+            };
             tokio::select! {
                 () = shared.asked() => {}
-                () = leave.changed() => continue,
+                () = given => continue,
                 _ = changes.changed() => {
                     changes.mark_changed();
                     continue;

@@ -149,6 +149,7 @@ causes! {
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     InstanceNameShared: "instance-name-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     FormsAlone: "forms-alone", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    NobodyCrawls: "nobody-crawls", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ConfigurationRefused: "configuration-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreUnusable: "store-unusable", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreBehind: "store-behind", Operator, No, SERVICE_UNAVAILABLE, Internal;

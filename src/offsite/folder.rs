@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt as _, UpdateVersion};
+use tokio::runtime::Handle;
 
 use super::remote::{Version, Written};
 use crate::disk;
@@ -26,19 +27,29 @@ pub(super) async fn replace(
     version: UpdateVersion,
 ) -> Result<Written, Error> {
     let failed = |error: std::io::Error| Error::Generic { store: "LocalFileSystem", source: Box::new(error) };
-    let ended = || std::io::Error::other("the program is ending");
-    let lock = tasks::blocking(move || {
-        let lock = disk::lock_file(&folder.join(LOCK))?;
-        lock.lock()?;
-        Ok(lock)
+    let runtime = Handle::current();
+    // All of it is in the blocking work: whoever does not wait for it any longer does not end it, and so not the lock either.
+    let work = tasks::blocking(move || {
+        let lock = disk::lock_file(&folder.join(LOCK)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        let written = runtime.block_on(replace_under_lock(&*store, &path, bytes, &version));
+        drop(lock);
+        written
     });
-    // Held until the end, however this ends.
-    let _lock = lock.await.ok_or_else(|| failed(ended()))?.map_err(failed)?;
-    match store.head(&path).await {
+    work.await.unwrap_or_else(|| Err(failed(std::io::Error::other("the program is ending"))))
+}
+
+async fn replace_under_lock(
+    store: &dyn ObjectStore,
+    path: &Path,
+    bytes: Bytes,
+    version: &UpdateVersion,
+) -> Result<Written, Error> {
+    match store.head(path).await {
         Ok(meta) if meta.e_tag == version.e_tag => {}
         Ok(_) | Err(Error::NotFound { .. }) => return Ok(Written::Lost),
         Err(error) => return Err(error),
     }
-    let result = store.put(&path, bytes.into()).await?;
+    let result = store.put(path, bytes.into()).await?;
     Ok(Written::Won(Version(UpdateVersion { e_tag: result.e_tag, version: result.version })))
 }

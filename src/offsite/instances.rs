@@ -7,12 +7,20 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::layout;
+
 /// How often an instance says that it lives.
 pub const BEAT: Duration = Duration::from_secs(10);
 /// Who has not been heard for so long is silent.
 pub const SILENT: Duration = Duration::from_secs(60);
 /// Who has not been heard for so long is forgotten.
 pub const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Who has said that it ends is forgotten after so long.
+pub const FORGOTTEN_STOPPED: Duration = Duration::from_secs(3600);
+/// What the word of an instance may be: that of a thousand sites is a quarter of it.
+pub const MOST: u64 = 1 << 20;
+/// What a name or a place may be, in characters: anybody who can write to the store can write them.
+const WORD: usize = 100;
 /// Rounds in which another process has written under this instance's name, until that is told. One may be the end of the process
 /// before.
 const ALIKE: u32 = 2;
@@ -46,6 +54,71 @@ pub struct Heartbeat {
     pub stopped: bool,
     /// Its sites.
     pub sites: Vec<SiteBeat>,
+    /// How many more it has, of which there was no room to tell.
+    #[serde(default)]
+    pub sites_untold: usize,
+}
+
+impl Heartbeat {
+    /// The object, as it fits.
+    pub fn written(&self) -> Vec<u8> {
+        let mut beat = self.clone();
+        loop {
+            let bytes = serde_json::to_vec_pretty(&beat).unwrap_or_default();
+            if bytes.len() as u64 <= MOST || beat.sites.is_empty() {
+                return bytes;
+            }
+            let kept = beat.sites.len() / 2;
+            beat.sites_untold += beat.sites.len() - kept;
+            beat.sites.truncate(kept);
+        }
+    }
+
+    /// What lies under the name of an instance; `None`: it is nobody's word, or not that one's. It is not signed: what people see
+    /// of it is cut, and has no signs that a terminal obeys.
+    pub fn read(name: &str, bytes: &[u8]) -> Option<Heartbeat> {
+        let mut beat: Heartbeat = serde_json::from_slice(bytes).ok()?;
+        if layout::instance(&beat.name) != name {
+            return None;
+        }
+        for word in [
+            &mut beat.id,
+            &mut beat.run,
+            &mut beat.name,
+            &mut beat.place,
+            &mut beat.katahai,
+            &mut beat.at,
+            &mut beat.started,
+            &mut beat.lease,
+        ] {
+            shorten(word);
+        }
+        for site in &mut beat.sites {
+            // a site may be called by a whole host name
+            let more = [&mut site.cause, &mut site.snapshot, &mut site.taken_at, &mut site.origins];
+            more.into_iter().flatten().for_each(shorten);
+            [&mut site.state, &mut site.mode].into_iter().for_each(shorten);
+            if site.name.chars().count() > NAME || site.name.chars().any(char::is_control) {
+                return None;
+            }
+        }
+        Some(beat)
+    }
+}
+
+/// What the name of a site may be, in characters.
+const NAME: usize = 255;
+
+fn shorten(word: &mut String) {
+    if word.chars().count() > WORD || word.chars().any(is_odd) {
+        *word = word.chars().filter(|c| !is_odd(*c)).take(WORD).collect();
+    }
+}
+
+/// Whether a sign moves others about, as those for text that runs from right to left do.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What it tells of one site.
@@ -92,6 +165,17 @@ pub enum Life {
 }
 
 impl Heard {
+    /// Whether it lives and has no such site.
+    pub fn leaves_out(&self, site: &str) -> bool {
+        let is_told = self.beat.sites_untold == 0 && !self.beat.sites.iter().any(|told| told.name == site);
+        is_told && self.life() == Life::Heard
+    }
+
+    /// Whether it is gone for good.
+    pub fn is_gone(&self) -> bool {
+        self.age > if self.beat.stopped { FORGOTTEN_STOPPED } else { FORGOTTEN }
+    }
+
     /// How it is, `since` after it was last looked.
     pub fn life(&self) -> Life {
         match self.beat.stopped {
@@ -230,6 +314,47 @@ mod tests {
             (None, false),
         ] {
             assert_eq!(namesake.seen("a", found), told, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_anybody_may_have_written_is_cut_and_under_another_name_is_nobodys() {
+        let beat = |name: &str, place: &str| Heartbeat {
+            name: name.to_owned(),
+            place: place.to_owned(),
+            ..Heartbeat::default()
+        };
+        let read = |at: &str, beat: &Heartbeat| Heartbeat::read(&layout::instance(at), &beat.written());
+        assert_eq!(read("osaka", &beat("osaka", "Osaka")), Some(beat("osaka", "Osaka")));
+        assert_eq!(read("osaka", &beat("tokyo", "Osaka")), None);
+        assert_eq!(Heartbeat::read("instances/osaka.json", b"{}"), None);
+        let cut = read("osaka", &beat("osaka", &format!("\u{1b}[2J\u{202e}{}", "a".repeat(200)))).unwrap();
+        assert_eq!(cut.place, format!("[2J{}", "a".repeat(97)));
+        let site = |name: &str| Heartbeat {
+            sites: vec![SiteBeat { name: name.to_owned(), ..SiteBeat::default() }],
+            ..beat("osaka", "Osaka")
+        };
+        assert!(read("osaka", &site("shop")).is_some() && read("osaka", &site("a\nb")).is_none());
+        let many = Heartbeat { sites: vec![site("shop").sites[0].clone(); 20_000], ..beat("osaka", "Osaka") };
+        let fits = Heartbeat::read("instances/osaka.json", &many.written()).unwrap();
+        assert!(many.written().len() as u64 <= MOST);
+        assert_eq!(fits.sites.len() + fits.sites_untold, 20_000);
+        let heard = |beat| Heard { beat, age: Duration::ZERO };
+        assert!(!heard(fits).leaves_out("blog"), "it may be among the others");
+        assert!(heard(site("shop")).leaves_out("blog") && !heard(site("shop")).leaves_out("shop"));
+        assert!(!Heard { age: SILENT, ..heard(site("shop")) }.leaves_out("blog"));
+    }
+
+    #[test]
+    fn who_has_ended_is_forgotten_before_who_is_silent() {
+        for (age, stopped, gone) in [
+            (FORGOTTEN_STOPPED, true, false),
+            (FORGOTTEN_STOPPED * 2, true, true),
+            (FORGOTTEN_STOPPED * 2, false, false),
+            (FORGOTTEN * 2, false, true),
+        ] {
+            let beat = Heartbeat { stopped, ..Heartbeat::default() };
+            assert_eq!(Heard { beat, age }.is_gone(), gone, "{age:?} {stopped}");
         }
     }
 }

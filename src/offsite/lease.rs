@@ -22,12 +22,15 @@ pub const VALID: Duration = Duration::from_secs(30);
 pub const STALE: Duration = Duration::from_secs(40);
 /// Of two looks that are further apart, the second begins to count anew: the store was silent, or this process was paused, and
 /// the holder may have been, too.
-const GAP: Duration = Duration::from_secs(15);
+/// Longer than a look that fails, and the pause after it.
+const GAP: Duration = Duration::from_secs(30);
+/// How much longer than [`STALE`] it must not have changed until whoever does not take it says that nobody holds it.
+const MARGIN: Duration = Duration::from_secs(20);
 /// After this time without an answer, the store is said to be silent.
 pub const SILENT: Duration = Duration::from_secs(15);
 /// After this time without an answer, an instance without any copy crawls all the same.
 pub const BARE: Duration = Duration::from_secs(60);
-/// How soon after a failure it is tried again.
+/// How soon after a failure it is tried again; the pauses double up to [`LOOK`] for a look and [`VALID`] for a write.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// The object.
@@ -154,6 +157,15 @@ pub struct Lease {
     next: Instant,
     /// It must be read before anything else.
     must_look: bool,
+    /// Looks in a row that failed.
+    failures: u32,
+    /// Writes in a row that failed or were lost, and the moment before which it is not written again.
+    setbacks: u32,
+    not_before: Instant,
+    /// Since when it cannot be written, though somebody ought to: full, read-only, without conditional writes.
+    unwritable: Option<Instant>,
+    /// The store has answered, but refused: whether others are heard is not known.
+    refused: bool,
     /// It is not to be taken again.
     ending: bool,
 }
@@ -172,6 +184,11 @@ impl Lease {
             ticked: now,
             next: now,
             must_look: true,
+            failures: 0,
+            setbacks: 0,
+            not_before: now,
+            unwritable: None,
+            refused: false,
             ending: false,
         }
     }
@@ -194,14 +211,19 @@ impl Lease {
         if self.must_look || self.ending {
             return Step::Look(self.version());
         }
+        let wants = self.held.is_some() || self.is_takeable(now);
+        let rest = self.not_before.saturating_duration_since(now);
+        if wants && !rest.is_zero() {
+            return Step::Wait(rest);
+        }
         match (&self.held, &self.seen) {
             (Some((epoch, _)), Some(seen)) => {
-                let renewed = seen.record.as_ref().map_or(0, |record| record.renewed) + 1;
+                let renewed = seen.record.as_ref().map_or(0, |record| record.renewed).saturating_add(1);
                 Step::Write(self.mine(*epoch, renewed), Some(seen.version.clone()))
             }
             _ if self.is_takeable(now) => {
                 let version = self.version();
-                Step::Write(self.mine(self.epoch + 1, 0), version)
+                Step::Write(self.mine(self.epoch.saturating_add(1), 0), version)
             }
             _ => Step::Look(self.version()),
         }
@@ -214,7 +236,7 @@ impl Lease {
         let (epoch, _) = self.held.take()?;
         self.was_mine = false;
         let seen = self.seen.as_ref()?;
-        let renewed = seen.record.as_ref().map_or(0, |record| record.renewed) + 1;
+        let renewed = seen.record.as_ref().map_or(0, |record| record.renewed).saturating_add(1);
         let record = Record { version: 1, epoch, renewed, ..Record::default() };
         Some((record, seen.version.clone()))
     }
@@ -244,6 +266,11 @@ impl Lease {
         self.was_mine = self.is_mine();
         if !self.was_mine {
             self.held = None;
+            if !self.is_takeable(asked) {
+                // somebody else can write it, and so nobody need do without
+                self.setbacks = 0;
+                self.unwritable = None;
+            }
         } else if self.held.is_none() && !self.ending {
             // What was written was taken although its answer was lost. For how long it is valid is not known.
             let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
@@ -264,20 +291,48 @@ impl Lease {
         self.held = Some((record.epoch, Some(asked)));
         self.was_mine = true;
         self.seen = Some(LastSeen { record: Some(record), version, since: now });
+        self.setbacks = 0;
+        self.unwritable = None;
         self.next = asked + RENEW;
     }
 
     /// Somebody else has written meanwhile: it is read, to see who.
     pub fn lost(&mut self, now: Instant) {
         self.heard(now);
-        self.must_look = true;
+        self.set_back(now);
         self.next = now;
     }
 
-    /// The store did not do what it was asked. What was written may have been taken all the same.
+    /// The store could not be asked, or did not say what there is.
     pub fn failed(&mut self, now: Instant) {
         self.must_look = true;
+        self.next = now + grown(self.failures, LOOK);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The store has answered that this instance may not ask.
+    pub fn refused(&mut self, now: Instant) {
+        self.failed(now);
+        self.refused = true;
+    }
+
+    /// It was not written, as far as is known. It may have been taken all the same: it is read.
+    pub fn not_written(&mut self, now: Instant) {
+        self.set_back(now);
         self.next = now + AGAIN;
+    }
+
+    /// Whether it can be written, as far as is known.
+    pub fn is_writable(&self) -> bool {
+        self.unwritable.is_none()
+    }
+
+    fn set_back(&mut self, now: Instant) {
+        self.must_look = true;
+        self.not_before = now + grown(self.setbacks, VALID);
+        self.setbacks = self.setbacks.saturating_add(1);
+        // where another one was faster, the next look shows it
+        self.unwritable = self.unwritable.or(Some(now));
     }
 
     /// How this instance stands.
@@ -289,9 +344,15 @@ impl Lease {
         }
         let since = self.answered.map_or(self.awake, |last| last.max(self.awake));
         if now.saturating_duration_since(since) > SILENT {
-            return Standing::Alone { held: self.was_mine && self.me.may_hold, since };
+            return Standing::Alone { held: self.was_mine && self.me.may_hold && !self.refused, since };
+        }
+        // it can be read but not written: the last holder, who sees that nobody else has it, goes on
+        if let Some(since) = self.unwritable.filter(|since| now.saturating_duration_since(*since) > SILENT) {
+            let held = self.was_mine || (self.has_my_name() && now.saturating_duration_since(since) >= BARE);
+            return Standing::Alone { held: held && self.me.may_hold, since };
         }
         match self.seen.as_ref().and_then(|seen| seen.record.as_ref()) {
+            _ if self.answered.is_some() && !self.was_mine && self.is_dead(now) => Standing::Free,
             _ if self.answered.is_none() || self.was_mine => Standing::Unknown,
             // given back a moment ago, it is still this one's in the store
             Some(record) if record.holder.is_empty() || self.is_mine() => Standing::Free,
@@ -307,6 +368,20 @@ impl Lease {
 
     fn heard(&mut self, now: Instant) {
         self.answered = Some(now);
+        self.failures = 0;
+        self.refused = false;
+    }
+
+    /// Whether its holder has been silent for so long that somebody would have taken it who may.
+    fn is_dead(&self, now: Instant) -> bool {
+        let silent = self.seen.as_ref().map(|seen| now.saturating_duration_since(seen.since));
+        silent.is_some_and(|silent| silent >= STALE + MARGIN)
+    }
+
+    /// Whether it is of an instance of this name: the process before this one.
+    fn has_my_name(&self) -> bool {
+        let record = self.seen.as_ref().and_then(|seen| seen.record.as_ref());
+        record.is_some_and(|record| *record.holder == *self.me.name)
     }
 
     fn version(&self) -> Option<Version> {
@@ -336,6 +411,11 @@ impl Lease {
         let (holder, run) = (self.me.name.to_string(), self.me.run.to_string());
         Record { version: 1, holder, run, epoch, renewed, at: String::new() }
     }
+}
+
+/// The pause after so many failures before this one.
+fn grown(before: u32, most: Duration) -> Duration {
+    AGAIN.saturating_mul(1 << before.min(10)).min(most)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod collect;
 mod condemned;
 mod connector;
 pub mod context;
+pub mod door;
 pub mod fault;
 mod fill;
 mod folder;

@@ -2,16 +2,17 @@
 //! stands.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::door::{Door, is_refusal};
 use super::fault::{FaultKind, StoreFault};
 use super::layout;
 use super::lease::{Found, Lease, Me, Record, Standing, Step};
-use super::remote::{Looked, Remote, Version, Written};
+use super::remote::{Looked, Version, Written};
 use crate::clock;
 use crate::tasks;
 
@@ -22,8 +23,12 @@ const LONGEST: Duration = Duration::from_secs(25);
 /// How often time passes for the lease.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Opens the store, or says why it cannot be opened; asked anew each time, since a folder may be mounted later.
-pub type Door = Arc<dyn Fn() -> Result<Remote, StoreFault> + Send + Sync>;
+/// What is wrong with the lease in the store: it may well be read and not written.
+#[derive(Debug, Default)]
+struct Faults {
+    read: Option<StoreFault>,
+    write: Option<StoreFault>,
+}
 
 /// How this instance stands towards the lease, for all who want to know.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ pub struct Post {
     standing: watch::Sender<Standing>,
     epochs: watch::Sender<Option<u64>>,
     until: Mutex<Option<Instant>>,
-    fault: Mutex<Option<StoreFault>>,
+    faults: Mutex<Faults>,
     ending: watch::Sender<bool>,
     ended: watch::Sender<bool>,
 }
@@ -43,7 +48,7 @@ impl Post {
             standing: watch::Sender::new(Standing::Unknown),
             epochs: watch::Sender::new(None),
             until: Mutex::default(),
-            fault: Mutex::default(),
+            faults: Mutex::default(),
             ending: watch::Sender::new(false),
             ended: watch::Sender::new(false),
         });
@@ -72,7 +77,12 @@ impl Post {
 
     /// Why the store did not answer the last question about the lease.
     pub fn fault(&self) -> Option<StoreFault> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let faults = self.faults();
+        faults.read.clone().or_else(|| faults.write.clone())
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the lease back, if it is held, so that another instance takes it at once; but not for longer than this.
@@ -121,8 +131,9 @@ impl Keeper {
 
     async fn look(&mut self, known: Option<Version>) {
         let asked = clock::instant();
-        let remote = (self.door)();
-        let looked = self.ask(async { remote?.look(layout::LEASE, MOST, known.as_ref()).await }).await;
+        let door = self.door.clone();
+        let question = async { door.open().await?.look(layout::LEASE, MOST, known.as_ref()).await };
+        let looked = self.ask(question).await;
         let now = clock::instant();
         match looked {
             Ok(looked) => {
@@ -134,11 +145,16 @@ impl Keeper {
                     }
                 };
                 self.lease.found(found, asked, now);
-                self.note(None);
+                note(&mut self.post.faults().read, None, "read");
             }
             Err(fault) => {
-                self.lease.failed(now);
-                self.note(Some(fault));
+                if is_refusal(fault.kind) {
+                    self.lease.refused(now);
+                } else {
+                    self.lease.failed(now);
+                }
+                self.door.met(&fault).await;
+                note(&mut self.post.faults().read, Some(fault), "read");
             }
         }
         self.tell();
@@ -152,27 +168,27 @@ impl Keeper {
         match written {
             Ok((Written::Won(version), record)) => {
                 self.lease.won(record, version, asked, now);
-                self.note(None);
             }
-            Ok((Written::Lost, _)) => {
-                self.lease.lost(now);
-                self.note(None);
-            }
+            Ok((Written::Lost, _)) => self.lease.lost(now),
             Err(fault) => {
-                self.lease.failed(now);
-                self.note(Some(fault));
+                self.lease.not_written(now);
+                self.door.met(&fault).await;
+                note(&mut self.post.faults().write, Some(fault), "written");
             }
         }
         self.tell();
     }
 
+    /// Whoever lacks the key could not put a snapshot into the store: it leaves the lease to others.
     async fn put(&mut self, record: Record, known: Option<Version>) -> Result<(Written, Record), StoreFault> {
-        let remote = (self.door)();
+        let door = self.door.clone();
         let bytes = Bytes::from(serde_json::to_vec_pretty(&record).unwrap_or_default());
         let written = self.ask(async {
+            door.signer().await?;
+            let remote = door.open().await?;
             match known {
-                Some(version) => remote?.replace(layout::LEASE, bytes, &version).await,
-                None => remote?.create(layout::LEASE, bytes).await,
+                Some(version) => remote.replace(layout::LEASE, bytes, &version).await,
+                None => remote.create(layout::LEASE, bytes).await,
             }
         });
         Ok((written.await?, record))
@@ -198,18 +214,12 @@ impl Keeper {
         }
     }
 
-    fn note(&self, fault: Option<StoreFault>) {
-        let mut known = self.post.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fault) = fault.as_ref().filter(|fault| known.as_ref().map(|k| k.kind) != Some(fault.kind))
-        {
-            tracing::warn!(%fault, meaning = fault.kind.meaning().en, "store does not answer about the lease");
-        }
-        *known = fault;
-    }
-
     /// Tells everybody how this instance stands.
     fn tell(&self) {
         let standing = self.lease.standing(clock::instant());
+        if self.lease.is_writable() {
+            note(&mut self.post.faults().write, None, "written");
+        }
         *self.post.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until();
         let epoch = if let Standing::Holds { epoch } = standing { Some(epoch) } else { None };
         self.post.epochs.send_if_modified(|old| std::mem::replace(old, epoch) != epoch);
@@ -224,6 +234,14 @@ impl Keeper {
     }
 }
 
+/// Keeps what is wrong, and says what is news of it.
+fn note(known: &mut Option<StoreFault>, fault: Option<StoreFault>, what: &'static str) {
+    if let Some(fault) = fault.as_ref().filter(|fault| known.as_ref().map(|k| k.kind) != Some(fault.kind)) {
+        tracing::warn!(%fault, meaning = fault.kind.meaning().en, "the lease in the store cannot be {what}");
+    }
+    *known = fault;
+}
+
 fn say(standing: &Standing) {
     match standing {
         Standing::Holds { epoch } => tracing::info!(epoch, "this instance holds the lease and crawls"),
@@ -233,11 +251,11 @@ fn say(standing: &Standing) {
         Standing::Free => tracing::info!("no instance holds the lease"),
         Standing::Alone { held: true, .. } => {
             tracing::warn!(
-                "the store does not answer; this instance held the lease last and goes on crawling"
+                "the lease cannot be read or written; this instance held it last and goes on crawling"
             );
         }
         Standing::Alone { held: false, .. } => {
-            tracing::warn!("the store does not answer, and it is not known who crawls");
+            tracing::warn!("the lease cannot be read or written, and it is not known who crawls");
         }
         Standing::Unknown => {}
     }
@@ -260,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn the_second_follows_until_the_first_gives_the_lease_back() {
         let remote = Remote::in_memory();
-        let door: Door = Arc::new(move || Ok(remote.clone()));
+        let door = Door::new(move || Ok(remote.clone()), None);
         let (first, _first) = Post::start(me("osaka"), door.clone());
         assert_eq!(until(&first, |s| *s != Standing::Unknown).await, Standing::Holds { epoch: 1 });
         let (second, _second) = Post::start(me("tokyo"), door);
@@ -277,7 +295,7 @@ mod tests {
     async fn a_store_that_cannot_be_opened_is_told() {
         let fault = StoreFault::new(FaultKind::Folder, "not mounted");
         let said = fault.clone();
-        let (post, _guard) = Post::start(me("osaka"), Arc::new(move || Err(said.clone())));
+        let (post, _guard) = Post::start(me("osaka"), Door::new(move || Err(said.clone()), None));
         let seen = async {
             while post.fault().is_none() {
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -147,7 +147,9 @@ impl Remote {
             Ok(None) => {
                 Err(StoreFault::new(FaultKind::Damaged, format!("{name} has more than {most} bytes")))
             }
-            Err(Asked::Store(Error::NotFound { .. })) => Ok(Looked::Absent),
+            Err(Asked::Store(error @ Error::NotFound { .. })) => {
+                no_bucket(&error).map_or(Ok(Looked::Absent), Err)
+            }
             Err(Asked::Store(Error::NotModified { .. })) => Ok(Looked::Same),
             Err(asked) => Err(asked.fault(name)),
         }
@@ -218,8 +220,11 @@ impl Remote {
             }
             // A try before may have been taken although its answer was lost: then what is there is ours.
             Err(Asked::Store(
-                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
+                error @ (Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }),
             )) => {
+                if let Some(fault) = no_bucket(&error) {
+                    return Err(fault);
+                }
                 let there = self.get(name, bytes.len() as u64).await;
                 match there {
                     Ok(Some(object)) if object.bytes == bytes => Ok(Written::Won(object.version)),
@@ -339,4 +344,9 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>
         Ok(done) => Ok(done?),
         Err(_) => Err(Asked::TooLong(limit)),
     }
+}
+
+/// What is missing may be the whole bucket, and not the one object.
+fn no_bucket(error: &Error) -> Option<StoreFault> {
+    Some(StoreFault::of(error)).filter(|fault| fault.kind == FaultKind::NoBucket)
 }

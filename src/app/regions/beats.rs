@@ -1,28 +1,29 @@
 //! The heartbeat: every few seconds this instance tells the others of itself, and looks what they have told.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::Regions;
 use crate::app::App;
 use crate::clock::{self, Now};
-use crate::offsite::instances::{
-    BEAT, FORGOTTEN, Heard, Heartbeat, Life, Namesake, SiteBeat, Split, age, splits,
-};
+use crate::offsite::instances::{BEAT, Heard, Heartbeat, Life, MOST, Namesake, SiteBeat, Split, age, splits};
 use crate::offsite::lease::Standing;
 use crate::offsite::{FaultKind, Listed, Remote, StoreFault, layout};
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 
-/// What the word of an instance may be: that of thousands of sites is a megabyte.
-const MOST: u64 = 16 << 20;
 /// Instances that are listened to.
 const MOST_INSTANCES: usize = 200;
+/// Objects that are looked at to find them.
+const MOST_LISTED: usize = 10_000;
+/// Words that are read at the same time.
+const AT_ONCE: usize = 8;
 /// How long a round may take.
 const LONGEST: Duration = Duration::from_secs(25);
 
@@ -56,7 +57,10 @@ pub(in crate::app) async fn run(app: Weak<App>) {
         let late = |_| Err(StoreFault::new(FaultKind::Unreachable, "no answer about the instances"));
         match round.await.unwrap_or_else(late) {
             Ok(()) => has_told = true,
-            Err(fault) => regions.board().fault = Some(fault),
+            Err(fault) => {
+                regions.door.met(&fault).await;
+                regions.board().fault = Some(fault);
+            }
         }
         // the others learn at once who crawls
         let rest = BEAT.saturating_sub(clock::instant() - begun);
@@ -90,6 +94,7 @@ impl Regions {
             crawls: self.may_hold,
             stopped: self.ending.load(Ordering::Relaxed),
             sites: table.sites.iter().map(|site| of_site(app, site, now)).collect(),
+            sites_untold: 0,
         }
     }
 
@@ -100,10 +105,10 @@ impl Regions {
         has_told: bool,
         namesake: &mut Namesake,
     ) -> Result<(), StoreFault> {
-        let remote = (self.door)()?;
+        let remote = self.door.open().await?;
         let own = layout::instance(&beat.name);
-        if has_told {
-            let found: Option<Heartbeat> = read(&remote, &own).await?;
+        // who cannot read may well write
+        if has_told && let Ok(found) = read(&remote, &own).await {
             let is_shared = namesake.seen(&beat.run, found.as_ref());
             let other = found.filter(|_| is_shared);
             self.board().namesake = other.map(|other| {
@@ -113,35 +118,23 @@ impl Regions {
                 )
             });
         }
-        remote.put(&own, serde_json::to_vec_pretty(beat).unwrap_or_default()).await?;
-        let listed: Vec<Listed> = {
-            let mut listing = pin!(remote.list(layout::INSTANCES).take(MOST_INSTANCES));
-            let mut listed = Vec::new();
-            while let Some(one) = listing.try_next().await? {
-                listed.push(one);
-            }
-            listed
-        };
-        let newest = listed.iter().map(|one| one.modified).max();
-        let (Some(newest), looked) = (newest, clock::instant()) else { return Ok(()) };
-        let mut found = BTreeMap::new();
+        remote.put(&own, beat.written()).await?;
+        let (listed, looked) = (listed(&remote, &own).await?, clock::instant());
+        let newest = listed.first().map(|one| one.modified);
+        let told = listed.iter().find(|one| one.name == own).map(|one| one.modified);
+        let Some(reference) = told.or(newest) else { return Ok(()) };
+        let mut words = Vec::new();
         for one in listed.iter().filter(|one| one.name != own) {
-            let age = age(newest, one.modified);
-            if age > FORGOTTEN {
-                self.forget(&remote, &one.name).await;
-                continue;
-            }
-            let known = {
-                let board = self.board();
-                let is_same = board.written.get(&one.name) == Some(&one.modified);
-                board.others.get(&one.name).filter(|_| is_same).map(|heard| heard.beat.clone())
-            };
-            let beat = match known {
-                Some(beat) => Some(beat),
-                None => read(&remote, &one.name).await?,
-            };
-            if let Some(beat) = beat {
-                found.insert(one.name.clone(), Heard { beat, age });
+            words.push(self.hear(&remote, one.clone(), age(reference, one.modified)));
+        }
+        let heard: Vec<(String, Heard)> =
+            stream::iter(words).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
+        let mut found = BTreeMap::new();
+        for (name, heard) in heard {
+            if heard.is_gone() {
+                self.forget(&remote, &name).await;
+            } else {
+                found.insert(name, heard);
             }
         }
         let alive = found.values().filter(|heard| heard.life() == Life::Heard).map(|heard| &heard.beat);
@@ -155,15 +148,35 @@ impl Regions {
         Ok(())
     }
 
+    /// What another one has told, with its name; `None`: nothing that is in this format, or that can be read.
+    async fn hear(&self, remote: &Remote, one: Listed, age: Duration) -> Option<(String, Heard)> {
+        let known = {
+            let board = self.board();
+            let is_same = board.written.get(&one.name) == Some(&one.modified);
+            board.others.get(&one.name).filter(|_| is_same).map(|heard| heard.beat.clone())
+        };
+        let beat = match known {
+            Some(beat) => beat,
+            None => match read(remote, &one.name).await {
+                Ok(beat) => beat?,
+                Err(fault) => {
+                    tracing::debug!(instance = one.name, %fault, "the word of an instance cannot be read");
+                    return None;
+                }
+            },
+        };
+        Some((one.name, Heard { beat, age }))
+    }
+
     /// Removes the word of an instance that is gone for good. One does it for all.
     async fn forget(&self, remote: &Remote, name: &str) {
         if !matches!(self.standing(), Standing::Holds { .. }) {
             return;
         }
         match remote.delete(name).await {
-            Ok(()) => tracing::info!(instance = name, "instance not heard for a week, forgotten"),
+            Ok(()) => tracing::info!(instance = name, "instance ended or not heard for a week, forgotten"),
             Err(fault) => {
-                tracing::warn!(instance = name, %fault, "instance not heard for a week, not removed")
+                tracing::debug!(instance = name, %fault, "instance ended or not heard for a week, not removed");
             }
         }
     }
@@ -171,11 +184,7 @@ impl Regions {
     /// The last word: this instance ends by itself.
     pub(super) async fn say_farewell(&self, app: &App) {
         let beat = self.beat(app, clock::now());
-        let told = async {
-            (self.door)()?
-                .put(&layout::instance(&beat.name), serde_json::to_vec_pretty(&beat).unwrap_or_default())
-                .await
-        };
+        let told = async { self.door.open().await?.put(&layout::instance(&beat.name), beat.written()).await };
         if let Err(fault) = told.await {
             tracing::debug!(%fault, "the other instances were not told of the end");
         }
@@ -200,7 +209,20 @@ pub(super) struct Others {
 /// What is not in this format is nobody's word.
 async fn read(remote: &Remote, name: &str) -> Result<Option<Heartbeat>, StoreFault> {
     let found = remote.get(name, MOST).await?;
-    Ok(found.and_then(|object| serde_json::from_slice(&object.bytes).ok()))
+    Ok(found.and_then(|object| Heartbeat::read(name, &object.bytes)))
+}
+
+/// The words of all instances, newest first; of more than anybody has, the newest, and the own one.
+async fn listed(remote: &Remote, own: &str) -> Result<Vec<Listed>, StoreFault> {
+    let mut listing = pin!(remote.list(layout::INSTANCES).take(MOST_LISTED));
+    let mut listed = Vec::new();
+    while let Some(one) = listing.try_next().await? {
+        listed.push(one);
+    }
+    listed.sort_by_key(|one| (one.name != own, Reverse(one.modified)));
+    listed.truncate(MOST_INSTANCES);
+    listed.sort_by_key(|one| Reverse(one.modified));
+    Ok(listed)
 }
 
 pub(super) fn word(standing: &Standing) -> &'static str {

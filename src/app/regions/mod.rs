@@ -9,7 +9,7 @@ pub mod view;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -19,10 +19,11 @@ use crate::config::Config;
 use crate::config::remote::StoreCrawl;
 use crate::crawl::Leave;
 use crate::failure::{Cause, chain};
-use crate::forms::Keys;
+use crate::offsite::door::Door;
+use crate::offsite::instances::SILENT;
 use crate::offsite::lease::{Me, Standing};
-use crate::offsite::post::{Door, Post};
-use crate::offsite::{self, FaultKind, Remote, Signer, StoreFault};
+use crate::offsite::post::Post;
+use crate::offsite::{self, FaultKind, StoreFault};
 use crate::origin::Tools;
 use crate::tasks;
 use crate::tls;
@@ -33,6 +34,8 @@ use identity::Identity;
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How often crawlers ask again while the store is silent.
 const AGAIN: Duration = Duration::from_secs(5);
+/// After this time without anybody who crawls, operators are told.
+const UNMANNED: Duration = Duration::from_secs(300);
 
 /// One instance among several.
 pub(super) struct Regions {
@@ -44,9 +47,8 @@ pub(super) struct Regions {
     words: watch::Sender<()>,
     board: Mutex<Board>,
     lists: origins::Lists,
-    key_file: Option<PathBuf>,
-    /// What the key makes; `None`: it could not be read yet.
-    signer: Mutex<Option<Signer>>,
+    /// Since when nobody crawls, as far as is known.
+    unmanned: Mutex<Option<Instant>>,
     may_hold: bool,
     /// It has said that it ends, and does not say anything else any more.
     ending: AtomicBool,
@@ -64,21 +66,16 @@ impl Regions {
         let (name, run) = (identity.name.as_str().into(), identity.run.as_str().into());
         let resolver = tools.resolver.clone();
         let trust = tasks::blocking(|| tls::client_config(None)).await?.map_err(|error| chain(&error));
-        let opened: Mutex<Option<Remote>> = Mutex::default();
-        let door: Door = Arc::new(move || {
-            let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(remote) = &*opened {
-                return Ok(remote.clone());
-            }
+        let opening = move || {
             let tls = trust.clone().map_err(|why| StoreFault::new(FaultKind::Other, why))?;
-            let remote = offsite::open(&store, offsite::Tools { resolver: resolver.clone(), tls })?;
-            Ok(opened.insert(remote).clone())
-        });
+            offsite::open(&store, offsite::Tools { resolver: resolver.clone(), tls })
+        };
+        let door = Door::new(opening, key_file);
         let (post, lease) = Post::start(Me { name, run, may_hold }, door.clone());
         let words = watch::Sender::new(());
         let _words = tasks::guarded(pass_on(post.clone(), words.clone()));
-        let board = Mutex::default();
-        let (lists, signer) = (origins::Lists::default(), Mutex::default());
+        let (board, unmanned) = (Mutex::default(), Mutex::default());
+        let lists = origins::Lists::default();
         let state_dir = config.state_dir.clone();
         Some(Arc::new(Regions {
             identity,
@@ -88,8 +85,7 @@ impl Regions {
             words,
             board,
             lists,
-            key_file,
-            signer,
+            unmanned,
             may_hold,
             ending: AtomicBool::new(false),
             _lease: lease,
@@ -97,14 +93,24 @@ impl Regions {
         }))
     }
 
-    /// The leave of this instance's crawlers.
-    pub(super) fn leave(&self) -> Leave {
-        let post = self.post.clone();
+    /// The leave of the crawler of a site.
+    pub(super) fn leave(self: &Arc<Self>, site: &str) -> Leave {
+        let (regions, site): (_, Arc<str>) = (Arc::downgrade(self), site.into());
         let given = move |bare| {
-            let now = clock::instant();
-            post.standing(now).may_crawl(bare, now)
+            let (Some(regions), now) = (regions.upgrade(), clock::instant()) else { return false };
+            let standing = regions.post.standing(now);
+            standing.may_crawl(bare, now) || regions.is_left_out(&site, &standing, now)
         };
         Leave::new(Arc::new(given), self.words.subscribe())
+    }
+
+    /// Whether the holder says that it has no such site, so that it does not crawl it.
+    fn is_left_out(&self, site: &str, standing: &Standing, now: Instant) -> bool {
+        let Standing::Follows { holder, .. } = standing else { return false };
+        let board = self.board();
+        let is_new = board.looked.is_some_and(|looked| now.saturating_duration_since(looked) < SILENT);
+        let mut said = board.others.values().filter(|heard| *heard.beat.name == **holder);
+        is_new && said.any(|heard| heard.leaves_out(site)) && self.may_hold
     }
 
     /// The epoch of the lease while this instance holds it.
@@ -115,21 +121,6 @@ impl Regions {
     /// What this instance is called.
     pub(super) fn name(&self) -> &str {
         &self.identity.name
-    }
-
-    /// Signs and verifies with the key of the deployment, if it has one.
-    async fn signer(&self) -> Result<Signer, StoreFault> {
-        let known = || self.signer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signer) = &*known() {
-            return Ok(signer.clone());
-        }
-        let file = self.key_file.clone();
-        let read = tasks::blocking(move || file.map(|file| Keys::read(&file)).transpose()).await;
-        let keys = read.ok_or_else(|| StoreFault::new(FaultKind::Other, "the program is ending"))?;
-        let keys = keys.map_err(|error| StoreFault::new(FaultKind::NoKey, chain(&error)))?;
-        let signer = keys.map_or_else(Signer::default, |keys| Signer::new(&keys));
-        *known() = Some(signer.clone());
-        Ok(signer)
     }
 
     /// How this instance stands towards the lease.
@@ -148,10 +139,33 @@ impl Regions {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is wrong with this instance as one of several.
-    pub(super) fn conditions(&self) -> Vec<(Cause, String)> {
+    /// What is wrong with this instance as one of several, and with all of them.
+    pub(super) fn conditions(&self, now: Instant) -> Vec<(Cause, String)> {
         let namesake = self.board().namesake.clone();
-        namesake.into_iter().map(|detail| (Cause::InstanceNameShared, detail)).collect()
+        let shared = namesake.into_iter().map(|detail| (Cause::InstanceNameShared, detail));
+        let nobody = self.nobody(now).into_iter().map(|detail| (Cause::NobodyCrawls, detail));
+        shared.chain(nobody).collect()
+    }
+
+    /// For how long nobody has crawled, in words, once that is too long.
+    fn nobody(&self, now: Instant) -> Option<String> {
+        let standing = self.post.standing(now);
+        let is_unmanned = matches!(standing, Standing::Free | Standing::Unknown);
+        let mut unmanned = self.unmanned.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match is_unmanned {
+            true => *unmanned.get_or_insert(now),
+            false => {
+                *unmanned = None;
+                return None;
+            }
+        };
+        (now.saturating_duration_since(since) >= UNMANNED).then(|| match self.may_hold {
+            true => "this instance may crawl, but could not take the lease".to_owned(),
+            false => {
+                "this instance never crawls (crawl = \"never\" in [store]), and no other one holds the lease"
+                    .to_owned()
+            }
+        })
     }
 }
 
@@ -178,26 +192,24 @@ async fn pass_on(post: Arc<Post>, words: watch::Sender<()>) {
 }
 
 impl App {
-    /// Why a crawl that somebody asks this instance for is not begun here; `None`: it is.
+    /// What somebody who asks this instance for a crawl is told of the one that crawls for all; `None`: that is this one.
     pub fn crawls_elsewhere(&self) -> Option<String> {
         let regions = self.regions.as_ref()?;
         let name = &regions.identity.name;
-        match regions.standing() {
-            Standing::Holds { .. } | Standing::Alone { .. } => None,
-            Standing::Follows { holder, .. } if *holder == **name => Some(format!(
-                "another instance that is called \"{holder}\", too, holds the lease and crawls: give each its own name (instance in \
-                 [store])"
-            )),
-            Standing::Follows { holder, .. } => Some(format!(
-                "\"{holder}\" holds the lease and crawls for all: take the snapshot there, and it comes here through the store"
-            )),
-            Standing::Free if !regions.may_hold => Some(
-                "this instance never crawls (crawl = \"never\" in [store]), and no other one holds the lease"
-                    .to_owned(),
-            ),
-            Standing::Free | Standing::Unknown => {
-                Some("it is not known yet which instance crawls: ask again in a few seconds".to_owned())
+        let who = match regions.standing() {
+            Standing::Holds { .. } | Standing::Alone { .. } => return None,
+            Standing::Follows { holder, .. } if *holder == **name && regions.board().namesake.is_some() => {
+                format!(
+                    "another instance that is called \"{holder}\", too, holds the lease and crawls: give each its own name (instance in \
+                     [store])"
+                )
             }
-        }
+            Standing::Follows { holder, .. } if *holder == **name => {
+                "the process before this one still holds the lease; this one takes it in a minute".to_owned()
+            }
+            Standing::Follows { holder, .. } => format!("\"{holder}\" holds the lease and crawls for all"),
+            Standing::Free | Standing::Unknown => "no instance is known to hold the lease now".to_owned(),
+        };
+        Some(format!("{who}; what is taken here is sent to the store, unless another instance is faster"))
     }
 }

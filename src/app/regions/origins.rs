@@ -130,7 +130,7 @@ impl App {
             }
         }
         let known = lists.with(&list.name, |known| known.seen.clone());
-        let Ok(remote) = (regions.door)() else { return };
+        let Ok(remote) = regions.door.open().await else { return };
         let problems = match remote.look(&list.name, MOST, known.as_ref()).await {
             Ok(Looked::Same) => return,
             Ok(Looked::New(object)) => match self.take_over_list(regions, list, &object).await {
@@ -174,7 +174,7 @@ impl App {
     ) -> Option<Option<Problems>> {
         let seen = |known: &mut KnownList| known.seen = Some(object.version.clone());
         // without the key it is not known whether it may be used: it is read again when that is there
-        let signer = regions.signer().await.ok()?;
+        let signer = regions.door.signer().await.ok()?;
         let text = match shared_list::read(&list.name, &object.bytes, &signer) {
             Ok(text) => text.to_vec(),
             Err(fault) => {
@@ -244,10 +244,10 @@ impl App {
         };
         let listen = self.config().listen;
         config::load_shared_list(text.as_bytes(), list, &listen).map_err(NotPut::Problems)?;
-        let signer = regions.signer().await.map_err(NotPut::Store)?;
+        let signer = regions.door.signer().await.map_err(NotPut::Store)?;
         let object = shared_list::write(&list.name, text, &signer);
         let version = version_of(shared_list::read(&list.name, &object, &signer).map_err(NotPut::Store)?);
-        let remote = (regions.door)().map_err(NotPut::Store)?;
+        let remote = regions.door.open().await.map_err(NotPut::Store)?;
         remote.put(&list.name, object).await.map_err(NotPut::Store)?;
         tracing::info!(
             site = &*site.name,

@@ -116,6 +116,7 @@ impl Cause {
             Cause::StateShared => ours::STATE_SHARED,
             Cause::InstanceNameShared => ours::INSTANCE_NAME_SHARED,
             Cause::FormsAlone => ours::FORMS_ALONE,
+            Cause::NobodyCrawls => ours::NOBODY_CRAWLS,
             Cause::ConfigurationRefused => ours::CONFIGURATION_REFUSED,
             Cause::StoreUnusable => ours::STORE_UNUSABLE,
             Cause::StoreBehind => ours::STORE_BEHIND,

@@ -71,6 +71,11 @@ super::advice! {
         "Mend the store, as the detail says. Katahai puts them there by itself as soon as it takes them; until then, do not remove this machine's state directory.",
         "ストアに保存できていないため、お預かりしたフォームがこのサーバーにしかありません。サーバーが失われるとフォームも失われます。",
         "詳細の内容に従ってストアを復旧してください。復旧後は自動的に保存されます。それまでは、このサーバーの状態ディレクトリを削除しないでください。";
+    NOBODY_CRAWLS:
+        "No instance has held the lease for five minutes, so no snapshots are taken. Those in service stay.",
+        "Start an instance that may crawl (crawl = \"auto\" in [store], and a \"key_file\" that it can read), or look why none of those can write to the store: \"katahai status\" on each of them. For a snapshot now: \"katahai snapshot take\" on any instance.",
+        "クロールを担当するインスタンスがない状態が5分以上続いているため、スナップショットを取得していません。公開中のスナップショットは引き続き提供しています。",
+        "クロール可能なインスタンス（[store] の crawl = \"auto\"、key_file が読み取れること）を起動するか、ストアに書き込めない理由を、各インスタンスの「katahai status」でご確認ください。すぐに取得する場合は、任意のインスタンスで「katahai snapshot take」を実行してください。";
     CONFIGURATION_REFUSED:
         "The configuration file has a mistake, so Katahai has not loaded it. It goes on with the last good one.",
         "Run \"katahai check\", which shows every problem with its line. Fix them before the next restart: with this file, Katahai would not start.",

@@ -47,6 +47,10 @@ enum Day {
     Lossy,
     /// It stands still, or is dead.
     Still,
+    /// The store answers that it may do nothing.
+    Refused,
+    /// The store can be read and not written.
+    ReadOnly,
 }
 
 struct Instance {
@@ -68,11 +72,14 @@ impl Instance {
         for _ in 0..5 {
             match self.lease.step(now) {
                 Step::Wait(_) => return,
-                _ if day == Day::Silent => self.lease.failed(now),
+                Step::Write(..) if day == Day::Silent => self.lease.not_written(now),
+                Step::Look(_) if day == Day::Silent => self.lease.failed(now),
+                Step::Look(_) if day == Day::Refused => self.lease.refused(now),
+                Step::Write(..) if matches!(day, Day::Refused | Day::ReadOnly) => self.lease.not_written(now),
                 Step::Look(_) if day == Day::Lossy => self.lease.failed(now),
                 Step::Look(known) => self.lease.found(world.look(known.as_ref()), now, now),
                 Step::Write(record, known) => match world.write(record.clone(), known.as_ref()) {
-                    _ if day == Day::Lossy => self.lease.failed(now),
+                    _ if day == Day::Lossy => self.lease.not_written(now),
                     Some(version) => self.lease.won(record, version, now, now),
                     None => self.lease.lost(now),
                 },
@@ -261,4 +268,89 @@ fn two_with_one_name_are_two() {
     both[1].lease.me.run = "another".into();
     let holders = live(&mut world, &mut both, &mut now, 60, |_, _| Day::Fine);
     assert!(holders.iter().all(|holders| *holders == [0]), "{holders:?}");
+}
+
+#[test]
+fn a_store_that_can_only_be_read_leaves_the_crawls_to_the_last_holder() {
+    let (mut world, mut now) = (World::default(), clock::instant());
+    let mut both = two(now);
+    live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
+    live(&mut world, &mut both, &mut now, 120, |_, _| Day::ReadOnly);
+    let may = |one: &Instance, bare| one.lease.standing(now).may_crawl(bare, now);
+    assert!(matches!(both[0].lease.standing(now), Standing::Alone { held: true, .. }));
+    assert!(may(&both[0], false) && !may(&both[1], false) && may(&both[1], true));
+    assert!(!both[0].lease.is_writable() && !both[1].lease.is_writable());
+    // the process of the last holder is started anew
+    both[0] = Instance::new("osaka", true, now);
+    both[0].lease.me.run = "another".into();
+    live(&mut world, &mut both, &mut now, 150, |_, _| Day::ReadOnly);
+    assert!(matches!(both[0].lease.standing(now), Standing::Alone { held: true, .. }));
+    let holders = live(&mut world, &mut both, &mut now, 90, |_, _| Day::Fine);
+    assert_eq!(holders.last().map(Vec::len), Some(1));
+    assert!(both.iter().all(|one| one.lease.is_writable()));
+}
+
+#[test]
+fn if_only_the_holder_cannot_write_another_takes_it() {
+    let (mut world, mut now) = (World::default(), clock::instant());
+    let mut both = two(now);
+    live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
+    let day = |i, _| if i == 0 { Day::ReadOnly } else { Day::Fine };
+    let holders = live(&mut world, &mut both, &mut now, 120, day);
+    assert_eq!(holders.last(), Some(&vec![1]));
+    assert!(matches!(both[0].lease.standing(now), Standing::Follows { .. }));
+}
+
+#[test]
+fn who_is_refused_does_not_go_on() {
+    let (mut world, mut now) = (World::default(), clock::instant());
+    let mut both = two(now);
+    live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
+    live(&mut world, &mut both, &mut now, 90, |i, _| if i == 0 { Day::Refused } else { Day::Fine });
+    assert!(matches!(both[0].lease.standing(now), Standing::Alone { held: false, .. }));
+    assert_eq!(both[1].lease.standing(now), Standing::Holds { epoch: 2 });
+}
+
+#[test]
+fn writes_that_are_always_lost_become_rare() {
+    let (mut world, mut now) = (World::default(), clock::instant());
+    let mut one = [Instance::new("osaka", true, now)];
+    let mut asked = 0;
+    for _ in 0..300 {
+        for _ in 0..5 {
+            match one[0].lease.step(now) {
+                Step::Wait(_) => break,
+                Step::Look(known) => one[0].lease.found(world.look(known.as_ref()), now, now),
+                Step::Write(..) => {
+                    asked += 1;
+                    one[0].lease.lost(now);
+                }
+            }
+        }
+        now += SECOND;
+    }
+    assert!((8..=14).contains(&asked), "{asked}");
+    live(&mut world, &mut one, &mut now, 40, |_, _| Day::Fine);
+    assert!(matches!(one[0].lease.standing(now), Standing::Holds { .. }));
+}
+
+#[test]
+fn a_dead_holder_is_nobody_for_who_may_not_take_it() {
+    let (mut world, mut now) = (World::default(), clock::instant());
+    let mut both = [Instance::new("osaka", true, now), Instance::new("tokyo", false, now)];
+    live(&mut world, &mut both, &mut now, 20, |_, _| Day::Fine);
+    let day = |i, _| if i == 0 { Day::Still } else { Day::Fine };
+    live(&mut world, &mut both, &mut now, 40, day);
+    assert!(matches!(both[1].lease.standing(now), Standing::Follows { .. }));
+    live(&mut world, &mut both, &mut now, 30, day);
+    assert_eq!(both[1].lease.standing(now), Standing::Free);
+}
+
+#[test]
+fn an_epoch_at_its_end_does_not_end_the_process() {
+    let record = Record { version: 1, epoch: u64::MAX, renewed: u64::MAX, ..Record::default() };
+    let (mut world, mut now) = (World { object: Some((Some(record), 1)), writes: 1 }, clock::instant());
+    let mut one = [Instance::new("osaka", true, now)];
+    live(&mut world, &mut one, &mut now, 30, |_, _| Day::Fine);
+    assert_eq!(one[0].lease.standing(now), Standing::Holds { epoch: u64::MAX });
 }

@@ -52,9 +52,11 @@ fn set(options: &SetOrigins) -> u8 {
             Ok((StatusCode::OK, body)) => {
                 let put: Value = serde_json::from_slice(&body).unwrap_or_default();
                 let version = printable(put["version"].as_str().unwrap_or_default());
-                say(&format!(
-                    "version {version} is in the store; each instance takes it within ten seconds\n"
-                ))
+                let next = match put["note"].as_str() {
+                    Some(note) => format!("but {}", printable(note)),
+                    None => "each instance takes it within ten seconds".to_owned(),
+                };
+                say(&format!("version {version} is in the store; {next}\n"))
             }
             Ok((_, body)) => {
                 if as_json {

@@ -111,7 +111,7 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Taken, Troub
     let before = of(&status, site);
     warn_of_outage(&before);
     match client.call(Method::POST, &path).await? {
-        (StatusCode::ACCEPTED, _) => {}
+        (StatusCode::ACCEPTED, body) => tell_of_another(&body),
         (_, body) => return Err(Trouble::Refused(message(&body))),
     }
     let counts = ["pages", "files", "redirects"];
@@ -127,6 +127,15 @@ async fn by_instance(client: &Client, site: Option<&str>) -> Result<Taken, Troub
         }
         shown.show(&crawl["running"]);
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Says which instance crawls otherwise.
+#[expect(clippy::print_stderr, reason = "beside the result, which may be read by a program")]
+fn tell_of_another(body: &[u8]) {
+    let started: Value = serde_json::from_slice(body).unwrap_or_default();
+    if let Some(note) = started["note"].as_str() {
+        eprintln!("{}", printable(note));
     }
 }
 

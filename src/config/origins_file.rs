@@ -1,6 +1,6 @@
 //! Where lists of origins are that others write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where a list of origins is that others write.
@@ -42,6 +42,25 @@ pub struct SharedList {
 }
 
 impl SharedList {
+    /// The one that a site would have if nobody has said another name.
+    pub fn of_site(site: &str, state_dir: &Path, folder: &Path) -> Option<SharedList> {
+        let name = super::remote::list_name(&format!("{site}/origins.toml")).ok()?;
+        Some(SharedList::named(name, &state_dir.join(super::defaults::LISTS), folder))
+    }
+
+    /// One of this name, whose copy is in `lists`.
+    pub(super) fn named(name: String, lists: &Path, folder: &Path) -> SharedList {
+        let kept = lists.join(name.replace('/', "%"));
+        SharedList { name: name.into(), kept, folder: folder.to_owned() }
+    }
+
+    /// Beside the copy: the highest generation that was taken over.
+    pub fn generation_file(&self) -> PathBuf {
+        let mut file = self.kept.clone().into_os_string();
+        file.push(".generation");
+        file.into()
+    }
+
     /// As it stands in the configuration.
     pub fn shown(&self) -> String {
         format!("store:{}", self.name)

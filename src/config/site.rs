@@ -173,10 +173,7 @@ fn shared_list(
         return Some(None);
     };
     match list_name(name) {
-        Ok(name) => {
-            let kept = lists.join(name.replace('/', "%"));
-            Some(Some(SharedList { name: name.into(), kept, folder: context.folder.to_owned() }))
-        }
+        Ok(name) => Some(Some(SharedList::named(name, lists, context.folder))),
         Err(fault) => {
             notes.error(span, fault);
             Some(None)

@@ -211,10 +211,8 @@ impl Lease {
         if self.must_look || self.ending {
             return Step::Look(self.version());
         }
-        let wants = self.held.is_some() || self.is_takeable(now);
-        let rest = self.not_before.saturating_duration_since(now);
-        if wants && !rest.is_zero() {
-            return Step::Wait(rest);
+        if now < self.not_before {
+            return Step::Look(self.version());
         }
         match (&self.held, &self.seen) {
             (Some((epoch, _)), Some(seen)) => {
@@ -282,6 +280,8 @@ impl Lease {
         if self.is_takeable(asked) {
             self.next = now;
         }
+        // until it is tried again to write it, it is looked at, so that it is known who else has it
+        self.next = self.next.max(self.not_before.min(now + LOOK));
     }
 
     /// What was written is there; the store was asked at `asked`.

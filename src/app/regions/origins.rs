@@ -10,13 +10,13 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::Regions;
-use crate::app::App;
 use crate::app::reload::Again;
-use crate::config::ready::{OriginsFile, SharedList, Site};
+use crate::app::{App, Source};
+use crate::config::ready::{Origin, OriginsFile, SharedList, Site};
 use crate::config::{self, Config, Problems};
 use crate::failure::chain;
 use crate::offsite::shared_list::{self, MOST};
-use crate::offsite::{Looked, Object, StoreFault, Version};
+use crate::offsite::{FaultKind, Looked, Object, StoreFault, Version};
 use crate::snapshot::rfc3339;
 use crate::{disk, tasks};
 
@@ -37,6 +37,10 @@ struct KnownList {
     /// What was read last, good or not: it is not read again.
     seen: Option<Version>,
     in_force: Option<InForce>,
+    /// What that is: if it does not run, it is read again.
+    origins: Option<Vec<Origin>>,
+    /// The highest generation that was taken over; `None`: it has not been looked for yet.
+    generation: Option<u64>,
     /// Why what is in the store is not in force.
     refused: Option<String>,
 }
@@ -48,6 +52,9 @@ pub struct InForce {
     pub version: String,
     /// When it was put into the store, RFC 3339; `None`: that is not known, because it comes from this machine's own copy.
     pub at: Option<String>,
+    /// What is still to be done, for who has put it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Where a site's origins come from, if others write them in the store.
@@ -96,12 +103,16 @@ fn of(site: &Site) -> Option<&SharedList> {
     site.origins_file.as_ref().and_then(OriginsFile::shared)
 }
 
-/// A list that was taken over stays in force whatever becomes of its copy on the disk: the store says when there is another one.
+/// What runs goes on until there is something to replace it: a list that was taken over stays in force whatever becomes of its copy
+/// on the disk, and a site whose origins are to come from the store from now on has its old ones until they do.
 pub(in crate::app) fn keep_in_force(config: &mut Config, running: &Config) {
     for site in &mut config.sites {
         let Some(list) = of(site) else { continue };
-        let same = running.sites.iter().find(|old| of(old) == Some(list));
-        if let Some(origins) = same.map(|old| old.origins.clone()) {
+        let Some(old) = running.sites.iter().find(|old| old.name == site.name) else { continue };
+        let is_same = of(old).is_some_and(|old| old.name == list.name);
+        // nothing is kept of a list that nobody has read yet
+        if is_same || site.origins.is_empty() {
+            let origins = old.origins.clone();
             Arc::make_mut(site).origins = origins;
         }
     }
@@ -119,17 +130,38 @@ impl Lists {
 }
 
 impl App {
+    /// What is known of a list from the copy on the disk.
+    async fn remember_list(&self, regions: &Regions, list: &SharedList) {
+        let lists = &regions.lists;
+        if lists.with(&list.name, |known| known.generation.is_some()) {
+            return;
+        }
+        let of = list.clone();
+        let read = move || (std::fs::read(&of.kept).ok(), generation_of(&of));
+        let Some((text, generation)) = tasks::blocking(read).await else { return };
+        let of_copy = |text: Vec<u8>| InForce { version: version_of(&text), at: None, note: None };
+        lists.with(&list.name, |known| {
+            known.in_force = known.in_force.take().or_else(|| text.map(of_copy));
+            known.generation = Some(known.generation.unwrap_or_default().max(generation));
+        });
+    }
+
     /// Reads one list, if it is another one than before.
     async fn look_at_list(&self, regions: &Regions, list: &SharedList) {
         let lists = &regions.lists;
-        if lists.with(&list.name, |known| known.in_force.is_none()) {
-            let kept = list.kept.clone();
-            if let Some(Ok(text)) = tasks::blocking(move || std::fs::read(kept)).await {
-                let in_force = InForce { version: version_of(&text), at: None };
-                lists.with(&list.name, |known| known.in_force = Some(in_force));
+        self.remember_list(regions, list).await;
+        let config = self.config();
+        let runs = |origins: &Vec<Origin>| {
+            let mut sites = config.sites.iter().filter(|site| is_of(site, list));
+            sites.all(|site| site.origins == *origins)
+        };
+        let known = lists.with(&list.name, |known| {
+            // after a reload, another site may have it, or have it again
+            if !known.origins.as_ref().is_none_or(runs) {
+                known.seen = None;
             }
-        }
-        let known = lists.with(&list.name, |known| known.seen.clone());
+            known.seen.clone()
+        });
         let Ok(remote) = regions.door.open().await else { return };
         let problems = match remote.look(&list.name, MOST, known.as_ref()).await {
             Ok(Looked::Same) => return,
@@ -175,8 +207,18 @@ impl App {
         let seen = |known: &mut KnownList| known.seen = Some(object.version.clone());
         // without the key it is not known whether it may be used: it is read again when that is there
         let signer = regions.door.signer().await.ok()?;
-        let text = match shared_list::read(&list.name, &object.bytes, &signer) {
-            Ok(text) => text.to_vec(),
+        let highest = regions.lists.with(&list.name, |known| known.generation.unwrap_or_default());
+        let (text, generation) = match shared_list::read(&list.name, &object.bytes, &signer) {
+            Ok(found) if signer.signs() && found.generation < highest => {
+                regions.lists.with(&list.name, seen);
+                let why = format!(
+                    "somebody has put an old list back: its generation is {}, and {highest} was in force already",
+                    found.generation
+                );
+                let help = "put it there anew: katahai origin set SITE FILE --everywhere; and look who can write to the store";
+                return Some(Some(config::list_refused(list, &why, help)));
+            }
+            Ok(found) => (found.text.to_vec(), found.generation),
             Err(fault) => {
                 regions.lists.with(&list.name, seen);
                 let help = "put it there anew: katahai origin set SITE FILE --everywhere, on an instance with the same key_file";
@@ -196,28 +238,28 @@ impl App {
                 return Some(Some(problems));
             }
         };
-        let (kept, copy) = (list.kept.clone(), text.clone());
-        let keep = move || {
-            let folder = kept.parent().unwrap_or(Path::new("."));
-            disk::ensure_dir(folder).and_then(|()| disk::write_atomic(&kept, &copy))
-        };
+        let (of, copy) = (list.clone(), text.clone());
+        let keep = move || keep(&of, &copy, generation);
         if let Err(error) = tasks::blocking(keep).await? {
             tracing::warn!(file = %list.kept.display(), error = chain(&error), "list of origins not kept on this machine");
         }
         let shown = list.shown();
         let put = |config: &mut Config, origins: Vec<_>| {
             for site in &mut config.sites {
-                if of(site) == Some(list) {
+                if is_of(site, list) {
                     Arc::make_mut(site).origins.clone_from(&origins);
                 }
             }
         };
-        if self.take_over(Path::new(&shown), "origins", move || Ok(origins), put).await == Again::Soon {
+        let taken = origins.clone();
+        if self.take_over(Path::new(&shown), "origins", move || Ok(taken), put).await == Again::Soon {
             return None;
         }
-        let in_force = InForce { version: version_of(&text), at: Some(rfc3339(object.modified)) };
+        let in_force = InForce { version: version_of(&text), at: Some(rfc3339(object.modified)), note: None };
         regions.lists.with(&list.name, |known| {
             seen(known);
+            known.origins = Some(origins);
+            known.generation = Some(generation.max(highest));
             known.in_force = Some(in_force);
         });
         Some(None)
@@ -230,32 +272,133 @@ impl App {
         Some(OriginList { from: list.shown(), in_force: known.in_force, refused: known.refused })
     }
 
-    /// Puts a list into the store, for all instances.
+    /// Puts a list into the store, for all instances. That of a site whose origins come from elsewhere is put there, too: so it is
+    /// there when the site is told to use it.
     ///
     /// # Errors
     /// See [`NotPut`]; the list in force stays.
     pub async fn put_origin_list(&self, site: &Site, text: &str) -> Result<InForce, NotPut> {
-        let (Some(regions), Some(list)) = (self.regions.as_ref(), of(site)) else {
-            let name = &site.name;
-            return Err(NotPut::NotShared(format!(
-                "the origins of \"{name}\" do not come from the store: write origins_file = \"store:{name}/origins.toml\" in its [[site]] \
-                 on each instance, and reload"
-            )));
+        let name = &site.name;
+        let not_shared = || {
+            NotPut::NotShared(format!(
+                "the origins of \"{name}\" do not come from the store: add [store], write origins_file = \"store:{name}/origins.toml\" in \
+                 its [[site]] on each instance, and restart it"
+            ))
         };
+        let regions = self.regions.as_ref().ok_or_else(not_shared)?;
+        let folder = match &self.source {
+            Source::File { path, .. } => path.parent().unwrap_or(Path::new("")),
+            _ => Path::new(""),
+        };
+        let list = of(site).cloned().or_else(|| SharedList::of_site(name, &regions.state_dir, folder));
+        let list = &list.ok_or_else(not_shared)?;
         let listen = self.config().listen;
         config::load_shared_list(text.as_bytes(), list, &listen).map_err(NotPut::Problems)?;
         let signer = regions.door.signer().await.map_err(NotPut::Store)?;
-        let object = shared_list::write(&list.name, text, &signer);
-        let version = version_of(shared_list::read(&list.name, &object, &signer).map_err(NotPut::Store)?);
+        self.remember_list(regions, list).await;
         let remote = regions.door.open().await.map_err(NotPut::Store)?;
+        let there = match remote.get(&list.name, MOST).await {
+            Err(fault) if fault.kind != FaultKind::Damaged => return Err(NotPut::Store(fault)),
+            there => there.unwrap_or_default(),
+        };
+        let there = there.and_then(|object| {
+            shared_list::read(&list.name, &object.bytes, &signer).ok().map(|found| found.generation)
+        });
+        let known = regions.lists.with(&list.name, |known| known.generation.unwrap_or_default());
+        let generation = known.max(there.unwrap_or_default()).saturating_add(1);
+        let object = shared_list::write(&list.name, text, generation, &signer);
+        let put = shared_list::read(&list.name, &object, &signer).map_err(NotPut::Store)?;
+        let version = version_of(put.text);
         remote.put(&list.name, object).await.map_err(NotPut::Store)?;
+        let shown = list.shown();
         tracing::info!(
-            site = &*site.name,
-            list = list.shown(),
+            site = &**name,
+            list = shown,
             version,
             "operator put a list of origins into the store"
         );
         regions.lists.put.notify_one();
-        Ok(InForce { version, at: None })
+        let note = of(site).is_none().then(|| {
+            format!(
+                "\"{name}\" does not use it yet: write origins_file = \"{shown}\" in its [[site]] on each instance, instead of what is \
+                 there, and reload"
+            )
+        });
+        Ok(InForce { version, at: None, note })
+    }
+}
+
+/// Whether a site has this list, wherever its copy is.
+fn is_of(site: &Site, list: &SharedList) -> bool {
+    of(site).is_some_and(|of| of.name == list.name)
+}
+
+/// The highest generation that was taken over; 0 if none is known. Blocks.
+fn generation_of(list: &SharedList) -> u64 {
+    let text = std::fs::read_to_string(list.generation_file()).unwrap_or_default();
+    text.trim().parse().unwrap_or_default()
+}
+
+/// Keeps a good list for a start without the store. Blocks.
+fn keep(list: &SharedList, text: &[u8], generation: u64) -> std::io::Result<()> {
+    disk::ensure_dir(list.kept.parent().unwrap_or(Path::new(".")))?;
+    disk::write_atomic(&list.kept, text)?;
+    match generation {
+        0 => Ok(()),
+        _ => disk::write_atomic(&list.generation_file(), format!("{generation}\n").as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    fn config(state_dir: &Path, sites: &[(&str, &str)]) -> Config {
+        let mut text = format!(
+            "state_dir = \"{}\"\nlisten.http = [\"127.0.0.1:80\"]\n[store]\nurl = \"file://{}\"\n",
+            state_dir.display(),
+            state_dir.display()
+        );
+        for (name, origins) in sites {
+            text += &format!("[[site]]\nname = \"{name}\"\nhosts = [\"{name}.example\"]\n{origins}\n");
+        }
+        let env = Env { state_dir: None, credentials: None };
+        config::from_text(&text, &state_dir.join("katahai.toml"), &env).expect("it is sound").0
+    }
+
+    const INLINE: &str = "[[site.origin]]\nurl = \"http://203.0.113.10\"";
+    const SHARED: &str = "origins_file = \"store:shop/origins.toml\"";
+
+    fn urls(config: &Config) -> Vec<Vec<String>> {
+        let of = |site: &Arc<Site>| site.origins.iter().map(|origin| origin.url.to_string()).collect();
+        config.sites.iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_site_that_is_told_to_use_the_store_has_its_origins_until_there_is_a_list() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let running = config(dir.path(), &[("shop", INLINE)]);
+        let before = urls(&running);
+        let kept = |new: &mut Config| {
+            keep_in_force(new, &running);
+            urls(new)
+        };
+        let mut new = config(dir.path(), &[("shop", SHARED), ("blog", SHARED)]);
+        assert_eq!(kept(&mut new), [before[0].clone(), Vec::new()], "and nobody else has them");
+        // whatever becomes of the copy, and wherever it is to be
+        let mut moved = config(other.path(), &[("shop", SHARED)]);
+        keep_in_force(&mut moved, &new);
+        assert_eq!(urls(&moved), before);
+        // a copy of the list is what a start would run by
+        let list = of(&new.sites[0]).unwrap();
+        keep(list, b"[[origin]]\nurl = \"http://203.0.113.20\"\n", 3).unwrap();
+        assert_eq!(generation_of(list), 3);
+        let mut again = config(dir.path(), &[("shop", SHARED)]);
+        let copy = urls(&again);
+        assert_ne!(copy, before);
+        assert_eq!(kept(&mut again), copy);
+        let list_of_site = SharedList::of_site("shop", dir.path(), dir.path());
+        assert_eq!(list_of_site.as_ref(), Some(list));
     }
 }

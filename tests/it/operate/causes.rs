@@ -123,6 +123,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("two instances on one state directory", &[Cause::StateShared]),
             ("two instances with one name in one store", &[Cause::InstanceNameShared]),
             ("the store does not take a kept form", &[Cause::FormsAlone]),
+            ("no instance left that may crawl", &[Cause::NobodyCrawls]),
             ("a broken configuration, or one with unknown keys", &[Cause::ConfigurationRefused]),
             ("a certificate file gone", &[Cause::CertificateUnreadable]),
             (

@@ -81,6 +81,11 @@ impl Post {
         faults.read.clone().or_else(|| faults.write.clone())
     }
 
+    /// Whether the store says who holds the lease, as far as is known.
+    pub fn is_read(&self) -> bool {
+        self.faults().read.is_none()
+    }
+
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,7 +12,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::Regions;
 use crate::app::App;
 use crate::clock::{self, Now};
-use crate::offsite::instances::{BEAT, Heard, Heartbeat, Life, MOST, Namesake, SiteBeat, Split, age, splits};
+use crate::offsite::instances::{
+    BEAT, FORGOTTEN, Heard, Heartbeat, Life, MOST, Namesake, SiteBeat, Split, age, splits,
+};
 use crate::offsite::lease::Standing;
 use crate::offsite::{FaultKind, Listed, Remote, StoreFault, layout};
 use crate::proxy::Site;
@@ -119,10 +121,17 @@ impl Regions {
             });
         }
         remote.put(&own, beat.written()).await?;
-        let (listed, looked) = (listed(&remote, &own).await?, clock::instant());
+        let (mut listed, looked) = (listed(&remote).await?, clock::instant());
         let newest = listed.first().map(|one| one.modified);
         let told = listed.iter().find(|one| one.name == own).map(|one| one.modified);
         let Some(reference) = told.or(newest) else { return Ok(()) };
+        // whatever it says, or does not
+        let is_old = |one: &Listed| one.name != own && age(reference, one.modified) > FORGOTTEN;
+        for one in listed.iter().filter(|one| is_old(one)).take(AT_ONCE) {
+            self.forget(&remote, &one.name).await;
+        }
+        listed.retain(|one| !is_old(one));
+        listed.truncate(MOST_INSTANCES);
         let mut words = Vec::new();
         for one in listed.iter().filter(|one| one.name != own) {
             words.push(self.hear(&remote, one.clone(), age(reference, one.modified)));
@@ -212,15 +221,13 @@ async fn read(remote: &Remote, name: &str) -> Result<Option<Heartbeat>, StoreFau
     Ok(found.and_then(|object| Heartbeat::read(name, &object.bytes)))
 }
 
-/// The words of all instances, newest first; of more than anybody has, the newest, and the own one.
-async fn listed(remote: &Remote, own: &str) -> Result<Vec<Listed>, StoreFault> {
+/// The words of all instances, newest first.
+async fn listed(remote: &Remote) -> Result<Vec<Listed>, StoreFault> {
     let mut listing = pin!(remote.list(layout::INSTANCES).take(MOST_LISTED));
     let mut listed = Vec::new();
     while let Some(one) = listing.try_next().await? {
         listed.push(one);
     }
-    listed.sort_by_key(|one| (one.name != own, Reverse(one.modified)));
-    listed.truncate(MOST_INSTANCES);
     listed.sort_by_key(|one| Reverse(one.modified));
     Ok(listed)
 }

@@ -150,7 +150,12 @@ impl Regions {
     /// For how long nobody has crawled, in words, once that is too long.
     fn nobody(&self, now: Instant) -> Option<String> {
         let standing = self.post.standing(now);
-        let is_unmanned = matches!(standing, Standing::Free | Standing::Unknown);
+        // while the store is silent, another one may go on, and operators are told of the store
+        let is_unmanned = match standing {
+            Standing::Free | Standing::Unknown => true,
+            Standing::Alone { held, .. } => !held && self.post.is_read(),
+            Standing::Holds { .. } | Standing::Follows { .. } => false,
+        };
         let mut unmanned = self.unmanned.lock().unwrap_or_else(PoisonError::into_inner);
         let since = match is_unmanned {
             true => *unmanned.get_or_insert(now),

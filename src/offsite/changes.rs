@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
+use super::context::{Context, blocking};
+use super::fault::FaultKind;
 use super::layout::CHANGES;
 use super::remote::{Looked, Version, Written};
 use super::trouble::Trouble;
 
-/// Bytes that it may have: hundreds of thousands of sites.
-const MOST: u64 = 32 << 20;
+/// Bytes that it may have: tens of thousands of sites.
+const MOST: u64 = 2 << 20;
 /// How often a change is tried to be told: others tell theirs, too.
 const TRIES: u32 = 8;
 
@@ -29,7 +31,12 @@ pub(super) struct Changes(Option<Version>);
 impl Changes {
     /// Looks whether anything has changed; the generations then.
     pub(super) async fn look(&mut self, context: &Context) -> Result<Option<BTreeMap<String, u64>>, Trouble> {
-        match context.remote.look(CHANGES, MOST, self.0.as_ref()).await? {
+        let looked = match context.remote.look(CHANGES, MOST, self.0.as_ref()).await {
+            // One that is too long is as none; who tells the next change writes it anew.
+            Err(fault) if fault.kind == FaultKind::Damaged => return Ok(None),
+            looked => looked?,
+        };
+        match looked {
             Looked::Same => Ok(None),
             Looked::Absent => {
                 self.0 = None;
@@ -37,27 +44,44 @@ impl Changes {
             }
             Looked::New(object) => {
                 self.0 = Some(object.version);
-                Ok(Some(read(&object.bytes).sites))
+                Ok(Some(read(object.bytes).await?.sites))
             }
         }
     }
 }
 
 /// One that cannot be read is as none.
-fn read(bytes: &[u8]) -> Generations {
-    serde_json::from_slice(bytes).unwrap_or_default()
+async fn read(bytes: Bytes) -> Result<Generations, Trouble> {
+    blocking(move || Ok::<_, Trouble>(serde_json::from_slice(&bytes).unwrap_or_default())).await
+}
+
+fn written(generations: &Generations) -> Result<Bytes, Trouble> {
+    Ok(serde_json::to_vec(generations).map_err(|error| Trouble::here(&error))?.into())
 }
 
 /// Tells that a site has a new pointer.
 pub(super) async fn tell(context: &Context, site: &str, generation: u64) -> Result<(), Trouble> {
     for turn in 0..TRIES {
-        let there = context.remote.get(CHANGES, MOST).await?;
-        let mut generations = there.as_ref().map(|object| read(&object.bytes)).unwrap_or_default();
+        let there = match context.remote.get(CHANGES, MOST).await {
+            Err(fault) if fault.kind == FaultKind::Damaged => {
+                // What it lacks then, the sweep finds.
+                let alone = Generations { sites: [(site.to_owned(), generation)].into() };
+                return Ok(context.remote.put(CHANGES, written(&alone)?).await?);
+            }
+            there => there?,
+        };
+        let mut generations = match &there {
+            Some(object) => read(object.bytes.clone()).await?,
+            None => Generations::default(),
+        };
         generations.sites.insert(site.to_owned(), generation);
-        let bytes = serde_json::to_vec(&generations).map_err(|error| Trouble::here(&error))?;
+        let mut bytes = written(&generations)?;
+        if bytes.len() as u64 > MOST {
+            bytes = written(&Generations { sites: [(site.to_owned(), generation)].into() })?;
+        }
         let written = match there {
-            Some(object) => context.remote.replace(CHANGES, bytes.into(), &object.version).await?,
-            None => context.remote.create(CHANGES, bytes.into()).await?,
+            Some(object) => context.remote.replace(CHANGES, bytes, &object.version).await?,
+            None => context.remote.create(CHANGES, bytes).await?,
         };
         if let Written::Won(_) = written {
             return Ok(());

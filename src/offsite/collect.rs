@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
+use super::condemned::MOST_BODIES;
 use crate::clock::unix;
 use crate::snapshot::{BlobId, SnapshotId};
 
@@ -80,7 +81,18 @@ pub(super) fn condemn(
         let since = before.get(&id).copied().filter(|since| unix(body.written) < *since);
         condemned.insert(id, since.unwrap_or_else(|| unix(now)));
     }
-    condemned
+    shortest(condemned, MOST_BODIES)
+}
+
+/// No more than `most` of them: those that have waited longest.
+fn shortest(condemned: BTreeMap<String, u64>, most: usize) -> BTreeMap<String, u64> {
+    if condemned.len() <= most {
+        return condemned;
+    }
+    let mut all: Vec<(String, u64)> = condemned.into_iter().collect();
+    all.sort_by_key(|(_, since)| *since);
+    all.truncate(most);
+    all.into_iter().collect()
 }
 
 /// Of what is condemned, what may be removed now: for a day or longer, and not put again since.
@@ -147,6 +159,14 @@ mod tests {
         // By age.
         let aged = Keeping { age: Some(Duration::from_secs(27 * DAY)), ..keeping(5, 5) };
         assert_eq!(surplus(&all, &aged, now), [id(2), id(1)]);
+    }
+
+    #[test]
+    fn the_list_has_an_end_and_keeps_who_waits_longest() {
+        let all = BTreeMap::from([("a", 3), ("b", 1), ("c", 2)].map(|(id, since)| (id.to_owned(), since)));
+        let two = BTreeMap::from([("b", 1), ("c", 2)].map(|(id, since)| (id.to_owned(), since)));
+        assert_eq!(shortest(all.clone(), 2), two);
+        assert_eq!(shortest(all.clone(), 3), all);
     }
 
     #[test]

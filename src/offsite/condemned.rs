@@ -1,18 +1,23 @@
 //! `garbage`: bodies that nothing in the store names any more, and how far their removal is ([`super::collect`]).
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::context::Context;
+use super::context::{Context, blocking};
 use super::layout::GARBAGE;
 use super::remote::{Version, Written};
 use super::signature::Signed;
 use super::trouble::Trouble;
 use crate::snapshot::BlobId;
 
-/// Bytes that it may have: about a million bodies.
-const MOST: u64 = 128 << 20;
+/// Bytes that it may have: each body takes less than a hundred.
+const MOST: u64 = 32 << 20;
+/// Bodies that are condemned at once; the others come later.
+pub(super) const MOST_BODIES: usize = 200_000;
+/// After so long a removal that nobody has ended is taken to be that of a dead process.
+pub(super) const DEAD: Duration = Duration::from_secs(600);
 
 /// How far a removal is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,18 +48,21 @@ pub(super) struct Listing {
 pub(super) struct Condemned {
     pub(super) listing: Listing,
     pub(super) version: Option<Version>,
+    /// When it was written, by the store's own clock.
+    pub(super) modified: Option<SystemTime>,
 }
 
 impl Condemned {
     pub(super) async fn read(context: &Context) -> Result<Condemned, Trouble> {
         let Some(object) = context.remote.get(GARBAGE, MOST).await? else { return Ok(Condemned::default()) };
-        let opened = context.signer.open(Signed::Garbage, &object.bytes);
+        let (signer, bytes) = (context.signer.clone(), object.bytes);
+        let opened = blocking(move || Ok::<_, Trouble>(signer.open(Signed::Garbage, &bytes))).await?;
         // One that cannot be used is not believed: neither that something goes, nor for ever that it is just going.
         let listing = opened.unwrap_or_else(|why| {
             tracing::warn!(%why, "the list of unused bodies in the store cannot be used");
             Listing::default()
         });
-        Ok(Condemned { listing, version: Some(object.version) })
+        Ok(Condemned { listing, version: Some(object.version), modified: Some(object.modified) })
     }
 
     /// Writes another list in its place. `false`: somebody else has.

@@ -1,6 +1,6 @@
 //! What comes after a snapshot is in service: the rest of its bodies, and older snapshots.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use url::Url;
@@ -9,6 +9,7 @@ use super::board::Doing;
 use super::context::blocking;
 use super::here::SiteHere;
 use super::layout;
+use super::pointer::{self, Pointer};
 use super::pull::{self, Extent};
 use super::step::Work;
 use super::trouble::Trouble;
@@ -52,11 +53,24 @@ impl Work {
         there.retain(|id| *id < current && !here.contains(id) && is_young(id, site.keep_for, now));
         there.sort_unstable();
         let older_here = here.iter().filter(|id| **id < current).count();
-        let wanted = site.keep.saturating_sub(1).saturating_sub(older_here);
+        let mut wanted = site.keep.saturating_sub(1).saturating_sub(older_here);
+        let pinned = self.pinned(site).await?;
         let mut refused = None;
-        for id in there.into_iter().rev().take(wanted) {
+        for id in there.into_iter().rev() {
+            if wanted == 0 {
+                break;
+            }
+            // One that is half written, or half gone.
+            if self.context.remote.head(&layout::index(&site.name, &id)).await?.is_none() {
+                continue;
+            }
+            wanted -= 1;
             match pull::pull(&self.context, &site.store, id, Extent::Whole).await {
                 Ok(()) => {
+                    if pinned.contains(&id) {
+                        let store = site.store.clone();
+                        blocking(move || store.pin(&id, true)).await?;
+                    }
                     tracing::info!(site = %site.name, %id, "an older snapshot was brought from the store")
                 }
                 Err(trouble @ Trouble::Refused { .. }) => refused = Some(trouble),
@@ -64,6 +78,16 @@ impl Work {
             }
         }
         refused.map_or(Ok(()), Err)
+    }
+}
+
+impl Work {
+    /// The pins that the store says. Without a pointer that can be used, none are set; the next look sets them.
+    async fn pinned(&self, site: &SiteHere) -> Result<BTreeSet<SnapshotId>, Trouble> {
+        let object = self.context.remote.get(&layout::pointer(&site.name), pointer::MOST).await?;
+        let pointer =
+            object.and_then(|object| Pointer::open(&site.name, &object.bytes, &self.context.signer).ok());
+        Ok(pointer.map(|pointer| pointer.word.pinned).unwrap_or_default())
     }
 }
 

@@ -18,12 +18,21 @@ use crate::snapshot::SnapshotId;
 pub struct Local {
     /// What is in service, and since when an operator has the word; `None`: nothing is.
     pub serves: Option<(SnapshotId, Option<u64>)>,
-    /// Those of [`Local::shelf`] that are never removed.
+    /// Those that are never removed.
     pub pinned: BTreeSet<SnapshotId>,
     /// The mode, if an operator has set one here since the start, or it was taken over.
     pub mode: Option<ModeWord>,
-    /// The snapshots that are here.
+    /// The snapshots that are here, and can be read.
     pub shelf: BTreeSet<SnapshotId>,
+    /// Those of them that go in service only by an operator's word, and the one that is.
+    pub settled: BTreeSet<SnapshotId>,
+}
+
+impl Local {
+    /// Whether the same is decided, whatever else has come or gone.
+    pub fn says_as(&self, other: &Local) -> bool {
+        (&self.serves, &self.pinned, &self.mode) == (&other.serves, &other.pinned, &other.mode)
+    }
 }
 
 /// What this instance and the store agreed about last.
@@ -33,8 +42,24 @@ pub struct Agreed {
     pub generation: u64,
     /// What it said.
     pub word: Option<Word>,
-    /// The newest snapshot that was here then: one that is not newer was put in service by an operator.
-    pub newest: Option<SnapshotId>,
+    /// The snapshots that were here then: only an operator's word puts one of them in service. Of one that was not, its
+    /// number says nothing: a crawl that began long before may end long after.
+    pub known: BTreeSet<SnapshotId>,
+    /// The pins that were set here then: only these can have been taken away here.
+    pub pins: BTreeSet<SnapshotId>,
+}
+
+impl Agreed {
+    /// What is known and set here from now on.
+    #[must_use]
+    pub fn seeing(mut self, local: &Local) -> Agreed {
+        let first = self.known.is_empty();
+        // One that was just taken is on the shelf a moment before it is in service.
+        let stays = |id: &&SnapshotId| first || local.settled.contains(id) || self.known.contains(id);
+        self.known = local.shelf.iter().filter(stays).copied().collect();
+        self.pins.clone_from(&local.pinned);
+        self
+    }
 }
 
 /// What lies in the store.
@@ -76,7 +101,7 @@ pub enum Action {
 /// Why what lies in the store is not taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is not signed, wrongly signed, or unreadable.
+    /// It is not signed, wrongly signed, or unreadable, and this instance has nothing to put in its place.
     Unusable(Unusable),
     /// It is older than what was taken over before: somebody has put an old object there again.
     Replayed {
@@ -97,67 +122,80 @@ enum Changed {
 
 /// Compares.
 pub fn decide(local: &Local, agreed: &Agreed, store: &InStore) -> Action {
+    let again = || {
+        let word = mine(local, agreed)?;
+        Some(Action::Push { generation: agreed.generation.checked_add(1)?, word })
+    };
     let pointer = match store {
-        InStore::Unusable(why) => return Action::Refuse(Refusal::Unusable(*why)),
-        InStore::Absent => {
-            let push = |word| Action::Push { generation: agreed.generation + 1, word };
-            return mine(local, agreed.word.as_ref()).map_or(Action::Nothing, push);
+        // What nobody could have written who has a key, or nobody at all, is written anew by who has agreed with the one
+        // before. Another key, or a later version, may be right where this instance is wrong.
+        InStore::Unusable(why) => {
+            let may = agreed.word.is_some() && matches!(why, Unusable::Unsigned | Unusable::Unreadable);
+            let refused = Action::Refuse(Refusal::Unusable(*why));
+            return may.then(again).flatten().unwrap_or(refused);
         }
+        InStore::Absent => return again().unwrap_or(Action::Nothing),
         InStore::Pointer(pointer) => pointer,
     };
     if pointer.generation < agreed.generation {
+        // An old one was put there again, by somebody or with a backup. What was said last is said once more.
         let refusal = Refusal::Replayed { generation: pointer.generation, known: agreed.generation };
-        // A newer word heals it, also where a backup of the store was put back.
-        return match mine(local, agreed.word.as_ref()) {
-            Some(word) if Some(&word) != agreed.word.as_ref() => {
-                Action::Push { generation: agreed.generation + 1, word }
-            }
-            Some(_) | None => Action::Refuse(refusal),
-        };
+        return again().unwrap_or(Action::Refuse(refusal));
     }
-    // Where both have the same number, the store's content counts: it was written after this instance had lost a race.
+    // Where both have the same number, the store's content counts.
     let Pointer { generation, word: theirs, .. } = &**pointer;
     let word = merged(local, agreed, theirs);
     let is_known = *generation == agreed.generation && agreed.word.as_ref() == Some(theirs);
-    if !is_known || lacks(local, &word) {
+    let is_damaged_here = word.id == theirs.id && !local.shelf.contains(&word.id);
+    if !is_known || is_damaged_here || lacks(local, &word) {
         return Action::Take { word, generation: *generation, agreed: theirs.clone() };
     }
     if word == *theirs {
         return Action::Nothing;
     }
-    Action::Push { generation: generation + 1, word }
+    match generation.checked_add(1) {
+        Some(generation) => Action::Push { generation, word },
+        None => Action::Refuse(Refusal::Unusable(Unusable::Unreadable)),
+    }
 }
 
 /// Whether what is here is not yet as `word` says.
 fn lacks(local: &Local, word: &Word) -> bool {
-    let here: BTreeSet<SnapshotId> = word.pinned.intersection(&local.shelf).copied().collect();
-    local.serves != Some((word.id, word.by_hand)) || local.mode != word.mode || local.pinned != here
+    local.serves != Some((word.id, word.by_hand))
+        || local.mode != word.mode
+        || local.pinned != pins_that_can_be(local, word)
+}
+
+/// The pins of `word` that can be set here.
+pub(super) fn pins_that_can_be(local: &Local, word: &Word) -> BTreeSet<SnapshotId> {
+    let can = |id: &&SnapshotId| local.shelf.contains(id) || local.pinned.contains(id) || word.id == **id;
+    word.pinned.iter().filter(can).copied().collect()
 }
 
 /// What this instance says; `None`: it has nothing in service.
-fn mine(local: &Local, base: Option<&Word>) -> Option<Word> {
+fn mine(local: &Local, agreed: &Agreed) -> Option<Word> {
     let (id, by_hand) = local.serves?;
-    let mode = local.mode.clone().or_else(|| base.and_then(|base| base.mode.clone()));
-    Some(Word { id, by_hand, pinned: pins_here(local, base), mode })
+    let mode = local.mode.clone().or_else(|| agreed.word.as_ref().and_then(|base| base.mode.clone()));
+    Some(Word { id, by_hand, pinned: pins_here(local, agreed), mode })
 }
 
-/// The pins as this instance sees them: of snapshots that are not here it says nothing.
-fn pins_here(local: &Local, base: Option<&Word>) -> BTreeSet<SnapshotId> {
-    let elsewhere = base.into_iter().flat_map(|base| base.pinned.difference(&local.shelf));
-    local.pinned.iter().chain(elsewhere).copied().collect()
+/// The pins as this instance sees them: of snapshots that are not here, or came here since, it says nothing.
+fn pins_here(local: &Local, agreed: &Agreed) -> BTreeSet<SnapshotId> {
+    let taken_away = |id: &&SnapshotId| local.shelf.contains(id) && agreed.pins.contains(id);
+    let base = agreed.word.iter().flat_map(|base| &base.pinned);
+    local.pinned.iter().chain(base.filter(|id| !taken_away(id))).copied().collect()
 }
 
 /// What both say together.
 fn merged(local: &Local, agreed: &Agreed, theirs: &Word) -> Word {
-    let base = agreed.word.as_ref();
-    let Some(mine) = mine(local, base) else { return theirs.clone() };
-    let Some(base) = base else {
+    let Some(mine) = mine(local, agreed) else { return theirs.clone() };
+    let Some(base) = &agreed.word else {
         // The first meeting: what the deployment serves is not overruled by what an instance happens to have. Nothing is unpinned.
         let pinned = mine.pinned.union(&theirs.pinned).copied().collect();
         return Word { pinned, mode: local.mode.clone().or(theirs.mode.clone()), ..theirs.clone() };
     };
     let they_changed = (theirs.id, theirs.by_hand) != (base.id, base.by_hand);
-    let (id, by_hand) = match changed(&mine, base, agreed.newest) {
+    let (id, by_hand) = match changed(&mine, base, &agreed.known) {
         Changed::No => (theirs.id, theirs.by_hand),
         Changed::Crawled if they_changed => (theirs.id, theirs.by_hand),
         Changed::Crawled | Changed::Decided => (mine.id, mine.by_hand),
@@ -177,7 +215,7 @@ fn merged_pins(
     all.filter(|id| !base.contains(id) || (mine.contains(id) && theirs.contains(id))).collect()
 }
 
-fn changed(mine: &Word, base: &Word, newest: Option<SnapshotId>) -> Changed {
+fn changed(mine: &Word, base: &Word, known: &BTreeSet<SnapshotId>) -> Changed {
     if mine.by_hand != base.by_hand {
         return Changed::Decided;
     }
@@ -185,8 +223,7 @@ fn changed(mine: &Word, base: &Word, newest: Option<SnapshotId>) -> Changed {
         return Changed::No;
     }
     // A crawl makes a snapshot that was not there before; what was there is put in service only by somebody's word.
-    let was_there = mine.id < base.id || newest.is_some_and(|newest| mine.id <= newest);
-    if was_there { Changed::Decided } else { Changed::Crawled }
+    if known.contains(&mine.id) { Changed::Decided } else { Changed::Crawled }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::context::blocking;
 use super::follow::Local;
 use super::pointer::ModeWord;
 use super::trouble::Trouble;
-use crate::snapshot::{SnapshotId, Store};
+use crate::snapshot::{Store, Summary};
 
 /// A site that is kept in step with the store.
 #[derive(Clone, Debug)]
@@ -39,22 +39,21 @@ pub trait Sites: Send + Sync + 'static {
 }
 
 impl SiteHere {
-    /// What is decided here, and the newest snapshot that serves only by an operator's word.
-    pub(super) async fn local(&self, mode: Option<ModeWord>) -> Result<(Local, Option<SnapshotId>), Trouble> {
+    /// What is decided here.
+    pub(super) async fn local(&self, mode: Option<ModeWord>) -> Result<Local, Trouble> {
         let store = self.store.clone();
-        blocking(move || {
-            let pointed = store.pointer()?;
-            let shelf = store.list();
-            let serves = pointed.as_ref().map(|pointed| (pointed.id, pointed.by_hand));
-            // One that was just taken is on the shelf a moment before it is in service.
-            let current = serves.map(|(id, _)| id);
-            let waits = |id: SnapshotId, held: bool| held || current.is_some_and(|current| id <= current);
-            let newest = shelf.iter().filter(|one| waits(one.id, one.held.is_some())).map(|one| one.id).max();
-            let pinned = pointed.into_iter().flat_map(|pointed| pointed.pinned).collect();
-            let mut local = Local { serves, pinned, mode, shelf: shelf.iter().map(|one| one.id).collect() };
-            local.shelf.extend(&local.pinned);
-            Ok::<_, Trouble>((local, newest))
-        })
-        .await
+        blocking(move || local(&store, mode)).await
     }
+}
+
+/// What is decided here. Blocks.
+pub(super) fn local(store: &Store, mode: Option<ModeWord>) -> Result<Local, Trouble> {
+    let pointed = store.pointer()?;
+    let shelf = store.list();
+    let serves = pointed.as_ref().map(|pointed| (pointed.id, pointed.by_hand));
+    let current = serves.map(|(id, _)| id);
+    let is_settled = |one: &&Summary| one.held.is_some() || current == Some(one.id);
+    let settled = shelf.iter().filter(is_settled).map(|one| one.id).collect();
+    let pinned = pointed.into_iter().flat_map(|pointed| pointed.pinned).collect();
+    Ok(Local { serves, pinned, mode, shelf: shelf.iter().map(|one| one.id).collect(), settled })
 }

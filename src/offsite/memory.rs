@@ -1,12 +1,13 @@
 //! What this instance remembers of a site and the store: `<state>/snapshots/<site>/store.json`.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::follow::Agreed;
-use super::pointer::{Word, WordText};
+use super::follow::{Agreed, InStore};
+use super::pointer::{MOST_GENERATION, Word, WordText};
 use crate::disk;
 use crate::snapshot::SnapshotId;
 
@@ -25,15 +26,87 @@ struct MemoryText {
     store: String,
     generation: u64,
     word: Option<WordText>,
-    newest: Option<String>,
-    /// What was about to be agreed: it is, if it is what is here now.
+    #[serde(default)]
+    known: Vec<String>,
+    #[serde(default)]
+    pins: Vec<String>,
+    pending: Option<PendingText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PendingText {
+    #[serde(default)]
+    way: Way,
+    generation: u64,
+    word: WordText,
+    #[serde(default)]
+    known: Vec<String>,
+    #[serde(default)]
+    pins: Vec<String>,
+}
+
+/// Which way something was about to be agreed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    /// From the store: it is agreed once it is what is here.
+    #[default]
+    Take,
+    /// Into the store: it is agreed once it is what lies there, by this instance.
+    Push,
+}
+
+/// What was about to be agreed when the last note was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) way: Way,
+    pub(super) agreed: Agreed,
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remembered {
+    agreed: Agreed,
     pending: Option<Pending>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Pending {
-    generation: u64,
-    word: WordText,
+impl Remembered {
+    /// What was said last, as far as that is certain.
+    pub(super) fn word(self) -> Option<Word> {
+        self.agreed.word
+    }
+
+    /// What is agreed. A process that was killed after it had carried something out, and before it had noted that, is not
+    /// to take it for somebody's word: `serves` and `pinned` are what is here, `there` is what the store has, and `me` is
+    /// what this instance is called.
+    pub(super) fn agreed(
+        self,
+        (serves, pinned): (Option<(SnapshotId, Option<u64>)>, &BTreeSet<SnapshotId>),
+        there: &InStore,
+        me: &str,
+    ) -> Agreed {
+        let done = self.pending.filter(|pending| {
+            let Agreed { generation, word, pins, .. } = &pending.agreed;
+            let Some(word) = word else { return false };
+            match (pending.way, there) {
+                (Way::Take, _) => serves == Some((word.id, word.by_hand)) && pinned == pins,
+                (Way::Push, InStore::Pointer(there)) => {
+                    there.generation == *generation && there.word == *word && there.by == me
+                }
+                (Way::Push, InStore::Absent | InStore::Unusable(_)) => false,
+            }
+        });
+        let done = done.filter(|done| done.agreed.generation > self.agreed.generation);
+        done.map_or(self.agreed, |done| done.agreed)
+    }
+}
+
+fn texts(ids: &BTreeSet<SnapshotId>) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+fn ids(texts: &[String]) -> BTreeSet<SnapshotId> {
+    texts.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
 /// Where it is.
@@ -51,49 +124,55 @@ impl Memory {
 
     /// What was agreed. One that is damaged or lost is none: as if this instance met the store for the first time, and what
     /// the store says holds. Blocks.
-    ///
-    /// `serves` is what is in service here: a process that was killed after it had carried something out, and before it had
-    /// noted that, is not to take it for somebody's word.
-    pub(super) fn read(&self, serves: Option<(SnapshotId, Option<u64>)>) -> io::Result<Agreed> {
+    pub(super) fn read(&self) -> io::Result<Remembered> {
         let about = match std::fs::metadata(&self.file) {
             Ok(about) => about,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Agreed::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Remembered::default()),
             Err(error) => return Err(error),
         };
         let text = if about.len() > LONGEST { Vec::new() } else { std::fs::read(&self.file)? };
-        let read = serde_json::from_slice::<MemoryText>(&text).ok().filter(|text| text.version == VERSION);
+        let read = serde_json::from_slice::<MemoryText>(&text).ok();
+        let read = read.filter(|text| text.version == VERSION && text.generation <= MOST_GENERATION);
         let Some(text) = read else {
             tracing::warn!(file = %self.file.display(), "what was agreed with the store cannot be read, taking over what it says");
-            return Ok(Agreed::default());
+            return Ok(Remembered::default());
         };
         if text.store != self.store {
-            return Ok(Agreed::default());
+            return Ok(Remembered::default());
         }
-        let newest = text.newest.and_then(|id| id.parse().ok());
-        let read =
-            |generation, word: &WordText| Some(Agreed { generation, word: Some(word.read()?), newest });
-        let done = text.pending.and_then(|pending| read(pending.generation, &pending.word));
-        let done = done.filter(|done| {
-            done.word.as_ref().is_some_and(|word| serves == Some((word.id, word.by_hand)))
-                && done.generation > text.generation
-        });
-        let agreed = || Agreed {
-            generation: text.generation,
-            word: text.word.as_ref().and_then(WordText::read),
-            newest,
+        let read = |generation, word: Option<&WordText>, known: &[String], pins: &[String]| Agreed {
+            generation,
+            word: word.and_then(WordText::read),
+            known: ids(known),
+            pins: ids(pins),
         };
-        Ok(done.unwrap_or_else(agreed))
+        let agreed = read(text.generation, text.word.as_ref(), &text.known, &text.pins);
+        let pending = text.pending.filter(|pending| pending.generation <= MOST_GENERATION).map(|pending| {
+            let PendingText { way, generation, word, known, pins } = pending;
+            Pending { way, agreed: read(generation, Some(&word), &known, &pins) }
+        });
+        Ok(Remembered { agreed, pending })
     }
 
     /// Notes what is agreed, and what is about to be. Durable. Blocks.
-    pub(super) fn write(&self, agreed: &Agreed, pending: Option<(u64, &Word)>) -> io::Result<()> {
+    pub(super) fn write(&self, agreed: &Agreed, pending: Option<&Pending>) -> io::Result<()> {
+        let pending = pending.and_then(|Pending { way, agreed }| {
+            Some(PendingText {
+                way: *way,
+                generation: agreed.generation,
+                word: agreed.word.as_ref()?.into(),
+                known: texts(&agreed.known),
+                pins: texts(&agreed.pins),
+            })
+        });
         let text = MemoryText {
             version: VERSION,
             store: self.store.clone(),
             generation: agreed.generation,
             word: agreed.word.as_ref().map(WordText::from),
-            newest: agreed.newest.map(|id| id.to_string()),
-            pending: pending.map(|(generation, word)| Pending { generation, word: word.into() }),
+            known: texts(&agreed.known),
+            pins: texts(&agreed.pins),
+            pending,
         };
         self.file.parent().map_or(Ok(()), disk::ensure_dir)?;
         disk::write_atomic(&self.file, &serde_json::to_vec(&text)?)
@@ -102,46 +181,78 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pointer::Pointer;
     use super::*;
 
     fn word(id: &str) -> Word {
         Word { id: id.parse().unwrap(), by_hand: None, pinned: Default::default(), mode: None }
     }
 
+    fn of(generation: u64, word: &Word) -> Agreed {
+        let known = BTreeSet::from([word.id]);
+        Agreed { generation, word: Some(word.clone()), known: known.clone(), pins: known }
+    }
+
+    fn there(generation: u64, word: &Word, by: &str) -> InStore {
+        let (word, by) = (word.clone(), by.to_owned());
+        InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0 }))
+    }
+
     #[test]
-    fn what_was_carried_out_before_a_kill_is_agreed() {
+    fn what_was_carried_out_before_a_kill_is_agreed_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(dir.path(), "shop", "s3://a/b");
+        assert_eq!(memory.read().unwrap(), Remembered::default());
         let (old, new) = (word("20261120T011334Z-000042"), word("20261121T011334Z-000043"));
-        assert_eq!(memory.read(None).unwrap(), Agreed::default());
-        let agreed = Agreed { generation: 3, word: Some(old.clone()), newest: Some(old.id) };
-        memory.write(&agreed, None).unwrap();
-        assert_eq!(memory.read(Some((new.id, None))).unwrap(), agreed);
-        memory.write(&agreed, Some((4, &new))).unwrap();
-        assert_eq!(memory.read(Some((old.id, None))).unwrap(), agreed);
-        assert_eq!(memory.read(Some((new.id, Some(1)))).unwrap(), agreed);
-        let done = Agreed { generation: 4, word: Some(new.clone()), newest: Some(old.id) };
-        assert_eq!(memory.read(Some((new.id, None))).unwrap(), done);
+        let (before, after) = (of(3, &old), of(4, &new));
+        let (serves_old, serves_new) = (Some((old.id, None)), Some((new.id, None)));
+        let by_hand = Some((new.id, Some(1)));
+        let (pins, none) = (after.pins.clone(), BTreeSet::new());
+        use Way::{Push, Take};
+        let table = [
+            // Taken over: once it is what is here, pins and all.
+            (Take, serves_new, &pins, there(4, &new, "you"), &after),
+            (Take, serves_new, &pins, there(9, &old, "you"), &after),
+            (Take, serves_new, &none, there(4, &new, "you"), &before),
+            (Take, serves_old, &pins, there(4, &new, "you"), &before),
+            (Take, by_hand, &pins, there(4, &new, "you"), &before),
+            // Written: once the store has it, and from here. What is to be pushed is always what is here.
+            (Push, serves_new, &pins, there(4, &new, "me"), &after),
+            (Push, serves_old, &none, there(4, &new, "me"), &after),
+            (Push, serves_new, &pins, there(3, &old, "me"), &before),
+            (Push, serves_new, &pins, there(4, &new, "you"), &before),
+            (Push, serves_new, &pins, there(4, &old, "me"), &before),
+            (Push, serves_new, &pins, there(5, &new, "me"), &before),
+            (Push, serves_new, &pins, InStore::Absent, &before),
+        ];
+        for (way, serves, pinned, store, expected) in table {
+            memory.write(&before, Some(&Pending { way, agreed: after.clone() })).unwrap();
+            let read = memory.read().unwrap().agreed((serves, pinned), &store, "me");
+            assert_eq!(read, *expected, "{way:?} {serves:?} {store:?}");
+        }
+        memory.write(&before, None).unwrap();
+        assert_eq!(memory.read().unwrap(), Remembered { agreed: before, pending: None });
     }
 
     #[test]
     fn what_was_agreed_with_another_store_counts_for_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let agreed = Agreed { generation: 3, word: None, newest: None };
+        let agreed = Agreed { generation: 3, ..Agreed::default() };
         Memory::new(dir.path(), "shop", "s3://a/b").write(&agreed, None).unwrap();
-        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/c").read(None).unwrap(), Agreed::default());
-        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/b").read(None).unwrap(), agreed);
+        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/c").read().unwrap(), Remembered::default());
+        assert_eq!(Memory::new(dir.path(), "shop", "s3://a/b").read().unwrap().agreed, agreed);
     }
 
     #[test]
     fn a_damaged_one_is_a_first_meeting() {
         let dir = tempfile::tempdir().unwrap();
         let memory = Memory::new(dir.path(), "shop", "s3://a/b");
-        memory.write(&Agreed { generation: 3, word: None, newest: None }, None).unwrap();
-        assert_eq!(memory.read(None).unwrap().generation, 3);
-        for bad in ["", "{", "{\"version\":9,\"generation\":4}"] {
+        memory.write(&Agreed { generation: 3, ..Agreed::default() }, None).unwrap();
+        assert_eq!(memory.read().unwrap().agreed.generation, 3);
+        let endless = format!("{{\"version\":1,\"store\":\"s3://a/b\",\"generation\":{}}}", u64::MAX);
+        for bad in ["", "{", "{\"version\":9,\"generation\":4}", &endless] {
             disk::write_atomic(&memory.file, bad.as_bytes()).unwrap();
-            assert_eq!(memory.read(None).unwrap(), Agreed::default());
+            assert_eq!(memory.read().unwrap(), Remembered::default());
         }
     }
 }

@@ -38,6 +38,7 @@ mod step;
 mod tidy;
 mod trial;
 pub mod trouble;
+mod twin;
 mod wanted;
 
 #[cfg(test)]

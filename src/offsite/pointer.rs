@@ -10,6 +10,8 @@ use crate::snapshot::SnapshotId;
 
 /// The version of its shape.
 const VERSION: u32 = 1;
+/// A larger generation is none that was ever counted up to, and would leave no room above it.
+pub(super) const MOST_GENERATION: u64 = 1 << 62;
 /// Bytes that it may have.
 pub(super) const MOST: u64 = 1 << 20;
 
@@ -60,6 +62,12 @@ struct PointerText {
     epoch: u64,
     by: String,
     at: u64,
+}
+
+/// What every version of it has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// A [`Word`] in JSON.
@@ -114,8 +122,13 @@ impl Pointer {
     /// # Errors
     /// When it is not signed although it must be, or cannot be read.
     pub fn open(site: &str, object: &[u8], signer: &Signer) -> Result<Pointer, Unusable> {
+        // Of a later version nothing else is known, not even which fields it has.
+        let of: Versioned = signer.open(Signed::Pointer(site), object)?;
+        if of.version > VERSION {
+            return Err(Unusable::Later);
+        }
         let written: PointerText = signer.open(Signed::Pointer(site), object)?;
-        if written.version != VERSION {
+        if written.version != VERSION || written.generation > MOST_GENERATION {
             return Err(Unusable::Unreadable);
         }
         let word = written.word.read().ok_or(Unusable::Unreadable)?;
@@ -143,12 +156,18 @@ mod tests {
 
     #[test]
     fn what_is_no_pointer_is_none() {
-        let bad = ["", "{}", "[]", &SAMPLE.replace(":1,", ":2,"), &SAMPLE.replace("20261120T", "../20T")];
+        let endless = SAMPLE.replace("\"generation\":7", &format!("\"generation\":{}", u64::MAX));
+        let bad =
+            ["", "{}", "[]", &SAMPLE.replace(":1,", ":0,"), &SAMPLE.replace("20261120T", "../20T"), &endless];
         for bad in bad {
             let read = Pointer::open("shop", bad.as_bytes(), &Signer::default());
             assert_eq!(read, Err(Unusable::Unreadable), "{bad}");
         }
-        // Fields of a later version are passed over, and so is a mode that is not known here.
+        for later in [&SAMPLE.replace(":1,", ":2,"), "{\"version\":9}"] {
+            let read = Pointer::open("shop", later.as_bytes(), &Signer::default());
+            assert_eq!(read, Err(Unusable::Later), "{later}");
+        }
+        // Fields that are not known are passed over, and so is a mode that is not known here.
         let later = SAMPLE.replace("\"by\":", "\"more\":[1],\"by\":").replace("hold_snapshot", "dream");
         assert_eq!(Pointer::open("shop", later.as_bytes(), &Signer::default()).unwrap().word.mode, None);
     }

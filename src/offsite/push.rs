@@ -1,7 +1,7 @@
 //! Putting a snapshot into the store: first that this is meant, then the bodies that the store lacks, then the files, and the
 //! index last. A killed process leaves what it has put there, and the next try finds it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::iter::Peekable;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::condemned::Condemned;
+use super::condemned::{Condemned, DEAD};
 use super::context::{AT_ONCE, Context, blocking};
 use super::index::{self, Index};
 use super::layout;
@@ -42,6 +42,23 @@ pub(super) async fn push(
     id: SnapshotId,
     base: Option<SnapshotId>,
 ) -> Result<(), Trouble> {
+    push_by(context, store, id, base, Trust::Index).await
+}
+
+/// Whether a snapshot is taken for whole because its index is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Index,
+    Nothing,
+}
+
+async fn push_by(
+    context: &Context,
+    store: &Store,
+    id: SnapshotId,
+    base: Option<SnapshotId>,
+    trust: Trust,
+) -> Result<(), Trouble> {
     let site = store.site().to_owned();
     let gone = || Trouble::Waits(format!("snapshot {id} is not here any more, or cannot be read"));
     let from = store.clone();
@@ -51,15 +68,22 @@ pub(super) async fn push(
     let read = snapshot.clone();
     let files = blocking(move || Ok::<_, Trouble>(read.files())).await?.map_err(|error| damaged(&error))?;
     let index = Index::of(&files);
-    if is_whole(context, &site, &id, &index).await? {
-        return Ok(());
-    }
+    // Said before anything is looked at: what is whole now is not removed before the pointer names it.
     let intent = Intent { version: 1, by: &context.instance, at: clock::now().unix() };
     let intent = serde_json::to_vec(&intent).map_err(|error| Trouble::here(&error))?;
     context.remote.put(&layout::intent(&site, &id), intent).await?;
+    match is_whole(context, &site, &id, &index).await {
+        Ok(false) => {}
+        Ok(true) if trust == Trust::Index => return Ok(()),
+        Ok(true) => {}
+        Err(error) => {
+            forget_intent(context, &site, &id).await?;
+            return Err(error);
+        }
+    }
     // After the intent: a removal that began before has not seen it, one that begins later does.
     let condemned = Condemned::read(context).await?;
-    if condemned.is_deleting() {
+    if condemned.is_deleting() && !is_dead(context, &site, &id, &condemned).await? {
         let wait = humantime::format_duration(REMOVAL_TAKES);
         return Err(Trouble::Waits(format!("the store removes bodies; trying again in {wait}")));
     }
@@ -82,6 +106,49 @@ pub(super) async fn push(
     let index = index.seal(&site, &id, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
     context.remote.put(&layout::index(&site, &id), index).await?;
     Ok(())
+}
+
+/// Looks whether all files of a snapshot that all serve, or keep, are still in the store, and puts it there again if not. It
+/// must be here whole. Returns whether something was missing.
+pub(super) async fn mend(context: &Context, store: &Store, id: SnapshotId) -> Result<bool, Trouble> {
+    let from = store.clone();
+    let here =
+        blocking(move || Ok::<_, Trouble>(from.get(&id).filter(|here| !from.arriving(&here.id())))).await?;
+    if here.is_none() {
+        return Ok(false);
+    }
+    let site = store.site();
+    let mut listing = context.remote.list(&layout::snapshot(site, &id));
+    let mut there = HashMap::new();
+    while let Some(object) = listing.next().await {
+        let object = object?;
+        there.insert(object.name, object.bytes);
+    }
+    let name = layout::index(site, &id);
+    let object = context.remote.get(&name, index::MOST).await?;
+    let index = object.and_then(|object| Index::open(site, &id, &object.bytes, &context.signer).ok());
+    let has = |(file, announced): (&String, &index::Announced)| {
+        there.get(&layout::file(site, &id, file)) == Some(&announced.len)
+    };
+    if index.is_some_and(|index| !index.0.is_empty() && index.0.iter().all(has)) {
+        return Ok(false);
+    }
+    tracing::warn!(site, %id, "a snapshot is not whole any more in the store, putting it there again");
+    push_by(context, store, id, None, Trust::Nothing).await?;
+    forget_intent(context, site, &id).await?;
+    Ok(true)
+}
+
+/// Whether a removal of bodies was begun so long ago, by the store's own clock, that its process must be dead.
+async fn is_dead(
+    context: &Context,
+    site: &str,
+    id: &SnapshotId,
+    condemned: &Condemned,
+) -> Result<bool, Trouble> {
+    let intent = context.remote.head(&layout::intent(site, id)).await?;
+    let since = intent.zip(condemned.modified);
+    Ok(since.is_some_and(|(intent, begun)| intent.modified.duration_since(begun).is_ok_and(|age| age > DEAD)))
 }
 
 /// Whether it is there already. What has a wrong index is written again.

@@ -8,15 +8,12 @@ use futures_util::StreamExt as _;
 use super::collect::{Keeping, Stored};
 use super::context::{Context, blocking};
 use super::here::SiteHere;
-use super::index::{self, Index};
-use super::layout;
+use super::index::{self, Announced, Index};
 use super::pointer::{self, Pointer};
 use super::trouble::Trouble;
+use super::{layout, remote, twin};
 use crate::disk::{self, TempDir};
 use crate::snapshot::{BlobId, ReadError, SNAPSHOTS, Snapshot, SnapshotId, Store};
-
-/// The file of a snapshot that names its bodies.
-const MANIFEST: &str = "manifest";
 
 /// A snapshot in the store, whole or not.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +80,19 @@ pub(super) async fn sites(context: &Context, here: &[SiteHere]) -> Result<Vec<Si
     Ok(all)
 }
 
+/// Whether a snapshot must stay after all: it is named, or being written, now.
+pub(super) async fn is_kept(context: &Context, site: &str, id: &SnapshotId) -> Result<bool, Trouble> {
+    if context.remote.head(&layout::intent(site, id)).await?.is_some() {
+        return Ok(true);
+    }
+    let object = context.remote.get(&layout::pointer(site), pointer::MOST).await?;
+    // Without a pointer nothing is known of what should stay.
+    let Some(object) = object else { return Ok(true) };
+    let pointer = Pointer::open(site, &object.bytes, &context.signer);
+    let word = pointer.map_err(|why| Trouble::refused(layout::pointer(site), &why))?.word;
+    Ok(word.id == *id || word.pinned.contains(id))
+}
+
 /// All bodies that whole snapshots name.
 pub(super) async fn named(
     context: &Context,
@@ -93,11 +103,17 @@ pub(super) async fn named(
     for site in sites {
         let known = here.iter().find(|here| *here.name == *site.name);
         for id in site.folders.iter().filter(|(_, folder)| folder.has_index).map(|(id, _)| *id) {
+            // Gone since it was listed: what it has named goes by the list of condemned ones, which takes a day.
+            let Some(manifest) = announced(context, &site.name, id).await? else { continue };
             let store = known.map(|known| known.store.clone());
-            let local = blocking(move || Ok::<_, Trouble>(store.and_then(|store| store.get(&id)))).await?;
-            match local {
+            // Two of one name may name other bodies: the one that is here counts only if it is the same.
+            let local = blocking(move || {
+                let here = store.and_then(|store| store.get(&id));
+                Ok::<_, Trouble>(here.filter(|here| twin::has(here, &manifest).is_ok_and(|same| same)))
+            });
+            match local.await? {
                 Some(snapshot) => named = add(named, move || Ok(Some(snapshot))).await?,
-                None => named = from_store(context, &site.name, id, named).await?,
+                None => named = from_store(context, &site.name, id, manifest, named).await?,
             }
         }
     }
@@ -118,24 +134,33 @@ async fn add(
     .await
 }
 
+/// The manifest of a whole snapshot, as its index says; `None`: there is no index.
+async fn announced(context: &Context, site: &str, id: SnapshotId) -> Result<Option<Announced>, Trouble> {
+    let name = layout::index(site, &id);
+    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(None) };
+    let index = Index::open(site, &id, &object.bytes, &context.signer);
+    let index = index.map_err(|why| Trouble::refused(&name, &why))?;
+    let manifest = index.0.get(twin::MANIFEST).copied();
+    let manifest = manifest.ok_or_else(|| Trouble::refused(&name, &"it names no manifest"))?;
+    if manifest.len > remote::WHOLE_MOST {
+        return Err(Trouble::refused(&name, &"it names a manifest that is larger than any"));
+    }
+    Ok(Some(manifest))
+}
+
 /// Reads the manifest of a snapshot that is not here.
 async fn from_store(
     context: &Context,
     site: &str,
     id: SnapshotId,
+    announced: Announced,
     named: HashSet<BlobId>,
 ) -> Result<HashSet<BlobId>, Trouble> {
-    let name = layout::index(site, &id);
-    // Gone since it was listed: what it has named goes by the list of condemned ones, which takes a day.
-    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(named) };
-    let index = Index::open(site, &id, &object.bytes, &context.signer);
-    let index = index.map_err(|why| Trouble::refused(&name, &why))?;
-    let announced =
-        index.0.get(MANIFEST).copied().ok_or_else(|| Trouble::refused(&name, &"it names no manifest"))?;
-    let name = layout::file(site, &id, MANIFEST);
+    let name = layout::file(site, &id, twin::MANIFEST);
     let object = context.remote.get(&name, announced.len).await?;
     let bytes = object.ok_or_else(|| Trouble::refused(&name, &"it is missing"))?.bytes;
-    if BlobId::of(&bytes) != announced.blake3 {
+    let read = bytes.clone();
+    if blocking(move || Ok::<_, Trouble>(BlobId::of(&read))).await? != announced.blake3 {
         return Err(Trouble::refused(&name, &"it is not what was put there"));
     }
     let site = site.to_owned();
@@ -143,7 +168,7 @@ async fn from_store(
         let dir = TempDir::create("katahai-store")?;
         let place = dir.path().join(SNAPSHOTS).join(&site).join(id.to_string());
         disk::ensure_dir(&place)?;
-        disk::write_atomic(&place.join(MANIFEST), &bytes)?;
+        disk::write_atomic(&place.join(twin::MANIFEST), &bytes)?;
         let store = Store::look(dir.path(), &site).map_err(|error| Trouble::here(&error))?;
         // Its file stays open when the folder goes.
         Ok(store.get(&id))

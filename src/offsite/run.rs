@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::board::Board;
+use super::board::{Board, Within};
 use super::changes::Changes;
 use super::context::Context;
 use super::here::{SiteHere, Sites};
@@ -36,6 +36,8 @@ const FILLS_AT_ONCE: usize = 2;
 /// The first and the longest wait after a trouble.
 const WAITS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
+/// How often in a row another instance may be faster before that is a trouble like others.
+const RACES: u32 = 3;
 /// The longest wait where something was refused.
 const REFUSED: Duration = Duration::from_secs(3600);
 
@@ -56,6 +58,8 @@ struct Watched {
     /// Whether a look is due, and queued; or due as soon as the one that runs has ended.
     queued: bool,
     again: bool,
+    /// Whether the next look is also at whether the store still has all.
+    deep: bool,
     /// What has changed here when the look that runs was begun, and when the last good one was.
     looked_at: u64,
     synced: u64,
@@ -80,6 +84,7 @@ impl Watched {
             mode: None,
             queued: false,
             again: false,
+            deep: false,
             looked_at: seen,
             synced: seen,
             look: None,
@@ -153,6 +158,7 @@ impl Runner {
             .sites
             .iter_mut()
             .filter_map(|(name, site)| {
+                site.deep |= sweeps;
                 let mode = self.work.sites.mode(name);
                 let changed = site.changes.has_changed().unwrap_or(false) || mode != site.mode;
                 let retries = site.failures > 0;
@@ -199,9 +205,10 @@ impl Runner {
     fn begin_poll(&mut self) {
         let Some(mut changes) = self.changes.take() else { return };
         let (context, ended) = (self.work.context.clone(), self.ended.clone());
-        self.poll = Some(tasks::guarded(async move {
+        let lost = || Ended::Poll(Changes::default(), Err(broken_off()));
+        self.poll = Some(report(ended, lost(), async move {
             let looked = changes.look(&context).await;
-            drop(ended.send(Ended::Poll(changes, looked)));
+            Ended::Poll(changes, looked)
         }));
     }
 
@@ -213,9 +220,16 @@ impl Runner {
             site.looked_at = *site.changes.borrow_and_update();
             site.mode = self.work.sites.mode(&name);
             let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
-            site.look = Some(tasks::guarded(async move {
-                let looked = work.look(&here).await;
-                drop(ended.send(Ended::Look(here.name, looked)));
+            let deep = std::mem::take(&mut site.deep);
+            let lost = Ended::Look(name, Err(broken_off()));
+            site.look = Some(report(ended, lost, async move {
+                let mut looked = work.look(&here).await;
+                if let (true, Ok(_)) = (deep, &looked)
+                    && let Err(trouble) = work.mend(&here).await
+                {
+                    looked = Err(trouble);
+                }
+                Ended::Look(here.name, looked)
             }));
         }
     }
@@ -227,9 +241,10 @@ impl Runner {
         };
         for site in self.sites.values_mut().filter(may).take(FILLS_AT_ONCE.saturating_sub(running)) {
             let (work, here, ended) = (self.work.clone(), site.here.clone(), self.ended.clone());
-            site.fill = Some(tasks::guarded(async move {
+            let lost = Ended::Fill(here.name.clone(), Err(broken_off()));
+            site.fill = Some(report(ended, lost, async move {
                 let filled = work.fill(&here).await;
-                drop(ended.send(Ended::Fill(here.name, filled)));
+                Ended::Fill(here.name, filled)
             }));
         }
     }
@@ -238,9 +253,9 @@ impl Runner {
     fn begin_answer(&mut self) {
         let (context, ended) = (self.work.context.clone(), self.ended.clone());
         let here: Vec<SiteHere> = self.sites.values().map(|site| site.here.clone()).collect();
-        self.answer = Some(tasks::guarded(async move {
-            drop(ended.send(Ended::Answer(wanted::answer(&context, &here).await)));
-        }));
+        let lost = Ended::Answer(Err(broken_off()));
+        self.answer =
+            Some(report(ended, lost, async move { Ended::Answer(wanted::answer(&context, &here).await) }));
     }
 
     fn begin_tidy(&mut self, now: Instant) {
@@ -254,12 +269,13 @@ impl Runner {
         }
         let (context, ended) = (self.work.context.clone(), self.ended.clone());
         let here: Vec<SiteHere> = self.sites.values().map(|site| site.here.clone()).collect();
-        self.tidy = Some(tasks::guarded(async move {
+        let lost = Ended::Tidy(Err(broken_off()));
+        self.tidy = Some(report(ended, lost, async move {
             let tidied = async {
                 let now = store_clock(&context).await?;
                 tidy(&context, &here, now).await
             };
-            drop(ended.send(Ended::Tidy(tidied.await)));
+            Ended::Tidy(tidied.await)
         }));
     }
 
@@ -270,18 +286,19 @@ impl Runner {
                 (self.poll, self.changes) = (None, Some(changes));
                 self.polled = now + POLL.mul_f64(0.9 + fastrand::f64() / 5.0);
                 match looked {
-                    Ok(None) => self.answers(now),
+                    Ok(None) => self.does(&Within::Poll, now),
                     Ok(Some(generations)) => {
-                        self.answers(now);
+                        self.does(&Within::Poll, now);
                         self.heard(&generations);
                     }
-                    Err(trouble) => self.tell(None, &trouble),
+                    Err(trouble) => self.tell(Within::Poll, &trouble),
                 }
             }
             Ended::Answer(answered) => {
                 self.answer = None;
-                if let Err(trouble) = answered {
-                    self.tell(None, &trouble);
+                match answered {
+                    Ok(_) => self.does(&Within::Answer, now),
+                    Err(trouble) => self.tell(Within::Answer, &trouble),
                 }
             }
             Ended::Tidy(tidied) => self.end_tidy(tidied, now),
@@ -297,10 +314,13 @@ impl Runner {
             Ok(Tidied { snapshots, condemned, bodies }) => {
                 tracing::debug!(snapshots, condemned, bodies, "the store was tidied up");
                 self.tidies = Some(now + rest);
+                self.does(&Within::Tidy, now);
             }
             Err(trouble) => {
-                tracing::debug!(error = %trouble, "the store could not be tidied up");
-                self.work.board.count(&trouble);
+                if let Trouble::Refused { .. } = &trouble {
+                    tracing::warn!(error = %trouble, "nothing is removed from the store until this is right again");
+                }
+                self.tell(Within::Tidy, &trouble);
                 self.tidies = Some(now + rest / 12);
             }
         }
@@ -318,8 +338,8 @@ impl Runner {
     }
 
     /// The store answers. Those that have waited for that go on at once, each after a moment of its own.
-    fn answers(&mut self, now: Instant) {
-        if self.work.board.answers(clock::now()) {
+    fn does(&mut self, within: &Within, now: Instant) {
+        if self.work.board.does(within, clock::now()) {
             tracing::info!("the store answers again");
             for site in self.sites.values_mut() {
                 site.not_before = now + Duration::from_millis(fastrand::u64(..1000));
@@ -328,7 +348,6 @@ impl Runner {
     }
 
     fn end_look(&mut self, name: &Arc<str>, looked: Result<Seen, Trouble>, now: Instant) {
-        let trouble = looked.as_ref().err().map(ToString::to_string);
         let Some(site) = self.sites.get_mut(name) else { return };
         site.look = None;
         let again = std::mem::take(&mut site.again);
@@ -342,7 +361,7 @@ impl Runner {
                         .board
                         .change(name, |standing| (standing.trouble, standing.refused) = (None, None));
                 }
-                self.answers(now);
+                self.does(&Within::Look(name.clone()), now);
             }
             Err(Trouble::Adopting) if site.fill.take().is_some() => {
                 // What serves comes before its rest; that goes on afterwards.
@@ -354,7 +373,10 @@ impl Runner {
                 site.failures = site.failures.saturating_add(1);
                 site.not_before = now + wait(error, site.failures);
                 let is_dirty = *site.changes.borrow() != site.synced;
-                self.tell(Some((name, trouble)), error);
+                let is_told = !matches!(error, Trouble::Raced) || site.failures > RACES;
+                if is_told {
+                    self.tell(Within::Look(name.clone()), error);
+                }
                 if is_dirty {
                     self.work.board.change(name, |standing| {
                         standing.behind.get_or_insert_with(clock::now);
@@ -366,27 +388,30 @@ impl Runner {
 
     fn end_fill(&mut self, name: &Arc<str>, filled: Result<(), Trouble>, now: Instant) {
         let Some(site) = self.sites.get_mut(name) else { return };
-        site.fill = None;
+        if site.fill.take().is_none() {
+            // It was broken off, so that what serves comes first.
+            return;
+        }
         match filled {
             Ok(()) => {
                 (site.wants, site.misses) = (false, 0);
                 self.work.board.change(name, |standing| (standing.trouble, standing.refused) = (None, None));
+                self.does(&Within::Fill(name.clone()), now);
             }
             Err(error) => {
                 site.misses = site.misses.saturating_add(1);
                 site.fills = now + wait(&error, site.misses);
-                let text = error.to_string();
-                self.tell(Some((name, Some(text))), &error);
+                self.tell(Within::Fill(name.clone()), &error);
             }
         }
     }
 
     /// For the operator.
-    fn tell(&self, site: Option<(&Arc<str>, Option<String>)>, trouble: &Trouble) {
+    fn tell(&self, within: Within, trouble: &Trouble) {
         let (board, now) = (&self.work.board, clock::now());
         board.count(trouble);
         if let Trouble::Store(fault) = trouble
-            && board.fails(fault, now)
+            && board.fails_within(within.clone(), fault, now)
         {
             tracing::warn!(
                 code = fault.kind.code(),
@@ -395,10 +420,10 @@ impl Runner {
                 "the store cannot be used, everything goes on without it"
             );
         }
-        let Some((name, text)) = site else { return };
-        let text = text.unwrap_or_default();
+        let (Within::Look(name) | Within::Fill(name)) = within else { return };
+        let text = trouble.to_string();
         let mut is_news = false;
-        board.change(name, |standing| {
+        board.change(&name, |standing| {
             is_news = standing.trouble.as_ref().is_none_or(|(_, before)| *before != text);
             let since = standing.trouble.as_ref().map_or(now, |(since, _)| *since);
             standing.doing = super::board::Doing::Nothing;
@@ -408,15 +433,52 @@ impl Runner {
                 standing.behind.get_or_insert(now);
             }
         });
-        if is_news && !matches!(trouble, Trouble::Store(_) | Trouble::Raced | Trouble::Waits(_)) {
+        if is_news && !matches!(trouble, Trouble::Store(_) | Trouble::Waits(_)) {
             tracing::warn!(site = %name, error = text, code = trouble.code(), "a site is not in step with the store");
         }
     }
 }
 
+/// What became of a task that ended without saying so.
+fn broken_off() -> Trouble {
+    Trouble::Here("an internal error; it is tried again".to_owned())
+}
+
+/// Says what became of a task, whatever did: one that is never heard of again would be waited for for ever.
+struct Report {
+    ended: mpsc::UnboundedSender<Ended>,
+    end: Option<Ended>,
+}
+
+impl Report {
+    fn becomes(&mut self, end: Ended) {
+        self.end = Some(end);
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            drop(self.ended.send(end));
+        }
+    }
+}
+
+/// Runs a task, and reports its end; `lost`: what is reported when it does not come to one.
+fn report(
+    ended: mpsc::UnboundedSender<Ended>,
+    lost: Ended,
+    work: impl Future<Output = Ended> + Send + 'static,
+) -> tasks::Guard {
+    let mut report = Report { ended, end: Some(lost) };
+    tasks::guarded(async move {
+        report.becomes(work.await);
+    })
+}
+
 /// How long to wait before the next try: longer each time, for days, and never at the same moment as others.
 fn wait(trouble: &Trouble, failures: u32) -> Duration {
-    if matches!(trouble, Trouble::Raced | Trouble::Adopting) {
+    if matches!(trouble, Trouble::Adopting) || matches!(trouble, Trouble::Raced) && failures <= RACES {
         return Duration::from_millis(fastrand::u64(100..1000));
     }
     let (first, mut longest) = WAITS;
@@ -432,6 +494,16 @@ fn wait(trouble: &Trouble, failures: u32) -> Duration {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_task_that_is_broken_off_is_heard_of() {
+        let (ended, mut ends) = mpsc::unbounded_channel();
+        let lost = || Ended::Answer(Err(broken_off()));
+        drop(report(ended.clone(), lost(), std::future::pending()));
+        assert!(matches!(ends.recv().await, Some(Ended::Answer(Err(Trouble::Here(_))))));
+        let _whole = report(ended, lost(), async { Ended::Answer(Ok(3)) });
+        assert!(matches!(ends.recv().await, Some(Ended::Answer(Ok(3)))));
+    }
+
     #[test]
     fn waits_grow_and_end_at_five_minutes() {
         let here = Trouble::Here(String::new());
@@ -441,6 +513,10 @@ mod tests {
                 Duration::from_secs(2 << failures.saturating_sub(1).min(16)).min(Duration::from_secs(300));
             assert!((full / 2..=full).contains(&waited), "{failures}: {waited:?}");
         }
-        assert!(wait(&Trouble::Raced, 50) <= Duration::from_secs(1));
+        assert!(wait(&Trouble::Adopting, 50) <= Duration::from_secs(1));
+        // Who loses a race tries again at once, but not for ever.
+        assert!((1..=RACES).all(|failures| wait(&Trouble::Raced, failures) <= Duration::from_secs(1)));
+        assert!(wait(&Trouble::Raced, RACES + 1) >= Duration::from_secs(8));
+        assert!(wait(&Trouble::Raced, 50) >= Duration::from_secs(150));
     }
 }

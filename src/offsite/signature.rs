@@ -55,6 +55,9 @@ pub enum Unusable {
     /// It is not what it should be.
     #[error("it cannot be read")]
     Unreadable,
+    /// It has a shape that this version does not know.
+    #[error("a later version of Katahai wrote it; update this instance")]
+    Later,
 }
 
 /// Signs and verifies; without keys it does neither. Clones are the same.

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::board::{Board, Doing};
 use super::context::{Context, blocking};
-use super::follow::{Action, Agreed, InStore, Local, decide};
-use super::here::{SiteHere, Sites};
-use super::memory::Memory;
+use super::follow::{Action, Agreed, InStore, Local, decide, pins_that_can_be};
+use super::here::{self, SiteHere, Sites};
+use super::memory::{Memory, Pending, Way};
 use super::pointer::{self, Pointer, Word};
 use super::pull::{self, Extent};
 use super::remote::{Version, Written};
 use super::trouble::Trouble;
-use super::{changes, layout, push};
+use super::{changes, layout, push, twin};
 use crate::clock;
 use crate::snapshot::{Pins, SnapshotId};
 
@@ -35,49 +35,121 @@ pub(super) enum Seen {
     Taken,
 }
 
+/// What became of one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Done,
+    /// Something else was said here meanwhile, or more is here to go by: all is decided anew.
+    Anew,
+}
+
+/// What a turn goes by.
+struct Read<'a> {
+    site: &'a SiteHere,
+    memory: &'a Memory,
+    local: Local,
+    agreed: Agreed,
+    there: InStore,
+    version: Option<Version>,
+}
+
 impl Work {
     /// Makes this instance and the store say the same of a site.
     pub(super) async fn look(&self, site: &SiteHere) -> Result<Seen, Trouble> {
         let memory = Memory::new(&self.state_dir, &site.name, &self.context.url);
         let mut looked = Seen::AsBefore;
         for _ in 0..TURNS {
-            let (local, newest) = site.local(self.sites.mode(&site.name)).await?;
-            let (from, serves) = (memory.clone(), local.serves);
-            let mut agreed = blocking(move || from.read(serves)).await?;
+            let from = memory.clone();
+            let remembered = blocking(move || from.read()).await?;
             let (there, version) = self.pointer(&site.name).await?;
-            match decide(&local, &agreed, &there) {
+            // Read last: what is said here while the store is asked counts.
+            let local = site.local(self.sites.mode(&site.name)).await?;
+            let agreed = remembered.agreed((local.serves, &local.pinned), &there, &self.context.instance);
+            let action = decide(&local, &agreed, &there);
+            self.tell_of(&site.name, &agreed, &there, &action);
+            let read = Read { site, memory: &memory, local, agreed, there, version };
+            let turn = match action {
                 Action::Nothing => {
-                    if agreed.newest != newest && agreed.word.is_some() {
-                        agreed.newest = newest;
-                        note(&memory, &agreed, None).await?;
-                    }
-                    self.board.change(&site.name, |standing| {
-                        (standing.generation, standing.behind) = (agreed.generation, None);
-                        standing.doing = Doing::Nothing;
-                    });
+                    self.in_step(read).await?;
                     return Ok(looked);
                 }
                 Action::Take { word, generation, agreed: theirs } => {
                     self.begins(&site.name, Doing::Pulling);
-                    let said = Agreed { generation, word: Some(theirs), newest };
-                    self.take(site, &memory, &local, &agreed, &word, said).await?;
                     looked = Seen::Taken;
+                    self.take(&read, &word, generation, theirs).await
                 }
                 Action::Push { generation, word } => {
                     self.begins(&site.name, Doing::Pushing);
-                    match self.push(site, &memory, &agreed, newest, (generation, word), &there, version).await
-                    {
-                        Ok(()) => {}
-                        Err(Trouble::Raced) => {
-                            tokio::time::sleep(Duration::from_millis(fastrand::u64(10..200))).await;
-                        }
-                        Err(other) => return Err(other),
-                    }
+                    self.push(&read, generation, word).await
                 }
                 Action::Refuse(refusal) => return Err(refusal.into()),
+            };
+            match turn {
+                Ok(Turn::Done | Turn::Anew) => {}
+                Err(Trouble::Raced) => {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(10..200))).await;
+                }
+                Err(other) => return Err(other),
             }
         }
         Err(Trouble::Raced)
+    }
+
+    /// Looks whether what all serve and keep is still whole in the store, and puts there again what is missing.
+    pub(super) async fn mend(&self, site: &SiteHere) -> Result<(), Trouble> {
+        let memory = Memory::new(&self.state_dir, &site.name, &self.context.url);
+        let Some(word) = blocking(move || memory.read()).await?.word() else { return Ok(()) };
+        for id in word.pinned.iter().copied().filter(|id| *id != word.id).chain([word.id]) {
+            match push::mend(&self.context, &site.store, id).await {
+                Ok(_) => {}
+                Err(trouble @ Trouble::Store(_)) => return Err(trouble),
+                Err(trouble) if id == word.id => return Err(trouble),
+                Err(error) => {
+                    tracing::debug!(site = %site.name, %id, %error, "a pinned snapshot was not put into the store again")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Both say the same.
+    async fn in_step(&self, read: Read<'_>) -> Result<(), Trouble> {
+        let agreed = read.agreed.clone().seeing(&read.local);
+        if agreed != read.agreed && agreed.word.is_some() {
+            note(read.memory, &agreed, None).await?;
+        }
+        self.board.change(&read.site.name, |standing| {
+            (standing.generation, standing.behind) = (agreed.generation, None);
+            standing.doing = Doing::Nothing;
+        });
+        Ok(())
+    }
+
+    /// What is put right in the store is told: somebody may have done it.
+    fn tell_of(&self, site: &str, agreed: &Agreed, there: &InStore, action: &Action) {
+        let Action::Push { generation, .. } = action else { return };
+        match there {
+            InStore::Pointer(there) if there.generation < agreed.generation => tracing::warn!(
+                site,
+                there = there.generation,
+                known = agreed.generation,
+                generation,
+                "the store has an older pointer than what was agreed; what was agreed is put there again"
+            ),
+            InStore::Absent if agreed.word.is_some() => tracing::warn!(
+                site,
+                known = agreed.generation,
+                generation,
+                "the pointer is gone from the store; it is put there again"
+            ),
+            InStore::Unusable(why) => tracing::warn!(
+                site,
+                %why,
+                generation,
+                "the pointer in the store cannot be used; what is agreed is put in its place"
+            ),
+            InStore::Pointer(_) | InStore::Absent => {}
+        }
     }
 
     fn begins(&self, site: &str, doing: Doing) {
@@ -95,58 +167,114 @@ impl Work {
         Ok((read, Some(object.version)))
     }
 
-    /// Makes this instance serve what `word` says; `said` is what the store says.
+    /// Whether nothing else was said here since that was read.
+    async fn is_unchanged(&self, read: &Read<'_>) -> Result<bool, Trouble> {
+        let now = read.site.local(self.sites.mode(&read.site.name)).await?;
+        Ok(now.says_as(&read.local))
+    }
+
+    /// Makes this instance serve what `word` says; `theirs` is what the store says.
     async fn take(
         &self,
-        site: &SiteHere,
-        memory: &Memory,
-        local: &Local,
-        before: &Agreed,
+        read: &Read<'_>,
         word: &Word,
-        said: Agreed,
-    ) -> Result<(), Trouble> {
+        generation: u64,
+        theirs: Word,
+    ) -> Result<Turn, Trouble> {
+        let Read { site, memory, local, agreed: before, .. } = read;
         if !local.shelf.contains(&word.id) {
             // Where nothing is served, there is nothing better to wait for.
             let extent = if site.store.current().is_some() { Extent::Whole } else { Extent::Files };
-            tracing::info!(site = %site.name, id = %word.id, generation = said.generation, ?extent, "bringing a snapshot from the store");
+            tracing::info!(site = %site.name, id = %word.id, generation, ?extent, "bringing a snapshot from the store");
             pull::pull(&self.context, &site.store, word.id, extent).await?;
+            // That may have taken hours.
+            return Ok(Turn::Anew);
         }
-        note(memory, before, said.word.as_ref().map(|theirs| (said.generation, theirs))).await?;
-        let pin: Vec<SnapshotId> = word.pinned.iter().copied().collect();
+        if before.word.as_ref().is_none_or(|known| known.id != word.id)
+            && word.id == theirs.id
+            && twin::is_other(&self.context, &site.store, word.id).await?
+        {
+            twin::set_aside(&site.store, word.id, before.word.as_ref()).await?;
+            return Ok(Turn::Anew);
+        }
+        let mut said = Agreed { generation, word: Some(theirs), ..before.clone() }.seeing(local);
+        said.pins = pins_that_can_be(local, word);
+        note(memory, before, Some(Pending { way: Way::Take, agreed: said.clone() })).await?;
+        let pin: Vec<SnapshotId> = said.pins.iter().copied().collect();
         let unpin: Vec<SnapshotId> = local.pinned.difference(&word.pinned).copied().collect();
         let (store, id, by_hand) = (site.store.clone(), word.id, word.by_hand);
-        blocking(move || store.follow(&id, by_hand, Pins { pin: &pin, unpin: &unpin }).map(drop)).await?;
+        let (seen, sites, name) = (local.clone(), self.sites.clone(), site.name.clone());
+        let followed = blocking(move || {
+            // Nothing is waited for between this and the deed: what somebody says here meanwhile is not undone.
+            if !here::local(&store, sites.mode(&name))?.says_as(&seen) {
+                return Ok(false);
+            }
+            store.follow(&id, by_hand, Pins { pin: &pin, unpin: &unpin })?;
+            Ok::<_, Trouble>(true)
+        });
+        if !followed.await? {
+            note(memory, before, None).await?;
+            return Ok(Turn::Anew);
+        }
         if let Some(mode) = word.mode.as_ref().filter(|mode| local.mode.as_ref() != Some(*mode)) {
+            if self.sites.mode(&site.name) != local.mode {
+                return Ok(Turn::Anew);
+            }
             tracing::info!(site = %site.name, mode = mode.mode, "taking over the mode that another instance has set");
             self.sites.set_mode(&site.name, mode);
         }
         if local.serves != Some((word.id, word.by_hand)) {
-            tracing::info!(site = %site.name, id = %word.id, generation = said.generation, "in service as the store says");
+            tracing::info!(site = %site.name, id = %word.id, generation, "in service as the store says");
         }
-        note(memory, &said, None).await
+        note(memory, &said, None).await?;
+        Ok(Turn::Done)
     }
 
     /// Puts what this instance says into the store.
-    #[expect(clippy::too_many_arguments, reason = "what was read and what is decided, once")]
-    async fn push(
-        &self,
-        site: &SiteHere,
-        memory: &Memory,
-        agreed: &Agreed,
-        newest: Option<SnapshotId>,
-        (generation, word): (u64, Word),
-        there: &InStore,
-        version: Option<Version>,
-    ) -> Result<(), Trouble> {
+    async fn push(&self, read: &Read<'_>, generation: u64, word: Word) -> Result<Turn, Trouble> {
+        let Read { site, memory, local, agreed, there, version } = read;
         let context = &self.context;
         let base = match there {
             InStore::Pointer(pointer) => Some(pointer.word.id),
             InStore::Absent | InStore::Unusable(_) => None,
         };
         push::push(context, &site.store, word.id, base).await?;
+        self.push_pinned(site, &word).await?;
+        let epoch = context.lease.borrow().unwrap_or_default();
+        let (by, at) = (context.instance.to_string(), clock::now().unix());
+        let pointer = Pointer { generation, word: word.clone(), epoch, by, at };
+        let bytes =
+            pointer.seal(&site.name, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
+        let id = word.id;
+        let said = Agreed { generation, word: Some(word), ..agreed.clone() }.seeing(local);
+        note(memory, agreed, Some(Pending { way: Way::Push, agreed: said.clone() })).await?;
+        let name = layout::pointer(&site.name);
+        let written = match (self.is_unchanged(read).await?, version) {
+            // What was withdrawn while it was sent is not published any more.
+            (false, _) => None,
+            (true, Some(version)) => Some(context.remote.replace(&name, bytes, version).await?),
+            (true, None) => Some(context.remote.create(&name, bytes).await?),
+        };
+        if let None | Some(Written::Lost) = written {
+            note(memory, agreed, None).await?;
+            // If it is still to be pushed, that is said again then.
+            push::forget_intent(context, &site.name, &id).await?;
+            return if written.is_some() { Err(Trouble::Raced) } else { Ok(Turn::Anew) };
+        }
+        note(memory, &said, None).await?;
+        tracing::info!(site = %site.name, %id, generation, "the store says now what is in service here");
+        push::forget_intent(context, &site.name, &id).await?;
+        // Only a hint.
+        if let Err(error) = changes::tell(context, &site.name, generation).await {
+            tracing::debug!(site = %site.name, %error, "the other instances were not told at once");
+        }
+        Ok(Turn::Done)
+    }
+
+    async fn push_pinned(&self, site: &SiteHere, word: &Word) -> Result<(), Trouble> {
         for id in word.pinned.iter().filter(|id| **id != word.id) {
-            match push::push(context, &site.store, *id, Some(word.id)).await {
-                Ok(()) => push::forget_intent(context, &site.name, id).await?,
+            match push::push(&self.context, &site.store, *id, Some(word.id)).await {
+                Ok(()) => push::forget_intent(&self.context, &site.name, id).await?,
                 Err(trouble @ Trouble::Store(_)) => return Err(trouble),
                 // A pinned one that is not here, or damaged, keeps nothing else from being said.
                 Err(error) => {
@@ -154,34 +282,11 @@ impl Work {
                 }
             }
         }
-        let epoch = context.lease.borrow().unwrap_or_default();
-        let (by, at) = (context.instance.to_string(), clock::now().unix());
-        let pointer = Pointer { generation, word: word.clone(), epoch, by, at };
-        let bytes =
-            pointer.seal(&site.name, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
-        note(memory, agreed, Some((generation, &word))).await?;
-        let name = layout::pointer(&site.name);
-        let written = match &version {
-            Some(version) => context.remote.replace(&name, bytes, version).await?,
-            None => context.remote.create(&name, bytes).await?,
-        };
-        if written == Written::Lost {
-            return Err(Trouble::Raced);
-        }
-        let id = word.id;
-        note(memory, &Agreed { generation, word: Some(word), newest }, None).await?;
-        tracing::info!(site = %site.name, %id, generation, "the store says now what is in service here");
-        push::forget_intent(context, &site.name, &id).await?;
-        // Only a hint.
-        if let Err(error) = changes::tell(context, &site.name, generation).await {
-            tracing::debug!(site = %site.name, %error, "the other instances were not told at once");
-        }
         Ok(())
     }
 }
 
-async fn note(memory: &Memory, agreed: &Agreed, pending: Option<(u64, &Word)>) -> Result<(), Trouble> {
+async fn note(memory: &Memory, agreed: &Agreed, pending: Option<Pending>) -> Result<(), Trouble> {
     let (to, agreed) = (memory.clone(), agreed.clone());
-    let pending = pending.map(|(generation, word)| (generation, word.clone()));
-    blocking(move || to.write(&agreed, pending.as_ref().map(|(generation, word)| (*generation, word)))).await
+    blocking(move || to.write(&agreed, pending.as_ref())).await
 }

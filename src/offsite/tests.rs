@@ -21,6 +21,8 @@ use crate::clock::{self, Now};
 use crate::snapshot::bench::fill_editions;
 use crate::snapshot::{SnapshotId, Store};
 
+mod healing;
+
 /// One instance.
 struct Instance {
     dir: tempfile::TempDir,

@@ -2,23 +2,21 @@
 //! word and the deed ([`super::collect`] says what may go).
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::collect::{BELIEVED, ROOTS_HOLD, StoredBody, condemn, removable, surplus};
-use super::condemned::{Condemned, Listing, Phase};
+use super::condemned::{Condemned, DEAD, Listing, Phase};
 use super::context::Context;
 use super::here::SiteHere;
 use super::layout;
 use super::roots::{self, SiteRoots};
 use super::trouble::Trouble;
 use crate::clock::{self, unix};
-use crate::snapshot::BlobId;
+use crate::snapshot::{BlobId, SnapshotId};
 
-/// After so long a removal that nobody has ended is taken to be that of a dead process.
-const DEAD: Duration = Duration::from_secs(600);
 /// The version of the list.
 const VERSION: u32 = 1;
 
@@ -42,13 +40,17 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
     let mut tidied = Tidied::default();
     let mut garbage = Condemned::read(context).await?;
     if garbage.is_deleting() {
-        if unix(now).saturating_sub(garbage.listing.since) < DEAD.as_secs() {
+        let clock = store_clock(context).await?;
+        let age = garbage.modified.map(|begun| clock.duration_since(begun).unwrap_or_default());
+        if age.is_some_and(|age| age < DEAD) {
             return Err(Trouble::Waits("another instance removes bodies from the store".to_owned()));
         }
         let bodies = garbage.listing.bodies.clone();
         write(context, &mut garbage, Phase::Idle, bodies, now).await?;
     }
     let sites = roots::sites(context, here).await?;
+    // What is incomplete there is to be put there again, not to be cleared away.
+    sites.iter().try_for_each(is_complete)?;
     for site in &sites {
         tidied.snapshots += remove_snapshots(context, site, now).await?;
     }
@@ -68,7 +70,9 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
         }
         return Ok(tidied);
     }
-    write(context, &mut garbage, Phase::Deleting, condemned, now).await?;
+    // Reading all that may have taken long: who pushes goes by the time of this.
+    let clock = store_clock(context).await?;
+    write(context, &mut garbage, Phase::Deleting, condemned, clock).await?;
     let removed = remove_bodies(context, here, &garbage, now).await;
     // Whatever became of it, nobody is to wait any longer.
     let mut left = garbage.listing.bodies.clone();
@@ -95,6 +99,17 @@ async fn write(
     }
 }
 
+/// Whether what all serve is whole, and what all keep, if any of it is there.
+fn is_complete(site: &SiteRoots) -> Result<(), Trouble> {
+    let has_index = |id: &SnapshotId| site.folders.get(id).map(|folder| folder.has_index);
+    let lacks = |id: &SnapshotId| Trouble::refused(layout::index(&site.name, id), &"it is missing");
+    if let Some(current) = site.keeping.current.filter(|id| has_index(id) != Some(true)) {
+        return Err(lacks(&current));
+    }
+    let half = site.keeping.pinned.iter().find(|id| has_index(id) == Some(false));
+    half.map_or(Ok(()), |id| Err(lacks(id)))
+}
+
 fn has_intents(site: &SiteRoots, now: SystemTime) -> bool {
     let mut times = site.keeping.intents.values();
     times.any(|since| now.duration_since(*since).unwrap_or_default() < BELIEVED)
@@ -114,7 +129,11 @@ async fn remove_snapshots(context: &Context, site: &SiteRoots, now: SystemTime) 
     };
     let half = site.folders.iter().filter(|(id, folder)| !folder.has_index && is_left(*id, folder.written));
     gone.extend(half.map(|(id, _)| *id));
+    let mut removed = 0;
     for id in &gone {
+        if roots::is_kept(context, &site.name, id).await? {
+            continue;
+        }
         if context.lease.borrow().is_none() {
             return Err(Trouble::Waits("the lease is lost".to_owned()));
         }
@@ -123,9 +142,10 @@ async fn remove_snapshots(context: &Context, site: &SiteRoots, now: SystemTime) 
         for object in site.folders.get(id).into_iter().flat_map(|folder| &folder.objects) {
             context.remote.delete(object).await?;
         }
+        removed += 1;
         tracing::info!(site = site.name, %id, "an old snapshot was removed from the store");
     }
-    Ok(gone.len())
+    Ok(removed)
 }
 
 /// Removes what is due, by what is named now.

@@ -26,11 +26,12 @@ fn local(word: &Word) -> Local {
         pinned: word.pinned.clone(),
         mode: word.mode.clone(),
         shelf: ids(&[1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        settled: BTreeSet::from([word.id]),
     }
 }
 
 fn agreed(generation: u64, word: &Word) -> Agreed {
-    Agreed { generation, word: Some(word.clone()), newest: Some(word.id) }
+    Agreed { generation, word: Some(word.clone()), known: ids(&[1, 2, 3, 4]), pins: word.pinned.clone() }
 }
 
 fn store(generation: u64, word: &Word) -> InStore {
@@ -52,7 +53,8 @@ fn every_pair_has_its_action() {
     let rolled = word(3, Some(100), &[], None);
     let held = word(5, None, &[], None);
     let known = agreed(7, &base);
-    let known_held = Agreed { newest: Some(id(5)), ..known.clone() };
+    let known_held = Agreed { known: ids(&[1, 2, 3, 4, 5]), ..known.clone() };
+    let unseen = Agreed { known: ids(&[1, 2, 4]), ..known.clone() };
     let (new, rebased) = (Agreed::default(), agreed(8, &plain(6)));
     let table: Vec<(&str, Local, &Agreed, InStore, Action)> = vec![
         ("same, clean", local(&base), &known, store(7, &base), Action::Nothing),
@@ -92,6 +94,20 @@ fn every_pair_has_its_action() {
             take(&held, 8, &plain(6)),
         ),
         ("both took the same", local(&plain(6)), &known, store(8, &plain(6)), take(&plain(6), 8, &plain(6))),
+        (
+            "newer, a crawl here that began before what was agreed is fenced, too",
+            local(&plain(3)),
+            &unseen,
+            store(8, &plain(6)),
+            take(&plain(6), 8, &plain(6)),
+        ),
+        (
+            "newer, an old one was put in service here by somebody",
+            local(&plain(3)),
+            &known,
+            store(8, &plain(6)),
+            take(&plain(3), 8, &plain(6)),
+        ),
         ("absent, something here", local(&base), &new, InStore::Absent, push(1, &base)),
         ("gone from the store", local(&base), &known, InStore::Absent, push(8, &base)),
         ("absent, nothing here", Local::default(), &new, InStore::Absent, Action::Nothing),
@@ -109,14 +125,60 @@ fn what_is_older_or_unusable_is_refused_and_changes_nothing() {
     let base = plain(4);
     let known = agreed(7, &base);
     let replayed = Action::Refuse(Refusal::Replayed { generation: 6, known: 7 });
-    assert_eq!(decide(&local(&base), &known, &store(6, &plain(3))), replayed);
     assert_eq!(decide(&Local::default(), &known, &store(6, &plain(3))), replayed);
-    // The next crawl, or a word, heals the store.
+    // Who has what was agreed says it again.
+    assert_eq!(decide(&local(&base), &known, &store(6, &plain(3))), push(8, &base));
     assert_eq!(decide(&local(&plain(5)), &known, &store(6, &plain(3))), push(8, &plain(5)));
-    for why in [Unusable::Unsigned, Unusable::WrongSignature, Unusable::Unreadable] {
-        let action = decide(&local(&plain(5)), &known, &InStore::Unusable(why));
-        assert_eq!(action, Action::Refuse(Refusal::Unusable(why)));
+}
+
+#[test]
+fn what_cannot_be_used_is_written_anew_only_by_who_has_agreed_and_where_nobody_else_may_be_right() {
+    let (base, first) = (plain(4), Agreed::default());
+    let known = agreed(7, &base);
+    let refused = |why| Action::Refuse(Refusal::Unusable(why));
+    for (why, is_written_anew) in [
+        (Unusable::Unsigned, true),
+        (Unusable::Unreadable, true),
+        (Unusable::WrongSignature, false),
+        (Unusable::Later, false),
+    ] {
+        let there = InStore::Unusable(why);
+        let anew = |word| if is_written_anew { push(8, word) } else { refused(why) };
+        assert_eq!(decide(&local(&base), &known, &there), anew(&base), "{why}");
+        assert_eq!(decide(&local(&plain(5)), &known, &there), anew(&plain(5)), "{why}");
+        assert_eq!(decide(&local(&base), &first, &there), refused(why), "{why}");
+        assert_eq!(decide(&Local::default(), &known, &there), refused(why), "{why}");
     }
+}
+
+#[test]
+fn what_is_damaged_here_is_brought_again() {
+    let base = word(4, None, &[2], None);
+    let known = agreed(7, &base);
+    let mut here = local(&base);
+    here.shelf.remove(&id(4));
+    assert_eq!(decide(&here, &known, &store(7, &base)), take(&base, 7, &base));
+    // A pinned one, and one that the store does not name, keep nothing waiting.
+    here = local(&base);
+    here.shelf.remove(&id(2));
+    assert_eq!(decide(&here, &known, &store(7, &base)), Action::Nothing);
+    let crawled = word(5, None, &[2], None);
+    here = local(&crawled);
+    here.shelf.remove(&id(5));
+    assert_eq!(decide(&here, &known, &store(7, &base)), push(8, &crawled));
+}
+
+/// Older snapshots come to a joining instance one by one, each a moment before its mark.
+#[test]
+fn a_pin_is_taken_away_only_where_it_was_set() {
+    let base = word(4, None, &[2], None);
+    let mut joining = local(&word(4, None, &[], None));
+    joining.shelf = ids(&[4]);
+    let known = Agreed { pins: BTreeSet::new(), ..agreed(7, &base) };
+    assert_eq!(decide(&joining, &known, &store(7, &base)), Action::Nothing);
+    joining.shelf = ids(&[2, 4]);
+    assert_eq!(decide(&joining, &known, &store(7, &base)), take(&base, 7, &base));
+    assert_eq!(decide(&joining, &agreed(7, &base), &store(7, &base)), push(8, &word(4, None, &[], None)));
 }
 
 #[test]
@@ -132,6 +194,7 @@ fn pins_are_merged_three_ways() {
     assert_eq!(decide(&local(&both), &agreed(8, &there), &store(8, &there)), push(9, &both));
     // A pin of what is not here is not taken for one that was taken away.
     let mut few = local(&word(4, None, &[], None));
+    few.settled = ids(&[4]);
     few.shelf = ids(&[3, 4]);
     assert_eq!(decide(&few, &known, &store(7, &base)), Action::Nothing);
     few.pinned = ids(&[3]);
@@ -174,11 +237,14 @@ fn two_instances_agree_whatever_the_order() {
                     Action::Take { word, generation, agreed } => {
                         local.serves = Some((word.id, word.by_hand));
                         (local.pinned, local.mode) = (word.pinned, word.mode);
-                        *known = Agreed { generation, word: Some(agreed), newest: Some(id(5)) };
+                        local.settled = BTreeSet::from([local.serves.unwrap().0]);
+                        let said = Agreed { generation, word: Some(agreed), ..known.clone() };
+                        *known = said.seeing(local);
                     }
                     Action::Push { generation, word } => {
                         there = (generation, word.clone());
-                        *known = Agreed { generation, word: Some(word), newest: Some(id(5)) };
+                        let said = Agreed { generation, word: Some(word), ..known.clone() };
+                        *known = said.seeing(local);
                     }
                     Action::Refuse(why) => panic!("{why:?}"),
                 }

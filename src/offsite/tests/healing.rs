@@ -1,0 +1,267 @@
+//! What went wrong, here or there, is put right; and what is said meanwhile is not lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::changes;
+use super::super::follow::Agreed;
+use super::super::memory::{Memory, Pending, Way};
+use super::super::pointer::Word;
+use super::*;
+use crate::forms::Keys;
+use crate::snapshot::Elsewhere as _;
+
+fn word(id: SnapshotId) -> Word {
+    Word { id, by_hand: None, pinned: Default::default(), mode: None }
+}
+
+fn memory(of: &Instance) -> Memory {
+    Memory::new(of.dir.path(), "shop", &of.work.context.url)
+}
+
+#[tokio::test]
+async fn a_pointer_that_was_not_written_is_written_the_next_time() {
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    let first = one.take(1);
+    one.look().await.unwrap();
+    let second = one.take(2);
+    // As a write that failed, or a killed process, leaves it.
+    let agreed = Agreed { generation: 1, word: Some(word(first)), known: [first].into(), pins: [].into() };
+    let pending = Agreed { generation: 2, word: Some(word(second)), ..agreed.clone() };
+    memory(&one).write(&agreed, Some(&Pending { way: Way::Push, agreed: pending.clone() })).unwrap();
+    one.look().await.unwrap();
+    let there = pointer(&remote).await.unwrap();
+    assert_eq!((there.generation, there.word.id), (2, second));
+    // And one whose answer was lost is not written again.
+    memory(&one).write(&agreed, Some(&Pending { way: Way::Push, agreed: pending })).unwrap();
+    one.look().await.unwrap();
+    assert_eq!(pointer(&remote).await.unwrap().generation, 2);
+}
+
+#[tokio::test]
+async fn who_joins_takes_no_pin_away() {
+    let remote = Remote::in_memory();
+    let (one, two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    let old = one.take(1);
+    one.look().await.unwrap();
+    one.take(2);
+    one.store.pin(&old, true).unwrap();
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    two.work.fill(&two.here()).await.unwrap();
+    let is_pinned = |of: &Instance| of.store.list().iter().any(|kept| kept.id == old && kept.pinned);
+    assert!(is_pinned(&two));
+    // Also where only the mark is missing.
+    memory(&two).write(&Agreed { pins: [].into(), ..agreed_of(&remote).await }, None).unwrap();
+    two.store.pin(&old, false).unwrap();
+    two.look().await.unwrap();
+    one.look().await.unwrap();
+    assert!(is_pinned(&one) && is_pinned(&two));
+    assert_eq!(pointer(&remote).await.unwrap().word.pinned, [old].into());
+    // What is taken away by somebody is away.
+    two.store.pin(&old, false).unwrap();
+    two.look().await.unwrap();
+    one.look().await.unwrap();
+    assert!(!is_pinned(&one) && !is_pinned(&two));
+}
+
+async fn agreed_of(remote: &Remote) -> Agreed {
+    let Pointer { generation, word, .. } = pointer(remote).await.unwrap();
+    Agreed { generation, known: [word.id].into(), pins: word.pinned.clone(), word: Some(word) }
+}
+
+/// Sites of which, at the second question in a look, somebody says something.
+struct Fickle {
+    sites: Arc<dyn Sites>,
+    asked: AtomicUsize,
+    says: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Sites for Fickle {
+    fn all(&self) -> Vec<SiteHere> {
+        self.sites.all()
+    }
+
+    fn mode(&self, site: &str) -> Option<ModeWord> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) == 1 {
+            (self.says)();
+        }
+        self.sites.mode(site)
+    }
+
+    fn set_mode(&self, site: &str, mode: &ModeWord) {
+        self.sites.set_mode(site, mode);
+    }
+}
+
+fn fickle(of: &mut Instance, says: impl Fn(&Store) + Send + Sync + 'static) {
+    let (sites, store) = (of.work.sites.clone(), of.store.clone());
+    of.work.sites =
+        Arc::new(Fickle { sites, asked: AtomicUsize::new(0), says: Box::new(move || says(&store)) });
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_while_it_is_sent_is_not_published() {
+    let remote = Remote::in_memory();
+    let mut one = Instance::new(&remote, "one");
+    let old = one.take(1);
+    one.look().await.unwrap();
+    one.take(2);
+    fickle(&mut one, |store| drop(store.rollback(clock::now()).unwrap()));
+    one.look().await.unwrap();
+    let there = pointer(&remote).await.unwrap();
+    assert_eq!((there.generation, there.word.id), (2, old));
+    assert!(there.word.by_hand.is_some());
+    assert_eq!(count(&remote, "sites/shop/pushing").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_said_while_another_is_taken_over_is_not_undone() {
+    let remote = Remote::in_memory();
+    let (one, mut two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    let first = one.take(1);
+    one.look().await.unwrap();
+    let second = one.take(2);
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    two.work.fill(&two.here()).await.unwrap();
+    assert_eq!(two.current(), Some(second));
+    one.take(3);
+    one.look().await.unwrap();
+    fickle(&mut two, |store| drop(store.rollback(clock::now()).unwrap()));
+    two.look().await.unwrap();
+    one.look().await.unwrap();
+    assert_eq!((one.current(), two.current()), (Some(first), Some(first)));
+}
+
+#[tokio::test]
+async fn of_two_snapshots_of_one_name_the_one_in_the_store_counts() {
+    let remote = Remote::in_memory();
+    let (one, two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    one.take(1);
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    two.work.fill(&two.here()).await.unwrap();
+    let now = Now { wall: clock::now().wall + Duration::from_secs(60), ..clock::now() };
+    let twin = |of: &Instance, edition| fill_editions(&of.store, 20, |_| edition, now).unwrap().id();
+    let (mine, theirs) = (twin(&one, 2), twin(&two, 3));
+    assert_eq!(mine, theirs, "or this test is none");
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    let bytes =
+        |of: &Instance| std::fs::read(of.dir.path().join(format!("snapshots/shop/{mine}/manifest"))).unwrap();
+    assert_eq!((one.current(), two.current()), (Some(mine), Some(mine)));
+    assert_eq!(bytes(&one), bytes(&two));
+}
+
+#[tokio::test]
+async fn what_is_gone_from_the_store_is_put_there_again_and_not_cleared_away() {
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    let id = one.take(1);
+    one.look().await.unwrap();
+    let (context, here) = (&one.work.context, [one.here()]);
+    let now = store_clock(context).await.unwrap() + Duration::from_secs(9 * 24 * 3600);
+    let (body, _) = one.store.current().unwrap().table().next().unwrap().unwrap();
+    remote.delete(&layout::blob(&body)).await.unwrap();
+    remote.delete(&layout::index("shop", &id)).await.unwrap();
+    assert!(matches!(tidy(context, &here, now).await, Err(Trouble::Refused { .. })));
+    one.work.mend(&one.here()).await.unwrap();
+    tidy(context, &here, now).await.unwrap();
+    assert_eq!(count(&remote, "blobs").await, 20);
+    for file in ["manifest", "report.json"] {
+        let name = layout::file("shop", &id, file);
+        let before = remote.get(&name, 1 << 30).await.unwrap().unwrap().bytes;
+        remote.put(&name, "short").await.unwrap();
+        one.work.mend(&one.here()).await.unwrap();
+        assert_eq!(remote.get(&name, 1 << 30).await.unwrap().unwrap().bytes, before, "{file}");
+    }
+    let sent = context.traffic.pushed.load(Ordering::Relaxed);
+    one.work.mend(&one.here()).await.unwrap();
+    assert_eq!(context.traffic.pushed.load(Ordering::Relaxed), sent, "what is whole is left alone");
+}
+
+#[tokio::test]
+async fn a_pointer_that_is_older_lost_or_not_signed_is_written_anew() {
+    let remote = Remote::in_memory();
+    let mut one = Instance::new(&remote, "one");
+    one.take(1);
+    one.look().await.unwrap();
+    let name = layout::pointer("shop");
+    let old = remote.get(&name, 1 << 20).await.unwrap().unwrap().bytes;
+    let id = one.take(2);
+    one.look().await.unwrap();
+    remote.put(&name, old).await.unwrap();
+    one.look().await.unwrap();
+    let there = pointer(&remote).await.unwrap();
+    assert_eq!((there.generation, there.word.id), (3, id));
+    remote.delete(&name).await.unwrap();
+    one.look().await.unwrap();
+    assert_eq!(pointer(&remote).await.unwrap().generation, 4);
+    // From now on all is signed.
+    let file = one.dir.path().join("store.key");
+    crate::disk::write_new_private(&file, Keys::new_line().unwrap().as_bytes()).unwrap();
+    one.work.context.signer = Signer::new(&Keys::read(&file).unwrap());
+    one.look().await.unwrap();
+    let object = remote.get(&name, 1 << 20).await.unwrap().unwrap();
+    let there = Pointer::open("shop", &object.bytes, &one.work.context.signer).unwrap();
+    assert_eq!((there.generation, there.word.id), (5, id));
+    let mut two = Instance::new(&remote, "two");
+    two.work.context.signer = one.work.context.signer.clone();
+    two.look().await.unwrap();
+    assert_eq!(two.current(), Some(id));
+}
+
+#[tokio::test]
+async fn a_list_of_changes_that_is_too_long_is_written_anew() {
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    for bad in [vec![b' '; 3 << 20], b"{".to_vec()] {
+        remote.put(layout::CHANGES, bad).await.unwrap();
+        let looked = changes::Changes::default().look(&one.work.context).await.unwrap();
+        assert!(looked.unwrap_or_default().is_empty());
+        changes::tell(&one.work.context, "shop", 3).await.unwrap();
+        let looked = changes::Changes::default().look(&one.work.context).await.unwrap();
+        assert_eq!(looked, Some([("shop".to_owned(), 3)].into()));
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_have_is_not_asked_for_again_at_once() {
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    let source = Arc::new(super::super::OnDemand::new(one.work.context.clone()));
+    let body = crate::snapshot::BlobId::of(b"body");
+    let ask = || {
+        let source = source.clone();
+        crate::tasks::blocking(move || {
+            let mut bytes = Vec::new();
+            source.fetch("shop", &body, 4, &mut bytes).map(|()| bytes).map_err(|error| error.kind())
+        })
+    };
+    assert_eq!(ask().await, Some(Err(std::io::ErrorKind::NotFound)));
+    remote.put(&layout::blob(&body), "body").await.unwrap();
+    assert_eq!(ask().await, Some(Err(std::io::ErrorKind::NotFound)));
+    let new = Arc::new(super::super::OnDemand::new(one.work.context.clone()));
+    let fetched = crate::tasks::blocking(move || {
+        let mut bytes = Vec::new();
+        new.fetch("shop", &body, 4, &mut bytes).map(|()| bytes).ok()
+    });
+    assert_eq!(fetched.await.flatten(), Some(b"body".to_vec()));
+}
+
+#[tokio::test]
+async fn an_older_one_without_an_index_is_passed_over() {
+    let remote = Remote::in_memory();
+    let (one, two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    let mut ids = Vec::new();
+    for edition in 1..=3 {
+        ids.push(one.take(edition));
+        one.look().await.unwrap();
+    }
+    remote.delete(&layout::index("shop", &ids[1])).await.unwrap();
+    two.look().await.unwrap();
+    two.work.fill(&two.here()).await.unwrap();
+    let here: Vec<SnapshotId> = two.store.list().iter().map(|kept| kept.id).collect();
+    assert_eq!(here, [ids[2], ids[0]]);
+}

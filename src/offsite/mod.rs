@@ -30,6 +30,7 @@ pub mod post;
 mod pull;
 mod push;
 mod remote;
+mod reports;
 mod roots;
 mod run;
 pub mod shared_list;

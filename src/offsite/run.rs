@@ -13,6 +13,7 @@ use super::changes::Changes;
 use super::context::Context;
 use super::here::{SiteHere, Sites};
 use super::ondemand::OnDemand;
+use super::reports::report;
 use super::step::{Seen, Work};
 use super::tidy::{Tidied, store_clock, tidy};
 use super::trouble::Trouble;
@@ -444,38 +445,6 @@ fn broken_off() -> Trouble {
     Trouble::Here("an internal error; it is tried again".to_owned())
 }
 
-/// Says what became of a task, whatever did: one that is never heard of again would be waited for for ever.
-struct Report {
-    ended: mpsc::UnboundedSender<Ended>,
-    end: Option<Ended>,
-}
-
-impl Report {
-    fn becomes(&mut self, end: Ended) {
-        self.end = Some(end);
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        if let Some(end) = self.end.take() {
-            drop(self.ended.send(end));
-        }
-    }
-}
-
-/// Runs a task, and reports its end; `lost`: what is reported when it does not come to one.
-fn report(
-    ended: mpsc::UnboundedSender<Ended>,
-    lost: Ended,
-    work: impl Future<Output = Ended> + Send + 'static,
-) -> tasks::Guard {
-    let mut report = Report { ended, end: Some(lost) };
-    tasks::guarded(async move {
-        report.becomes(work.await);
-    })
-}
-
 /// How long to wait before the next try: longer each time, for days, and never at the same moment as others.
 fn wait(trouble: &Trouble, failures: u32) -> Duration {
     if matches!(trouble, Trouble::Adopting) || matches!(trouble, Trouble::Raced) && failures <= RACES {
@@ -493,16 +462,6 @@ fn wait(trouble: &Trouble, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn a_task_that_is_broken_off_is_heard_of() {
-        let (ended, mut ends) = mpsc::unbounded_channel();
-        let lost = || Ended::Answer(Err(broken_off()));
-        drop(report(ended.clone(), lost(), std::future::pending()));
-        assert!(matches!(ends.recv().await, Some(Ended::Answer(Err(Trouble::Here(_))))));
-        let _whole = report(ended, lost(), async { Ended::Answer(Ok(3)) });
-        assert!(matches!(ends.recv().await, Some(Ended::Answer(Ok(3)))));
-    }
 
     #[test]
     fn waits_grow_and_end_at_five_minutes() {

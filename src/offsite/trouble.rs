@@ -2,6 +2,7 @@
 
 use super::fault::{FaultKind, StoreFault};
 use super::follow::Refusal;
+use super::signature::Unusable;
 use crate::failure::chain;
 use crate::snapshot::{AdoptError, ManifestError, ReadError, ServiceError, SnapshotId};
 
@@ -68,10 +69,24 @@ impl Trouble {
     }
 }
 
+/// What the operator does about a pointer that is not used, where its text does not say it.
+fn what_to_do(why: Unusable) -> Option<&'static str> {
+    match why {
+        Unusable::Unsigned | Unusable::Unreadable => Some(
+            "an instance that was in step with the store writes it anew by itself; if there is none, delete this object",
+        ),
+        Unusable::WrongSignature => Some("give all instances the same key_file"),
+        Unusable::Later => None,
+    }
+}
+
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Trouble {
         let why = match refusal {
-            Refusal::Unusable(why) => why.to_string(),
+            Refusal::Unusable(why) => match what_to_do(why) {
+                Some(advice) => format!("{why}; {advice}"),
+                None => why.to_string(),
+            },
             Refusal::Replayed { generation, known } => {
                 format!("it is older (generation {generation}) than what was taken over before ({known})")
             }

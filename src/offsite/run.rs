@@ -255,8 +255,9 @@ impl Runner {
         let (context, ended) = (self.work.context.clone(), self.ended.clone());
         let here: Vec<SiteHere> = self.sites.values().map(|site| site.here.clone()).collect();
         let lost = Ended::Answer(Err(broken_off()));
-        self.answer =
-            Some(report(ended, lost, async move { Ended::Answer(wanted::answer(&context, &here).await) }));
+        self.answer = Some(report(ended, lost, async move {
+            Ended::Answer(wanted::answer(&context, &here, clock::now().wall).await)
+        }));
     }
 
     fn begin_tidy(&mut self, now: Instant) {

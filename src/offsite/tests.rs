@@ -270,11 +270,11 @@ async fn what_is_damaged_there_is_put_again_by_who_has_it() {
     assert_eq!(two.current(), old, "nothing bad is taken over");
     assert_eq!(count(&remote, "wanted").await, 3);
     assert_eq!(
-        super::wanted::answer(&two.work.context, &[two.here()]).await.unwrap(),
+        super::wanted::answer(&two.work.context, &[two.here()], clock::now().wall).await.unwrap(),
         0,
         "who has it not cannot"
     );
-    assert_eq!(super::wanted::answer(&one.work.context, &[one.here()]).await.unwrap(), 3);
+    assert_eq!(super::wanted::answer(&one.work.context, &[one.here()], clock::now().wall).await.unwrap(), 3);
     assert_eq!(count(&remote, "wanted").await, 0);
     two.look().await.unwrap();
     assert_eq!(two.current(), Some(new));

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
 
 use super::collect::{BELIEVED, ROOTS_HOLD, StoredBody, condemn, removable, surplus};
 use super::condemned::{Condemned, DEAD, Listing, Phase};
-use super::context::Context;
+use super::context::{AT_ONCE, Context};
 use super::here::SiteHere;
 use super::layout;
 use super::roots::{self, SiteRoots};
@@ -163,7 +164,8 @@ async fn remove_bodies(
     let named: HashSet<BlobId> = roots::named(context, here, &sites).await?;
     let bodies = listed(context).await?;
     let mut removed = Vec::new();
-    for id in removable(&garbage.listing.bodies, bodies.into_iter(), &named, now) {
+    let due = removable(&garbage.listing.bodies, bodies.into_iter(), &named, now);
+    for some in due.chunks(AT_ONCE) {
         if context.lease.borrow().is_none() || clock::instant() - read >= ROOTS_HOLD {
             tracing::info!(
                 removed = removed.len(),
@@ -171,8 +173,9 @@ async fn remove_bodies(
             );
             break;
         }
-        context.remote.delete(&layout::blob(&id)).await?;
-        removed.push(id);
+        let names = some.iter().map(layout::blob);
+        try_join_all(names.map(|name| async move { context.remote.delete(&name).await })).await?;
+        removed.extend_from_slice(some);
     }
     Ok(removed)
 }

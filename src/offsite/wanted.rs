@@ -1,6 +1,8 @@
 //! `wanted/<hash>`: bodies that are missing in the store or damaged there, as somebody has found who needs them. Who has one
 //! puts it there again.
 
+use std::time::{Duration, SystemTime};
+
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ use crate::snapshot::BlobId;
 const MOST: u64 = 4096;
 /// Notes that are looked at in one round.
 const AT_MOST: usize = 1000;
+
+/// How long a note is answered.
+const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,13 +37,19 @@ pub(super) async fn ask(context: &Context, site: &str, id: &BlobId, len: u64) {
     }
 }
 
-/// Puts there again what this instance has of what is wanted. How much that was.
-pub(super) async fn answer(context: &Context, here: &[SiteHere]) -> Result<usize, Trouble> {
+/// Puts there again what this instance has of what is wanted. How much that was. Notes that nobody could answer for long are
+/// removed; a clock that is some hours wrong does no harm.
+pub(super) async fn answer(context: &Context, here: &[SiteHere], now: SystemTime) -> Result<usize, Trouble> {
     let mut listing = context.remote.list(layout::WANTED).take(AT_MOST);
     let mut answered = 0;
     while let Some(object) = listing.next().await {
-        let remote::Listed { name, .. } = object?;
+        let remote::Listed { name, modified, .. } = object?;
         let Some(id) = layout::wanted_of(&name) else { continue };
+        if now.duration_since(modified).is_ok_and(|age| age > BELIEVED) {
+            // Nobody has it. Who still needs it asks again.
+            context.remote.delete(&name).await?;
+            continue;
+        }
         let Some(object) = context.remote.get(&name, MOST).await? else { continue };
         let Ok(note) = serde_json::from_slice::<Note>(&object.bytes) else { continue };
         let Some(site) = here.iter().find(|site| *site.name == *note.site) else { continue };

@@ -265,3 +265,16 @@ async fn an_older_one_without_an_index_is_passed_over() {
     let here: Vec<SnapshotId> = two.store.list().iter().map(|kept| kept.id).collect();
     assert_eq!(here, [ids[2], ids[0]]);
 }
+
+#[tokio::test]
+async fn what_nobody_has_is_not_wanted_for_ever() {
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    let context = &one.work.context;
+    super::super::wanted::ask(context, "shop", &crate::snapshot::BlobId::of(b"gone"), 4).await;
+    let days = |days: u64| clock::now().wall + Duration::from_secs(days * 24 * 3600);
+    super::super::wanted::answer(context, &[one.here()], days(6)).await.unwrap();
+    assert_eq!(count(&remote, "wanted").await, 1);
+    super::super::wanted::answer(context, &[one.here()], days(8)).await.unwrap();
+    assert_eq!(count(&remote, "wanted").await, 0);
+}

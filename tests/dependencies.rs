@@ -29,7 +29,7 @@ struct Package {
 fn tree(target: &str, edges: &str, format: &str) -> String {
     let ask = |more: &[&str]| {
         Command::new(env!("CARGO"))
-            .args(["tree", "--locked", "--prefix", "none", "--no-dedupe"])
+            .args(["tree", "--locked", "--prefix", "none"])
             .args(["--target", target, "--edges", edges, "--format", format])
             .args(more)
             .current_dir(root())
@@ -40,7 +40,12 @@ fn tree(target: &str, edges: &str, format: &str) -> String {
     let output =
         Some(ask(&["--offline"])).filter(|output| output.status.success()).unwrap_or_else(|| ask(&[]));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    // A package that has been printed with what it needs is marked when it comes again: printing all of that again takes minutes.
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned() + "\n")
+        .collect()
 }
 
 fn packages() -> BTreeSet<Package> {

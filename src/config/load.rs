@@ -10,7 +10,8 @@ use super::check::{self, Context};
 use super::node::{Fault, Notes, Span, Value};
 use super::problem::{Problem, Problems, Severity, Source};
 use super::ready::{Config, Listen, Origin, SharedList};
-use super::{files, origins, raw, syntax};
+use super::remote::StoreUrl;
+use super::{credentials, files, origins, raw, syntax};
 use crate::fingerprint::Fingerprints;
 
 /// What of the environment matters to a configuration.
@@ -111,9 +112,9 @@ pub fn load_password(path: &Path) -> Result<String, Problems> {
 /// Reads the credentials for the store that the configuration names: pairs of a key and its value.
 ///
 /// # Errors
-/// When the file cannot be read, or has other lines than `KEY=value`.
-pub fn load_credentials(path: &Path) -> Result<Vec<(String, String)>, Problems> {
-    files::credentials(path).map_err(|fault| of_file(path, vec![fault]))
+/// When the file cannot be read, has other lines than `KEY=value`, or keys that such a store does not know.
+pub fn load_credentials(path: &Path, at: &StoreUrl) -> Result<Vec<(String, String)>, Problems> {
+    credentials::read(path, at).map_err(|fault| of_file(path, vec![fault]))
 }
 
 /// The same for a text that is, or would be, a list in the store.

@@ -22,6 +22,7 @@ mod asset_host;
 mod banner;
 mod bounds;
 mod check;
+mod credentials;
 mod files;
 mod form;
 mod listen;

@@ -8,7 +8,7 @@ use super::check::Context;
 use super::files;
 use super::node::{Fault, Notes, Spanned, shown};
 use super::value::texts;
-use super::{defaults, raw};
+use super::{credentials, defaults, raw};
 
 /// `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,6 +257,20 @@ pub(super) fn list_name(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// Why such a store has no address of its own; `None`: it may have one.
+fn no_endpoint(at: &StoreUrl) -> Option<Fault> {
+    match at {
+        StoreUrl::S3 { .. } | StoreUrl::Azure { .. } => None,
+        StoreUrl::Gcs { .. } => Some(Fault::new(
+            "Google Cloud Storage is always asked at its own address, so \"gs://\" takes no endpoint",
+            "remove it, or write \"s3://\" for a store that speaks like S3",
+        )),
+        StoreUrl::Folder(_) => {
+            Some(Fault::new("a folder has no endpoint", "remove it, or write the URL of a bucket"))
+        }
+    }
+}
+
 /// What is said of the store; `None` if there is none.
 pub(super) fn store(raw: raw::Store, context: &Context<'_>, notes: &mut Notes) -> Option<RemoteStore> {
     let key_file = context.file(raw.key_file);
@@ -266,21 +280,18 @@ pub(super) fn store(raw: raw::Store, context: &Context<'_>, notes: &mut Notes) -
         notes.degraded(&at.span, fault);
     }
     let credentials_file = context.file(raw.credentials_file);
-    if let Some(at) = &credentials_file
-        && let Err(fault) = files::credentials(&at.value)
-    {
-        notes.degraded(&at.span, fault);
-    }
     let endpoint = raw.endpoint.here();
     let Spanned { value: StoreAt(at), .. } = raw.url.here()?;
     let at = at?;
-    if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.value.0.is_some())
-        && matches!(at, StoreUrl::Folder(_))
+    if let Some(file) = &credentials_file
+        && let Err(fault) = credentials::read(&file.value, &at)
     {
-        notes.error(
-            &endpoint.span,
-            Fault::new("a folder has no endpoint", "remove it, or write the URL of a bucket"),
-        );
+        notes.degraded(&file.span, fault);
+    }
+    if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| endpoint.value.0.is_some())
+        && let Some(fault) = no_endpoint(&at)
+    {
+        notes.error(&endpoint.span, fault);
     }
     let path = |at: Option<Spanned<PathBuf>>| at.map(|at| at.value);
     let region = raw.region.or_default();
@@ -296,4 +307,108 @@ pub(super) fn store(raw: raw::Store, context: &Context<'_>, notes: &mut Notes) -
         place: raw.place.or_default().0,
         push_rate: raw.push_rate.or(Bandwidth(Some(defaults::PUSH_RATE))).0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Env, Problems, from_text};
+
+    fn said<T: std::fmt::Debug>(read: Result<T, Fault>) -> String {
+        read.map_or_else(|fault| format!("{} ({})", fault.message, fault.help), |value| format!("{value:?}"))
+    }
+
+    #[test]
+    fn where_a_store_is() {
+        for (text, expected) in [
+            ("s3://bucket/a/b/", "s3://bucket/a/b"),
+            ("s3://my_bucket.x-1", "s3://my_bucket.x-1"),
+            ("s3://bucket/%E5%BA%97", "s3://bucket/店"),
+            ("gs://bucket/a", "gs://bucket/a"),
+            ("az://container", "az://container"),
+            ("file:///mnt/other", "file:///mnt/other"),
+        ] {
+            let StoreAt(at) = store_at(text).unwrap();
+            assert_eq!(at.unwrap().to_string(), expected);
+        }
+        assert_eq!(store_at("").unwrap(), StoreAt(None));
+        for (text, words) in [
+            ("bucket", "is not a URL"),
+            ("ftp://bucket", "no store that Katahai knows"),
+            ("s3://key:secret@bucket", "credentials_file"),
+            ("s3://ab", "names no bucket"),
+            ("s3://Bucket!", "names no bucket"),
+            ("s3://bucket/a?b=c", "more than a bucket and a prefix"),
+            ("s3://bucket:9000/a", "more than a bucket and a prefix"),
+            ("s3://bucket/a//b", "an empty part"),
+            ("s3://bucket/%FF", "is not UTF-8"),
+            ("file:///", "names no folder"),
+        ] {
+            let told = said(store_at(text));
+            assert!(told.contains(words), "{text}: {told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
+    }
+
+    #[test]
+    fn single_values() {
+        for (told, words) in [
+            (said(endpoint("http://127.0.0.1:9000/")), "127.0.0.1"),
+            (said(endpoint("https://s3.example.jp")), "s3.example.jp"),
+            (said(endpoint("")), "None"),
+            (said(endpoint("s3.example.jp")), "not an address"),
+            (said(endpoint("https://user@s3.example.jp")), "not an address"),
+            (said(endpoint("https://s3.example.jp/path")), "not an address"),
+            (said(instance_name("osaka-1")), "osaka-1"),
+            (said(instance_name("")), "None"),
+            (said(instance_name(".hidden")), "cannot be the name"),
+            (said(instance_name("大阪")), "cannot be the name"),
+            (said(instance_name(&"a".repeat(65))), "cannot be the name"),
+            (said(store_crawl("never")), "Never"),
+            (said(store_crawl("always")), "does not say who crawls"),
+            (said(store_forms("refuse")), "Refuse"),
+            (said(store_forms("")), "does not say what happens"),
+            (said(bandwidth("off")), "None"),
+            (said(bandwidth("2MiB/s")), "Some(2097152)"),
+            (said(bandwidth("2MiB")), "not a rate"),
+            (said(bandwidth("1/s")), "too slow"),
+            (said(list_name("shop/origins.toml")), "shop/origins.toml"),
+            (said(list_name("../origins.toml")), "cannot be the name of a list"),
+            (said(list_name("shop/origins.json")), "cannot be the name of a list"),
+            (said(list_name("/origins.toml")), "cannot be the name of a list"),
+        ] {
+            assert!(told.contains(words), "{told}: {words}");
+        }
+    }
+
+    fn of(store: &str, dir: &Path) -> Result<(RemoteStore, Problems), Problems> {
+        let text = format!("[store]\n{store}\n[[site]]\nhosts = [\"www.example.jp\"]\n");
+        let (config, problems) = from_text(&text, &dir.join("katahai.toml"), &Env::default())?;
+        Ok((config.store.unwrap(), problems))
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = "endpoint = \"http://127.0.0.1:9000\"";
+        assert!(of(&format!("url = \"s3://bucket\"\n{at}"), dir.path()).is_ok());
+        assert!(of(&format!("url = \"az://bucket\"\n{at}"), dir.path()).is_ok());
+        for (url, words) in
+            [("gs://bucket", "at its own address"), ("file:///mnt", "a folder has no endpoint")]
+        {
+            let told = of(&format!("url = \"{url}\"\n{at}"), dir.path()).unwrap_err().to_string();
+            assert!(told.contains(words), "{told}");
+        }
+        // A file that cannot be used keeps nothing from starting.
+        let (store, problems) =
+            of("url = \"s3://bucket\"\ncredentials_file = \"store.env\"", dir.path()).unwrap();
+        assert!(problems.to_string().contains("store.env"), "{problems}");
+        let file = store.credentials_file.unwrap();
+        crate::disk::write_atomic(&file, b"AWS_ACCESS_KEY=a\n").unwrap();
+        let (_, problems) =
+            of("url = \"s3://bucket\"\ncredentials_file = \"store.env\"", dir.path()).unwrap();
+        assert!(problems.to_string().contains("AWS_ACCESS_KEY_ID"), "{problems}");
+    }
 }

@@ -26,13 +26,23 @@ fn retries() -> RetryConfig {
     RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(15) }
 }
 
+/// The region that the environment names, for credentials that come from a file without one.
+fn region_around(given: &[(String, String)]) -> Option<String> {
+    let is_region = |key: &str| key.to_ascii_lowercase().ends_with("region");
+    if given.is_empty() || given.iter().any(|(key, _)| is_region(key)) {
+        return None;
+    }
+    let named = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    named("AWS_REGION").or_else(|| named("AWS_DEFAULT_REGION"))
+}
+
 /// Opens the store that the configuration names. Nothing is asked of it yet.
 ///
 /// # Errors
 /// When its credentials cannot be read, its settings do not go together, or its folder is not there.
 pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
     let given = match &config.credentials_file {
-        Some(file) => load_credentials(file).map_err(|problems| {
+        Some(file) => load_credentials(file, &config.at).map_err(|problems| {
             StoreFault::new(FaultKind::NoCredentials, problems.to_string().trim().to_owned())
         })?,
         None => Vec::new(),
@@ -50,7 +60,7 @@ pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
                     builder = builder.with_config(key, value);
                 }
             }
-            if let Some(region) = &config.region {
+            if let Some(region) = config.region.clone().or_else(|| region_around(&given)) {
                 builder = builder.with_region(region);
             }
             if let Some(endpoint) = endpoint {
@@ -107,5 +117,24 @@ pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
             let store: Arc<dyn ObjectStore> = Arc::new(local);
             Ok(Remote::new(store, Some(folder.clone()), ""))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_that_the_file_may_have_is_one_of_the_library() {
+        let (bucket, prefix) = ("bucket".to_owned(), String::new());
+        let s3 = StoreUrl::S3 { bucket: bucket.clone(), prefix: prefix.clone() };
+        let gcs = StoreUrl::Gcs { bucket: bucket.clone(), prefix: prefix.clone() };
+        let azure = StoreUrl::Azure { container: bucket, prefix };
+        let lower = |at: &StoreUrl| {
+            at.credential_keys().iter().map(|key| key.to_ascii_lowercase()).collect::<Vec<_>>()
+        };
+        assert!(lower(&s3).iter().all(|key| key.parse::<AmazonS3ConfigKey>().is_ok()));
+        assert!(lower(&gcs).iter().all(|key| key.parse::<GoogleConfigKey>().is_ok()));
+        assert!(lower(&azure).iter().all(|key| key.parse::<AzureConfigKey>().is_ok()));
     }
 }

@@ -47,6 +47,8 @@ pub struct SiteStanding {
     pub trouble: Option<(Now, String)>,
     /// What of it in the store was refused, if the last look found that.
     pub refused: Option<String>,
+    /// What was wrong with the pointer in the store when it was last put right from here, and when that was.
+    pub set_right: Option<(Now, String)>,
 }
 
 /// In what something was the matter with the store. What one may do, another may not: to read is not to write.

@@ -13,6 +13,9 @@ use super::pointer::{ModeWord, Pointer, Word};
 use super::signature::Unusable;
 use crate::snapshot::SnapshotId;
 
+/// How far above what is known here something is said when the store has lost what was agreed: others may have agreed upon more.
+const ABOVE: u64 = 1000;
+
 /// What is decided here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Local {
@@ -40,6 +43,8 @@ impl Local {
 pub struct Agreed {
     /// The highest generation that was written or taken over here.
     pub generation: u64,
+    /// See [`Pointer::again`]: if that only said again what had been agreed, since when it is so.
+    pub again: Option<u64>,
     /// What it said.
     pub word: Option<Word>,
     /// The snapshots that were here then: only an operator's word puts one of them in service. Of one that was not, its
@@ -50,6 +55,11 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// At which generation this was news.
+    fn news(&self) -> u64 {
+        self.again.unwrap_or(self.generation)
+    }
+
     /// What is known and set here from now on.
     #[must_use]
     pub fn seeing(mut self, local: &Local) -> Agreed {
@@ -86,6 +96,8 @@ pub enum Action {
         generation: u64,
         /// What the store says.
         agreed: Word,
+        /// See [`Pointer::again`].
+        again: Option<u64>,
     },
     /// To write this into the store, on the version that was read.
     Push {
@@ -93,6 +105,8 @@ pub enum Action {
         generation: u64,
         /// What it says.
         word: Word,
+        /// See [`Pointer::again`].
+        again: Option<u64>,
     },
     /// To leave everything as it is, and to tell the operator.
     Refuse(Refusal),
@@ -122,41 +136,53 @@ enum Changed {
 
 /// Compares.
 pub fn decide(local: &Local, agreed: &Agreed, store: &InStore) -> Action {
-    let again = || {
-        let word = mine(local, agreed)?;
-        Some(Action::Push { generation: agreed.generation.checked_add(1)?, word })
-    };
     let pointer = match store {
         // What nobody could have written who has a key, or nobody at all, is written anew by who has agreed with the one
         // before. Another key, or a later version, may be right where this instance is wrong.
         InStore::Unusable(why) => {
             let may = agreed.word.is_some() && matches!(why, Unusable::Unsigned | Unusable::Unreadable);
             let refused = Action::Refuse(Refusal::Unusable(*why));
-            return may.then(again).flatten().unwrap_or(refused);
+            return may.then(|| say_again(local, agreed, 0)).flatten().unwrap_or(refused);
         }
-        InStore::Absent => return again().unwrap_or(Action::Nothing),
+        InStore::Absent => return say_again(local, agreed, 0).unwrap_or(Action::Nothing),
         InStore::Pointer(pointer) => pointer,
     };
-    if pointer.generation < agreed.generation {
-        // An old one was put there again, by somebody or with a backup. What was said last is said once more.
-        let refusal = Refusal::Replayed { generation: pointer.generation, known: agreed.generation };
-        return again().unwrap_or(Action::Refuse(refusal));
+    let Pointer { generation, word: theirs, again, .. } = &**pointer;
+    let is_known = *generation == agreed.generation && agreed.word.as_ref() == Some(theirs);
+    if *generation < agreed.generation || !is_known && again.is_some_and(|again| again < agreed.news()) {
+        // An old one was put there again, by somebody or with a backup; or somebody has said again, in its place, what is older
+        // than what was agreed here. What was said last is said once more.
+        let known = again.unwrap_or(*generation).min(*generation);
+        let refusal = Refusal::Replayed { generation: known, known: agreed.generation };
+        return say_again(local, agreed, *generation).unwrap_or(Action::Refuse(refusal));
     }
     // Where both have the same number, the store's content counts.
-    let Pointer { generation, word: theirs, .. } = &**pointer;
     let word = merged(local, agreed, theirs);
-    let is_known = *generation == agreed.generation && agreed.word.as_ref() == Some(theirs);
     let is_damaged_here = word.id == theirs.id && !local.shelf.contains(&word.id);
     if !is_known || is_damaged_here || lacks(local, &word) {
-        return Action::Take { word, generation: *generation, agreed: theirs.clone() };
+        return Action::Take { word, generation: *generation, agreed: theirs.clone(), again: *again };
     }
     if word == *theirs {
         return Action::Nothing;
     }
     match generation.checked_add(1) {
-        Some(generation) => Action::Push { generation, word },
+        Some(generation) => Action::Push { generation, word, again: None },
         None => Action::Refuse(Refusal::Unusable(Unusable::Unreadable)),
     }
+}
+
+/// Says once more what was agreed, above what is there; `None`: this instance has nothing to say. What an operator has said here
+/// since then is news, which all others take over.
+fn say_again(local: &Local, agreed: &Agreed, there: u64) -> Option<Action> {
+    let word = mine(local, agreed)?;
+    let is_news = |base: &Word| {
+        let said = (&word.pinned, &word.mode) != (&base.pinned, &base.mode);
+        said || changed(&word, base, &agreed.known) == Changed::Decided
+    };
+    let again = agreed.word.as_ref().filter(|base| !is_news(base)).map(|_| agreed.news());
+    let step = if agreed.word.is_some() { ABOVE } else { 1 };
+    let generation = agreed.generation.max(there).checked_add(step)?;
+    Some(Action::Push { generation, word, again })
 }
 
 /// Whether what is here is not yet as `word` says.

@@ -25,6 +25,8 @@ struct MemoryText {
     /// With which store; of another one nothing is known.
     store: String,
     generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<u64>,
     word: Option<WordText>,
     #[serde(default)]
     known: Vec<String>,
@@ -38,6 +40,8 @@ struct PendingText {
     #[serde(default)]
     way: Way,
     generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<u64>,
     word: WordText,
     #[serde(default)]
     known: Vec<String>,
@@ -140,16 +144,17 @@ impl Memory {
         if text.store != self.store {
             return Ok(Remembered::default());
         }
-        let read = |generation, word: Option<&WordText>, known: &[String], pins: &[String]| Agreed {
+        let read = |(generation, again), word: Option<&WordText>, known: &[String], pins: &[String]| Agreed {
             generation,
+            again,
             word: word.and_then(WordText::read),
             known: ids(known),
             pins: ids(pins),
         };
-        let agreed = read(text.generation, text.word.as_ref(), &text.known, &text.pins);
+        let agreed = read((text.generation, text.again), text.word.as_ref(), &text.known, &text.pins);
         let pending = text.pending.filter(|pending| pending.generation <= MOST_GENERATION).map(|pending| {
-            let PendingText { way, generation, word, known, pins } = pending;
-            Pending { way, agreed: read(generation, Some(&word), &known, &pins) }
+            let PendingText { way, generation, again, word, known, pins } = pending;
+            Pending { way, agreed: read((generation, again), Some(&word), &known, &pins) }
         });
         Ok(Remembered { agreed, pending })
     }
@@ -160,6 +165,7 @@ impl Memory {
             Some(PendingText {
                 way: *way,
                 generation: agreed.generation,
+                again: agreed.again,
                 word: agreed.word.as_ref()?.into(),
                 known: texts(&agreed.known),
                 pins: texts(&agreed.pins),
@@ -169,6 +175,7 @@ impl Memory {
             version: VERSION,
             store: self.store.clone(),
             generation: agreed.generation,
+            again: agreed.again,
             word: agreed.word.as_ref().map(WordText::from),
             known: texts(&agreed.known),
             pins: texts(&agreed.pins),
@@ -190,12 +197,12 @@ mod tests {
 
     fn of(generation: u64, word: &Word) -> Agreed {
         let known = BTreeSet::from([word.id]);
-        Agreed { generation, word: Some(word.clone()), known: known.clone(), pins: known }
+        Agreed { generation, again: Some(1), word: Some(word.clone()), known: known.clone(), pins: known }
     }
 
     fn there(generation: u64, word: &Word, by: &str) -> InStore {
         let (word, by) = (word.clone(), by.to_owned());
-        InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0 }))
+        InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0, again: None }))
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct Pointer {
     pub by: String,
     /// When, by that instance's clock, in seconds since 1970. For people.
     pub at: u64,
+    /// If its writer found an older pointer than it knew, or none, and only said again what had been agreed: at which generation
+    /// that was. Who has agreed later knows better.
+    pub again: Option<u64>,
 }
 
 /// As it is written.
@@ -62,6 +65,8 @@ struct PointerText {
     epoch: u64,
     by: String,
     at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    again: Option<u64>,
 }
 
 /// What every version of it has.
@@ -113,6 +118,7 @@ impl Pointer {
             epoch: self.epoch,
             by: self.by.clone(),
             at: self.at,
+            again: self.again,
         };
         signer.seal(Signed::Pointer(site), &written)
     }
@@ -132,8 +138,8 @@ impl Pointer {
             return Err(Unusable::Unreadable);
         }
         let word = written.word.read().ok_or(Unusable::Unreadable)?;
-        let PointerText { generation, epoch, by, at, .. } = written;
-        Ok(Pointer { generation, word, epoch, by, at })
+        let PointerText { generation, epoch, by, at, again, .. } = written;
+        Ok(Pointer { generation, word, epoch, by, at, again })
     }
 }
 
@@ -152,6 +158,10 @@ mod tests {
         assert_eq!(pointer.word.pinned.len(), 1);
         assert_eq!(pointer.word.mode.as_ref().unwrap().mode, "hold_snapshot");
         assert_eq!(pointer.seal("shop", &Signer::default()).unwrap(), SAMPLE);
+        let again = SAMPLE.replace("\"at\":1795000001", "\"at\":1795000001,\"again\":6");
+        let pointer = Pointer::open("shop", again.as_bytes(), &Signer::default()).unwrap();
+        assert_eq!(pointer.again, Some(6));
+        assert_eq!(pointer.seal("shop", &Signer::default()).unwrap(), again);
     }
 
     #[test]

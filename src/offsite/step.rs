@@ -73,14 +73,14 @@ impl Work {
                     self.in_step(read).await?;
                     return Ok(looked);
                 }
-                Action::Take { word, generation, agreed: theirs } => {
+                Action::Take { word, generation, agreed: theirs, again } => {
                     self.begins(&site.name, Doing::Pulling);
                     looked = Seen::Taken;
-                    self.take(&read, &word, generation, theirs).await
+                    self.take(&read, &word, (generation, again), theirs).await
                 }
-                Action::Push { generation, word } => {
+                Action::Push { generation, word, again } => {
                     self.begins(&site.name, Doing::Pushing);
-                    self.push(&read, generation, word).await
+                    self.push(&read, word, (generation, again)).await
                 }
                 Action::Refuse(refusal) => return Err(refusal.into()),
             };
@@ -128,28 +128,26 @@ impl Work {
     /// What is put right in the store is told: somebody may have done it.
     fn tell_of(&self, site: &str, agreed: &Agreed, there: &InStore, action: &Action) {
         let Action::Push { generation, .. } = action else { return };
-        match there {
-            InStore::Pointer(there) if there.generation < agreed.generation => tracing::warn!(
-                site,
-                there = there.generation,
-                known = agreed.generation,
-                generation,
-                "the store has an older pointer than what was agreed; what was agreed is put there again"
+        let known = agreed.generation;
+        let what = match there {
+            InStore::Pointer(there) if there.generation < known => format!(
+                "the store had an older pointer (generation {}) than what was agreed ({known}): it was restored from a backup, or \
+                 somebody put an old one back",
+                there.generation
             ),
-            InStore::Absent if agreed.word.is_some() => tracing::warn!(
-                site,
-                known = agreed.generation,
-                generation,
-                "the pointer is gone from the store; it is put there again"
+            InStore::Pointer(there) if there.again.is_some_and(|again| again < known) => format!(
+                "after the store had lost its pointer, \"{}\" put an older one there than what was agreed ({known})",
+                there.by
             ),
-            InStore::Unusable(why) => tracing::warn!(
-                site,
-                %why,
-                generation,
-                "the pointer in the store cannot be used; what is agreed is put in its place"
-            ),
-            InStore::Pointer(_) | InStore::Absent => {}
-        }
+            InStore::Absent if agreed.word.is_some() => "the pointer was gone from the store".to_owned(),
+            InStore::Unusable(why) => format!("the pointer in the store could not be used: {why}"),
+            InStore::Pointer(_) | InStore::Absent => return,
+        };
+        let text = format!(
+            "{what}. What was agreed is there again; look whether the right snapshot is in service, else: katahai snapshot publish"
+        );
+        tracing::warn!(site, generation, known, text, "the pointer in the store is written anew");
+        self.board.change(site, |standing| standing.set_right = Some((clock::now(), text)));
     }
 
     fn begins(&self, site: &str, doing: Doing) {
@@ -178,7 +176,7 @@ impl Work {
         &self,
         read: &Read<'_>,
         word: &Word,
-        generation: u64,
+        (generation, again): (u64, Option<u64>),
         theirs: Word,
     ) -> Result<Turn, Trouble> {
         let Read { site, memory, local, agreed: before, .. } = read;
@@ -197,7 +195,7 @@ impl Work {
             twin::set_aside(&site.store, word.id, before.word.as_ref()).await?;
             return Ok(Turn::Anew);
         }
-        let mut said = Agreed { generation, word: Some(theirs), ..before.clone() }.seeing(local);
+        let mut said = Agreed { generation, again, word: Some(theirs), ..before.clone() }.seeing(local);
         said.pins = pins_that_can_be(local, word);
         note(memory, before, Some(Pending { way: Way::Take, agreed: said.clone() })).await?;
         let pin: Vec<SnapshotId> = said.pins.iter().copied().collect();
@@ -231,7 +229,12 @@ impl Work {
     }
 
     /// Puts what this instance says into the store.
-    async fn push(&self, read: &Read<'_>, generation: u64, word: Word) -> Result<Turn, Trouble> {
+    async fn push(
+        &self,
+        read: &Read<'_>,
+        word: Word,
+        (generation, again): (u64, Option<u64>),
+    ) -> Result<Turn, Trouble> {
         let Read { site, memory, local, agreed, there, version } = read;
         let context = &self.context;
         let base = match there {
@@ -242,11 +245,11 @@ impl Work {
         self.push_pinned(site, &word).await?;
         let epoch = context.lease.borrow().unwrap_or_default();
         let (by, at) = (context.instance.to_string(), clock::now().unix());
-        let pointer = Pointer { generation, word: word.clone(), epoch, by, at };
+        let pointer = Pointer { generation, word: word.clone(), epoch, by, at, again };
         let bytes =
             pointer.seal(&site.name, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
         let id = word.id;
-        let said = Agreed { generation, word: Some(word), ..agreed.clone() }.seeing(local);
+        let said = Agreed { generation, again, word: Some(word), ..agreed.clone() }.seeing(local);
         note(memory, agreed, Some(Pending { way: Way::Push, agreed: said.clone() })).await?;
         let name = layout::pointer(&site.name);
         let written = match (self.is_unchanged(read).await?, version) {

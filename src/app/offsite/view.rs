@@ -18,6 +18,9 @@ const SILENT: Duration = Duration::from_secs(15);
 /// How long a site may differ from the store before that is one. A large push takes that long, and is worth knowing of.
 const BEHIND: Duration = Duration::from_secs(600);
 
+/// How long it is told that the pointer was put right: an operator is to look whether the right snapshot serves.
+const TOLD: Duration = Duration::from_secs(3600);
+
 /// The store in the status.
 #[derive(Debug, Serialize)]
 pub struct StoreStatus {
@@ -127,7 +130,10 @@ impl Offsite {
             };
             found.push((Cause::StoreBehind, format!("for {lag}{doing}")));
         }
-        found.extend(standing.refused.map(|what| (Cause::StoreRefused, what)));
+        let set_right =
+            standing.set_right.filter(|(at, _)| now.mono.saturating_duration_since(at.mono) < TOLD);
+        let refused = standing.refused.or(set_right.map(|(_, what)| what));
+        found.extend(refused.map(|what| (Cause::StoreRefused, what)));
         found
     }
 

@@ -31,20 +31,30 @@ fn local(word: &Word) -> Local {
 }
 
 fn agreed(generation: u64, word: &Word) -> Agreed {
-    Agreed { generation, word: Some(word.clone()), known: ids(&[1, 2, 3, 4]), pins: word.pinned.clone() }
+    let (known, pins) = (ids(&[1, 2, 3, 4]), word.pinned.clone());
+    Agreed { generation, again: None, word: Some(word.clone()), known, pins }
 }
 
 fn store(generation: u64, word: &Word) -> InStore {
     let (by, word) = ("tokyo".to_owned(), word.clone());
-    InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0 }))
+    InStore::Pointer(Box::new(Pointer { generation, word, epoch: 1, by, at: 0, again: None }))
+}
+
+fn said_again(generation: u64, word: &Word, again: u64) -> InStore {
+    let InStore::Pointer(pointer) = store(generation, word) else { unreachable!() };
+    InStore::Pointer(Box::new(Pointer { again: Some(again), ..*pointer }))
 }
 
 fn take(word: &Word, generation: u64, agreed: &Word) -> Action {
-    Action::Take { word: word.clone(), generation, agreed: agreed.clone() }
+    Action::Take { word: word.clone(), generation, agreed: agreed.clone(), again: None }
 }
 
 fn push(generation: u64, word: &Word) -> Action {
-    Action::Push { generation, word: word.clone() }
+    Action::Push { generation, word: word.clone(), again: None }
+}
+
+fn say_again(generation: u64, word: &Word, again: u64) -> Action {
+    Action::Push { generation, word: word.clone(), again: Some(again) }
 }
 
 #[test]
@@ -109,7 +119,14 @@ fn every_pair_has_its_action() {
             take(&plain(3), 8, &plain(6)),
         ),
         ("absent, something here", local(&base), &new, InStore::Absent, push(1, &base)),
-        ("gone from the store", local(&base), &known, InStore::Absent, push(8, &base)),
+        ("gone from the store", local(&base), &known, InStore::Absent, say_again(7 + ABOVE, &base, 7)),
+        (
+            "and an operator has said something",
+            local(&rolled),
+            &known,
+            InStore::Absent,
+            push(7 + ABOVE, &rolled),
+        ),
         ("absent, nothing here", Local::default(), &new, InStore::Absent, Action::Nothing),
         ("joining with an empty disk", Local::default(), &new, store(8, &base), take(&base, 8, &base)),
         ("with a disk that was emptied", Local::default(), &known, store(7, &base), take(&base, 7, &base)),
@@ -126,9 +143,30 @@ fn what_is_older_or_unusable_is_refused_and_changes_nothing() {
     let known = agreed(7, &base);
     let replayed = Action::Refuse(Refusal::Replayed { generation: 6, known: 7 });
     assert_eq!(decide(&Local::default(), &known, &store(6, &plain(3))), replayed);
-    // Who has what was agreed says it again.
-    assert_eq!(decide(&local(&base), &known, &store(6, &plain(3))), push(8, &base));
-    assert_eq!(decide(&local(&plain(5)), &known, &store(6, &plain(3))), push(8, &plain(5)));
+    // Who has what was agreed says it again; what an operator says here is news.
+    let old = store(6, &plain(3));
+    assert_eq!(decide(&local(&base), &known, &old), say_again(7 + ABOVE, &base, 7));
+    assert_eq!(decide(&local(&plain(5)), &known, &old), say_again(7 + ABOVE, &plain(5), 7));
+    for news in
+        [word(3, Some(100), &[], None), word(4, None, &[2], None), word(4, None, &[], Some("hold_origin"))]
+    {
+        assert_eq!(decide(&local(&news), &known, &old), push(7 + ABOVE, &news));
+    }
+    // Somebody else, who has agreed less lately, was faster: that is no news, however high its number is.
+    for generation in [8, 20] {
+        let there = said_again(generation, &plain(3), 6);
+        assert_eq!(decide(&local(&base), &known, &there), say_again(generation + ABOVE, &base, 7));
+        let taken = decide(&local(&base), &known, &said_again(generation, &plain(3), 7));
+        assert!(matches!(taken, Action::Take { again: Some(7), .. }), "{taken:?}");
+        let Action::Refuse(Refusal::Replayed { generation: 6, known: 7 }) =
+            decide(&Local::default(), &known, &there)
+        else {
+            panic!("nothing is here that could be said")
+        };
+    }
+    // Its own word is known, and left alone.
+    let own = agreed(8, &base);
+    assert_eq!(decide(&local(&base), &own, &said_again(8, &base, 7)), Action::Nothing);
 }
 
 #[test]
@@ -143,7 +181,7 @@ fn what_cannot_be_used_is_written_anew_only_by_who_has_agreed_and_where_nobody_e
         (Unusable::Later, false),
     ] {
         let there = InStore::Unusable(why);
-        let anew = |word| if is_written_anew { push(8, word) } else { refused(why) };
+        let anew = |word| if is_written_anew { say_again(7 + ABOVE, word, 7) } else { refused(why) };
         assert_eq!(decide(&local(&base), &known, &there), anew(&base), "{why}");
         assert_eq!(decide(&local(&plain(5)), &known, &there), anew(&plain(5)), "{why}");
         assert_eq!(decide(&local(&base), &first, &there), refused(why), "{why}");
@@ -218,6 +256,54 @@ fn a_mode_is_one_for_all_and_survives_a_restart() {
     assert_eq!(decide(&local(&hold), &agreed(7, &auto), &store(8, &plain(6))), take(&both, 8, &plain(6)));
 }
 
+/// What one side does when it looks.
+fn take_turn(local: &mut Local, known: &mut Agreed, there: &mut InStore) {
+    let (generation, word, again) = match decide(local, known, there) {
+        Action::Nothing => return,
+        Action::Take { word, generation, agreed, again } => {
+            local.serves = Some((word.id, word.by_hand));
+            (local.pinned, local.mode) = (word.pinned, word.mode);
+            local.settled = BTreeSet::from([word.id]);
+            (generation, agreed, again)
+        }
+        Action::Push { generation, word, again } => {
+            *there =
+                again.map_or_else(|| store(generation, &word), |again| said_again(generation, &word, again));
+            (generation, word, again)
+        }
+        Action::Refuse(why) => panic!("{why:?}"),
+    };
+    *known = Agreed { generation, again, word: Some(word), ..known.clone() }.seeing(local);
+}
+
+/// Three instances that have agreed at different times, and a store that came back from a backup: whoever looks first, what was
+/// agreed last is what all serve; and an operator's word that is said then holds.
+#[test]
+fn a_store_that_was_set_back_takes_nobody_back() {
+    let words = [plain(4), plain(5), word(3, Some(9), &[], None)];
+    let news = word(2, Some(50), &[], None);
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for (order, speaks) in
+        orders.iter().flat_map(|order| [None, Some(0), Some(2)].map(|speaks| (order, speaks)))
+    {
+        let side = |at: usize| (local(&words[at]), agreed(6 + at as u64, &words[at]));
+        let mut sides = [side(0), side(1), side(2)];
+        let mut there = store(3, &plain(1));
+        if let Some(speaks) = speaks {
+            sides[speaks].0 = local(&news);
+        }
+        for turn in order.iter().cycle().take(24) {
+            let (local, known) = &mut sides[*turn];
+            take_turn(local, known, &mut there);
+        }
+        let expected = if speaks.is_some() { &news } else { &words[2] };
+        for (local, known) in &sides {
+            assert_eq!(local.serves, Some((expected.id, expected.by_hand)), "{order:?} {speaks:?}");
+            assert_eq!(decide(local, known, &there), Action::Nothing);
+        }
+    }
+}
+
 /// Two instances and a store, in every order of their moves: they end with the same word, and never take turns for ever.
 #[test]
 fn two_instances_agree_whatever_the_order() {
@@ -227,34 +313,18 @@ fn two_instances_agree_whatever_the_order() {
     for (one, two) in words.iter().flat_map(|one| words.iter().map(move |two| (one, two))) {
         for order in 0_u32..64 {
             let mut sides = [(local(one), agreed(7, &base)), (local(two), agreed(7, &base))];
-            let mut there = (7, base.clone());
+            let mut there = store(7, &base);
             let turns =
                 (0..6).map(|bit| (order >> bit & 1) as usize).chain([0, 1].into_iter().cycle().take(12));
             for turn in turns {
                 let (local, known) = &mut sides[turn];
-                match decide(local, known, &store(there.0, &there.1)) {
-                    Action::Nothing => {}
-                    Action::Take { word, generation, agreed } => {
-                        local.serves = Some((word.id, word.by_hand));
-                        (local.pinned, local.mode) = (word.pinned, word.mode);
-                        local.settled = BTreeSet::from([local.serves.unwrap().0]);
-                        let said = Agreed { generation, word: Some(agreed), ..known.clone() };
-                        *known = said.seeing(local);
-                    }
-                    Action::Push { generation, word } => {
-                        there = (generation, word.clone());
-                        let said = Agreed { generation, word: Some(word), ..known.clone() };
-                        *known = said.seeing(local);
-                    }
-                    Action::Refuse(why) => panic!("{why:?}"),
-                }
+                take_turn(local, known, &mut there);
             }
             let serve =
                 sides.each_ref().map(|(local, _)| (local.serves, local.pinned.clone(), local.mode.clone()));
             assert_eq!(serve[0], serve[1], "{one:?} {two:?} {order}");
-            let last = store(there.0, &there.1);
             assert!(
-                sides.iter().all(|(local, known)| decide(local, known, &last) == Action::Nothing),
+                sides.iter().all(|(local, known)| decide(local, known, &there) == Action::Nothing),
                 "{order}"
             );
         }

@@ -9,7 +9,7 @@
 //! blobs/ab/abcdef…                     bodies by their BLAKE3 hash, as on the disk
 //! wanted/<hash>                        a body that is missing or damaged: who has it puts it there again
 //! sites/<site>/current                 which snapshot all instances serve
-//! sites/<site>/snapshots/<id>/<file>   the files of a snapshot, as on the disk
+//! sites/<site>/snapshots/<id>/<file>.<hash>  the files of a snapshot, as on the disk; in former versions without the hash
 //! sites/<site>/snapshots/<id>/index.json   written last: with it, the snapshot is whole
 //! sites/<site>/pushing/<id>            somebody is writing that snapshot
 //! ```
@@ -78,14 +78,20 @@ pub fn snapshot(site: &str, id: &SnapshotId) -> String {
     format!("{SITES}/{site}/snapshots/{id}")
 }
 
-/// A file of a snapshot. `file` is one of those that snapshots have, never text from elsewhere.
-pub fn file(site: &str, id: &SnapshotId, file: &str) -> String {
+/// A file of a snapshot, with the beginning of its hash: of two who write a snapshot of the same name at once, neither puts a file
+/// in the other's place. `file` is one of those that snapshots have, never text from elsewhere.
+pub fn file(site: &str, id: &SnapshotId, file: &str, blake3: &BlobId) -> String {
+    format!("{}.{}", plain_file(site, id, file), &blake3.to_string()[..16])
+}
+
+/// The same in former versions.
+pub fn plain_file(site: &str, id: &SnapshotId, file: &str) -> String {
     format!("{SITES}/{site}/snapshots/{id}/{file}")
 }
 
 /// What makes a snapshot whole.
 pub fn index(site: &str, id: &SnapshotId) -> String {
-    file(site, id, INDEX)
+    plain_file(site, id, INDEX)
 }
 
 /// Where those are named that are being written.
@@ -107,7 +113,10 @@ mod tests {
         let id: SnapshotId = "20261120T011334Z-000042".parse().unwrap();
         assert_eq!(pointer("shop"), "sites/shop/current");
         assert_eq!(index("shop", &id), "sites/shop/snapshots/20261120T011334Z-000042/index.json");
-        assert_eq!(file("shop", &id, "manifest"), format!("{}/manifest", snapshot("shop", &id)));
+        let place = snapshot("shop", &id);
+        assert_eq!(plain_file("shop", &id, "manifest"), format!("{place}/manifest"));
+        let hash = BlobId::of(b"");
+        assert_eq!(file("shop", &id, "manifest", &hash), format!("{place}/manifest.af1349b9f5f9a1a6"));
         assert_eq!(intent("shop", &id), "sites/shop/pushing/20261120T011334Z-000042");
         let body = BlobId::of(b"a");
         let name = blob(&body);

@@ -33,6 +33,7 @@ mod remote;
 mod reports;
 mod roots;
 mod run;
+mod send;
 pub mod shared_list;
 pub mod signature;
 mod step;

@@ -46,10 +46,11 @@ pub(super) async fn pull(
     let object = object.ok_or_else(|| Trouble::refused(&name, &"it is missing"))?;
     let index = Index::open(&site, &id, &object.bytes, &context.signer);
     let index = index.map_err(|why| Trouble::refused(&name, &why))?;
-    let manifest = index.0.get_key_value(MANIFEST).into_iter();
-    let others = index.0.iter().filter(|(file, _)| *file != MANIFEST);
+    let manifest = index.files.get_key_value(MANIFEST).into_iter();
+    let others = index.files.iter().filter(|(file, _)| *file != MANIFEST);
     for (file, announced) in manifest.chain(others) {
-        fetch_file(context, &adoption, (&site, &id), file, *announced).await?;
+        let object = index.object(&site, &id, file, announced);
+        fetch_file(context, &adoption, (&object, file), *announced).await?;
     }
     if extent == Extent::Files {
         return finish(adoption, Adopted::Arriving).await;
@@ -90,8 +91,7 @@ async fn finish(adoption: Arc<Adoption>, how: Adopted) -> Result<(), Trouble> {
 async fn fetch_file(
     context: &Context,
     adoption: &Arc<Adoption>,
-    (site, id): (&str, &SnapshotId),
-    file: &str,
+    (object, file): (&str, &str),
     announced: Announced,
 ) -> Result<(), Trouble> {
     let (asked, to) = (file.to_owned(), adoption.clone());
@@ -105,7 +105,7 @@ async fn fetch_file(
     });
     let Some(incoming) = begun.await? else { return Ok(()) };
     let _flight = context.flight().await?;
-    receive(context, &layout::file(site, id, file), len, incoming).await
+    receive(context, object, len, incoming).await
 }
 
 /// When bodies are put where they are read.

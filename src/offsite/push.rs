@@ -2,12 +2,10 @@
 //! index last. A killed process leaves what it has put there, and the next try finds it.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read as _;
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
@@ -15,6 +13,8 @@ use super::condemned::{Condemned, DEAD};
 use super::context::{AT_ONCE, Context, blocking};
 use super::index::{self, Index};
 use super::layout;
+use super::remote::{Version, Written};
+use super::send::{Hashed, Parcel, send};
 use super::trouble::Trouble;
 use crate::clock;
 use crate::snapshot::{BlobId, ReadError, Snapshot, SnapshotFile, SnapshotId, Store, Table};
@@ -72,14 +72,14 @@ async fn push_by(
     let intent = Intent { version: 1, by: &context.instance, at: clock::now().unix() };
     let intent = serde_json::to_vec(&intent).map_err(|error| Trouble::here(&error))?;
     context.remote.put(&layout::intent(&site, &id), intent).await?;
-    match is_whole(context, &site, &id, &index).await {
-        Ok(false) => {}
-        Ok(true) if trust == Trust::Index => return Ok(()),
-        Ok(true) => {}
-        Err(error) => {
+    let there = index_there(context, &site, &id, &index).await?;
+    match &there {
+        IndexThere::Same(_) if trust == Trust::Index => return Ok(()),
+        IndexThere::Other => {
             forget_intent(context, &site, &id).await?;
-            return Err(error);
+            return Err(twin(id));
         }
+        IndexThere::Same(_) | IndexThere::Unusable(_) | IndexThere::Absent => {}
     }
     // After the intent: a removal that began before has not seen it, one that begins later does.
     let condemned = Condemned::read(context).await?;
@@ -103,9 +103,40 @@ async fn push_by(
         forget_intent(context, &site, &id).await?;
     }
     sent?;
-    let index = index.seal(&site, &id, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
-    context.remote.put(&layout::index(&site, &id), index).await?;
-    Ok(())
+    put_index(context, &site, &id, (&index, there)).await
+}
+
+/// Another instance has taken another snapshot of the same name, and was faster: that one counts ([`super::twin`]).
+fn twin(id: SnapshotId) -> Trouble {
+    Trouble::Waits(format!("another instance puts another snapshot {id} into the store, and that one counts"))
+}
+
+/// Ends a snapshot, in the place of what was there before, but never in that of what somebody has put there meanwhile.
+async fn put_index(
+    context: &Context,
+    site: &str,
+    id: &SnapshotId,
+    (index, there): (&Index, IndexThere),
+) -> Result<(), Trouble> {
+    let name = layout::index(site, id);
+    let sealed = index.seal(site, id, &context.signer).map_err(|why| Trouble::Here(why.to_string()))?;
+    let written = match there {
+        IndexThere::Same(version) | IndexThere::Unusable(version) => {
+            context.remote.replace(&name, sealed, &version).await?
+        }
+        IndexThere::Absent | IndexThere::Other => context.remote.create(&name, sealed).await?,
+    };
+    if let Written::Won(_) = written {
+        return Ok(());
+    }
+    match index_there(context, site, id, index).await? {
+        IndexThere::Same(_) => Ok(()),
+        IndexThere::Other => {
+            forget_intent(context, site, id).await?;
+            Err(twin(*id))
+        }
+        IndexThere::Unusable(_) | IndexThere::Absent => Err(Trouble::Raced),
+    }
 }
 
 /// Looks whether all files of a snapshot that all serve, or keep, are still in the store, and puts it there again if not. It
@@ -127,10 +158,13 @@ pub(super) async fn mend(context: &Context, store: &Store, id: SnapshotId) -> Re
     let name = layout::index(site, &id);
     let object = context.remote.get(&name, index::MOST).await?;
     let index = object.and_then(|object| Index::open(site, &id, &object.bytes, &context.signer).ok());
-    let has = |(file, announced): (&String, &index::Announced)| {
-        there.get(&layout::file(site, &id, file)) == Some(&announced.len)
-    };
-    if index.is_some_and(|index| !index.0.is_empty() && index.0.iter().all(has)) {
+    let is_whole = index.is_some_and(|index| {
+        let has = |(file, announced): (&String, &index::Announced)| {
+            there.get(&index.object(site, &id, file, announced)) == Some(&announced.len)
+        };
+        !index.files.is_empty() && index.files.iter().all(has)
+    });
+    if is_whole {
         return Ok(false);
     }
     tracing::warn!(site, %id, "a snapshot is not whole any more in the store, putting it there again");
@@ -151,18 +185,34 @@ async fn is_dead(
     Ok(since.is_some_and(|(intent, begun)| intent.modified.duration_since(begun).is_ok_and(|age| age > DEAD)))
 }
 
-/// Whether it is there already. What has a wrong index is written again.
-async fn is_whole(context: &Context, site: &str, id: &SnapshotId, ours: &Index) -> Result<bool, Trouble> {
+/// What ends a snapshot of this name in the store already.
+#[derive(Debug)]
+enum IndexThere {
+    Absent,
+    /// It names the same files.
+    Same(Version),
+    /// It names others.
+    Other,
+    /// It is damaged, or not of this deployment: it is written anew.
+    Unusable(Version),
+}
+
+async fn index_there(
+    context: &Context,
+    site: &str,
+    id: &SnapshotId,
+    ours: &Index,
+) -> Result<IndexThere, Trouble> {
     let name = layout::index(site, id);
-    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(false) };
-    match Index::open(site, id, &object.bytes, &context.signer) {
-        Ok(theirs) if theirs == *ours => Ok(true),
-        Ok(_) => Err(Trouble::refused(name, &"the store has another snapshot of the same name")),
+    let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(IndexThere::Absent) };
+    Ok(match Index::open(site, id, &object.bytes, &context.signer) {
+        Ok(theirs) if theirs.files == ours.files => IndexThere::Same(object.version),
+        Ok(_) => IndexThere::Other,
         Err(why) => {
             tracing::warn!(site, %id, %why, "the snapshot in the store has an index that cannot be used, writing it anew");
-            Ok(false)
+            IndexThere::Unusable(object.version)
         }
-    }
+    })
 }
 
 /// Bodies that one snapshot names and another does not. Both tables are sorted.
@@ -261,20 +311,8 @@ pub(super) async fn put_body(
     len: u64,
     name: &str,
 ) -> Result<(), Trouble> {
-    let _room = context.hold(len).await?;
     let from = snapshot.clone();
-    let bytes = blocking(move || {
-        let damaged = |why: String| Trouble::DamagedHere { id: from.id(), why };
-        let mut body = from.body(&id, len).map_err(|error| damaged(crate::failure::chain(&error)))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
-        body.read_to_end(&mut bytes).map_err(|error| damaged(error.to_string()))?;
-        Ok::<_, Trouble>(bytes)
-    })
-    .await?;
-    context.pace(len).await;
-    context.remote.put(name, Bytes::from(bytes)).await?;
-    context.has_pushed(len);
-    Ok(())
+    send(context, Parcel { of: from.id(), name, len }, move || from.body(&id, len)).await
 }
 
 async fn put_file(
@@ -283,21 +321,10 @@ async fn put_file(
     snapshot: &Arc<Snapshot>,
     file: &SnapshotFile,
 ) -> Result<(), Trouble> {
-    let _room = context.hold(file.len).await?;
-    let (from, file) = (snapshot.clone(), *file);
-    let bytes = blocking(move || {
-        let mut bytes = Vec::with_capacity(usize::try_from(file.len).unwrap_or_default());
-        from.open_file(file.name)?.take(file.len + 1).read_to_end(&mut bytes)?;
-        match BlobId::of(&bytes) == file.blake3 {
-            true => Ok(bytes),
-            false => Err(Trouble::DamagedHere { id: from.id(), why: format!("{} has changed", file.name) }),
-        }
-    })
-    .await?;
-    context.pace(file.len).await;
-    context.remote.put(&layout::file(site, &snapshot.id(), file.name), Bytes::from(bytes)).await?;
-    context.has_pushed(file.len);
-    Ok(())
+    let (from, of, SnapshotFile { name, len, blake3 }) = (snapshot.clone(), snapshot.id(), *file);
+    let object = layout::file(site, &of, name, &blake3);
+    let open = move || from.open_file(name).map(|file| Hashed::new(file, blake3));
+    send(context, Parcel { of, name: &object, len }, open).await
 }
 
 /// It is done with.

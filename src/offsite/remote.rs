@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    Error, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
-    PutPayload, UpdateVersion,
+    Error, GetOptions, GetResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutOptions, PutPayload, UpdateVersion,
 };
 
 use super::fault::{FaultKind, StoreFault};
@@ -20,12 +21,16 @@ use crate::tasks;
 
 /// How long anything small may take, tries included.
 const SMALL: Duration = Duration::from_secs(20);
-/// What an object may be that is read whole: a manifest of some million pages.
-pub(super) const WHOLE_MOST: u64 = 1 << 30;
+/// What the limit of time for an object that is read whole is reckoned for, at most.
+const WHOLE_MOST: u64 = 1 << 30;
 
-/// The copy outside this machine. Clones are the same.
+/// The copy outside this machine. Clones are the same, also when it is opened anew.
 #[derive(Clone, Debug)]
-pub struct Remote {
+pub struct Remote(Arc<ArcSwap<Opened>>);
+
+/// As it was opened last.
+#[derive(Debug)]
+struct Opened {
     store: Arc<dyn ObjectStore>,
     /// Of a folder, where it is: its conditional writes are made under a lock.
     folder: Option<Arc<PathBuf>>,
@@ -87,7 +92,19 @@ pub struct Listed {
 
 impl Remote {
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<PathBuf>, prefix: &str) -> Remote {
-        Remote { store, folder: folder.map(Arc::new), prefix: Path::from(prefix) }
+        let opened = Opened { store, folder: folder.map(Arc::new), prefix: Path::from(prefix) };
+        Remote(Arc::new(ArcSwap::from_pointee(opened)))
+    }
+
+    /// From now on it, with all its clones, is what the other one is: the same store, opened anew with other credentials.
+    pub(super) fn become_like(&self, other: &Remote) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// Whether both ask by the same credentials.
+    #[cfg(test)]
+    pub(super) fn is_like(&self, other: &Remote) -> bool {
+        Arc::ptr_eq(&self.0.load(), &other.0.load())
     }
 
     /// One in memory, for tests.
@@ -96,19 +113,15 @@ impl Remote {
         Remote::new(Arc::new(object_store::memory::InMemory::new()), None, "katahai")
     }
 
-    /// The place of a name, whose parts are never anything but plain file names.
-    fn path(&self, name: &str) -> Path {
-        self.prefix.parts().chain(Path::from(name).parts()).collect()
-    }
-
-    /// A folder that is not there is a mount that is missing, and not an empty store.
-    async fn stands(&self) -> Result<(), StoreFault> {
-        let Some(folder) = self.folder.clone() else { return Ok(()) };
+    /// What is to be asked. A folder that is not there is a mount that is missing, and not an empty store.
+    async fn standing(&self) -> Result<Arc<Opened>, StoreFault> {
+        let opened = self.0.load_full();
+        let Some(folder) = opened.folder.clone() else { return Ok(opened) };
         let fault = |why: String| StoreFault::new(FaultKind::Folder, why);
         let shown = folder.display().to_string();
         let looked = tokio::time::timeout(SMALL, tasks::blocking(move || std::fs::metadata(&*folder))).await;
         match looked {
-            Ok(Some(Ok(about))) if about.is_dir() => Ok(()),
+            Ok(Some(Ok(about))) if about.is_dir() => Ok(opened),
             Ok(Some(Ok(_))) => Err(fault(format!("{shown} is no folder"))),
             Ok(Some(Err(error))) => Err(fault(format!("{shown}: {error}"))),
             Ok(None) | Err(_) => Err(fault(format!("{shown}: no answer"))),
@@ -135,11 +148,11 @@ impl Remote {
             if_none_match: known.and_then(Version::e_tag).map(str::to_owned),
             ..GetOptions::default()
         };
-        self.stands().await?;
-        let path = self.path(name);
+        let opened = self.standing().await?;
+        let path = opened.path(name);
         let limit = SMALL + Duration::from_secs(most.min(WHOLE_MOST) >> 20);
         let read = within(limit, async {
-            let result = self.store.get_opts(&path, options).await?;
+            let result = opened.store.get_opts(&path, options).await?;
             read_whole(result, most).await
         });
         match read.await {
@@ -163,9 +176,9 @@ impl Remote {
         &self,
         name: &str,
     ) -> Result<Option<(u64, BoxStream<'static, Result<Bytes, StoreFault>>)>, StoreFault> {
-        self.stands().await?;
-        let path = self.path(name);
-        match within(SMALL, self.store.get(&path)).await {
+        let opened = self.standing().await?;
+        let path = opened.path(name);
+        match within(SMALL, opened.store.get(&path)).await {
             Ok(result) => {
                 let length = result.meta.size;
                 Ok(Some((
@@ -183,10 +196,18 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn put(&self, name: &str, bytes: impl Into<PutPayload>) -> Result<(), StoreFault> {
-        self.stands().await?;
-        let (path, payload) = (self.path(name), bytes.into());
-        let limit = SMALL + Duration::from_secs(payload.content_length() as u64 >> 17);
-        within(limit, self.store.put(&path, payload)).await.map(drop).map_err(|asked| asked.fault(name))
+        let opened = self.standing().await?;
+        let (path, payload) = (opened.path(name), bytes.into());
+        let limit = limit_of(payload.content_length() as u64);
+        within(limit, opened.store.put(&path, payload)).await.map(drop).map_err(|asked| asked.fault(name))
+    }
+
+    /// Begins to write an object in pieces, whatever is there. It is there when all of it is.
+    pub(super) async fn begin(&self, name: &str) -> Result<Upload, StoreFault> {
+        let opened = self.standing().await?;
+        let begun = within(SMALL, opened.store.put_multipart(&opened.path(name))).await;
+        let parts = begun.map_err(|asked| asked.fault(name))?;
+        Ok(Upload { name: name.to_owned(), parts, bytes: 0 })
     }
 
     /// Writes an object only if there is none.
@@ -206,14 +227,14 @@ impl Remote {
     }
 
     async fn write_if(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<Written, StoreFault> {
-        self.stands().await?;
-        let path = self.path(name);
-        if let (Some(folder), PutMode::Update(version)) = (&self.folder, &mode) {
-            let work = folder::replace(folder.clone(), self.store.clone(), path, bytes, version.clone());
+        let opened = self.standing().await?;
+        let path = opened.path(name);
+        if let (Some(folder), PutMode::Update(version)) = (&opened.folder, &mode) {
+            let work = folder::replace(folder.clone(), opened.store.clone(), path, bytes, version.clone());
             return work.await.map_err(|error| StoreFault::of(&error));
         }
         let options = PutOptions { mode, ..PutOptions::default() };
-        let written = within(SMALL, self.store.put_opts(&path, bytes.clone().into(), options)).await;
+        let written = within(SMALL, opened.store.put_opts(&path, bytes.clone().into(), options)).await;
         match written {
             Ok(result) => {
                 Ok(Written::Won(Version(UpdateVersion { e_tag: result.e_tag, version: result.version })))
@@ -242,10 +263,10 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn head(&self, name: &str) -> Result<Option<Listed>, StoreFault> {
-        self.stands().await?;
-        let path = self.path(name);
-        match within(SMALL, self.store.head(&path)).await {
-            Ok(meta) => Ok(Some(self.listed(meta))),
+        let opened = self.standing().await?;
+        let path = opened.path(name);
+        match within(SMALL, opened.store.head(&path)).await {
+            Ok(meta) => Ok(Some(opened.listed(meta))),
             Err(Asked::Store(Error::NotFound { .. })) => Ok(None),
             Err(asked) => Err(asked.fault(name)),
         }
@@ -253,14 +274,12 @@ impl Remote {
 
     /// All objects whose names begin with these folders, in no order.
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StoreFault>> {
-        let this = self.clone();
-        let path = self.path(folder);
-        let stands = async move { this.stands().await.map(|()| this) };
-        stream::once(stands)
-            .map_ok(move |this| {
-                let listing = this.store.list(Some(&path));
+        let (this, folder) = (self.clone(), folder.to_owned());
+        stream::once(async move { this.standing().await })
+            .map_ok(move |opened| {
+                let listing = opened.store.list(Some(&opened.path(&folder)));
                 listing.map(move |meta| {
-                    meta.map(|meta| this.listed(meta)).map_err(|error| StoreFault::of(&error))
+                    meta.map(|meta| opened.listed(meta)).map_err(|error| StoreFault::of(&error))
                 })
             })
             .try_flatten()
@@ -272,9 +291,9 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, StoreFault> {
-        self.stands().await?;
-        let path = self.path(folder);
-        let listed = within(SMALL, self.store.list_with_delimiter(Some(&path))).await;
+        let opened = self.standing().await?;
+        let path = opened.path(folder);
+        let listed = within(SMALL, opened.store.list_with_delimiter(Some(&path))).await;
         let listed = listed.map_err(|asked| asked.fault(folder))?;
         Ok(listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
@@ -284,12 +303,19 @@ impl Remote {
     /// # Errors
     /// See [`StoreFault`].
     pub async fn delete(&self, name: &str) -> Result<(), StoreFault> {
-        self.stands().await?;
-        let path = self.path(name);
-        match within(SMALL, self.store.delete(&path)).await {
+        let opened = self.standing().await?;
+        let path = opened.path(name);
+        match within(SMALL, opened.store.delete(&path)).await {
             Ok(()) | Err(Asked::Store(Error::NotFound { .. })) => Ok(()),
             Err(asked) => Err(asked.fault(name)),
         }
+    }
+}
+
+impl Opened {
+    /// The place of a name, whose parts are never anything but plain file names.
+    fn path(&self, name: &str) -> Path {
+        self.prefix.parts().chain(Path::from(name).parts()).collect()
     }
 
     fn listed(&self, meta: ObjectMeta) -> Listed {
@@ -302,6 +328,49 @@ impl Remote {
             modified: meta.last_modified.into(),
         }
     }
+}
+
+/// An object on its way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    name: String,
+    parts: Box<dyn MultipartUpload>,
+    bytes: u64,
+}
+
+impl Upload {
+    /// The next piece.
+    pub(super) async fn add(&mut self, piece: Bytes) -> Result<(), StoreFault> {
+        let bytes = piece.len() as u64;
+        let added = within(limit_of(bytes), self.parts.put_part(piece.into())).await;
+        self.bytes += bytes;
+        added.map_err(|asked| asked.fault(&self.name))
+    }
+
+    /// All of it has been added.
+    pub(super) async fn finish(mut self) -> Result<(), StoreFault> {
+        let finished = within(limit_of(self.bytes), self.parts.complete()).await;
+        match finished {
+            Ok(_) => Ok(()),
+            Err(asked) => {
+                let fault = asked.fault(&self.name);
+                self.give_up().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// What came of it is removed, as far as the store lets.
+    pub(super) async fn give_up(mut self) {
+        if let Err(asked) = within(SMALL, self.parts.abort()).await {
+            tracing::debug!(name = self.name, error = %asked.fault(&self.name), "pieces of an object are left in the store");
+        }
+    }
+}
+
+/// How long so many bytes may take to be written, at 128 KiB a second.
+fn limit_of(bytes: u64) -> Duration {
+    SMALL + Duration::from_secs(bytes >> 17)
 }
 
 /// The whole of an object; `None` if it is too large.

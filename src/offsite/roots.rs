@@ -11,8 +11,8 @@ use super::here::SiteHere;
 use super::index::{self, Announced, Index};
 use super::pointer::{self, Pointer};
 use super::trouble::Trouble;
-use super::{layout, remote, twin};
-use crate::disk::{self, TempDir};
+use super::{layout, twin};
+use crate::disk::{self, StagedFile, TempDir};
 use crate::snapshot::{BlobId, ReadError, SNAPSHOTS, Snapshot, SnapshotId, Store};
 
 /// A snapshot in the store, whole or not.
@@ -104,7 +104,7 @@ pub(super) async fn named(
         let known = here.iter().find(|here| *here.name == *site.name);
         for id in site.folders.iter().filter(|(_, folder)| folder.has_index).map(|(id, _)| *id) {
             // Gone since it was listed: what it has named goes by the list of condemned ones, which takes a day.
-            let Some(manifest) = announced(context, &site.name, id).await? else { continue };
+            let Some((object, manifest)) = announced(context, &site.name, id).await? else { continue };
             let store = known.map(|known| known.store.clone());
             // Two of one name may name other bodies: the one that is here counts only if it is the same.
             let local = blocking(move || {
@@ -113,7 +113,7 @@ pub(super) async fn named(
             });
             match local.await? {
                 Some(snapshot) => named = add(named, move || Ok(Some(snapshot))).await?,
-                None => named = from_store(context, &site.name, id, manifest, named).await?,
+                None => named = from_store(context, (&site.name, id), (object, manifest), named).await?,
             }
         }
     }
@@ -134,44 +134,68 @@ async fn add(
     .await
 }
 
-/// The manifest of a whole snapshot, as its index says; `None`: there is no index.
-async fn announced(context: &Context, site: &str, id: SnapshotId) -> Result<Option<Announced>, Trouble> {
+/// The object with the manifest of a whole snapshot, as its index says; `None`: there is no index.
+async fn announced(
+    context: &Context,
+    site: &str,
+    id: SnapshotId,
+) -> Result<Option<(String, Announced)>, Trouble> {
     let name = layout::index(site, &id);
     let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(None) };
     let index = Index::open(site, &id, &object.bytes, &context.signer);
     let index = index.map_err(|why| Trouble::refused(&name, &why))?;
-    let manifest = index.0.get(twin::MANIFEST).copied();
+    let manifest = index.files.get(twin::MANIFEST);
     let manifest = manifest.ok_or_else(|| Trouble::refused(&name, &"it names no manifest"))?;
-    if manifest.len > remote::WHOLE_MOST {
-        return Err(Trouble::refused(&name, &"it names a manifest that is larger than any"));
-    }
-    Ok(Some(manifest))
+    Ok(Some((index.object(site, &id, twin::MANIFEST, manifest), *manifest)))
 }
 
 /// Reads the manifest of a snapshot that is not here.
 async fn from_store(
     context: &Context,
-    site: &str,
-    id: SnapshotId,
-    announced: Announced,
+    (site, id): (&str, SnapshotId),
+    (name, announced): (String, Announced),
     named: HashSet<BlobId>,
 ) -> Result<HashSet<BlobId>, Trouble> {
-    let name = layout::file(site, &id, twin::MANIFEST);
-    let object = context.remote.get(&name, announced.len).await?;
-    let bytes = object.ok_or_else(|| Trouble::refused(&name, &"it is missing"))?.bytes;
-    let read = bytes.clone();
-    if blocking(move || Ok::<_, Trouble>(BlobId::of(&read))).await? != announced.blake3 {
-        return Err(Trouble::refused(&name, &"it is not what was put there"));
-    }
+    let dir = blocking(|| TempDir::create("katahai-store")).await?;
+    let place = dir.path().join(SNAPSHOTS).join(site).join(id.to_string());
+    fetch(context, (&name, announced), place).await?;
     let site = site.to_owned();
     let open = move || {
-        let dir = TempDir::create("katahai-store")?;
-        let place = dir.path().join(SNAPSHOTS).join(&site).join(id.to_string());
-        disk::ensure_dir(&place)?;
-        disk::write_atomic(&place.join(twin::MANIFEST), &bytes)?;
         let store = Store::look(dir.path(), &site).map_err(|error| Trouble::here(&error))?;
         // Its file stays open when the folder goes.
         Ok(store.get(&id))
     };
     add(named, open).await
+}
+
+/// Brings a manifest into a folder, piece by piece.
+async fn fetch(
+    context: &Context,
+    (name, announced): (&str, Announced),
+    folder: std::path::PathBuf,
+) -> Result<(), Trouble> {
+    let missing = || Trouble::refused(name, &"it is missing");
+    let other = || Trouble::refused(name, &"it is not what was put there");
+    let (length, mut pieces) = context.remote.open(name).await?.ok_or_else(missing)?;
+    if length != announced.len {
+        return Err(other());
+    }
+    let begin = move || {
+        disk::ensure_dir(&folder)?;
+        Ok::<_, Trouble>((StagedFile::create(&folder)?, folder))
+    };
+    let ((mut file, folder), mut hasher) = (blocking(begin).await?, blake3::Hasher::new());
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        (file, hasher) = blocking(move || {
+            file.write_all(&piece)?;
+            hasher.update(&piece);
+            Ok::<_, Trouble>((file, hasher))
+        })
+        .await?;
+    }
+    if hasher.finalize().as_bytes() != announced.blake3.as_bytes() {
+        return Err(other());
+    }
+    blocking(move || Ok::<_, Trouble>(file.place(&folder.join(twin::MANIFEST))?)).await
 }

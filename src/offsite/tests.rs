@@ -94,9 +94,13 @@ async fn pointer(remote: &Remote) -> Option<Pointer> {
     Some(Pointer::open("shop", &object.bytes, &Signer::default()).unwrap())
 }
 
+async fn names(remote: &Remote, folder: &str) -> Vec<String> {
+    use futures_util::TryStreamExt as _;
+    remote.list(folder).map_ok(|object| object.name).try_collect().await.unwrap()
+}
+
 async fn count(remote: &Remote, folder: &str) -> usize {
-    use futures_util::StreamExt as _;
-    remote.list(folder).collect::<Vec<_>>().await.len()
+    names(remote, folder).await.len()
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(super) async fn is_other(context: &Context, store: &Store, id: SnapshotId) -
     let name = layout::index(store.site(), &id);
     let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(false) };
     let Ok(index) = Index::open(store.site(), &id, &object.bytes, &context.signer) else { return Ok(false) };
-    let Some(announced) = index.0.get(MANIFEST).copied() else { return Ok(false) };
+    let Some(announced) = index.files.get(MANIFEST).copied() else { return Ok(false) };
     let store = store.clone();
     blocking(move || match store.get(&id) {
         Some(snapshot) => Ok::<_, Trouble>(!has(&snapshot, &announced)?),

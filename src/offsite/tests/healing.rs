@@ -26,7 +26,8 @@ async fn a_pointer_that_was_not_written_is_written_the_next_time() {
     one.look().await.unwrap();
     let second = one.take(2);
     // As a write that failed, or a killed process, leaves it.
-    let agreed = Agreed { generation: 1, word: Some(word(first)), known: [first].into(), pins: [].into() };
+    let known = [first].into();
+    let agreed = Agreed { generation: 1, again: None, word: Some(word(first)), known, pins: [].into() };
     let pending = Agreed { generation: 2, word: Some(word(second)), ..agreed.clone() };
     memory(&one).write(&agreed, Some(&Pending { way: Way::Push, agreed: pending.clone() })).unwrap();
     one.look().await.unwrap();
@@ -67,7 +68,8 @@ async fn who_joins_takes_no_pin_away() {
 
 async fn agreed_of(remote: &Remote) -> Agreed {
     let Pointer { generation, word, .. } = pointer(remote).await.unwrap();
-    Agreed { generation, known: [word.id].into(), pins: word.pinned.clone(), word: Some(word) }
+    let (known, pins) = ([word.id].into(), word.pinned.clone());
+    Agreed { generation, again: None, known, pins, word: Some(word) }
 }
 
 /// Sites of which, at the second question in a look, somebody says something.
@@ -142,16 +144,49 @@ async fn of_two_snapshots_of_one_name_the_one_in_the_store_counts() {
     one.look().await.unwrap();
     two.look().await.unwrap();
     two.work.fill(&two.here()).await.unwrap();
-    let now = Now { wall: clock::now().wall + Duration::from_secs(60), ..clock::now() };
-    let twin = |of: &Instance, edition| fill_editions(&of.store, 20, |_| edition, now).unwrap().id();
-    let (mine, theirs) = (twin(&one, 2), twin(&two, 3));
-    assert_eq!(mine, theirs, "or this test is none");
+    let mine = twins(&one, &two, Duration::from_secs(60));
     one.look().await.unwrap();
     two.look().await.unwrap();
     let bytes =
         |of: &Instance| std::fs::read(of.dir.path().join(format!("snapshots/shop/{mine}/manifest"))).unwrap();
     assert_eq!((one.current(), two.current()), (Some(mine), Some(mine)));
     assert_eq!(bytes(&one), bytes(&two));
+}
+
+/// Two instances that have a snapshot of one name each, with other pages.
+fn twins(one: &Instance, two: &Instance, after: Duration) -> SnapshotId {
+    let now = Now { wall: clock::now().wall + after, ..clock::now() };
+    let [mine, theirs] = [(one, 2), (two, 3)]
+        .map(|(of, edition)| fill_editions(&of.store, 20, |_| edition, now).unwrap().id());
+    assert_eq!(mine, theirs, "or this test is none");
+    mine
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_put_snapshots_of_one_name_at_once_do_not_mix_them() {
+    for round in 0..8 {
+        let remote = Remote::in_memory();
+        let (one, two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+        let id = twins(&one, &two, Duration::from_secs(60));
+        let put = |of: &Instance| {
+            let (context, store) = (of.work.context.clone(), of.store.clone());
+            async move { push::push(&context, &store, id, None).await }
+        };
+        let (first, second) = tokio::join!(put(&one), put(&two));
+        let won: Vec<bool> = [&first, &second].map(|put| put.is_ok()).to_vec();
+        assert!(won == [true, false] || won == [false, true], "{round}: {first:?} {second:?}");
+        let lost = first.err().or(second.err());
+        assert!(matches!(lost, Some(Trouble::Waits(_))), "{lost:?}");
+        // Whoever was faster: what is there is whole, and of one of them.
+        let three = Instance::new(&remote, "three");
+        super::super::pull::pull(&three.work.context, &three.store, id, super::super::pull::Extent::Whole)
+            .await
+            .unwrap();
+        // Who comes later, or again, changes nothing.
+        for (of, won) in [&one, &two].into_iter().zip(won) {
+            assert_eq!(put(of).await.is_ok(), won, "{round}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -170,7 +205,9 @@ async fn what_is_gone_from_the_store_is_put_there_again_and_not_cleared_away() {
     tidy(context, &here, now).await.unwrap();
     assert_eq!(count(&remote, "blobs").await, 20);
     for file in ["manifest", "report.json"] {
-        let name = layout::file("shop", &id, file);
+        let start = layout::plain_file("shop", &id, file);
+        let name = names(&remote, &layout::snapshot("shop", &id)).await;
+        let name = name.into_iter().find(|name| name.starts_with(&start)).unwrap();
         let before = remote.get(&name, 1 << 30).await.unwrap().unwrap().bytes;
         remote.put(&name, "short").await.unwrap();
         one.work.mend(&one.here()).await.unwrap();
@@ -194,10 +231,12 @@ async fn a_pointer_that_is_older_lost_or_not_signed_is_written_anew() {
     remote.put(&name, old).await.unwrap();
     one.look().await.unwrap();
     let there = pointer(&remote).await.unwrap();
-    assert_eq!((there.generation, there.word.id), (3, id));
+    assert_eq!((there.generation, there.word.id, there.again), (1002, id, Some(2)));
+    let (_, told) = one.work.board.site("shop").set_right.unwrap();
+    assert!(told.contains("restored from a backup") && told.contains("snapshot publish"), "{told}");
     remote.delete(&name).await.unwrap();
     one.look().await.unwrap();
-    assert_eq!(pointer(&remote).await.unwrap().generation, 4);
+    assert_eq!(pointer(&remote).await.unwrap().generation, 2002);
     // From now on all is signed.
     let file = one.dir.path().join("store.key");
     crate::disk::write_new_private(&file, Keys::new_line().unwrap().as_bytes()).unwrap();
@@ -205,7 +244,7 @@ async fn a_pointer_that_is_older_lost_or_not_signed_is_written_anew() {
     one.look().await.unwrap();
     let object = remote.get(&name, 1 << 20).await.unwrap().unwrap();
     let there = Pointer::open("shop", &object.bytes, &one.work.context.signer).unwrap();
-    assert_eq!((there.generation, there.word.id), (5, id));
+    assert_eq!((there.generation, there.word.id), (3002, id));
     let mut two = Instance::new(&remote, "two");
     two.work.context.signer = one.work.context.signer.clone();
     two.look().await.unwrap();

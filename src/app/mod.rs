@@ -273,7 +273,7 @@ impl App {
             copier: OnceLock::new(),
             started,
         });
-        app.copy_forms(&app.config()).await;
+        app.copy_forms().await;
         app.set_to_work();
         Ok(app)
     }
@@ -285,8 +285,7 @@ impl App {
         _ = self.copier.set(tasks::guarded(forms_store::run(weak())));
         _ = self.courier.set(tasks::guarded(recipients::run(weak())));
         if let Some(offsite) = &self.offsite {
-            let resolver = self.running().tools.resolver.clone();
-            _ = self.keeper.set(tasks::guarded(offsite.clone().run(weak(), resolver)));
+            _ = self.keeper.set(tasks::guarded(offsite.clone().run(weak())));
         }
         _ = self.heart.set(tasks::guarded(regions::run(weak())));
         _ = self.ticker.set(tasks::guarded(ticker::run(weak())));

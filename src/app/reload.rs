@@ -208,7 +208,7 @@ impl App {
             running.config = config;
             running.tools = tools;
         }
-        self.copy_forms(&self.config()).await;
+        self.copy_forms().await;
         self.start_crawlers();
         flaws
     }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::fault::{FaultKind, StoreFault};
@@ -26,11 +26,26 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     opening: Arc<Opening>,
     key_file: Option<PathBuf>,
-    opened: tokio::sync::Mutex<Option<Remote>>,
+    opened: tokio::sync::Mutex<Known>,
     /// One opens it, and may hang: nobody else begins.
     is_busy: Arc<AtomicBool>,
-    /// What the key makes; `None`: it could not be read yet.
-    signer: Mutex<Option<Signer>>,
+    /// What could be read of the keys; `None`: nothing yet.
+    keys: Mutex<Option<KnownKeys>>,
+}
+
+/// The store as it was opened last.
+#[derive(Default)]
+struct Known {
+    remote: Option<Remote>,
+    /// It takes the credentials no longer.
+    is_refused: bool,
+}
+
+/// The keys, and what signs by them.
+#[derive(Clone, Default)]
+struct KnownKeys {
+    keys: Option<Arc<Keys>>,
+    signer: Signer,
 }
 
 impl Door {
@@ -39,8 +54,8 @@ impl Door {
         opening: impl Fn() -> Result<Remote, StoreFault> + Send + Sync + 'static,
         key_file: Option<PathBuf>,
     ) -> Door {
-        let (opened, is_busy, signer) = (tokio::sync::Mutex::default(), Arc::default(), Mutex::default());
-        Door(Arc::new(Inner { opening: Arc::new(opening), key_file, opened, is_busy, signer }))
+        let (opened, is_busy, keys) = (tokio::sync::Mutex::default(), Arc::default(), Mutex::default());
+        Door(Arc::new(Inner { opening: Arc::new(opening), key_file, opened, is_busy, keys }))
     }
 
     /// The store.
@@ -48,10 +63,15 @@ impl Door {
     /// # Errors
     /// When it cannot be opened, or not for now.
     pub async fn open(&self) -> Result<Remote, StoreFault> {
-        let mut opened = self.0.opened.lock().await;
-        if let Some(remote) = &*opened {
+        let mut known = self.0.opened.lock().await;
+        if let Some(remote) = known.remote.as_ref().filter(|_| !known.is_refused) {
             return Ok(remote.clone());
         }
+        let remote = self.open_anew().await?;
+        Ok(known.take_over(remote))
+    }
+
+    async fn open_anew(&self) -> Result<Remote, StoreFault> {
         let busy = || StoreFault::new(FaultKind::Unreachable, "the store is being opened, without an end");
         if self.0.is_busy.swap(true, Ordering::AcqRel) {
             return Err(busy());
@@ -61,8 +81,7 @@ impl Door {
             let _free = free;
             opening()
         });
-        let remote = tokio::time::timeout(LONGEST, work).await.map_err(|_| busy())?.ok_or_else(ending)??;
-        Ok(opened.insert(remote).clone())
+        tokio::time::timeout(LONGEST, work).await.map_err(|_| busy())?.ok_or_else(ending)?
     }
 
     /// Signs and verifies with the key of the deployment, if it has one.
@@ -70,25 +89,72 @@ impl Door {
     /// # Errors
     /// When the key cannot be read: whoever lacks it cannot put anything into the store.
     pub async fn signer(&self) -> Result<Signer, StoreFault> {
-        let known = || self.0.signer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signer) = &*known() {
-            return Ok(signer.clone());
+        Ok(self.known_keys().await?.signer)
+    }
+
+    /// The keys of the deployment; `None`: it has none.
+    ///
+    /// # Errors
+    /// As for [`Door::signer`].
+    pub async fn keys(&self) -> Result<Option<Arc<Keys>>, StoreFault> {
+        Ok(self.known_keys().await?.keys)
+    }
+
+    async fn known_keys(&self) -> Result<KnownKeys, StoreFault> {
+        if let Some(known) = self.keys_here().clone() {
+            return Ok(known);
         }
+        self.read_keys().await
+    }
+
+    fn keys_here(&self) -> MutexGuard<'_, Option<KnownKeys>> {
+        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read_keys(&self) -> Result<KnownKeys, StoreFault> {
         let file = self.0.key_file.clone();
         let read = tasks::blocking(move || file.map(|file| Keys::read(&file)).transpose());
         let slow = |_| StoreFault::new(FaultKind::NoKey, "the key file is being read, without an end");
         let keys = tokio::time::timeout(LONGEST, read).await.map_err(slow)?.ok_or_else(ending)?;
         let keys = keys.map_err(|error| StoreFault::new(FaultKind::NoKey, chain(&error)))?;
-        let signer = keys.map_or_else(Signer::default, |keys| Signer::new(&keys));
-        *known() = Some(signer.clone());
-        Ok(signer)
+        let read = keys.as_ref().map_or_else(Signer::default, Signer::new);
+        let mut known = self.keys_here();
+        let KnownKeys { keys: here, signer } = known.get_or_insert_default();
+        *here = keys.map(Arc::new);
+        signer.become_like(&read);
+        Ok(KnownKeys { keys: here.clone(), signer: signer.clone() })
+    }
+
+    /// The files that the store is opened with may have changed: they are read again, for all who have it open. What cannot
+    /// be read changes nothing.
+    ///
+    /// # Errors
+    /// What could not be read.
+    pub async fn renew(&self) -> Result<(), StoreFault> {
+        let keys = self.read_keys().await;
+        let opened = self.open_anew().await;
+        if let Ok(remote) = opened {
+            self.0.opened.lock().await.take_over(remote);
+            return keys.map(drop);
+        }
+        keys.and(opened.map(drop))
     }
 
     /// What somebody met behind it: after a refusal, it is opened anew.
     pub async fn met(&self, fault: &StoreFault) {
         if is_refusal(fault.kind) {
-            *self.0.opened.lock().await = None;
+            self.0.opened.lock().await.is_refused = true;
         }
+    }
+}
+
+impl Known {
+    /// Whoever has it open already asks by the new one from now on.
+    fn take_over(&mut self, new: Remote) -> Remote {
+        self.is_refused = false;
+        let known = self.remote.get_or_insert_with(|| new.clone());
+        known.become_like(&new);
+        known.clone()
     }
 }
 
@@ -140,6 +206,40 @@ mod tests {
             assert_eq!(times.load(Ordering::Relaxed), opened);
             door.met(&StoreFault::new(met, "")).await;
         }
+    }
+
+    #[tokio::test]
+    async fn who_has_it_open_asks_by_what_was_read_anew_unless_that_cannot_be_read() {
+        let (old, new) = (Remote::in_memory(), Remote::in_memory());
+        let (times, first, second) = (AtomicU32::new(0), old.clone(), new.clone());
+        let opening = move || match times.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(first.clone()),
+            1 => Err(StoreFault::new(FaultKind::NoCredentials, "the file is gone")),
+            _ => Ok(second.clone()),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.key");
+        let write = |lines: &str| {
+            crate::disk::remove_file(&file).unwrap();
+            crate::disk::write_new_private(&file, lines.as_bytes()).unwrap();
+        };
+        let line = || Keys::new_line().unwrap().to_string();
+        let (one, two) = (line(), line());
+        write(&one);
+        let door = Door::new(opening, Some(file.clone()));
+        let (held, signer) = (door.open().await.unwrap(), door.signer().await.unwrap());
+        let what = crate::offsite::Signed::Garbage;
+        let before = signer.seal(what, &"x").unwrap();
+        assert_eq!(door.renew().await.unwrap_err().kind, FaultKind::NoCredentials);
+        assert!(held.is_like(&old) && door.open().await.unwrap().is_like(&old));
+        write("no key");
+        assert_eq!(door.renew().await.unwrap_err().kind, FaultKind::NoKey);
+        assert!(held.is_like(&new), "each by itself");
+        assert!(signer.is_by_first(what, &before));
+        write(&format!("{two}\n{one}\n"));
+        door.renew().await.unwrap();
+        assert!(!signer.is_by_first(what, &before) && signer.open::<String>(what, &before).is_ok());
+        assert_eq!(door.keys().await.unwrap().unwrap().ids().count(), 2);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -60,13 +61,13 @@ pub enum Unusable {
     Later,
 }
 
-/// Signs and verifies; without keys it does neither. Clones are the same.
+/// Signs and verifies; without keys it does neither. Clones are the same, also when the keys are read anew.
 #[derive(Clone, Default)]
-pub struct Signer(Arc<Vec<hmac::Key>>);
+pub struct Signer(Arc<ArcSwap<Vec<hmac::Key>>>);
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer").field("keys", &self.0.len()).finish()
+        f.debug_struct("Signer").field("keys", &self.0.load().len()).finish()
     }
 }
 
@@ -74,18 +75,24 @@ impl Signer {
     /// Signs with the first key and accepts all of them.
     pub fn new(keys: &Keys) -> Signer {
         let drawn = keys.drawn(PURPOSE);
-        Signer(Arc::new(drawn.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, &**key)).collect()))
+        let keys = drawn.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, &**key)).collect();
+        Signer(Arc::new(ArcSwap::from_pointee(keys)))
+    }
+
+    /// From now on it, with all its clones, has the keys of the other one.
+    pub(super) fn become_like(&self, other: &Signer) {
+        self.0.store(other.0.load_full());
     }
 
     /// Whether it signs.
     pub fn signs(&self) -> bool {
-        !self.0.is_empty()
+        !self.0.load().is_empty()
     }
 
     /// The object with this content.
     pub fn seal<T: Serialize>(&self, what: Signed<'_>, content: &T) -> Result<Bytes, Unusable> {
         let mut text = serde_json::to_vec(content).map_err(|_| Unusable::Unreadable)?;
-        let signature = self.0.first().map(|key| hmac::sign(key, &message(what, &text)));
+        let signature = self.0.load().first().map(|key| hmac::sign(key, &message(what, &text)));
         text.push(b'\n');
         if let Some(signature) = signature {
             text.extend_from_slice(MARK);
@@ -97,34 +104,48 @@ impl Signer {
 
     /// The signature of a text that is not wrapped up; `None` without keys.
     pub fn sign(&self, what: Signed<'_>, text: &[u8]) -> Option<String> {
-        let key = self.0.first()?;
-        Some(BASE64URL_NOPAD.encode(hmac::sign(key, &message(what, text)).as_ref()))
+        let keys = self.0.load();
+        Some(BASE64URL_NOPAD.encode(hmac::sign(keys.first()?, &message(what, text)).as_ref()))
     }
 
     /// Whether this is the signature of such a text, by one of the keys.
     pub fn verifies(&self, what: Signed<'_>, text: &[u8], signature: &str) -> bool {
         let Ok(signature) = BASE64URL_NOPAD.decode(signature.as_bytes()) else { return false };
-        let message = message(what, text);
-        self.0.iter().filter(|key| hmac::verify(key, &message, &signature).is_ok()).count() > 0
+        let (keys, message) = (self.0.load(), message(what, text));
+        keys.iter().filter(|key| hmac::verify(key, &message, &signature).is_ok()).count() > 0
+    }
+
+    /// Whether the first key has signed this object: another one may be taken away one day. Without keys, every object will do.
+    pub fn is_by_first(&self, what: Signed<'_>, object: &[u8]) -> bool {
+        let keys = self.0.load();
+        let Some(first) = keys.first() else { return true };
+        let (text, signature) = lines(object);
+        let signature = signature.and_then(|written| BASE64URL_NOPAD.decode(written).ok());
+        signature.is_some_and(|signature| hmac::verify(first, &message(what, text), &signature).is_ok())
     }
 
     /// What stands in an object, if it may be used.
     pub fn open<T: DeserializeOwned>(&self, what: Signed<'_>, object: &[u8]) -> Result<T, Unusable> {
-        let mut lines = object.splitn(2, |byte| *byte == b'\n');
-        let text = lines.next().unwrap_or_default();
-        if self.signs() {
-            let second = lines.next().unwrap_or_default().trim_ascii_end();
-            let written = second.strip_prefix(MARK).ok_or(Unusable::Unsigned)?;
+        let (keys, (text, signature)) = (self.0.load(), lines(object));
+        if !keys.is_empty() {
+            let written = signature.ok_or(Unusable::Unsigned)?;
             let signature = BASE64URL_NOPAD.decode(written).map_err(|_| Unusable::WrongSignature)?;
             let message = message(what, text);
             // All of them: the time says nothing about which one it was.
-            let fits = self.0.iter().filter(|key| hmac::verify(key, &message, &signature).is_ok()).count();
+            let fits = keys.iter().filter(|key| hmac::verify(key, &message, &signature).is_ok()).count();
             if fits == 0 {
                 return Err(Unusable::WrongSignature);
             }
         }
         serde_json::from_slice(text).map_err(|_| Unusable::Unreadable)
     }
+}
+
+/// The text of an object, and its signature, if it has one.
+fn lines(object: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut lines = object.splitn(2, |byte| *byte == b'\n');
+    let text = lines.next().unwrap_or_default();
+    (text, lines.next().unwrap_or_default().trim_ascii_end().strip_prefix(MARK))
 }
 
 /// What is signed: each part with its length before it, so that none can be moved into another.
@@ -168,6 +189,10 @@ mod tests {
             here.open::<String>(SHOP, &newer.seal(SHOP, &"x").unwrap()),
             Err(Unusable::WrongSignature)
         );
+        // Which of them it was.
+        assert!(here.is_by_first(SHOP, &object) && !newer.is_by_first(SHOP, &object));
+        assert!(newer.is_by_first(SHOP, &newer.seal(SHOP, &"x").unwrap()));
+        assert!(!here.is_by_first(SHOP, b"\"x\"\n") && Signer::default().is_by_first(SHOP, &object));
         let old_alone = of(&lines[..1]);
         assert!(old_alone.open::<String>(SHOP, &object).is_ok(), "the first signs");
         assert!(of(&lines[1..]).open::<String>(SHOP, &object).is_err());

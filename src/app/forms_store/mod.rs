@@ -15,15 +15,16 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use super::App;
+use super::regions::Regions;
 use crate::clock;
-use crate::config::Config;
 use crate::config::remote::{RemoteStore, StoreForms};
 use crate::failure::chain;
 use crate::forms::{Away, Claimed, Copied, Errand, Intake, KeptForm, Keys, Reason, State, TO_ORIGIN};
+use crate::offsite::door::Door;
 use crate::offsite::forms::step::{FormStep, StepKind, of_receipt, of_state};
 use crate::offsite::forms::{FormShelf, NotPut, StepTaken};
 use crate::offsite::lease::Standing;
-use crate::offsite::{self, Tools};
+use crate::offsite::{FaultKind, StoreFault};
 use crate::proxy::Site;
 use crate::tasks;
 use copies::Copies;
@@ -32,6 +33,8 @@ pub(super) use round::run;
 
 /// How long a visitor waits for the store to take his form.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a start or a reload waits for the store: a mount may hang.
+const OPENING: Duration = Duration::from_secs(2);
 /// How long a claim may take.
 const CLAIM: Duration = Duration::from_secs(10);
 
@@ -49,7 +52,7 @@ pub struct FormsPlaces {
     pub waiting: usize,
 }
 
-/// What of this the application holds: it is made anew when the configuration of the store changes.
+/// What of this the application holds.
 #[derive(Default)]
 pub(super) struct FormCopies {
     store: ArcSwapOption<FormsStore>,
@@ -59,6 +62,7 @@ pub(super) struct FormCopies {
 /// The forms of this process and those in the store.
 pub(super) struct FormsStore {
     config: RemoteStore,
+    door: Door,
     intake: Weak<Intake>,
     shelf: ArcSwapOption<FormShelf>,
     ledger: Mutex<FormLedger>,
@@ -71,43 +75,47 @@ pub(super) struct FormsStore {
 }
 
 impl App {
-    /// Copies forms to the store that the configuration names from now on, or to none.
-    pub(super) async fn copy_forms(&self, config: &Config) {
-        let wanted = config.store.clone().filter(|store| store.key_file.is_some());
+    /// Copies forms to the store, if it has a key to seal them with. What the store is opened with is read anew: its files may
+    /// have changed. Neither a start nor a reload waits long for that.
+    pub(super) async fn copy_forms(&self) {
+        let Some(regions) = &self.regions else { return };
         let known = self.form_copies.store.load_full();
-        if known.as_ref().map(|known| &known.config) == wanted.as_ref() {
-            // The files that it names may have changed.
-            if let Some(known) = known
-                && let Err(error) = known.open(self).await
+        let store =
+            known.clone().or_else(|| regions.store.key_file.as_ref().map(|_| self.forms_store(regions)));
+        let (door, opens) = (regions.door(), store.clone());
+        let mut opening = tasks::detached(async move {
+            if known.is_some()
+                && let Err(fault) = door.renew().await
             {
-                tracing::error!(
-                    error,
-                    "the store for kept forms could not be opened anew, the one that is open stays"
-                );
+                tracing::error!(%fault, "the store could not be opened anew, what was read of it before stays");
             }
-            return;
-        }
-        let store = wanted.map(|config| {
-            let (ledger, trouble) = (Mutex::default(), Mutex::default());
-            Arc::new(FormsStore {
-                config,
-                intake: Arc::downgrade(self.intake()),
-                shelf: ArcSwapOption::empty(),
-                ledger,
-                trouble,
-                holds: self.holds_lease(),
-                woken: self.form_copies.woken.clone(),
-                run: format!("{:016x}", fastrand::u64(..)),
-            })
+            if let Some(store) = opens {
+                store.connect_anew().await;
+            }
         });
-        if let Some(store) = &store
-            && let Err(error) = store.connect(self).await
-        {
-            store.in_trouble(&error);
+        if tokio::time::timeout(OPENING, &mut opening).await.is_err() {
+            tracing::warn!("opening the store takes long, it is not waited for");
         }
-        self.intake().copy_to(store.clone().map(|store| Arc::new(Copies(store)) as Arc<dyn Away>));
-        self.form_copies.store.store(store);
+        if let Some(store) = store.filter(|_| self.form_copies.store.load().is_none()) {
+            self.intake().copy_to(Some(Arc::new(Copies(store.clone())) as Arc<dyn Away>));
+            self.form_copies.store.store(Some(store));
+        }
         self.form_copies.woken.notify_one();
+    }
+
+    fn forms_store(&self, regions: &Regions) -> Arc<FormsStore> {
+        let (ledger, trouble) = (Mutex::default(), Mutex::default());
+        Arc::new(FormsStore {
+            config: regions.store.clone(),
+            door: regions.door(),
+            intake: Arc::downgrade(self.intake()),
+            shelf: ArcSwapOption::empty(),
+            ledger,
+            trouble,
+            holds: self.holds_lease(),
+            woken: self.form_copies.woken.clone(),
+            run: format!("{:016x}", fastrand::u64(..)),
+        })
     }
 
     /// Whether forms are this instance's to send: it holds the lease, or did so last while the store is silent. Claims keep two
@@ -159,26 +167,25 @@ impl FormsStore {
         (self.holds)()
     }
 
-    /// Opens the store with its keys, unless that has been done.
-    async fn connect(&self, app: &App) -> Result<Arc<FormShelf>, String> {
+    /// The forms in the store, once it can be opened with its keys.
+    async fn connect(&self) -> Result<Arc<FormShelf>, StoreFault> {
         match self.shelf.load_full() {
             Some(shelf) => Ok(shelf),
-            None => self.open(app).await,
+            None => self.open().await,
         }
     }
 
-    async fn open(&self, app: &App) -> Result<Arc<FormShelf>, String> {
-        let (config, resolver) = (self.config.clone(), app.running().tools.resolver.clone());
-        let opened = tasks::blocking(move || {
-            let file = config.key_file.as_deref().unwrap_or(std::path::Path::new(""));
-            let keys = Keys::read(file).map_err(|error| chain(&error))?;
-            let tls = crate::tls::client_config(None).map_err(|error| chain(&error))?;
-            let remote =
-                offsite::open(&config, Tools { resolver, tls }).map_err(|fault| fault.to_string())?;
-            Ok(Arc::new(FormShelf::new(remote, Arc::new(keys))))
-        });
-        let shelf: Arc<FormShelf> =
-            opened.await.unwrap_or_else(|| Err("the process is stopping".to_owned()))?;
+    /// The same with the keys that are known now. A form that comes before that is kept here.
+    async fn connect_anew(&self) {
+        if let Err(fault) = self.open().await {
+            self.in_trouble(&fault);
+        }
+    }
+
+    async fn open(&self) -> Result<Arc<FormShelf>, StoreFault> {
+        let keys = self.door.keys().await?;
+        let none = || StoreFault::new(FaultKind::NoKey, "there is no key_file in [store]");
+        let shelf = Arc::new(FormShelf::new(self.door.open().await?, keys.ok_or_else(none)?));
         self.shelf.store(Some(shelf.clone()));
         Ok(shelf)
     }

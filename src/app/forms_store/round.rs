@@ -14,7 +14,6 @@ use crate::failure::chain;
 use crate::forms::{Access, Errand, FormId, Intake, KeptForm, Listed, Reason, Spool, State, TO_ORIGIN};
 use crate::offsite::forms::step::StepKind;
 use crate::offsite::forms::{FormShelf, NotPut};
-use crate::offsite::{FaultKind, StoreFault};
 use crate::tasks;
 
 /// How often it is looked what others have done.
@@ -43,6 +42,9 @@ pub(in crate::app) async fn run(app: Weak<App>) {
                 }
                 Err(error) => {
                     tracing::debug!(error = chain(&error), "the forms in the store could not be looked at");
+                    if let NotPut::Store(fault) = &error {
+                        store.door.met(fault).await;
+                    }
                     store.lost(&chain(&error));
                     store.count_waiting(app.intake()).await;
                     let rest = away;
@@ -74,10 +76,7 @@ pub(super) struct FormRound<'a> {
 impl FormsStore {
     /// One round. Returns whether all was done that is to be done now.
     async fn round(self: &Arc<Self>, app: &Arc<App>) -> Result<bool, NotPut> {
-        let shelf = self
-            .connect(app)
-            .await
-            .map_err(|error| NotPut::Store(StoreFault::new(FaultKind::Other, error)))?;
+        let shelf = self.connect().await?;
         let intake = app.intake().clone();
         let opening = intake.clone();
         let (spool, errands) = tasks::blocking(move || {

@@ -11,15 +11,7 @@ use crate::clock::{self, unix};
 use crate::config::Config;
 use crate::config::remote::RemoteStore;
 use crate::failover::Mode;
-use crate::failure::chain;
-use crate::forms::Keys;
-use crate::offsite::{
-    Board, Context, FaultKind, ModeWord, Remote, Signer, SiteHere, Sites, StoreFault, Tools, Traffic, open,
-    run,
-};
-use crate::origin;
-use crate::tasks;
-use crate::tls;
+use crate::offsite::{Board, Context, ModeWord, SiteHere, Sites, StoreFault, Traffic, run};
 
 /// How often what cannot be opened is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -56,27 +48,13 @@ impl Offsite {
         self.config.at.to_string()
     }
 
-    /// Opens it: its place, and the keys. Blocks.
-    fn open(&self, resolver: &origin::dns::Resolver) -> Result<(Remote, Signer), StoreFault> {
-        let signer = match &self.config.key_file {
-            Some(file) => {
-                let keys = Keys::read(file);
-                Signer::new(&keys.map_err(|error| StoreFault::new(FaultKind::NoKey, chain(&error)))?)
-            }
-            None => Signer::default(),
-        };
-        let other = |error: tls::TlsError| StoreFault::new(FaultKind::Other, chain(&error));
-        let tls = tls::client_config(None).map_err(other)?;
-        Ok((open(&self.config, Tools { resolver: resolver.clone(), tls })?, signer))
-    }
-
     /// Keeps all sites in step, for as long as it is polled.
-    pub(super) async fn run(self: Arc<Self>, app: Weak<App>, resolver: origin::dns::Resolver) {
+    pub(super) async fn run(self: Arc<Self>, app: Weak<App>) {
         let Some(regions) = app.upgrade().and_then(|app| app.regions.clone()) else { return };
+        let door = regions.door();
+        let opened = async || Ok::<_, StoreFault>((door.open().await?, door.signer().await?));
         let (remote, signer) = loop {
-            let (this, names) = (self.clone(), resolver.clone());
-            let Some(opened) = tasks::blocking(move || this.open(&names)).await else { return };
-            match opened {
+            match opened().await {
                 Ok(opened) => break opened,
                 Err(fault) => self.board.fails(&fault, clock::now()),
             };

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::App;
 use crate::clock;
 use crate::config::Config;
-use crate::config::remote::StoreCrawl;
+use crate::config::remote::{RemoteStore, StoreCrawl};
 use crate::crawl::Leave;
 use crate::failure::{Cause, chain};
 use crate::offsite::door::Door;
@@ -41,6 +41,8 @@ const UNMANNED: Duration = Duration::from_secs(300);
 pub(super) struct Regions {
     identity: Identity,
     pub(super) state_dir: PathBuf,
+    /// As it was at the start: another one takes a restart.
+    pub(super) store: RemoteStore,
     door: Door,
     post: Arc<Post>,
     /// Word for the crawlers that the answer to "may I" may be another one.
@@ -66,9 +68,10 @@ impl Regions {
         let (name, run) = (identity.name.as_str().into(), identity.run.as_str().into());
         let resolver = tools.resolver.clone();
         let trust = tasks::blocking(|| tls::client_config(None)).await?.map_err(|error| chain(&error));
+        let of = store.clone();
         let opening = move || {
             let tls = trust.clone().map_err(|why| StoreFault::new(FaultKind::Other, why))?;
-            offsite::open(&store, offsite::Tools { resolver: resolver.clone(), tls })
+            offsite::open(&of, offsite::Tools { resolver: resolver.clone(), tls })
         };
         let door = Door::new(opening, key_file);
         let (post, lease) = Post::start(Me { name, run, may_hold }, door.clone());
@@ -80,6 +83,7 @@ impl Regions {
         Some(Arc::new(Regions {
             identity,
             state_dir,
+            store,
             door,
             post,
             words,
@@ -111,6 +115,11 @@ impl Regions {
         let is_new = board.looked.is_some_and(|looked| now.saturating_duration_since(looked) < SILENT);
         let mut said = board.others.values().filter(|heard| *heard.beat.name == **holder);
         is_new && said.any(|heard| heard.leaves_out(site)) && self.may_hold
+    }
+
+    /// The one way into the store.
+    pub(super) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// The epoch of the lease while this instance holds it.

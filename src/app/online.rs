@@ -27,7 +27,7 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
     let tools = build::tools(config);
     let store = async {
         match &config.store {
-            Some(store) => try_store(store, &tools).await,
+            Some(store) => try_store(store, &config.state_dir, &tools).await,
             None => Ok(()),
         }
     };
@@ -64,12 +64,14 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
 
 async fn try_store(
     config: &crate::config::remote::RemoteStore,
+    state_dir: &Path,
     tools: &Tools,
 ) -> Result<(), (&'static str, StoreFault)> {
     let tls = (tools.client_tls)(None, &[])
         .map_err(|error| ("open", StoreFault::new(offsite::FaultKind::Other, error)))?;
     let tools = offsite::Tools { resolver: tools.resolver.clone(), tls: tls.config };
     let remote = offsite::open(config, tools).map_err(|fault| ("open", fault))?;
+    remote.look_at_mount(state_dir).map_err(|fault| ("open", fault))?;
     offsite::try_out(&remote).await.map_err(|(ability, fault)| (ability.as_str(), fault))
 }
 

@@ -140,9 +140,9 @@ impl Door {
         keys.and(opened.map(drop))
     }
 
-    /// What somebody met behind it: after a refusal, it is opened anew.
+    /// What somebody met behind it: after a refusal, it is opened anew; so is a folder that may have to be marked anew.
     pub async fn met(&self, fault: &StoreFault) {
-        if is_refusal(fault.kind) {
+        if is_refusal(fault.kind) || fault.kind == FaultKind::Folder {
             self.0.opened.lock().await.is_refused = true;
         }
     }

@@ -22,6 +22,7 @@ pub mod instances;
 pub mod layout;
 pub mod lease;
 mod memory;
+mod mount;
 pub mod ondemand;
 mod open;
 pub mod pace;

@@ -16,7 +16,7 @@ use object_store::{
 };
 
 use super::fault::{FaultKind, StoreFault};
-use super::folder;
+use super::{folder, mount};
 use crate::tasks;
 
 /// How long anything small may take, tries included.
@@ -34,6 +34,8 @@ struct Opened {
     store: Arc<dyn ObjectStore>,
     /// Of a folder, where it is: its conditional writes are made under a lock.
     folder: Option<Arc<PathBuf>>,
+    /// Whether that has a file that says so ([`mount`]).
+    is_marked: bool,
     prefix: Path,
 }
 
@@ -92,8 +94,30 @@ pub struct Listed {
 
 impl Remote {
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<PathBuf>, prefix: &str) -> Remote {
-        let opened = Opened { store, folder: folder.map(Arc::new), prefix: Path::from(prefix) };
+        let (folder, prefix) = (folder.map(Arc::new), Path::from(prefix));
+        let opened = Opened { store, folder, is_marked: false, prefix };
         Remote(Arc::new(ArcSwap::from_pointee(opened)))
+    }
+
+    /// Of a folder: from now on, without its marker it is not mounted. The state directory remembers which one it is. Blocks.
+    ///
+    /// # Errors
+    /// When it is empty though it has been the store before.
+    pub fn admit(&self, state_dir: &std::path::Path) -> Result<(), StoreFault> {
+        let opened = self.0.load_full();
+        let Some(folder) = opened.folder.clone() else { return Ok(()) };
+        mount::admit(&folder, state_dir)?;
+        let (store, prefix) = (opened.store.clone(), opened.prefix.clone());
+        self.0.store(Arc::new(Opened { store, folder: Some(folder), is_marked: true, prefix }));
+        Ok(())
+    }
+
+    /// Of a folder: whether it can be the store. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// As for [`Remote::admit`].
+    pub fn look_at_mount(&self, state_dir: &std::path::Path) -> Result<(), StoreFault> {
+        self.0.load().folder.as_ref().map_or(Ok(()), |folder| mount::look(folder, state_dir))
     }
 
     /// From now on it, with all its clones, is what the other one is: the same store, opened anew with other credentials.
@@ -118,10 +142,15 @@ impl Remote {
         let opened = self.0.load_full();
         let Some(folder) = opened.folder.clone() else { return Ok(opened) };
         let fault = |why: String| StoreFault::new(FaultKind::Folder, why);
-        let shown = folder.display().to_string();
-        let looked = tokio::time::timeout(SMALL, tasks::blocking(move || std::fs::metadata(&*folder))).await;
-        match looked {
-            Ok(Some(Ok(about))) if about.is_dir() => Ok(opened),
+        let (shown, is_marked) = (folder.display().to_string(), opened.is_marked);
+        let look = move || {
+            let about = std::fs::metadata(&*folder)?;
+            let is_missing = is_marked && !folder.join(mount::MARKER).try_exists()?;
+            Ok::<_, std::io::Error>((about, is_missing.then(|| mount::missing(&folder))))
+        };
+        match tokio::time::timeout(SMALL, tasks::blocking(look)).await {
+            Ok(Some(Ok((about, None)))) if about.is_dir() => Ok(opened),
+            Ok(Some(Ok((_, Some(missing))))) => Err(missing),
             Ok(Some(Ok(_))) => Err(fault(format!("{shown} is no folder"))),
             Ok(Some(Err(error))) => Err(fault(format!("{shown}: {error}"))),
             Ok(None) | Err(_) => Err(fault(format!("{shown}: no answer"))),

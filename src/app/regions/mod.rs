@@ -68,10 +68,12 @@ impl Regions {
         let (name, run) = (identity.name.as_str().into(), identity.run.as_str().into());
         let resolver = tools.resolver.clone();
         let trust = tasks::blocking(|| tls::client_config(None)).await?.map_err(|error| chain(&error));
-        let of = store.clone();
+        let (of, state_dir) = (store.clone(), config.state_dir.clone());
         let opening = move || {
             let tls = trust.clone().map_err(|why| StoreFault::new(FaultKind::Other, why))?;
-            offsite::open(&of, offsite::Tools { resolver: resolver.clone(), tls })
+            let remote = offsite::open(&of, offsite::Tools { resolver: resolver.clone(), tls })?;
+            remote.admit(&state_dir)?;
+            Ok(remote)
         };
         let door = Door::new(opening, key_file);
         let (post, lease) = Post::start(Me { name, run, may_hold }, door.clone());

@@ -146,3 +146,33 @@ async fn a_store_that_goes_and_comes_back_costs_no_visitor_anything() {
     until_serves(&other, &new).await;
     must_serve_all(&other, &origin).await;
 }
+
+#[tokio::test]
+async fn an_empty_mount_point_is_no_empty_store() {
+    let folder = Folder::new();
+    let origin = fixture::shop().await;
+    let mut first = folder.first(&origin).await;
+    let mounted = folder.path().with_extension("mounted");
+    let is_told = async |edge: &crate::support::Edge| {
+        eventually("a mount that is missing", secs(40), async || {
+            let conditions = edge.status().await["conditions"].to_string();
+            (conditions.contains("store-unusable") && conditions.contains("is it mounted?")).then_some(())
+        })
+        .await;
+    };
+    // While it runs, and at a start.
+    std::fs::rename(folder.path(), &mounted).unwrap();
+    std::fs::create_dir(folder.path()).unwrap();
+    is_told(&first).await;
+    first.restart().await;
+    is_told(&first).await;
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name != ".katahai-lock").collect();
+    assert!(left.is_empty(), "nothing is written below it: {left:?}");
+    must_serve_all(&first, &origin).await;
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    std::fs::rename(&mounted, folder.path()).unwrap();
+    fixture::stock(&origin, 2);
+    let new = first.take_snapshot().await;
+    folder.until_has(&new).await;
+}

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::layout;
+use super::signature::{Signed, Signer};
 
 /// How often an instance says that it lives.
 pub const BEAT: Duration = Duration::from_secs(10);
@@ -60,11 +62,11 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The object, as it fits.
-    pub fn written(&self) -> Vec<u8> {
-        let mut beat = self.clone();
+    /// The object, as it fits, signed if there is a key.
+    pub fn written(&self, signer: &Signer) -> Bytes {
+        let (mut beat, name) = (self.clone(), layout::instance(&self.name));
         loop {
-            let bytes = serde_json::to_vec_pretty(&beat).unwrap_or_default();
+            let bytes = signer.seal(Signed::Instance(&name), &beat).unwrap_or_default();
             if bytes.len() as u64 <= MOST || beat.sites.is_empty() {
                 return bytes;
             }
@@ -74,10 +76,10 @@ impl Heartbeat {
         }
     }
 
-    /// What lies under the name of an instance; `None`: it is nobody's word, or not that one's. It is not signed: what people see
-    /// of it is cut, and has no signs that a terminal obeys.
-    pub fn read(name: &str, bytes: &[u8]) -> Option<Heartbeat> {
-        let mut beat: Heartbeat = serde_json::from_slice(bytes).ok()?;
+    /// What lies under the name of an instance; `None`: it is nobody's word, or not that one's. Without a key anybody may have
+    /// written it: what people see of it is cut, and has no signs that a terminal obeys.
+    pub fn read(name: &str, bytes: &[u8], signer: &Signer) -> Option<Heartbeat> {
+        let mut beat: Heartbeat = signer.open(Signed::Instance(name), bytes).ok()?;
         if layout::instance(&beat.name) != name {
             return None;
         }
@@ -324,10 +326,12 @@ mod tests {
             place: place.to_owned(),
             ..Heartbeat::default()
         };
-        let read = |at: &str, beat: &Heartbeat| Heartbeat::read(&layout::instance(at), &beat.written());
+        let none = Signer::default();
+        let read =
+            |at: &str, beat: &Heartbeat| Heartbeat::read(&layout::instance(at), &beat.written(&none), &none);
         assert_eq!(read("osaka", &beat("osaka", "Osaka")), Some(beat("osaka", "Osaka")));
         assert_eq!(read("osaka", &beat("tokyo", "Osaka")), None);
-        assert_eq!(Heartbeat::read("instances/osaka.json", b"{}"), None);
+        assert_eq!(Heartbeat::read("instances/osaka.json", b"{}", &none), None);
         let cut = read("osaka", &beat("osaka", &format!("\u{1b}[2J\u{202e}{}", "a".repeat(200)))).unwrap();
         assert_eq!(cut.place, format!("[2J{}", "a".repeat(97)));
         let site = |name: &str| Heartbeat {
@@ -336,13 +340,27 @@ mod tests {
         };
         assert!(read("osaka", &site("shop")).is_some() && read("osaka", &site("a\nb")).is_none());
         let many = Heartbeat { sites: vec![site("shop").sites[0].clone(); 20_000], ..beat("osaka", "Osaka") };
-        let fits = Heartbeat::read("instances/osaka.json", &many.written()).unwrap();
-        assert!(many.written().len() as u64 <= MOST);
+        let fits = Heartbeat::read("instances/osaka.json", &many.written(&none), &none).unwrap();
+        assert!(many.written(&none).len() as u64 <= MOST);
         assert_eq!(fits.sites.len() + fits.sites_untold, 20_000);
         let heard = |beat| Heard { beat, age: Duration::ZERO };
         assert!(!heard(fits).leaves_out("blog"), "it may be among the others");
         assert!(heard(site("shop")).leaves_out("blog") && !heard(site("shop")).leaves_out("shop"));
         assert!(!Heard { age: SILENT, ..heard(site("shop")) }.leaves_out("blog"));
+    }
+
+    #[test]
+    fn with_a_key_nobody_else_speaks_for_an_instance() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.key");
+        let line = crate::forms::Keys::new_line().unwrap();
+        crate::disk::write_new_private(&file, line.as_bytes()).unwrap();
+        let signer = Signer::new(&crate::forms::Keys::read(&file).unwrap());
+        let beat = Heartbeat { name: "osaka".to_owned(), ..Heartbeat::default() };
+        let read = |name: &str, bytes: &[u8]| Heartbeat::read(name, bytes, &signer);
+        assert_eq!(read("instances/osaka.json", &beat.written(&signer)), Some(beat.clone()));
+        assert_eq!(read("instances/osaka.json", &beat.written(&Signer::default())), None);
+        assert_eq!(read("instances/tokyo.json", &beat.written(&signer)), None);
     }
 
     #[test]

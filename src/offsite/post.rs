@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::door::{Door, is_refusal};
@@ -13,6 +12,7 @@ use super::fault::{FaultKind, StoreFault};
 use super::layout;
 use super::lease::{Found, Lease, Me, Record, Standing, Step};
 use super::remote::{Looked, Version, Written};
+use super::signature::Signed;
 use crate::clock;
 use crate::tasks;
 
@@ -137,16 +137,20 @@ impl Keeper {
     async fn look(&mut self, known: Option<Version>) {
         let asked = clock::instant();
         let door = self.door.clone();
-        let question = async { door.open().await?.look(layout::LEASE, MOST, known.as_ref()).await };
+        // Who cannot read the key does not take the lease, and goes by what stands there.
+        let question = async {
+            let looked = door.open().await?.look(layout::LEASE, MOST, known.as_ref()).await?;
+            Ok((looked, door.signer().await.unwrap_or_default()))
+        };
         let looked = self.ask(question).await;
         let now = clock::instant();
         match looked {
-            Ok(looked) => {
+            Ok((looked, signer)) => {
                 let found = match looked {
                     Looked::Same => Found::Same,
                     Looked::Absent => Found::Absent,
                     Looked::New(object) => {
-                        Found::New(serde_json::from_slice(&object.bytes).ok(), object.version)
+                        Found::New(signer.open(Signed::Lease, &object.bytes).ok(), object.version)
                     }
                 };
                 self.lease.found(found, asked, now);
@@ -187,9 +191,9 @@ impl Keeper {
     /// Whoever lacks the key could not put a snapshot into the store: it leaves the lease to others.
     async fn put(&mut self, record: Record, known: Option<Version>) -> Result<(Written, Record), StoreFault> {
         let door = self.door.clone();
-        let bytes = Bytes::from(serde_json::to_vec_pretty(&record).unwrap_or_default());
         let written = self.ask(async {
-            door.signer().await?;
+            let sealed = door.signer().await?.seal(Signed::Lease, &record);
+            let bytes = sealed.map_err(|why| StoreFault::new(FaultKind::Other, why.to_string()))?;
             let remote = door.open().await?;
             match known {
                 Some(version) => remote.replace(layout::LEASE, bytes, &version).await,
@@ -295,6 +299,29 @@ mod tests {
         first.give_back(Duration::from_secs(10)).await;
         assert!(!matches!(first.standing(clock::instant()), Standing::Holds { .. }));
         until(&second, |s| *s == Standing::Holds { epoch: 2 }).await;
+    }
+
+    #[tokio::test]
+    async fn who_has_no_key_is_not_believed_to_hold_the_lease() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("store.key");
+        crate::disk::write_new_private(&file, crate::forms::Keys::new_line().unwrap().as_bytes()).unwrap();
+        let remote = Remote::in_memory();
+        let forged = r#"{"version":1,"holder":"nobody","run":"x","epoch":7,"renewed":1,"at":""}"#;
+        remote.put(layout::LEASE, forged).await.unwrap();
+        let behind = remote.clone();
+        let (post, _guard) =
+            Post::start(me("osaka"), Door::new(move || Ok(behind.clone()), Some(file.clone())));
+        assert_eq!(until(&post, |s| *s != Standing::Unknown).await, Standing::Free, "nobody is followed");
+        // The one that holds it signs.
+        remote.delete(layout::LEASE).await.unwrap();
+        until(&post, |s| matches!(s, Standing::Holds { .. })).await;
+        let lease = remote.get(layout::LEASE, MOST).await.unwrap().unwrap();
+        assert!(lease.bytes.windows(10).any(|part| part == b"\nsignature"), "{lease:?}");
+        let unread = Door::new(move || Ok(remote.clone()), None);
+        let (other, _other) = Post::start(Me { may_hold: false, ..me("tokyo") }, unread);
+        let follows = until(&other, |s| *s != Standing::Unknown).await;
+        assert!(matches!(follows, Standing::Follows { holder, .. } if *holder == *"osaka"));
     }
 
     #[tokio::test]

@@ -31,6 +31,10 @@ pub enum Signed<'a> {
     Garbage,
     /// A list of origins: its name.
     List(&'a str),
+    /// Who crawls.
+    Lease,
+    /// That an instance lives: the object's name.
+    Instance(&'a str),
 }
 
 impl Signed<'_> {
@@ -40,6 +44,8 @@ impl Signed<'_> {
             Signed::Index(site, id) => ["index", site, id],
             Signed::Garbage => ["garbage", "", ""],
             Signed::List(name) => ["list", name, ""],
+            Signed::Lease => ["lease", "", ""],
+            Signed::Instance(name) => ["instance", name, ""],
         }
     }
 }
@@ -224,6 +230,8 @@ mod tests {
             Signed::Index("shop", ""),
             Signed::Index("pointer", "shop"),
             Signed::Garbage,
+            Signed::Lease,
+            Signed::Instance("shop"),
         ] {
             assert_eq!(signer.open::<String>(what, &object), Err(Unusable::WrongSignature), "{what:?}");
         }

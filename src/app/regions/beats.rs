@@ -16,7 +16,7 @@ use crate::offsite::instances::{
     BEAT, FORGOTTEN, Heard, Heartbeat, Life, MOST, Namesake, SiteBeat, Split, age, splits,
 };
 use crate::offsite::lease::Standing;
-use crate::offsite::{FaultKind, Listed, Remote, StoreFault, layout};
+use crate::offsite::{FaultKind, Listed, Remote, Signer, StoreFault, layout};
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 
@@ -107,10 +107,10 @@ impl Regions {
         has_told: bool,
         namesake: &mut Namesake,
     ) -> Result<(), StoreFault> {
-        let remote = self.door.open().await?;
+        let (remote, signer) = (self.door.open().await?, self.door.signer().await?);
         let own = layout::instance(&beat.name);
         // who cannot read may well write
-        if has_told && let Ok(found) = read(&remote, &own).await {
+        if has_told && let Ok(found) = read((&remote, &signer), &own).await {
             let is_shared = namesake.seen(&beat.run, found.as_ref());
             let other = found.filter(|_| is_shared);
             self.board().namesake = other.map(|other| {
@@ -120,7 +120,7 @@ impl Regions {
                 )
             });
         }
-        remote.put(&own, beat.written()).await?;
+        remote.put(&own, beat.written(&signer)).await?;
         let (mut listed, looked) = (listed(&remote).await?, clock::instant());
         let newest = listed.first().map(|one| one.modified);
         let told = listed.iter().find(|one| one.name == own).map(|one| one.modified);
@@ -134,7 +134,7 @@ impl Regions {
         listed.truncate(MOST_INSTANCES);
         let mut words = Vec::new();
         for one in listed.iter().filter(|one| one.name != own) {
-            words.push(self.hear(&remote, one.clone(), age(reference, one.modified)));
+            words.push(self.hear((&remote, &signer), one.clone(), age(reference, one.modified)));
         }
         let heard: Vec<(String, Heard)> =
             stream::iter(words).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
@@ -158,7 +158,7 @@ impl Regions {
     }
 
     /// What another one has told, with its name; `None`: nothing that is in this format, or that can be read.
-    async fn hear(&self, remote: &Remote, one: Listed, age: Duration) -> Option<(String, Heard)> {
+    async fn hear(&self, through: (&Remote, &Signer), one: Listed, age: Duration) -> Option<(String, Heard)> {
         let known = {
             let board = self.board();
             let is_same = board.written.get(&one.name) == Some(&one.modified);
@@ -166,7 +166,7 @@ impl Regions {
         };
         let beat = match known {
             Some(beat) => beat,
-            None => match read(remote, &one.name).await {
+            None => match read(through, &one.name).await {
                 Ok(beat) => beat?,
                 Err(fault) => {
                     tracing::debug!(instance = one.name, %fault, "the word of an instance cannot be read");
@@ -193,7 +193,10 @@ impl Regions {
     /// The last word: this instance ends by itself.
     pub(super) async fn say_farewell(&self, app: &App) {
         let beat = self.beat(app, clock::now());
-        let told = async { self.door.open().await?.put(&layout::instance(&beat.name), beat.written()).await };
+        let told = async {
+            let bytes = beat.written(&self.door.signer().await?);
+            self.door.open().await?.put(&layout::instance(&beat.name), bytes).await
+        };
         if let Err(fault) = told.await {
             tracing::debug!(%fault, "the other instances were not told of the end");
         }
@@ -216,9 +219,9 @@ pub(super) struct Others {
 }
 
 /// What is not in this format is nobody's word.
-async fn read(remote: &Remote, name: &str) -> Result<Option<Heartbeat>, StoreFault> {
+async fn read((remote, signer): (&Remote, &Signer), name: &str) -> Result<Option<Heartbeat>, StoreFault> {
     let found = remote.get(name, MOST).await?;
-    Ok(found.and_then(|object| Heartbeat::read(name, &object.bytes)))
+    Ok(found.and_then(|object| Heartbeat::read(name, &object.bytes, signer)))
 }
 
 /// The words of all instances, newest first.

@@ -273,7 +273,7 @@ impl App {
             copier: OnceLock::new(),
             started,
         });
-        app.copy_forms().await;
+        app.copy_forms(forms_store::Occasion::Start).await;
         app.set_to_work();
         Ok(app)
     }

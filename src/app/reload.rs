@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::forms_store::Occasion;
 use super::{App, Source, build, certificates, in_one_line};
 use crate::config::ready::{Listen, Origin, OriginsFile};
 use crate::config::remote::RemoteStore;
@@ -208,7 +209,7 @@ impl App {
             running.config = config;
             running.tools = tools;
         }
-        self.copy_forms().await;
+        self.copy_forms(Occasion::Reload).await;
         self.start_crawlers();
         flaws
     }

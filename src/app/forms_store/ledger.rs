@@ -358,6 +358,26 @@ mod tests {
         assert_eq!((ledger.whereabouts(&key()), ledger.alone_count()), (Some(Whereabouts::Stored), 0));
     }
 
+    /// By the clock of whoever looks, from when he has seen the claim first; a claim that is seen again is no new one.
+    #[test]
+    fn a_claim_is_abandoned_after_two_minutes_without_a_next_step() {
+        use crate::offsite::forms::decide::{FormTask, with_origin};
+        let (mut ledger, seen) = (FormLedger::default(), clock::instant());
+        let listing = || vec![object(FormPart::Content), object(step(1))];
+        let after = |seconds| seen + Duration::from_secs(seconds);
+        ledger.listed(listing(), seen, seen);
+        let theirs = FormStep { run: "them".to_owned(), ..sending() };
+        ledger.step(&key(), TO_ORIGIN, 1, theirs, seen);
+        for seconds in [10, 60, 119, 120] {
+            ledger.listed(listing(), after(seconds), after(seconds));
+            let filed = ledger.find(&key()).unwrap();
+            let view = FormView { is_holder: true, ..filed.view(TO_ORIGIN, after(seconds), "us").unwrap() };
+            let is_abandoned =
+                matches!(with_origin(None, &view), FormTask::Publish(StepKind::Doubtful, Some(_)));
+            assert_eq!(is_abandoned, seconds >= 120, "{seconds}");
+        }
+    }
+
     #[test]
     fn a_form_is_not_put_while_it_is_sent_nor_sent_while_it_is_put() {
         let mut ledger = FormLedger::default();

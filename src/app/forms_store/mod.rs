@@ -23,7 +23,6 @@ use crate::forms::{Away, Claimed, Copied, Errand, Intake, KeptForm, Keys, Reason
 use crate::offsite::door::Door;
 use crate::offsite::forms::step::{FormStep, StepKind, of_receipt, of_state};
 use crate::offsite::forms::{FormShelf, NotPut, StepTaken};
-use crate::offsite::lease::Standing;
 use crate::offsite::{FaultKind, StoreFault};
 use crate::proxy::Site;
 use crate::tasks;
@@ -37,6 +36,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OPENING: Duration = Duration::from_secs(2);
 /// How long a claim may take.
 const CLAIM: Duration = Duration::from_secs(10);
+
+/// When the store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// For the first time.
+    Start,
+    /// It is open, and the files that it is opened with may have changed: they are read anew, for all who use it.
+    Reload,
+}
 
 /// Says whether this instance is the one that looks after what all share.
 pub(super) type HoldsLease = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -75,16 +83,14 @@ pub(super) struct FormsStore {
 }
 
 impl App {
-    /// Copies forms to the store, if it has a key to seal them with. What the store is opened with is read anew: its files may
-    /// have changed. Neither a start nor a reload waits long for that.
-    pub(super) async fn copy_forms(&self) {
+    /// Copies forms to the store, if it has a key to seal them with. Neither a start nor a reload waits long for that.
+    pub(super) async fn copy_forms(&self, occasion: Occasion) {
         let Some(regions) = &self.regions else { return };
         let known = self.form_copies.store.load_full();
-        let store =
-            known.clone().or_else(|| regions.store.key_file.as_ref().map(|_| self.forms_store(regions)));
+        let store = known.or_else(|| regions.store.key_file.as_ref().map(|_| self.forms_store(regions)));
         let (door, opens) = (regions.door(), store.clone());
         let mut opening = tasks::detached(async move {
-            if known.is_some()
+            if occasion == Occasion::Reload
                 && let Err(fault) = door.renew().await
             {
                 tracing::error!(%fault, "the store could not be opened anew, what was read of it before stays");
@@ -118,16 +124,10 @@ impl App {
         })
     }
 
-    /// Whether forms are this instance's to send: it holds the lease, or did so last while the store is silent. Claims keep two
-    /// that believe so from sending the same.
+    /// Whether forms are this instance's to send.
     fn holds_lease(&self) -> HoldsLease {
         let regions = self.regions.clone();
-        Arc::new(move || match regions.as_ref().map(|regions| regions.standing()) {
-            None | Some(Standing::Holds { .. } | Standing::Alone { held: true, .. }) => true,
-            Some(Standing::Alone { .. } | Standing::Follows { .. } | Standing::Free | Standing::Unknown) => {
-                false
-            }
-        })
+        Arc::new(move || regions.as_ref().is_none_or(|regions| regions.looks_after_forms()))
     }
 
     /// Where a site's forms are; `None` where that is no question.

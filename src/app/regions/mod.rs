@@ -34,6 +34,8 @@ use identity::Identity;
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How often crawlers ask again while the store is silent.
 const AGAIN: Duration = Duration::from_secs(5);
+/// After this time without anybody who holds the lease, forms are sent without it.
+const ORPHANED: Duration = Duration::from_secs(60);
 /// After this time without anybody who crawls, operators are told.
 const UNMANNED: Duration = Duration::from_secs(300);
 
@@ -134,6 +136,14 @@ impl Regions {
         &self.identity.name
     }
 
+    /// Whether forms are this instance's to send: it holds the lease, or did so last while the store is silent; or nobody has held it
+    /// for a while, as where no instance crawls. Claims keep two that believe so from sending the same.
+    pub(super) fn looks_after_forms(&self) -> bool {
+        let now = clock::instant();
+        let since = *self.unmanned.lock().unwrap_or_else(PoisonError::into_inner);
+        sends_forms(&self.post.standing(now), since, now)
+    }
+
     /// How this instance stands towards the lease.
     pub(super) fn standing(&self) -> Standing {
         self.post.standing(clock::instant())
@@ -160,28 +170,40 @@ impl Regions {
 
     /// For how long nobody has crawled, in words, once that is too long.
     fn nobody(&self, now: Instant) -> Option<String> {
-        let standing = self.post.standing(now);
-        // while the store is silent, another one may go on, and operators are told of the store
-        let is_unmanned = match standing {
-            Standing::Free | Standing::Unknown => true,
-            Standing::Alone { held, .. } => !held && self.post.is_read(),
-            Standing::Holds { .. } | Standing::Follows { .. } => false,
-        };
+        let is_unmanned = is_unmanned(&self.post.standing(now), self.post.is_read());
         let mut unmanned = self.unmanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = match is_unmanned {
-            true => *unmanned.get_or_insert(now),
-            false => {
-                *unmanned = None;
-                return None;
-            }
-        };
-        (now.saturating_duration_since(since) >= UNMANNED).then(|| match self.may_hold {
-            true => "this instance may crawl, but could not take the lease".to_owned(),
-            false => {
-                "this instance never crawls (crawl = \"never\" in [store]), and no other one holds the lease"
-                    .to_owned()
-            }
-        })
+        *unmanned = is_unmanned.then(|| unmanned.unwrap_or(now));
+        nobody_since(*unmanned, self.may_hold, now)
+    }
+}
+
+/// Whether nobody crawls, as far as is known; `is_read`: the store says who holds the lease.
+fn is_unmanned(standing: &Standing, is_read: bool) -> bool {
+    match standing {
+        Standing::Free | Standing::Unknown => true,
+        // while the store is silent, another one may go on, and operators are told of the store
+        Standing::Alone { held, .. } => !held && is_read,
+        Standing::Holds { .. } | Standing::Follows { .. } => false,
+    }
+}
+
+/// What is said of that once it has been so for too long.
+fn nobody_since(since: Option<Instant>, may_hold: bool, now: Instant) -> Option<String> {
+    since.filter(|since| now.saturating_duration_since(*since) >= UNMANNED)?;
+    Some(match may_hold {
+        true => "this instance may crawl, but could not take the lease".to_owned(),
+        false => {
+            "this instance never crawls (crawl = \"never\" in [store]), and no other one holds the lease"
+                .to_owned()
+        }
+    })
+}
+
+fn sends_forms(standing: &Standing, unmanned: Option<Instant>, now: Instant) -> bool {
+    match standing {
+        Standing::Holds { .. } | Standing::Alone { held: true, .. } => true,
+        Standing::Free => unmanned.is_some_and(|since| now.saturating_duration_since(since) >= ORPHANED),
+        Standing::Alone { .. } | Standing::Follows { .. } | Standing::Unknown => false,
     }
 }
 
@@ -227,5 +249,36 @@ impl App {
             Standing::Free | Standing::Unknown => "no instance is known to hold the lease now".to_owned(),
         };
         Some(format!("{who}; what is taken here is sent to the store, unless another instance is faster"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_crawls_is_told_when_nobody_does_and_forms_are_sent_all_the_same() {
+        let start = clock::instant();
+        let follows = Standing::Follows { holder: "osaka".into(), epoch: 1 };
+        let alone = |held| Standing::Alone { held, since: start };
+        for (standing, is_read, unmanned, sends_soon, sends_later) in [
+            (Standing::Holds { epoch: 1 }, true, false, true, true),
+            (follows, true, false, false, false),
+            (Standing::Free, true, true, false, true),
+            (Standing::Unknown, true, true, false, false),
+            (alone(true), false, false, true, true),
+            (alone(false), false, false, false, false),
+            (alone(false), true, true, false, false),
+        ] {
+            assert_eq!(is_unmanned(&standing, is_read), unmanned, "{standing:?} {is_read}");
+            let since = unmanned.then_some(start);
+            assert_eq!(sends_forms(&standing, since, start), sends_soon, "{standing:?}");
+            assert_eq!(sends_forms(&standing, since, start + ORPHANED), sends_later, "{standing:?}");
+        }
+        let said = |may_hold, after| nobody_since(Some(start), may_hold, start + after);
+        assert_eq!(said(true, UNMANNED - Duration::from_secs(1)), None);
+        assert!(said(true, UNMANNED).unwrap().contains("could not take the lease"));
+        assert!(said(false, UNMANNED).unwrap().contains("crawl = \"never\""));
+        assert_eq!(nobody_since(None, true, start + UNMANNED), None);
     }
 }

@@ -256,6 +256,11 @@ mod tests {
         let long = FormView { unchanged: ABANDONED, ..view(&steps) };
         assert_eq!(said(&with_origin(here, &long)), "publish doubtful:interrupted");
         assert_eq!(said(&with_origin(None, &long)), "publish doubtful:interrupted");
+        let soon = FormView { unchanged: ABANDONED - Duration::from_secs(1), ..long };
+        assert_eq!(
+            (said(&with_origin(here, &soon)), said(&with_origin(None, &soon))),
+            ("-".to_owned(), "-".to_owned())
+        );
         let harmless = FormView { is_idempotent: true, ..long };
         assert_eq!(said(&with_origin(here, &harmless)), "publish kept");
         let other = FormView { is_holder: false, ..long };

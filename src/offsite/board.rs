@@ -83,6 +83,7 @@ pub struct Board {
     fault: Mutex<Option<Held>>,
     answered: Mutex<Option<Now>>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
+    untidy: Mutex<Option<String>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,6 +114,15 @@ impl Board {
     /// Seconds for which a site has been behind the store, or the store behind it.
     pub fn lag(&self, site: &str, now: Now) -> Duration {
         self.site(site).behind.map_or(Duration::ZERO, |since| now.mono.saturating_duration_since(since.mono))
+    }
+
+    /// Why this instance, which holds the lease, removes nothing from the store.
+    pub fn untidy(&self) -> Option<String> {
+        locked(&self.untidy).clone()
+    }
+
+    pub(super) fn tidies(&self, but: Option<String>) {
+        *locked(&self.untidy) = but;
     }
 
     pub(super) fn change(&self, site: &str, change: impl FnOnce(&mut SiteStanding)) {

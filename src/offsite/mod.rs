@@ -32,6 +32,7 @@ mod pull;
 mod push;
 mod remote;
 mod reports;
+mod resign;
 mod roots;
 mod run;
 mod send;

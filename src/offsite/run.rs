@@ -263,6 +263,7 @@ impl Runner {
     fn begin_tidy(&mut self, now: Instant) {
         if self.work.context.lease.borrow().is_none() {
             self.tidies = None;
+            self.work.board.tidies(None);
             return;
         }
         let due = *self.tidies.get_or_insert_with(|| now + TIDY.0);
@@ -313,14 +314,16 @@ impl Runner {
         self.tidy = None;
         let rest = TIDY.1.mul_f64(0.9 + fastrand::f64() / 5.0);
         match tidied {
-            Ok(Tidied { snapshots, condemned, bodies }) => {
-                tracing::debug!(snapshots, condemned, bodies, "the store was tidied up");
+            Ok(Tidied { snapshots, condemned, bodies, erased }) => {
+                tracing::debug!(snapshots, condemned, bodies, erased, "the store was tidied up");
                 self.tidies = Some(now + rest);
+                self.work.board.tidies(None);
                 self.does(&Within::Tidy, now);
             }
             Err(trouble) => {
                 if let Trouble::Refused { .. } = &trouble {
                     tracing::warn!(error = %trouble, "nothing is removed from the store until this is right again");
+                    self.work.board.tidies(Some(trouble.to_string()));
                 }
                 self.tell(Within::Tidy, &trouble);
                 self.tidies = Some(now + rest / 12);

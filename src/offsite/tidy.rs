@@ -2,7 +2,7 @@
 //! word and the deed ([`super::collect`] says what may go).
 
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -11,8 +11,10 @@ use futures_util::future::try_join_all;
 use super::collect::{BELIEVED, ROOTS_HOLD, StoredBody, condemn, removable, surplus};
 use super::condemned::{Condemned, DEAD, Listing, Phase};
 use super::context::{AT_ONCE, Context};
+use super::forms::names;
 use super::here::SiteHere;
 use super::layout;
+use super::resign::{Strange, sign_anew, without};
 use super::roots::{self, SiteRoots};
 use super::trouble::Trouble;
 use crate::clock::{self, unix};
@@ -20,6 +22,10 @@ use crate::snapshot::{BlobId, SnapshotId};
 
 /// The version of the list.
 const VERSION: u32 = 1;
+/// How long it is remembered that a form was erased: whoever was away for longer may bring it back.
+const ERASED_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How many of those are forgotten in one round.
+const MOST_ERASED: usize = 10_000;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub(super) struct Tidied {
     pub(super) snapshots: usize,
     pub(super) condemned: usize,
     pub(super) bodies: usize,
+    /// What was left of erased forms.
+    pub(super) erased: usize,
 }
 
 /// The store's own clock.
@@ -50,13 +58,16 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
         write(context, &mut garbage, Phase::Idle, bodies, now).await?;
     }
     let sites = roots::sites(context, here).await?;
+    let strange = sign_anew(context, here, &sites).await?;
+    let sites = without(sites, &strange);
     // What is incomplete there is to be put there again, not to be cleared away.
     sites.iter().try_for_each(is_complete)?;
     for site in &sites {
         tidied.snapshots += remove_snapshots(context, site, now).await?;
     }
+    tidied.erased = remove_erased(context, now).await?;
     let read = clock::instant();
-    let sites = roots::sites(context, here).await?;
+    let sites = without(roots::sites(context, here).await?, &strange);
     let named = roots::named(context, here, &sites).await?;
     let bodies = listed(context).await?;
     let condemned = condemn(&garbage.listing.bodies, bodies.iter().copied(), &named, now);
@@ -74,7 +85,7 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
     // Reading all that may have taken long: who pushes goes by the time of this.
     let clock = store_clock(context).await?;
     write(context, &mut garbage, Phase::Deleting, condemned, clock).await?;
-    let removed = remove_bodies(context, here, &garbage, now).await;
+    let removed = remove_bodies(context, (here, &strange), &garbage, now).await;
     // Whatever became of it, nobody is to wait any longer.
     let mut left = garbage.listing.bodies.clone();
     for id in removed.as_deref().unwrap_or_default() {
@@ -152,12 +163,12 @@ async fn remove_snapshots(context: &Context, site: &SiteRoots, now: SystemTime) 
 /// Removes what is due, by what is named now.
 async fn remove_bodies(
     context: &Context,
-    here: &[SiteHere],
+    (here, strange): (&[SiteHere], &Strange),
     garbage: &Condemned,
     now: SystemTime,
 ) -> Result<Vec<BlobId>, Trouble> {
     let read = clock::instant();
-    let sites = roots::sites(context, here).await?;
+    let sites = without(roots::sites(context, here).await?, strange);
     if sites.iter().any(|site| has_intents(site, now)) {
         return Ok(Vec::new());
     }
@@ -176,6 +187,33 @@ async fn remove_bodies(
         let names = some.iter().map(layout::blob);
         try_join_all(names.map(|name| async move { context.remote.delete(&name).await })).await?;
         removed.extend_from_slice(some);
+    }
+    Ok(removed)
+}
+
+/// Removes what is left of forms that were erased long ago, and of which nothing else is left. To erase one again writes it anew.
+async fn remove_erased(context: &Context, now: SystemTime) -> Result<usize, Trouble> {
+    let mut listing = context.remote.list(names::ERASED);
+    let mut due = Vec::new();
+    while let Some(object) = listing.next().await {
+        let object = object?;
+        let is_old = now.duration_since(object.modified).is_ok_and(|age| age >= ERASED_KEPT);
+        if let Some((site, id)) = names::erased_object(&object.name).filter(|_| is_old)
+            && due.len() < MOST_ERASED
+        {
+            due.push((names::form(site, id), object.name.clone()));
+        }
+    }
+    let mut removed = 0;
+    for (form, name) in due {
+        if context.lease.borrow().is_none() {
+            break;
+        }
+        // Still there: it is not erased to the end.
+        if context.remote.head(&form).await?.is_none() {
+            context.remote.delete(&name).await?;
+            removed += 1;
+        }
     }
     Ok(removed)
 }

@@ -109,6 +109,10 @@ impl Offsite {
         {
             found.push((Cause::StoreUnusable, fault.to_string()));
         }
+        if let Some(why) = self.board.untidy() {
+            let detail = format!("{why}. Nothing is removed from the store until this is right");
+            found.push((Cause::StoreRefused, detail));
+        }
         if !self.signs() {
             found.push((Cause::StoreUnsigned, self.url()));
         }

@@ -7,6 +7,9 @@ use crate::forms::FormId;
 /// Where kept forms lie, and what became of them.
 pub const FORMS: &str = "forms";
 
+/// Where it lies which forms were erased.
+pub const ERASED: &str = "erased";
+
 /// What an object below [`FORMS`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormPart {
@@ -40,7 +43,13 @@ pub fn form_step(site: &str, id: FormId, to: &str, number: u32) -> String {
 
 /// What is left of a form that was erased: its id. Beside the forms, so that listing them costs nothing for what is no more.
 pub fn erased_form(site: &str, id: FormId) -> String {
-    format!("erased/{site}/{id}")
+    format!("{ERASED}/{site}/{id}")
+}
+
+/// The form of which that is left; `None`: it is something else.
+pub fn erased_object(name: &str) -> Option<(&str, FormId)> {
+    let (site, id) = name.strip_prefix(ERASED)?.strip_prefix('/')?.split_once('/')?;
+    Some((site, id.parse().ok()?))
 }
 
 fn form_part(site: &str, id: FormId, part: impl Display) -> String {
@@ -90,6 +99,8 @@ mod tests {
             assert_eq!(form_object(&format!("forms/shop/{id}.{rest}")), None, "{rest}");
         }
         assert_eq!(form_object("forms/shop/x.form"), None);
-        assert_eq!(form_object(&erased_form("shop", id)), None);
+        let erased = erased_form("shop", id);
+        assert_eq!((form_object(&erased), erased_object(&erased)), (None, Some(("shop", id))));
+        assert_eq!((erased_object("erased/shop/x"), erased_object(&form("shop", id))), (None, None));
     }
 }

@@ -317,3 +317,94 @@ async fn what_nobody_has_is_not_wanted_for_ever() {
     super::super::wanted::answer(context, &[one.here()], days(8)).await.unwrap();
     assert_eq!(count(&remote, "wanted").await, 0);
 }
+
+/// Signers with these lines of a key file each.
+fn signers(dir: &std::path::Path, files: &[&[&str]]) -> Vec<Signer> {
+    let of = |(at, lines): (usize, &&[&str])| {
+        let file = dir.join(format!("{at}.key"));
+        crate::disk::write_new_private(&file, lines.join("\n").as_bytes()).unwrap();
+        Signer::new(&Keys::read(&file).unwrap())
+    };
+    files.iter().enumerate().map(of).collect()
+}
+
+#[tokio::test]
+async fn what_an_older_key_has_signed_is_signed_anew_so_that_it_can_go() {
+    let (remote, dir) = (Remote::in_memory(), tempfile::tempdir().unwrap());
+    let [old, new] = [0; 2].map(|_| Keys::new_line().unwrap().to_string());
+    let keys = signers(dir.path(), &[&[&old], &[&new, &old], &[&new]]);
+    let (mut one, mut two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    one.work.context.signer = keys[0].clone();
+    for edition in 1..=3 {
+        one.take(edition);
+        one.look().await.unwrap();
+    }
+    // Two joins, and leads with the new key: it has only some of it.
+    two.work.context.signer = keys[1].clone();
+    two.look().await.unwrap();
+    let now = store_clock(&two.work.context).await.unwrap();
+    tidy(&two.work.context, &[two.here()], now).await.unwrap();
+    two.work.context.signer = keys[2].clone();
+    tidy(&two.work.context, &[two.here()], now).await.unwrap();
+    // Who still has both sees nothing new.
+    one.work.context.signer = keys[1].clone();
+    assert_eq!(one.look().await.unwrap(), Seen::AsBefore);
+    // The old one was taken away too early: nothing goes, and that is said; unless it is here.
+    one.work.context.signer = keys[0].clone();
+    let id = one.take(4);
+    let name = layout::index("shop", &id);
+    push::push(&one.work.context, &one.store, id, None).await.unwrap();
+    push::forget_intent(&one.work.context, "shop", &id).await.unwrap();
+    let told = tidy(&two.work.context, &[two.here()], now).await.unwrap_err().to_string();
+    assert!(told.contains(&name) && told.contains("below the others in key_file"), "{told}");
+    one.work.context.signer = keys[2].clone();
+    tidy(&one.work.context, &[one.here()], now).await.unwrap();
+    tidy(&two.work.context, &[two.here()], now).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_from_before_there_was_a_key_is_signed_where_it_is_here_and_else_counts_as_not_there() {
+    let (remote, dir) = (Remote::in_memory(), tempfile::tempdir().unwrap());
+    let line = Keys::new_line().unwrap().to_string();
+    let keys = signers(dir.path(), &[&[&line]]);
+    let (mut one, mut two) = (Instance::new(&remote, "one"), Instance::new(&remote, "two"));
+    let ids: Vec<SnapshotId> = [1, 2].map(|edition| one.take(edition)).to_vec();
+    for id in &ids {
+        push::push(&one.work.context, &one.store, *id, None).await.unwrap();
+        push::forget_intent(&one.work.context, "shop", id).await.unwrap();
+    }
+    one.work.context.signer = keys[0].clone();
+    two.work.context.signer = keys[0].clone();
+    one.look().await.unwrap();
+    two.look().await.unwrap();
+    let is_signed = async |id: &SnapshotId| {
+        let index = remote.get(&layout::index("shop", id), 1 << 20).await.unwrap().unwrap();
+        keys[0].is_by_first(super::super::Signed::Index("shop", &id.to_string()), &index.bytes)
+    };
+    assert!(is_signed(&ids[1]).await && !is_signed(&ids[0]).await);
+    let now = store_clock(&two.work.context).await.unwrap();
+    // Two does not have the older one, and leaves it alone; its own bodies are named by nothing.
+    let tidied = tidy(&two.work.context, &[two.here()], now).await.unwrap();
+    assert_eq!((tidied.snapshots, tidied.condemned), (0, 5));
+    // One has it.
+    assert_eq!(tidy(&one.work.context, &[one.here()], now).await.unwrap().condemned, 0);
+    assert!(is_signed(&ids[0]).await);
+}
+
+#[tokio::test]
+async fn what_is_left_of_erased_forms_goes_after_ninety_days() {
+    use super::super::forms::names as form_names;
+    let remote = Remote::in_memory();
+    let one = Instance::new(&remote, "one");
+    let ids = ["20261130T115251Z-k7f3x9q2", "20261130T115251Z-k7f3x9q3"].map(|id| id.parse().unwrap());
+    for id in ids {
+        remote.put(&form_names::erased_form("shop", id), "sealed").await.unwrap();
+    }
+    // One could not be deleted yet.
+    remote.put(&form_names::form("shop", ids[1]), "sealed").await.unwrap();
+    let now = store_clock(&one.work.context).await.unwrap();
+    let days = |days: u64| now + Duration::from_secs(days * 24 * 3600);
+    assert_eq!(tidy(&one.work.context, &[one.here()], days(89)).await.unwrap().erased, 0);
+    assert_eq!(tidy(&one.work.context, &[one.here()], days(91)).await.unwrap().erased, 1);
+    assert_eq!(names(&remote, form_names::ERASED).await, [form_names::erased_form("shop", ids[1])]);
+}

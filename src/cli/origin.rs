@@ -54,7 +54,7 @@ fn set(options: &SetOrigins) -> u8 {
                 let version = printable(put["version"].as_str().unwrap_or_default());
                 let next = match put["note"].as_str() {
                     Some(note) => format!("but {}", printable(note)),
-                    None => "each instance takes it within ten seconds".to_owned(),
+                    None => "each instance looks at it within ten seconds".to_owned(),
                 };
                 say(&format!("version {version} is in the store; {next}\n"))
             }

@@ -162,8 +162,8 @@ impl App {
             }
             known.seen.clone()
         });
-        let Ok(remote) = regions.door.open().await else { return };
-        let problems = match remote.look(&list.name, MOST, known.as_ref()).await {
+        let looked = async { regions.door.open().await?.look(&list.name, MOST, known.as_ref()).await };
+        let problems = match looked.await {
             Ok(Looked::Same) => return,
             Ok(Looked::New(object)) => match self.take_over_list(regions, list, &object).await {
                 Some(problems) => problems,
@@ -180,7 +180,10 @@ impl App {
             Err(fault) => {
                 // the lease says already that the store is silent
                 tracing::debug!(list = list.shown(), %fault, "list of origins not read");
-                return;
+                if !lists.with(&list.name, |known| known.in_force.is_none()) {
+                    return;
+                }
+                Some(without_any(list, &fault))
             }
         };
         let refused = problems.as_ref().map(super::super::in_one_line);
@@ -211,12 +214,7 @@ impl App {
         let (text, generation) = match shared_list::read(&list.name, &object.bytes, &signer) {
             Ok(found) if signer.signs() && found.generation < highest => {
                 regions.lists.with(&list.name, seen);
-                let why = format!(
-                    "somebody has put an old list back: its generation is {}, and {highest} was in force already",
-                    found.generation
-                );
-                let help = "put it there anew: katahai origin set SITE FILE --everywhere; and look who can write to the store";
-                return Some(Some(config::list_refused(list, &why, help)));
+                return Some(Some(put_back(list, found.generation, highest)));
             }
             Ok(found) => (found.text.to_vec(), found.generation),
             Err(fault) => {
@@ -326,6 +324,26 @@ impl App {
         });
         Ok(InForce { version, at: None, note })
     }
+}
+
+/// What is said of a list that is older than one that was in force.
+fn put_back(list: &SharedList, generation: u64, highest: u64) -> Problems {
+    let why = format!(
+        "somebody has put an old list back: its generation is {generation}, and {highest} was in force already"
+    );
+    let help =
+        "put it there anew: katahai origin set SITE FILE --everywhere; and look who can write to the store";
+    config::list_refused(list, &why, help)
+}
+
+/// What is said where neither the store nor this machine has a list: the copies are served, which may be meant, but is not seen.
+fn without_any(list: &SharedList, fault: &StoreFault) -> Problems {
+    let why = format!(
+        "the store cannot be read, and this machine has no copy of the list: there are no origins, only copies are served ({fault})"
+    );
+    let help =
+        "look at the store, as \"katahai status\" says; the list is in force as soon as the store answers";
+    config::list_refused(list, &why, help)
 }
 
 /// Whether a site has this list, wherever its copy is.

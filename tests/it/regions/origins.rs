@@ -121,11 +121,20 @@ async fn a_list_without_the_signature_of_the_deployment_is_refused() {
     set(&edge, &list(&good)).await.must_be_ok();
     serves(&edge, &good).await;
     let file = folder.path().join("shop/origins.toml");
+    let first = std::fs::read_to_string(&file).unwrap();
+    assert!(first.lines().last().unwrap().starts_with("# signature "), "{first}");
+    // One that was signed, and is not in force any more.
+    set(&edge, &list(&bad)).await.must_be_ok();
+    serves(&edge, &bad).await;
+    let old = std::fs::read_to_string(&file).unwrap();
+    set(&edge, &list(&good)).await.must_be_ok();
+    serves(&edge, &good).await;
     let signed = std::fs::read_to_string(&file).unwrap();
-    assert!(signed.lines().last().unwrap().starts_with("# signature "), "{signed}");
-    for (forged, why) in
-        [(list(&bad), "is not signed"), (signed.replace(&good.url(), &bad.url()), "wrong signature")]
-    {
+    for (forged, why) in [
+        (list(&bad), "is not signed"),
+        (signed.replace(&good.url(), &bad.url()), "wrong signature"),
+        (old, "put an old list back"),
+    ] {
         std::fs::write(&file, forged).unwrap();
         eventually(why, secs(20), async || {
             origin_list(&edge).await["refused"].as_str().filter(|said| said.contains(why)).map(drop)
@@ -138,6 +147,49 @@ async fn a_list_without_the_signature_of_the_deployment_is_refused() {
         origin_list(&edge).await["refused"].is_null().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_list_may_be_given_in_json_and_every_problem_is_told() {
+    let (origin, store) = (fixture::shop().await, tempfile::tempdir().unwrap());
+    let edge = instance(&store, "osaka").await;
+    let put = async |body: String| {
+        let admin = edge.admin();
+        let request = admin.ask("PUT", "/api/v1/sites/shop/origins").body(body.into()).unwrap();
+        admin.send(request).await.unwrap()
+    };
+    let bad =
+        put(r#"[{"url":"gopher://127.0.0.1"},{"url":"http://127.0.0.1","tier":"low"}]"#.to_owned()).await;
+    assert_eq!(bad.status, 422);
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let problems = json(&bad.text())["error"]["problems"].as_array().unwrap().len();
+    assert!(problems == 2 && bad.text().contains("gopher") && bad.text().contains("tier"), "{}", bad.text());
+    assert_eq!(put("{}".to_owned()).await.status, 422);
+    let good = format!(
+        r#"[{{"url":"{}","host":"www.example.test","tier":0,"weight":1,"mode":"auto"}}]"#,
+        origin.url()
+    );
+    let good = put(good).await;
+    assert!(good.status == 200 && json(&good.text())["version"].is_string(), "{}", good.text());
+    serves(&edge, &origin).await;
+}
+
+#[tokio::test]
+async fn an_instance_without_any_list_says_that_it_serves_only_copies() {
+    let (origin, store) = (fixture::shop().await, tempfile::tempdir().unwrap());
+    let url = format!("file://{}", store.path().join("later").display());
+    let site = Site::new().set("origins_file", "store:shop/origins.toml");
+    let edge = Edge::start(Config::new(site).set("store.url", url)).await;
+    let said = eventually("word of the missing list", secs(20), async || {
+        let conditions = edge.status().await["conditions"].to_string();
+        conditions.contains("only copies are served").then_some(conditions)
+    })
+    .await;
+    assert!(said.contains("configuration-refused") && said.contains("store:shop/origins.toml"), "{said}");
+    std::fs::create_dir(store.path().join("later")).unwrap();
+    eventually("a list", secs(30), async || (set(&edge, &list(&origin)).await.code == 0).then_some(())).await;
+    serves(&edge, &origin).await;
+    assert!(!edge.status().await["conditions"].to_string().contains("only copies are served"));
 }
 
 #[tokio::test]

@@ -115,7 +115,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_large_comes_in_pieces_and_what_is_other_does_not_come_at_all() {
-        let remote = Remote::in_memory();
+        let dir = tempfile::tempdir().unwrap();
+        let local = object_store::local::LocalFileSystem::new_with_prefix(dir.path()).unwrap();
+        let folder = Remote::new(std::sync::Arc::new(local), Some(dir.path().to_owned()), "");
+        for remote in [Remote::in_memory(), folder] {
+            must_come_whole_or_not_at_all(remote).await;
+        }
+        let left: Vec<_> =
+            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["large"]);
+    }
+
+    async fn must_come_whole_or_not_at_all(remote: Remote) {
         let (_lease, epoch) = tokio::sync::watch::channel(Some(1));
         let context = Context::new((remote.clone(), "memory"), Signer::default(), "one", None, epoch);
         let of = "20261120T011334Z-000042".parse().unwrap();

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::deployment::{DEAD, until_serves};
 use crate::support::process::{self, Said};
 use crate::support::s3::{BUCKET, Door, S3};
-use crate::support::{fixture, secs};
+use crate::support::{Config, Edge, Page, Site, fixture, secs};
 
 /// A configuration with this store and the shop.
 fn config(dir: &Path, store: &str, origin: &str) {
@@ -62,6 +63,12 @@ async fn a_folder_is_tried_too_and_an_origin_that_does_not_answer_is_a_warning()
     let left =
         std::fs::read_dir(store.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert!(left.iter().all(|name| name == ".katahai-lock" || name == "trials"), "{left:?}");
+    // As an empty mount point that was the store.
+    std::fs::create_dir_all(dir.path().join("state")).unwrap();
+    std::fs::write(dir.path().join("state/store-folder"), &folder).unwrap();
+    let said = check(dir.path()).await;
+    assert!(said.code == 2 && said.err.contains("is it mounted?"), "{said:?}");
+    std::fs::remove_file(dir.path().join("state/store-folder")).unwrap();
     let closed = crate::support::nginx::free_port();
     config(dir.path(), &format!("url = \"file://{folder}\""), &format!("http://{closed}"));
     let said = check(dir.path()).await.must_be_ok();
@@ -69,4 +76,27 @@ async fn a_folder_is_tried_too_and_an_origin_that_does_not_answer_is_a_warning()
     config(dir.path(), &format!("url = \"file://{folder}/unmounted\""), &origin.url());
     let said = check(dir.path()).await;
     assert!(said.code == 2 && said.err.contains("mounted"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_large_goes_into_a_bucket_in_pieces_and_comes_back_whole() {
+    let (s3, origin, dir) = (S3::start().await, fixture::shop().await, tempfile::tempdir().unwrap());
+    let menu = fixture::noise(9 << 20, 7);
+    origin.page("/files/menu.pdf", Page::new("application/pdf", menu.clone()));
+    let credentials = dir.path().join("store.env");
+    std::fs::write(&credentials, s3.credentials()).unwrap();
+    let config = |origin: &str, name: &str| {
+        Config::new(Site::new().origin(origin))
+            .set("store.url", format!("s3://{BUCKET}/large"))
+            .set("store.endpoint", s3.url())
+            .set("store.region", "us-east-1")
+            .set("store.credentials_file", credentials.display().to_string())
+            .set("store.push_rate", "off")
+            .set("store.instance", name)
+    };
+    let first = Edge::start(config(&origin.url(), "first")).await;
+    let id = first.until_snapshot().await;
+    let other = Edge::start(config(DEAD, "other").set("store.crawl", "never")).await;
+    until_serves(&other, &id).await;
+    other.get("/files/menu.pdf").await.must_be(&menu);
 }

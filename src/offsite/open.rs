@@ -26,14 +26,14 @@ fn retries() -> RetryConfig {
     RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(15) }
 }
 
-/// The region that the environment names, for credentials that come from a file without one.
-fn region_around(given: &[(String, String)]) -> Option<String> {
+/// The region that the environment names, for credentials that come from a file without one: the library then asks it for nothing.
+fn region_around(given: &[(String, String)], named: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is_region = |key: &str| key.to_ascii_lowercase().ends_with("region");
     if given.is_empty() || given.iter().any(|(key, _)| is_region(key)) {
         return None;
     }
-    let named = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    named("AWS_REGION").or_else(|| named("AWS_DEFAULT_REGION"))
+    let mut found = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(named);
+    found.find(|region| !region.is_empty())
 }
 
 /// Opens the store that the configuration names. Nothing is asked of it yet.
@@ -47,6 +47,7 @@ pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
         })?,
         None => Vec::new(),
     };
+    let around = |name: &str| std::env::var(name).ok();
     let connector = Connector::new(tools);
     let failed = |error: object_store::Error| StoreFault::of(&error);
     let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
@@ -60,7 +61,7 @@ pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
                     builder = builder.with_config(key, value);
                 }
             }
-            if let Some(region) = config.region.clone().or_else(|| region_around(&given)) {
+            if let Some(region) = config.region.clone().or_else(|| region_around(&given, around)) {
                 builder = builder.with_region(region);
             }
             if let Some(endpoint) = endpoint {
@@ -123,6 +124,26 @@ pub fn open(config: &RemoteStore, tools: Tools) -> Result<Remote, StoreFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_around_counts_beside_a_file_that_names_none() {
+        let pairs =
+            |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), "x".to_owned())).collect::<Vec<_>>();
+        let around = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, region)| (*region).to_owned())
+        };
+        const BOTH: &[(&str, &str)] = &[("AWS_REGION", "osaka"), ("AWS_DEFAULT_REGION", "tokyo")];
+        for (keys, set, expected) in [
+            (&["AWS_ACCESS_KEY_ID"] as &[&str], BOTH, Some("osaka")),
+            (&["AWS_ACCESS_KEY_ID"], &[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "tokyo")], Some("tokyo")),
+            (&["AWS_ACCESS_KEY_ID"], &[], None),
+            (&["AWS_ACCESS_KEY_ID", "aws_region"], BOTH, None),
+            // The library asks it itself.
+            (&[], BOTH, None),
+        ] {
+            assert_eq!(region_around(&pairs(keys), around(set)).as_deref(), expected, "{keys:?} {set:?}");
+        }
+    }
 
     #[test]
     fn every_key_that_the_file_may_have_is_one_of_the_library() {

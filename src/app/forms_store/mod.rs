@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::App;
 use super::regions::Regions;
@@ -88,23 +89,24 @@ impl App {
         let Some(regions) = &self.regions else { return };
         let known = self.form_copies.store.load_full();
         let store = known.or_else(|| regions.store.key_file.as_ref().map(|_| self.forms_store(regions)));
-        let (door, opens) = (regions.door(), store.clone());
-        let mut opening = tasks::detached(async move {
+        // Before it is open: a form that comes meanwhile is treated as one that the store does not take in time.
+        if let Some(store) = store.clone().filter(|_| self.form_copies.store.load().is_none()) {
+            self.intake().copy_to(Some(Arc::new(Copies(store.clone())) as Arc<dyn Away>));
+            self.form_copies.store.store(Some(store));
+        }
+        let door = regions.door();
+        let opening = tasks::detached(async move {
             if occasion == Occasion::Reload
                 && let Err(fault) = door.renew().await
             {
                 tracing::error!(%fault, "the store could not be opened anew, what was read of it before stays");
             }
-            if let Some(store) = opens {
+            if let Some(store) = store {
                 store.connect_anew().await;
             }
         });
-        if tokio::time::timeout(OPENING, &mut opening).await.is_err() {
+        if !ends_soon(opening).await {
             tracing::warn!("opening the store takes long, it is not waited for");
-        }
-        if let Some(store) = store.filter(|_| self.form_copies.store.load().is_none()) {
-            self.intake().copy_to(Some(Arc::new(Copies(store.clone())) as Arc<dyn Away>));
-            self.form_copies.store.store(Some(store));
         }
         self.form_copies.woken.notify_one();
     }
@@ -152,6 +154,11 @@ impl App {
         let forms = if count == 1 { "1 form lies" } else { &*format!("{count} forms lie") };
         Some(format!("{forms} on this machine alone{why}"))
     }
+}
+
+/// Waits for the opening, which goes on all the same when it takes long. Returns whether it has ended.
+async fn ends_soon(opening: JoinHandle<()>) -> bool {
+    tokio::time::timeout(OPENING, opening).await.is_ok()
 }
 
 impl FormsStore {
@@ -330,5 +337,24 @@ impl FormsStore {
             return Some(of_receipt(listed.receipts.get(to)));
         }
         (listed.state != State::Sending).then(|| of_state(listed.state, listed.reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mount_that_hangs_holds_up_no_start() {
+        let (ends, ended) = tokio::sync::oneshot::channel();
+        let begun = tokio::time::Instant::now();
+        let hangs = tasks::detached(async move {
+            tokio::time::sleep(OPENING * 100).await;
+            _ = ends.send(());
+        });
+        assert!(!ends_soon(hangs).await);
+        assert_eq!(begun.elapsed(), OPENING);
+        assert!(ended.await.is_ok(), "it goes on all the same");
+        assert!(ends_soon(tasks::detached(async {})).await);
     }
 }

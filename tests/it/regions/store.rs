@@ -45,11 +45,11 @@ async fn a_bucket_is_tried_with_all_that_is_needed_of_it() {
         (Door::Says(404, "<Error><Code>NoSuchBucket</Code></Error>"), "no bucket of this name"),
         (Door::Unconditional, "does not honour conditional writes"),
     ] {
-        s3.door(door.clone());
+        s3.door(door.clone()).await;
         let said = check(dir.path()).await;
         assert!(said.code == 2 && said.err.contains(words), "{door:?}: {} {}", said.out, said.err);
     }
-    s3.door(Door::Open);
+    s3.door(Door::Open).await;
     check(dir.path()).await.must_be_ok();
 }
 

@@ -237,6 +237,7 @@ impl Edge {
     pub async fn cli_offline(&self, args: &[&str]) -> Said {
         let mut command = command(self.dir.path());
         command.args(args).arg("-c").arg(self.dir.path().join("katahai.toml"));
+        command.envs(self.config.variables().iter().map(|(name, value)| (name, value)));
         process::run(command, secs(60)).await
     }
 

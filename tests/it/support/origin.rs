@@ -20,7 +20,8 @@ use super::page::Page;
 use super::wait::{eventually, secs};
 use super::wire::{Asked, Wire};
 
-const BACKLOG: i32 = 4096;
+/// Connections that may wait to be accepted.
+pub const BACKLOG: i32 = 4096;
 
 type Made = Arc<dyn Fn(&Asked) -> Option<Page> + Send + Sync>;
 
@@ -247,11 +248,12 @@ impl Origin {
 }
 
 /// Listens on a port that was asked for by its number: so it stays ours also while nobody listens.
-fn listen() -> io::Result<Socket> {
+pub fn listen() -> io::Result<Socket> {
     (0..100).find_map(|_| bind(super::nginx::free_port()).ok()).ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
-fn bind(addr: SocketAddr) -> io::Result<Socket> {
+/// The same on a port of the test's choice.
+pub fn bind(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,148 +1,109 @@
 //! A real S3 server (moto), with a door before it that can fail.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use bytes::Bytes;
+use http_body_util::Full;
+use tokio::net::TcpStream;
 
+pub use super::door::{At, Door, Gate, Held};
 use super::nginx::free_port;
 use super::process::Process;
 use super::wait::{eventually, secs};
-use super::wire::Wire;
-
-/// What the door does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Door {
-    /// Lets all through.
-    #[default]
-    Open,
-    /// Cuts all connections.
-    Cut,
-    /// Takes requests and never answers.
-    Silent,
-    /// Lets all through but the conditions of writes, as older stores ignore them.
-    Unconditional,
-    /// Answers each request by this status and this XML.
-    Says(u16, &'static str),
-}
+use super::wires::Machine;
 
 /// The server with one bucket.
 pub struct S3 {
     _server: Process,
-    addr: SocketAddr,
-    door: Arc<Mutex<Door>>,
-    moved: watch::Sender<u64>,
+    server: SocketAddr,
+    gate: Gate,
 }
 
 /// The bucket.
 pub const BUCKET: &str = "katahai-test";
 
+/// Where it listens on a machine of its own.
+pub const PORT: u16 = 9000;
+
+fn program() -> PathBuf {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/s3/bin/moto_server");
+    assert!(program.exists(), "run tests/run once, it installs what the tests need");
+    program
+}
+
 impl S3 {
     pub async fn start() -> S3 {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/s3/bin/moto_server");
-        assert!(program.exists(), "run tests/run once, it installs what the tests need");
-        let server = free_port();
-        let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &server.port().to_string()]);
+        S3::launch(Command::new(program()), free_port()).await
+    }
+
+    /// On another machine, reached by its first wire.
+    pub async fn start_on(machine: &Machine) -> S3 {
+        S3::launch(machine.runs(&program()), SocketAddr::new(machine.by(0), PORT)).await
+    }
+
+    async fn launch(mut command: Command, server: SocketAddr) -> S3 {
+        let listen = if server.ip().is_loopback() { "127.0.0.1" } else { "0.0.0.0" };
+        command.args(["-H", listen, "-p", &server.port().to_string()]);
         let process = Process::start(&mut command);
         eventually("the S3 server", secs(60), async || TcpStream::connect(server).await.ok()).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (moved, door) = (watch::Sender::new(0), Arc::new(Mutex::new(Door::Open)));
-        let this = S3 { _server: process, addr: listener.local_addr().unwrap(), door, moved };
-        tokio::spawn(welcome(listener, server, this.door.clone(), this.moved.subscribe()));
-        let client = super::Client::new(this.addr).host("127.0.0.1");
-        let request = client.ask("PUT", &format!("/{BUCKET}")).header("content-length", "0");
-        let made = client.send(request.body(http_body_util::Full::default()).unwrap()).await.unwrap();
-        assert_eq!(made.status, 200, "{}", made.text());
+        let this = S3 { _server: process, server, gate: Gate::before(server) };
+        this.direct("PUT", &format!("/{BUCKET}"), Bytes::new()).await.expect("a bucket");
         this
     }
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.gate.addr())
     }
 
-    /// `[store]` for an instance, with credentials beside its configuration.
+    /// The lines of `credentials_file`.
     pub fn credentials(&self) -> &'static str {
         "AWS_ACCESS_KEY_ID=katahai\nAWS_SECRET_ACCESS_KEY=katahai-secret\n"
     }
 
+    /// The door.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// From now on the door does this; open connections are cut.
-    pub fn door(&self, door: Door) {
-        *self.door.lock().unwrap() = door;
-        self.moved.send_modify(|n| *n += 1);
+    pub async fn door(&self, door: Door) {
+        self.gate.moves(door).await;
     }
-}
 
-async fn welcome(
-    listener: TcpListener,
-    server: SocketAddr,
-    door: Arc<Mutex<Door>>,
-    moved: watch::Receiver<u64>,
-) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let now = door.lock().unwrap().clone();
-        let mut moved = moved.clone();
-        moved.mark_unchanged();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = pass(stream, server, now, moved.clone()) => {}
-                _ = moved.changed() => {}
-            }
-        });
+    /// Past the door, as somebody else who can write to the bucket: `None` if there is no such object.
+    async fn direct(&self, method: &str, target: &str, body: Bytes) -> Option<Bytes> {
+        let client = super::Client::new(self.server).host("127.0.0.1");
+        // whoever signs is let in, whatever he signs with
+        let signed = "AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let request = client.ask(method, target).header("authorization", signed);
+        let request = request.header("content-length", body.len());
+        let answer = client.send(request.body(Full::from(body)).unwrap()).await.unwrap();
+        match answer.status {
+            200 | 204 => Some(answer.body),
+            404 => None,
+            status => panic!("{method} {target}: {status} {}", answer.text()),
+        }
     }
-}
 
-async fn pass(mut stream: TcpStream, server: SocketAddr, door: Door, moved: watch::Receiver<u64>) {
-    match door {
-        Door::Cut => {}
-        Door::Silent => std::future::pending().await,
-        Door::Open => {
-            if let Ok(mut behind) = TcpStream::connect(server).await {
-                let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
-            }
-        }
-        Door::Unconditional => {
-            let mut wire = Wire::plain(stream, moved);
-            while let Ok(Some(mut asked)) = wire.head().await {
-                if wire.body(&mut asked).await.is_err() {
-                    return;
-                }
-                let mut request = format!("{} {} HTTP/1.1\r\n", asked.method, asked.target);
-                for (name, value) in &asked.headers {
-                    if !matches!(&**name, "if-match" | "if-none-match" | "connection") {
-                        request.push_str(&format!("{name}: {value}\r\n"));
-                    }
-                }
-                request.push_str("connection: close\r\n\r\n");
-                let mut behind = TcpStream::connect(server).await.unwrap();
-                behind.write_all(request.as_bytes()).await.unwrap();
-                behind.write_all(&asked.body).await.unwrap();
-                let mut answer = Vec::new();
-                behind.read_to_end(&mut answer).await.unwrap();
-                if wire.send(&answer).await.is_err() {
-                    return;
-                }
-            }
-        }
-        Door::Says(status, xml) => {
-            let mut wire = Wire::plain(stream, moved);
-            while let Ok(Some(mut asked)) = wire.head().await {
-                if wire.body(&mut asked).await.is_err() {
-                    return;
-                }
-                let answer = format!(
-                    "HTTP/1.1 {status} Said\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n{xml}",
-                    xml.len()
-                );
-                if wire.send(answer.as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        }
+    /// An object.
+    pub async fn get(&self, name: &str) -> Option<Bytes> {
+        self.direct("GET", &format!("/{BUCKET}/{name}"), Bytes::new()).await
+    }
+
+    /// Puts an object there.
+    pub async fn put(&self, name: &str, bytes: impl Into<Bytes>) {
+        self.direct("PUT", &format!("/{BUCKET}/{name}"), bytes.into()).await.expect("a bucket");
+    }
+
+    /// The names of all objects that begin like this; a thousand at most.
+    pub async fn names(&self, prefix: &str) -> Vec<String> {
+        let target = format!("/{BUCKET}?list-type=2&prefix={prefix}");
+        let listing = self.direct("GET", &target, Bytes::new()).await.expect("a bucket");
+        let listing = String::from_utf8(listing.to_vec()).unwrap();
+        let keys = listing.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        keys.map(|(key, _)| key.to_owned()).collect()
     }
 }

@@ -49,6 +49,8 @@ pub struct Wire {
     stream: Stream,
     unread: BytesMut,
     moved: watch::Receiver<u64>,
+    /// How much of a body is kept.
+    kept: usize,
 }
 
 const KEPT_BODY: usize = 1 << 20;
@@ -56,12 +58,18 @@ const KEPT_BODY: usize = 1 << 20;
 impl Wire {
     /// Without TLS.
     pub fn plain(stream: TcpStream, moved: watch::Receiver<u64>) -> Wire {
-        Wire { stream: Stream::Plain(stream), unread: BytesMut::new(), moved }
+        Wire { stream: Stream::Plain(stream), unread: BytesMut::new(), moved, kept: KEPT_BODY }
     }
 
     /// With TLS.
     pub fn tls(stream: TlsStream<TcpStream>, moved: watch::Receiver<u64>) -> Wire {
-        Wire { stream: Stream::Tls(Box::new(stream)), unread: BytesMut::new(), moved }
+        Wire { stream: Stream::Tls(Box::new(stream)), unread: BytesMut::new(), moved, kept: KEPT_BODY }
+    }
+
+    /// Keeps so many bytes of a body.
+    #[must_use]
+    pub fn keeping(self, kept: usize) -> Wire {
+        Wire { kept, ..self }
     }
 
     /// Writes all of it.
@@ -99,7 +107,8 @@ impl Wire {
         self.hang_for(Duration::from_millis(50)).await;
     }
 
-    async fn peer_left(&mut self) {
+    /// Waits until the peer has gone.
+    pub async fn peer_left(&mut self) {
         while matches!(self.fill().await, Ok(n) if n > 0) {}
     }
 
@@ -193,7 +202,7 @@ impl Wire {
             }
             let now = (self.unread.len() as u64).min(left) as usize;
             let part = &self.unread[..now];
-            kept.extend_from_slice(&part[..now.min(KEPT_BODY - kept.len().min(KEPT_BODY))]);
+            kept.extend_from_slice(&part[..now.min(self.kept - kept.len().min(self.kept))]);
             bytes::Buf::advance(&mut self.unread, now);
             left -= now as u64;
             asked.body_len += now as u64;

@@ -2,6 +2,7 @@
 //! all pointers repairs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,14 +25,20 @@ struct Generations {
     sites: BTreeMap<String, u64>,
 }
 
+/// Sites of which it is told here that they are missing: where there are more, they may have been left out for want of room.
+const FEW: usize = 1000;
+
 /// What was read last.
 #[derive(Debug, Default)]
-pub(super) struct Changes(Option<Version>);
+pub(super) struct Changes {
+    version: Option<Version>,
+    sites: BTreeMap<String, u64>,
+}
 
 impl Changes {
     /// Looks whether anything has changed; the generations then.
     pub(super) async fn look(&mut self, context: &Context) -> Result<Option<BTreeMap<String, u64>>, Trouble> {
-        let looked = match context.remote.look(CHANGES, MOST, self.0.as_ref()).await {
+        let looked = match context.remote.look(CHANGES, MOST, self.version.as_ref()).await {
             // One that is too long is as none; who tells the next change writes it anew.
             Err(fault) if fault.kind == FaultKind::Damaged => return Ok(None),
             looked => looked?,
@@ -39,13 +46,26 @@ impl Changes {
         match looked {
             Looked::Same => Ok(None),
             Looked::Absent => {
-                self.0 = None;
+                *self = Changes::default();
                 Ok(None)
             }
             Looked::New(object) => {
-                self.0 = Some(object.version);
-                Ok(Some(read(object.bytes).await?.sites))
+                self.sites = read(object.bytes).await?.sites;
+                self.version = Some(object.version);
+                Ok(Some(self.sites.clone()))
             }
+        }
+    }
+
+    /// Tells the first of these that it does not tell: who has written a pointer may have been killed before telling so.
+    pub(super) async fn complete(&self, context: &Context, known: &[(Arc<str>, u64)]) -> Result<(), Trouble> {
+        let is_told = |(site, generation): &&(Arc<str>, u64)| match self.sites.get(&**site) {
+            Some(told) => told >= generation,
+            None => *generation == 0 || self.sites.len() >= FEW,
+        };
+        match known.iter().find(|one| !is_told(one)) {
+            Some((site, generation)) => tell(context, site, *generation).await,
+            None => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::board::{Board, Within};
 use super::changes::Changes;
-use super::context::Context;
+use super::context::{Context, Epoch};
 use super::here::{SiteHere, Sites};
 use super::ondemand::OnDemand;
 use super::reports::report;
@@ -113,14 +113,17 @@ struct Runner {
     tidy: Option<tasks::Guard>,
     /// When that is due; `None`: the lease is another one's.
     tidies: Option<Instant>,
+    epochs: Epoch,
 }
 
 /// Keeps all sites in step, for as long as it is polled.
 pub async fn run(context: Context, sites: Arc<dyn Sites>, board: Arc<Board>, state_dir: &Path) {
     let (ended, mut ends) = mpsc::unbounded_channel();
     let source = Arc::new(Source::new(Box::new(OnDemand::new(context.clone()))));
+    let epochs = context.lease.clone();
     let work = Work { context, sites, board, state_dir: state_dir.to_owned() };
     let mut runner = Runner {
+        epochs,
         work,
         sites: HashMap::new(),
         queue: VecDeque::new(),
@@ -148,6 +151,10 @@ impl Runner {
         self.know_sites(now);
         if self.poll.is_none() && now >= self.polled {
             self.begin_poll();
+        }
+        // Whoever held the lease before may have been killed before telling what it had done.
+        if self.epochs.has_changed().unwrap_or(false) && self.epochs.borrow_and_update().is_some() {
+            self.swept = None;
         }
         // Shifted a little for each round, so that instances that were started together do not ask together.
         let sweeps = self.swept.is_none_or(|swept| now >= swept);
@@ -206,9 +213,17 @@ impl Runner {
     fn begin_poll(&mut self) {
         let Some(mut changes) = self.changes.take() else { return };
         let (context, ended) = (self.work.context.clone(), self.ended.clone());
+        // One does it for all.
+        let told = self.sites.keys().filter(|_| context.lease.borrow().is_some());
+        let known: Vec<_> = told.map(|name| (name.clone(), self.work.board.site(name).generation)).collect();
         let lost = || Ended::Poll(Changes::default(), Err(broken_off()));
         self.poll = Some(report(ended, lost(), async move {
             let looked = changes.look(&context).await;
+            if looked.is_ok()
+                && let Err(error) = changes.complete(&context, &known).await
+            {
+                tracing::debug!(%error, "the other instances were not told what they may not know");
+            }
             Ended::Poll(changes, looked)
         }));
     }

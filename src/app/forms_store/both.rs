@@ -90,6 +90,10 @@ impl FormRound<'_> {
                 let key = key.clone();
                 self.in_spool(&key.clone(), move |spool| spool.confirm(&key.0, key.1)).await;
             }
+            FormTask::Tell => {
+                self.shelf.told(&key.0, key.1).await?;
+                self.store.ledger().told(key);
+            }
             FormTask::Follow(state, reason) => {
                 tracing::info!(site = %key.0, form = %key.1, state = state.code(), "took over what has become of a form");
                 let (of, now) = (key.clone(), clock::now().wall);

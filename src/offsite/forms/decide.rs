@@ -38,6 +38,8 @@ pub enum FormTask {
     Adopt(State, Option<Reason>),
     /// Its visitor knows.
     Confirm,
+    /// Its visitor knows, and the store does not.
+    Tell,
     /// It becomes here what it is there.
     Follow(State, Option<Reason>),
     /// This is the next step there.
@@ -72,8 +74,13 @@ pub fn with_origin(here: Option<(State, Option<&Reason>)>, view: &FormView<'_>) 
         State::Delivered if state == State::Delivered => FormTask::Nothing,
         State::Delivered => FormTask::Follow(there, why),
         State::Unconfirmed | State::Kept if state.is_due() => {
-            let is_news = state == State::Unconfirmed && there == State::Kept;
-            if is_news { FormTask::Confirm } else { FormTask::Nothing }
+            if (state, there) == (State::Unconfirmed, State::Kept) {
+                FormTask::Confirm
+            } else if state == State::Kept && view.steps.is_empty() && !view.is_told {
+                FormTask::Tell
+            } else {
+                FormTask::Nothing
+            }
         }
         State::Unconfirmed | State::Kept | State::Doubtful | State::Parked => {
             if (state, reason) == (there, why.as_ref()) {
@@ -195,6 +202,7 @@ mod tests {
         match task {
             FormTask::Nothing => "-".to_owned(),
             FormTask::Confirm => "confirm".to_owned(),
+            FormTask::Tell => "tell".to_owned(),
             FormTask::Adopt(state, reason) => format!("adopt {state}{}", why(reason)),
             FormTask::Follow(state, reason) => format!("follow {state}{}", why(reason)),
             FormTask::Publish(kind, reason) => format!("publish {kind:?}{}", why(reason)).to_lowercase(),
@@ -246,6 +254,20 @@ mod tests {
             let why = reason(why);
             let task = with_origin(state.map(|state| (state, why.as_ref())), &view(&steps));
             assert_eq!(said(&task), expected, "{here} | {there}");
+        }
+    }
+
+    #[test]
+    fn that_a_visitor_was_told_is_told_though_the_store_missed_it() {
+        for (here, there, expected) in [
+            (State::Kept, "", "tell"),
+            (State::Unconfirmed, "", "-"),
+            (State::Kept, "sending kept", "-"),
+            (State::Kept, "sending", "-"),
+        ] {
+            let steps = steps(there);
+            let missed = FormView { is_told: false, ..view(&steps) };
+            assert_eq!(said(&with_origin(Some((here, None)), &missed)), expected, "{here} | {there}");
         }
     }
 

@@ -12,7 +12,7 @@ use super::layout;
 use super::signature::{Signed, Signer};
 
 /// How often an instance says that it lives.
-pub const BEAT: Duration = Duration::from_secs(10);
+pub const BEAT: Duration = Duration::from_secs(15);
 /// Who has not been heard for so long is silent.
 pub const SILENT: Duration = Duration::from_secs(60);
 /// Who has not been heard for so long is forgotten.

@@ -18,6 +18,8 @@ use crate::tasks;
 
 /// How often it is looked what others have done.
 const LOOK: Duration = Duration::from_secs(10);
+/// The same where no site keeps forms: each look is a listing, which stores charge for.
+const LOOK_IDLE: Duration = Duration::from_secs(60);
 /// How long a store that is of no use is left alone at first, and at most.
 const AWAY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(15));
 /// What is decided at the same time is carried there together.
@@ -38,7 +40,12 @@ pub(in crate::app) async fn run(app: Weak<App>) {
             Some(store) => match store.round(&app).await {
                 Ok(is_all) => {
                     away = AWAY.0;
-                    if is_all { LOOK } else { Duration::ZERO }
+                    let keeps = app.table().sites.iter().any(|site| !site.config.forms.is_empty());
+                    match (is_all, keeps) {
+                        (false, _) => Duration::ZERO,
+                        (true, true) => LOOK,
+                        (true, false) => LOOK_IDLE,
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(error = chain(&error), "the forms in the store could not be looked at");

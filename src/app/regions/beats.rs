@@ -26,6 +26,9 @@ const MOST_INSTANCES: usize = 200;
 const MOST_LISTED: usize = 10_000;
 /// Words that are read at the same time.
 const AT_ONCE: usize = 8;
+/// Words that are read in one round, those that were not read for the longest time first: of a hundred instances, each reading
+/// all others' each time would cost more than all the rest.
+const MOST_READ: usize = 20;
 /// How long a round may take.
 const LONGEST: Duration = Duration::from_secs(25);
 
@@ -33,7 +36,7 @@ const LONGEST: Duration = Duration::from_secs(25);
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub(super) others: BTreeMap<String, Heard>,
-    /// When each was written that is known.
+    /// When the words were written that are known.
     written: BTreeMap<String, SystemTime>,
     /// Sites that some reach and others do not.
     pub(super) splits: BTreeMap<String, Split>,
@@ -132,14 +135,18 @@ impl Regions {
         }
         listed.retain(|one| !is_old(one));
         listed.truncate(MOST_INSTANCES);
+        let due = self.due(&own, &listed);
         let mut words = Vec::new();
         for one in listed.iter().filter(|one| one.name != own) {
-            words.push(self.hear((&remote, &signer), one.clone(), age(reference, one.modified)));
+            let hearing = if due.contains_key(&one.name) { Hearing::Read } else { Hearing::Known };
+            words.push(self.hear((&remote, &signer), one.clone(), age(reference, one.modified), hearing));
         }
-        let heard: Vec<(String, Heard)> =
+        let heard: Vec<(String, Option<Heard>)> =
             stream::iter(words).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
-        let mut found = BTreeMap::new();
+        let (mut found, mut were_read) = (BTreeMap::new(), BTreeMap::new());
         for (name, heard) in heard {
+            were_read.extend(due.get_key_value(&name).map(|(name, written)| (name.clone(), *written)));
+            let Some(heard) = heard else { continue };
             if heard.is_gone() {
                 self.forget(&remote, &name).await;
             } else {
@@ -150,31 +157,44 @@ impl Regions {
         let splits = splits(alive.chain([beat]));
         let mut board = self.board();
         board.splits = splits;
-        board.written = listed.into_iter().map(|one| (one.name, one.modified)).collect();
+        board.written.retain(|name, _| listed.iter().any(|one| one.name == *name));
+        board.written.extend(were_read);
         board.others = found;
         board.looked = Some(looked);
         board.fault = None;
         Ok(())
     }
 
-    /// What another one has told, with its name; `None`: nothing that is in this format, or that can be read.
-    async fn hear(&self, through: (&Remote, &Signer), one: Listed, age: Duration) -> Option<(String, Heard)> {
-        let known = {
-            let board = self.board();
-            let is_same = board.written.get(&one.name) == Some(&one.modified);
-            board.others.get(&one.name).filter(|_| is_same).map(|heard| heard.beat.clone())
-        };
-        let beat = match known {
-            Some(beat) => beat,
-            None => match read(through, &one.name).await {
-                Ok(beat) => beat?,
+    /// The words that are to be read now, with when they were written.
+    fn due(&self, own: &str, listed: &[Listed]) -> BTreeMap<String, SystemTime> {
+        let board = self.board();
+        let known = |one: &Listed| board.written.get(&one.name).copied();
+        let is_new = |one: &&Listed| one.name != own && known(one) != Some(one.modified);
+        let mut new: Vec<&Listed> = listed.iter().filter(is_new).collect();
+        new.sort_by_key(|one| known(one));
+        new.iter().take(MOST_READ).map(|one| (one.name.clone(), one.modified)).collect()
+    }
+
+    /// What another one has told, with its name: nothing, if it is not in this format. `None`: it cannot be read, or nothing is
+    /// known of it yet.
+    async fn hear(
+        &self,
+        through: (&Remote, &Signer),
+        one: Listed,
+        age: Duration,
+        hearing: Hearing,
+    ) -> Option<(String, Option<Heard>)> {
+        let beat = match hearing {
+            Hearing::Known => Some(self.board().others.get(&one.name)?.beat.clone()),
+            Hearing::Read => match read(through, &one.name).await {
+                Ok(beat) => beat,
                 Err(fault) => {
                     tracing::debug!(instance = one.name, %fault, "the word of an instance cannot be read");
                     return None;
                 }
             },
         };
-        Some((one.name, Heard { beat, age }))
+        Some((one.name, beat.map(|beat| Heard { beat, age })))
     }
 
     /// Removes the word of an instance that is gone for good. One does it for all.
@@ -208,6 +228,13 @@ impl Regions {
         let since = board.looked.map(|looked| now.saturating_duration_since(looked));
         Others { heard: board.others.values().cloned().collect(), since, fault: board.fault.clone() }
     }
+}
+
+/// Whether the word of another one is read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    Known,
+    Read,
 }
 
 /// What is known of the others.

@@ -18,11 +18,13 @@ mod latency;
 mod load;
 mod mirror;
 mod outage;
+mod regions;
 mod rungs;
 mod scale;
 mod servers;
 mod snapshot;
 mod start;
+mod store;
 #[path = "../it/support/mod.rs"]
 mod support;
 
@@ -72,6 +74,12 @@ fn main() {
     }
     if asked("start") {
         runtime.block_on(start::with_many_pages());
+    }
+    if asked("joining") {
+        runtime.block_on(regions::joining());
+    }
+    if asked("asking") {
+        runtime.block_on(regions::asking());
     }
     if asked("scale") {
         runtime.block_on(scale::many_sites());

@@ -20,13 +20,16 @@ mod said;
 mod sent;
 mod sheet;
 mod sites_that_are;
+mod store;
 mod table;
 mod tls;
 mod visitors;
 mod which_copy;
 mod wrong;
 
+pub use copies::crawl;
 pub use own::files;
+pub use wrong::sample;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -161,6 +164,7 @@ groups! {
     sites_that_are_: "sites that are", sites_that_are::rows;
     own_life_: "own life", own_life::rows;
     evidence_: "evidence", evidence::rows;
+    store_: "the store", store::rows;
 }
 
 /// The rows as a list in a file of its own: none is lost by an edit of the code.

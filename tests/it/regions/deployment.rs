@@ -110,3 +110,10 @@ pub async fn must_serve_all(edge: &Edge, origin: &Origin) {
 pub fn snapshot_dir(edge: &Edge, id: &str) -> PathBuf {
     Path::new(&edge.state_dir()).join("snapshots/shop").join(id)
 }
+
+/// Whether all of what an instance has is on its own disk.
+pub fn whole(edge: &Edge) -> bool {
+    let snapshots = snapshot_dir(edge, "");
+    let Ok(mut here) = snapshots.read_dir() else { return false };
+    !here.any(|at| at.is_ok_and(|at| at.path().join("arriving").exists()))
+}

@@ -76,13 +76,13 @@ impl Shared {
     }
 }
 
-async fn send(edge: &Edge, body: &str) -> Answer {
+pub async fn send(edge: &Edge, body: &str) -> Answer {
     let client = edge.client();
     let request = client.ask("POST", SIGNUP).header("content-type", "application/x-www-form-urlencoded");
     client.send(request.body(Full::from(body.to_owned())).unwrap()).await.unwrap()
 }
 
-async fn forms(edge: &Edge) -> Vec<Value> {
+pub async fn forms(edge: &Edge) -> Vec<Value> {
     let answer = edge.admin().get("/api/v1/sites/shop/forms").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let list: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -98,7 +98,7 @@ async fn until_all(edge: &Edge, state: &str, count: usize) -> Vec<Value> {
     until(edge, &format!("{count} forms are {state}"), is_so).await
 }
 
-fn posts(origin: &Origin) -> Vec<String> {
+pub fn posts(origin: &Origin) -> Vec<String> {
     let posts = origin.asked_for(SIGNUP).into_iter().filter(|asked| asked.method == "POST");
     posts.map(|asked| String::from_utf8_lossy(&asked.body).into_owned()).collect()
 }

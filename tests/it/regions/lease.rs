@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::deployment::until_serves;
 use crate::support::{Config, Edge, Origin, eventually, fixture, secs};
 
 /// An instance that shares the store in this folder.
@@ -53,17 +54,35 @@ async fn one_crawls_and_the_other_does_not_by_itself_until_the_first_is_killed()
 }
 
 #[tokio::test]
-async fn a_holder_that_was_paused_follows_when_it_goes_on() {
+async fn a_holder_that_was_paused_in_a_crawl_follows_when_it_goes_on() {
     let (origin, store) = (fixture::shop().await, tempfile::tempdir().unwrap());
     let first = instance(&store, "osaka", &origin).await;
     until(&first, "holds", 10).await;
+    until_serves(&first, &first.until_snapshot().await).await;
     let second = instance(&store, "tokyo", &origin).await;
     until(&second, "follows", 10).await;
+    until_serves(&second, &first.snapshot_id().await.unwrap()).await;
+    fixture::stock(&origin, 2);
+    let lever = origin.hold("/long");
+    first.admin().post("/api/v1/sites/shop/snapshots", "").await;
+    lever.wait_for(1, secs(20)).await;
     first.signal(Signal::STOP);
+    lever.release();
     until(&second, "holds", 70).await;
+    fixture::stock(&origin, 3);
+    let newer = second.take_snapshot().await;
     first.signal(Signal::CONT);
     let seen = until(&first, "follows", 10).await;
     assert_eq!((&seen["holder"], &seen["epoch"]), (&"tokyo".into(), &2.into()));
+    // both have taken one: that of the one which was paused comes too late
+    eventually("the end of its crawl", secs(30), async || {
+        first.crawl().await["running"].is_null().then_some(())
+    })
+    .await;
+    until_serves(&first, &newer).await;
+    until_serves(&second, &newer).await;
+    let pointer = std::fs::read_to_string(store.path().join("sites/shop/current")).unwrap();
+    assert!(pointer.contains(&newer) && pointer.contains("\"generation\":2"), "{pointer}");
     assert_eq!(lease(&second).await["standing"], "holds");
 }
 

@@ -135,9 +135,10 @@ impl Regions {
         }
         listed.retain(|one| !is_old(one));
         listed.truncate(MOST_INSTANCES);
-        let due = self.due(&own, &listed);
+        let others: Vec<&Listed> = listed.iter().filter(|one| one.name != own).collect();
+        let due = due(&self.board().written, &others);
         let mut words = Vec::new();
-        for one in listed.iter().filter(|one| one.name != own) {
+        for one in others {
             let hearing = if due.contains_key(&one.name) { Hearing::Read } else { Hearing::Known };
             words.push(self.hear((&remote, &signer), one.clone(), age(reference, one.modified), hearing));
         }
@@ -163,16 +164,6 @@ impl Regions {
         board.looked = Some(looked);
         board.fault = None;
         Ok(())
-    }
-
-    /// The words that are to be read now, with when they were written.
-    fn due(&self, own: &str, listed: &[Listed]) -> BTreeMap<String, SystemTime> {
-        let board = self.board();
-        let known = |one: &Listed| board.written.get(&one.name).copied();
-        let is_new = |one: &&Listed| one.name != own && known(one) != Some(one.modified);
-        let mut new: Vec<&Listed> = listed.iter().filter(is_new).collect();
-        new.sort_by_key(|one| known(one));
-        new.iter().take(MOST_READ).map(|one| (one.name.clone(), one.modified)).collect()
     }
 
     /// What another one has told, with its name: nothing, if it is not in this format. `None`: it cannot be read, or nothing is
@@ -230,6 +221,14 @@ impl Regions {
     }
 }
 
+/// Which words are to be read now, with when they were written; `known`: when those were that have been read.
+fn due(known: &BTreeMap<String, SystemTime>, listed: &[&Listed]) -> BTreeMap<String, SystemTime> {
+    let mut new: Vec<&&Listed> =
+        listed.iter().filter(|one| known.get(&one.name) != Some(&one.modified)).collect();
+    new.sort_by_key(|one| known.get(&one.name));
+    new.iter().take(MOST_READ).map(|one| (one.name.clone(), one.modified)).collect()
+}
+
 /// Whether the word of another one is read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hearing {
@@ -284,5 +283,40 @@ fn of_site(app: &App, site: &Arc<Site>, now: Now) -> SiteBeat {
         taken_at: snapshot.as_ref().map(|summary| rfc3339(summary.taken_at)),
         origins: app.origin_list(&site.config).and_then(|list| list.in_force).map(|list| list.version),
         lag_s: app.offsite.as_ref().map_or(0, |store| store.site_status(&site.config.name, now).lag_s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_instances_each_is_read_in_its_turn_and_few_in_a_round() {
+        for (instances, rounds) in [(1, 1), (19, 1), (20, 1), (21, 2), (99, 5)] {
+            let (mut known, mut read) = (BTreeMap::new(), BTreeMap::<String, u32>::new());
+            for round in 1..=rounds * 4 {
+                // each has written a new word since the last round
+                let modified = SystemTime::UNIX_EPOCH + BEAT * round;
+                let name = |n: u32| format!("instances/{n}.json");
+                let listed: Vec<Listed> =
+                    (0..instances).map(|n| Listed { name: name(n), bytes: 1, modified }).collect();
+                let now = due(&known, &listed.iter().collect::<Vec<_>>());
+                assert!(now.len() <= MOST_READ, "{instances}");
+                now.keys().for_each(|name| *read.entry(name.clone()).or_default() += 1);
+                known.extend(now);
+                if round == rounds {
+                    assert_eq!(read.len() as u32, instances, "all are heard");
+                }
+            }
+            assert!(read.values().all(|times| *times >= 3), "{instances}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_known_is_not_read_again() {
+        let listed = Listed { name: "instances/a.json".into(), bytes: 1, modified: SystemTime::UNIX_EPOCH };
+        let known = BTreeMap::from([(listed.name.clone(), listed.modified)]);
+        assert_eq!(due(&known, &[&listed]), BTreeMap::new());
+        assert_eq!(due(&BTreeMap::new(), &[&listed]), known);
     }
 }

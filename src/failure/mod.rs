@@ -5,9 +5,11 @@
 mod advice;
 mod causes;
 mod public;
+mod sighting;
 
 pub use causes::Cause;
 pub use public::Public;
+pub use sighting::{BadAnswer, SeenBy, Sighting, Sightings, in_short, without_queries};
 
 /// An error with what led to it, in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -139,18 +141,27 @@ pub struct Failure {
     /// What brought it about.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// What came instead of the site, if anything came.
+    pub answer: Option<Box<BadAnswer>>,
 }
 
 impl Failure {
     /// A failure with nothing to add to its cause.
     pub fn new(cause: Cause) -> Failure {
-        Failure { cause, detail: None, source: None }
+        Failure { cause, detail: None, source: None, answer: None }
     }
 
     /// The failure, with a note for the log.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Failure {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// The failure, with what came instead of the site.
+    #[must_use]
+    pub fn answer(mut self, answer: BadAnswer) -> Failure {
+        self.answer = Some(Box::new(answer));
         self
     }
 

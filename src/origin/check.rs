@@ -13,7 +13,7 @@ use super::probe::{Extent, Probe};
 use super::settings::Settings;
 use crate::clock;
 use crate::config::ready::Health;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, SeenBy, Sighting};
 use crate::tasks;
 
 /// The least interval between early checks: of those that may change the verdict,
@@ -92,6 +92,7 @@ fn note(
         Ok(()) => {
             origin.signs.check(begun);
             origin.note_trouble(None);
+            origin.signs.sightings.clear();
             (1, Seen::Good)
         }
         Err(failure) => {
@@ -104,6 +105,12 @@ fn note(
             if late && origin.signs.answered_since(begun) {
                 return None;
             }
+            origin.signs.sightings.note(Sighting::of(
+                &failure,
+                SeenBy::Check,
+                &settings.health.path,
+                clock::now(),
+            ));
             let spent = clock::instant().saturating_duration_since(begun);
             (if late { worth(spent, &settings.health) } else { 1 }, Seen::Bad(failure.cause))
         }

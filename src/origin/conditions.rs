@@ -1,11 +1,12 @@
 //! What is worth knowing about an origin even if it is well.
 
-use std::time::SystemTime;
+use std::net::IpAddr;
+use std::time::{Instant, SystemTime};
 
 use super::Ends;
 use super::one::Origin;
 use crate::clock::Now;
-use crate::failure::Cause;
+use crate::failure::{Cause, Sighting};
 
 impl Origin {
     /// What is worth knowing about it even if it is well, with details for the operator.
@@ -26,6 +27,26 @@ impl Origin {
             ));
         }
         conditions
+    }
+
+    /// The addresses in use, as far as they are known.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.name.in_use()
+    }
+
+    /// Where its name leads now and what is wrong there, if Katahai does not follow.
+    pub fn name_moved(&self) -> Option<String> {
+        self.name.moved()
+    }
+
+    /// What checks saw since the last good one, in the order of time.
+    pub fn sightings(&self) -> Vec<Sighting> {
+        self.signs.sightings.all()
+    }
+
+    /// Whether a check that began then or later was good.
+    pub fn is_checked_since(&self, then: Instant) -> bool {
+        self.signs.checked_since(then)
     }
 
     /// When the last certificate that it presented expires, if it has one and the dates matter.

@@ -186,6 +186,14 @@ impl Resolver {
         }
     }
 
+    /// The addresses in use, as far as they are known without a look-up.
+    pub fn in_use(&self, host: &str) -> Vec<IpAddr> {
+        match fixed(host) {
+            Some(address) => vec![address],
+            None => lock(&self.0.known).get(host).map_or_else(Vec::new, |entry| entry.addresses.to_vec()),
+        }
+    }
+
     /// Whether connecting needs no look-up.
     pub fn is_known(&self, host: &str) -> bool {
         fixed(host).is_some() || lock(&self.0.known).contains_key(host)

@@ -24,6 +24,11 @@ impl Name {
         self.resolver.resolve(&self.host).await
     }
 
+    /// The same, as far as they are known without a look-up.
+    pub(super) fn in_use(&self) -> Vec<IpAddr> {
+        self.resolver.in_use(&self.host)
+    }
+
     /// Where it leads now, if these addresses are not in use yet.
     pub(super) fn candidate(&self) -> Option<Arc<[IpAddr]>> {
         self.resolver.candidate(&self.host)

@@ -14,7 +14,7 @@ use super::one::Origin;
 use super::settings::Settings;
 use crate::clock;
 use crate::descriptors::Use;
-use crate::failure::{Cause, Failure};
+use crate::failure::{BadAnswer, Cause, Failure};
 use crate::http::Body;
 use crate::http::coding::plain;
 use crate::http::detour::{Detour, Way};
@@ -59,6 +59,12 @@ struct Page {
     /// Without content codings.
     body: Vec<u8>,
     whole: bool,
+}
+
+impl Page {
+    fn shown(&self) -> BadAnswer {
+        BadAnswer::of(self.status, &self.body)
+    }
 }
 
 impl Probe<'_> {
@@ -127,7 +133,8 @@ impl Probe<'_> {
     }
 
     fn judge(&self, path: &str, page: &Page) -> Result<(), Failure> {
-        self.settings.judge.judge(path, page.status, &page.headers, &page.body, page.whole)
+        let verdict = self.settings.judge.judge(path, page.status, &page.headers, &page.body, page.whole);
+        verdict.map_err(|failure| failure.answer(page.shown()))
     }
 
     pub(super) async fn health_path(&self) -> Result<(), Failure> {
@@ -137,13 +144,15 @@ impl Probe<'_> {
             let by_status = || Failure::new(Cause::of_status(page.status)).detail(page.status.to_string());
             // The page may say better than its status what has happened: that the database is gone, for example.
             let named = || self.settings.judge.identify(page.status, &page.headers, &page.body, page.whole);
-            return Err(self.judge(&health.path, &page).err().or_else(named).unwrap_or_else(by_status));
+            let failure = self.judge(&health.path, &page).err().or_else(named).unwrap_or_else(by_status);
+            return Err(failure.answer(page.shown()));
         }
         let text = health.expect_text.as_bytes();
         if text.is_empty() || page.body.windows(text.len()).any(|window| window == text) {
             Ok(())
         } else {
-            Err(Failure::new(Cause::TextMissing).detail("the expected text is not in the page"))
+            let missing = Failure::new(Cause::TextMissing).detail("the expected text is not in the page");
+            Err(missing.answer(page.shown()))
         }
     }
 

@@ -1,10 +1,11 @@
-//! An origin's last good signs, and how long its checks usually take.
+//! An origin's last good signs, what its checks saw since then, and how long they usually take.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::latency::RecentLatency;
+use crate::failure::Sightings;
 
 /// Signs of life. Noted for each page that a visitor gets, so without a lock.
 pub(super) struct Signs {
@@ -16,6 +17,8 @@ pub(super) struct Signs {
     usual: Mutex<RecentLatency>,
     /// Whether a measurement of how long they take is running.
     pub(super) measuring: AtomicBool,
+    /// What checks saw since the last good one.
+    pub(super) sightings: Sightings,
 }
 
 impl Signs {
@@ -26,6 +29,7 @@ impl Signs {
             page: AtomicU64::new(0),
             usual: Mutex::default(),
             measuring: AtomicBool::new(false),
+            sightings: Sightings::default(),
         }
     }
 

@@ -22,7 +22,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::Notify;
 
 use crate::clock::Now;
-use crate::failure::Cause;
+use crate::failure::{Cause, Sightings};
 pub use doubt::Doubt;
 pub use lacking::Suspect;
 use late::Late;
@@ -67,6 +67,8 @@ pub struct PageHealth {
     pub doubt: Doubt,
     /// When the site has said that it will be back.
     pub returns: Returns,
+    /// The failed answers that visitors met with lately.
+    pub sightings: Sightings,
     /// Where its pages have led.
     pub ways: Ways,
     /// Wakes whoever asks for bad pages again.

@@ -232,7 +232,7 @@ impl BodyReader {
 pub(super) fn broken(error: body::Error) -> Failure {
     match error.downcast::<Failure>() {
         Ok(failure) => *failure,
-        Err(error) => Failure { cause: Cause::BodyCut, detail: None, source: Some(error) },
+        Err(error) => Failure::new(Cause::BodyCut).source(error),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ask::key;
 use crate::config::ready;
 use crate::content::document::Document;
 use crate::content::media::content_type;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, SeenBy, Sighting};
 use crate::http::retry_after;
 use crate::origin::Judge;
 use crate::page_health::{PageHealth, Weight};
@@ -272,6 +272,7 @@ impl Judge for SiteJudge {
         if !is_of_the_answer(failure.cause) || self.copy(&key).is_none() {
             return;
         }
+        self.page_health.sightings.note(Sighting::of(failure, SeenBy::Check, &key, now));
         let url = self.url(&key);
         self.page_health.mark_bad((&key, &url), Weight::Page, failure.cause, now, fastrand::f64());
     }

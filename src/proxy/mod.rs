@@ -247,6 +247,7 @@ impl Proxy {
                     // 5. fall: to the rung that the plan named, with the cause.
                     Err(failure) => {
                         tracing::debug!(site = %site.config.name, key = ask.key(), error = %failure, "origin gave no good answer");
+                        record::sighted(site, ask, &failure);
                         fallback::give(site, ask, fallback, copies, Some(failure.cause), clock::now()).await
                     }
                 }

@@ -11,12 +11,14 @@ use super::attempt::Attempt;
 use super::reference::Reference;
 use super::removal::is_removal;
 use super::review::{Review, is_part};
+use super::site::Site;
 use super::uniform::drop_kept;
 use super::{requisites, visited};
+use crate::ask::Ask;
 use crate::ask::key::path_of;
 use crate::cache;
 use crate::clock;
-use crate::failure::{Cause, Failure, Side};
+use crate::failure::{Cause, Failure, SeenBy, Side, Sighting};
 use crate::http::retry_after;
 use crate::origin::health::{Evidence, Seen};
 use crate::origin::{LatencyClass, Origin};
@@ -138,6 +140,15 @@ impl Attempt<'_> {
         if cache::ask::invalidates(&ask.method, status) {
             site.cache.invalidate(&site.cache.key(ask.tls(), ask.authority(), ask.key()));
         }
+    }
+}
+
+/// Records that a visitor met with a failure of the origin: an outage may begin with it.
+pub(super) fn sighted(site: &Site, ask: &Ask, failure: &Failure) {
+    // what is known of the site is no answer of it, and patience that ends is none either
+    if failure.cause.side() == Side::Origin && failure.cause < Cause::KnownDown {
+        let sighting = Sighting::of(failure, SeenBy::Visitor, ask.key(), clock::now());
+        site.page_health.sightings.note(sighting);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::cache::Resemblance;
 use crate::clock;
 use crate::content::document::Document;
 use crate::content::media::{Media, content_type};
-use crate::failure::{Cause, Failure};
+use crate::failure::{BadAnswer, Cause, Failure};
 use crate::http::coding::plain;
 use crate::http::{Body, headers};
 use crate::origin::health::Evidence;
@@ -45,6 +45,8 @@ const REFINE: Duration = Duration::from_millis(50);
 const CLEARED: u64 = 60;
 /// Bodies of a known length up to this are read whole before they are passed on.
 const SMALL: u64 = 64 * 1024;
+/// How many bytes of a bad answer are unpacked to be shown.
+const SHOWN: usize = 4096;
 /// How many bytes of a coded body a verdict may read.
 pub(super) const READ: usize = 4 * 1024 * 1024;
 
@@ -166,7 +168,8 @@ impl Review<'_> {
                 Err(error) => {
                     tracing::debug!(site = %self.site.config.name, key = self.ask.key(), %error, "the site is not proven");
                     self.record_bad(finding.cause);
-                    return Err(Failure::new(finding.cause).detail(finding.why));
+                    let shown = self.shown(&parts, &judged.buffered.read);
+                    return Err(Failure::new(finding.cause).detail(finding.why).answer(shown));
                 }
             },
             Verdict::Bad(_) if judged.is_message_to_a_program => {
@@ -178,7 +181,8 @@ impl Review<'_> {
                 self.record_return(&parts);
                 self.record_lacking(judged.missing_file.as_deref());
                 self.record_bad(finding.cause);
-                return Err(Failure::new(finding.cause).detail(finding.why));
+                let shown = self.shown(&parts, &judged.buffered.read);
+                return Err(Failure::new(finding.cause).detail(finding.why).answer(shown));
             }
         };
         self.record_time(&origin, took);
@@ -207,8 +211,8 @@ impl Review<'_> {
                 Ok(Judged { is_message_to_a_program: true, ..bad })
             }
             Verdict::Bad(finding) => {
-                let finding = self.refine(parts, body, finding, &character).await;
-                Ok(judged(Verdict::Bad(finding), Buffered::unread(Body::Empty)))
+                let (finding, buffered) = self.refine(parts, body, finding, &character).await;
+                Ok(judged(Verdict::Bad(finding), buffered))
             }
             Verdict::Good | Verdict::Doubtful(_) => {
                 let buffered = self.read(&parts.headers, body, wanted).await?;
@@ -372,20 +376,38 @@ impl Review<'_> {
     }
 
     /// Reads on, if that is quick, to name what is wrong with an answer whose head is bad.
-    async fn refine(&self, parts: &Parts, body: Body, finding: Finding, character: &Character) -> Finding {
+    async fn refine(
+        &self,
+        parts: &Parts,
+        body: Body,
+        finding: Finding,
+        character: &Character,
+    ) -> (Finding, Buffered) {
+        let unread = || Buffered::unread(Body::Empty);
         if self.wanted(parts, character) == Wanted::Head {
-            return finding;
+            return (finding, unread());
         }
         let begun = beginning(body, LOOKED_AT as u64, REFINE, &self.site.room);
         let begun = tokio::time::timeout(REFINE, begun).await;
-        let Ok(Ok(buffered)) = begun else { return finding };
-        let Some(plain) = plain(&parts.headers, &buffered.read, LOOKED_AT) else { return finding };
+        let Ok(Ok(buffered)) = begun else { return (finding, unread()) };
+        let Some(plain) = plain(&parts.headers, &buffered.read, LOOKED_AT) else {
+            return (finding, unread());
+        };
         let whole = buffered.is_whole() && plain.all;
         let page = Document::new(&plain.bytes, content_type(&parts.headers));
-        match judge(&self.case(parts, (&page, whole), &ReadCopy::default(), character)) {
+        let refined = match judge(&self.case(parts, (&page, whole), &ReadCopy::default(), character)) {
             Verdict::Bad(refined) => refined,
             Verdict::Good | Verdict::Doubtful(_) => finding,
-        }
+        };
+        drop(page);
+        drop(plain);
+        (refined, buffered)
+    }
+
+    /// An answer as it is shown to those who look for the reason. What may be for one person is not.
+    fn shown(&self, parts: &Parts, read: &[u8]) -> BadAnswer {
+        let body = plain(&parts.headers, read, SHOWN).filter(|_| self.is_representative());
+        BadAnswer::of(parts.status, body.as_ref().map_or(&[], |body| &body.bytes))
     }
 
     /// A suspicious answer passes if the rest of the site is proven.

@@ -10,7 +10,7 @@ use super::address::FilePath;
 use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
-use super::ready::{Config, Dns, Forms, Limits, Listen, Site};
+use super::ready::{Config, Dns, Forms, Incidents, Limits, Listen, Site};
 use super::recipient::{MailServer, SmtpUrl};
 use super::remote::store;
 use super::value::Size;
@@ -75,7 +75,8 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
         );
         notes.whole(Severity::Warning, fault);
     }
-    (Config { state_dir, listen, limits, dns, store, forms, mail, sites }, elsewhere)
+    let incidents = incidents(file.incidents.or_default(), notes);
+    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
@@ -104,6 +105,13 @@ fn dns(raw: raw::Dns, notes: &mut Notes) -> Dns {
     let nameservers = raw.nameservers.or_default().into_iter().map(|server| server.value.0).collect();
     let keep_last_good = raw.keep_last_good.within(ANY_TIME, notes).or(Dns::default().keep_last_good);
     Dns { nameservers, keep_last_good }
+}
+
+fn incidents(raw: raw::Incidents, notes: &mut Notes) -> Incidents {
+    let default = Incidents::default();
+    let day = Duration::from_secs(86_400);
+    let keep_for = raw.keep_for.within(day..=*ANY_TIME.end(), notes).or(default.keep_for);
+    Incidents { keep_for, zone: raw.zone.or_default().0 }
 }
 
 /// Where the key is: what the file says, else the credential of that name, else a file of our own in the state folder.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::ready::{
-    AdminAddr, CachePolicy, ClientRate, Dns, Failover, Health, Limits, Mirror, MirrorPrivate, MirrorRobots,
-    Statuses,
+    AdminAddr, CachePolicy, ClientRate, Dns, Failover, Health, Incidents, Limits, Mirror, MirrorPrivate,
+    MirrorRobots, Statuses,
 };
 
 /// The folder for snapshots, beside the configuration file, when neither the file nor `$STATE_DIRECTORY` names one.
@@ -58,6 +58,15 @@ impl Default for Limits {
 impl Default for Dns {
     fn default() -> Dns {
         Dns { nameservers: Vec::new(), keep_last_good: Duration::from_secs(7 * DAY) }
+    }
+}
+
+/// How long incidents are kept after their end: two years.
+const INCIDENTS_KEEP_FOR: Duration = Duration::from_secs(63_115_200);
+
+impl Default for Incidents {
+    fn default() -> Incidents {
+        Incidents { keep_for: INCIDENTS_KEEP_FOR, zone: None }
     }
 }
 

@@ -8,8 +8,8 @@ use super::load::Env;
 use super::node::{Fault, Notes, Span};
 use super::problem::{Problems, Source};
 use super::ready::{
-    ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Limits, Listen, Mirror, Notice, Origin,
-    OriginMode, OriginUrl, Site,
+    ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Incidents, Limits, Listen, Mirror,
+    Notice, Origin, OriginMode, OriginUrl, Site,
 };
 use super::{check, defaults, origins, site};
 
@@ -65,6 +65,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
         listen,
         limits: Limits::default(),
         dns: Dns::default(),
+        incidents: Incidents::default(),
         mail: None,
         sites: vec![Arc::new(site(url, host))],
     };
@@ -98,6 +99,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
+        maintenance: Vec::new(),
     }
 }
 

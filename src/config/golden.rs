@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::maintenance::Weekly;
 use super::render::{Style, render};
 use super::*;
 use crate::config::ready::*;
@@ -53,6 +54,7 @@ fn the_least_that_works_is_all_defaults() {
         notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
+        maintenance: Vec::new(),
     };
     let listen = Listen {
         http: vec!["[::]:80".parse().unwrap()],
@@ -75,6 +77,7 @@ fn the_least_that_works_is_all_defaults() {
             most: 10_000,
             size: 1_073_741_824,
         },
+        incidents: Incidents::default(),
         mail: None,
         sites: vec![Arc::new(site)],
     };
@@ -216,6 +219,23 @@ fn shop(folder: &Path) -> Site {
             idempotent: false,
             most_per_client: Some(ClientRate { count: 10, window: seconds(3600) }),
         }],
+        maintenance: vec![
+            Maintenance {
+                when: MaintenanceTime::Weekly(Weekly {
+                    start: (6 * 24 + 2) * 3600,
+                    length: 2 * 3600,
+                    zone: UtcOffset::JST,
+                }),
+                reason: "updates of the server".to_owned(),
+            },
+            Maintenance {
+                when: MaintenanceTime::Once {
+                    start: std::time::UNIX_EPOCH + seconds(1_798_045_200),
+                    end: std::time::UNIX_EPOCH + seconds(1_798_056_000),
+                },
+                reason: String::new(),
+            },
+        ],
     }
 }
 
@@ -238,6 +258,7 @@ fn the_shipped_file_is_this() {
         tls: None,
         routes: Vec::new(),
         forms: Vec::new(),
+        maintenance: Vec::new(),
         ..shop.clone()
     };
     let expected = Config {
@@ -270,6 +291,7 @@ fn the_shipped_file_is_this() {
             most: 10_000,
             size: 1_073_741_824,
         },
+        incidents: Incidents::default(),
         mail: None,
         sites: vec![Arc::new(shop), Arc::new(second)],
     };

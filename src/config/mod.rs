@@ -26,6 +26,7 @@ mod credentials;
 mod files;
 mod form;
 mod listen;
+mod maintenance;
 mod node;
 mod origins;
 mod origins_file;

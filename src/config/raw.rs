@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PageOrNone, PagePath, SiteHost, SiteName};
 use super::asset_host::AssetHost;
+use super::maintenance::{Instant3339, UtcOffset, WeeklyTimes, ZoneOrNone};
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{
@@ -78,6 +79,7 @@ tables! {
         dns: Dns,
         store: Store,
         forms: Forms,
+        incidents: Incidents,
         alerts: Alerts,
         site: List<Site>,
     }
@@ -136,6 +138,12 @@ tables! {
         size: Size,
     }
 
+    /// `[incidents]`
+    Incidents {
+        keep_for: Duration,
+        zone: ZoneOrNone,
+    }
+
     /// `[alerts]`
     Alerts {
         email: AlertsEmail,
@@ -164,6 +172,7 @@ tables! {
         mirror: Mirror,
         notice: Notice,
         form: List<Form>,
+        maintenance: List<Maintenance>,
         route: List<Route>,
     }
 
@@ -248,6 +257,15 @@ tables! {
         honeypot: String,
         idempotent: bool,
         most_per_client: PerClient,
+    }
+
+    /// `[[site.maintenance]]`
+    Maintenance {
+        start: Instant3339,
+        end: Instant3339,
+        weekly: WeeklyTimes,
+        zone: UtcOffset,
+        reason: String,
     }
 
     /// `[[site.route]]`

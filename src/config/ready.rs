@@ -11,6 +11,7 @@ use ipnet::IpNet;
 pub use super::asset_host::AssetHost;
 pub use super::banner::{Banner, Notice};
 pub use super::form::{ClientRate, Form};
+pub use super::maintenance::{Incidents, Maintenance, MaintenanceTime, UtcOffset};
 pub use super::origins_file::{OriginsFile, SharedList};
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
@@ -38,6 +39,8 @@ pub struct Config {
     pub store: Option<RemoteStore>,
     /// What is kept of forms.
     pub forms: Forms,
+    /// Which incidents are kept, and how they are reported.
+    pub incidents: Incidents,
     /// The server that e-mail goes out through.
     pub mail: Option<MailServer>,
     /// The sites, in the file's order. Names and hosts are unique over all of them.
@@ -169,6 +172,8 @@ pub struct Site {
     pub routes: Vec<Route>,
     /// Forms whose senders are not to be lost; the first that matches speaks.
     pub forms: Vec<Form>,
+    /// Planned work.
+    pub maintenance: Vec<Maintenance>,
 }
 
 /// One `[[site.origin]]`.

@@ -16,7 +16,7 @@ use super::ready::{
 };
 use super::remote::list_name;
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
-use super::{defaults, files, raw, recipient};
+use super::{defaults, files, maintenance, raw, recipient};
 use crate::fingerprint::Fingerprints;
 
 /// The site, and where its name stands; `None` when it has no usable host to be named by.
@@ -49,6 +49,8 @@ pub(super) fn site(
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
     let forms =
         raw.form.or_default().into_iter().filter_map(|form| self::form(form, context, notes)).collect();
+    let windows = raw.maintenance.or_default().into_iter();
+    let maintenance = windows.filter_map(|window| maintenance::maintenance(window, notes)).collect();
     let key_pages = key_pages(raw.key_pages, &routes, notes);
     let routes = routes.into_iter().map(|route| route.value).collect();
     let (name, name_at) = name?;
@@ -68,6 +70,7 @@ pub(super) fn site(
         notice,
         routes,
         forms,
+        maintenance,
     };
     Some((site, name_at))
 }

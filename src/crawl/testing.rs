@@ -85,6 +85,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
         notice: Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
+        maintenance: Vec::new(),
     }
 }
 

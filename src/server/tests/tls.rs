@@ -122,6 +122,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
         notice: ready::Notice::default(),
         routes: Vec::new(),
         forms: Vec::new(),
+        maintenance: Vec::new(),
     })
 }
 

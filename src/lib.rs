@@ -21,6 +21,7 @@ pub mod ask;
 // rank 3: engines that do not know each other
 pub mod cache;
 pub mod forms;
+pub mod incident;
 pub mod origin;
 pub mod page_health;
 pub mod snapshot;
@@ -32,6 +33,7 @@ pub mod crawl;
 pub mod messages;
 pub mod offsite;
 pub mod portable;
+pub mod report;
 // rank 5: the decision
 pub mod failover;
 // rank 6: the request path

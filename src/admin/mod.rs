@@ -3,9 +3,11 @@
 
 mod codes;
 mod demo;
+mod events;
 mod explain;
 mod forms;
 mod guard;
+mod incidents;
 mod origins;
 mod pages;
 mod reply;
@@ -85,6 +87,12 @@ impl Api {
                 explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
             }
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
+            ["api", "v1", "events"] if get => events::answer(&self.app, &parts.headers),
+            ["api", "v1", "incidents", rest @ ..] => {
+                let query = parts.uri.query().unwrap_or_default();
+                let asked = incidents::Asked { method: &parts.method, rest, query, body: &body };
+                incidents::answer(&self.app, asked).await
+            }
             ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
             ["api", "v1", "sites", site, rest @ ..] => {
                 let query = parts.uri.query().unwrap_or_default();
@@ -93,7 +101,9 @@ impl Api {
                 sites::answer(&self.app, site, wanted).await
             }
             ["healthz" | "readyz" | "metrics"]
-            | ["api", "v1", "status" | "sites" | "instances" | "explain" | "reload"] => not_this_method(),
+            | ["api", "v1", "status" | "sites" | "instances" | "explain" | "reload" | "events"] => {
+                not_this_method()
+            }
             _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
         }
     }

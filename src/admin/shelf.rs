@@ -47,6 +47,7 @@ pub(super) async fn answer(app: &App, site: &Site, wanted: Wanted<'_>) -> Respon
     };
     let Some(store) = site.mirror.store() else { return no_place() };
     let listing = ask == Ask::List;
+    let is_choice = matches!(ask, Ask::Publish { .. } | Ask::Rollback);
     match carry_out(store.clone(), ask).await {
         Ok(mut shown) => {
             if listing {
@@ -54,6 +55,9 @@ pub(super) async fn answer(app: &App, site: &Site, wanted: Wanted<'_>) -> Respon
                     serde_json::to_value(app.crawl_status(&site.config.name)).unwrap_or_default();
             } else {
                 app.forget_seen(&site.config.name); // the next status is to know what was just done
+                if is_choice {
+                    app.chose_snapshot(site);
+                }
             }
             json(StatusCode::OK, &shown)
         }

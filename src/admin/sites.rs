@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::app::overview::Which;
 use crate::clock;
 use crate::failover::Mode;
-use crate::failure::Cause;
+use crate::failure::{Cause, in_short};
 use crate::http::Body;
 use crate::proxy::{Site, Table};
 
@@ -111,7 +111,12 @@ struct SetMode {
     mode: String,
     #[serde(rename = "for")]
     time: Option<String>,
+    #[serde(default)]
+    reason: String,
 }
+
+/// Characters of a reason.
+const REASON: usize = 200;
 
 fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
     let bad = |message: &str| error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
@@ -129,7 +134,8 @@ fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
         Ok(time) => time,
         Err(e) => return bad(&format!("\"for\" is not a time like \"10m\": {e}")),
     };
-    site.switch.set(mode, time, clock::now());
-    tracing::info!(site = %site.config.name, mode = mode.as_str(), time = ?time, "operator set the mode");
+    let reason = in_short(&wanted.reason, REASON);
+    site.switch.set(mode, time, &reason, clock::now());
+    tracing::info!(site = %site.config.name, mode = mode.as_str(), time = ?time, reason, "operator set the mode");
     json(StatusCode::OK, &serde_json::json!({ "mode": mode.as_str(), "for": wanted.time }))
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use super::incidents::Event;
 use super::shelf_state::Trouble;
 use super::{App, certificates};
 use crate::clock::Now;
@@ -343,12 +344,17 @@ impl App {
         for (key, detail) in changes.begun {
             let (cause, meaning) = (key.cause.code(), key.cause.meaning().en);
             tracing::warn!(site = %key.of, cause, %detail, meaning, "condition begins");
+            let event = Event::Condition { site: key.of, change: "begins", cause, detail };
+            self.events().tell(event, now.wall);
         }
         for (key, detail) in changes.again {
             tracing::warn!(site = %key.of, cause = key.cause.code(), %detail, "condition persists");
         }
         for key in changes.ended {
-            tracing::info!(site = %key.of, cause = key.cause.code(), "condition ends");
+            let cause = key.cause.code();
+            tracing::info!(site = %key.of, cause, "condition ends");
+            let event = Event::Condition { site: key.of, change: "ends", cause, detail: String::new() };
+            self.events().tell(event, now.wall);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod forms;
 pub mod forms_found;
 mod forms_store;
 mod gauges;
+pub mod incidents;
 pub mod offsite;
 pub mod online;
 pub mod overview;
@@ -128,6 +129,7 @@ pub struct App {
     counts: rounds::Rounds,
     scrape: Arc<tokio::sync::Mutex<()>>,
     conditions: conditions::Conditions,
+    incidents: Arc<incidents::Incidents>,
     rings: ticker::Rings,
     mark: Mutex<Option<run_lock::RunLock>>,
     ticker: OnceLock<tasks::Guard>,
@@ -236,11 +238,12 @@ impl App {
         for listener in https {
             visitors.listen(listener, Some(tls.clone()), edge.clone());
         }
-        let keeper = tasks::guarded(visits::keep(proxy.clone()));
         let offsite = offsite::Offsite::of(&config);
         let regions = regions::Regions::start(&config, &tools).await;
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
+            _visits: tasks::guarded(visits::keep(proxy.clone())),
+            incidents: Arc::new(incidents::Incidents::new(&config.state_dir, started)),
             source,
             proxy,
             access_log,
@@ -262,7 +265,6 @@ impl App {
             mark: Mutex::new(begun.mark),
             ticker: OnceLock::new(),
             rechecks,
-            _visits: keeper,
             recipients: Arc::default(),
             regions,
             heart: OnceLock::new(),
@@ -373,6 +375,8 @@ impl App {
         };
         let (drained, ()) = tokio::join!(drain, farewell);
         self.save_visits(self.table().sites.iter()).await;
+        let incidents = self.incidents.clone();
+        tasks::blocking(move || incidents.save_all()).await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mark) = mark {
             tasks::blocking(move || mark.end()).await;

@@ -9,6 +9,7 @@ use crate::config::ready::{Listen, Origin, OriginsFile};
 use crate::config::remote::RemoteStore;
 use crate::config::{self, Config, Problem, Problems, Severity};
 use crate::fingerprint::Fingerprints;
+use crate::incident::Act;
 use crate::proxy::Table;
 use crate::server::Limits;
 use crate::{clock, tasks, tls};
@@ -79,6 +80,7 @@ impl App {
                 self.conditions.read(&file, None);
                 self.parts.metrics.reloads.with_label_values(&["ok"]).inc();
                 let sites = self.table().sites.len();
+                self.incidents.act(None, &Act::Reload, clock::now());
                 tracing::info!(sites, needs_restart = later.join(", "), "configuration reloaded");
                 Ok(Reloaded { sites, later, warnings })
             }

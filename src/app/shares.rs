@@ -38,6 +38,12 @@ impl Ring {
         }
     }
 
+    /// The counters as they were at `then`, or before; the oldest that are known.
+    pub(super) fn at(&self, then: Instant) -> Option<Totals> {
+        let before = self.0.iter().rev().find(|(at, _)| *at <= then).or(self.0.front());
+        before.map(|(_, totals)| *totals)
+    }
+
     /// The recent counts, and their time span.
     fn late(&self, now: Instant, totals: Totals) -> (Duration, Totals) {
         let (mut at, before) = self.0.front().copied().unwrap_or((now, totals));

@@ -23,6 +23,9 @@ pub(super) type Rings = Mutex<HashMap<Arc<str>, Ring>>;
 
 /// Looks, for as long as the application is there.
 pub(super) async fn run(app: Weak<App>) {
+    if let Some(incidents) = app.upgrade().map(|app| app.incidents.clone()) {
+        tasks::blocking(move || incidents.load(clock::now())).await;
+    }
     while let Some(app) = app.upgrade() {
         let now = clock::now();
         // of thousands of sites that takes longer than an event loop may stand still
@@ -50,6 +53,7 @@ impl App {
         }
         drop(rings);
         self.look_at_conditions(now);
+        self.look_at_incidents(now);
     }
 
     /// What the last crawl has found, the site's state knows at once: that many addresses show the same is held against the

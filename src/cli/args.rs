@@ -34,6 +34,12 @@ pub(super) enum Command {
     Forms(Forms),
     /// See the origins of a site, and set the list of them that all instances share.
     Origin(Origin),
+    /// List the outages of the sites, show one with its timeline, or say that you have seen it.
+    Incidents(super::incidents::IncidentsOptions),
+    /// Write the report about an outage, for the site's owner and for the support of its host.
+    Report(super::incidents::ReportOptions),
+    /// Hold a site on its copies or on its origins, for example for planned work.
+    Hold(super::hold::HoldOptions),
     /// Make keys.
     Key(Key),
     /// What is no command.

@@ -8,7 +8,9 @@ mod explain;
 mod export;
 mod forms;
 mod hint;
+mod hold;
 mod import;
+mod incidents;
 mod instance;
 mod key;
 mod language;
@@ -60,6 +62,9 @@ pub fn main() -> u8 {
         Command::Snapshot(options) => snapshot::run(&options.command),
         Command::Origin(options) => origin::run(&options.command),
         Command::Forms(options) => forms::run(&options.command),
+        Command::Incidents(options) => incidents::run(&options),
+        Command::Report(options) => incidents::run_report(&options),
+        Command::Hold(options) => hold::run(&options),
         Command::Key(options) => key::run(&options.command),
         Command::Unknown(words) => unknown("", &words),
     }

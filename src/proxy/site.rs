@@ -199,9 +199,11 @@ impl Site {
 pub struct Switch(Mutex<Option<Set>>);
 
 /// As it was set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Set {
     mode: Mode,
+    /// What for; may be empty.
+    reason: Arc<str>,
     until: Option<Instant>,
     /// The same by the wall clock, in whole seconds: how it is said to other instances.
     ends: Option<SystemTime>,
@@ -213,7 +215,12 @@ impl Switch {
     }
 
     fn get(&self) -> Option<Set> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it was set for; may be empty.
+    pub fn reason(&self) -> Arc<str> {
+        self.get().map_or_else(|| "".into(), |set| set.reason)
     }
 
     /// The current mode.
@@ -230,12 +237,12 @@ impl Switch {
     }
 
     /// Sets it, for `time` if given.
-    pub fn set(&self, mode: Mode, time: Option<Duration>, now: Now) {
+    pub fn set(&self, mode: Mode, time: Option<Duration>, reason: &str, now: Now) {
         let until = time.and_then(|time| now.mono.checked_add(time));
         let ends = time.and_then(|time| {
             UNIX_EPOCH.checked_add(Duration::from_secs(now.unix().checked_add(time.as_secs())?))
         });
-        self.set_to(Set { mode, until, ends });
+        self.set_to(Set { mode, reason: reason.into(), until, ends });
     }
 
     /// What was said last since the start, whether or not its time has passed; `None`: nothing.
@@ -247,7 +254,7 @@ impl Switch {
     pub fn take_over(&self, mode: Mode, ends: Option<SystemTime>, now: Now) {
         let left = |ends: SystemTime| ends.duration_since(now.wall).unwrap_or_default();
         let until = ends.and_then(|ends| now.mono.checked_add(left(ends)));
-        self.set_to(Set { mode, until, ends });
+        self.set_to(Set { mode, reason: "".into(), until, ends });
     }
 }
 
@@ -323,7 +330,7 @@ mod tests {
         let switch = Switch::default();
         let at = |seconds| now.mono + Duration::from_secs(seconds);
         assert_eq!((switch.mode(now.mono), switch.word()), (Mode::Auto, None));
-        switch.set(Mode::HoldSnapshot, Some(Duration::from_secs(60)), now);
+        switch.set(Mode::HoldSnapshot, Some(Duration::from_secs(60)), "updates", now);
         assert_eq!(switch.mode(at(59)), Mode::HoldSnapshot);
         assert_eq!(switch.mode(at(60)), Mode::Auto);
         // Another instance takes it over, with its end.
@@ -334,7 +341,7 @@ mod tests {
         assert_eq!(other.word(), switch.word());
         other.take_over(mode, ends, now.plus(Duration::from_secs(3600)));
         assert_eq!(other.mode(at(3600)), Mode::Auto, "its time has passed");
-        switch.set(Mode::HoldOrigin, None, now);
+        switch.set(Mode::HoldOrigin, None, "", now);
         assert_eq!(switch.mode(at(86400)), Mode::HoldOrigin);
         assert_eq!(switch.word(), Some((Mode::HoldOrigin, None)));
     }

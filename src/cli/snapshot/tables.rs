@@ -44,7 +44,7 @@ pub(super) fn size_of(value: &Value) -> String {
 }
 
 /// A number or a text.
-pub(super) fn plain(value: &Value) -> String {
+pub(in crate::cli) fn plain(value: &Value) -> String {
     match value.as_str() {
         Some(text) => printable(text),
         None if value.is_null() => String::new(),

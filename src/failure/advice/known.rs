@@ -43,9 +43,9 @@ super::advice! {
         "作業が終わりましたら、mode を auto に戻してください。";
     HELD:
         "The operator has switched the live site off (mode \"hold_snapshot\"). Visitors get a copy of each page that has one.",
-        "When you are done, set the mode back to \"auto\" (PUT /api/v1/sites/NAME/mode).",
+        "When you are done, run \"katahai hold off NAME\".",
         "管理者の操作により、元のサイトを表示しない設定です（hold_snapshot）。コピーのあるページは、コピーをお見せしています。",
-        "用が済みましたら、モードを auto に戻してください（PUT /api/v1/sites/サイト名/mode）。";
+        "用が済みましたら、「katahai hold off サイト名」を実行してください。";
     PRIVATE_ADDRESS:
         "A file that pages need is on a server with an internal address. Katahai does not fetch from such addresses.",
         "If the address is right, add that host with its port to \"mirror.asset_hosts\". Otherwise correct the link on the page.",

@@ -11,6 +11,7 @@ mod demo;
 mod first_site;
 mod first_start;
 mod forms;
+mod incidents;
 mod many_sites;
 mod overview;
 mod own_life;

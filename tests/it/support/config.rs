@@ -117,6 +117,13 @@ impl Config {
         self
     }
 
+    /// A maintenance window of the first site, as lines of its table.
+    #[must_use]
+    pub fn maintenance(mut self, lines: &str) -> Config {
+        self.sites[0].windows.push(lines.to_owned());
+        self
+    }
+
     /// A form of the first site, as lines of its table.
     #[must_use]
     pub fn form(mut self, lines: &str) -> Config {
@@ -208,6 +215,7 @@ pub struct Site {
     origins: Vec<String>,
     routes: Vec<String>,
     forms: Vec<String>,
+    windows: Vec<String>,
 }
 
 impl Site {
@@ -231,7 +239,13 @@ impl Site {
 
     /// With the product's own defaults.
     pub fn bare(name: &str, host: &str) -> Site {
-        let site = Site { tables: Tables::new(), origins: Vec::new(), routes: Vec::new(), forms: Vec::new() };
+        let site = Site {
+            tables: Tables::new(),
+            origins: Vec::new(),
+            routes: Vec::new(),
+            forms: Vec::new(),
+            windows: Vec::new(),
+        };
         site.set("name", name).set("hosts", [host])
     }
 
@@ -263,6 +277,9 @@ impl Site {
         }
         for form in &self.forms {
             let _ = writeln!(out, "[[site.form]]\n{form}");
+        }
+        for window in &self.windows {
+            let _ = writeln!(out, "[[site.maintenance]]\n{window}");
         }
         for route in &self.routes {
             let _ = writeln!(out, "[[site.route]]\n{route}");

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::App;
 use crate::clock::{self, Now};
+use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
 use crate::incident::{Act, Change, Groups, Incident, IncidentId, IncidentStore, Severity, Watcher};
@@ -67,7 +68,7 @@ struct Watched {
     state: State,
     mode: Mode,
     snapshot: Option<SnapshotId>,
-    origins: Vec<String>,
+    config: Arc<ready::Site>,
 }
 
 impl Incidents {
@@ -153,7 +154,7 @@ impl Watched {
             state: State::Unproven,
             mode: site.switch.mode(now.mono),
             snapshot: site.mirror.current().map(|snapshot| snapshot.id()),
-            origins: origins_of(site),
+            config: site.config.clone(),
         }
     }
 
@@ -181,19 +182,14 @@ impl Watched {
                 events.tell(Event::Snapshot { site: name(), snapshot: id.to_string() }, now.wall);
             }
         }
-        let origins = origins_of(site);
-        if self.origins != origins {
-            self.origins = origins;
-            self.watcher.act(Act::Origins, now);
+        // a reload without any change keeps the site as it is
+        if !Arc::ptr_eq(&self.config, &site.config) {
+            if self.config.origins != site.config.origins {
+                self.watcher.act(Act::Origins, now);
+            }
+            self.config = site.config.clone();
         }
     }
-}
-
-fn origins_of(site: &Site) -> Vec<String> {
-    let told = |member: &crate::origin::Member| {
-        format!("{} {} {}", member.origin.identity.url, member.tier, member.mode.as_str())
-    };
-    site.origins.members().iter().map(told).collect()
 }
 
 impl App {

@@ -44,8 +44,8 @@ state_dri = \"/var/lib/katahai\"
 header_size = \"thirty\"
 connections = -1
 
-[incidents]
-keep_for = \"2y\"
+[telemetry]
+rate = \"2y\"
 
 [[site]]
 hosts = [\"www.example.jp\", \"www example\"]
@@ -71,7 +71,7 @@ bad_status = [\"5xx\"]
         assert!(all.contains(&format!("katahai.toml:{line}:")), "line {line} is missing: {all}");
     }
     assert!(all.contains("state_dir"), "the nearest known name: {all}");
-    assert!(all.contains("unknown key \"incidents\""), "a table that nobody reads is refused: {all}");
+    assert!(all.contains("unknown key \"telemetry\""), "a table that nobody reads is refused: {all}");
 }
 
 #[tokio::test]

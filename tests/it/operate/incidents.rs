@@ -120,7 +120,7 @@ async fn told_by_commands(edge: &Edge, id: &str) {
     assert_eq!(edge.cli(&["incidents", id, "--json"]).await.must_be_ok().json()["id"], id);
     let report = edge.cli(&["report", "--lang", "en"]).await.must_be_ok().out;
     for words in [
-        "# Outage report: www.example.test",
+        "# Outage report: www\\.example.test",
         "refuses connections",
         "Error establishing",
         "/never-seen",

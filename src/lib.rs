@@ -19,6 +19,7 @@ pub mod metrics;
 // rank 2: one request
 pub mod ask;
 // rank 3: engines that do not know each other
+pub mod alert;
 pub mod cache;
 pub mod forms;
 pub mod incident;

@@ -1,6 +1,8 @@
 //! The admin listener: health, metrics, status, snapshots, reload, and the dashboard that shows them. Errors are
 //! `{"error":{"code","message"}}` with the right status.
 
+mod ack;
+mod alerts;
 mod codes;
 mod demo;
 mod events;
@@ -53,6 +55,10 @@ impl Api {
         if get && let Some(page) = self.page(&segments) {
             return page;
         }
+        // The token in the path is the right to it, whoever else may use the API.
+        if let ["ack", token] = segments.as_slice() {
+            return ack::answer(&self.app, &parts.method, token).await;
+        }
         if let Some(refusal) = self.guard.refuses(&parts.method, &segments, &parts.headers, unix) {
             return refusal;
         }
@@ -86,6 +92,7 @@ impl Api {
             ["api", "v1", "explain"] if get => {
                 explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
             }
+            ["api", "v1", "alerts", rest @ ..] => alerts::answer(&self.app, rest, &parts.method, &body).await,
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
             ["api", "v1", "events"] if get => events::answer(&self.app, &parts.headers),
             ["api", "v1", "incidents", rest @ ..] => {

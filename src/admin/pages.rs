@@ -27,7 +27,7 @@ type File = (&'static [&'static str], &'static str, &'static str);
 /// The dashboard's one document: the script in it looks at the path.
 const SHELL: &str = include_str!("assets/dashboard.html");
 
-const DASHBOARD: [File; 14] = [
+const DASHBOARD: [File; 15] = [
     (&["sites"], HTML, SHELL),
     (&["logo.svg"], "image/svg+xml", include_str!("assets/logo.svg")),
     (&["dashboard", "style.css"], STYLE, include_str!("assets/dashboard.css")),
@@ -36,6 +36,7 @@ const DASHBOARD: [File; 14] = [
     (&["dashboard", "tools.js"], SCRIPT, include_str!("assets/tools.js")),
     (&["dashboard", "crawl.js"], SCRIPT, include_str!("assets/crawl.js")),
     (&["dashboard", "overview.js"], SCRIPT, include_str!("assets/overview.js")),
+    (&["dashboard", "alerts.js"], SCRIPT, include_str!("assets/alerts.js")),
     (&["dashboard", "regions.js"], SCRIPT, include_str!("assets/regions.js")),
     (&["dashboard", "forms.js"], SCRIPT, include_str!("assets/forms.js")),
     (&["dashboard", "site.js"], SCRIPT, include_str!("assets/site.js")),

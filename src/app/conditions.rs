@@ -38,6 +38,18 @@ pub struct Condition {
     pub detail: String,
 }
 
+/// A condition that holds, as the rest of the application wants it.
+#[derive(Clone, Debug)]
+pub(super) struct Holding {
+    /// The site; empty: the whole process.
+    pub(super) of: Arc<str>,
+    pub(super) cause: Cause,
+    /// Which one, where there may be several.
+    pub(super) subject: String,
+    pub(super) since: SystemTime,
+    pub(super) detail: String,
+}
+
 /// What a look has found. `of` is the site; the whole process where it is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -231,6 +243,18 @@ impl Conditions {
         .collect()
     }
 
+    /// All that hold.
+    pub(super) fn holding(&self) -> Vec<Holding> {
+        let held = |(key, entry): (&Key, &Entry)| Holding {
+            of: key.of.clone(),
+            cause: key.cause,
+            subject: key.subject.clone(),
+            since: entry.since,
+            detail: entry.detail.clone(),
+        };
+        self.ledger().0.iter().map(held).collect()
+    }
+
     /// How many hold, by site and cause.
     pub(super) fn counts(&self) -> BTreeMap<(Arc<str>, Cause), i64> {
         let mut counts = BTreeMap::new();
@@ -322,6 +346,10 @@ impl App {
         }
         if let Some(detail) = self.forms_alone() {
             found.insert(Key { of: "".into(), cause: Cause::FormsAlone, subject: String::new() }, detail);
+        }
+        for (to, why) in self.undelivered(now.mono) {
+            let detail = format!("{to}: {} ({})", why.detail, why.code);
+            found.insert(Key { of: "".into(), cause: Cause::AlertsUndelivered, subject: to }, detail);
         }
         for site in &self.table().sites {
             let name = &site.config.name;

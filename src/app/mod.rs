@@ -1,5 +1,6 @@
 //! The whole application, the only part that knows every other one. Startup is here, reload in `reload`, shutdown in `drain`.
 
+pub mod alerts;
 mod assets;
 mod build;
 pub mod certificates;
@@ -137,6 +138,8 @@ pub struct App {
     _visits: tasks::Guard,
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
+    alerts: Arc<alerts::Alerts>,
+    alerters: OnceLock<[tasks::Guard; 2]>,
     regions: Option<Arc<regions::Regions>>,
     heart: OnceLock<tasks::Guard>,
     courier: OnceLock<tasks::Guard>,
@@ -244,6 +247,7 @@ impl App {
             _deliverer: Deliverer::start(&proxy),
             _visits: tasks::guarded(visits::keep(proxy.clone())),
             incidents: Arc::new(incidents::Incidents::new(&config.state_dir, started)),
+            alerts: alerts::Alerts::open(&config, started).await.ok_or(StartError::Ending)?,
             source,
             proxy,
             access_log,
@@ -266,10 +270,10 @@ impl App {
             ticker: OnceLock::new(),
             rechecks,
             recipients: Arc::default(),
+            alerters: OnceLock::new(),
             regions,
             heart: OnceLock::new(),
             courier: OnceLock::new(),
-            offsite,
             keeper: OnceLock::new(),
             form_copies: forms_store::FormCopies::default(),
             copier: OnceLock::new(),
@@ -286,6 +290,8 @@ impl App {
         let weak = || Arc::downgrade(self);
         _ = self.copier.set(tasks::guarded(forms_store::run(weak())));
         _ = self.courier.set(tasks::guarded(recipients::run(weak())));
+        let alerters = [tasks::guarded(alerts::run(weak())), tasks::guarded(alerts::beat(weak()))];
+        _ = self.alerters.set(alerters);
         if let Some(offsite) = &self.offsite {
             _ = self.keeper.set(tasks::guarded(offsite.clone().run(weak())));
         }

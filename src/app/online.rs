@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use http::{Request, StatusCode, header};
 
+use super::alerts::url_of;
 use super::build;
+use crate::config::alerts::{Destination, Webhook};
 use crate::config::problem::Source;
 use crate::config::ready::{Origin, OriginMode, Site};
 use crate::config::{Config, Problem, Severity};
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, chain};
 use crate::http::{Body, forwarded};
+use crate::messages::webhook::Client;
+use crate::messages::{Again, NotTaken, mail};
 use crate::offsite::{self, StoreFault};
 use crate::origin::connect::connect;
 use crate::origin::exchange::Connection;
@@ -39,7 +43,7 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
         let tools = &tools;
         async move { Some(((site, origin), probe(site, origin, tools).await.err()?)) }
     }));
-    let (store, origins) = tokio::join!(store, origins);
+    let (store, origins, channels) = tokio::join!(store, origins, try_channels(config, &tools));
     let source = Source::new(file, "");
     let problem = |key: String, message: String, help: String, severity: Severity| Problem {
         file: source.clone(),
@@ -59,7 +63,35 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
         let key = format!("site \"{}\" origin", site.name);
         problem(key, message, failure.cause.advice().en.to_owned(), Severity::Warning)
     });
-    store.into_iter().chain(origins).collect()
+    let channels = channels.into_iter().map(|(channel, why)| {
+        let message = format!("alerts do not reach {channel}: {} ({})", why.detail, why.code);
+        let help = "see that the address is right and the service answers this machine".to_owned();
+        problem("alerts".to_owned(), message, help, Severity::Warning)
+    });
+    store.into_iter().chain(origins).chain(channels).collect()
+}
+
+/// The alert channels that cannot be reached. Nothing is sent.
+async fn try_channels(config: &Config, tools: &Tools) -> Vec<(String, NotTaken)> {
+    let tried = config.alerts.channels.iter().map(|channel| async move {
+        let result = match (&channel.reach, &config.mail) {
+            (Destination::Mail(_), Some(server)) => mail::try_out(server).await,
+            (Destination::Mail(_), None) => Ok(()),
+            (Destination::Webhook(webhook), _) => reach(webhook, tools).await,
+        };
+        Some((channel.to_string(), result.err()?))
+    });
+    futures_util::future::join_all(tried).await.into_iter().flatten().collect()
+}
+
+async fn reach(webhook: &Webhook, tools: &Tools) -> Result<(), NotTaken> {
+    let url = url_of(webhook)?;
+    let tls = (tools.client_tls)(None, &[]).map_err(|error| NotTaken {
+        again: Again::Later,
+        code: "tls".to_owned(),
+        detail: error,
+    })?;
+    Client { resolver: tools.resolver.clone(), tls: tls.config }.connect(&url).await
 }
 
 async fn try_store(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::alerts::view::ChannelView;
 use super::forms_store::FormsPlaces;
 use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
@@ -42,6 +43,9 @@ pub struct Status {
     pub state_dir: String,
     /// What is wrong with Katahai itself, or worth knowing.
     pub conditions: Vec<Condition>,
+    /// Who gets alerts, and whether they arrive.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alert_channels: Vec<ChannelView>,
     /// The copy outside this machine, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreStatus>,
@@ -269,6 +273,7 @@ impl App {
         let table = self.table();
         self.look_at_conditions(clock::now());
         self.look_at_coverage().await;
+        let alert_channels = self.alert_channels().await;
         let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
         let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site)));
         Status {
@@ -278,6 +283,7 @@ impl App {
             config_file: self.config_file(),
             state_dir: absolute(&self.config().state_dir),
             conditions: self.conditions.of(""),
+            alert_channels,
             store: self.offsite.as_ref().map(|store| store.status()),
             regions: self.instances(false),
             sites: sites.collect(),
@@ -394,7 +400,7 @@ impl SnapshotStatus {
 
 /// What visitors get who do not get the live site. What there is decides the words: nobody is to believe in copies that are
 /// not there.
-fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
+pub(super) fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
     let (en, ja) = match (state, has_snapshot) {
         (State::Unproven | State::Up, _) | (State::Degraded, false) => return None,
         (State::Degraded, true) => (

@@ -54,6 +54,7 @@ impl App {
         drop(rings);
         self.look_at_conditions(now);
         self.look_at_incidents(now);
+        self.look_at_alerts(now);
     }
 
     /// What the last crawl has found, the site's state knows at once: that many addresses show the same is held against the

@@ -40,6 +40,8 @@ pub(super) enum Command {
     Report(super::incidents::ReportOptions),
     /// Hold a site on its copies or on its origins, for example for planned work.
     Hold(super::hold::HoldOptions),
+    /// See the alerts that are on and whether they arrive; try them, acknowledge one.
+    Alerts(Alerts),
     /// Make keys.
     Key(Key),
     /// What is no command.
@@ -107,7 +109,7 @@ pub(super) struct Check {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Try the store, and ask every origin for the first key page, too.
+    /// Try the store and the alert channels, and ask every origin for the first key page, too.
     #[arg(long)]
     pub(super) online: bool,
     /// Print JSON.
@@ -299,6 +301,41 @@ pub(super) struct SetOrigins {
     /// On all instances that share the store.
     #[arg(long)]
     pub(super) everywhere: bool,
+    #[command(flatten)]
+    pub(super) instance: Instance,
+}
+
+#[derive(Debug, Group)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Alerts {
+    #[command(subcommand)]
+    pub(super) command: Option<AlertsCommand>,
+    #[command(flatten)]
+    pub(super) instance: Instance,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AlertsCommand {
+    /// Send a test message to every channel now, and say what each of them answered.
+    Test(Instance),
+    /// Acknowledge an alert: it is not repeated any more.
+    Ack(AckAlerts),
+    /// What is no command.
+    #[command(external_subcommand)]
+    Unknown(Vec<OsString>),
+}
+
+#[derive(Debug, Group)]
+pub(super) struct AckAlerts {
+    /// Its id, as "katahai alerts" lists it.
+    #[arg(value_name = "ID", conflicts_with = "site")]
+    pub(super) id: Option<String>,
+    /// All alerts of this site.
+    #[arg(long, value_name = "NAME")]
+    pub(super) site: Option<String>,
+    /// Of these, only those with this cause.
+    #[arg(long, value_name = "CODE", requires = "site")]
+    pub(super) cause: Option<String>,
     #[command(flatten)]
     pub(super) instance: Instance,
 }

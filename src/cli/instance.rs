@@ -113,6 +113,7 @@ pub(super) async fn admin(
     let mut at = String::new();
     for listener in listeners {
         at = address(&listener, &config.listen.admin);
+        app.admin_listens(listener.address().map_or_else(|| config.listen.admin.clone(), AdminAddr::Tcp));
         tracing::info!(kind = %"admin", addr = %at, "listening");
         server.listen(listener, None, api.clone());
     }

@@ -1,5 +1,6 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration.
 
+mod alerts;
 mod args;
 pub mod check;
 mod client;
@@ -65,6 +66,7 @@ pub fn main() -> u8 {
         Command::Incidents(options) => incidents::run(&options),
         Command::Report(options) => incidents::run_report(&options),
         Command::Hold(options) => hold::run(&options),
+        Command::Alerts(options) => alerts::run(&options),
         Command::Key(options) => key::run(&options.command),
         Command::Unknown(words) => unknown("", &words),
     }

@@ -11,10 +11,9 @@ use super::bounds::{ANY_TIME, TIMER, narrow};
 use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::problem::{Problems, Severity};
 use super::ready::{Config, Dns, Forms, Incidents, Limits, Listen, Site};
-use super::recipient::{MailServer, SmtpUrl};
 use super::remote::store;
 use super::value::Size;
-use super::{defaults, files, listen, raw, site};
+use super::{alerts, defaults, files, listen, raw, site};
 
 /// What a file is read in: where it lies, and what the environment says.
 pub(super) struct Context<'a> {
@@ -57,7 +56,7 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let any_tls =
         matches!(&file.site, Slot::Here(sites) if sites.value.iter().any(|site| site.value.tls.is_given()));
     let listen = listen::listen(file.listen.or_default(), file.admin.or_default(), any_tls, context, notes);
-    let mail = mail(file.alerts.or_default(), context, notes);
+    let (mail, alerts) = alerts::alerts(file.alerts.or_default(), context, notes);
     let store = store(file.store.or_default(), context, notes);
     let lists = store.as_ref().map(|_| state_dir.join(defaults::LISTS));
     let context =
@@ -76,7 +75,7 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
         notes.whole(Severity::Warning, fault);
     }
     let incidents = incidents(file.incidents.or_default(), notes);
-    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, sites }, elsewhere)
+    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, alerts, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {
@@ -149,35 +148,6 @@ fn forms(raw: raw::Forms, state_dir: &Path, context: &Context<'_>, notes: &mut N
             .map_or(default.most, |at| narrow(at.value, default.most)),
         size: raw.size.within(Size(1 << 20)..=Size(1 << 50), notes).or(Size(default.size)).0,
     }
-}
-
-/// The server that e-mail goes out through.
-fn mail(raw: raw::Alerts, context: &Context<'_>, notes: &mut Notes) -> Option<MailServer> {
-    let Spanned { value: raw, span } = raw.email.here()?;
-    let server = raw.smtp.or_default().0;
-    let password_file = context.file(raw.password_file);
-    if let Some(at) = &password_file
-        && let Err(fault) = files::password(&at.value)
-    {
-        notes.degraded(&at.span, fault);
-    }
-    let server = server?;
-    if server.user.is_some() != password_file.is_some() {
-        let help = "write both, as in smtp = \"smtps://user@mail.example.jp\" and password_file = \"mail.password\", or neither";
-        notes.error(&span, Fault::new("a user needs a password, and a password a user", help));
-    }
-    let own = server.user.as_deref().and_then(|user| user.parse().ok());
-    let is_said = raw.from.is_given();
-    let Some(from) = raw.from.or_default().0.or(own) else {
-        if is_said {
-            return None;
-        }
-        notes.missing(&span, "from", "write who the mail is from, as in from = \"shop@example.jp\"");
-        return None;
-    };
-    let SmtpUrl { host, port, security, user } = server;
-    let password_file = password_file.map(|at| at.value);
-    Some(MailServer { host, port, security, user, password_file, from })
 }
 
 /// All sites. A host, and a name, belongs to one of them.

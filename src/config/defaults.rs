@@ -25,6 +25,13 @@ pub const FLAGS_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 /// The name of a site that answers every host and was not given one.
 pub const CATCH_ALL_NAME: &str = "default";
 
+/// What is over sooner than this is not told.
+pub const ALERTS_WAIT: Duration = Duration::from_secs(30);
+/// When something is told again.
+pub const ALERTS_REPEAT: Duration = Duration::from_secs(HOUR);
+/// How often the dead man's switch is asked.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+
 /// An origin's share within its tier.
 pub const WEIGHT: u32 = 1;
 

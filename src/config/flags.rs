@@ -67,6 +67,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
         dns: Dns::default(),
         incidents: Incidents::default(),
         mail: None,
+        alerts: super::alerts::Alerts::default(),
         sites: vec![Arc::new(site(url, host))],
     };
     Ok((config, problems))

@@ -79,6 +79,7 @@ fn the_least_that_works_is_all_defaults() {
         },
         incidents: Incidents::default(),
         mail: None,
+        alerts: alerts::Alerts::default(),
         sites: vec![Arc::new(site)],
     };
     assert_eq!(config, expected);
@@ -293,6 +294,22 @@ fn the_shipped_file_is_this() {
         },
         incidents: Incidents::default(),
         mail: None,
+        alerts: alerts::Alerts {
+            channels: vec![alerts::Channel {
+                reach: alerts::Destination::Webhook(alerts::Webhook {
+                    at: alerts::HookAt::Url(alerts::hook_url("https://hooks.example.jp/katahai").unwrap()),
+                    format: alerts::AlertFormat::Json,
+                    secret_file: None,
+                    to: String::new(),
+                }),
+                is_backup: false,
+            }],
+            wait: seconds(30),
+            repeat: Some(seconds(3600)),
+            heartbeat: None,
+            language: alerts::AlertLanguage::Auto,
+            link: None,
+        },
         sites: vec![Arc::new(shop), Arc::new(second)],
     };
     assert_eq!(config, expected);

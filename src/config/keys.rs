@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(fault.message, "unknown key \"timeout\" in [[site]]");
         assert_eq!(fault.help, "`timeout` belongs in [site.health] or [site.failover] or [[site.route]]");
         let help = |name| unknown(name, "site[2]", siblings).help;
-        assert_eq!(help("url"), "`url` belongs in [store] or [[site.origin]]");
+        assert_eq!(help("url"), "`url` belongs in [store] or [[alerts.webhook]] or [[site.origin]]");
         assert_eq!(help("site"), "`site` belongs in the file's top level");
         assert_eq!(help("host"), "did you mean `hosts`? `host` belongs in [[site.origin]]");
         assert_eq!(help("hots"), "did you mean `hosts`?");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
+use super::alerts::{self, HookUrl};
 use super::check::{self, Context};
 use super::node::{Fault, Notes, Span, Value};
 use super::problem::{Problem, Problems, Severity, Source};
@@ -107,6 +108,14 @@ pub fn load_token(path: &Path) -> Result<String, Problems> {
 /// The problem.
 pub fn load_password(path: &Path) -> Result<String, Problems> {
     files::password(path).map_err(|fault| of_file(path, vec![fault]))
+}
+
+/// The webhook's URL in a file.
+///
+/// # Errors
+/// The problem; the URL is not shown.
+pub fn load_hook_url(path: &Path) -> Result<HookUrl, Problems> {
+    alerts::url_in(path).map_err(|fault| of_file(path, vec![fault]))
 }
 
 /// Reads the credentials for the store that the configuration names: pairs of a key and its value.

@@ -4,6 +4,7 @@
 //! `value` and `address`), and judged as a whole (`check`, `listen`, `site`, `origins`). Reading never stops at a
 //! problem: it notes it and goes on, so that all of them are told at once. [`mod@load`] does that around the disk.
 
+pub mod alerts;
 pub mod defaults;
 pub mod flags;
 pub mod keys;
@@ -41,8 +42,8 @@ mod golden;
 pub use flags::{Flags, from_flags};
 pub use keys::known_keys;
 pub use load::{
-    Env, from_text, list_refused, load, load_credentials, load_fingerprints, load_origins, load_password,
-    load_shared_list, load_token, origins_from_text,
+    Env, from_text, list_refused, load, load_credentials, load_fingerprints, load_hook_url, load_origins,
+    load_password, load_shared_list, load_token, origins_from_text,
 };
 pub use problem::{Problem, Problems, Severity};
 pub use ready::Config;

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::address::{FilePath, HostName, NameServer, PageOrNone, PagePath, SiteHost, SiteName};
+use super::alerts;
 use super::asset_host::AssetHost;
 use super::maintenance::{Instant3339, UtcOffset, WeeklyTimes, ZoneOrNone};
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
@@ -146,7 +147,24 @@ tables! {
 
     /// `[alerts]`
     Alerts {
+        webhook: List<alerts::HookTarget>,
         email: AlertsEmail,
+        wait: Duration,
+        repeat: Delay,
+        heartbeat: alerts::BeatUrl,
+        heartbeat_every: Duration,
+        language: alerts::AlertLanguage,
+        link: alerts::AdminLink,
+    }
+
+    /// `[[alerts.webhook]]`
+    AlertsWebhook {
+        url: alerts::HookUrl,
+        url_file: FilePath,
+        format: alerts::AlertFormat,
+        secret_file: FilePath,
+        to: String,
+        backup: bool,
     }
 
     /// `[alerts.email]`
@@ -154,6 +172,8 @@ tables! {
         smtp: Smtp,
         password_file: FilePath,
         from: Sender,
+        to: List<alerts::Mailto>,
+        backup: bool,
     }
 
     /// `[[site]]`

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use ipnet::IpNet;
 
+use super::alerts::Alerts;
 pub use super::asset_host::AssetHost;
 pub use super::banner::{Banner, Notice};
 pub use super::form::{ClientRate, Form};
@@ -43,6 +44,8 @@ pub struct Config {
     pub incidents: Incidents,
     /// The server that e-mail goes out through.
     pub mail: Option<MailServer>,
+    /// Who is told when something is wrong.
+    pub alerts: Alerts,
     /// The sites, in the file's order. Names and hosts are unique over all of them.
     pub sites: Vec<Arc<Site>>,
 }

@@ -155,6 +155,7 @@ causes! {
     StoreBehind: "store-behind", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreUnsigned: "store-unsigned", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StoreRefused: "store-refused", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    AlertsUndelivered: "alerts-undelivered", Operator, No, SERVICE_UNAVAILABLE, Internal;
     RestartNeeded: "restart-needed", Operator, No, SERVICE_UNAVAILABLE, Internal;
     CertificateUnreadable: "certificate-unreadable", Operator, No, SERVICE_UNAVAILABLE, Internal;
     SiteCertificateExpiring: "site-certificate-expiring", Operator, No, SERVICE_UNAVAILABLE, Internal;

@@ -27,7 +27,7 @@ pub struct Text {
 }
 
 /// A text in both languages that has numbers or names in it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Said {
     /// English.
     pub en: String,

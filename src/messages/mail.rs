@@ -72,6 +72,22 @@ pub async fn send(server: &MailServer, letter: Letter) -> Result<(), NotTaken> {
     }
 }
 
+/// Connects, logs in, and sends nothing.
+///
+/// # Errors
+/// See [`NotTaken`].
+pub async fn try_out(server: &MailServer) -> Result<(), NotTaken> {
+    let server = server.clone();
+    let made = tasks::blocking(move || transport(&server)).await;
+    let transport = made.unwrap_or_else(|| Err(NotTaken::later("stopping", "the process is stopping")))?;
+    match tokio::time::timeout(MOST, transport.test_connection()).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(NotTaken::later("unreachable", "the mail server does not answer")),
+        Ok(Err(error)) => Err(not_taken(&error)),
+        Err(_) => Err(NotTaken::later("timeout", "the mail server takes too long")),
+    }
+}
+
 /// Blocks: reads the password and the trust store.
 fn transport(server: &MailServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, NotTaken> {
     let host = server.host.trim_start_matches('[').trim_end_matches(']');

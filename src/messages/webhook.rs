@@ -12,7 +12,7 @@ use crate::config::ready::OriginUrl;
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, chain};
 use crate::http::Body;
-use crate::origin::connect::connect;
+use crate::origin::connect::{Io, connect};
 use crate::origin::dns::Resolver;
 use crate::origin::exchange::Connection;
 
@@ -39,13 +39,47 @@ impl Client {
     /// See [`NotTaken`]. An answer that says "not this one" (400, 409, 413, 415, 422) is final; any other but a 2xx may be
     /// different another time.
     pub async fn post(&self, url: &Url, fields: HeaderMap, json: Bytes) -> Result<(), NotTaken> {
-        let asked = tokio::time::timeout(MOST, self.ask(url, fields, json)).await;
-        let asked = asked.unwrap_or_else(|_| Err(Failure::new(Cause::Silent)));
-        let status = asked.map_err(|failure| NotTaken::later(failure.cause.code(), chain(&failure)))?;
-        judge(status)
+        let request = Request::post(target(url))
+            .header(header::CONTENT_LENGTH, json.len())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::whole(json));
+        let mut request = request.map_err(|error| NotTaken::later("malformed", chain(&error)))?;
+        request.headers_mut().extend(fields);
+        judge(in_time(self.ask(url, request)).await?)
     }
 
-    async fn ask(&self, url: &Url, fields: HeaderMap, json: Bytes) -> Result<StatusCode, Failure> {
+    /// Asks for this URL, and has no interest in what it shows.
+    ///
+    /// # Errors
+    /// See [`NotTaken`].
+    pub async fn get(&self, url: &Url) -> Result<(), NotTaken> {
+        let request = Request::get(target(url)).body(Body::Empty);
+        let request = request.map_err(|error| NotTaken::later("malformed", chain(&error)))?;
+        judge(in_time(self.ask(url, request)).await?)
+    }
+
+    /// Connects, by TLS where the URL says so, and asks for nothing.
+    ///
+    /// # Errors
+    /// See [`NotTaken`].
+    pub async fn connect(&self, url: &Url) -> Result<(), NotTaken> {
+        in_time(async { self.connected(url).await.map(drop) }).await
+    }
+
+    async fn ask(&self, url: &Url, mut request: Request<Body>) -> Result<StatusCode, Failure> {
+        let (io, authority) = self.connected(url).await?;
+        let host = HeaderValue::from_str(&authority);
+        let host = host.map_err(|error| Failure::new(Cause::Malformed).source(error))?;
+        request.headers_mut().insert(header::HOST, host);
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let connection = Connection::open(io, HEADER_SIZE).await?;
+        let (answer, _) = connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
+        Ok(answer.status())
+    }
+
+    /// A connection, and the authority that it is for.
+    async fn connected(&self, url: &Url) -> Result<(Box<dyn Io>, String), Failure> {
         let malformed = || Failure::new(Cause::Malformed).detail("the URL of the webhook");
         let (host, name) = match url.host() {
             Some(Host::Domain(name)) => (name.to_owned(), name.to_owned()),
@@ -62,21 +96,19 @@ impl Client {
         let tls = at.tls.then_some(&self.tls);
         let io = connect(&at, &addresses, &host, tls, Use::Upkeep).await?;
         let authority = url.port().map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
-        let target =
-            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut request = Request::post(target)
-            .header(header::HOST, authority)
-            .header(header::CONTENT_LENGTH, json.len())
-            .body(Body::whole(json))
-            .map_err(|error| Failure::new(Cause::Malformed).source(error))?;
-        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        request.headers_mut().extend(fields);
-        let connection = Connection::open(io, HEADER_SIZE).await?;
-        let (answer, _) = connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
-        Ok(answer.status())
+        Ok((io, authority))
     }
+}
+
+/// What is asked for.
+fn target(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, NotTaken> {
+    let asked = tokio::time::timeout(MOST, asking).await;
+    let asked = asked.unwrap_or_else(|_| Err(Failure::new(Cause::Silent)));
+    asked.map_err(|failure| NotTaken::later(failure.cause.code(), chain(&failure)))
 }
 
 /// What a status says of the message.

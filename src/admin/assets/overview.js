@@ -1,6 +1,7 @@
 // All sites at a glance: a card each for a few, a line each for many, those in trouble first.
 import { ago, api, badge, bytes, el, fill, language, meaning, number, say, share, span, table, when } from "./tools.js";
 import { progress } from "./crawl.js";
+import { alerts } from "./alerts.js";
 import { instances } from "./regions.js";
 import { answers, cause, conditions } from "./why.js";
 
@@ -56,8 +57,8 @@ export class Overview {
   /** Of many sites only those lines that are shown are asked for. */
   async look() {
     const query = new URLSearchParams({ search: this.search, problems: String(this.problems), limit: String(this.limit) });
-    const found = await api(`sites?${query}`);
-    return found.counts.sites > CARDS ? found : { ...await api("status"), counts: found.counts, levels: found.sites };
+    const [found, told] = await Promise.all([api(`sites?${query}`), api("alerts").catch(() => null)]);
+    return { ...found.counts.sites > CARDS ? found : { ...await api("status"), counts: found.counts, levels: found.sites }, told };
   }
 
   show(found, page) {
@@ -67,6 +68,9 @@ export class Overview {
     fill(page.querySelector(".own"), [found.conditions, few || found.robots, Math.floor(Date.now() / 20000)], () => [conditions(found.conditions), few ? null : forbidding(found.robots)]);
     page.querySelector(".regions").hidden = !found.regions;
     fill(page.querySelector(".regions"), [found.regions ?? null], () => instances(found.regions));
+    const told = alerts(found.told, this.again);
+    page.querySelector(".told-of").hidden = !told;
+    fill(page.querySelector(".told-of"), [found.told, Math.floor(Date.now() / 20000)], () => told ?? []);
     fill(page.querySelector(".counts"), [found.counts], () => LEVELS.filter(([level]) => found.counts[level]).map(([level, kind]) => badge(kind, say("level_count", number(found.counts[level]), say(`level_${level}`)))));
     page.querySelector(".find").hidden = few;
     page.querySelector(".find input").setAttribute("aria-label", say("search"));
@@ -105,7 +109,7 @@ export class Overview {
     const input = el("input", { type: "search", spellcheck: "false", autocomplete: "off", on: { input: () => this.later(() => { this.search = input.value; }) } });
     const button = el("button", { type: "button", on: { click: () => this.later(() => { this.problems = !this.problems; }) } });
     return el("div", { class: "all" }, el("div", { class: "row" }, el("h1", {}), el("p", { class: "counts", role: "status" })), el("div", { class: "own" }),
-      el("p", { class: "row find" }, input, button), el("section", { class: "lines card" }), el("div", { class: "sites" }), el("section", { class: "regions card" }), el("p", { class: "soft foot" }));
+      el("p", { class: "row find" }, input, button), el("section", { class: "lines card" }), el("div", { class: "sites" }), el("section", { class: "told-of card" }), el("section", { class: "regions card" }), el("p", { class: "soft foot" }));
   }
 
   /** Asks anew a moment after the last letter. */

@@ -22,10 +22,15 @@ pub(super) struct Identity {
 impl Identity {
     /// By the configuration, and where that says nothing, by the host. Blocks.
     pub(super) fn of(state_dir: &Path, name: Option<String>, place: Option<String>) -> Identity {
-        let name = name.unwrap_or_else(|| host_name(&std::fs::read_to_string(HOST).unwrap_or_default()));
+        let name = name.unwrap_or_else(this_host);
         let place = place.unwrap_or_else(|| name.clone());
         Identity { id: kept_id(state_dir), run: drawn(), name, place }
     }
+}
+
+/// What this machine is called. Blocks.
+pub(in crate::app) fn this_host() -> String {
+    host_name(&std::fs::read_to_string(HOST).unwrap_or_default())
 }
 
 /// What the system calls this machine.

@@ -29,6 +29,7 @@ use crate::tasks;
 use crate::tls;
 use beats::{Board, Others};
 use identity::Identity;
+pub(super) use identity::this_host;
 
 /// How long the end of the process waits for the store.
 const FAREWELL: Duration = Duration::from_secs(3);

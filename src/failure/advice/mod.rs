@@ -122,6 +122,7 @@ impl Cause {
             Cause::StoreBehind => ours::STORE_BEHIND,
             Cause::StoreUnsigned => ours::STORE_UNSIGNED,
             Cause::StoreRefused => ours::STORE_REFUSED,
+            Cause::AlertsUndelivered => ours::ALERTS_UNDELIVERED,
             Cause::RestartNeeded => ours::RESTART_NEEDED,
             Cause::CertificateUnreadable => ours::CERTIFICATE_UNREADABLE,
             Cause::SiteCertificateExpiring => ours::SITE_CERTIFICATE_EXPIRING,

@@ -101,6 +101,11 @@ super::advice! {
         "Get a certificate with every name that is in \"hosts\", and check that the paths under \"tls\" belong to this site.",
         "サイトの証明書が、設定の hosts にあるホスト名のすべてには対応していません。対応していないホスト名では、ブラウザーに警告が表示されます。",
         "hosts のすべての名前を含む証明書を取得してください。tls のパスが、別のサイトのものになっていないかもご確認ください。";
+    ALERTS_UNDELIVERED:
+        "Alerts have not reached somebody for fifteen minutes. They wait on the disk, and Katahai keeps trying.",
+        "\"katahai alerts\" shows which channel fails and why; after mending it, try it with \"katahai alerts test\".",
+        "通知が15分以上、届いていない送り先があります。通知はディスクに保存してあり、自動的に再送します。",
+        "失敗している送り先と理由は「katahai alerts」に表示されます。直したあと、「katahai alerts test」で届くことをご確認ください。";
     RESTART_NEEDED:
         "The configuration file has changes that take effect only after a restart. Until then, these keys keep their old values.",
         "Restart Katahai at a convenient time (\"systemctl restart katahai\"). It answers the requests in flight before it stops.",

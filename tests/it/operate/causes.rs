@@ -136,6 +136,7 @@ const FAILURES: &[(&str, &[Row])] = &[
             ),
             ("the store gone", &[Cause::StoreUnusable, Cause::StoreBehind]),
             ("somebody else writes to the store", &[Cause::StoreRefused, Cause::StoreUnsigned]),
+            ("alerts do not arrive", &[Cause::AlertsUndelivered]),
             ("a change of the configuration that takes a restart", &[Cause::RestartNeeded]),
             ("the clock set back", &[Cause::ClockMoved]),
         ],

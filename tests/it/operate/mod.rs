@@ -1,6 +1,9 @@
 //! The operator's side: commands, the API, the dashboard, reloads, the process's own life.
 
 mod admin;
+mod alerts;
+mod alerts_page;
+mod alerts_table;
 mod beside_the_service;
 mod causes;
 mod cli;

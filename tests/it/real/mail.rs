@@ -14,15 +14,15 @@ use crate::support::process::Process;
 use crate::support::{Config, Edge, Origin, eventually, secs};
 
 /// A mail server, and the folder in which it keeps what it takes.
-struct MailServer {
+pub struct MailServer {
     process: Process,
-    port: u16,
+    pub port: u16,
     folder: tempfile::TempDir,
 }
 
 impl MailServer {
     /// `tls`: the files of its certificate and key.
-    async fn start(tls: Option<(&Path, &Path)>) -> MailServer {
+    pub async fn start(tls: Option<(&Path, &Path)>) -> MailServer {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("/usr/bin/python3");
         command.arg(fixture("mail").join("server.py")).arg(folder.path());
@@ -38,7 +38,7 @@ impl MailServer {
     }
 
     /// What it has taken.
-    fn taken(&self) -> Vec<String> {
+    pub fn taken(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         let mail = files.filter(|path| path.extension().is_some_and(|end| end == "mail"));
         let mut mail: Vec<String> =
@@ -47,7 +47,7 @@ impl MailServer {
         mail
     }
 
-    async fn until_taken(&self, count: usize) -> Vec<String> {
+    pub async fn until_taken(&self, count: usize) -> Vec<String> {
         let what = format!("{count} messages were taken");
         eventually(&what, secs(30), async || Some(self.taken()).filter(|taken| taken.len() >= count)).await
     }

@@ -8,7 +8,7 @@ mod daemon;
 mod database;
 mod django;
 mod forms;
-mod mail;
+pub mod mail;
 mod rails;
 mod release;
 mod search;

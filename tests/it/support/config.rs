@@ -91,6 +91,13 @@ impl Config {
         self
     }
 
+    /// The same with a value as it is written in TOML.
+    #[must_use]
+    pub fn set_toml(mut self, key: &str, toml: impl Into<String>) -> Config {
+        set(&mut self.tables, key, Value(toml.into()));
+        self
+    }
+
     /// The same for the first site: `failover.patience`.
     #[must_use]
     pub fn site(mut self, key: &str, value: impl Into<Value>) -> Config {

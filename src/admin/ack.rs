@@ -1,0 +1,76 @@
+//! The page behind the link in an alert: it acknowledges that alert and can do nothing else. Programs that look through mail
+//! follow links, so opening the page changes nothing; the button in it does.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use super::not_this_method;
+use crate::app::App;
+use crate::app::alerts::Acknowledging;
+use crate::http::Body;
+
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Answers `/ack/{token}`. Whoever has the token may.
+pub(super) async fn answer(app: &Arc<App>, method: &Method, token: &str) -> Response<Body> {
+    match *method {
+        Method::GET | Method::HEAD => match app.alert_of_token(token).await {
+            Some(alert) => {
+                let meaning = alert.cause.meaning();
+                let text = format!(
+                    "<p>{} (<code>{}</code>)</p><p lang=\"ja\">{}</p>\
+                     <form method=\"post\"><p class=\"buttons\"><button class=\"strong\">Acknowledge / \
+                     <span lang=\"ja\">確認済みにする</span></button></p></form>",
+                    meaning.en,
+                    alert.cause.code(),
+                    meaning.ja
+                );
+                page(StatusCode::OK, "Alert / 通知", &text)
+            }
+            None => gone(),
+        },
+        Method::POST => match app.acknowledge(Acknowledging::Token(token.to_owned())).await.is_empty() {
+            true => gone(),
+            false => page(
+                StatusCode::OK,
+                "Acknowledged / 確認済み",
+                "<p>You will hear of this again only if it becomes worse, and when it is over.</p>\
+                 <p lang=\"ja\">次のお知らせは、悪化したときと、解消したときだけです。</p>",
+            ),
+        },
+        _ => not_this_method(),
+    }
+}
+
+fn gone() -> Response<Body> {
+    page(
+        StatusCode::NOT_FOUND,
+        "No such alert / 該当する通知はありません",
+        "<p>This link is no longer good: the alert is over, or somebody has acknowledged it already.</p>\
+         <p lang=\"ja\">このリンクは無効です。すでに解消したか、確認済みです。</p>",
+    )
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Response<Body> {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – Katahai</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
+         <link rel=\"stylesheet\" href=\"../dashboard/style.css\"></head>\
+         <body><main><article class=\"card site\"><h1>{title}</h1>{text}</article></main></body></html>\n"
+    );
+    let mut response = Response::new(Body::whole(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

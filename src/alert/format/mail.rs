@@ -1,0 +1,26 @@
+//! E-mail: a subject and plain text.
+
+use super::{Look, Words, cut};
+
+/// Characters of a subject.
+const SUBJECT: usize = 200;
+
+/// The subject, and the text.
+pub fn render(said: &[Words], look: &Look) -> (String, String) {
+    let titles: Vec<&str> = said.iter().map(|words| &*words.title).collect();
+    let subject = format!("[Katahai] {}", cut(&titles.join(" / "), SUBJECT));
+    (subject, format!("{}{}", whole(said), links(said, look)))
+}
+
+/// The text in all its languages.
+pub(super) fn whole(said: &[Words]) -> String {
+    let each: Vec<String> = said.iter().map(Words::plain).collect();
+    each.join("\n")
+}
+
+/// The links as lines of plain text.
+pub(super) fn links(said: &[Words], look: &Look) -> String {
+    let Some(words) = said.first() else { return String::new() };
+    let line = |url: &Option<url::Url>, word: &str| Some(format!("\n{word}:\n{}\n", url.as_ref()?));
+    line(&look.link, words.open).into_iter().chain(line(&look.ack, words.acknowledge)).collect()
+}

@@ -1,0 +1,177 @@
+//! One alert: from its first message to the one that says that it is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::track::Track;
+use super::{CALM, DAY, Pace, Telling};
+use crate::alert::{Event, LISTED, Notice, Severity, Topic, code};
+use crate::failure::{Cause, Said};
+
+/// Tokens of one alert that are good at the same time.
+const TOKENS: usize = 256;
+
+/// Who has seen an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// When, in seconds since the epoch.
+    pub at: u64,
+    /// How: `link`, `api`.
+    pub by: String,
+}
+
+/// What was told, and is not over. Times are seconds since the epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its id: `20261201T013000Z-1a2b3c4d`.
+    pub id: String,
+    /// What about.
+    pub topic: Topic,
+    /// Why.
+    #[serde(with = "code")]
+    pub cause: Cause,
+    /// How urgent it was when it was told last.
+    pub severity: Severity,
+    /// Since when it holds.
+    pub since: u64,
+    /// When it was told first.
+    pub first_told: u64,
+    /// When it was told last.
+    pub last_told: u64,
+    /// Who has seen it.
+    pub acknowledged: Option<Acknowledged>,
+    /// Whether it comes and goes.
+    pub is_flapping: bool,
+    place: String,
+    /// How many it has concerned.
+    total: usize,
+    /// How many messages there were.
+    messages: u32,
+    /// Hashes of the tokens that acknowledge it.
+    pub(super) tokens: Vec<String>,
+    /// The keys of the channels that have had a message.
+    pub(super) reached: BTreeSet<String>,
+}
+
+impl Alert {
+    pub(super) fn of(first: &Track, total: usize, now: u64) -> Alert {
+        let named =
+            format!("{} {:?} {} {}", first.key.site, first.key.topic, first.key.subject, first.changed);
+        let digest = blake3::hash(named.as_bytes()).to_hex();
+        let stamp: String = super::super::format::rfc3339(first.changed)
+            .chars()
+            .filter(|c| !matches!(c, '-' | ':'))
+            .collect();
+        Alert {
+            id: format!("{stamp}-{}", &digest[..8]),
+            topic: first.key.topic,
+            cause: first.cause,
+            severity: first.severity,
+            since: first.since,
+            first_told: now,
+            last_told: now,
+            acknowledged: None,
+            is_flapping: false,
+            place: first.place.clone(),
+            total,
+            messages: 0,
+            tokens: Vec::new(),
+            reached: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn unwind(&mut self, now: u64) {
+        for time in [&mut self.since, &mut self.first_told, &mut self.last_told] {
+            *time = (*time).min(now);
+        }
+    }
+
+    /// Whether a trouble has the same reason, as far as can be seen from here.
+    pub(super) fn goes_with(&self, track: &Track) -> bool {
+        let same_place = !self.place.is_empty() && self.place == track.place;
+        self.topic == track.key.topic && (self.cause == track.cause || same_place)
+    }
+
+    pub(super) fn begin(&mut self, members: &[&Track], now: u64) -> Telling {
+        self.since = members.iter().map(|track| track.since).min().unwrap_or(self.since);
+        self.tell(Event::Begin, members, now)
+    }
+
+    /// What is told of it when it is over.
+    pub(super) fn end(&mut self, members: &[&Track], now: u64, pace: Pace) -> Option<Telling> {
+        if members.iter().any(|track| track.holds) {
+            return None;
+        }
+        let ended = members.iter().map(|track| track.changed).max().unwrap_or(now);
+        let quiet = if self.is_flapping { CALM } else { pace.wait };
+        if now.saturating_sub(ended) < quiet {
+            return None;
+        }
+        let mut telling = self.tell(Event::Over, members, now);
+        telling.notice.ended = Some(ended);
+        telling.notice.total = self.total;
+        telling.notice.visitors = (self.topic == Topic::Outage).then(|| Said {
+            en: "Visitors get the live site.".to_owned(),
+            ja: "訪問者には、元のサイトをお見せしています。".to_owned(),
+        });
+        Some(telling)
+    }
+
+    /// What is told of it while it goes on.
+    pub(super) fn go_on(&mut self, members: &[&Track], now: u64, pace: Pace) -> Option<Telling> {
+        let holding: Vec<&Track> = members.iter().filter(|track| track.holds).copied().collect();
+        if holding.iter().all(|track| track.is_planned) {
+            return None;
+        }
+        let severity = holding.iter().map(|track| track.severity).max()?;
+        if severity > self.severity {
+            self.severity = severity;
+            self.acknowledged = None;
+            return Some(self.tell(Event::Worse, &holding, now));
+        }
+        let every = match self.severity {
+            Severity::Page => pace.repeat?,
+            Severity::Warn | Severity::Info => pace.repeat?.max(DAY),
+        };
+        let is_due = self.acknowledged.is_none() && now.saturating_sub(self.last_told) >= every;
+        is_due.then(|| self.tell(Event::Still, &holding, now))
+    }
+
+    /// Keeps the hash of a token; the oldest goes where there are many.
+    pub(super) fn keep_token(&mut self, hash: String) {
+        if self.tokens.len() >= TOKENS {
+            self.tokens.remove(0);
+        }
+        self.tokens.push(hash);
+    }
+
+    fn tell(&mut self, event: Event, members: &[&Track], now: u64) -> Telling {
+        let mut causes: BTreeMap<Cause, usize> = BTreeMap::new();
+        for track in members {
+            *causes.entry(track.cause).or_default() += 1;
+        }
+        let most = causes.iter().max_by_key(|(cause, count)| (**count, **cause == self.cause));
+        self.cause = most.map_or(self.cause, |(cause, _)| *cause);
+        self.total = self.total.max(members.len());
+        self.last_told = now;
+        self.messages += 1;
+        let flaps = if self.is_flapping { members.iter().map(|track| track.flaps(now)).max() } else { None };
+        let notice = Notice {
+            id: format!("{}-{}", self.id, self.messages),
+            alert: self.id.clone(),
+            event,
+            severity: self.severity,
+            topic: self.topic,
+            cause: self.cause,
+            since: self.since,
+            at: now,
+            ended: None,
+            members: members.iter().take(LISTED).map(|track| track.member()).collect(),
+            total: members.len(),
+            flaps: flaps.unwrap_or_default(),
+            visitors: members.first().and_then(|track| track.visitors.clone()),
+        };
+        Telling { notice, reached: self.reached.clone() }
+    }
+}

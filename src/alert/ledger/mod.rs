@@ -1,0 +1,252 @@
+//! Which alerts there are, and what is told of them and when. Pure: it is shown what holds, again and again, and says what to
+//! send. Short troubles wait, many at once are one message, what comes and goes is told once, and a restart changes nothing.
+
+mod alerts;
+mod track;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Notice, Severity, Signal, SignalKey, token};
+use crate::clock::Now;
+pub use alerts::{Acknowledged, Alert};
+use track::Track;
+
+/// Alerts for the same reason come at most so often, in seconds: what begins meanwhile is told together.
+const APART: u64 = 60;
+/// What has not come back for so long, in seconds, is another trouble when it does.
+const CALM: u64 = 600;
+/// What begins so often within [`CALM`] comes and goes.
+const FLAPS: usize = 4;
+/// What is not urgent is told again once a day at most, in seconds.
+const DAY: u64 = 86_400;
+
+/// The times of the configuration, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// What is over sooner is not told.
+    pub wait: u64,
+    /// When something is told again; `None`: never.
+    pub repeat: Option<u64>,
+}
+
+/// A message, and who has had the ones before of the same alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// What is said.
+    pub notice: Notice,
+    /// The keys of the channels that have had one.
+    pub reached: BTreeSet<String>,
+}
+
+/// All alerts, and what may become one.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    tracks: BTreeMap<SignalKey, Track>,
+    alerts: BTreeMap<String, Alert>,
+    is_changed: bool,
+}
+
+/// As it is kept on the disk.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    tracks: Vec<Track>,
+    alerts: Vec<Alert>,
+}
+
+impl Ledger {
+    /// The ledger in a text.
+    ///
+    /// # Errors
+    /// The text is none.
+    pub fn read(text: &[u8]) -> Result<Ledger, serde_json::Error> {
+        let kept: Kept = serde_json::from_slice(text)?;
+        let tracks = kept.tracks.into_iter().map(|track| (track.key.clone(), track)).collect();
+        let alerts = kept.alerts.into_iter().map(|alert| (alert.id.clone(), alert)).collect();
+        Ok(Ledger { tracks, alerts, is_changed: false })
+    }
+
+    /// It as a text, if it has changed since the last one.
+    pub fn changed(&mut self) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.is_changed) {
+            return None;
+        }
+        let (tracks, alerts) =
+            (self.tracks.values().cloned().collect(), self.alerts.values().cloned().collect());
+        serde_json::to_vec(&Kept { version: 1, tracks, alerts }).ok()
+    }
+
+    /// Takes in what holds now, all of it, and says what to tell.
+    pub fn observe(&mut self, signals: &[Signal], now: Now, pace: Pace) -> Vec<Telling> {
+        let now = now.unix();
+        self.unwind(now);
+        self.take_in(signals, now);
+        let mut told = self.begin(now, pace);
+        told.extend(self.go_on(now, pace));
+        let before = self.tracks.len();
+        self.tracks.retain(|_, track| track.holds || track.alert.is_some() || track.flaps(now) > 0);
+        self.is_changed |= before != self.tracks.len() || !told.is_empty();
+        told
+    }
+
+    /// A clock that was set back would hold up everything until it is where it was.
+    fn unwind(&mut self, now: u64) {
+        self.tracks.values_mut().for_each(|track| track.unwind(now));
+        self.alerts.values_mut().for_each(|alert| alert.unwind(now));
+    }
+
+    fn take_in(&mut self, signals: &[Signal], now: u64) {
+        let mut seen = HashSet::with_capacity(signals.len());
+        for signal in signals {
+            let key = signal.key();
+            let begins = signal.severity > Severity::Info;
+            match self.tracks.get_mut(&key) {
+                None if begins => {
+                    self.tracks.insert(key.clone(), Track::begin(key.clone(), signal, now));
+                    self.is_changed = true;
+                }
+                None => continue,
+                Some(track) if begins => self.is_changed |= track.renew(signal, now),
+                Some(track) if track.alert.is_none() => continue,
+                Some(track) => track.is_planned = signal.is_planned,
+            }
+            seen.insert(key);
+        }
+        for track in self.tracks.values_mut().filter(|track| track.holds && !seen.contains(&track.key)) {
+            track.end(now);
+            self.is_changed = true;
+        }
+    }
+
+    /// What is due is told, together with all that goes with it.
+    fn begin(&mut self, now: u64, pace: Pace) -> Vec<Telling> {
+        let due = self.tracks.values().filter(|track| track.is_due(now, pace.wait));
+        let due: Vec<SignalKey> = due.map(|track| track.key.clone()).collect();
+        let mut told = Vec::new();
+        for first in due {
+            let Some(first) = self.tracks.get(&first).filter(|track| track.alert.is_none()).cloned() else {
+                continue;
+            };
+            let is_recent = |alert: &&Alert| now.saturating_sub(alert.first_told) < APART;
+            if self.alerts.values().filter(is_recent).any(|alert| alert.goes_with(&first)) {
+                continue;
+            }
+            let members = self.tracks.values_mut().filter(|track| {
+                let waits = track.alert.is_none() && !track.is_planned;
+                waits && (track.holds || track.flaps(now) >= FLAPS) && track.goes_with(&first)
+            });
+            let mut members: Vec<&mut Track> = members.collect();
+            let mut alert = Alert::of(&first, members.len(), now);
+            alert.is_flapping = members.iter().any(|track| track.flaps(now) >= FLAPS);
+            members.iter_mut().for_each(|track| track.alert = Some(alert.id.clone()));
+            let members: Vec<&Track> = members.into_iter().map(|track| &*track).collect();
+            told.push(alert.begin(&members, now));
+            self.alerts.insert(alert.id.clone(), alert);
+        }
+        told
+    }
+
+    /// What becomes of those that were told.
+    fn go_on(&mut self, now: u64, pace: Pace) -> Vec<Telling> {
+        let mut members: BTreeMap<String, Vec<SignalKey>> = BTreeMap::new();
+        for track in self.tracks.values() {
+            if let Some(alert) = &track.alert {
+                members.entry(alert.clone()).or_default().push(track.key.clone());
+            }
+        }
+        let mut told = Vec::new();
+        let (mut over, mut left) = (Vec::new(), Vec::new());
+        for (id, alert) in &mut self.alerts {
+            let keys = members.remove(id).unwrap_or_default();
+            let of: Vec<&Track> = keys.iter().filter_map(|key| self.tracks.get(key)).collect();
+            if let Some(telling) = alert.end(&of, now, pace) {
+                told.push(telling);
+                over.push(id.clone());
+                left.extend(keys);
+                continue;
+            }
+            // one of many that has been well for long is another trouble when it fails again
+            let is_well = |track: &&&Track| !track.holds && now.saturating_sub(track.changed) >= CALM;
+            left.extend(of.iter().filter(is_well).map(|track| track.key.clone()));
+            told.extend(alert.go_on(&of, now, pace));
+        }
+        for id in over {
+            self.alerts.remove(&id);
+        }
+        for key in left {
+            if let Some(track) = self.tracks.get_mut(&key) {
+                track.alert = None;
+                self.is_changed = true;
+            }
+        }
+        told
+    }
+
+    /// All alerts, the oldest first, with the sites that each concerns now.
+    pub fn list(&self) -> Vec<(&Alert, Vec<&str>)> {
+        let mut sites: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for track in self.tracks.values().filter(|track| track.holds) {
+            if let Some(alert) = &track.alert {
+                sites.entry(alert).or_default().push(&track.key.site);
+            }
+        }
+        let mut all: Vec<_> =
+            self.alerts.values().map(|alert| (alert, sites.remove(&*alert.id).unwrap_or_default())).collect();
+        all.sort_by_key(|(alert, _)| alert.first_told);
+        all
+    }
+
+    /// An alert by its id.
+    pub fn alert(&self, id: &str) -> Option<&Alert> {
+        self.alerts.get(id)
+    }
+
+    /// The alert that a token is for.
+    pub fn of_token(&self, offered: &str) -> Option<&Alert> {
+        let hash = token::hash(offered);
+        self.alerts.values().find(|alert| alert.tokens.contains(&hash))
+    }
+
+    /// The alerts that concern a site (empty: Katahai itself), for whatever cause or for one.
+    pub fn of_site(&self, site: &str, cause: Option<&str>) -> Vec<String> {
+        let concerned = self
+            .tracks
+            .values()
+            .filter(|track| track.key.site == site && cause.is_none_or(|cause| track.cause.code() == cause));
+        let ids: BTreeSet<String> = concerned.filter_map(|track| track.alert.clone()).collect();
+        ids.into_iter().collect()
+    }
+
+    /// Somebody has seen an alert: it is told no more before it is over. False: there is none, or somebody else was first.
+    pub fn acknowledge(&mut self, id: &str, by: &str, now: Now) -> bool {
+        let alert = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none());
+        let Some(alert) = alert else { return false };
+        alert.acknowledged = Some(Acknowledged { at: now.unix(), by: by.to_owned() });
+        alert.tokens.clear();
+        self.is_changed = true;
+        true
+    }
+
+    /// A new token for an alert, of which the hash is to be kept before it is sent. `None` where nobody has to acknowledge.
+    pub fn token(&mut self, id: &str) -> Option<String> {
+        let alert = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none())?;
+        let (token, hash) = token::new()?;
+        alert.keep_token(hash);
+        self.is_changed = true;
+        Some(token)
+    }
+
+    /// A channel has had a message of an alert.
+    pub fn reached(&mut self, id: &str, channel: &str) {
+        if let Some(alert) = self.alerts.get_mut(id)
+            && alert.reached.insert(channel.to_owned())
+        {
+            self.is_changed = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! One thing that may be told: whether it holds, since when, and how often it has come and gone.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CALM, FLAPS};
+use crate::alert::{Member, Severity, Signal, SignalKey, code};
+use crate::failure::{Cause, Said};
+
+/// Beginnings that are remembered.
+const BEGINS: usize = 16;
+
+/// Times are seconds since the epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Track {
+    pub(super) key: SignalKey,
+    #[serde(with = "code")]
+    pub(super) cause: Cause,
+    pub(super) place: String,
+    pub(super) detail: String,
+    pub(super) severity: Severity,
+    pub(super) is_planned: bool,
+    pub(super) visitors: Option<Said>,
+    pub(super) since: u64,
+    pub(super) holds: bool,
+    /// When it began to hold, or ceased.
+    pub(super) changed: u64,
+    /// When it began to hold lately.
+    begins: Vec<u64>,
+    /// The alert that it belongs to, if it was told.
+    pub(super) alert: Option<String>,
+}
+
+impl Track {
+    pub(super) fn begin(key: SignalKey, signal: &Signal, now: u64) -> Track {
+        Track {
+            key,
+            cause: signal.cause,
+            place: signal.place.clone(),
+            detail: signal.detail.clone(),
+            severity: signal.severity,
+            is_planned: signal.is_planned,
+            visitors: signal.visitors.clone(),
+            since: signal.since.min(now),
+            holds: true,
+            changed: now,
+            begins: vec![now],
+            alert: None,
+        }
+    }
+
+    /// It holds, as this says. Returns whether that is worth to be kept.
+    pub(super) fn renew(&mut self, signal: &Signal, now: u64) -> bool {
+        let is_news = !self.holds
+            || (self.cause, self.severity, self.is_planned)
+                != (signal.cause, signal.severity, signal.is_planned);
+        if !self.holds {
+            self.holds = true;
+            self.changed = now;
+            if self.alert.is_none() {
+                self.since = signal.since.min(now);
+            }
+            self.begins.push(now);
+            let most = self.begins.len().saturating_sub(BEGINS);
+            self.begins.drain(..most);
+        }
+        // what the operator has brought about and then left to itself is a trouble from then on
+        if self.is_planned && !signal.is_planned && self.alert.is_none() {
+            self.changed = now;
+        }
+        self.cause = signal.cause;
+        self.severity = signal.severity;
+        self.is_planned = signal.is_planned;
+        self.place.clone_from(&signal.place);
+        self.detail.clone_from(&signal.detail);
+        self.visitors.clone_from(&signal.visitors);
+        is_news
+    }
+
+    pub(super) fn end(&mut self, now: u64) {
+        self.holds = false;
+        self.changed = now;
+    }
+
+    pub(super) fn unwind(&mut self, now: u64) {
+        self.changed = self.changed.min(now);
+        self.since = self.since.min(now);
+        self.begins.iter_mut().for_each(|begin| *begin = (*begin).min(now));
+    }
+
+    /// How often it has begun lately.
+    pub(super) fn flaps(&self, now: u64) -> usize {
+        self.begins.iter().filter(|begin| now.saturating_sub(**begin) < CALM).count()
+    }
+
+    pub(super) fn is_due(&self, now: u64, wait: u64) -> bool {
+        let has_lasted = self.holds && now.saturating_sub(self.changed) >= wait;
+        self.alert.is_none() && !self.is_planned && (has_lasted || self.flaps(now) >= FLAPS)
+    }
+
+    /// Whether both have the same reason, as far as can be seen from here.
+    pub(super) fn goes_with(&self, other: &Track) -> bool {
+        let same_place = !self.place.is_empty() && self.place == other.place;
+        self.key.topic == other.key.topic
+            && self.severity == other.severity
+            && (self.cause == other.cause || same_place)
+    }
+
+    pub(super) fn member(&self) -> Member {
+        Member { site: self.key.site.clone(), cause: self.cause, detail: self.detail.clone() }
+    }
+}

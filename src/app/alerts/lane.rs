@@ -1,0 +1,92 @@
+//! One channel: whether it works, and when it is tried again. In memory: after a restart it is found out again.
+
+use std::time::{Duration, Instant};
+
+use crate::clock::Now;
+use crate::messages::NotTaken;
+
+/// The first pause after a failure; each further one doubles it.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The longest.
+const PAUSE_MOST: Duration = Duration::from_secs(600);
+/// A channel that fails for so long is a condition of its own.
+const UNDELIVERED: Duration = Duration::from_secs(15 * 60);
+
+/// How a channel does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+    is_busy: bool,
+    failures: u32,
+    next: Option<Instant>,
+    pub(super) failing_since: Option<Now>,
+    pub(super) last_error: Option<NotTaken>,
+    /// When it last took a message, in seconds since the epoch.
+    pub(super) last_sent: Option<u64>,
+}
+
+impl Lane {
+    /// Whether it may be sent something now; then somebody is at it.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        let may = !self.is_busy && self.next.is_none_or(|next| now >= next);
+        self.is_busy |= may;
+        may
+    }
+
+    /// Nobody is at it any more.
+    pub(super) fn end(&mut self) {
+        self.is_busy = false;
+    }
+
+    pub(super) fn took(&mut self, now: Now) {
+        *self = Lane { is_busy: self.is_busy, last_sent: Some(now.unix()), ..Lane::default() };
+    }
+
+    /// Returns whether that is news.
+    pub(super) fn failed(&mut self, why: NotTaken, now: Now) -> bool {
+        let is_news = self.last_error.as_ref().is_none_or(|last| last.code != why.code);
+        let pause = PAUSE.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MOST);
+        self.failures += 1;
+        self.next = Some(now.mono + pause);
+        self.failing_since.get_or_insert(now);
+        self.last_error = Some(why);
+        is_news
+    }
+
+    /// Why it does not work, if it has not worked for long.
+    pub(super) fn is_undelivered(&self, now: Instant) -> Option<&NotTaken> {
+        let since = self.failing_since?;
+        let is_long = now.saturating_duration_since(since.mono) > UNDELIVERED;
+        self.last_error.as_ref().filter(|_| is_long)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::messages::Again;
+
+    #[test]
+    fn a_channel_that_fails_is_tried_more_and_more_seldom_and_never_given_up() {
+        let why = NotTaken { again: Again::Later, code: "refused".to_owned(), detail: String::new() };
+        let (mut lane, mut now) = (Lane::default(), clock::now());
+        let begin = now;
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            assert!(lane.begin(now.mono) && !lane.begin(now.mono));
+            lane.end();
+            assert_eq!(lane.failed(why.clone(), now), pauses.is_empty());
+            let from = now;
+            while !lane.begin(now.mono) {
+                now = now.plus(Duration::from_secs(5));
+            }
+            lane.end();
+            pauses.push((now.mono - from.mono).as_secs());
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
+        assert!(lane.is_undelivered(begin.mono + UNDELIVERED).is_none());
+        assert!(lane.is_undelivered(begin.mono + UNDELIVERED + PAUSE).is_some());
+        lane.took(now);
+        assert!(lane.begin(now.mono) && lane.is_undelivered(now.mono + 2 * UNDELIVERED).is_none());
+    }
+}

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use super::Ends;
 use super::one::Origin;
+use super::tally::Tallied;
 use crate::clock::Now;
 use crate::failure::{Cause, Sighting};
 
@@ -47,6 +48,16 @@ impl Origin {
     /// Whether a check that began then or later was good.
     pub fn is_checked_since(&self, then: Instant) -> bool {
         self.signs.checked_since(then)
+    }
+
+    /// By how many seconds our clock was ahead of its own at the last check, if it tells.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.signs.ahead()
+    }
+
+    /// Adds to `sum` what its pages took since the last call.
+    pub fn move_tally(&self, sum: &mut Tallied) {
+        self.signs.tally.move_to(sum);
     }
 
     /// When the last certificate that it presented expires, if it has one and the dates matter.

@@ -24,6 +24,7 @@ pub mod select;
 mod sending;
 mod settings;
 mod signs;
+mod tally;
 pub mod upload;
 
 use std::path::Path;
@@ -47,6 +48,7 @@ pub use probe::CHECK_USER_AGENT;
 pub use room::Room;
 use select::Candidate;
 pub use sending::{LatencyClass, Sending, Whom};
+pub use tally::Tallied;
 use upload::Upload;
 
 /// Attempts at one request, the first included.

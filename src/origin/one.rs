@@ -239,6 +239,7 @@ impl Origin {
                 cause, "origin changed state");
         }
         if matches!((evidence, seen), (Evidence::Visit(_) | Evidence::Own, Seen::Bad(_))) {
+            self.signs.tally.failed();
             self.check_soon();
         }
     }
@@ -247,7 +248,7 @@ impl Origin {
     pub fn answered(&self, class: LatencyClass, took: Duration, by: Evidence) {
         let now = clock::instant();
         if class == LatencyClass::Page {
-            self.signs.page(now);
+            self.signs.page(now, took);
         }
         if class == LatencyClass::Page || self.standing() == Standing::Unproven {
             self.observe(by, Seen::Good);

@@ -206,6 +206,7 @@ impl Probe<'_> {
             connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
         reached.store(HEADED, Ordering::Relaxed);
+        self.note_date(&head.headers);
         let body = super::exchange::AnswerBody::read_once(incoming, connection, self.limit);
         let mut body = std::pin::pin!(body);
         let (mut read, mut whole) = (Vec::new(), true);
@@ -224,5 +225,14 @@ impl Probe<'_> {
             None => (Vec::new(), false),
         };
         Ok(Page { status: head.status, headers: head.headers, body, whole })
+    }
+
+    /// What its clock says, unless a cache in between has kept the answer for a while.
+    fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get(header::DATE).filter(|_| !headers.contains_key(header::AGE));
+        let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        if let Some(date) = date {
+            self.origin.signs.dated(date, clock::now().wall);
+        }
     }
 }

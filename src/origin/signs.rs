@@ -1,10 +1,11 @@
 //! An origin's last good signs, what its checks saw since then, and how long they usually take.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::latency::RecentLatency;
+use super::tally::Tally;
 use crate::failure::Sightings;
 
 /// Signs of life. Noted for each page that a visitor gets, so without a lock.
@@ -15,6 +16,10 @@ pub(super) struct Signs {
     page: AtomicU64,
     /// How long a check's requests usually take.
     usual: Mutex<RecentLatency>,
+    /// What visitors' pages took since somebody looked.
+    pub(super) tally: Tally,
+    /// By how many seconds our clock was ahead of its own at the last check; `i64::MIN`: it does not tell.
+    ahead: AtomicI64,
     /// Whether a measurement of how long they take is running.
     pub(super) measuring: AtomicBool,
     /// What checks saw since the last good one.
@@ -28,6 +33,8 @@ impl Signs {
             check: AtomicU64::new(0),
             page: AtomicU64::new(0),
             usual: Mutex::default(),
+            tally: Tally::default(),
+            ahead: AtomicI64::new(i64::MIN),
             measuring: AtomicBool::new(false),
             sightings: Sightings::default(),
         }
@@ -38,9 +45,21 @@ impl Signs {
         self.check.store(self.mark(began), Ordering::Relaxed);
     }
 
-    /// A visitor got a page now.
-    pub(super) fn page(&self, now: Instant) {
+    /// A visitor got a page now, after so long.
+    pub(super) fn page(&self, now: Instant, took: Duration) {
+        self.tally.took(took);
         self.page.store(self.mark(now), Ordering::Relaxed);
+    }
+
+    /// Its answer had this `Date` when our clock said `now`.
+    pub(super) fn dated(&self, date: SystemTime, now: SystemTime) {
+        let ahead = now.duration_since(date).map_or_else(|behind| -seconds(behind.duration()), seconds);
+        self.ahead.store(ahead, Ordering::Relaxed);
+    }
+
+    /// By how many seconds our clock was ahead of its own at the last check.
+    pub(super) fn ahead(&self) -> Option<i64> {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != i64::MIN)
     }
 
     /// Whether a check that began then or later was good.
@@ -74,6 +93,10 @@ impl Signs {
     }
 }
 
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +108,7 @@ mod tests {
         let signs = Signs::new(begin);
         assert!(!signs.checked_since(begin) && !signs.answered_since(begin), "never");
         signs.check(at(3));
-        signs.page(at(5));
+        signs.page(at(5), Duration::ZERO);
         assert!(signs.checked_since(at(3)) && !signs.checked_since(at(4)));
         assert!(signs.answered_since(at(5)) && !signs.answered_since(at(6)));
     }

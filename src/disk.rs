@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 
 mod owner;
 mod private;
+mod room;
 mod stamp;
 mod trees;
 
 use owner::How;
 
 pub use private::{append_private, date, write_new_private};
+pub use room::{DiskRoom, room};
 pub use stamp::Stamp;
 pub use trees::{make_dirs, scratch, sync_all_of};
 

@@ -35,6 +35,7 @@ pub mod messages;
 pub mod offsite;
 pub mod portable;
 pub mod report;
+pub mod watch;
 // rank 5: the decision
 pub mod failover;
 // rank 6: the request path

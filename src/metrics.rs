@@ -2,16 +2,17 @@
 //! sites with a zero line for every cause would be a quarter of a million lines. Values that can be read from the parts
 //! (states, ages, sizes) are set at each scrape by `app/gauges.rs`. Labels come only from the configuration and from closed lists.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+mod site;
+
+use std::sync::Arc;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
-use crate::failure::Cause;
+pub use site::{InFlight, SiteMetrics};
 
 /// Which rung of the ladder an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub struct Metrics {
     pub certificate_not_after: GaugeVec,
     /// When the certificate that an origin showed last expires, Unix time.
     pub origin_certificate_not_after: GaugeVec,
+    /// When a domain of a site ends, Unix time.
+    pub domain_expiry: GaugeVec,
     /// 1 for the state that the origin is in.
     pub origin_state: IntGaugeVec,
     /// Seconds since the current snapshot was taken.
@@ -225,23 +228,6 @@ impl Gate {
     }
 }
 
-/// The counters of one site. Most sites of many have no visitors for long: they are made when the first one comes.
-#[derive(Debug)]
-pub struct SiteMetrics {
-    site: Arc<str>,
-    all: Arc<Metrics>,
-    counters: OnceLock<Box<Counters>>,
-    in_flight: OnceLock<IntGauge>,
-}
-
-/// Each is resolved when it first counts.
-#[derive(Debug)]
-struct Counters {
-    requests: [[OnceLock<IntCounter>; CLASSES.len()]; ServedFrom::ALL.len()],
-    durations: [OnceLock<Histogram>; ServedFrom::ALL.len()],
-    failures: Box<[OnceLock<IntCounter>]>,
-}
-
 impl Metrics {
     /// A fresh set, in a registry of its own.
     ///
@@ -293,11 +279,8 @@ impl Metrics {
                 &["site", "cause"],
             )?,
             certificate_not_after: made.certificates()?,
-            origin_certificate_not_after: made.float_gauges(
-                "katahai_origin_certificate_not_after_seconds",
-                "When the certificate that the origin showed last expires, in Unix time.",
-                &["site", "origin"],
-            )?,
+            origin_certificate_not_after: made.origin_certificates()?,
+            domain_expiry: made.domains()?,
             origin_state: made.gauges(
                 "katahai_origin_state",
                 "1 for the state that the origin is in.",
@@ -332,12 +315,7 @@ impl Metrics {
 
     /// The counters of one site. `site` is a name from the configuration.
     pub fn site(self: &Arc<Self>, site: &str) -> SiteMetrics {
-        SiteMetrics {
-            site: site.into(),
-            all: self.clone(),
-            counters: OnceLock::new(),
-            in_flight: OnceLock::new(),
-        }
+        SiteMetrics::new(site, self)
     }
 
     /// Everything, in the text format.
@@ -346,67 +324,6 @@ impl Metrics {
     /// If a metric cannot be written as text.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
-    }
-}
-
-impl Counters {
-    fn boxed() -> Box<Counters> {
-        Box::new(Counters {
-            requests: Default::default(),
-            durations: Default::default(),
-            failures: Cause::ALL.iter().map(|_| OnceLock::new()).collect(),
-        })
-    }
-}
-
-impl SiteMetrics {
-    /// Counts one answer.
-    pub fn count(
-        &self,
-        served_from: ServedFrom,
-        status: http::StatusCode,
-        took: Duration,
-        cause: Option<Cause>,
-    ) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        let (site, all, rung) = (&*self.site, &self.all, served_from.as_str());
-        let requests = || all.requests.with_label_values(&[site, rung, CLASSES[class]]);
-        let counters = self.counters.get_or_init(Counters::boxed);
-        counters.requests[served_from as usize][class].get_or_init(requests).inc();
-        let durations = || all.durations.with_label_values(&[site, rung]);
-        counters.durations[served_from as usize].get_or_init(durations).observe(took.as_secs_f64());
-        if let Some(cause) = cause
-            && let Some(counter) = counters.failures.get(cause as usize)
-        {
-            counter.get_or_init(|| all.failures.with_label_values(&[site, cause.code()])).inc();
-        }
-    }
-
-    /// How many answers there were of each rung.
-    pub fn totals(&self) -> Totals {
-        let Some(counters) = self.counters.get() else { return Totals::default() };
-        counters
-            .requests
-            .each_ref()
-            .map(|classes| classes.iter().filter_map(OnceLock::get).map(IntCounter::get).sum())
-    }
-
-    /// Counts a request as in flight until the guard is dropped.
-    pub fn enter(&self) -> InFlight {
-        let in_flight = || self.all.in_flight.with_label_values(&[&*self.site]);
-        let in_flight = self.in_flight.get_or_init(in_flight).clone();
-        in_flight.inc();
-        InFlight(in_flight)
-    }
-}
-
-/// One request in flight.
-#[derive(Debug)]
-pub struct InFlight(IntGauge);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 
@@ -444,6 +361,19 @@ impl Made {
         )
     }
 
+    fn origin_certificates(&self) -> Result<GaugeVec, prometheus::Error> {
+        self.float_gauges(
+            "katahai_origin_certificate_not_after_seconds",
+            "When the certificate that the origin showed last expires, in Unix time.",
+            &["site", "origin"],
+        )
+    }
+
+    fn domains(&self) -> Result<GaugeVec, prometheus::Error> {
+        let help = "When a domain that the site needs ends, in Unix time.";
+        self.float_gauges("katahai_domain_expiry_seconds", help, &["site", "domain"])
+    }
+
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
         self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
@@ -451,7 +381,10 @@ impl Made {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::failure::Cause;
 
     #[test]
     fn an_answer_is_counted_under_its_labels() {

@@ -13,6 +13,7 @@ use crate::failure::Cause;
 use crate::origin::Ends;
 use crate::snapshot::rfc3339;
 use crate::tls::{self, Certs, Dated, Serving, Standing, TlsError, Validity};
+use crate::watch::deadline::{Deadline, deadline};
 use crate::{clock, tasks};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -130,7 +131,7 @@ pub(super) fn conditions_of(problems: &[tls::Problem]) -> Vec<(Arc<str>, Cause, 
 }
 
 /// The conditions that come by the passing of time.
-pub(super) fn by_date(dates: &[Dated], now: SystemTime) -> Vec<(Arc<str>, Cause, String)> {
+pub(super) fn by_date(dates: &[Dated], now: SystemTime) -> Vec<(Arc<str>, Cause, String, Option<u16>)> {
     let of = |dated: &Dated| {
         let (cause, words) = match dated.validity.at(now) {
             Standing::Good => return None,
@@ -146,9 +147,17 @@ pub(super) fn by_date(dates: &[Dated], now: SystemTime) -> Vec<(Arc<str>, Cause,
                 (Cause::SiteCertificateExpired, words)
             }
         };
-        Some((dated.site.clone(), cause, words))
+        Some((dated.site.clone(), cause, words, step(dated.validity.not_after, now)))
     };
     dates.iter().filter_map(of).collect()
+}
+
+/// Of the days before an end, 30, 14, 7, 3 and 1, the one that has come.
+pub(super) fn step(not_after: SystemTime, now: SystemTime) -> Option<u16> {
+    match deadline(not_after, now) {
+        Deadline::Near { step, .. } => Some(step),
+        Deadline::Far | Deadline::Over => None,
+    }
 }
 
 impl App {

@@ -36,6 +36,9 @@ pub struct Condition {
     pub since: String,
     /// What exactly: files, numbers, reasons.
     pub detail: String,
+    /// Of something that will end: which of 30, 14, 7, 3 and 1 days before has come. Each is news.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<u16>,
 }
 
 /// A condition that holds, as the rest of the application wants it.
@@ -59,7 +62,21 @@ struct Key {
     subject: String,
 }
 
-type Found = BTreeMap<Key, String>;
+type Found = BTreeMap<Key, Finding>;
+
+/// What exactly was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    detail: String,
+    /// As in [`Condition`].
+    step: Option<u16>,
+}
+
+impl From<String> for Finding {
+    fn from(detail: String) -> Finding {
+        Finding { detail, step: None }
+    }
+}
 
 /// What held at the last look.
 #[derive(Debug, Default)]
@@ -69,7 +86,7 @@ struct Ledger(BTreeMap<Key, Entry>);
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     since: SystemTime,
-    detail: String,
+    finding: Finding,
     /// When the log was told last.
     logged: Instant,
 }
@@ -92,16 +109,18 @@ impl Ledger {
             }
             holds
         });
-        for (key, detail) in found {
+        for (key, finding) in found {
+            let detail = finding.detail.clone();
             if let Some(entry) = self.0.get_mut(&key) {
-                entry.detail.clone_from(&detail);
-                if now.mono.saturating_duration_since(entry.logged) >= AGAIN {
+                let is_closer = entry.finding.step != finding.step;
+                entry.finding = finding;
+                if is_closer || now.mono.saturating_duration_since(entry.logged) >= AGAIN {
                     entry.logged = now.mono;
                     changes.again.push((key, detail));
                 }
             } else {
-                changes.begun.push((key.clone(), detail.clone()));
-                self.0.insert(key, Entry { since: now.wall, detail, logged: now.mono });
+                changes.begun.push((key.clone(), detail));
+                self.0.insert(key, Entry { since: now.wall, finding, logged: now.mono });
             }
         }
         changes
@@ -238,7 +257,8 @@ impl Conditions {
         held.map(|(key, entry)| Condition {
             cause: key.cause.into(),
             since: rfc3339(entry.since),
-            detail: entry.detail.clone(),
+            detail: entry.finding.detail.clone(),
+            step: entry.finding.step,
         })
         .collect()
     }
@@ -273,22 +293,22 @@ impl Conditions {
         for (file, refused) in &facts.refused {
             let file = file.display().to_string();
             if let Some(certificate) = &refused.certificate {
-                found.insert(key(Cause::CertificateUnreadable, file.clone()), certificate.clone());
+                found.insert(key(Cause::CertificateUnreadable, file.clone()), certificate.clone().into());
             }
-            found.insert(key(Cause::ConfigurationRefused, file), refused.reasons.clone());
+            found.insert(key(Cause::ConfigurationRefused, file), refused.reasons.clone().into());
         }
         for (site, cause, reason) in &facts.certificates {
             let key = Key { of: site.clone(), cause: *cause, subject: String::new() };
-            found.entry(key).or_insert_with(|| reason.clone());
+            found.entry(key).or_insert_with(|| reason.clone().into());
         }
         if !facts.restart.is_empty() {
-            found.insert(key(Cause::RestartNeeded, String::new()), facts.restart.join(", "));
+            found.insert(key(Cause::RestartNeeded, String::new()), facts.restart.join(", ").into());
         }
         if let Some(other) = &facts.shared {
-            found.insert(key(Cause::StateShared, String::new()), other.clone());
+            found.insert(key(Cause::StateShared, String::new()), other.clone().into());
         }
         if let Some(why) = &facts.unwritable {
-            found.insert(key(Cause::StateUnusable, String::new()), why.clone());
+            found.insert(key(Cause::StateUnusable, String::new()), why.clone().into());
         }
         let moments = [
             (Cause::ClockMoved, &facts.clock, TOLD),
@@ -299,7 +319,7 @@ impl Conditions {
             if let Some((at, detail)) = moment
                 && now.saturating_duration_since(*at) < told
             {
-                found.insert(key(cause, String::new()), detail.clone());
+                found.insert(key(cause, String::new()), detail.clone().into());
             }
         }
         found
@@ -334,18 +354,22 @@ impl App {
     pub(super) fn look_at_conditions(&self, now: Now) {
         self.conditions.look_at_descriptors(now.mono);
         let mut found = self.conditions.found(now.mono);
-        for (of, cause, detail) in certificates::by_date(&self.certs.dates(), now.wall) {
-            found.entry(Key { of, cause, subject: String::new() }).or_insert(detail);
+        for (of, cause, detail, step) in certificates::by_date(&self.certs.dates(), now.wall) {
+            let finding = Finding { detail, step };
+            found.entry(Key { of, cause, subject: String::new() }).or_insert(finding);
+        }
+        for (of, warning, subject, detail) in self.watch.warnings() {
+            found.insert(Key { of, cause: warning.cause, subject }, Finding { detail, step: warning.step });
         }
         let process = |cause| Key { of: "".into(), cause, subject: String::new() };
         for (cause, detail) in self.offsite.iter().flat_map(|store| store.conditions(now)) {
-            found.insert(process(cause), detail);
+            found.insert(process(cause), detail.into());
         }
         for (cause, detail) in self.regions.iter().flat_map(|regions| regions.conditions(now.mono)) {
-            found.insert(Key { of: "".into(), cause, subject: String::new() }, detail);
+            found.insert(process(cause), detail.into());
         }
         if let Some(detail) = self.forms_alone() {
-            found.insert(Key { of: "".into(), cause: Cause::FormsAlone, subject: String::new() }, detail);
+            found.insert(process(Cause::FormsAlone), detail.into());
         }
         for (to, why) in self.undelivered(now.mono) {
             let detail = format!("{to}: {} ({})", why.detail, why.code);
@@ -355,16 +379,21 @@ impl App {
             let name = &site.config.name;
             for (place, trouble) in self.troubles(site).into_iter().enumerate() {
                 let key = Key { of: name.clone(), cause: cause_of(&trouble), subject: place.to_string() };
-                found.insert(key, trouble.message);
+                found.insert(key, trouble.message.into());
             }
             for (cause, detail) in self.offsite.iter().flat_map(|store| store.site_conditions(name, now)) {
-                found.insert(Key { of: name.clone(), cause, subject: String::new() }, detail);
+                found.insert(Key { of: name.clone(), cause, subject: String::new() }, detail.into());
             }
             for member in site.origins.members() {
                 for (cause, detail) in member.origin.conditions(now) {
                     let subject = member.origin.identity.url.to_string();
                     let detail = format!("{subject}: {detail}");
-                    found.insert(Key { of: name.clone(), cause, subject }, detail);
+                    let step = (cause == Cause::CertificateExpiring)
+                        .then(|| {
+                            certificates::step(member.origin.certificate_ends(now.wall)?.not_after, now.wall)
+                        })
+                        .flatten();
+                    found.insert(Key { of: name.clone(), cause, subject }, Finding { detail, step });
                 }
             }
         }
@@ -400,19 +429,37 @@ mod tests {
     fn what_begins_and_what_ends_is_told_once() {
         let now = clock::now();
         let mut ledger = Ledger::default();
-        let full = || Found::from([(key(Cause::DiskFull), "a".to_owned())]);
+        let full = || Found::from([(key(Cause::DiskFull), "a".to_owned().into())]);
         let changes = ledger.observe(full(), now);
         assert_eq!(changes.begun, [(key(Cause::DiskFull), "a".to_owned())]);
         let later = now.plus(Duration::from_secs(5));
-        let other = Found::from([(key(Cause::DiskFull), "b".to_owned())]);
+        let other = Found::from([(key(Cause::DiskFull), "b".to_owned().into())]);
         assert_eq!(ledger.observe(other, later), Changes::default(), "another detail is the same condition");
         let entry = &ledger.0[&key(Cause::DiskFull)];
-        assert_eq!((entry.since, &*entry.detail), (now.wall, "b"));
+        assert_eq!((entry.since, &*entry.finding.detail), (now.wall, "b"));
         let day = later.plus(AGAIN);
         assert_eq!(ledger.observe(full(), day).again, [(key(Cause::DiskFull), "a".to_owned())]);
         assert_eq!(ledger.observe(full(), day), Changes::default(), "once a day");
         assert_eq!(ledger.observe(Found::new(), later).ended, [key(Cause::DiskFull)]);
         assert_eq!(ledger.observe(Found::new(), later), Changes::default());
+    }
+
+    #[test]
+    fn each_step_towards_an_end_is_news_once() {
+        let now = clock::now();
+        let mut ledger = Ledger::default();
+        let left = |days: u16, step| {
+            Found::from([(
+                key(Cause::DomainExpiring),
+                Finding { detail: format!("{days} days left"), step: Some(step) },
+            )])
+        };
+        assert_eq!(ledger.observe(left(20, 30), now).begun.len(), 1);
+        assert_eq!(ledger.observe(left(19, 30), now), Changes::default());
+        let told = ledger.observe(left(14, 14), now).again;
+        assert_eq!(told, [(key(Cause::DomainExpiring), "14 days left".to_owned())]);
+        assert_eq!(ledger.observe(left(13, 14), now), Changes::default());
+        assert_eq!(ledger.0[&key(Cause::DomainExpiring)].since, now.wall, "it is the same condition");
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(super) fn gauge(app: &App) {
     }
     for site in &app.table().sites {
         gauge_origins(metrics, site, now);
+        app.gauge_domains(&site.config.name);
         gauge_snapshots(app, site, now.unix());
     }
     for (site, totals) in app.intake().opened().map(|spool| spool.totals()).unwrap_or_default() {
@@ -72,6 +73,7 @@ pub(super) fn reset(metrics: &Metrics) {
     let values = [
         &metrics.certificate_not_after,
         &metrics.origin_certificate_not_after,
+        &metrics.domain_expiry,
         &metrics.snapshot_age,
         &metrics.store.lag,
         &gate.measured,
@@ -180,11 +182,12 @@ mod tests {
         for gauge in [&metrics.conditions, &metrics.site_state, &metrics.shelf.troubles] {
             gauge.with_label_values(&["gone", "x"]).set(1);
         }
-        for gauge in [&metrics.gate.measured, &metrics.gate.limit, &metrics.origin_certificate_not_after] {
+        let Metrics { domain_expiry, origin_certificate_not_after, gate, .. } = &*metrics;
+        for gauge in [&gate.measured, &gate.limit, origin_certificate_not_after, domain_expiry] {
             gauge.with_label_values(&["gone", "x"]).set(1.0);
         }
         metrics.origin_state.with_label_values(&["gone", "http://127.0.0.1", "up"]).set(1);
-        assert_eq!(metrics.text().unwrap().matches("gone").count(), 13);
+        assert_eq!(metrics.text().unwrap().matches("gone").count(), 14);
         reset(&metrics);
         let text = metrics.text().unwrap();
         assert!(!text.contains("gone"), "{text}");

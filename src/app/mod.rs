@@ -30,6 +30,7 @@ pub mod status;
 mod ticker;
 mod token;
 mod visits;
+pub mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,7 @@ pub struct App {
     rings: ticker::Rings,
     mark: Mutex<Option<run_lock::RunLock>>,
     ticker: OnceLock<tasks::Guard>,
+    watch: watch::Watch,
     rechecks: rechecks::Rechecks,
     _visits: tasks::Guard,
     _deliverer: Deliverer,
@@ -229,7 +231,7 @@ impl App {
         let table =
             Table::new(sites, config.listen.trusted_proxies.clone(), &config.listen.https, &config.limits);
         let access_log = log(&metrics);
-        let (spool, intake) = spools(&config).await.ok_or(StartError::Ending)?;
+        let (spool, intake, watch) = opened(&config).await.ok_or(StartError::Ending)?;
         let proxy = Proxy::new(table, access_log.clone(), spool, intake);
         let rechecks = rechecks::Rechecks::of(&proxy.table());
         look_at_origins(&proxy).await;
@@ -268,6 +270,7 @@ impl App {
             rings: ticker::Rings::default(),
             mark: Mutex::new(begun.mark),
             ticker: OnceLock::new(),
+            watch,
             rechecks,
             recipients: Arc::default(),
             alerters: OnceLock::new(),
@@ -296,6 +299,7 @@ impl App {
             _ = self.keeper.set(tasks::guarded(offsite.clone().run(weak())));
         }
         _ = self.heart.set(tasks::guarded(regions::run(weak())));
+        self.watch.begin(weak());
         _ = self.ticker.set(tasks::guarded(ticker::run(weak())));
     }
 
@@ -383,6 +387,7 @@ impl App {
         self.save_visits(self.table().sites.iter()).await;
         let incidents = self.incidents.clone();
         tasks::blocking(move || incidents.save_all()).await;
+        self.save_days().await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mark) = mark {
             tasks::blocking(move || mark.end()).await;
@@ -397,11 +402,12 @@ impl App {
     }
 }
 
-/// Where request bodies are kept until they are complete, and forms until they are delivered.
-async fn spools(config: &Config) -> Option<(Spool, Arc<Intake>)> {
+/// Where request bodies are kept until they are complete, and forms until they are delivered; what is known of domains.
+async fn opened(config: &Config) -> Option<(Spool, Arc<Intake>, watch::Watch)> {
     let (dir, settings) = (config.state_dir.clone(), config.forms.clone());
     keep_to_itself(config);
-    tasks::blocking(move || (Spool::new(&dir), Arc::new(Intake::open(&dir, settings)))).await
+    let open = move || (Spool::new(&dir), Arc::new(Intake::open(&dir, settings)), watch::Watch::open(&dir));
+    tasks::blocking(open).await
 }
 
 /// Where forms are kept, what visitors write is not to end up in a core dump.

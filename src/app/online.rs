@@ -1,4 +1,5 @@
-//! What only shows when somebody is asked: whether the store does what it must, and whether the origins answer.
+//! What only shows when somebody is asked: whether the store does what it must, whether the origins answer, and what
+//! registries and name servers say of the domains.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::origin::{CHECK_USER_AGENT, Tools};
 /// How long one origin may take.
 const MOST: Duration = Duration::from_secs(20);
 
-/// What is wrong with the store and the origins of a configuration, asked now. An origin that does not answer is a warning:
+/// What is wrong with the store, the origins and the domains of a configuration, asked now. An origin that does not answer is a warning:
 /// an outage is no fault of the configuration.
 pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
     let tools = build::tools(config);
@@ -43,7 +44,9 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
         let tools = &tools;
         async move { Some(((site, origin), probe(site, origin, tools).await.err()?)) }
     }));
-    let (store, origins, channels) = tokio::join!(store, origins, try_channels(config, &tools));
+    let domains = super::watch::online::look(config, &tools);
+    let (store, origins, channels, domains) =
+        tokio::join!(store, origins, try_channels(config, &tools), domains);
     let source = Source::new(file, "");
     let problem = |key: String, message: String, help: String, severity: Severity| Problem {
         file: source.clone(),
@@ -68,7 +71,10 @@ pub async fn check(file: &Path, config: &Config) -> Vec<Problem> {
         let help = "see that the address is right and the service answers this machine".to_owned();
         problem("alerts".to_owned(), message, help, Severity::Warning)
     });
-    store.into_iter().chain(origins).chain(channels).collect()
+    let domains = domains.into_iter().map(|(site, message, help)| {
+        problem(format!("site \"{site}\" watch"), message, help, Severity::Warning)
+    });
+    store.into_iter().chain(origins).chain(channels).chain(domains).collect()
 }
 
 /// The alert channels that cannot be reached. Nothing is sent.

@@ -249,6 +249,11 @@ impl Fixed {
         Fixed { state_dir, listen, memory_cache: config.limits.memory_cache, store: config.store.clone() }
     }
 
+    /// Where everything is kept.
+    pub(super) fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
     /// The keys that another configuration has otherwise: they need a new start.
     fn changed_in(&self, new: &Config) -> Vec<&'static str> {
         let changes = [

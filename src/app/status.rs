@@ -24,6 +24,7 @@ use crate::page_health::Branch;
 use crate::proxy::Site;
 use crate::snapshot::{Summary, rfc3339};
 use crate::visits::Coverage;
+use crate::watch::Watched;
 
 /// Pages without a copy that the status lists.
 const MOST_LACKING: usize = 50;
@@ -86,6 +87,8 @@ pub struct SiteStatus {
     pub without_copy: Vec<WithoutCopy>,
     /// What else is wrong, or worth knowing.
     pub conditions: Vec<Condition>,
+    /// What is looked at weeks before it stops the site.
+    pub watch: Vec<Watched>,
     /// `auto`, `hold_origin` or `hold_snapshot`.
     pub mode: &'static str,
     /// Until when, if somebody has set it for a time, RFC 3339.
@@ -336,6 +339,7 @@ impl App {
             answers: self.shares(site, now),
             without_copy: without_copy(site),
             conditions: self.conditions.of(&site.config.name),
+            watch: self.watch.of(&site.config.name),
             mode: mode.as_str(),
             mode_until: site.switch.until(now).map(rfc3339),
             origins: site.origins.members().iter().map(|member| origin_status(member, site)).collect(),

@@ -62,6 +62,7 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
     let context =
         &Context { listen: Some(&listen), has_mail: mail.is_some(), lists: lists.as_deref(), ..*context };
     let sites = sites(file.site, context, notes, &mut elsewhere);
+    let watch = super::watch::watch(file.watch.or_default(), notes);
     let limits = limits(file.limits.or_default(), notes);
     let dns = dns(file.dns.or_default(), notes);
     let mut forms = forms(file.forms.or_default(), &state_dir, context, notes);
@@ -75,7 +76,7 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
         notes.whole(Severity::Warning, fault);
     }
     let incidents = incidents(file.incidents.or_default(), notes);
-    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, alerts, sites }, elsewhere)
+    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, alerts, watch, sites }, elsewhere)
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {

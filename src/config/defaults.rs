@@ -92,6 +92,11 @@ pub const FORMS_SIZE: u64 = 1 << 30;
 /// How often one client may have a form kept.
 pub const FORMS_PER_CLIENT: ClientRate = ClientRate { count: 10, window: Duration::from_secs(HOUR) };
 
+/// Where IANA lists the servers of registries (RFC 9224).
+pub const WATCH_BOOTSTRAP: &str = "https://data.iana.org/rdap/dns.json";
+/// How often a domain is looked at.
+pub const WATCH_EVERY: Duration = Duration::from_secs(12 * HOUR);
+
 /// The pages that must always work: the front page.
 pub fn key_pages() -> Vec<String> {
     vec!["/".to_owned()]

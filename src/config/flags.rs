@@ -9,7 +9,7 @@ use super::node::{Fault, Notes, Span};
 use super::problem::{Problems, Source};
 use super::ready::{
     ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Incidents, Limits, Listen, Mirror,
-    Notice, Origin, OriginMode, OriginUrl, Site,
+    Notice, Origin, OriginMode, OriginUrl, Site, SiteWatch, Watch,
 };
 use super::{check, defaults, origins, site};
 
@@ -68,6 +68,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
         incidents: Incidents::default(),
         mail: None,
         alerts: super::alerts::Alerts::default(),
+        watch: Watch::default(),
         sites: vec![Arc::new(site(url, host))],
     };
     Ok((config, problems))
@@ -98,6 +99,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
         notice: Notice::default(),
+        watch: SiteWatch::default(),
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),

@@ -52,6 +52,7 @@ fn the_least_that_works_is_all_defaults() {
         cache: CachePolicy::default(),
         mirror: Mirror::default(),
         notice: Notice::default(),
+        watch: SiteWatch::default(),
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),
@@ -80,6 +81,7 @@ fn the_least_that_works_is_all_defaults() {
         incidents: Incidents::default(),
         mail: None,
         alerts: alerts::Alerts::default(),
+        watch: Watch::default(),
         sites: vec![Arc::new(site)],
     };
     assert_eq!(config, expected);
@@ -204,6 +206,7 @@ fn shop(folder: &Path) -> Site {
             robots: MirrorRobots::Auto,
         },
         notice: Notice { banner: Banner::Auto },
+        watch: SiteWatch { domains: Vec::new(), domain_ends: None },
         routes: vec![Route {
             path: PathPattern::new("/admin/*").unwrap(),
             cache: false,
@@ -309,6 +312,11 @@ fn the_shipped_file_is_this() {
             heartbeat: None,
             language: alerts::AlertLanguage::Auto,
             link: None,
+        },
+        watch: Watch {
+            rdap: Rdap::Auto,
+            bootstrap: "https://data.iana.org/rdap/dns.json".parse().unwrap(),
+            every: seconds(43_200),
         },
         sites: vec![Arc::new(shop), Arc::new(second)],
     };

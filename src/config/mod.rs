@@ -35,6 +35,7 @@ mod raw;
 mod site;
 mod syntax;
 mod value;
+mod watch;
 
 #[cfg(test)]
 mod golden;

@@ -14,11 +14,12 @@ use super::maintenance::{Instant3339, UtcOffset, WeeklyTimes, ZoneOrNone};
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
 use super::ready::{
-    AdminAddr, Banner, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Statuses,
+    AdminAddr, Banner, MirrorPrivate, MirrorRobots, OriginMode, OriginUrl, PathPattern, Rdap, Statuses,
 };
 use super::recipient::{Sender, Smtp, Targets};
 use super::remote::{Bandwidth, Endpoint, InstanceName, StoreAt, StoreCrawl, StoreForms};
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, Preset, QueryName, Rate, Size, Switch};
+use super::watch::{Date, ListAt};
 
 /// A list of values, each with its place.
 type List<T> = Vec<Spanned<T>>;
@@ -82,6 +83,7 @@ tables! {
         forms: Forms,
         incidents: Incidents,
         alerts: Alerts,
+        watch: Watch,
         site: List<Site>,
     }
 
@@ -176,6 +178,13 @@ tables! {
         backup: bool,
     }
 
+    /// `[watch]`
+    Watch {
+        rdap: Rdap,
+        bootstrap: ListAt,
+        every: Duration,
+    }
+
     /// `[[site]]`
     Site {
         name: SiteName,
@@ -191,6 +200,7 @@ tables! {
         cache: Cache,
         mirror: Mirror,
         notice: Notice,
+        watch: SiteWatch,
         form: List<Form>,
         maintenance: List<Maintenance>,
         route: List<Route>,
@@ -265,6 +275,12 @@ tables! {
     /// `[site.notice]`
     Notice {
         banner: Banner,
+    }
+
+    /// `[site.watch]`
+    SiteWatch {
+        domains: List<HostName>,
+        domain_ends: Date,
     }
 
     /// `[[site.form]]`

@@ -19,6 +19,7 @@ pub use super::pin::Pin;
 use super::recipient::MailServer;
 use super::remote::RemoteStore;
 pub use super::statuses::Statuses;
+pub use super::watch::{Rdap, SiteWatch, Watch};
 use crate::fingerprint::Fingerprints;
 use crate::http::personal::{Personal, personal};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub mail: Option<MailServer>,
     /// Who is told when something is wrong.
     pub alerts: Alerts,
+    /// What is looked at weeks before it stops a site.
+    pub watch: Watch,
     /// The sites, in the file's order. Names and hosts are unique over all of them.
     pub sites: Vec<Arc<Site>>,
 }
@@ -171,6 +174,8 @@ pub struct Site {
     pub mirror: Mirror,
     /// What visitors are told on copies while the site is out.
     pub notice: Notice,
+    /// What of it is looked at weeks before.
+    pub watch: SiteWatch,
     /// Exceptions for parts of the site; the first that matches speaks.
     pub routes: Vec<Route>,
     /// Forms whose senders are not to be lost; the first that matches speaks.

@@ -44,6 +44,7 @@ pub(super) fn site(
     let failover = failover(raw.failover.or_default(), context, notes);
     let cache = cache(raw.cache.or_default(), notes);
     let mirror = mirror(raw.mirror.or_default(), notes);
+    let watch = super::watch::site_watch(raw.watch.or_default(), notes);
     let notice = Notice { banner: raw.notice.or_default().banner.or_default() };
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
@@ -68,6 +69,7 @@ pub(super) fn site(
         cache,
         mirror,
         notice,
+        watch,
         routes,
         forms,
         maintenance,

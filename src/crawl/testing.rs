@@ -83,6 +83,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
             robots: MirrorRobots::Auto,
         },
         notice: Notice::default(),
+        watch: crate::config::ready::SiteWatch::default(),
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),

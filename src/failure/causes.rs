@@ -72,6 +72,17 @@ causes! {
     NameServersFail: "name-servers-fail", Name, Safe, SERVICE_UNAVAILABLE, Name;
     NameServersSilent: "name-servers-silent", Name, Safe, SERVICE_UNAVAILABLE, Name;
     NameMoved: "name-moved", Name, Safe, SERVICE_UNAVAILABLE, NotTheSite;
+    // its domain, weeks before
+    DomainExpiring: "domain-expiring", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    DomainExpired: "domain-expired", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    DomainOnHold: "domain-on-hold", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    DomainUnlocked: "domain-unlocked", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    NameServersChanged: "name-servers-changed", Name, Safe, SERVICE_UNAVAILABLE, NotTheSite;
+    NameServersParked: "name-servers-parked", Name, Safe, SERVICE_UNAVAILABLE, NotTheSite;
+    AddressesChanged: "addresses-changed", Name, Safe, SERVICE_UNAVAILABLE, NotTheSite;
+    ZoneGone: "zone-gone", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    DnssecBroken: "dnssec-broken", Name, Safe, SERVICE_UNAVAILABLE, Name;
+    DnssecExpiring: "dnssec-expiring", Name, Safe, SERVICE_UNAVAILABLE, Name;
     // the way to the origin
     Refused: "refused", Host, Safe, SERVICE_UNAVAILABLE, Refused;
     Unreachable: "unreachable", Host, Safe, SERVICE_UNAVAILABLE, Unreachable;
@@ -133,6 +144,7 @@ causes! {
     Recovering: "recovering", Host, No, SERVICE_UNAVAILABLE, Down;
     Unproven: "unproven", Host, No, SERVICE_UNAVAILABLE, Unproven;
     Slow: "slow", Host, No, SERVICE_UNAVAILABLE, Slow;
+    OriginGettingWorse: "origin-getting-worse", Host, No, SERVICE_UNAVAILABLE, Slow;
     NoOrigin: "no-origin", Operator, No, SERVICE_UNAVAILABLE, NoServer;
     Drained: "drained", Operator, No, SERVICE_UNAVAILABLE, NoServer;
     Held: "held", Operator, No, SERVICE_UNAVAILABLE, Held;
@@ -145,6 +157,9 @@ causes! {
     CopyDamaged: "copy-damaged", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     CopiesGone: "copies-gone", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     DiskFull: "disk-full", Katahai, No, SERVICE_UNAVAILABLE, Internal;
+    DiskFilling: "disk-filling", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    SnapshotOld: "snapshot-old", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    CoverageLow: "coverage-low", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     InstanceNameShared: "instance-name-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
@@ -162,6 +177,7 @@ causes! {
     SiteCertificateExpired: "site-certificate-expired", Operator, No, SERVICE_UNAVAILABLE, Internal;
     SiteCertificateOfAnother: "site-certificate-of-another", Operator, No, SERVICE_UNAVAILABLE, Internal;
     ClockMoved: "clock-moved", Katahai, No, SERVICE_UNAVAILABLE, Internal;
+    ClockWrong: "clock-wrong", Operator, No, SERVICE_UNAVAILABLE, Internal;
     UncleanStop: "unclean-stop", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     Internal: "internal", Katahai, No, INTERNAL_SERVER_ERROR, Internal;
     // the visitor's request

@@ -10,6 +10,9 @@ use x509_cert::time::Time;
 /// What runs out in less than this is told; of a certificate for days, in less than a third of its life. Whoever renews by
 /// machine does so before either: certbot with 30 days left, short-lived certificates after half of their life.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
+/// A certificate of a longer life is renewed by people, who need more time.
+const BY_HAND: Duration = Duration::from_secs(120 * 86_400);
+const SOON_BY_HAND: Duration = Duration::from_secs(30 * 86_400);
 
 /// From when until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,8 @@ impl Validity {
         }
         let Ok(left) = self.not_after.duration_since(now) else { return Standing::Over };
         let life = self.not_after.duration_since(self.not_before).unwrap_or_default();
-        if left < SOON.min(life / 3) { Standing::Soon(left) } else { Standing::Good }
+        let soon = if life > BY_HAND { SOON_BY_HAND } else { SOON };
+        if left < soon.min(life / 3) { Standing::Soon(left) } else { Standing::Good }
     }
 
     /// Whether it holds at a moment.
@@ -81,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn soon_is_two_weeks_or_a_third_of_a_short_life() {
+    fn soon_is_two_weeks_a_third_of_a_short_life_or_a_month_of_a_long_one() {
         let begin = SystemTime::UNIX_EPOCH + 1000 * DAY;
         for (life, age, expected) in [
             (90, 0, Standing::Good),
@@ -89,7 +93,8 @@ mod tests {
             (90, 77, Standing::Soon(13 * DAY)),
             (90, 90, Standing::Soon(Duration::ZERO)),
             (90, 91, Standing::Over),
-            (365, 351, Standing::Good),
+            (365, 335, Standing::Good),
+            (365, 336, Standing::Soon(29 * DAY)),
             (6, 4, Standing::Good),
             (6, 5, Standing::Soon(DAY)),
             (47, 34, Standing::Soon(13 * DAY)),

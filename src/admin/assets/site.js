@@ -5,7 +5,7 @@ import { origins, state, warnings } from "./overview.js";
 import { report } from "./report.js";
 import { compared } from "./compare.js";
 import { Forms } from "./forms.js";
-import { answers, conditions, withoutCopy } from "./why.js";
+import { answers, conditions, watched, withoutCopy } from "./why.js";
 
 const AGAIN_MS = 15000, ROWS = 6;
 
@@ -45,6 +45,8 @@ export class Site {
     fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
+    part("watch").hidden = !status.watch.length;
+    fill(part("watch"), [status.watch, minute], () => watched(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
     fill(part("forms"), [this.forms.facts(), minute], () => this.forms.show());
     if (!this.list) return;
@@ -174,7 +176,7 @@ function skeleton() {
   return el("div", { class: "one" },
     part("title", "h1"), part("warnings", "div"), part("visitors", "section", { class: "card" }),
     el("div", { class: "two" }, part("service", "section", { class: "card" }), part("crawl", "section", { class: "card" })),
-    part("forms", "section", { class: "card" }), part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
+    part("watch", "section", { class: "card", hidden: true }), part("forms", "section", { class: "card" }), part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
 }
 
 function visitors(status) {

@@ -1,5 +1,5 @@
 // Why a site is as it is: its cause with what to do, how far it is back, what visitors got, and what else is wrong.
-import { ago, decoded, el, language, number, say, share, span } from "./tools.js";
+import { ago, badge, decoded, el, language, number, say, share, span, table } from "./tools.js";
 
 const RUNGS = ["origin", "cache", "stale", "snapshot", "holding", "refused", "error"];
 
@@ -57,4 +57,15 @@ export function withoutCopy(site) {
   if (!pages.length) return null;
   return el("details", {}, el("summary", {}, say("without_copy", number(pages.length))),
     el("ul", { class: "plain" }, pages.map(({ path, asked, last }) => el("li", {}, el("code", {}, decoded(path)), el("span", { class: "soft" }, ` ${say("asked_when", number(asked), ago(last))}`)))));
+}
+
+const BADGES = { ok: "live", soon: "snapshot", past: "failed", bad: "failed", unknown: "" };
+
+/** What is looked at weeks before it stops the site. */
+export function watched(site) {
+  if (!site.watch.length) return null;
+  const head = [[say("watch_what")], [say("watch_subject")], [say("state")], [say("watch_until")], [say("what")]];
+  const rows = site.watch.map(({ what, subject, state, until, detail }) => [
+    say(`watch_${what}`), subject ? el("code", {}, subject) : "–", badge(BADGES[state], say(`watch_is_${state}`)), until ? el("time", { datetime: until, title: until }, until.slice(0, 10)) : "–", el("span", { class: "soft" }, detail)]);
+  return [el("h2", {}, say("watch")), table(say("watch"), head, rows, "cards")];
 }

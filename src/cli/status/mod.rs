@@ -21,6 +21,7 @@ mod lines;
 mod regions;
 mod remarks;
 mod store;
+mod watch;
 mod why;
 
 /// `--check`: something is to be looked after.
@@ -188,6 +189,7 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
         ];
         facts
             .extend(store::fact(status, site, language).map(|fact| (language.pick("store", "ストア"), fact)));
+        facts.extend(watch::fact(site, language).map(|fact| (language.pick("watched", "監視"), fact)));
         told.push_str(&format!("\n{}", list(&facts)));
         for note in why::of_site(site, language).into_iter().chain(remarks(site, language)) {
             told.push_str(&format!("\n{}", wrapped(&note, screen)));

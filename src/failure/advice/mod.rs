@@ -1,6 +1,7 @@
 //! What each cause means to whoever runs the site, and what to do about it. Written for somebody who was just woken up:
 //! two short sentences of each, plain words, and the next thing to look at.
 
+mod ahead;
 mod answer;
 mod known;
 mod ours;
@@ -46,6 +47,21 @@ impl Cause {
             Cause::NameServersFail => way::NAME_SERVERS_FAIL,
             Cause::NameServersSilent => way::NAME_SERVERS_SILENT,
             Cause::NameMoved => way::NAME_MOVED,
+            Cause::DomainExpiring => ahead::DOMAIN_EXPIRING,
+            Cause::DomainExpired => ahead::DOMAIN_EXPIRED,
+            Cause::DomainOnHold => ahead::DOMAIN_ON_HOLD,
+            Cause::DomainUnlocked => ahead::DOMAIN_UNLOCKED,
+            Cause::NameServersChanged => ahead::NAME_SERVERS_CHANGED,
+            Cause::NameServersParked => ahead::NAME_SERVERS_PARKED,
+            Cause::AddressesChanged => ahead::ADDRESSES_CHANGED,
+            Cause::ZoneGone => ahead::ZONE_GONE,
+            Cause::DnssecBroken => ahead::DNSSEC_BROKEN,
+            Cause::DnssecExpiring => ahead::DNSSEC_EXPIRING,
+            Cause::OriginGettingWorse => ahead::ORIGIN_GETTING_WORSE,
+            Cause::DiskFilling => ahead::DISK_FILLING,
+            Cause::SnapshotOld => ahead::SNAPSHOT_OLD,
+            Cause::CoverageLow => ahead::COVERAGE_LOW,
+            Cause::ClockWrong => ahead::CLOCK_WRONG,
             Cause::Refused => way::REFUSED,
             Cause::Unreachable => way::UNREACHABLE,
             Cause::ConnectTimeout => way::CONNECT_TIMEOUT,

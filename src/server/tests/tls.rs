@@ -120,6 +120,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
             robots: ready::MirrorRobots::Auto,
         },
         notice: ready::Notice::default(),
+        watch: ready::SiteWatch::default(),
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),

@@ -7,8 +7,9 @@ use katahai::crawl::gate::Rule;
 use katahai::failure::{Cause, Whose};
 
 /// The groups, by their first cause.
-const GROUPS: [(Cause, &str, &str); 9] = [
+const GROUPS: [(Cause, &str, &str); 10] = [
     (Cause::NameNotFound, "The name of the site's server", "サーバーの名前（DNS）"),
+    (Cause::DomainExpiring, "The site's domains", "サイトのドメイン"),
     (Cause::Refused, "The way to the server", "サーバーへの接続"),
     (Cause::CertificateExpired, "The server's certificate", "サーバーの証明書"),
     (Cause::Reset, "Answers that break", "途中で壊れる応答"),
@@ -96,6 +97,30 @@ const FAILURES: &[(&str, &[Row])] = &[
             ("SERVFAIL", &[Cause::NameServersFail]),
             ("no answer", &[Cause::NameServersSilent]),
             ("the record points at a parking host", &[Cause::NameMoved, Cause::Parking]),
+        ],
+    ),
+    (
+        "weeks before",
+        &[
+            ("a domain's registration ends", &[Cause::DomainExpiring, Cause::DomainExpired]),
+            ("a domain suspended, or about to be deleted", &[Cause::DomainOnHold, Cause::ZoneGone]),
+            (
+                "a domain moved to strangers, or to a parking service",
+                &[
+                    Cause::DomainUnlocked,
+                    Cause::NameServersChanged,
+                    Cause::NameServersParked,
+                    Cause::AddressesChanged,
+                ],
+            ),
+            ("DNSSEC broken, or not renewed", &[Cause::DnssecBroken, Cause::DnssecExpiring]),
+            ("the host gets slower or fails more often", &[Cause::OriginGettingWorse]),
+            ("the disk fills", &[Cause::DiskFilling]),
+            (
+                "no new snapshot for long; one that lacks what visitors want",
+                &[Cause::SnapshotOld, Cause::CoverageLow],
+            ),
+            ("the clock goes wrong", &[Cause::ClockWrong]),
         ],
     ),
     (

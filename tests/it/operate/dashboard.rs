@@ -113,7 +113,7 @@ async fn reports_are_shown_as_text_on_every_screen() {
     edge.until_snapshot().await;
     let mut browser = Browser::start();
     is_shown(&mut browser, &edge, "/", &["shop", long, "live site"]).await;
-    let report = ["Broken links", "/gone/0", "<img src=x onerror=alert(1)>"];
+    let report = ["Weeks before", "Broken links", "/gone/0", "<img src=x onerror=alert(1)>"];
     is_shown(&mut browser, &edge, "/sites/shop", &report).await;
     browser.open(&page(&edge, "/sites/shop")).await;
     browser.until("!!document.querySelector('.report input[type=search]')").await;

@@ -22,3 +22,4 @@ mod reload;
 mod shutdown;
 mod told;
 mod versions_cli;
+mod watch;

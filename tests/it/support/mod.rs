@@ -18,6 +18,7 @@ pub mod origin;
 pub mod page;
 pub mod process;
 pub mod raw;
+pub mod registry;
 pub mod s3;
 pub mod screen;
 pub mod static_host;

@@ -2,7 +2,7 @@
 //! message, too.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -24,6 +24,8 @@ use crate::{clock, tasks};
 
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the snapshots on the disk are looked at.
+const LOOK_AT_DISK: Duration = Duration::from_secs(10);
 /// What is older than this comes late, in seconds.
 const LATE: u64 = 300;
 /// By which a webhook knows a message again that it has had (IETF draft-ietf-httpapi-idempotency-key-header).
@@ -56,7 +58,15 @@ impl Tried {
 
 /// Sends for as long as the application is there.
 pub(in crate::app) async fn run(app: Weak<App>) {
+    let mut looked: Option<Instant> = None;
     while let Some(app) = app.upgrade() {
+        let now = clock::instant();
+        // what is wrong on the disk is found by looking, and perhaps nobody else does
+        let is_due = looked.is_none_or(|last| now.saturating_duration_since(last) >= LOOK_AT_DISK);
+        if is_due && !app.alert_settings().channels.is_empty() {
+            looked = Some(now);
+            app.look_again().await;
+        }
         app.send_alerts().await;
         let alerts = app.alerts.clone();
         drop(app);

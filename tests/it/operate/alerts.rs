@@ -26,12 +26,12 @@ fn config(origin: &Origin, webhooks: &str) -> Config {
         .set_toml("alerts.webhook", format!("[{webhooks}]"))
 }
 
-/// What was posted to a path, but that a test has killed the process.
+/// What was posted to a path, but that a test has killed the process, and that a site waits for its first crawl.
 fn posted(receiver: &Origin, path: &str) -> Vec<Asked> {
     let is_one = |asked: &Asked| {
         // without what escapes a service's markup
         let text = String::from_utf8_lossy(&asked.body).replace('\\', "");
-        asked.method == "POST" && !text.contains("unclean-stop")
+        asked.method == "POST" && !["unclean-stop", "copies-gone"].iter().any(|code| text.contains(code))
     };
     receiver.asked_for(path).into_iter().filter(is_one).collect()
 }

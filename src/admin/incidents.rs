@@ -98,7 +98,7 @@ struct Ack {
 async fn acknowledge(app: &App, id: &IncidentId, body: &Bytes) -> Response<Body> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     match serde_json::from_slice::<Ack>(body) {
-        Ok(Ack { by, note }) => of(app.acknowledge(id, &by, &note).await),
+        Ok(Ack { by, note }) => of(app.acknowledge_incident(id, &by, &note).await),
         Err(wrong) => {
             let message =
                 format!("the body is not like {{\"by\":\"Abe\",\"note\":\"the host is at it\"}}: {wrong}");

@@ -13,7 +13,12 @@ impl Severity {
             | Cause::StateUnusable
             | Cause::CopiesGone
             | Cause::DescriptorsOut
-            | Cause::StoreRefused => Severity::Page,
+            | Cause::StoreRefused
+            | Cause::DomainExpired
+            | Cause::DomainOnHold
+            | Cause::ZoneGone
+            | Cause::NameServersParked
+            | Cause::DnssecBroken => Severity::Page,
             // nobody has to do anything, or the operator has just done it
             Cause::RestartNeeded
             | Cause::Held
@@ -107,6 +112,16 @@ impl Severity {
             | Cause::ClockMoved
             | Cause::UncleanStop
             | Cause::AlertsUndelivered
+            | Cause::DomainExpiring
+            | Cause::DomainUnlocked
+            | Cause::NameServersChanged
+            | Cause::AddressesChanged
+            | Cause::DnssecExpiring
+            | Cause::OriginGettingWorse
+            | Cause::DiskFilling
+            | Cause::SnapshotOld
+            | Cause::CoverageLow
+            | Cause::ClockWrong
             | Cause::Internal => Severity::Warn,
         }
     }

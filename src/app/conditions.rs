@@ -270,7 +270,7 @@ impl Conditions {
             cause: key.cause,
             subject: key.subject.clone(),
             since: entry.since,
-            detail: entry.detail.clone(),
+            detail: entry.finding.detail.clone(),
         };
         self.ledger().0.iter().map(held).collect()
     }
@@ -373,7 +373,8 @@ impl App {
         }
         for (to, why) in self.undelivered(now.mono) {
             let detail = format!("{to}: {} ({})", why.detail, why.code);
-            found.insert(Key { of: "".into(), cause: Cause::AlertsUndelivered, subject: to }, detail);
+            let key = Key { of: "".into(), cause: Cause::AlertsUndelivered, subject: to };
+            found.insert(key, detail.into());
         }
         for site in &self.table().sites {
             let name = &site.config.name;

@@ -248,6 +248,7 @@ impl App {
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
             _visits: tasks::guarded(visits::keep(proxy.clone())),
+            offsite,
             incidents: Arc::new(incidents::Incidents::new(&config.state_dir, started)),
             alerts: alerts::Alerts::open(&config, started).await.ok_or(StartError::Ending)?,
             source,

@@ -76,7 +76,10 @@ pub(super) fn config(file: raw::File, context: &Context<'_>, notes: &mut Notes) 
         notes.whole(Severity::Warning, fault);
     }
     let incidents = incidents(file.incidents.or_default(), notes);
-    (Config { state_dir, listen, limits, dns, store, forms, incidents, mail, alerts, watch, sites }, elsewhere)
+    (
+        Config { state_dir, listen, limits, dns, store, forms, incidents, mail, alerts, watch, sites },
+        elsewhere,
+    )
 }
 
 fn limits(raw: raw::Limits, notes: &mut Notes) -> Limits {

@@ -81,7 +81,12 @@ impl App {
     ///
     /// # Errors
     /// See [`Unanswerable`].
-    pub async fn acknowledge(&self, id: &IncidentId, by: &str, note: &str) -> Result<Incident, Unanswerable> {
+    pub async fn acknowledge_incident(
+        &self,
+        id: &IncidentId,
+        by: &str,
+        note: &str,
+    ) -> Result<Incident, Unanswerable> {
         let at = now().wall;
         let incidents = self.incidents.clone();
         let incident = match incidents.acknowledge_open(id, by, note) {

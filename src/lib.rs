@@ -22,6 +22,7 @@ pub mod ask;
 pub mod alert;
 pub mod cache;
 pub mod forms;
+pub mod history;
 pub mod incident;
 pub mod origin;
 pub mod page_health;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::not_this_method;
 use super::reply::{error, json};
+use super::role::Role;
 use super::shelf::Wanted;
 use super::sites::of_query;
 use crate::app::App;
@@ -20,13 +21,17 @@ const WHO: &str = "admin API";
 
 /// Answers below `/api/v1/sites/{name}/forms`.
 pub(super) async fn answer(app: &App, site: &str, wanted: Wanted<'_>) -> Response<Body> {
-    let Wanted { method, rest, query, is_browser, .. } = wanted;
+    let Wanted { method, rest, query, is_browser, role, .. } = wanted;
     let get = matches!(*method, Method::GET | Method::HEAD);
     if get && rest == ["found"] {
         return found(app, site).await;
     }
     let holds_contents =
         matches!(rest, [_]) || ["contents", "find"].iter().any(|name| of_query(query, name).is_some());
+    if holds_contents && role == Role::Reader {
+        let message = "what visitors have written is not for a token that only reads; the one of admin.token_file shows it";
+        return error(StatusCode::FORBIDDEN, "read-only", message);
+    }
     if get && holds_contents && is_browser && !app.admin_token().is_set() {
         let message = "what visitors have written is shown in a browser only to who knows a token: set admin.token_file";
         return error(StatusCode::FORBIDDEN, "token-needed", message);

@@ -1,58 +1,102 @@
-//! Who may use the API: whoever knows the token; without one (only on loopback or a socket), programs of this machine,
-//! but not web pages that a browser of this machine has open.
+//! Who may use the API, and for what: whoever knows a token, or has signed in with one; without one (only on loopback or a
+//! socket), programs of this machine, but not web pages that a browser of this machine has open.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 
 use super::reply::error;
-use crate::app::AdminToken;
+use super::role::Role;
+use super::sessions::Sessions;
 use crate::http::Body;
+
+/// What the dashboard's own requests carry: no form of another site's page can.
+const OWN: &str = "x-katahai";
 
 /// The rule for one listener.
 pub(super) struct Guard {
-    token: Arc<AdminToken>,
+    sessions: Arc<Sessions>,
 }
 
 impl Guard {
-    pub(super) fn new(token: Arc<AdminToken>) -> Guard {
-        Guard { token }
+    pub(super) fn new(sessions: Arc<Sessions>) -> Guard {
+        Guard { sessions }
     }
 
-    /// The answer to a request that may not pass. Health is for everybody: a load balancer has no token.
-    pub(super) fn refuses(
+    /// What whoever asks may do, or the answer to a request that may not pass. Health is for everybody: a load balancer has
+    /// no token.
+    pub(super) fn role(
         &self,
-        method: &Method,
-        segments: &[&str],
+        (method, segments): (&Method, &[&str]),
         headers: &HeaderMap,
         unix: bool,
-    ) -> Option<Response<Body>> {
+        now: Instant,
+    ) -> Result<Role, Box<Response<Body>>> {
         if matches!(segments, ["healthz" | "readyz"]) {
-            return None;
+            return Ok(Role::Reader);
         }
-        let offered = offered(headers);
-        if let Some(is_right) = self.token.is(offered.unwrap_or_default()) {
-            if is_right && offered.is_some() {
-                return None;
-            }
-            return Some(no_entry(offered));
+        let is_sign_in = *method == Method::POST && *segments == ["api", "v1", "session"];
+        let role = if is_sign_in && self.sessions.are_needed() {
+            not_from_elsewhere(headers).map(|()| Role::Operator)
+        } else if self.sessions.are_needed() {
+            self.by_token(method, headers, now)
+        } else {
+            without_token((method, segments), headers, unix)
+        }?;
+        if role == Role::Reader && !method.is_safe() && *segments != ["api", "v1", "session"] {
+            let message =
+                "this token may look at everything and change nothing; the one of admin.token_file may";
+            return Err(error(StatusCode::FORBIDDEN, "read-only", message).into());
         }
-        if !unix && !is_local(headers) {
-            let message = "without a token the API answers only to localhost and to addresses, not to names";
-            return Some(error(StatusCode::FORBIDDEN, "foreign-host", message));
-        }
-        // what somebody has typed is not for another site's page either, nor is the work of reading it all
-        let is_read = method.is_safe() && !segments.contains(&"forms");
-        if !is_read && is_foreign(headers) {
-            return Some(error(
-                StatusCode::FORBIDDEN,
-                "foreign-origin",
-                "a web page of another site may not do this",
-            ));
-        }
-        None
+        Ok(role)
     }
+
+    fn by_token(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> Result<Role, Box<Response<Body>>> {
+        if let Some(token) = offered(headers) {
+            return self.sessions.role_of(token).ok_or_else(|| no_entry(Some(token)).into());
+        }
+        let Some(role) = self.sessions.role(headers, now) else { return Err(no_entry(None).into()) };
+        // a browser sends a cookie whoever has made it ask
+        if !method.is_safe() {
+            not_from_elsewhere(headers)?;
+            if !headers.contains_key(OWN) {
+                let message = "a browser's session changes something only with the header \"X-Katahai: 1\"";
+                return Err(error(StatusCode::FORBIDDEN, "foreign-origin", message).into());
+            }
+        }
+        Ok(role)
+    }
+}
+
+fn without_token(
+    (method, segments): (&Method, &[&str]),
+    headers: &HeaderMap,
+    unix: bool,
+) -> Result<Role, Box<Response<Body>>> {
+    if !unix && !is_local(headers) {
+        let message = "without a token the API answers only to localhost and to addresses, not to names";
+        return Err(error(StatusCode::FORBIDDEN, "foreign-host", message).into());
+    }
+    // what somebody has typed is not for another site's page either, nor is the work of reading it all
+    if !method.is_safe() || segments.contains(&"forms") {
+        not_from_elsewhere(headers)?;
+    }
+    Ok(Role::Operator)
+}
+
+fn not_from_elsewhere(headers: &HeaderMap) -> Result<(), Box<Response<Body>>> {
+    if is_foreign(headers) {
+        let message = "a web page of another site may not do this";
+        return Err(error(StatusCode::FORBIDDEN, "foreign-origin", message).into());
+    }
+    Ok(())
 }
 
 /// The token that a request shows. The scheme is written in any case (RFC 9110 section 11.1).
@@ -112,17 +156,79 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::AdminToken;
+    use crate::clock;
 
-    fn ask(guard: &Guard, method: Method, path: &[&str], fields: &[(&'static str, &'static str)]) -> u16 {
-        let headers = fields.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::from_static(v))).collect();
-        guard.refuses(&method, path, &headers, false).map_or(200, |answer| answer.status().as_u16())
+    fn guard(token: &str, readonly: &str) -> (Guard, Arc<Sessions>) {
+        let made = |text: &str| {
+            let token = AdminToken::default();
+            if !text.is_empty() {
+                token.set(text);
+            }
+            Arc::new(token)
+        };
+        let sessions = Arc::new(Sessions::new(made(token), made(readonly)));
+        (Guard::new(sessions.clone()), sessions)
+    }
+
+    fn ask(guard: &Guard, method: Method, path: &[&str], fields: &[(&'static str, &str)]) -> u16 {
+        let headers = fields.iter().map(|(n, v)| (n.parse().unwrap(), HeaderValue::try_from(*v).unwrap()));
+        let role = guard.role((&method, path), &headers.collect(), false, clock::instant());
+        role.map_or_else(|answer| answer.status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn a_reader_looks_and_changes_nothing() {
+        let (guard, _) = guard("secret", "look");
+        let as_reader =
+            |method, path: &[&str]| ask(&guard, method, path, &[("authorization", "Bearer look")]);
+        let site = ["api", "v1", "sites", "shop", "snapshots"];
+        assert_eq!(as_reader(Method::GET, &site), 200);
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            assert_eq!(as_reader(method, &site), 403);
+        }
+    }
+
+    #[test]
+    fn a_session_changes_something_only_for_the_dashboard_itself() {
+        let (guard, sessions) = guard("secret", "look");
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let cookie = |token: &str| {
+            let (_, name) = sessions.open(token.as_bytes(), here, clock::instant()).unwrap();
+            format!("katahai_session={name}")
+        };
+        let (own, reader) = (cookie("secret"), cookie("look"));
+        let host = ("host", "katahai.example:9900");
+        let same = ("sec-fetch-site", "same-origin");
+        for (method, cookie, more, expected) in [
+            (Method::GET, &*own, &[][..], 200),
+            (Method::GET, "katahai_session=guess", &[], 401),
+            (Method::GET, &*own, &[("authorization", "Bearer wrong")], 401),
+            (Method::PUT, &*own, &[], 403),
+            (Method::PUT, &*own, &[("x-katahai", "1")], 200),
+            (Method::PUT, &*own, &[("x-katahai", "1"), same], 200),
+            (Method::PUT, &*own, &[("x-katahai", "1"), ("sec-fetch-site", "cross-site")], 403),
+            (Method::PUT, &*own, &[("x-katahai", "1"), ("origin", "https://evil.example")], 403),
+            (Method::PUT, &*own, &[("x-katahai", "1"), ("origin", "http://katahai.example:9900")], 200),
+            (Method::PUT, &*reader, &[("x-katahai", "1")], 403),
+            (Method::GET, &*reader, &[], 200),
+        ] {
+            let fields: Vec<_> = [host, ("cookie", cookie)].into_iter().chain(more.iter().copied()).collect();
+            assert_eq!(
+                ask(&guard, method.clone(), &["api", "v1", "x"], &fields),
+                expected,
+                "{method} {more:?}"
+            );
+        }
+        let sign_in =
+            |fields: &[(&'static str, &str)]| ask(&guard, Method::POST, &["api", "v1", "session"], fields);
+        assert_eq!((sign_in(&[host, same]), sign_in(&[host, ("sec-fetch-site", "cross-site")])), (200, 403));
+        assert_eq!(ask(&guard, Method::DELETE, &["api", "v1", "session"], &[host]), 401);
     }
 
     #[test]
     fn with_a_token_only_who_knows_it_comes_in() {
-        let token = Arc::new(AdminToken::default());
-        token.set("secret");
-        let guard = Guard::new(token);
+        let (guard, _) = guard("secret", "");
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("host", "localhost")]), 401);
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer wrong")]), 401);
         assert_eq!(ask(&guard, Method::GET, &["api"], &[("authorization", "Bearer secret")]), 200);
@@ -153,8 +259,8 @@ mod tests {
 
     #[test]
     fn without_one_web_pages_stay_out() {
-        let guard = Guard::new(Arc::default());
-        let post = |fields: &[(&'static str, &'static str)]| ask(&guard, Method::POST, &["api"], fields);
+        let (guard, _) = guard("", "");
+        let post = |fields: &[(&'static str, &str)]| ask(&guard, Method::POST, &["api"], fields);
         assert_eq!(post(&[("host", "127.0.0.1:9900")]), 200);
         assert_eq!(post(&[("host", "[::1]:9900")]), 200);
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://localhost:9900")]), 200);

@@ -9,24 +9,31 @@ mod events;
 mod explain;
 mod forms;
 mod guard;
+mod history;
 mod incidents;
 mod origins;
 mod pages;
 mod reply;
+mod role;
+mod session;
+mod sessions;
 mod shelf;
 mod sites;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use crate::app::{App, Refused};
+use crate::clock;
 use crate::http::{Body, BoxRequest};
 use crate::server::{Conn, Service};
 pub use demo::Demo;
 use guard::Guard;
 use reply::{error, json, text};
+use sessions::Sessions;
 
 /// A request's body may be this long.
 const BODY: usize = 1024 * 1024;
@@ -36,17 +43,20 @@ const BODY: usize = 1024 * 1024;
 pub struct Api {
     app: Arc<App>,
     guard: Arc<Guard>,
+    sessions: Arc<Sessions>,
     demo: Option<Arc<Demo>>,
 }
 
 impl Api {
     /// The API of `app`, for those who know its token if it has one. The demo's page is the first one if there is a demo.
     pub fn new(app: Arc<App>, demo: Option<Arc<Demo>>) -> Api {
-        let guard = Arc::new(Guard::new(app.admin_token().clone()));
-        Api { app, guard, demo }
+        let (token, readonly) = (app.admin_token().clone(), app.readonly_token().clone());
+        let sessions = Arc::new(Sessions::new(token, readonly));
+        let guard = Arc::new(Guard::new(sessions.clone()));
+        Api { app, guard, sessions, demo }
     }
 
-    async fn answer(&self, request: Request<Body>, unix: bool) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, from: IpAddr, unix: bool) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -59,9 +69,11 @@ impl Api {
         if let ["ack", token] = segments.as_slice() {
             return ack::answer(&self.app, &parts.method, token).await;
         }
-        if let Some(refusal) = self.guard.refuses(&parts.method, &segments, &parts.headers, unix) {
-            return refusal;
-        }
+        let asked = (&parts.method, &*segments);
+        let role = match self.guard.role(asked, &parts.headers, unix, clock::instant()) {
+            Ok(role) => role,
+            Err(refusal) => return *refusal,
+        };
         let body = match Limited::new(body, BODY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(_) => {
@@ -93,6 +105,10 @@ impl Api {
                 explain::answer(&self.app, parts.uri.query().unwrap_or_default()).await
             }
             ["api", "v1", "alerts", rest @ ..] => alerts::answer(&self.app, rest, &parts.method, &body).await,
+            ["api", "v1", "session"] if parts.method == Method::POST => {
+                session::open(&self.sessions, &parts.headers, &body, from)
+            }
+            ["api", "v1", "session"] => session::answer(&self.sessions, role, &parts.method, &parts.headers),
             ["api", "v1", "reload"] if parts.method == Method::POST => self.reload().await,
             ["api", "v1", "events"] if get => events::answer(&self.app, &parts.headers),
             ["api", "v1", "incidents", rest @ ..] => {
@@ -101,10 +117,14 @@ impl Api {
                 incidents::answer(&self.app, asked).await
             }
             ["api", "v1", "sites", site, "coverage"] if get => sites::coverage(&self.app, site).await,
+            ["api", "v1", "sites", site, "history"] if get => {
+                history::answer(&self.app, site, parts.uri.query().unwrap_or_default())
+            }
             ["api", "v1", "sites", site, rest @ ..] => {
                 let query = parts.uri.query().unwrap_or_default();
                 let is_browser = guard::is_browser(&parts.headers);
-                let wanted = shelf::Wanted { method: &parts.method, rest, query, body: &body, is_browser };
+                let method = &parts.method;
+                let wanted = shelf::Wanted { method, rest, query, body: &body, is_browser, role };
                 sites::answer(&self.app, site, wanted).await
             }
             ["healthz" | "readyz" | "metrics"]
@@ -176,7 +196,7 @@ impl Api {
 impl Service for Api {
     async fn call(&self, request: BoxRequest, conn: &Arc<Conn>) -> Response<Body> {
         let head = request.method() == Method::HEAD;
-        let mut response = self.answer(*request, conn.unix).await;
+        let mut response = self.answer(*request, conn.peer.ip(), conn.unix).await;
         if head {
             *response.body_mut() = Body::Empty;
         }

@@ -9,6 +9,7 @@ use super::not_this_method;
 use super::reply::{self, error, json};
 use crate::app::App;
 use crate::app::regions::origins::NotPut;
+use crate::config::ready::OriginMode;
 use crate::http::Body;
 use crate::proxy::Site;
 
@@ -60,6 +61,37 @@ pub(super) async fn answer(app: &App, site: &Site, method: &Method, body: &Bytes
         Method::PUT => put(app, site, body).await,
         _ => not_this_method(),
     }
+}
+
+/// The operator's switch of one origin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetOriginMode {
+    mode: String,
+}
+
+/// Switches one origin, given by its place in the list from 0, until it is switched again or the process ends.
+pub(super) fn set_mode(site: &Site, place: &str, body: &Bytes) -> Response<Body> {
+    let members = site.origins.members();
+    let Some(member) = place.parse().ok().and_then(|place: usize| members.get(place)) else {
+        let message = match members.len() {
+            0 => "the site has no origin".to_owned(),
+            many => format!("there is no such origin; they are counted from 0 to {}", many - 1),
+        };
+        return error(StatusCode::NOT_FOUND, "unknown-origin", &message);
+    };
+    let wanted = serde_json::from_slice::<SetOriginMode>(body).ok();
+    let modes = [OriginMode::Auto, OriginMode::Drain, OriginMode::Off];
+    let mode = wanted.and_then(|wanted| modes.into_iter().find(|mode| mode.as_str() == wanted.mode));
+    let Some(mode) = mode else {
+        let message =
+            "the body is not like {\"mode\":\"drain\"}; mode is one of \"auto\", \"drain\", \"off\"";
+        return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
+    };
+    member.set_mode(mode);
+    let url = member.origin.identity.url.to_string();
+    tracing::info!(site = %site.config.name, origin = url, mode = mode.as_str(), "operator switched an origin");
+    json(StatusCode::OK, &json!({ "origin": url, "mode": mode.as_str() }))
 }
 
 async fn put(app: &App, site: &Site, body: &Bytes) -> Response<Body> {

@@ -27,7 +27,7 @@ type File = (&'static [&'static str], &'static str, &'static str);
 /// The dashboard's one document: the script in it looks at the path.
 const SHELL: &str = include_str!("assets/dashboard.html");
 
-const DASHBOARD: [File; 15] = [
+const DASHBOARD: [File; 18] = [
     (&["sites"], HTML, SHELL),
     (&["logo.svg"], "image/svg+xml", include_str!("assets/logo.svg")),
     (&["dashboard", "style.css"], STYLE, include_str!("assets/dashboard.css")),
@@ -39,6 +39,9 @@ const DASHBOARD: [File; 15] = [
     (&["dashboard", "alerts.js"], SCRIPT, include_str!("assets/alerts.js")),
     (&["dashboard", "regions.js"], SCRIPT, include_str!("assets/regions.js")),
     (&["dashboard", "forms.js"], SCRIPT, include_str!("assets/forms.js")),
+    (&["dashboard", "history.js"], SCRIPT, include_str!("assets/history.js")),
+    (&["dashboard", "live.js"], SCRIPT, include_str!("assets/live.js")),
+    (&["dashboard", "switches.js"], SCRIPT, include_str!("assets/switches.js")),
     (&["dashboard", "site.js"], SCRIPT, include_str!("assets/site.js")),
     (&["dashboard", "report.js"], SCRIPT, include_str!("assets/report.js")),
     (&["dashboard", "why.js"], SCRIPT, include_str!("assets/why.js")),

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::not_this_method;
 use super::reply::{error, json};
+use super::role::Role;
 use crate::app::App;
 use crate::app::shelf::{self, Ask, Gate, Why};
 use crate::clock;
@@ -30,6 +31,8 @@ pub(super) struct Wanted<'a> {
     pub(super) body: &'a Bytes,
     /// Whether a page in a browser asks.
     pub(super) is_browser: bool,
+    /// What whoever asks may do.
+    pub(super) role: Role,
 }
 
 /// Answers it.
@@ -197,6 +200,7 @@ mod tests {
             query,
             body: &Bytes::from_static(body.as_bytes()),
             is_browser: false,
+            role: Role::Operator,
         };
         read(wanted).map_err(|no| if matches!(no, No::Words(_)) { words() } else { no })
     }

@@ -29,9 +29,11 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
     let Some(site) = table.named(name) else { return unknown(&table) };
     match rest {
         ["snapshots", rest @ ..] => shelf::answer(app, site, Wanted { rest, ..wanted }).await,
+        ["origins", place, "mode"] if *method == Method::PUT => origins::set_mode(site, place, body),
+        ["origins", _, "mode"] => not_this_method(),
         ["origins"] => origins::answer(app, site, method, body).await,
         ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["mode"] | ["coverage"] => not_this_method(),
+        ["mode"] | ["coverage"] | ["history"] => not_this_method(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }
@@ -111,6 +113,7 @@ struct SetMode {
     mode: String,
     #[serde(rename = "for")]
     time: Option<String>,
+    /// Why, for the log.
     #[serde(default)]
     reason: String,
 }

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use super::Parts;
 use crate::config::Config;
 use crate::config::ready;
+use crate::history::History;
 use crate::http::loops::Instance;
 use crate::origin::dns::Resolver;
 use crate::origin::{FirstChecks, Judge, Origins, Room, Tools, Trust};
@@ -89,7 +90,7 @@ pub(super) async fn sites(
             continue;
         }
         let origins = old.and_then(|(old, same)| same.then_some(&old.origins));
-        let Opened { mirror, visits, page_health } = opened;
+        let Opened { mirror, visits, page_health, history } = opened;
         let judge = SiteJudge::new(wanted.clone(), mirror.clone(), page_health.clone());
         let judge: Arc<dyn Judge> = Arc::new(judge);
         sites.push(Arc::new(Site {
@@ -99,6 +100,7 @@ pub(super) async fn sites(
             mirror,
             visits,
             page_health,
+            history,
             vouch: old.map_or_else(Arc::default, |(old, _)| old.vouch.clone()),
             known_good: KnownGood::default(),
             room: parts.room.clone(),
@@ -115,6 +117,7 @@ struct Opened {
     mirror: Arc<Mirror>,
     visits: Arc<Visits>,
     page_health: Arc<PageHealth>,
+    history: Arc<History>,
 }
 
 /// Opens it. That waits for the disk, and there may be thousands of sites: so several at once, each with one change of threads.
@@ -124,24 +127,30 @@ async fn open(state_dir: &Path, wanted: &ready::Site, parts: &Parts, old: Option
             mirror: old.mirror.clone(),
             visits: old.visits.clone(),
             page_health: old.page_health.clone(),
+            history: old.history.clone(),
         };
     }
-    let known = old.map(|old| (old.visits.clone(), old.page_health.clone()));
+    let known = old.map(|old| (old.visits.clone(), old.page_health.clone(), old.history.clone()));
     let (dir, name) = (state_dir.to_owned(), wanted.name.clone());
     let garbage = parts.garbage.clone();
     let opened = tasks::blocking(move || {
-        let (visits, page_health) = known.unwrap_or_else(|| {
-            (Arc::new(Visits::open(&dir, &name)), Arc::new(PageHealth::open(&dir, &name, clock::now())))
+        let (visits, page_health, history) = known.unwrap_or_else(|| {
+            let page_health = PageHealth::open(&dir, &name, clock::now());
+            let visits = Visits::open(&dir, &name);
+            (Arc::new(visits), Arc::new(page_health), Arc::new(History::open(&dir, &name)))
         });
-        (store(&dir, &name, &garbage), visits, page_health)
+        (store(&dir, &name, &garbage), visits, page_health, history)
     });
-    let (store, visits, page_health) = opened
-        .await
-        .unwrap_or_else(|| (None, Arc::new(Visits::new(state_dir, &wanted.name)), Arc::default()));
+    let unopened = || {
+        let visits = Arc::new(Visits::new(state_dir, &wanted.name));
+        (None, visits, Arc::default(), Arc::new(History::new(state_dir, &wanted.name)))
+    };
+    let (store, visits, page_health, history) = opened.await.unwrap_or_else(unopened);
     Opened {
         mirror: Arc::new(Mirror::new(wanted.name.clone(), store, parts.hot.clone())),
         visits,
         page_health,
+        history,
     }
 }
 

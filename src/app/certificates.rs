@@ -6,11 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
+
 use super::App;
 use crate::config::problem::Source;
 use crate::config::{Config, Problem, Severity};
 use crate::failure::Cause;
 use crate::origin::Ends;
+use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 use crate::tls::{self, Certs, Dated, Serving, Standing, TlsError, Validity};
 use crate::watch::deadline::{Deadline, deadline};
@@ -128,6 +131,36 @@ pub(super) fn conditions_of(problems: &[tls::Problem]) -> Vec<(Arc<str>, Cause, 
         (problem.site.clone(), cause, told(problem))
     };
     problems.iter().map(of).collect()
+}
+
+/// A certificate's end, in the status.
+#[derive(Debug, Serialize)]
+pub struct CertificateStatus {
+    /// Whose it is: the site's name, or the origin's address.
+    pub subject: String,
+    /// `ok`, `soon` or `past`.
+    pub state: &'static str,
+    /// Until when it holds, RFC 3339.
+    pub until: String,
+}
+
+/// Those of a site and of its origins.
+pub(super) fn of_site(site: &Site, dates: &[Dated], now: SystemTime) -> Vec<CertificateStatus> {
+    let name = &site.config.name;
+    let own = dates.iter().filter(|dated| dated.site == *name);
+    let own = own.map(|dated| (name.to_string(), ends(dated.validity, now)));
+    let origins = site.origins.members().iter().filter_map(|member| {
+        Some((member.origin.identity.url.to_string(), member.origin.certificate_ends(now)?))
+    });
+    let shown = |(subject, ends): (String, Ends)| {
+        let state = match ends.soon {
+            _ if ends.not_after <= now => "past",
+            Some(_) => "soon",
+            None => "ok",
+        };
+        CertificateStatus { subject, state, until: rfc3339(ends.not_after) }
+    };
+    own.chain(origins).map(shown).collect()
 }
 
 /// The conditions that come by the passing of time.

@@ -38,6 +38,8 @@ enum Role {
     Fingerprints,
     /// The admin API's token.
     Token,
+    /// The token of those who only read.
+    ReadonlyToken,
 }
 
 /// What a file held when it was last looked at.
@@ -96,10 +98,12 @@ pub(super) async fn run(weak: Weak<App>) {
                 app.renew_certificates().await;
             }
         }
-        for file in changed(Role::Token) {
+        for (role, token) in [(Role::Token, app.admin_token()), (Role::ReadonlyToken, app.readonly_token())] {
             // whatever the configuration says by now: the file is the one that was named at the start
-            if app.renew_token(file).await == Again::Soon {
-                again.push(file);
+            for file in changed(role) {
+                if app.renew_token(token, file).await == Again::Soon {
+                    again.push(file);
+                }
             }
         }
         for file in again {
@@ -132,6 +136,7 @@ fn files(app: &App) -> Vec<(PathBuf, Role)> {
     let config = app.config();
     let mut files: Vec<_> = app.source.file().map(|file| (file.to_owned(), Role::Main)).into_iter().collect();
     files.extend(app.token_file().map(|file| (file.to_owned(), Role::Token)));
+    files.extend(app.readonly_token_file().map(|file| (file.to_owned(), Role::ReadonlyToken)));
     // Thousands of sites may share one: once is enough.
     let own: BTreeSet<&PathBuf> =
         config.sites.iter().filter_map(|site| site.failover.fingerprints_file.as_ref()).collect();

@@ -13,6 +13,7 @@ pub mod forms;
 pub mod forms_found;
 mod forms_store;
 mod gauges;
+mod histories;
 pub mod incidents;
 pub mod offsite;
 pub mod online;
@@ -29,6 +30,7 @@ mod shelf_state;
 pub mod status;
 mod ticker;
 mod token;
+pub mod visitors_get;
 mod visits;
 pub mod watch;
 
@@ -123,6 +125,7 @@ pub struct App {
     running: Mutex<Running>,
     fixed: reload::Fixed,
     token: Arc<AdminToken>,
+    readonly_token: Arc<AdminToken>,
     reloading: tokio::sync::Mutex<()>,
     shelves: Arc<shelf_state::Shelves>,
     looks: rounds::Rounds,
@@ -138,6 +141,7 @@ pub struct App {
     watch: watch::Watch,
     rechecks: rechecks::Rechecks,
     _visits: tasks::Guard,
+    _histories: tasks::Guard,
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
     alerts: Arc<alerts::Alerts>,
@@ -248,6 +252,7 @@ impl App {
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
             _visits: tasks::guarded(visits::keep(proxy.clone())),
+            _histories: tasks::guarded(histories::keep(proxy.clone())),
             offsite,
             incidents: Arc::new(incidents::Incidents::new(&config.state_dir, started)),
             alerts: alerts::Alerts::open(&config, started).await.ok_or(StartError::Ending)?,
@@ -259,6 +264,7 @@ impl App {
             visitors: Mutex::new(Some(visitors)),
             fixed: reload::Fixed::of(&config),
             token: Arc::default(),
+            readonly_token: Arc::default(),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
             shelves: Arc::default(),
@@ -389,6 +395,7 @@ impl App {
         let incidents = self.incidents.clone();
         tasks::blocking(move || incidents.save_all()).await;
         self.save_days().await;
+        histories::save_all(&self.table()).await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mark) = mark {
             tasks::blocking(move || mark.end()).await;
@@ -435,7 +442,7 @@ async fn look_at_origins(proxy: &Proxy) {
     let unproven = || {
         let members = table.sites.iter().flat_map(|site| site.origins.members());
         members
-            .filter(|m| m.mode == crate::config::ready::OriginMode::Auto)
+            .filter(|m| m.mode() == crate::config::ready::OriginMode::Auto)
             .any(|m| m.origin.standing() == Standing::Unproven)
     };
     let look = async {

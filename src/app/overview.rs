@@ -4,11 +4,13 @@
 use serde::Serialize;
 
 use super::regions::view::Instances;
+use super::visitors_get::{self, Footing};
 use super::{App, Condition};
 use crate::clock::{self, Now};
 use crate::failover::{Mode, State};
 use crate::failure::{Cause, Said, Text};
 use crate::forms;
+use crate::history::Gets;
 use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 
@@ -132,6 +134,12 @@ pub struct Line {
     pub state: &'static str,
     /// Since when, RFC 3339.
     pub since: String,
+    /// What visitors get now: `unknown`, `live`, `partly`, `copies`, `gaps` or `holding`.
+    pub gets: &'static str,
+    /// The same in a few words.
+    pub gets_short: Text,
+    /// The last 30 days, a letter each: `-` unknown, live, partly, copies, holding.
+    pub days: String,
     /// Why it is not well: the code.
     pub cause: Option<&'static str>,
     /// What is wrong with it, the worst first.
@@ -155,6 +163,9 @@ pub struct Which {
     pub only: Option<String>,
 }
 
+/// Days of a line's bar.
+const DAYS: u32 = 30;
+
 /// What a site's line says about something that needs attention.
 const NO_SNAPSHOT: Text =
     Text { en: "No snapshots yet.", ja: "スナップショットはまだありません。" };
@@ -177,6 +188,18 @@ const HELD_SNAPSHOT: Text = Text {
     ja: "手動でスナップショットに固定されています。",
 };
 
+const HELD_BARE: Text = Text {
+    en: "Held on the snapshot by hand, but there is none: visitors get the holding page.",
+    ja: "手動でスナップショットに固定されていますが、スナップショットがないため、お知らせのページを表示しています。",
+};
+const MANY_COPIES: Text = Text {
+    en: "Most answers of the last minute were copies.",
+    ja: "直近1分の応答の多くはコピーでした。",
+};
+const HOLDING_PAGES: Text = Text {
+    en: "Visitors get the holding page.",
+    ja: "訪問者にはお知らせのページを表示しています。",
+};
 const UNDECIDED: Text = Text {
     en: "Kept forms need your decision: \"katahai forms list\".",
     ja: "お預かりしているフォームに、ご判断が必要なものがあります（「katahai forms list」）。",
@@ -225,43 +248,44 @@ impl App {
     }
 
     fn level(&self, site: &Site, now: Now) -> Level {
-        match site.condition(now).state {
-            State::Down => Level::Down,
-            State::Degraded => Level::Degraded,
-            State::Recovering => Level::Recovering,
-            State::Up if !self.notes(site, None).is_empty() => Level::Warning,
-            State::Up => Level::Well,
-            State::Unproven => Level::Unproven,
+        let state = site.condition(now).state;
+        match (state, self.gets(site, now).0) {
+            (State::Down, _) | (_, Gets::Holding) => Level::Down,
+            (State::Degraded, _) => Level::Degraded,
+            (State::Recovering, _) => Level::Recovering,
+            (State::Up, _) if !self.notes(site, None, now).is_empty() => Level::Warning,
+            (State::Up, _) => Level::Well,
+            (State::Unproven, _) => Level::Unproven,
         }
     }
 
     fn line(&self, site: &Site, level: Level, now: Now) -> Line {
         let condition = site.condition(now);
         let current = site.mirror.current();
+        let (gets, _) = self.gets(site, now);
         Line {
             name: site.config.name.to_string(),
             level,
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
+            gets: gets.as_str(),
+            gets_short: visitors_get::short(gets),
+            days: site.history.letters(DAYS, now.unix()),
             cause: condition.cause.map(Cause::code),
-            notes: self.notes(site, condition.cause),
+            notes: self.notes(site, condition.cause, now),
             snapshot: current.map(|current| rfc3339(current.summary().taken_at)),
             crawling: self.crawler(&site.config.name).is_some_and(|crawler| crawler.progress().is_some()),
         }
     }
 
     /// What is wrong with a site.
-    fn notes(&self, site: &Site, cause: Option<Cause>) -> Vec<Said> {
+    fn notes(&self, site: &Site, cause: Option<Cause>, now: Now) -> Vec<Said> {
         let name = &site.config.name;
         let seen = self.shelf_state(name);
         let mut notes: Vec<Said> = cause.into_iter().map(|cause| cause.meaning().into()).collect();
         notes.extend(self.disagreement(site).map(|disagreement| disagreement.said));
         notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning.into()));
-        match site.switch.mode(clock::instant()) {
-            Mode::Auto => {}
-            Mode::HoldOrigin => notes.push(HELD_ORIGIN.into()),
-            Mode::HoldSnapshot => notes.push(HELD_SNAPSHOT.into()),
-        }
+        notes.extend(of_visitors(self.gets(site, now)).into_iter().map(Said::from));
         let current = site.mirror.current().map(|current| current.id().to_string());
         let newer = |id: &str| current.as_deref().is_none_or(|current| id > current);
         if seen.held.iter().any(|held| held.gated && newer(&held.id)) {
@@ -287,6 +311,18 @@ impl App {
             notes.push(NOT_HANDED_ON.into());
         }
         notes
+    }
+}
+
+/// What there is to say of what visitors get, beyond the state.
+fn of_visitors((gets, on): (Gets, Footing)) -> Option<Text> {
+    match (on.mode, gets) {
+        (Mode::HoldOrigin, _) => Some(HELD_ORIGIN),
+        (Mode::HoldSnapshot, _) if !on.has_snapshot => Some(HELD_BARE),
+        (Mode::HoldSnapshot, _) => Some(HELD_SNAPSHOT),
+        (Mode::Auto, Gets::Holding) => Some(HOLDING_PAGES),
+        (Mode::Auto, Gets::Partly) if on.state == State::Up => Some(MANY_COPIES),
+        (Mode::Auto, Gets::Unknown | Gets::Live | Gets::Partly | Gets::Copies | Gets::Gaps) => None,
     }
 }
 

@@ -168,6 +168,11 @@ impl App {
         self.fixed.listen.admin_token_file.as_deref()
     }
 
+    /// The same of the token of those who only read.
+    pub(super) fn readonly_token_file(&self) -> Option<&Path> {
+        self.fixed.listen.admin_readonly_token_file.as_deref()
+    }
+
     /// Takes over trust anchors of origins whose files were changed.
     pub(super) async fn renew_anchors(&self) {
         let _one = self.reloading.lock().await;
@@ -262,6 +267,10 @@ impl Fixed {
             ("listen.https", self.listen.https != new.listen.https),
             ("listen.admin", self.listen.admin != new.listen.admin),
             ("admin.token_file", self.listen.admin_token_file != new.listen.admin_token_file),
+            (
+                "admin.readonly_token_file",
+                self.listen.admin_readonly_token_file != new.listen.admin_readonly_token_file,
+            ),
             ("limits.memory_cache", self.memory_cache != new.limits.memory_cache),
             ("store", self.store != new.store),
         ];

@@ -44,6 +44,15 @@ impl Ring {
         before.map(|(_, totals)| *totals)
     }
 
+    /// What was counted after `from`, as far as a reading tells: none is older than `from`.
+    pub(super) fn since(&self, from: Instant, totals: Totals) -> Totals {
+        let reading = self.0.iter().find(|(at, _)| *at >= from);
+        let mut counts = totals;
+        let before = reading.map_or(totals, |(_, before)| *before);
+        counts.iter_mut().zip(before).for_each(|(count, before)| *count = count.saturating_sub(before));
+        counts
+    }
+
     /// The recent counts, and their time span.
     fn late(&self, now: Instant, totals: Totals) -> (Duration, Totals) {
         let (mut at, before) = self.0.front().copied().unwrap_or((now, totals));
@@ -148,6 +157,18 @@ mod tests {
         assert_eq!(late(&ring, 5400, totals(200, 0)), (400, 200), "as if nobody had looked for a while");
         (5201..=5400).for_each(|second| ring.note(at(second), totals(200, 0)));
         assert_eq!(late(&ring, 5400, totals(200, 0)), (300, 100));
+    }
+
+    #[test]
+    fn only_what_came_after_a_moment_is_counted_from_it() {
+        let begin = crate::clock::instant();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut ring = Ring::new(begin, totals(0, 0));
+        (0..=60).for_each(|second| ring.note(at(second), totals(second, 0)));
+        let since = |seconds| ring.since(at(seconds), totals(62, 3));
+        assert_eq!(since(0), totals(62, 3));
+        assert_eq!(since(31), totals(27, 3), "the reading of second 35");
+        assert_eq!(since(61), totals(0, 0), "no reading yet");
     }
 
     #[test]

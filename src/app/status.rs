@@ -6,23 +6,25 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::alerts::view::ChannelView;
+use super::certificates::CertificateStatus;
 use super::forms_store::FormsPlaces;
 use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
 use super::regions::origins::OriginList;
 use super::regions::view::{Disagreement, Instances};
 use super::shelf_state::ShelfState;
+use super::visitors_get::VisitorsGet;
 use super::visits::SHOWN;
 use super::{App, Carried, Condition, Held, Shares, Source, Trouble};
 use crate::clock::{self, unix};
 use crate::crawl::gate::Broken;
 use crate::crawl::{Ended, Outcome, Reading, Report};
-use crate::failover::{Mode, State};
 use crate::failure::{Cause, Said, Text, Told};
 use crate::origin::health;
 use crate::page_health::Branch;
 use crate::proxy::Site;
 use crate::snapshot::{Summary, rfc3339};
+use crate::tls::Dated;
 use crate::visits::Coverage;
 use crate::watch::Watched;
 
@@ -73,7 +75,9 @@ pub struct SiteStatus {
     pub disagreement: Option<Disagreement>,
     /// Where its pages lead, if they lead to a stranger.
     pub leads: Option<String>,
-    /// What visitors get who do not get the live site, in words.
+    /// What visitors get now: as decided, and as they got it in the last minute.
+    pub gets: VisitorsGet,
+    /// The same in words, if it is not simply the live site.
     pub fallback: Option<Text>,
     /// The share of visitors who get the live site where there is a copy, from 0 to 1.
     pub share: f64,
@@ -117,6 +121,8 @@ pub struct SiteStatus {
     pub forms_store: Option<FormsPlaces>,
     /// Who does not take the forms that wait for him.
     pub recipients: Vec<RecipientStatus>,
+    /// Until when its own certificate holds, and those of its origins.
+    pub certificates: Vec<CertificateStatus>,
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
@@ -278,7 +284,8 @@ impl App {
         self.look_at_coverage().await;
         let alert_channels = self.alert_channels().await;
         let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
-        let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site)));
+        let dates = self.certs.dates();
+        let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site), &dates));
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
@@ -309,11 +316,13 @@ impl App {
         }
     }
 
-    fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
+    fn site_status(&self, site: &Site, coverage: &Coverage, dates: &[Dated]) -> SiteStatus {
         let seen = self.shelf_state(&site.config.name);
         let now = clock::now();
         let condition = site.condition(now);
         let mode = site.switch.mode(now.mono);
+        let (gets, on) = self.gets(site, now);
+        let gets = VisitorsGet::of(gets, on);
         let branch = |branch: Branch| BranchStatus {
             path: branch.name,
             pages: branch.pages,
@@ -329,10 +338,8 @@ impl App {
             cause: condition.cause.map(Told::from),
             disagreement: self.disagreement(site),
             leads: leads.then(|| site.page_health.led()).flatten(),
-            fallback: match mode {
-                Mode::Auto => fallback(condition.state, snapshot.is_some()),
-                Mode::HoldOrigin | Mode::HoldSnapshot => Some(by_hand(mode, snapshot.is_some())),
-            },
+            fallback: gets.is_worth_saying(on).then_some(gets.sentence),
+            gets,
             share: f64::from(condition.share),
             bad_pages: condition.bad_pages,
             branches: condition.branches.into_iter().map(branch).collect(),
@@ -353,6 +360,7 @@ impl App {
             forms: self.kept_forms(&site.config.name),
             forms_store: self.forms_places(site),
             recipients: self.recipients_in_trouble(&site.config),
+            certificates: super::certificates::of_site(site, dates, now.wall),
             troubles: troubles(site, &seen),
             robots: seen.robots(),
             store: self.offsite.as_ref().map(|store| store.site_status(&site.config.name, now)),
@@ -402,54 +410,6 @@ impl SnapshotStatus {
     }
 }
 
-/// What visitors get who do not get the live site. What there is decides the words: nobody is to believe in copies that are
-/// not there.
-pub(super) fn fallback(state: State, has_snapshot: bool) -> Option<Text> {
-    let (en, ja) = match (state, has_snapshot) {
-        (State::Unproven | State::Up, _) | (State::Degraded, false) => return None,
-        (State::Degraded, true) => (
-            "Visitors get these pages from the snapshot or the cache, where they have them.",
-            "該当するページは、スナップショットかキャッシュにあれば、それを訪問者にお見せしています。",
-        ),
-        (State::Down, true) => (
-            "Visitors get the pages of the snapshot; for a page that it lacks, the holding page.",
-            "訪問者には、スナップショットのページをお見せしています。含まれないページは、お知らせのページになります。",
-        ),
-        (State::Recovering, true) => (
-            "Visitors whose turn has not come get the pages of the snapshot.",
-            "順番が来ていない訪問者には、スナップショットのページをお見せしています。",
-        ),
-        (State::Down, false) => (
-            "There is no snapshot: visitors get the holding page, but for what the cache still has.",
-            "スナップショットがないため、キャッシュに残るページを除き、訪問者にはお知らせのページを表示しています。",
-        ),
-        (State::Recovering, false) => (
-            "There is no snapshot: visitors whose turn has not come get the holding page.",
-            "スナップショットがないため、順番が来ていない訪問者にはお知らせのページを表示しています。",
-        ),
-    };
-    Some(Text { en, ja })
-}
-
-/// The same where the operator has decided it.
-fn by_hand(mode: Mode, has_snapshot: bool) -> Text {
-    let (en, ja) = match (mode, has_snapshot) {
-        (Mode::HoldSnapshot, true) => (
-            "Visitors get the pages of the snapshot only, however well the site is; for a page that it lacks, the holding page. No form reaches the site.",
-            "サイトの状態にかかわらず、スナップショットのページだけをお見せしています。含まれないページはお知らせのページになり、フォームの送信は受け付けません。",
-        ),
-        (Mode::HoldSnapshot, false) => (
-            "There is no snapshot: visitors get the holding page, however well the site is. No form reaches the site.",
-            "スナップショットがないため、サイトの状態にかかわらず、お知らせのページを表示しています。フォームの送信は受け付けません。",
-        ),
-        (Mode::HoldOrigin | Mode::Auto, _) => (
-            "Visitors get the live site only, whatever the checks say; where it does not answer, the holding page.",
-            "確認の結果にかかわらず、元のサイトだけをお見せしています。応答がなければ、お知らせのページになります。",
-        ),
-    };
-    Text { en, ja }
-}
-
 /// Those that the snapshot in service does not have by now.
 fn without_copy(site: &Site) -> Vec<WithoutCopy> {
     let current = site.mirror.current();
@@ -482,7 +442,7 @@ fn origin_status(member: &crate::origin::Member, site: &Site) -> OriginStatus {
         state: state.as_str(),
         tier: member.tier,
         weight: member.weight,
-        mode: member.mode.as_str(),
+        mode: member.mode().as_str(),
         cause: down.map(|(_, cause)| cause.code()),
         detail: down.and_then(|(_, cause)| member.origin.trouble_of(cause)),
         since: down.map(|(since, _)| humantime::format_rfc3339_seconds(since.wall).to_string()),

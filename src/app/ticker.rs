@@ -2,24 +2,26 @@
 //! unused bodies if it is due.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use super::shares::{Ring, Shares};
 use super::shelf_state::Trouble;
+use super::visitors_get::{Footing, Stand};
 use super::{App, status};
 use crate::clock::{self, Now};
 use crate::crawl::Outcome;
 use crate::crawl::gate::Rule;
 use crate::failure::Cause;
+use crate::metrics::Totals;
 use crate::proxy::Site;
 use crate::tasks;
 
 /// How many times.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The counters' readings of each site.
-pub(super) type Rings = Mutex<HashMap<Arc<str>, Ring>>;
+/// The counters' readings of each site, and what it stands on since when.
+pub(super) type Rings = Mutex<HashMap<Arc<str>, (Ring, Option<Stand>)>>;
 
 /// Looks, for as long as the application is there.
 pub(super) async fn run(app: Weak<App>) {
@@ -43,15 +45,17 @@ impl App {
     fn tick(&self, now: Now) {
         self.conditions.tick(now);
         let table = self.table();
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        rings.retain(|name, _| table.named(name).is_some());
+        self.rings().retain(|name, _| table.named(name).is_some());
         for site in &table.sites {
             self.hear(site, now);
             let totals = site.metrics.totals();
-            let ring = rings.entry(site.config.name.clone());
-            ring.or_insert_with(|| Ring::new(now.mono, totals)).note(now.mono, totals);
+            {
+                let mut rings = self.rings();
+                let known = rings.entry(site.config.name.clone());
+                known.or_insert_with(|| (Ring::new(now.mono, totals), None)).0.note(now.mono, totals);
+            }
+            site.history.note(now, self.gets(site, now).0, totals);
         }
-        drop(rings);
         self.look_at_conditions(now);
         self.look_at_incidents(now);
         self.look_at_alerts(now);
@@ -76,9 +80,27 @@ impl App {
     /// Which rungs the visitors of a site got.
     pub(super) fn shares(&self, site: &Site, now: Now) -> Shares {
         let totals = site.metrics.totals();
-        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let ring = rings.entry(site.config.name.clone()).or_insert_with(|| Ring::new(now.mono, totals));
+        let mut rings = self.rings();
+        let known = rings.entry(site.config.name.clone());
+        let (ring, _) = known.or_insert_with(|| (Ring::new(now.mono, totals), None));
         Shares::of(ring, now.mono, self.started.mono, totals)
+    }
+
+    /// What a site's visitors got in the last `time`, and since it stands on this footing.
+    pub(super) fn answers_since(&self, site: &Site, on: Footing, now: Instant, time: Duration) -> Totals {
+        let totals = site.metrics.totals();
+        let mut rings = self.rings();
+        let known = rings.entry(site.config.name.clone());
+        let (ring, stand) = known.or_insert_with(|| (Ring::new(now, totals), None));
+        let since = match stand {
+            Some(stand) if stand.on == on => stand.since,
+            Some(_) | None => stand.insert(Stand { on, since: now }).since,
+        };
+        ring.since(now.checked_sub(time).map_or(since, |from| from.max(since)), totals)
+    }
+
+    fn rings(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Ring, Option<Stand>)>> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is wrong with a site's snapshots.

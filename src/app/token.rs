@@ -27,6 +27,11 @@ impl AdminToken {
         self.0.load().is_some()
     }
 
+    /// Whether the token is still the one with this hash.
+    pub fn is_still(&self, hash: &blake3::Hash) -> bool {
+        self.0.load().as_ref().is_some_and(|token| **token == *hash)
+    }
+
     /// Whether this is the token; `None`: none is needed.
     pub fn is(&self, offered: &[u8]) -> Option<bool> {
         self.0.load().as_ref().map(|token| **token == blake3::hash(offered))
@@ -39,14 +44,19 @@ impl App {
         &self.token
     }
 
-    /// Takes over the token of the admin API from its file, which was changed. One that cannot be read leaves the old one in
+    /// The token of those who may read all and change nothing.
+    pub fn readonly_token(&self) -> &Arc<AdminToken> {
+        &self.readonly_token
+    }
+
+    /// Takes over a token of the admin API from its file, which was changed. One that cannot be read leaves the old one in
     /// force.
-    pub(super) async fn renew_token(&self, file: &Path) -> Again {
+    pub(super) async fn renew_token(&self, token: &AdminToken, file: &Path) -> Again {
         let path = file.to_owned();
         match tasks::blocking(move || config::load_token(&path)).await {
-            Some(Ok(token)) => {
+            Some(Ok(text)) => {
                 self.conditions.read(file, None);
-                if self.token.set(&token) {
+                if token.set(&text) {
                     tracing::info!(file = %file.display(), "admin token reloaded");
                 }
             }

@@ -159,7 +159,9 @@ fn for_root_alone(file: &Path, config: &Config) -> Problems {
         return Problems::default();
     }
     let tls = config.sites.iter().filter_map(|site| site.tls.as_ref());
-    let named = tls.flat_map(|tls| [&*tls.cert, &*tls.key]).chain(config.listen.admin_token_file.as_deref());
+    let tokens = [&config.listen.admin_token_file, &config.listen.admin_readonly_token_file];
+    let tokens = tokens.into_iter().filter_map(|file| file.as_deref());
+    let named = tls.flat_map(|tls| [&*tls.cert, &*tls.key]).chain(tokens);
     let files: std::collections::BTreeSet<&Path> = named.chain([file]).collect();
     let warning = |path: &Path| Problem {
         file: Source::new(file, ""),

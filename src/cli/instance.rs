@@ -99,6 +99,9 @@ pub(super) async fn admin(
     if let Some(file) = &config.listen.admin_token_file {
         app.admin_token().set(&read_token(file)?);
     }
+    if let Some(file) = &config.listen.admin_readonly_token_file {
+        app.readonly_token().set(&read_token(file)?);
+    }
     let listeners = match &config.listen.admin {
         AdminAddr::Tcp(addr) => server::bind_tcp(&[*addr]),
         AdminAddr::Unix(path) => server::bind_unix(path).map(|listener| vec![listener]),

@@ -43,6 +43,7 @@ pub fn from_flags(flags: &Flags<'_>, env: &Env) -> Result<(Config, Problems), Pr
         https: Vec::new(),
         admin: AdminAddr::default(),
         admin_token_file: None,
+        admin_readonly_token_file: None,
         trusted_proxies: Vec::new(),
     };
     if let Some(ours) = url.as_ref().and_then(|url| listen.led_back_to(url)) {
@@ -100,6 +101,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         mirror: Mirror::default(),
         notice: Notice::default(),
         watch: SiteWatch::default(),
+        status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),

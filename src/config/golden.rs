@@ -53,6 +53,7 @@ fn the_least_that_works_is_all_defaults() {
         mirror: Mirror::default(),
         notice: Notice::default(),
         watch: SiteWatch::default(),
+        status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),
         maintenance: Vec::new(),
@@ -62,6 +63,7 @@ fn the_least_that_works_is_all_defaults() {
         https: Vec::new(),
         admin: AdminAddr::Tcp("127.0.0.1:9900".parse().unwrap()),
         admin_token_file: None,
+        admin_readonly_token_file: None,
         trusted_proxies: Vec::new(),
     };
     let expected = Config {
@@ -207,6 +209,7 @@ fn shop(folder: &Path) -> Site {
         },
         notice: Notice { banner: Banner::Auto },
         watch: SiteWatch { domains: Vec::new(), domain_ends: None },
+        status_page: None,
         routes: vec![Route {
             path: PathPattern::new("/admin/*").unwrap(),
             cache: false,
@@ -272,6 +275,7 @@ fn the_shipped_file_is_this() {
             https: vec!["[::]:443".parse().unwrap()],
             admin: AdminAddr::Tcp("127.0.0.1:9900".parse().unwrap()),
             admin_token_file: None,
+            admin_readonly_token_file: None,
             trusted_proxies: Vec::new(),
         },
         limits: Limits {

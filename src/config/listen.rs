@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use super::check::{Context, once};
 use super::node::{Fault, Notes, Slot, Span, Spanned};
@@ -34,11 +35,40 @@ pub(super) fn listen(
     {
         notes.error(span, fault);
     }
+    let readonly = context.file(admin.readonly_token_file);
+    if let Some(Spanned { value, span }) = &readonly {
+        readonly_token(value, span, &token_file, unread_token, notes);
+    }
     let guarded = unread_token || token_file.is_some();
     let admin = admin_address(raw.admin, guarded, context, &mut used, notes);
     let admin_token_file = token_file.map(|at| at.value);
     let trusted_proxies = once(raw.trusted_proxies.or(Vec::new()), notes);
-    Listen { http, https, admin, admin_token_file, trusted_proxies }
+    let admin_readonly_token_file = readonly.map(|at| at.value);
+    Listen { http, https, admin, admin_token_file, admin_readonly_token_file, trusted_proxies }
+}
+
+/// The token of those who only read says nothing where everybody may do everything, or where it is the other one.
+fn readonly_token(
+    file: &Path,
+    span: &Span,
+    token_file: &Option<Spanned<PathBuf>>,
+    unread_token: bool,
+    notes: &mut Notes,
+) {
+    let read = files::token(file);
+    let other = token_file.as_ref().map(|at| files::token(&at.value));
+    match (read, other) {
+        (Err(fault), _) => notes.error(span, fault),
+        (Ok(_), None) if !unread_token => {
+            let help = "set token_file, too: without it whoever reaches the address may do everything";
+            notes.error(span, Fault::new("there is no token for those who may change something", help));
+        }
+        (Ok(token), Some(Ok(other))) if token == other => {
+            let help = "make another one: openssl rand -hex 32";
+            notes.error(span, Fault::new("this is the same token as in token_file", help));
+        }
+        (Ok(_), _) => {}
+    }
 }
 
 /// Warns of a port on which browsers speak the other scheme.

@@ -98,6 +98,7 @@ tables! {
     /// `[admin]`
     Admin {
         token_file: FilePath,
+        readonly_token_file: FilePath,
     }
 
     /// `[limits]`
@@ -201,6 +202,7 @@ tables! {
         mirror: Mirror,
         notice: Notice,
         watch: SiteWatch,
+        status_page: StatusPage,
         form: List<Form>,
         maintenance: List<Maintenance>,
         route: List<Route>,
@@ -281,6 +283,11 @@ tables! {
     SiteWatch {
         domains: List<HostName>,
         domain_ends: Date,
+    }
+
+    /// `[site.status_page]`
+    StatusPage {
+        path: PageOrNone,
     }
 
     /// `[[site.form]]`

@@ -64,6 +64,8 @@ pub struct Listen {
     pub admin: AdminAddr,
     /// The file with the bearer token that the admin API asks for; always there when `admin` is neither loopback nor a socket.
     pub admin_token_file: Option<PathBuf>,
+    /// The file with the token of those who may read all and change nothing.
+    pub admin_readonly_token_file: Option<PathBuf>,
     /// Networks whose `X-Forwarded-For` and `Forwarded` are believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -176,6 +178,8 @@ pub struct Site {
     pub notice: Notice,
     /// What of it is looked at weeks before.
     pub watch: SiteWatch,
+    /// Where its public status page is; `None`: it has none.
+    pub status_page: Option<String>,
     /// Exceptions for parts of the site; the first that matches speaks.
     pub routes: Vec<Route>,
     /// Forms whose senders are not to be lost; the first that matches speaks.

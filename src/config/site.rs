@@ -11,8 +11,8 @@ use super::node::{Fault, Notes, Slot, Span, Spanned, shown};
 use super::origins;
 use super::problem::{Problems, Severity};
 use super::ready::{
-    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Notice, Origin, OriginsFile, Route, SharedList,
-    Site, SiteTls, Statuses,
+    ANY_HOST, CachePolicy, Failover, Form, Health, Mirror, Notice, Origin, OriginsFile, PathPattern, Route,
+    SharedList, Site, SiteTls, Statuses,
 };
 use super::remote::list_name;
 use super::value::{Age, CookieName, Delay, PerClient, Phrase, QueryName, Rate, Size, Switch};
@@ -43,9 +43,15 @@ pub(super) fn site(
     let health = health(raw.health.or_default(), notes);
     let failover = failover(raw.failover.or_default(), context, notes);
     let cache = cache(raw.cache.or_default(), notes);
-    let mirror = mirror(raw.mirror.or_default(), notes);
+    let mut mirror = mirror(raw.mirror.or_default(), notes);
     let watch = super::watch::site_watch(raw.watch.or_default(), notes);
     let notice = Notice { banner: raw.notice.or_default().banner.or_default() };
+    let status_page = raw.status_page.here().and_then(|table| status_page(table, notes));
+    if let Some(path) = &status_page {
+        // the origin has no such pages: a link to them is not broken, and nothing that a crawl could take
+        let ours = [path.clone(), format!("{path}/*")];
+        mirror.exclude.extend(ours.iter().filter_map(|path| PathPattern::new(path).ok()));
+    }
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
     let forms =
@@ -70,11 +76,26 @@ pub(super) fn site(
         mirror,
         notice,
         watch,
+        status_page,
         routes,
         forms,
         maintenance,
     };
     Some((site, name_at))
+}
+
+/// The path of the public status page, without a slash at its end: its other files lie below it.
+fn status_page(raw: Spanned<raw::StatusPage>, notes: &mut Notes) -> Option<String> {
+    let Spanned { value, span } = raw.value.path.here()?;
+    let path = value.0?;
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() || path.contains('?') {
+        let help = "give it a path that the site does not use, as in \"/status\"";
+        let fault = Fault::new(format!("{path:?} cannot be the address of the status page"), help);
+        notes.error(&span, fault);
+        return None;
+    }
+    Some(trimmed.to_owned())
 }
 
 fn hosts(raw: Slot<Vec<Spanned<SiteHost>>>, site: &Span, notes: &mut Notes) -> Vec<Spanned<SiteHost>> {

@@ -24,6 +24,7 @@ pub mod select;
 mod sending;
 mod settings;
 mod signs;
+mod switch;
 mod tally;
 pub mod upload;
 
@@ -105,8 +106,23 @@ pub struct Member {
     pub tier: u32,
     /// Share within the tier.
     pub weight: u32,
-    /// The operator's switch.
-    pub mode: OriginMode,
+    /// As configured.
+    configured: OriginMode,
+    switch: Arc<switch::ModeSwitch>,
+    settings: settings::Settings,
+}
+
+impl Member {
+    /// The operator's switch: as somebody has set it since the start, else as configured.
+    pub fn mode(&self) -> OriginMode {
+        self.switch.get().unwrap_or(self.configured)
+    }
+
+    /// Sets it, until it is set again, the configuration says something new of it, or the process ends.
+    pub fn set_mode(&self, mode: OriginMode) {
+        self.switch.set(Some(mode));
+        self.origin.check_by(self.settings.clone(), mode);
+    }
 }
 
 /// The origins of one site, in the order of the configuration. May be empty.
@@ -175,8 +191,13 @@ impl Origins {
                 Some(member) => member.origin.clone(),
                 None => Arc::new(Origin::new(site.name.clone(), identity, tools.clone())),
             };
-            origin.check_by(settings(wanted), wanted.mode);
-            Member { origin, tier: wanted.tier, weight: wanted.weight, mode: wanted.mode }
+            // what the configuration says anew is newer than what somebody has said before
+            let said = kept.filter(|member| member.configured == wanted.mode);
+            let switch = said.map(|member| member.switch.clone()).unwrap_or_default();
+            let (tier, weight, configured) = (wanted.tier, wanted.weight, wanted.mode);
+            let member = Member { origin, tier, weight, configured, switch, settings: settings(wanted) };
+            member.origin.check_by(member.settings.clone(), member.mode());
+            member
         });
         Origins {
             members: members.collect(),
@@ -205,7 +226,7 @@ impl Origins {
     /// The site's standing.
     pub fn outlook(&self) -> Outlook {
         let mut outlook = Outlook::None;
-        for member in self.members.iter().filter(|m| m.mode == OriginMode::Auto) {
+        for member in self.members.iter().filter(|m| m.mode() == OriginMode::Auto) {
             outlook = match (member.origin.standing(), outlook) {
                 (Standing::Up, _) => return Outlook::Up,
                 (Standing::Unproven, _) | (_, Outlook::Unproven) => Outlook::Unproven,
@@ -220,7 +241,7 @@ impl Origins {
         let up = self
             .members
             .iter()
-            .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down);
+            .filter(|m| m.mode() == OriginMode::Auto && m.origin.standing() != Standing::Down);
         up.min_by_key(|m| m.tier).and_then(|m| m.origin.typical_latency(class))
     }
 
@@ -323,7 +344,7 @@ impl Origins {
     /// How much of its visitors the site may be given: that of the origin in the lowest usable tier that may have most.
     pub fn share(&self, now: std::time::Instant) -> f32 {
         let usable = || {
-            let open = |m: &&Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
+            let open = |m: &&Member| m.mode() == OriginMode::Auto && m.origin.standing() != Standing::Down;
             self.members.iter().filter(open)
         };
         let tier = usable().map(|m| m.tier).min();
@@ -335,7 +356,7 @@ impl Origins {
         let mut usable = self
             .members
             .iter()
-            .filter(|m| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down)
+            .filter(|m| m.mode() == OriginMode::Auto && m.origin.standing() != Standing::Down)
             .peekable();
         usable.peek().is_some() && usable.all(|m| m.origin.is_full())
     }
@@ -348,7 +369,7 @@ impl Origins {
     fn next(&self, tried: &[usize], turn: usize, whom: Whom) -> Option<usize> {
         if let [only] = &*self.members {
             let usable = whom == Whom::Any || only.origin.standing() != Standing::Down;
-            return (only.mode == OriginMode::Auto && usable && tried.is_empty()).then_some(0);
+            return (only.mode() == OriginMode::Auto && usable && tried.is_empty()).then_some(0);
         }
         let chosen = self.choice(tried, turn, Whom::Usable);
         chosen.or_else(|| (whom == Whom::Any).then(|| self.choice(tried, turn, whom)).flatten())
@@ -360,7 +381,7 @@ impl Origins {
             tier: member.tier,
             weight: member.weight,
             share: member.origin.share(now),
-            mode: member.mode,
+            mode: member.mode(),
             usable: whom == Whom::Any || member.origin.standing() != Standing::Down,
             in_flight: member.origin.in_flight(),
             tried: tried.contains(&index),

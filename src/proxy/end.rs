@@ -16,6 +16,7 @@ use super::{Outcome, record};
 use crate::access_log::{AccessLog, Line};
 use crate::clock::{self, Now};
 use crate::failure::{Cause, Failure, Side};
+use crate::history::History;
 use crate::http::pace::Lag;
 use crate::http::{Body, body};
 use crate::metrics::{InFlight, ServedFrom, SiteMetrics};
@@ -32,8 +33,8 @@ pub(super) struct RequestRecord {
     uri: Uri,
     host: Option<HeaderValue>,
     version: Version,
-    /// The site's name and counters, and the request's place among those in flight; `None` if no site was found.
-    site: Option<(Arc<str>, Arc<SiteMetrics>, InFlight)>,
+    /// The site's name, counters and history, and the request's place among those in flight; `None` if no site was found.
+    site: Option<(Arc<str>, Arc<SiteMetrics>, Arc<History>, InFlight)>,
     /// The client's place in the crowd, kept to the end of the body.
     pub(super) place: Option<Place>,
     served_from: ServedFrom,
@@ -72,15 +73,17 @@ impl RequestRecord {
 
     /// It is one of this site's.
     pub(super) fn enter(&mut self, site: &Site) {
-        self.site = Some((site.config.name.clone(), site.metrics.clone(), site.metrics.enter()));
+        let (name, metrics, history) = (&site.config.name, &site.metrics, &site.history);
+        self.site = Some((name.clone(), metrics.clone(), history.clone(), metrics.enter()));
     }
 
     /// Ends the request: at once if the body is at hand, otherwise with its last byte.
     fn end(self, mut response: Response<Body>) -> Response<Body> {
         let took = clock::instant() - self.began.mono;
         let status = response.status();
-        if let Some((_, metrics, _)) = &self.site {
+        if let Some((_, metrics, history, _)) = &self.site {
             metrics.count(self.served_from, status, took, self.cause);
+            history.answered(self.served_from, took);
         }
         match response.body() {
             Body::Empty | Body::Whole(_) => {
@@ -149,7 +152,7 @@ impl Drop for OpenRequest {
         let Some(record) = self.0.take() else { return };
         let took = clock::instant() - record.began.mono;
         let cause = Some(Cause::VisitorGone);
-        if let (Some((_, metrics, _)), Ok(status)) = (&record.site, StatusCode::from_u16(LEFT)) {
+        if let (Some((_, metrics, ..)), Ok(status)) = (&record.site, StatusCode::from_u16(LEFT)) {
             metrics.count(ServedFrom::Error, status, took, cause);
         }
         record.write(LEFT, took, Some(0), cause);

@@ -13,6 +13,7 @@ mod render;
 mod site;
 mod spelling;
 mod standby;
+mod status_page;
 // 2. look up: the copies, what they are worth, what is remembered
 mod looked;
 mod vouch;
@@ -176,13 +177,21 @@ impl Proxy {
             }
         };
         record.client = ask.client;
-        record.enter(&site);
+        let status_file = status_page::file_of(&site, &ask);
+        if status_file.is_none() {
+            record.enter(&site); // what is told of the site is none of its answers
+        }
         record.place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
         let is_over = record.place.is_none() && !table.is_trusted(ask.client);
         let open = OpenRequest::new(record);
         if is_over {
             let refusal = self.refuse(Some(&site), request.headers(), Cause::TooManyAtOnce);
             return open.end(Box::pin(refusal).await);
+        }
+        if let Some(file) = status_file {
+            let told = (request.uri().query(), request.headers());
+            let page = status_page::answer(&site, (file, &ask), told, standby.as_ref(), now);
+            return open.end(ours(Box::pin(page).await));
         }
         let visit = if standby.is_some() { Visit { early: &|| None, ..visit } } else { visit }; // they would name the first host
         let watched = visited::is_watched(&ask, request.headers());
@@ -327,6 +336,11 @@ fn read(table: &Table, request: &mut Request<Body>, visit: &Visit<'_>) -> Read {
 fn live(mut response: Response<Body>, origin: Arc<Origin>, status: CacheStatus) -> Outcome {
     status.add_to(response.headers_mut());
     Outcome { response, served_from: ServedFrom::Origin, cause: None, origin: Some(origin) }
+}
+
+/// What Katahai tells by itself.
+fn ours(response: Response<Body>) -> Outcome {
+    Outcome { response, served_from: ServedFrom::Cache, cause: None, origin: None }
 }
 
 fn holding_outcome(page: &HoldingPage<'_>, served_from: ServedFrom, head: bool) -> Outcome {

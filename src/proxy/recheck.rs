@@ -155,7 +155,7 @@ async fn prove(site: &Arc<Site>, now: Now) {
 /// Has the first origin that is up proven by its key pages, now.
 async fn prove_key_pages(site: &Site, now: Now) -> Result<(), Failure> {
     let is_asked = |member: &&crate::origin::Member| {
-        member.mode == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
+        member.mode() == OriginMode::Auto && member.origin.standing() == origin::Standing::Up
     };
     match site.origins.members().iter().find(is_asked) {
         Some(member) => member.origin.clone().prove(now.mono, site.config.failover.timeout).await,
@@ -170,7 +170,7 @@ async fn prove_key_pages(site: &Site, now: Now) -> Result<(), Failure> {
 pub(super) async fn prove_all(site: &Site, now: Now) -> Result<(), Failure> {
     let mut proven = Err(Cause::KnownDown.into());
     for member in site.origins.members() {
-        if member.mode == OriginMode::Auto && member.origin.standing() != origin::Standing::Down {
+        if member.mode() == OriginMode::Auto && member.origin.standing() != origin::Standing::Down {
             member.origin.clone().prove(now.mono, site.config.failover.timeout).await?;
             proven = Ok(());
         }

@@ -17,6 +17,7 @@ use crate::clock::{self, Now};
 use crate::config::ready::{self, Limits};
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
+use crate::history::History;
 use crate::metrics::SiteMetrics;
 use crate::origin::latency::patience;
 use crate::origin::{LatencyClass, Member, Origins, Outlook, health};
@@ -46,6 +47,8 @@ pub struct Site {
     pub room: BufferRoom,
     /// Which entries of the cache are known to be the site's.
     pub vouch: Arc<Vouch>,
+    /// What became of it.
+    pub history: Arc<History>,
     /// Its counters.
     pub metrics: Arc<SiteMetrics>,
     /// The operator's word.

@@ -92,6 +92,11 @@ impl Standby {
         Some(standby)
     }
 
+    /// Where its visitor reaches the site, without a slash at the end.
+    pub(super) fn root(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     /// An address on the standby host, of either scheme, as the site knows it.
     fn as_own(&self, said: &str, own: &str) -> Option<String> {
         let (scheme, rest) =

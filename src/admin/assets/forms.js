@@ -1,5 +1,5 @@
 // Forms: what is kept of them, what one holds when somebody asks for it, and which forms the crawl found.
-import { api, ask, badge, decoded, el, known, language, number, refusal, say, table, tell, when } from "./tools.js";
+import { api, ask, badge, decoded, el, known, language, may, number, refusal, say, table, tell, when } from "./tools.js";
 
 const ROWS = 20, AGAIN_MS = 15000;
 /** How a state looks, and which buttons it has. */
@@ -41,9 +41,9 @@ export class Forms {
     const one = (word, click, more = {}) => el("button", { type: "button", disabled: this.busy, "data-focus": `${word} ${form.id}`, "aria-label": `${say(word)}: ${form.number}`, on: { click }, ...more }, say(word));
     const again = DECIDED_BY_HAND.includes(form.state) || form.receipts.some(({ state: what }) => what === "refused");
     const buttons = el("div", { class: "buttons" },
-      one("form_show", () => this.toggle(form), { "aria-expanded": String(this.open.has(form.id)) }),
-      again ? one("form_deliver", () => this.deliver(form)) : null,
-      form.state === "sending" ? null : one("form_forget", () => this.forget(form)));
+      !may("change") ? null : one("form_show", () => this.toggle(form), { "aria-expanded": String(this.open.has(form.id)) }),
+      again && may("change") ? one("form_deliver", () => this.deliver(form)) : null,
+      form.state === "sending" || !may("change") ? null : one("form_forget", () => this.forget(form)));
     const cells = [el("code", {}, form.number), when(form.received), state, to, buttons];
     const made = el("tr", {}, cells.map((cell, i) => el("td", { "data-head": head[i][0], class: head[i][1] ?? null }, cell)));
     return this.open.has(form.id) ? [made, el("tr", { class: "why" }, el("td", { colspan: "5" }, contents(this.open.get(form.id))))] : [made];
@@ -93,7 +93,7 @@ export class Forms {
     const lines = forms.filter(({ named, lines: some }) => !named && some).map(({ lines: some }) => some).join("\n");
     return [
       lines ? [el("h3", {}, say("forms_paste")), el("p", { class: "soft" }, say("forms_paste_why")), el("pre", { class: "diff", tabindex: "0" }, lines)] : null,
-      el("details", {}, el("summary", {}, say("counted", say("forms_found"), number(forms.length))), table(say("forms_found"), head, rows, "cards")),
+      el("details", { "data-keep": "found" }, el("summary", { "data-focus": "found" }, say("counted", say("forms_found"), number(forms.length))), table(say("forms_found"), head, rows, "cards")),
     ];
   }
 }

@@ -1,59 +1,85 @@
-// The dashboard: asks how things stand, shows all sites or one, in the reader's language.
-import { $, No, api, el, language, remember, say, speak, tell } from "./tools.js";
+// The dashboard: asks how things stand, shows all sites or one, in the reader's language; and lets people in who know a token.
+import { $, No, api, el, enter, language, may, refusal, say, signedIn, speak, tell } from "./tools.js";
+import { Live } from "./live.js";
 import { Overview } from "./overview.js";
 import { Site } from "./site.js";
 
-const POLL_MS = 2000, BUSY_MS = 1000;
 const wanted = location.pathname.startsWith("/sites/") ? decodeURIComponent(location.pathname.slice("/sites/".length).replace(/\/$/, "")) : null;
+const live = new Live(() => look());
 const site = wanted === null ? null : new Site(wanted, () => look());
 const all = new Overview(() => look());
-let status = null, misses = 0, unknown = false, timer = null;
+let status = null, misses = 0, unknown = false, locked = false, turn = 0;
 
 function show() {
   document.documentElement.lang = language;
   $("skip").textContent = say("skip");
+  $("languages").setAttribute("aria-label", say("language"));
   $("lost").textContent = say("lost");
   $("lost").hidden = misses < 2;
+  $("login").hidden = !locked;
+  $("login-title").textContent = say("login");
+  $("login-why").textContent = say("login_why");
   $("token-label").textContent = say("token");
   $("token-send").textContent = say("token_send");
+  $("leave").textContent = say("sign_out");
+  $("leave").hidden = locked || !signedIn();
+  $("role").textContent = may("change") ? "" : say("role_reader");
+  $("role").hidden = locked || may("change");
   $("crumb").textContent = wanted ?? "";
-  document.title = wanted === null ? "Katahai" : `${wanted} – Katahai`;
+  document.title = locked ? `${say("login")} – Katahai` : wanted === null ? "Katahai" : `${wanted} – Katahai`;
   for (const button of document.querySelectorAll("[data-language]")) button.setAttribute("aria-pressed", String(button.dataset.language === language));
+  $("page").hidden = locked;
+  if (locked) return;
   if (unknown) return $("page").replaceChildren(el("p", { class: "notice bad" }, say("unknown_site")));
   if (!status) return;
   if (wanted === null) all.show(status, $("page"));
-  else site.show(status.sites[0], $("page"), status.conditions);
+  else site.show(status.sites[0], $("page"), status.conditions, status.regions);
 }
 
 async function look() {
-  clearTimeout(timer);
+  const own = ++turn;
   try {
+    await enter();
     const next = wanted === null ? await all.look() : await api(`status?site=${encodeURIComponent(wanted)}`);
     await site?.look(next.sites[0]);
+    if (own !== turn) return; // a later look has begun: what it finds is newer
     status = next;
     misses = 0;
     unknown = false;
-    $("token").hidden = true;
+    locked = false;
   } catch (error) {
+    if (own !== turn) return;
     if (error instanceof No && error.status === 401) {
-      $("token").hidden = false;
-      return show();
+      live.stop();
+      locked = true;
+      show();
+      return $("token-text").focus();
     }
     unknown = error instanceof No && error.code === "unknown-site";
     misses = unknown ? 0 : misses + 1;
     console.debug(error);
   }
   show();
-  timer = setTimeout(look, status?.sites.some((one) => one.crawl?.running) ? BUSY_MS : POLL_MS);
+  live.next(status?.sites.some((one) => one.crawl?.running));
 }
 
-$("token").addEventListener("submit", async (event) => {
+$("login").addEventListener("submit", async (event) => {
   event.preventDefault();
-  remember("token", $("token-text").value.trim(), sessionStorage);
-  tell("");
-  await look();
-  if (!$("token").hidden) tell(say("token_wrong"), true);
+  const token = $("token-text").value.trim();
   $("token-text").value = "";
+  tell("");
+  try {
+    await enter({ token });
+  } catch (error) {
+    tell(refusal(error), true);
+    return $("token-text").focus();
+  }
+  await look();
+  $("main").focus();
+});
+$("leave").addEventListener("click", async () => {
+  await api("session", "DELETE").catch((error) => console.debug(error));
+  location.reload();
 });
 for (const button of document.querySelectorAll("[data-language]")) button.addEventListener("click", () => { speak(button.dataset.language); tell(""); show(); });
 

@@ -3,13 +3,15 @@ import { ago, api, badge, bytes, el, fill, language, meaning, number, say, share
 import { progress } from "./crawl.js";
 import { alerts } from "./alerts.js";
 import { instances } from "./regions.js";
+import { spark } from "./history.js";
 import { answers, cause, conditions } from "./why.js";
 
-const KIND = { up: "live", down: "snapshot", degraded: "snapshot", recovering: "cache", unproven: "", trial: "snapshot" };
+/** How a site looks is what its visitors get: a site whose visitors get the holding page is not "on copies". */
+const KIND = { live: "live", partly: "snapshot", copies: "snapshot", gaps: "snapshot", holding: "failed", unknown: "" };
 
 export function state(site) {
-  if (site.state === "down" && !site.snapshot) return badge("failed", say("state_down_bare"));
-  return badge(KIND[site.state] ?? "", say(`state_${site.state}`));
+  const kind = site.state === "recovering" && site.gets.code === "partly" ? "cache" : KIND[site.gets.code] ?? "";
+  return badge(kind, say("state_and_gets", say(`state_${site.state}`), site.gets.short[language]));
 }
 
 /** What the operator should know of a site before anything else. */
@@ -34,10 +36,14 @@ export function coverage(site) {
 
 export function origins(site) {
   if (!site.origins.length) return el("li", {}, say("no_origin"));
+  return site.origins.map((one) => el("li", {}, origin(one)));
+}
+
+export function origin(one) {
   const word = { up: "origin_up", down: "origin_down", unproven: "state_unproven", trial: "state_trial" };
   const kind = { up: "live", down: "failed", trial: "snapshot" };
-  return site.origins.map((origin) => el("li", {}, badge(kind[origin.state] ?? "", say(word[origin.state] ?? origin.state)), " ",
-    el("code", { title: origin.cause && meaning(origin.cause, ["causes"]) }, origin.url), origin.since ? el("span", { class: "soft" }, say("aside", ago(origin.since))) : null));
+  return [badge(kind[one.state] ?? "", say(word[one.state] ?? one.state)), " ", el("code", {}, one.url),
+    one.cause ? el("span", { class: "soft" }, " ", meaning(one.cause, ["causes"])) : null, one.since ? el("span", { class: "soft" }, say("aside", ago(one.since))) : null];
 }
 
 // As many cards as can be taken in; and lines that are drawn before somebody asks for more.
@@ -88,15 +94,16 @@ export class Overview {
     const place = new Map((found.levels ?? []).map(({ name }, i) => [name, i]));
     const sites = [...found.sites].sort((a, b) => (place.get(a.name) ?? 0) - (place.get(b.name) ?? 0));
     if (list.children.length !== sites.length) list.replaceChildren(...sites.map(() => el("article", { class: "card site" })));
-    sites.forEach((site, i) => fill(list.children[i], [site, Math.floor(Date.now() / (site.crawl.running ? 900 : 20000))], () => card(site)));
+    const line = (site) => found.levels?.find(({ name }) => name === site.name);
+    sites.forEach((site, i) => fill(list.children[i], [site, line(site)?.days, Math.floor(Date.now() / (site.crawl.running ? 900 : 20000))], () => card(site, line(site)?.days)));
   }
 
   lines({ sites, matching }) {
-    const head = [[say("site")], [say("state")], [say("changed_at")], [say("snapshot")], [say("what")]];
+    const head = [[say("site")], [say("state")], [say("visitors_get")], [say("changed_at")], [say("last_days")], [say("what")]];
     const rows = sites.map((site) => {
       const kind = LEVELS.find(([level]) => level === site.level)?.[1] ?? "";
       const open = el("a", { href: `/sites/${encodeURIComponent(site.name)}`, "data-focus": `open ${site.name}` }, site.name);
-      return [open, badge(kind, say(`level_${site.level}`)), ago(site.since), site.snapshot ? ago(site.snapshot) : say("none"),
+      return [open, badge(kind, say(`level_${site.level}`)), badge(KIND[site.gets] ?? "", site.gets_short[language]), ago(site.since), spark(site.days),
         site.notes[0]?.[language] ?? (site.crawling ? say("crawl_running") : "")];
     });
     return [
@@ -121,11 +128,13 @@ export class Overview {
   }
 }
 
-function card(site) {
+function card(site, days) {
   const { snapshot } = site;
   return [
-    el("h2", {}, el("a", { href: `/sites/${encodeURIComponent(site.name)}`, "data-focus": "open" }, site.name), state(site)),
+    el("h2", {}, el("a", { href: `/sites/${encodeURIComponent(site.name)}`, "data-focus": "open" }, site.name)), el("p", { class: "standing" }, state(site)),
     warnings(site),
+    site.fallback ? el("p", {}, site.fallback[language]) : null,
+    spark(days),
     answers(site),
     el("dl", { class: "facts" },
       el("dt", {}, say("since")), el("dd", {}, when(site.since)),

@@ -1,23 +1,26 @@
 // One site: what is in service, the crawl, the shelf of snapshots with its buttons, and the report of any of them.
-import { $, ago, api, ask, badge, bytes, decoded, el, fill, language, number, reason, refusal, say, share, table, tell, when } from "./tools.js";
+import { $, ago, api, ask, badge, bytes, decoded, el, fill, language, may, number, reason, refusal, say, share, span, table, tell, when } from "./tools.js";
 import { progress } from "./crawl.js";
-import { origins, state, warnings } from "./overview.js";
+import { state, warnings } from "./overview.js";
 import { report } from "./report.js";
 import { compared } from "./compare.js";
 import { Forms } from "./forms.js";
+import { History, days, graph, timeline } from "./history.js";
+import { instances } from "./regions.js";
+import { mode, origins } from "./switches.js";
 import { answers, conditions, watched, withoutCopy } from "./why.js";
 
 const AGAIN_MS = 15000, ROWS = 6;
 
 export class Site {
   constructor(name, again) {
-    Object.assign(this, { name, again, path: `sites/${encodeURIComponent(name)}`, list: null, print: "", read: 0, chosen: null, reports: new Map(), diff: null, busy: false, all: false, forms: new Forms(`sites/${encodeURIComponent(name)}`, () => again()) });
+    Object.assign(this, { name, again, path: `sites/${encodeURIComponent(name)}`, list: null, print: "", read: 0, chosen: null, reports: new Map(), diff: null, busy: false, all: false, forms: new Forms(`sites/${encodeURIComponent(name)}`, () => again()), history: new History(`sites/${encodeURIComponent(name)}`, name) });
   }
 
   /** Reads the shelf if the status says that it has changed, or now and then. */
   async look(status, force = false) {
     if (!status) return;
-    await this.forms.look(status);
+    await Promise.all([this.forms.look(status), this.history.look()]);
     const print = JSON.stringify([status.snapshot?.id, status.held, status.by_hand, status.crawl.last, status.troubles]);
     if (!force && print === this.print && performance.now() - this.read < AGAIN_MS) return;
     this.list = await api(`${this.path}/snapshots`);
@@ -37,16 +40,25 @@ export class Site {
     if (shown && !this.reports.has(shown.id)) this.reports.set(shown.id, (await api(`${this.path}/snapshots/${shown.id}`)).report ?? null);
   }
 
-  show(status, page, own) {
+  show(status, page, own, regions) {
     if (!page.querySelector(".one")) page.replaceChildren(skeleton());
     const part = (name) => page.querySelector(`[data-part="${name}"]`);
     const minute = Math.floor(Date.now() / 20000);
-    fill(part("title"), [status.state, status.since, minute], () => [this.name, " ", state(status), el("span", { class: "soft since" }, ago(status.since))]);
+    fill(part("title"), [this.name], () => [this.name]);
+    fill(part("standing"), [status.state, status.gets, status.since, minute], () => [el("p", { class: "standing" }, state(status), " ", el("span", { class: "soft since" }, ago(status.since))), el("p", {}, status.gets.sentence[language])]);
     fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
+    fill(part("days"), [this.history.days?.availability, this.history.days?.days.map(({ day, bar }) => [day, bar])], () => days(this.history.days) ?? []);
+    fill(part("traffic"), [this.history.day, minute], () => graph(this.history.day) ?? []);
+    fill(part("timeline"), [this.history.days?.outages, this.history.incidents, minute], () => timeline(this.history.days, this.history.incidents));
+    const act = (...what) => this.act(...what);
+    fill(part("mode"), [status.mode, status.mode_until, Boolean(status.snapshot), may("change")], () => mode(status, act));
+    fill(part("origins"), [status.origins.map(({ url, state: its, mode: set, cause }) => [url, its, set, cause]), may("change"), minute], () => origins(status, act));
+    part("watch").hidden = !status.watch?.length;
+    fill(part("watch"), [status.watch, minute], () => watched(status));
+    part("regions").hidden = !regions;
+    fill(part("regions"), [regions ?? null], () => instances(regions) ?? []);
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
     fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
-    part("watch").hidden = !status.watch.length;
-    fill(part("watch"), [status.watch, minute], () => watched(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
     fill(part("forms"), [this.forms.facts(), minute], () => this.forms.show());
     if (!this.list) return;
@@ -69,7 +81,7 @@ export class Site {
       last ? [el("p", {}, say("labelled", say("last_crawl")), badge(last.outcome === "published" ? "live" : last.outcome === "failed" ? "failed" : "snapshot", say(`outcome_${last.outcome}`)), " ", when(last.at)),
         last.reasons?.length ? el("ul", { class: "reasons" }, last.reasons.map((why) => el("li", {}, reason(why)))) : null,
         last.decisions?.length ? el("ul", { class: "reasons" }, last.decisions.map((decision) => el("li", {}, decision[language]))) : null] : null,
-      running ? null : el("p", { class: "buttons" }, el("button", { type: "button", class: "strong", "data-focus": "take", on: { click: () => this.act("POST", "snapshots", undefined, say("taking")) } }, say("take"))),
+      running || !may("change") ? null : el("p", { class: "buttons" }, el("button", { type: "button", class: "strong", "data-focus": "take", on: { click: () => this.act("POST", "snapshots", undefined, say("taking")) } }, say("take"))),
     ];
   }
 
@@ -87,7 +99,7 @@ export class Site {
     for (const { id, unreadable: detail } of unreadable) rows.push(cells(head, [el("code", {}, id), "–", "–", "–", badge("failed", say("damaged")), ""]), why(el("p", { class: "soft" }, language === "en" ? detail : [say("reason_logged"), el("code", {}, detail)])));
     return [
       el("div", { class: "row" }, el("h2", {}, say("snapshots")),
-        previous ? el("button", { type: "button", disabled: this.busy, "data-focus": "rollback", on: { click: () => this.rollback(previous) } }, say("rollback_to", previous)) : null),
+        previous && may("change") ? el("button", { type: "button", disabled: this.busy, "data-focus": "rollback", on: { click: () => this.rollback(previous) } }, say("rollback_to", previous)) : null),
       rows.length ? table(say("snapshots"), head, rows, "cards") : el("p", {}, say("no_snapshots")),
       listed.length < snapshots.length ? el("p", { class: "buttons more" }, el("button", { type: "button", "data-focus": "all", on: { click: () => { this.all = true; this.again(); } } }, say("show_all", number(snapshots.length)))) : null,
     ];
@@ -98,9 +110,15 @@ export class Site {
     return el("div", { class: "buttons" },
       one("report", () => this.choose(s.id), { "aria-pressed": String(this.shown()?.id === s.id), disabled: false }),
       s.current ? null : one("compare", () => this.compare(s), { disabled: false }),
+      ...(may("change") ? this.changing(s, one) : []));
+  }
+
+  changing(s, one) {
+    return [
       s.current ? null : s.gated ? one("publish_anyway", () => this.publishAnyway(s)) : one("publish", () => this.publish(s)),
       s.pinned ? one("unpin", () => this.pin(s, false)) : one("pin", () => this.pin(s, true)),
-      s.current || s.pinned ? null : one("remove", () => this.remove(s)));
+      s.current || s.pinned ? null : one("remove", () => this.remove(s)),
+    ];
   }
 
   async choose(id) {
@@ -174,9 +192,16 @@ function why(...content) {
 function skeleton() {
   const part = (name, tag = "section", more = {}) => el(tag, { "data-part": name, ...more });
   return el("div", { class: "one" },
-    part("title", "h1"), part("warnings", "div"), part("visitors", "section", { class: "card" }),
+    part("title", "h1"), part("standing", "div", { role: "status" }), part("warnings", "div"),
+    el("div", { class: "two" }, part("visitors", "section", { class: "card" }), el("section", { class: "card", "data-part": "switches" }, part("mode", "div"), part("origins", "div"))),
+    part("days", "section", { class: "card" }), part("traffic", "section", { class: "card" }), part("timeline", "section", { class: "card" }),
     el("div", { class: "two" }, part("service", "section", { class: "card" }), part("crawl", "section", { class: "card" })),
-    part("watch", "section", { class: "card", hidden: true }), part("forms", "section", { class: "card" }), part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
+    part("watch", "section", { class: "card", hidden: true }), part("regions", "section", { class: "card", hidden: true }),
+    part("forms", "section", { class: "card" }), part("shelf", "section", { class: "card" }), part("compare", "section", { class: "card", hidden: true }), part("report", "section", { class: "card report", hidden: true }));
+}
+
+function when_date(time) {
+  return el("time", { datetime: time, title: time }, new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(Date.parse(time)));
 }
 
 function visitors(status) {
@@ -193,7 +218,6 @@ function service(status) {
       el("dt", {}, say("pages")), el("dd", {}, number(snapshot.pages)),
       el("dt", {}, say("files")), el("dd", {}, say("files_facts", number(snapshot.files), bytes(snapshot.bytes)))) : el("p", {}, say("none_in_service")),
     snapshot && coverage ? covered(coverage) : null,
-    el("h3", {}, say("origins")), el("ul", { class: "plain" }, origins(status)),
   ];
 }
 
@@ -203,7 +227,7 @@ function covered({ share: part, requests, missing = [], missing_paths: all = mis
     el("h3", {}, say("coverage")),
     el("p", {}, say("coverage_of", share(part), number(requests))),
     el("meter", { min: "0", max: "1", low: "0.9", high: "0.98", optimum: "1", value: String(part), "aria-label": say("coverage") }),
-    missing.length ? el("details", {}, el("summary", {}, say("coverage_missing", number(all))),
+    missing.length ? el("details", { "data-keep": "missing" }, el("summary", { "data-focus": "missing" }, say("coverage_missing", number(all))),
       table(say("coverage_missing", number(all)), [[say("address")], [say("asked"), "n"]], missing.map(({ path, requests: n }) => [el("code", {}, decoded(path)), number(n)]))) : null,
   ];
 }

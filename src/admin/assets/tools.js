@@ -53,6 +53,12 @@ export function share(part) {
   return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(whole / 100);
 }
 
+/** A percentage to a hundredth, for availability: never all of what is not all. */
+export function precise(part) {
+  const exact = part >= 1 ? 1 : Math.floor(part * 1e4) / 1e4;
+  return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 2 }).format(exact);
+}
+
 export function bytes(n) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let at = 0, rest = n ?? 0;
@@ -102,8 +108,15 @@ export function fill(place, facts, build) {
   if (place.dataset.print === print) return;
   place.dataset.print = print;
   const focus = place.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  const kept = ["details[data-keep]", "[data-keep][tabindex]"].flatMap((what) => [...place.querySelectorAll(what)]).map((it) => [it.dataset.keep, it.open, it.scrollTop]);
   place.replaceChildren(...[build()].flat(9).filter((child) => child !== null && child !== undefined && child !== false));
-  if (focus) place.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  for (const [name, open, top] of kept) {
+    const again = place.querySelector(`[data-keep="${CSS.escape(name)}"]`);
+    if (!again) continue;
+    if (open !== undefined) again.open = open;
+    again.scrollTop = top;
+  }
+  if (focus) place.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
 }
 
 /** A table whose cells know their heading, for narrow screens. */
@@ -128,11 +141,24 @@ export class No extends Error {
   }
 }
 
+let session = null;
+
+/** Who is here: asked once, and anew with a token. */
+export async function enter(body = undefined) {
+  if (body || !session) session = await api("session", body ? "POST" : "GET", body);
+}
+
+/** Whether one may do that; what may not be done has no button. */
+export function may(what) { return what !== "change" || session?.role !== "reader"; }
+
+export function signedIn() { return Boolean(session?.signed_in); }
+
+/** The session is a cookie that no script sees; what changes something says besides that it comes from here. */
 export async function api(path, method = "GET", body = undefined) {
-  const token = remembered("token", (t) => t, sessionStorage);
-  const headers = { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(body ? { "content-type": "application/json" } : {}) };
+  const headers = { ...(method === "GET" ? {} : { "x-katahai": "1" }), ...(body ? { "content-type": "application/json" } : {}) };
   const answer = await fetch(`/api/v1/${path}`, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
   const value = await answer.json().catch(() => null);
+  if (answer.status === 401) session = null;
   if (!answer.ok) throw new No(answer.status, value?.error);
   return value;
 }

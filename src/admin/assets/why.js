@@ -15,9 +15,8 @@ function told(kind, cause, ...more) {
 /** Why the site is not well. */
 export function cause(site) {
   if (!site.cause) return site.state === "recovering" ? el("div", { class: "notice told" }, coming(site)) : null;
-  const gets = site.fallback ? el("p", {}, site.fallback[language]) : null;
   const leads = site.leads ? el("p", {}, el("code", {}, site.leads)) : null;
-  return told(site.state === "down" ? "bad" : "", site.cause, leads, gets, site.state === "recovering" ? coming(site) : null, branches(site));
+  return told(site.state === "down" ? "bad" : "", site.cause, leads, site.state === "recovering" ? coming(site) : null, branches(site));
 }
 
 function coming(site) {
@@ -55,7 +54,7 @@ export function answers(site) {
 export function withoutCopy(site) {
   const pages = site.without_copy;
   if (!pages.length) return null;
-  return el("details", {}, el("summary", {}, say("without_copy", number(pages.length))),
+  return el("details", { "data-keep": "without" }, el("summary", { "data-focus": "without" }, say("without_copy", number(pages.length))),
     el("ul", { class: "plain" }, pages.map(({ path, asked, last }) => el("li", {}, el("code", {}, decoded(path)), el("span", { class: "soft" }, ` ${say("asked_when", number(asked), ago(last))}`)))));
 }
 

@@ -183,6 +183,7 @@ fn detailed(overview: &Value, status: &Value, screen: Screen) -> String {
         let mut facts = vec![
             (language.pick("site", "サイト"), text(&site["name"])),
             (language.pick("state", "状態"), state(site, language)),
+            (language.pick("visitors get", "訪問者に届くもの"), language.of_text(&site["gets"]["short"])),
             (language.pick("mode", "モード"), mode(site, language)),
             (language.pick("origins", "元のサーバー"), origins),
             (language.pick("snapshot", "スナップショット"), snapshot(site, language)),

@@ -250,9 +250,9 @@ impl<'a> Explanation<'a> {
     fn origins(&self) -> Vec<String> {
         let members = self.site.origins.members();
         let is_up =
-            |m: &crate::origin::Member| m.mode == OriginMode::Auto && m.origin.standing() != Standing::Down;
+            |m: &crate::origin::Member| m.mode() == OriginMode::Auto && m.origin.standing() != Standing::Down;
         let any = self.looked.situation.mode == Mode::HoldOrigin && !members.iter().any(is_up);
-        let usable = |m: &&crate::origin::Member| is_up(m) || any && m.mode == OriginMode::Auto;
+        let usable = |m: &&crate::origin::Member| is_up(m) || any && m.mode() == OriginMode::Auto;
         let tier = members.iter().filter(usable).map(|m| m.tier).min();
         let first = members.iter().filter(usable).filter(|m| Some(m.tier) == tier);
         first.map(|m| m.origin.identity.url.to_string()).collect()

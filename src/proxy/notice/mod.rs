@@ -34,7 +34,7 @@ use crate::http::csp;
 use found::Found;
 pub(super) use found::FoundSpots;
 use markup::Style;
-use words::Words;
+pub(super) use words::Words;
 
 /// What is out while a copy is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

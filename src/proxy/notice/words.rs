@@ -11,9 +11,9 @@ const TIME: &str = "{time}";
 
 /// In which language something is said, and of which copy.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Words {
-    pub(super) language: Language,
-    pub(super) taken_at: SystemTime,
+pub(in crate::proxy) struct Words {
+    pub(in crate::proxy) language: Language,
+    pub(in crate::proxy) taken_at: SystemTime,
 }
 
 /// What can be said of the site's forms as a whole.
@@ -115,7 +115,7 @@ impl Words {
     }
 
     /// When the copy was taken, for machines and for people: in Japan's time for those who read Japanese, in UTC for others.
-    pub(super) fn time(&self) -> (String, String) {
+    pub(in crate::proxy) fn time(&self) -> (String, String) {
         let machine = Civil::of(self.taken_at).machine();
         let people = match self.language {
             Language::Ja => Civil::of(self.taken_at + JAPAN).ja(),

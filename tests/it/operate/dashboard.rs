@@ -161,18 +161,18 @@ async fn with_a_token_the_page_asks_for_it() {
     let mut browser = Browser::start();
     browser.open(&page(&edge, "/")).await;
     for (token, then) in [
-        ("guess", format!("{NOTICE} === 'This token is not valid.'")),
+        ("guess", format!("{NOTICE} === 'this token is not valid'")),
         (
             "secret-of-this-house",
             "document.querySelector('.sites h2')?.innerText.includes('shop')".to_owned(),
         ),
     ] {
-        browser.until("!document.getElementById('token').hidden").await;
+        browser.until("!document.getElementById('login').hidden").await;
         browser.eval(&format!("document.getElementById('token-text').value = {token:?}"));
         browser.eval("document.getElementById('token-send').click()");
         browser.until(&then).await;
     }
-    assert_eq!(browser.eval("document.getElementById('token').hidden"), true);
+    assert_eq!(browser.eval("document.getElementById('login').hidden"), true);
     // what the console says of the 401 is the browser's own
     let others = browser.complaints().iter().filter(|complaint| !complaint.contains("401")).count();
     assert_eq!(others, 0);

@@ -77,7 +77,7 @@ async fn who_knows_the_token_sees_what_was_written_as_text_and_decides() {
     let (_origin, edge, [kept, doubtful]) = shop(dir, with).await;
     let mut browser = Browser::start();
     browser.open(&page(&edge)).await;
-    browser.until("!document.getElementById('token').hidden").await;
+    browser.until("!document.getElementById('login').hidden").await;
     browser.eval("document.getElementById('token-text').value = 'secret-of-this-house'");
     browser.eval("document.getElementById('token-send').click()");
     for width in [1200, 390] {

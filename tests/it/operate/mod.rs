@@ -1,9 +1,11 @@
 //! The operator's side: commands, the API, the dashboard, reloads, the process's own life.
 
+mod accessible;
 mod admin;
 mod alerts;
 mod alerts_page;
 mod alerts_table;
+mod bad_day;
 mod beside_the_service;
 mod causes;
 mod cli;
@@ -20,6 +22,8 @@ mod overview;
 mod own_life;
 mod reload;
 mod shutdown;
+mod signing_in;
+mod status_page;
 mod told;
 mod versions_cli;
 mod watch;

@@ -154,6 +154,57 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
+    /// Prefers this colour scheme (`light`, `dark`), and less movement.
+    pub fn prefer(&mut self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" }]);
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Presses a key, as `Tab` or `Enter`, like somebody at a keyboard.
+    pub fn press(&mut self, key: &str) {
+        let code = match key {
+            "Tab" => 9,
+            "Enter" => 13,
+            "Escape" => 27,
+            "ArrowDown" => 40,
+            " " => 32,
+            other => panic!("{other} is not known here"),
+        };
+        let text = match key {
+            "Enter" => "\r",
+            " " => " ",
+            _ => "",
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// A picture of the whole page in this folder, if the environment names one as `SHOTS`: for people to look at.
+    pub fn shoot(&mut self, name: &str) {
+        let Some(folder) = std::env::var_os("SHOTS") else { return };
+        let shot = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        let png = data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), png).unwrap();
+    }
+
+    /// What axe-core finds wrong with the page for people who cannot see it, point at it or tell its colours.
+    pub fn barriers(&mut self) -> Vec<String> {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/target/axe/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(file)
+            .expect("axe-core: run tests/run once, it installs what the tests need");
+        if self.eval("typeof axe") == "undefined" {
+            self.call("Runtime.evaluate", json!({ "expression": axe }));
+        }
+        let found = self.eval("axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ id, help, nodes }) => \
+             nodes.map(({ html, any }) => `${id}: ${help}: ${html.slice(0, 200)} ${any.map(({ message }) => message).join(' ')}`)))");
+        found.as_array().unwrap().iter().map(ToString::to_string).collect()
+    }
+
     /// What the browser complained about so far.
     pub fn complaints(&mut self) -> &[String] {
         self.eval("1"); // what was said before has been heard then

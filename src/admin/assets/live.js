@@ -1,0 +1,43 @@
+// News as it happens, where the program sends it; polling everywhere else, and while the connection is away.
+import { OFFERS } from "./codes.js";
+
+const POLL_MS = 2000, BUSY_MS = 1000, QUIET_MS = 15000, SETTLE_MS = 250;
+const NEWS = ["state", "incident", "mode", "snapshot", "condition", "resync"];
+
+export class Live {
+  /** `look` is asked to read everything anew. */
+  constructor(look) {
+    Object.assign(this, { look, source: null, connected: false, timer: null });
+  }
+
+  /** Looks again after a while: soon if something moves, late if news come by themselves. */
+  next(busy) {
+    this.listen();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.look, busy ? BUSY_MS : this.connected ? QUIET_MS : POLL_MS);
+  }
+
+  listen() {
+    if (this.source || !OFFERS.includes("events")) return;
+    this.source = new EventSource("/api/v1/events");
+    this.source.onopen = () => { this.connected = true; };
+    this.source.onerror = () => {
+      this.connected = false;
+      if (this.source.readyState === EventSource.CLOSED) this.stop();
+    };
+    for (const name of [...NEWS, "message"]) this.source.addEventListener(name, () => this.soon());
+  }
+
+  /** Several pieces of news that come together are one look. */
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.look, SETTLE_MS);
+  }
+
+  stop() {
+    this.source?.close();
+    this.source = null;
+    this.connected = false;
+    clearTimeout(this.timer);
+  }
+}

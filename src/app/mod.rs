@@ -124,8 +124,7 @@ pub struct App {
     visitors: Mutex<Option<Server>>,
     running: Mutex<Running>,
     fixed: reload::Fixed,
-    token: Arc<AdminToken>,
-    readonly_token: Arc<AdminToken>,
+    tokens: token::Tokens,
     reloading: tokio::sync::Mutex<()>,
     shelves: Arc<shelf_state::Shelves>,
     looks: rounds::Rounds,
@@ -140,8 +139,7 @@ pub struct App {
     ticker: OnceLock<tasks::Guard>,
     watch: watch::Watch,
     rechecks: rechecks::Rechecks,
-    _visits: tasks::Guard,
-    _histories: tasks::Guard,
+    _records: tasks::Guard,
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
     alerts: Arc<alerts::Alerts>,
@@ -251,8 +249,7 @@ impl App {
         let regions = regions::Regions::start(&config, &tools).await;
         let app = Arc::new(App {
             _deliverer: Deliverer::start(&proxy),
-            _visits: tasks::guarded(visits::keep(proxy.clone())),
-            _histories: tasks::guarded(histories::keep(proxy.clone())),
+            _records: tasks::guarded(keep_records(proxy.clone())),
             offsite,
             incidents: Arc::new(incidents::Incidents::new(&config.state_dir, started)),
             alerts: alerts::Alerts::open(&config, started).await.ok_or(StartError::Ending)?,
@@ -263,8 +260,7 @@ impl App {
             certs,
             visitors: Mutex::new(Some(visitors)),
             fixed: reload::Fixed::of(&config),
-            token: Arc::default(),
-            readonly_token: Arc::default(),
+            tokens: token::Tokens::default(),
             running: Mutex::new(Running { config, tools, crawlers: HashMap::new() }),
             reloading: tokio::sync::Mutex::new(()),
             shelves: Arc::default(),
@@ -408,6 +404,11 @@ impl App {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Looks after what is written of the sites now and then.
+async fn keep_records(proxy: Proxy) {
+    tokio::join!(visits::keep(proxy.clone()), histories::keep(proxy));
 }
 
 /// Where request bodies are kept until they are complete, and forms until they are delivered; what is known of domains.

@@ -21,7 +21,8 @@ use crate::tasks;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The counters' readings of each site, and what it stands on since when.
-pub(super) type Rings = Mutex<HashMap<Arc<str>, (Ring, Option<Stand>)>>;
+pub(super) type Rings = Mutex<Readings>;
+type Readings = HashMap<Arc<str>, (Ring, Option<Stand>)>;
 
 /// Looks, for as long as the application is there.
 pub(super) async fn run(app: Weak<App>) {
@@ -99,7 +100,7 @@ impl App {
         ring.since(now.checked_sub(time).map_or(since, |from| from.max(since)), totals)
     }
 
-    fn rings(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Ring, Option<Stand>)>> {
+    fn rings(&self) -> MutexGuard<'_, Readings> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

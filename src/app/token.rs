@@ -14,6 +14,13 @@ use crate::{config, tasks};
 #[derive(Debug, Default)]
 pub struct AdminToken(ArcSwapOption<blake3::Hash>);
 
+/// Those of the people who may do everything, and of those who may only look.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    operators: Arc<AdminToken>,
+    readers: Arc<AdminToken>,
+}
+
 impl AdminToken {
     /// Puts a token in force. Returns whether it is another one.
     pub fn set(&self, token: &str) -> bool {
@@ -41,12 +48,12 @@ impl AdminToken {
 impl App {
     /// The token of the admin API.
     pub fn admin_token(&self) -> &Arc<AdminToken> {
-        &self.token
+        &self.tokens.operators
     }
 
     /// The token of those who may read all and change nothing.
     pub fn readonly_token(&self) -> &Arc<AdminToken> {
-        &self.readonly_token
+        &self.tokens.readers
     }
 
     /// Takes over a token of the admin API from its file, which was changed. One that cannot be read leaves the old one in

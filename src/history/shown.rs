@@ -110,7 +110,9 @@ impl DayBar {
     const LEAST: u32 = 60;
 
     fn of(seconds: Seconds) -> DayBar {
-        let [_, partly, copies, holding] = seconds.map(|seconds| seconds >= DayBar::LEAST);
+        let all = seconds.iter().copied().fold(0, u32::saturating_add);
+        let least = DayBar::LEAST.min(all.div_ceil(2)).max(1); // of a day that has hardly begun, most of it counts
+        let [_, partly, copies, holding] = seconds.map(|seconds| seconds >= least);
         match seconds {
             _ if holding => DayBar::Holding,
             _ if copies => DayBar::Copies,

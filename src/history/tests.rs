@@ -155,3 +155,23 @@ fn a_clock_that_is_set_back_harms_nothing() {
     assert!(history.state().kept.is_sound());
     assert_eq!(history.last_days(1, at(begin, 0).unix()).days[0].requests, 599);
 }
+
+#[test]
+fn a_day_that_has_just_begun_is_as_it_was_so_far() {
+    for (seconds, letter) in [
+        ([0, 0, 0, 0], "-"),
+        ([5, 0, 0, 0], "l"),
+        ([0, 0, 0, 5], "h"),
+        ([9, 0, 0, 2], "l"),
+        ([3000, 0, 59, 0], "l"),
+        ([3000, 0, 60, 0], "c"),
+        ([3000, 60, 0, 60], "h"),
+    ] {
+        let history = History::new("/nowhere".as_ref(), "shop");
+        let gets = [Gets::Live, Gets::Partly, Gets::Copies, Gets::Holding];
+        for (gets, seconds) in gets.into_iter().zip(seconds).filter(|(_, seconds)| *seconds > 0) {
+            history.state().kept.days.add(20_000, gets, seconds);
+        }
+        assert_eq!(history.letters(1, 20_000 * 86_400), letter, "{seconds:?}");
+    }
+}

@@ -33,8 +33,8 @@ pub(super) struct RequestRecord {
     uri: Uri,
     host: Option<HeaderValue>,
     version: Version,
-    /// The site's name, counters and history, and the request's place among those in flight; `None` if no site was found.
-    site: Option<(Arc<str>, Arc<SiteMetrics>, Arc<History>, InFlight)>,
+    /// Whose it is; `None` if no site was found.
+    site: Option<OfSite>,
     /// The client's place in the crowd, kept to the end of the body.
     pub(super) place: Option<Place>,
     served_from: ServedFrom,
@@ -44,6 +44,14 @@ pub(super) struct RequestRecord {
     origin: Option<Arc<Origin>>,
     /// The access log.
     log: AccessLog,
+}
+
+/// The site's name, counters and history, and the request's place among those in flight.
+struct OfSite {
+    name: Arc<str>,
+    metrics: Arc<SiteMetrics>,
+    history: Arc<History>,
+    _in_flight: InFlight,
 }
 
 impl RequestRecord {
@@ -73,17 +81,21 @@ impl RequestRecord {
 
     /// It is one of this site's.
     pub(super) fn enter(&mut self, site: &Site) {
-        let (name, metrics, history) = (&site.config.name, &site.metrics, &site.history);
-        self.site = Some((name.clone(), metrics.clone(), history.clone(), metrics.enter()));
+        self.site = Some(OfSite {
+            name: site.config.name.clone(),
+            metrics: site.metrics.clone(),
+            history: site.history.clone(),
+            _in_flight: site.metrics.enter(),
+        });
     }
 
     /// Ends the request: at once if the body is at hand, otherwise with its last byte.
     fn end(self, mut response: Response<Body>) -> Response<Body> {
         let took = clock::instant() - self.began.mono;
         let status = response.status();
-        if let Some((_, metrics, history, _)) = &self.site {
-            metrics.count(self.served_from, status, took, self.cause);
-            history.answered(self.served_from, took);
+        if let Some(of) = &self.site {
+            of.metrics.count(self.served_from, status, took, self.cause);
+            of.history.answered(self.served_from, took);
         }
         match response.body() {
             Body::Empty | Body::Whole(_) => {
@@ -107,7 +119,7 @@ impl RequestRecord {
         self.log.write(&Line {
             at: self.began.wall,
             client: self.client,
-            site: self.site.as_ref().map_or("-", |(name, ..)| name),
+            site: self.site.as_ref().map_or("-", |of| &of.name),
             method: self.method.as_str(),
             host: self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("-"),
             target: self.uri.path_and_query().map_or("/", |target| target.as_str()),
@@ -152,8 +164,8 @@ impl Drop for OpenRequest {
         let Some(record) = self.0.take() else { return };
         let took = clock::instant() - record.began.mono;
         let cause = Some(Cause::VisitorGone);
-        if let (Some((_, metrics, ..)), Ok(status)) = (&record.site, StatusCode::from_u16(LEFT)) {
-            metrics.count(ServedFrom::Error, status, took, cause);
+        if let (Some(of), Ok(status)) = (&record.site, StatusCode::from_u16(LEFT)) {
+            of.metrics.count(ServedFrom::Error, status, took, cause);
         }
         record.write(LEFT, took, Some(0), cause);
     }

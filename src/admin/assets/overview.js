@@ -36,14 +36,15 @@ export function coverage(site) {
 
 export function origins(site) {
   if (!site.origins.length) return el("li", {}, say("no_origin"));
-  return site.origins.map((one) => el("li", {}, origin(one)));
+  return site.origins.map((one) => el("li", {}, origin(one, site)));
 }
 
-export function origin(one) {
+/** One origin; its cause only where the site's own does not say it already. */
+export function origin(one, site) {
   const word = { up: "origin_up", down: "origin_down", unproven: "state_unproven", trial: "state_trial" };
   const kind = { up: "live", down: "failed", trial: "snapshot" };
   return [badge(kind[one.state] ?? "", say(word[one.state] ?? one.state)), " ", el("code", {}, one.url),
-    one.cause ? el("span", { class: "soft" }, " ", meaning(one.cause, ["causes"])) : null, one.since ? el("span", { class: "soft" }, say("aside", ago(one.since))) : null];
+    one.cause && one.cause !== site.cause?.code ? el("span", { class: "soft" }, " ", meaning(one.cause, ["causes"])) : null, one.since ? el("span", { class: "soft" }, say("aside", ago(one.since))) : null];
 }
 
 // As many cards as can be taken in; and lines that are drawn before somebody asks for more.

@@ -32,7 +32,7 @@ export function mode(status, act) {
 export function origins(status, act) {
   const head = el("h3", {}, say("origins"));
   if (!status.origins.length) return [head, el("p", {}, say("no_origin"))];
-  const one = (it, place) => el("li", { class: "row" }, el("span", {}, origin(it), it.mode === "auto" ? null : [" ", badge("snapshot", say(`origin_mode_${it.mode}`))]),
+  const one = (it, place) => el("li", { class: "row" }, el("span", {}, origin(it, status), it.mode === "auto" ? null : [" ", badge("snapshot", say(`origin_mode_${it.mode}`))]),
     may("change") ? el("span", { class: "buttons", role: "group", "aria-label": it.url }, ORIGIN_MODES.map((value) => el("button", { type: "button", "aria-pressed": String(it.mode === value), "data-focus": `origin ${place} ${value}`, on: { click: () => set(it, place, value) } }, say(`origin_set_${value}`)))) : null);
   async function set(it, place, value) {
     if (it.mode === value) return;

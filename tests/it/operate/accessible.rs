@@ -72,7 +72,7 @@ async fn no_page_has_a_barrier() {
         (
             "site",
             "/sites/shop",
-            "!!document.querySelector('.graph') && document.querySelector('.report')?.innerText.length > 200",
+            "!!document.querySelector('.graph') && !!document.querySelector('.report h2')",
         ),
         ("gone", "/sites/gone", "!!document.querySelector('[data-part=days] .bars')"),
     ];

@@ -262,14 +262,14 @@ impl App {
     fn line(&self, site: &Site, level: Level, now: Now) -> Line {
         let condition = site.condition(now);
         let current = site.mirror.current();
-        let (gets, _) = self.gets(site, now);
+        let (gets, on) = self.gets(site, now);
         Line {
             name: site.config.name.to_string(),
             level,
             state: condition.state.as_str(),
             since: rfc3339(condition.since.map_or(self.started.wall, |since| since.wall)),
             gets: gets.as_str(),
-            gets_short: visitors_get::short(gets),
+            gets_short: visitors_get::short(gets, on),
             days: site.history.letters(DAYS, now.unix()),
             cause: condition.cause.map(Cause::code),
             notes: self.notes(site, condition.cause, now),

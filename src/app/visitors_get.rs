@@ -80,6 +80,9 @@ pub(super) fn visitors_get(on: Footing, since_then: Totals) -> Gets {
         (Gets::Holding, answers) if on.mode == Mode::HoldOrigin && answers.live > answers.holding => {
             Gets::Live
         }
+        // where there are no copies, one holding page says as much as a hundred
+        (Gets::Holding, answers) if answers.copies == 0 => Gets::Holding,
+        (Gets::Unknown, Answers { live: 0, copies: 0, .. }) if !on.has_snapshot => Gets::Holding,
         (Gets::Copies | Gets::Gaps | Gets::Holding, answers) => of_copies(answers),
         (Gets::Unknown, answers) if answers.live == 0 => of_copies(answers),
         (Gets::Unknown, answers) if answers.live < answers.all() => Gets::Partly,
@@ -113,7 +116,7 @@ fn decided(on: Footing) -> Gets {
 impl VisitorsGet {
     /// The words for it.
     pub(super) fn of(gets: Gets, on: Footing) -> VisitorsGet {
-        VisitorsGet { code: gets.as_str(), short: short(gets), sentence: sentence(gets, on) }
+        VisitorsGet { code: gets.as_str(), short: short(gets, on), sentence: sentence(gets, on) }
     }
 
     /// Whether there is anything to say beyond that all is as it should be.
@@ -123,8 +126,13 @@ impl VisitorsGet {
 }
 
 /// In a few words, beside the state.
-pub(super) fn short(gets: Gets) -> Text {
+pub(super) fn short(gets: Gets, on: Footing) -> Text {
     let (en, ja) = match gets {
+        Gets::Partly if !on.has_snapshot => ("mostly the live site", "元のサイト（一部を除く）"),
+        Gets::Copies if !on.has_snapshot => ("what the cache has", "キャッシュに残るページ"),
+        Gets::Gaps if !on.has_snapshot => {
+            ("what the cache has, and the holding page", "キャッシュに残るページと、お知らせのページ")
+        }
         Gets::Unknown => ("not known yet", "まだ分かりません"),
         Gets::Live => ("the live site", "元のサイト"),
         Gets::Partly => ("the live site, partly copies", "元のサイト（一部はコピー）"),
@@ -291,7 +299,11 @@ mod tests {
             (Auto, Down, true, (0, 0, 3), Holding),
             (Auto, Down, true, (0, 1, 2), Holding),
             (Auto, Down, false, (0, 0, 0), Holding),
+            (Auto, Down, false, (0, 0, 1), Holding),
             (Auto, Down, false, (0, 5, 2), Gaps),
+            (Auto, Unproven, false, (0, 0, 1), Holding),
+            (HoldOrigin, Down, true, (0, 0, 1), Holding),
+            (HoldSnapshot, Up, false, (0, 0, 1), Holding),
             (Auto, Down, false, (0, 0, 9), Holding),
             (HoldSnapshot, Up, true, (0, 0, 0), Copies),
             (HoldSnapshot, Up, true, (0, 0, 9), Holding),
@@ -334,6 +346,7 @@ mod tests {
                 }
                 let speaks_of_pages = told.sentence.en.contains("the pages of the snapshot");
                 assert!(!speaks_of_pages || has_snapshot, "{what}");
+                assert!(!told.short.en.contains("copies") || has_snapshot, "{what}");
                 if gets == Gets::Live && mode == Mode::Auto {
                     assert_eq!(told.sentence.en, "Visitors get the live site.");
                 }

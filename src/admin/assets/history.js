@@ -1,5 +1,5 @@
 // What became of a site: a bar a day, a graph of the last day against the record, and its outages.
-import { ago, api, badge, el, language, number, precise, say, share, span, when } from "./tools.js";
+import { ago, api, badge, el, language, meaning, number, precise, say, share, span, when } from "./tools.js";
 import { OFFERS } from "./codes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -119,9 +119,9 @@ function entry(from, until, ...what) {
   return el("li", {}, el("p", {}, what), el("p", { class: "soft" }, when(from), " · ", lasted));
 }
 
-function incident({ id, opened, closed, cause, planned }) {
+function incident({ id, began, ended, cause, planned, severity }) {
   const report = `/api/v1/incidents/${encodeURIComponent(id)}/report?format=html&lang=${language}`;
-  return entry(opened, closed, cause?.meaning?.[language] ?? cause?.code ?? cause ?? id, planned ? badge("cache", say("planned")) : null, " ", el("a", { href: report, "data-focus": `report ${id}` }, say("report")));
+  return entry(began, ended, badge(severity === "outage" ? "failed" : "snapshot", cause ? meaning(cause, ["causes"]) : id), planned ? badge("cache", say("planned")) : null, " ", el("a", { href: report, "data-focus": `report ${id}` }, say("report")));
 }
 
 /** The history of one site: read now and then. */

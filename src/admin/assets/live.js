@@ -2,7 +2,7 @@
 import { OFFERS } from "./codes.js";
 
 const POLL_MS = 2000, BUSY_MS = 1000, QUIET_MS = 15000, SETTLE_MS = 250;
-const NEWS = ["state", "incident", "mode", "snapshot", "condition", "resync"];
+const NEWS = ["state", "mode", "snapshot", "condition-begins", "condition-ends", "incident-opened", "incident-reopened", "incident-updated", "incident-closed", "resync"];
 
 export class Live {
   /** `look` is asked to read everything anew. */

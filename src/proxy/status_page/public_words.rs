@@ -67,8 +67,8 @@ impl PublicWords {
             Gets::Unknown => self.pick("The site is being checked.", "サイトの状態を確認しています。"),
             Gets::Live => self.pick("The site works.", "サイトは正常に稼働しています。"),
             Gets::Partly => self.pick(
-                "The site works; parts of it are shown from a saved copy.",
-                "サイトは稼働していますが、一部のページは保存したコピーを表示しています。",
+                "The site works, but some pages may be shown from a saved copy or be missing.",
+                "サイトは稼働していますが、一部のページは保存したコピーの表示になるか、表示できないことがあります。",
             ),
             Gets::Copies | Gets::Gaps => self.pick(
                 "The site is shown from a saved copy for the time being.",
@@ -106,8 +106,8 @@ impl PublicWords {
     pub(super) fn outage(self, worst: Gets) -> &'static str {
         match worst {
             Gets::Unknown | Gets::Live | Gets::Partly => self.pick(
-                "Parts of the site were shown from a saved copy.",
-                "サイトの一部を、保存したコピーで表示しました。",
+                "Some pages were shown from a saved copy or were missing.",
+                "一部のページは、保存したコピーの表示になるか、表示できませんでした。",
             ),
             Gets::Copies | Gets::Gaps => {
                 self.pick("The site was shown from a saved copy.", "サイトを、保存したコピーで表示しました。")

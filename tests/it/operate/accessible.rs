@@ -13,7 +13,9 @@ async fn edge(token: &str) -> (Origin, Edge) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     std::fs::write(&file, token).unwrap();
-    let config = Config::new(Site::new().origin(&origin.url()).set("status_page.path", "/status"))
+    // a browser comes by the address
+    let shop = Site::new().origin(&origin.url()).set("hosts", ["www.example.test", "*"]);
+    let config = Config::new(shop.set("status_page.path", "/status"))
         .and(
             Site::bare("gone", "gone.example.test")
                 .origin("http://127.0.0.1:9")
@@ -54,7 +56,8 @@ async fn no_page_has_a_barrier() {
     browser.until("!document.getElementById('login').hidden").await;
     let mut at = |browser: &mut Browser, name: String| {
         browser.shoot(&name);
-        let wide = browser.eval("document.documentElement.scrollWidth - innerWidth");
+        let wide =
+            browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
         if wide.as_f64() > Some(0.0) {
             found.push(format!("{name}: {wide} pixels too wide"));
         }

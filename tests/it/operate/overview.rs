@@ -84,8 +84,9 @@ async fn the_dashboard_draws_no_more_lines_than_are_read() {
         browser.until(&format!("{rows} === 100 && {first} === 'broken'")).await;
         let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
         assert!(wide <= u64::from(width), "{wide} pixels wide on a screen of {width}");
+        assert_eq!(browser.barriers(), [] as [String; 0]);
     }
-    browser.until("document.querySelector('h1').textContent === '301 sites'").await;
+    browser.until("document.querySelector('#page h1').textContent === '301 sites'").await;
     browser.eval("document.querySelector('[data-focus=more]').click()");
     browser.until(&format!("{rows} === 200")).await;
     browser.eval(

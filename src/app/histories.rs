@@ -65,9 +65,11 @@ async fn save(history: Arc<History>, now: Instant, failed: &mut HashSet<String>)
     match saved {
         Ok(()) => drop(failed.remove(site)),
         Err(error) => {
-            if failed.insert(site.to_owned()) {
-                tracing::warn!(site, %error, "the site's history cannot be written, a restart would lose it");
+            // a full disk is one piece of news, however many sites there are
+            if failed.is_empty() {
+                tracing::warn!(site, %error, "a site's history cannot be written, a restart would lose it");
             }
+            failed.insert(site.to_owned());
         }
     }
 }

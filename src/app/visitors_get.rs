@@ -61,6 +61,10 @@ impl Answers {
         self.live + self.copies + self.holding
     }
 
+    fn as_copies(self) -> Answers {
+        Answers { live: 0, copies: self.live + self.copies, holding: self.holding }
+    }
+
     fn mostly_holding(self) -> bool {
         self.holding > self.live + self.copies
     }
@@ -68,8 +72,13 @@ impl Answers {
 
 /// What visitors get: what was decided, unless what they got since then says otherwise.
 pub(super) fn visitors_get(on: Footing, since_then: Totals) -> Gets {
-    let answers = Answers::of(since_then);
-    match (decided(on), answers) {
+    let (decided, answers) = (decided(on), Answers::of(since_then));
+    let answers = match decided {
+        // the origin is not asked: what is given is a copy, however fresh it may be
+        Gets::Copies | Gets::Gaps | Gets::Holding if on.mode != Mode::HoldOrigin => answers.as_copies(),
+        Gets::Unknown | Gets::Live | Gets::Partly | Gets::Copies | Gets::Gaps | Gets::Holding => answers,
+    };
+    match (decided, answers) {
         (decided, answers) if answers.all() == 0 => decided,
         (Gets::Live | Gets::Partly, answers) if answers.all() >= FEW && answers.mostly_holding() => {
             Gets::Holding
@@ -301,6 +310,7 @@ mod tests {
             (Auto, Down, false, (0, 0, 0), Holding),
             (Auto, Down, false, (0, 0, 1), Holding),
             (Auto, Down, false, (0, 5, 2), Gaps),
+            (Auto, Down, false, (4, 0, 0), Copies), // still fresh in the cache
             (Auto, Unproven, false, (0, 0, 1), Holding),
             (HoldOrigin, Down, true, (0, 0, 1), Holding),
             (HoldSnapshot, Up, false, (0, 0, 1), Holding),

@@ -107,7 +107,7 @@ fn what_cannot_be_read_is_set_aside() {
     }
     let later = text.replacen("history 1", "history 2", 1);
     assert_eq!(file::decode(later.as_bytes()), Err(file::Unreadable::Version));
-    std::fs::write(&history.file, "half a fi").unwrap();
+    disk::write_atomic(&history.file, b"half a fi").unwrap();
     let again = History::open(dir.path(), "shop");
     assert_eq!(again.letters(1, at(begin, 0).unix()), "-");
     assert!(history.file.with_extension("unreadable").exists() && !history.file.exists());

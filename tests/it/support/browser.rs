@@ -91,6 +91,10 @@ impl Browser {
         loop {
             match self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(answer) if answer["id"] == id => {
+                    // the page went away while it was asked: it has nothing to say
+                    if answer["error"]["message"] == "Inspected target navigated or closed" {
+                        return Value::Null;
+                    }
                     assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
                     return answer["result"].clone();
                 }

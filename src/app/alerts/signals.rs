@@ -3,7 +3,7 @@
 use super::App;
 use crate::alert::{Severity, Signal, Topic};
 use crate::app::conditions::Holding;
-use crate::app::status::fallback;
+use crate::app::visitors_get::VisitorsGet;
 use crate::clock::{Now, unix};
 use crate::failover::{Mode, State};
 use crate::failure::{Cause, Said};
@@ -21,7 +21,7 @@ impl App {
         };
         let conditions = self.conditions.holding().into_iter().map(|held| {
             let visitors = match table.named(&held.of) {
-                Some(site) => visitors_of(site, site.state(now)),
+                Some(site) => self.visitors_of(site, now),
                 None => process.clone(),
             };
             condition(held, visitors)
@@ -66,19 +66,14 @@ impl App {
             since: unix(found.since.map_or(self.started.wall, |since| since.wall)),
             is_planned: site.switch.mode(now.mono) != Mode::Auto
                 || matches!(cause, Cause::Drained | Cause::Held),
-            visitors: Some(visitors_of(site, state)),
+            visitors: Some(self.visitors_of(site, now)),
         })
     }
-}
 
-fn visitors_of(site: &Site, state: State) -> Said {
-    fallback(state, site.mirror.current().is_some()).map_or_else(
-        || Said {
-            en: "Visitors get the live site.".to_owned(),
-            ja: "訪問者には、元のサイトをお見せしています。".to_owned(),
-        },
-        Said::from,
-    )
+    fn visitors_of(&self, site: &Site, now: Now) -> Said {
+        let (gets, on) = self.gets(site, now);
+        VisitorsGet::of(gets, on).sentence.into()
+    }
 }
 
 fn condition(held: Holding, visitors: Said) -> Signal {

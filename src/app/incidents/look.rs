@@ -66,7 +66,7 @@ impl App {
         let first = sightings.first().map_or(now.mono, |seen| seen.at.mono);
         let totals = site.metrics.totals();
         let rings = self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = rings.get(&site.config.name).and_then(|ring| ring.at(first)).unwrap_or(totals);
+        let before = rings.get(&site.config.name).and_then(|(ring, _)| ring.at(first)).unwrap_or(totals);
         drop(rings);
         let lacking = site.visits.lacking.list().into_iter();
         let waiting = self.intake().opened().map(|spool| spool.totals_of(&site.config.name));

@@ -39,7 +39,7 @@ impl Gets {
         self > Gets::Live
     }
 
-    /// Which seconds of a [`super::Seconds`] it counts as.
+    /// Which seconds of a [`super::days::Seconds`] it counts as.
     pub(super) fn place(self) -> Option<usize> {
         match self {
             Gets::Unknown => None,

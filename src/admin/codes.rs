@@ -32,18 +32,13 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
         carried: CARRIED.into_iter().collect(),
         waits: WAITS.into_iter().collect(),
     };
-    let json = |value| serde_json::to_string(value).unwrap_or_default();
-    let codes = serde_json::to_string(&codes).unwrap_or_default();
-    format!("export const CODES = {codes};\nexport const OFFERS = {};\n", json(&OFFERS))
+    format!("export const CODES = {};\n", serde_json::to_string(&codes).unwrap_or_default())
 });
 
 /// The script.
 pub(super) fn script() -> &'static str {
     &SCRIPT
 }
-
-/// Routes of the API that the dashboard uses where they are: `incidents`, and `events` (server-sent).
-const OFFERS: [&str; 0] = [];
 
 const CARRIED: [(&str, Text); 5] = [
     (
@@ -98,9 +93,8 @@ mod tests {
 
     #[test]
     fn every_code_has_words_in_both_languages() {
-        let json =
-            script().strip_prefix("export const CODES = ").and_then(|rest| rest.split_once(";\nexport "));
-        let codes: serde_json::Value = serde_json::from_str(json.unwrap().0).unwrap();
+        let json = script().strip_prefix("export const CODES = ").and_then(|rest| rest.strip_suffix(";\n"));
+        let codes: serde_json::Value = serde_json::from_str(json.unwrap()).unwrap();
         for (table, code) in [("causes", "refused"), ("refusals", "robots"), ("rules", "shrunk")] {
             assert!(codes[table][code]["en"].is_string(), "{table} {code}");
         }

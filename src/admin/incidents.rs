@@ -1,6 +1,8 @@
 //! The API of incidents: `GET /api/v1/incidents` (`?site=&state=open|closed&limit=&before=`), `GET …/{id}`, `GET
 //! …/{id}/report?format=md|html|pdf&lang=en|ja`, `POST …/{id}/ack`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde::Deserialize;
@@ -9,6 +11,7 @@ use super::not_this_method;
 use super::reply::{error, json};
 use super::sites::of_query;
 use crate::app::App;
+use crate::app::alerts::Acknowledging;
 use crate::app::incidents::Unanswerable;
 use crate::http::Body;
 use crate::incident::{Incident, IncidentId, Wanted};
@@ -28,7 +31,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// Answers below `/api/v1/incidents`.
-pub(super) async fn answer(app: &App, asked: Asked<'_>) -> Response<Body> {
+pub(super) async fn answer(app: &Arc<App>, asked: Asked<'_>) -> Response<Body> {
     let get = matches!(*asked.method, Method::GET | Method::HEAD);
     if asked.rest.is_empty() {
         return if get { list(app, asked.query).await } else { not_this_method() };
@@ -95,10 +98,17 @@ struct Ack {
     note: String,
 }
 
-async fn acknowledge(app: &App, id: &IncidentId, body: &Bytes) -> Response<Body> {
+async fn acknowledge(app: &Arc<App>, id: &IncidentId, body: &Bytes) -> Response<Body> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     match serde_json::from_slice::<Ack>(body) {
-        Ok(Ack { by, note }) => of(app.acknowledge_incident(id, &by, &note).await),
+        Ok(Ack { by, note }) => {
+            let seen = app.acknowledge_incident(id, &by, &note).await;
+            if let Ok(incident) = &seen {
+                // whoever has seen the incident need not be told of it again
+                app.acknowledge(Acknowledging::Site(incident.site.to_string(), None)).await;
+            }
+            of(seen)
+        }
         Err(wrong) => {
             let message =
                 format!("the body is not like {{\"by\":\"Abe\",\"note\":\"the host is at it\"}}: {wrong}");

@@ -1,6 +1,5 @@
 // What became of a site: a bar a day, a graph of the last day against the record, and its outages.
 import { ago, api, badge, el, language, meaning, number, precise, say, share, span, when } from "./tools.js";
-import { OFFERS } from "./codes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LETTERS = { "-": "unknown", l: "live", p: "partly", c: "copies", h: "holding" };
@@ -131,10 +130,7 @@ export class History {
   async look(again = 30000) {
     if (performance.now() - this.read < again) return;
     [this.day, this.days] = await Promise.all([api(`${this.path}/history?range=24h`), api(`${this.path}/history?range=90d`)]);
-    if (OFFERS.includes("incidents")) {
-      const found = await api(`incidents?site=${encodeURIComponent(this.name)}&limit=20`).catch(() => null);
-      this.incidents = found?.incidents ?? (Array.isArray(found) ? found : null);
-    }
+    this.incidents = (await api(`incidents?site=${encodeURIComponent(this.name)}&limit=20`).catch(() => null))?.incidents ?? null;
     this.read = performance.now();
   }
 }

@@ -1,5 +1,4 @@
-// News as it happens, where the program sends it; polling everywhere else, and while the connection is away.
-import { OFFERS } from "./codes.js";
+// News as it happens; polling while the connection is away.
 
 const POLL_MS = 2000, BUSY_MS = 1000, QUIET_MS = 15000, SETTLE_MS = 250;
 const NEWS = ["state", "mode", "snapshot", "condition-begins", "condition-ends", "incident-opened", "incident-reopened", "incident-updated", "incident-closed", "resync"];
@@ -18,7 +17,7 @@ export class Live {
   }
 
   listen() {
-    if (this.source || !OFFERS.includes("events")) return;
+    if (this.source) return;
     this.source = new EventSource("/api/v1/events");
     this.source.onopen = () => { this.connected = true; };
     this.source.onerror = () => {

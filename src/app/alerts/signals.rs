@@ -5,7 +5,7 @@ use crate::alert::{Severity, Signal, Topic};
 use crate::app::conditions::Holding;
 use crate::app::visitors_get::VisitorsGet;
 use crate::clock::{Now, unix};
-use crate::failover::{Mode, State};
+use crate::failover::State;
 use crate::failure::{Cause, Said};
 use crate::proxy::Site;
 
@@ -64,7 +64,7 @@ impl App {
             detail,
             severity,
             since: unix(found.since.map_or(self.started.wall, |since| since.wall)),
-            is_planned: site.switch.mode(now.mono) != Mode::Auto
+            is_planned: self.incidents.is_planned(&site.config.name)
                 || matches!(cause, Cause::Drained | Cause::Held),
             visitors: Some(self.visitors_of(site, now)),
         })

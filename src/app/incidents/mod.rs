@@ -129,6 +129,12 @@ impl Incidents {
         inner.sites.get(site)?.watcher.open().map(|incident| incident.id.clone())
     }
 
+    /// Whether the incident of a site that is not over belongs to planned work that is not over either.
+    pub(super) fn is_planned(&self, site: &str) -> bool {
+        let inner = self.inner();
+        inner.sites.get(site).and_then(|one| one.watcher.open()).is_some_and(Incident::is_planned)
+    }
+
     /// Traces the way to an address, and adds it to the incident.
     fn trace(self: &Arc<Self>, site: Arc<str>, id: IncidentId, address: std::net::IpAddr) {
         let Ok(place) = self.tracing.clone().try_acquire_owned() else { return };

@@ -394,17 +394,10 @@ const en = {
   ask_origin_off: "Switch this origin off?",
   ask_origin_off_why: "It gets no new requests, and is not checked any more.",
   done_origin: (url, mode) => `${url}: ${mode}.`,
-  watch: "Dates that end",
   what_is_watched: "What",
   subject: "Of",
   until: "Until",
   in_time: (t) => `(in ${t})`,
-  watch_certificate: "certificate",
-  watch_domain: "domain",
-  watch_is_ok: "fine",
-  watch_is_soon: "soon",
-  watch_is_past: "past",
-  watch_is_unknown: "cannot be checked",
 };
 
 const ja = {
@@ -802,17 +795,10 @@ const ja = {
   ask_origin_off: "このサーバーを停止しますか？",
   ask_origin_off_why: "新しいリクエストを送らず、監視もやめます。",
   done_origin: (url, mode) => `${url}：${mode}`,
-  watch: "期限",
   what_is_watched: "種類",
   subject: "対象",
   until: "期限",
   in_time: (t) => `（あと${t}）`,
-  watch_certificate: "証明書",
-  watch_domain: "ドメイン",
-  watch_is_ok: "問題なし",
-  watch_is_soon: "まもなく",
-  watch_is_past: "期限切れ",
-  watch_is_unknown: "確認できません",
 };
 
 export const WORDS = { en, ja };

@@ -417,10 +417,10 @@ mod tests {
         let head = "1 site: 1 down\nkatahai 0.1.0, up 1m 7s\nlistens on http://[::]:80, https://[::]:443; configured by /etc/k.toml\n";
         assert!(text.starts_with(head), "{text}");
         assert!(
-            text.contains("origins   http://203.0.113.10 down (bad-status: 400 Bad Request)\n"),
+            text.contains("origins       http://203.0.113.10 down (bad-status: 400 Bad Request)\n"),
             "{text}"
         );
-        assert!(text.trim_end().ends_with("snapshot  none"), "{text}");
+        assert!(text.trim_end().ends_with("snapshot      none"), "{text}");
     }
 
     #[test]
@@ -438,7 +438,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("mode      hold_snapshot, set by hand, until 2026-11-20T01:13:34Z\n"),
+            text.contains("mode          hold_snapshot, set by hand, until 2026-11-20T01:13:34Z\n"),
             "{text}"
         );
         site["mode_until"] = Value::Null;

@@ -444,7 +444,7 @@ mod tests {
         site["mode_until"] = Value::Null;
         assert!(told(&site).contains("set by hand, until it is set to auto"), "{}", told(&site));
         site["mode"] = "auto".into();
-        assert!(told(&site).contains("mode      auto\n"), "{}", told(&site));
+        assert!(told(&site).contains("mode          auto\n"), "{}", told(&site));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::files;
-use super::node::{Fault, shown};
+use super::files::{self, Credential};
+use super::node::Fault;
 use super::remote::StoreUrl;
 
 /// Of Amazon's, and of what speaks like it.
@@ -71,13 +71,24 @@ pub(super) fn read(path: &Path, at: &StoreUrl) -> Result<Vec<(String, String)>, 
     let pairs = files::credentials(path)?;
     let known = at.credential_keys();
     let is_known = |key: &str| known.iter().any(|known| known.eq_ignore_ascii_case(key));
-    let unknown: Vec<String> =
-        pairs.iter().filter(|(key, _)| !is_known(key)).map(|(key, _)| shown(key)).collect();
+    let unknown: Vec<String> = pairs.iter().filter(|one| !is_known(&one.key)).map(named).collect();
     if unknown.is_empty() || known.is_empty() {
-        return Ok(pairs);
+        return Ok(pairs.into_iter().map(|Credential { key, value, .. }| (key, value)).collect());
     }
     let message = format!("{} has keys that {at} does not know: {}", path.display(), unknown.join(", "));
-    Err(Fault::new(message, format!("known are {}", known.join(", "))))
+    Err(Fault::new(message, format!("write lines KEY=value; known keys are {}", known.join(", "))))
+}
+
+/// A key as it may be told. A secret that was pasted alone, or after a colon, stands before the first `=`, too: then only the line
+/// is named.
+fn named(Credential { line, key, value }: &Credential) -> String {
+    let is_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    let is_ours = ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| key.starts_with(prefix));
+    let has_value = value.bytes().any(|b| b != b'=');
+    match is_ours && has_value && key.len() <= 64 && key.bytes().all(is_name) {
+        true => format!("\"{key}\""),
+        false => format!("line {line}"),
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +113,17 @@ mod tests {
         let fault = read(bad, &s3).unwrap_err();
         assert!(fault.message.contains("\"AWS_ACCESS_KEY\", \"AWS_PROFILE\""), "{}", fault.message);
         assert!(fault.help.contains("AWS_ACCESS_KEY_ID") && !fault.message.contains("hidden"));
+        // A key of Azure alone, a colon for "=", and what only looks like a key: the secret is what stands before the first "=".
+        for text in [
+            "# pasted\nc2VjcmV0c2VjcmV0==\n",
+            "# pasted\nAWS_SECRET_ACCESS_KEY: SECRET=def",
+            "# pasted\nAWS_SECRET==",
+            "# pasted\nSECRET_KEY=x",
+            "# pasted\naws_c2VjcmV0=x",
+        ] {
+            let fault = read(text, &s3).unwrap_err();
+            assert!(fault.message.ends_with("does not know: line 2"), "{}", fault.message);
+        }
         assert!(read(good, &gcs).unwrap_err().help.contains("GOOGLE_SERVICE_ACCOUNT"));
         assert!(read("AWS_ACCESS_KEY_ID", &s3).unwrap_err().message.contains("line 1"));
         assert!(read(bad, &StoreUrl::Folder("/mnt".into())).is_ok(), "a folder asks for none");

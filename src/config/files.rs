@@ -99,8 +99,17 @@ pub(super) fn password(path: &Path) -> Result<String, Fault> {
     Ok(line.to_owned())
 }
 
+/// A line of a file with credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Credential {
+    /// Counted from 1.
+    pub(super) line: usize,
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
 /// The file with credentials for the store: `KEY=value` lines, as in an environment file.
-pub(super) fn credentials(path: &Path) -> Result<Vec<(String, String)>, Fault> {
+pub(super) fn credentials(path: &Path) -> Result<Vec<Credential>, Fault> {
     let text = read(path, SMALL_MOST, Role::Named).and_then(text)?;
     let mut pairs = Vec::new();
     for (n, line) in text.lines().enumerate() {
@@ -115,7 +124,8 @@ pub(super) fn credentials(path: &Path) -> Result<Vec<(String, String)>, Fault> {
         };
         let value = value.trim();
         let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-        pairs.push((key.trim().to_owned(), bare.unwrap_or(value).to_owned()));
+        let (key, value) = (key.trim().to_owned(), bare.unwrap_or(value).to_owned());
+        pairs.push(Credential { line: n + 1, key, value });
     }
     Ok(pairs)
 }

@@ -107,9 +107,27 @@ pub enum Action {
         word: Word,
         /// See [`Pointer::again`].
         again: Option<u64>,
+        /// If what was agreed was not there any more: what was there instead.
+        instead_of: Option<Lost>,
     },
     /// To leave everything as it is, and to tell the operator.
     Refuse(Refusal),
+}
+
+/// What was in the store where something was agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing.
+    Gone,
+    /// A pointer that is older.
+    Older {
+        /// Its generation.
+        generation: u64,
+    },
+    /// What somebody has said again who had agreed upon less.
+    SaidAgain,
+    /// Something that cannot be used.
+    Unusable(Unusable),
 }
 
 /// Why what lies in the store is not taken over.
@@ -142,19 +160,26 @@ pub fn decide(local: &Local, agreed: &Agreed, store: &InStore) -> Action {
         InStore::Unusable(why) => {
             let may = agreed.word.is_some() && matches!(why, Unusable::Unsigned | Unusable::Unreadable);
             let refused = Action::Refuse(Refusal::Unusable(*why));
-            return may.then(|| say_again(local, agreed, 0)).flatten().unwrap_or(refused);
+            let anew = || say_again(local, agreed, (Lost::Unusable(*why), 0), None);
+            return may.then(anew).flatten().unwrap_or(refused);
         }
-        InStore::Absent => return say_again(local, agreed, 0).unwrap_or(Action::Nothing),
+        InStore::Absent => return say_again(local, agreed, (Lost::Gone, 0), None).unwrap_or(Action::Nothing),
         InStore::Pointer(pointer) => pointer,
     };
     let Pointer { generation, word: theirs, again, .. } = &**pointer;
     let is_known = *generation == agreed.generation && agreed.word.as_ref() == Some(theirs);
-    if *generation < agreed.generation || !is_known && again.is_some_and(|again| again < agreed.news()) {
+    let is_old = !is_known && again.is_some_and(|again| again < agreed.news());
+    if *generation < agreed.generation || is_old {
         // An old one was put there again, by somebody or with a backup; or somebody has said again, in its place, what is older
         // than what was agreed here. What was said last is said once more.
         let known = again.unwrap_or(*generation).min(*generation);
         let refusal = Refusal::Replayed { generation: known, known: agreed.generation };
-        return say_again(local, agreed, *generation).unwrap_or(Action::Refuse(refusal));
+        let (lost, beside) = match is_old {
+            true => (Lost::SaidAgain, Some(theirs)),
+            false => (Lost::Older { generation: *generation }, None),
+        };
+        let anew = say_again(local, agreed, (lost, *generation), beside);
+        return anew.unwrap_or(Action::Refuse(refusal));
     }
     // Where both have the same number, the store's content counts.
     let word = merged(local, agreed, theirs);
@@ -165,24 +190,37 @@ pub fn decide(local: &Local, agreed: &Agreed, store: &InStore) -> Action {
     if word == *theirs {
         return Action::Nothing;
     }
+    // A crawl, a pin and a mode go on from what was said again. Only an operator's word about what is in service is above what
+    // others may have agreed upon later.
+    let is_decided =
+        agreed.word.as_ref().is_some_and(|base| changed(&word, base, &agreed.known) == Changed::Decided);
+    let again = agreed.again.filter(|_| !is_decided);
     match generation.checked_add(1) {
-        Some(generation) => Action::Push { generation, word, again: None },
+        Some(generation) => Action::Push { generation, word, again, instead_of: None },
         None => Action::Refuse(Refusal::Unusable(Unusable::Unreadable)),
     }
 }
 
-/// Says once more what was agreed, above what is there; `None`: this instance has nothing to say. What an operator has said here
-/// since then is news, which all others take over.
-fn say_again(local: &Local, agreed: &Agreed, there: u64) -> Option<Action> {
-    let word = mine(local, agreed)?;
-    let is_news = |base: &Word| {
-        let said = (&word.pinned, &word.mode) != (&base.pinned, &base.mode);
-        said || changed(&word, base, &agreed.known) == Changed::Decided
-    };
+/// Says once more what was agreed, above what is there; `None`: this instance has nothing to say. Which snapshot an operator has put
+/// in service here since then is news, which all others take over. `beside`: what others said again; its pins stay, and its mode if
+/// this instance has none to say.
+fn say_again(
+    local: &Local,
+    agreed: &Agreed,
+    (lost, there): (Lost, u64),
+    beside: Option<&Word>,
+) -> Option<Action> {
+    let mut word = mine(local, agreed)?;
+    let is_news = |base: &Word| changed(&word, base, &agreed.known) == Changed::Decided;
     let again = agreed.word.as_ref().filter(|base| !is_news(base)).map(|_| agreed.news());
+    if let Some(theirs) = beside {
+        word.pinned.extend(&theirs.pinned);
+        word.mode = word.mode.or_else(|| theirs.mode.clone());
+    }
     let step = if agreed.word.is_some() { ABOVE } else { 1 };
     let generation = agreed.generation.max(there).checked_add(step)?;
-    Some(Action::Push { generation, word, again })
+    let instead_of = agreed.word.as_ref().map(|_| lost);
+    Some(Action::Push { generation, word, again, instead_of })
 }
 
 /// Whether what is here is not yet as `word` says.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::board::{Board, Doing};
 use super::context::{Context, blocking};
-use super::follow::{Action, Agreed, InStore, Local, decide, pins_that_can_be};
+use super::follow::{Action, Agreed, InStore, Local, Lost, decide, pins_that_can_be};
 use super::here::{self, SiteHere, Sites};
 use super::memory::{Memory, Pending, Way};
 use super::pointer::{self, Pointer, Word};
@@ -66,7 +66,6 @@ impl Work {
             let local = site.local(self.sites.mode(&site.name)).await?;
             let agreed = remembered.agreed((local.serves, &local.pinned), &there, &self.context.instance);
             let action = decide(&local, &agreed, &there);
-            self.tell_of(&site.name, &agreed, &there, &action);
             let read = Read { site, memory: &memory, local, agreed, there, version };
             let turn = match action {
                 Action::Nothing => {
@@ -78,9 +77,13 @@ impl Work {
                     looked = Seen::Taken;
                     self.take(&read, &word, (generation, again), theirs).await
                 }
-                Action::Push { generation, word, again } => {
+                Action::Push { generation, word, again, instead_of } => {
                     self.begins(&site.name, Doing::Pushing);
-                    self.push(&read, word, (generation, again)).await
+                    let pushed = self.push(&read, word, (generation, again)).await;
+                    if let (Ok(Turn::Done), Some(lost)) = (&pushed, instead_of) {
+                        self.tell_of(&read, lost);
+                    }
+                    pushed
                 }
                 Action::Refuse(refusal) => return Err(refusal.into()),
             };
@@ -125,28 +128,25 @@ impl Work {
         Ok(())
     }
 
-    /// What is put right in the store is told: somebody may have done it.
-    fn tell_of(&self, site: &str, agreed: &Agreed, there: &InStore, action: &Action) {
-        let Action::Push { generation, .. } = action else { return };
-        let known = agreed.generation;
-        let what = match there {
-            InStore::Pointer(there) if there.generation < known => format!(
-                "the store had an older pointer (generation {}) than what was agreed ({known}): it was restored from a backup, or \
-                 somebody put an old one back",
-                there.generation
+    /// What was put right in the store is told: somebody may have done it.
+    fn tell_of(&self, read: &Read<'_>, lost: Lost) {
+        let (site, known) = (&read.site.name, read.agreed.generation);
+        let what = match (lost, &read.there) {
+            (Lost::Older { generation }, _) => format!(
+                "the store had an older pointer (generation {generation}) than what was agreed ({known}): it was restored from a \
+                 backup, or somebody put an old one back"
             ),
-            InStore::Pointer(there) if there.again.is_some_and(|again| again < known) => format!(
+            (Lost::SaidAgain, InStore::Pointer(there)) => format!(
                 "after the store had lost its pointer, \"{}\" put an older one there than what was agreed ({known})",
                 there.by
             ),
-            InStore::Absent if agreed.word.is_some() => "the pointer was gone from the store".to_owned(),
-            InStore::Unusable(why) => format!("the pointer in the store could not be used: {why}"),
-            InStore::Pointer(_) | InStore::Absent => return,
+            (Lost::Unusable(why), _) => format!("the pointer in the store could not be used: {why}"),
+            (Lost::Gone | Lost::SaidAgain, _) => "the pointer was gone from the store".to_owned(),
         };
         let text = format!(
             "{what}. What was agreed is there again; look whether the right snapshot is in service, else: katahai snapshot publish"
         );
-        tracing::warn!(site, generation, known, text, "the pointer in the store is written anew");
+        tracing::warn!(site = %site, known, text, "the pointer in the store was written anew");
         self.board.change(site, |standing| standing.set_right = Some((clock::now(), text)));
     }
 

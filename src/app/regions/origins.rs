@@ -180,22 +180,34 @@ impl App {
             Err(fault) => {
                 // the lease says already that the store is silent
                 tracing::debug!(list = list.shown(), %fault, "list of origins not read");
-                if !lists.with(&list.name, |known| known.in_force.is_none()) {
+                // what was said of it before is said no more: it is read again
+                let has_none = lists.with(&list.name, |known| {
+                    known.seen = known.seen.take().filter(|_| known.in_force.is_some());
+                    known.in_force.is_none()
+                });
+                if !has_none {
                     return;
                 }
-                Some(without_any(list, &fault))
+                let is_bare = config.sites.iter().any(|site| is_of(site, list) && site.origins.is_empty());
+                Some(without_any(list, &fault, is_bare))
             }
         };
         let refused = problems.as_ref().map(super::super::in_one_line);
-        let is_news =
-            lists.with(&list.name, |known| std::mem::replace(&mut known.refused, refused.clone()) != refused);
+        let (is_news, has_one) = lists.with(&list.name, |known| {
+            let is_news = std::mem::replace(&mut known.refused, refused.clone()) != refused;
+            (is_news, known.in_force.is_some())
+        });
         self.conditions.read(Path::new(&list.shown()), problems.as_ref());
         if let Some(problems) = refused.filter(|_| is_news) {
-            tracing::error!(
-                list = list.shown(),
-                problems,
-                "list of origins in the store refused, the last good one stays in use"
-            );
+            let list = list.shown();
+            match has_one {
+                true => tracing::error!(
+                    list,
+                    problems,
+                    "list of origins in the store refused, the last good one stays in use"
+                ),
+                false => tracing::error!(list, problems, "no list of origins from the store is in use"),
+            }
         }
     }
 
@@ -336,11 +348,15 @@ fn put_back(list: &SharedList, generation: u64, highest: u64) -> Problems {
     config::list_refused(list, &why, help)
 }
 
-/// What is said where neither the store nor this machine has a list: the copies are served, which may be meant, but is not seen.
-fn without_any(list: &SharedList, fault: &StoreFault) -> Problems {
-    let why = format!(
-        "the store cannot be read, and this machine has no copy of the list: there are no origins, only copies are served ({fault})"
-    );
+/// What is said where neither the store nor this machine has a list: the copies are served, which may be meant, but is not seen; or
+/// the origins that the site had before. The same in each outage, whatever else the fault says.
+fn without_any(list: &SharedList, fault: &StoreFault, is_bare: bool) -> Problems {
+    let then = match is_bare {
+        true => "there are no origins, only copies are served",
+        false => "the origins that were there before stay in use",
+    };
+    let code = fault.kind.code();
+    let why = format!("the store cannot be read ({code}), and this machine has no copy of the list: {then}");
     let help =
         "look at the store, as \"katahai status\" says; the list is in force as soon as the store answers";
     config::list_refused(list, &why, help)
@@ -391,6 +407,20 @@ mod tests {
     fn urls(config: &Config) -> Vec<Vec<String>> {
         let of = |site: &Arc<Site>| site.origins.iter().map(|origin| origin.url.to_string()).collect();
         config.sites.iter().map(of).collect()
+    }
+
+    #[test]
+    fn an_outage_is_told_once_and_by_what_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), &[("shop", SHARED)]);
+        let list = of(&config.sites[0]).unwrap();
+        let said = |elapsed: &str, is_bare| {
+            let fault = StoreFault::new(FaultKind::Unreachable, format!("no answer in {elapsed}"));
+            super::super::super::in_one_line(&without_any(list, &fault, is_bare))
+        };
+        assert_eq!(said("5.1 s", true), said("5.2 s", true));
+        assert!(said("5 s", true).contains("there are no origins"));
+        assert!(!said("5 s", false).contains("no origins") && said("5 s", false).contains("stay in use"));
     }
 
     #[test]

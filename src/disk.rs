@@ -15,7 +15,7 @@ mod trees;
 
 use owner::How;
 
-pub use private::{append_private, date, write_new_private};
+pub use private::{append_private, date, write_new, write_new_private};
 pub use room::{DiskRoom, room};
 pub use stamp::Stamp;
 pub use trees::{make_dirs, scratch, sync_all_of};

@@ -27,6 +27,19 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_dir(folder)
 }
 
+/// The same, for a file that anybody may read.
+///
+/// # Errors
+/// As for [`write_new_private`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path)?;
+    let mut staged = StagedFile::create(folder)?;
+    staged.write_all(bytes)?;
+    staged.sync()?;
+    staged.place_new(path)?;
+    sync_dir(folder)
+}
+
 /// Opens a file to add to; makes it, readable for its owner alone, if there is none.
 ///
 /// # Errors

@@ -34,8 +34,8 @@ struct Opened {
     store: Arc<dyn ObjectStore>,
     /// Of a folder, where it is: its conditional writes are made under a lock.
     folder: Option<Arc<PathBuf>>,
-    /// Whether that has a file that says so ([`mount`]).
-    is_marked: bool,
+    /// The mark that it was admitted with ([`mount`]).
+    mark: Option<mount::Mark>,
     prefix: Path,
 }
 
@@ -95,7 +95,7 @@ pub struct Listed {
 impl Remote {
     pub(super) fn new(store: Arc<dyn ObjectStore>, folder: Option<PathBuf>, prefix: &str) -> Remote {
         let (folder, prefix) = (folder.map(Arc::new), Path::from(prefix));
-        let opened = Opened { store, folder, is_marked: false, prefix };
+        let opened = Opened { store, folder, mark: None, prefix };
         Remote(Arc::new(ArcSwap::from_pointee(opened)))
     }
 
@@ -106,9 +106,9 @@ impl Remote {
     pub fn admit(&self, state_dir: &std::path::Path) -> Result<(), StoreFault> {
         let opened = self.0.load_full();
         let Some(folder) = opened.folder.clone() else { return Ok(()) };
-        mount::admit(&folder, state_dir)?;
+        let mark = Some(mount::admit(&folder, state_dir)?);
         let (store, prefix) = (opened.store.clone(), opened.prefix.clone());
-        self.0.store(Arc::new(Opened { store, folder: Some(folder), is_marked: true, prefix }));
+        self.0.store(Arc::new(Opened { store, folder: Some(folder), mark, prefix }));
         Ok(())
     }
 
@@ -142,15 +142,15 @@ impl Remote {
         let opened = self.0.load_full();
         let Some(folder) = opened.folder.clone() else { return Ok(opened) };
         let fault = |why: String| StoreFault::new(FaultKind::Folder, why);
-        let (shown, is_marked) = (folder.display().to_string(), opened.is_marked);
+        let (shown, mark) = (folder.display().to_string(), opened.mark.clone());
         let look = move || {
             let about = std::fs::metadata(&*folder)?;
-            let is_missing = is_marked && !folder.join(mount::MARKER).try_exists()?;
-            Ok::<_, std::io::Error>((about, is_missing.then(|| mount::missing(&folder))))
+            let other = mark.and_then(|mark| mount::is_still(&folder, &mark).err());
+            Ok::<_, std::io::Error>((about, other))
         };
         match tokio::time::timeout(SMALL, tasks::blocking(look)).await {
             Ok(Some(Ok((about, None)))) if about.is_dir() => Ok(opened),
-            Ok(Some(Ok((_, Some(missing))))) => Err(missing),
+            Ok(Some(Ok((_, Some(other))))) => Err(other),
             Ok(Some(Ok(_))) => Err(fault(format!("{shown} is no folder"))),
             Ok(Some(Err(error))) => Err(fault(format!("{shown}: {error}"))),
             Ok(None) | Err(_) => Err(fault(format!("{shown}: no answer"))),

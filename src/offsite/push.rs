@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
@@ -25,6 +25,9 @@ const ASKED_SINGLY: usize = 256;
 const BATCH: usize = 4096;
 /// How long somebody waits who finds that bodies are being removed.
 pub(super) const REMOVAL_TAKES: Duration = Duration::from_secs(30);
+
+/// How long after another snapshot of its name was put there it is believed that the pointer will name that one.
+const TWIN_TAKES: Duration = Duration::from_secs(300);
 
 /// That somebody is writing a snapshot.
 #[derive(Serialize)]
@@ -75,10 +78,7 @@ async fn push_by(
     let there = index_there(context, &site, &id, &index).await?;
     match &there {
         IndexThere::Same(_) if trust == Trust::Index => return Ok(()),
-        IndexThere::Other => {
-            forget_intent(context, &site, &id).await?;
-            return Err(twin(id));
-        }
+        IndexThere::Other(written) => return Err(gives_way(context, &site, &id, *written).await?),
         IndexThere::Same(_) | IndexThere::Unusable(_) | IndexThere::Absent => {}
     }
     // After the intent: a removal that began before has not seen it, one that begins later does.
@@ -106,9 +106,35 @@ async fn push_by(
     put_index(context, &site, &id, (&index, there)).await
 }
 
-/// Another instance has taken another snapshot of the same name, and was faster: that one counts ([`super::twin`]).
-fn twin(id: SnapshotId) -> Trouble {
-    Trouble::Waits(format!("another instance puts another snapshot {id} into the store, and that one counts"))
+/// What is said by who has found another one of its name, and puts nothing there.
+async fn gives_way(
+    context: &Context,
+    site: &str,
+    id: &SnapshotId,
+    written: SystemTime,
+) -> Result<Trouble, Trouble> {
+    // By the store's own clock.
+    let now = context.remote.head(&layout::intent(site, id)).await?.map(|intent| intent.modified);
+    forget_intent(context, site, id).await?;
+    let age = now.and_then(|now| now.duration_since(written).ok());
+    Ok(twin(site, *id, age.unwrap_or_default()))
+}
+
+/// Another instance has taken another snapshot of the same name, and was faster: that one counts ([`super::twin`]). If the pointer
+/// does not name it soon, nobody is going to, and nothing ends by itself.
+fn twin(site: &str, id: SnapshotId, age: Duration) -> Trouble {
+    match age < TWIN_TAKES {
+        true => Trouble::Waits(format!(
+            "another instance puts another snapshot {id} into the store, and that one counts"
+        )),
+        false => Trouble::refused(
+            layout::index(site, &id),
+            &format!(
+                "another instance has put another snapshot of this name there, and has not put it in service. Take a new one: katahai \
+                 snapshot take {site}"
+            ),
+        ),
+    }
 }
 
 /// Ends a snapshot, in the place of what was there before, but never in that of what somebody has put there meanwhile.
@@ -124,17 +150,14 @@ async fn put_index(
         IndexThere::Same(version) | IndexThere::Unusable(version) => {
             context.remote.replace(&name, sealed, &version).await?
         }
-        IndexThere::Absent | IndexThere::Other => context.remote.create(&name, sealed).await?,
+        IndexThere::Absent | IndexThere::Other(_) => context.remote.create(&name, sealed).await?,
     };
     if let Written::Won(_) = written {
         return Ok(());
     }
     match index_there(context, site, id, index).await? {
         IndexThere::Same(_) => Ok(()),
-        IndexThere::Other => {
-            forget_intent(context, site, id).await?;
-            Err(twin(*id))
-        }
+        IndexThere::Other(written) => Err(gives_way(context, site, id, written).await?),
         IndexThere::Unusable(_) | IndexThere::Absent => Err(Trouble::Raced),
     }
 }
@@ -191,8 +214,8 @@ enum IndexThere {
     Absent,
     /// It names the same files.
     Same(Version),
-    /// It names others.
-    Other,
+    /// It names others, since then.
+    Other(SystemTime),
     /// It is damaged, or not of this deployment: it is written anew.
     Unusable(Version),
 }
@@ -207,7 +230,7 @@ async fn index_there(
     let Some(object) = context.remote.get(&name, index::MOST).await? else { return Ok(IndexThere::Absent) };
     Ok(match Index::open(site, id, &object.bytes, &context.signer) {
         Ok(theirs) if theirs.files == ours.files => IndexThere::Same(object.version),
-        Ok(_) => IndexThere::Other,
+        Ok(_) => IndexThere::Other(object.modified),
         Err(why) => {
             tracing::warn!(site, %id, %why, "the snapshot in the store has an index that cannot be used, writing it anew");
             IndexThere::Unusable(object.version)
@@ -330,4 +353,19 @@ async fn put_file(
 /// It is done with.
 pub(super) async fn forget_intent(context: &Context, site: &str, id: &SnapshotId) -> Result<(), Trouble> {
     Ok(context.remote.delete(&layout::intent(site, id)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_twin_that_nobody_serves_says_so() {
+        let id: SnapshotId = "20261120T011334Z-000042".parse().unwrap_or_else(|_| unreachable!());
+        let after = |seconds| twin("shop", id, Duration::from_secs(seconds));
+        assert!(matches!(after(299), Trouble::Waits(_)));
+        assert!(
+            matches!(after(300), Trouble::Refused { why, .. } if why.contains("katahai snapshot take shop"))
+        );
+    }
 }

@@ -31,7 +31,7 @@ pub(super) async fn send<R: Read + Send + 'static, E: std::error::Error + Send +
     let _room = context.hold(len.min(PIECE)).await?;
     let opened = blocking(move || Ok::<_, Trouble>(open())).await?;
     let reader = opened.map_err(|error| Trouble::DamagedHere { id: of, why: chain(&error) })?;
-    let (first, rest) = next(reader, of).await?;
+    let (first, rest) = next(reader, of, len).await?;
     let Some(rest) = rest else {
         context.pace(len).await;
         context.remote.put(name, first).await?;
@@ -39,7 +39,7 @@ pub(super) async fn send<R: Read + Send + 'static, E: std::error::Error + Send +
         return Ok(());
     };
     let mut upload = context.remote.begin(name).await?;
-    match in_pieces(context, &mut upload, (first, rest), of).await {
+    match in_pieces(context, &mut upload, (first, rest), parcel).await {
         Ok(()) => Ok(upload.finish().await?),
         Err(trouble) => {
             upload.give_up().await;
@@ -52,28 +52,31 @@ async fn in_pieces<R: Read + Send + 'static>(
     context: &Context,
     upload: &mut Upload,
     (mut piece, rest): (Bytes, R),
-    of: SnapshotId,
+    Parcel { of, len: mut left, .. }: Parcel<'_>,
 ) -> Result<(), Trouble> {
     let mut rest = Some(rest);
     loop {
         let bytes = piece.len() as u64;
+        left = left.saturating_sub(bytes);
         if bytes > 0 {
             context.pace(bytes).await;
             upload.add(piece).await?;
             context.has_pushed(bytes);
         }
         let Some(reader) = rest.take() else { return Ok(()) };
-        (piece, rest) = next(reader, of).await?;
+        (piece, rest) = next(reader, of, left).await?;
     }
 }
 
-/// The next piece; the reader only if there may be more.
+/// The next piece of what is `left`; the reader only if there may be more.
 async fn next<R: Read + Send + 'static>(
     mut reader: R,
     of: SnapshotId,
+    left: u64,
 ) -> Result<(Bytes, Option<R>), Trouble> {
     let read = blocking(move || {
-        let mut piece = Vec::new();
+        // At once: to grow would take twice as much.
+        let mut piece = Vec::with_capacity(usize::try_from(left.min(PIECE)).unwrap_or_default());
         let read = reader.by_ref().take(PIECE).read_to_end(&mut piece);
         Ok::<_, Trouble>(read.map(|_| (Bytes::from(piece), reader)))
     });

@@ -63,6 +63,11 @@ pub fn wanted_of(name: &str) -> Option<BlobId> {
     name.strip_prefix(WANTED)?.strip_prefix('/')?.parse().ok()
 }
 
+/// All of a site.
+pub fn site(site: &str) -> String {
+    format!("{SITES}/{site}")
+}
+
 /// Which snapshot of a site is in service everywhere.
 pub fn pointer(site: &str) -> String {
     format!("{SITES}/{site}/current")

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::context::Context;
+use futures_util::future::try_join_all;
+
+use super::context::{AT_ONCE, Context};
 use super::here::SiteHere;
 use super::index::{self, Index};
 use super::pointer::{self, Pointer};
@@ -16,30 +18,74 @@ use crate::snapshot::{SnapshotId, Store};
 /// Snapshots that count as not there: nobody of this deployment takes them.
 pub(super) type Strange = BTreeSet<(String, SnapshotId)>;
 
-/// Signs anew what can be. Returns what is not signed, is not here, and is named by nothing: from before there was a key.
+/// Signs anew what can be, of all sites. Returns what is not signed, is not here, and is named by nothing: from before there was a
+/// key.
 ///
 /// # Errors
-/// When something is signed by a key that is not known here: it may name anything.
+/// When something is signed by a key that is not known here, or cannot be used: it may name anything.
 pub(super) async fn sign_anew(
     context: &Context,
     here: &[SiteHere],
     sites: &[SiteRoots],
 ) -> Result<Strange, Trouble> {
-    let mut strange = Strange::new();
+    let (mut strange, mut refused) = (Strange::new(), Vec::new());
     if !context.signer.signs() {
         return Ok(strange);
     }
-    for site in sites {
-        sign_pointer(context, &site.name).await?;
-        let store = here.iter().find(|here| *here.name == *site.name).map(|here| &here.store);
-        for (id, _) in site.folders.iter().filter(|(_, folder)| folder.has_index) {
-            if sign_index(context, (site, store), id).await? == IndexTrust::Strange {
+    for some in sites.chunks(AT_ONCE) {
+        let signed = some.iter().map(|site| async move { sign_site(context, here, site).await });
+        for (found, refusals) in try_join_all(signed).await? {
+            strange.extend(found);
+            refused.extend(refusals);
+        }
+    }
+    match first_of(refused) {
+        Some(refusal) => Err(refusal),
+        None => Ok(strange),
+    }
+}
+
+/// The first one, and how many there are.
+fn first_of(refused: Vec<(String, String)>) -> Option<Trouble> {
+    let others = refused.len().saturating_sub(1);
+    let (name, why) = refused.into_iter().next()?;
+    Some(match others {
+        0 => Trouble::Refused { name, why },
+        others => Trouble::Refused { name, why: format!("{why} (and {others} more)") },
+    })
+}
+
+/// What is strange of a site, and what of it is refused: names, and why.
+async fn sign_site(
+    context: &Context,
+    here: &[SiteHere],
+    site: &SiteRoots,
+) -> Result<(Strange, Vec<(String, String)>), Trouble> {
+    let (mut strange, mut refused) = (Strange::new(), Vec::new());
+    let store = here.iter().find(|here| *here.name == *site.name).map(|here| &here.store);
+    let signed = match site.refusal() {
+        Some(refusal) => Err(refusal),
+        None => sign_pointer(context, &site.name).await,
+    };
+    let mut refuse = |trouble: Trouble| match trouble {
+        Trouble::Refused { name, why } => {
+            refused.push((name, why));
+            Ok(())
+        }
+        other => Err(other),
+    };
+    signed.or_else(&mut refuse)?;
+    for (id, _) in site.folders.iter().filter(|(_, folder)| folder.has_index) {
+        match sign_index(context, (site, store), id).await {
+            Ok(IndexTrust::Ours) => {}
+            Ok(IndexTrust::Strange) => {
                 tracing::info!(site = site.name, %id, "a snapshot in the store is not signed, and not here: it counts as not there");
                 strange.insert((site.name.clone(), *id));
             }
+            Err(trouble) => refuse(trouble)?,
         }
     }
-    Ok(strange)
+    Ok((strange, refused))
 }
 
 /// Leaves out what counts as not there.
@@ -106,6 +152,9 @@ async fn sign_index(
     }
     let is_named = site.keeping.current == Some(*id) || site.keeping.pinned.contains(id);
     match why {
+        Unusable::Unsigned if store.is_none() => {
+            Err(Trouble::refused(name, &format!("{why}; {}", site.not_here())))
+        }
         Unusable::Unsigned if !is_named => Ok(IndexTrust::Strange),
         Unusable::WrongSignature => Err(Trouble::refused(
             name,

@@ -1,19 +1,24 @@
 //! What is named in the store: by each site's pointer, by whole snapshots, by those who are writing one.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
 
 use super::collect::{Keeping, Stored};
-use super::context::{Context, blocking};
+use super::context::{AT_ONCE, Context, blocking};
 use super::here::SiteHere;
 use super::index::{self, Announced, Index};
 use super::pointer::{self, Pointer};
+use super::signature::Unusable;
 use super::trouble::Trouble;
 use super::{layout, twin};
 use crate::disk::{self, StagedFile, TempDir};
 use crate::snapshot::{BlobId, ReadError, SNAPSHOTS, Snapshot, SnapshotId, Store};
+
+/// How long the next piece of a manifest may take.
+const PIECE_TAKES: Duration = Duration::from_secs(60);
 
 /// A snapshot in the store, whole or not.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +36,32 @@ pub(super) struct SiteRoots {
     pub(super) name: String,
     pub(super) keeping: Keeping,
     pub(super) folders: BTreeMap<SnapshotId, Folder>,
+    /// Whether this instance has it.
+    pub(super) is_here: bool,
+    /// Why its pointer cannot be used, if it cannot.
+    pub(super) unusable: Option<Unusable>,
 }
 
 impl SiteRoots {
+    /// That its pointer cannot be used, if it cannot, and what to do about it.
+    pub(super) fn refusal(&self) -> Option<Trouble> {
+        let (name, why) = (layout::pointer(&self.name), self.unusable?);
+        Some(match self.is_here {
+            true => Trouble::refused(name, &why),
+            false => Trouble::refused(name, &format!("{why}; {}", self.not_here())),
+        })
+    }
+
+    /// What to do about what nobody here can put right.
+    pub(super) fn not_here(&self) -> String {
+        format!(
+            "this instance has no site \"{}\": one that has it puts this right while it holds the lease; if none has it any more, delete \
+             what lies below {}",
+            self.name,
+            layout::site(&self.name)
+        )
+    }
+
     pub(super) fn stored(&self) -> Vec<Stored> {
         let written =
             |(id, folder): (&SnapshotId, &Folder)| Some(Stored { id: *id, written: folder.written? });
@@ -46,38 +74,59 @@ impl SiteRoots {
 /// # Errors
 /// What cannot be read may name anything: then nothing may be removed.
 pub(super) async fn sites(context: &Context, here: &[SiteHere]) -> Result<Vec<SiteRoots>, Trouble> {
+    let sites = read(context, here).await?;
+    match sites.iter().find_map(SiteRoots::refusal) {
+        Some(refusal) => Err(refusal),
+        None => Ok(sites),
+    }
+}
+
+/// The same, also where a pointer cannot be used.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn read(context: &Context, here: &[SiteHere]) -> Result<Vec<SiteRoots>, Trouble> {
+    let names = context.remote.folders(layout::SITES).await?;
     let mut all = Vec::new();
-    for name in context.remote.folders(layout::SITES).await? {
-        let mut site = SiteRoots { name: name.clone(), ..SiteRoots::default() };
-        if let Some(object) = context.remote.get(&layout::pointer(&name), pointer::MOST).await? {
-            let pointer = Pointer::open(&name, &object.bytes, &context.signer);
-            let word = pointer.map_err(|why| Trouble::refused(layout::pointer(&name), &why))?.word;
-            (site.keeping.current, site.keeping.pinned) = (Some(word.id), word.pinned);
-        }
-        // Of a site that is not here, nobody knows how many are to stay: all.
-        let known = here.iter().find(|here| *here.name == *name);
-        site.keeping.count = known.map_or(usize::MAX, |known| known.keep);
-        site.keeping.age = known.and_then(|known| known.keep_for);
-        let mut listing = context.remote.list(&layout::intents(&name));
-        while let Some(object) = listing.next().await {
-            let object = object?;
-            if let Some(id) = object.name.rsplit('/').next().and_then(|id| id.parse().ok()) {
-                site.keeping.intents.insert(id, object.modified);
-            }
-        }
-        let mut listing = context.remote.list(&layout::snapshots(&name));
-        while let Some(object) = listing.next().await {
-            let object = object?;
-            let id = object.name.rsplit('/').nth(1).and_then(|id| id.parse().ok());
-            let Some(id) = id else { continue };
-            let folder: &mut Folder = site.folders.entry(id).or_default();
-            folder.has_index |= object.name == layout::index(&name, &id);
-            folder.written = folder.written.max(Some(object.modified));
-            folder.objects.push(object.name);
-        }
-        all.push(site);
+    for some in names.chunks(AT_ONCE) {
+        let read = some.iter().map(|name| async move { site(context, here, name).await });
+        all.extend(try_join_all(read).await?);
     }
     Ok(all)
+}
+
+async fn site(context: &Context, here: &[SiteHere], name: &str) -> Result<SiteRoots, Trouble> {
+    // Of a site that is not here, nobody knows how many are to stay: all.
+    let known = here.iter().find(|here| *here.name == *name);
+    let mut site = SiteRoots { name: name.to_owned(), is_here: known.is_some(), ..SiteRoots::default() };
+    if let Some(object) = context.remote.get(&layout::pointer(name), pointer::MOST).await? {
+        match Pointer::open(name, &object.bytes, &context.signer) {
+            Ok(Pointer { word, .. }) => {
+                (site.keeping.current, site.keeping.pinned) = (Some(word.id), word.pinned);
+            }
+            Err(why) => site.unusable = Some(why),
+        }
+    }
+    site.keeping.count = known.map_or(usize::MAX, |known| known.keep);
+    site.keeping.age = known.and_then(|known| known.keep_for);
+    let mut listing = context.remote.list(&layout::intents(name));
+    while let Some(object) = listing.next().await {
+        let object = object?;
+        if let Some(id) = object.name.rsplit('/').next().and_then(|id| id.parse().ok()) {
+            site.keeping.intents.insert(id, object.modified);
+        }
+    }
+    let mut listing = context.remote.list(&layout::snapshots(name));
+    while let Some(object) = listing.next().await {
+        let object = object?;
+        let id = object.name.rsplit('/').nth(1).and_then(|id| id.parse().ok());
+        let Some(id) = id else { continue };
+        let folder: &mut Folder = site.folders.entry(id).or_default();
+        folder.has_index |= object.name == layout::index(name, &id);
+        folder.written = folder.written.max(Some(object.modified));
+        folder.objects.push(object.name);
+    }
+    Ok(site)
 }
 
 /// Whether a snapshot must stay after all: it is named, or being written, now.
@@ -185,8 +234,12 @@ async fn fetch(
         Ok::<_, Trouble>((StagedFile::create(&folder)?, folder))
     };
     let ((mut file, folder), mut hasher) = (blocking(begin).await?, blake3::Hasher::new());
-    while let Some(piece) = pieces.next().await {
+    let slow = |_| Trouble::Waits(format!("{name} comes too slowly"));
+    // No more than its index says.
+    let mut left = announced.len;
+    while let Some(piece) = tokio::time::timeout(PIECE_TAKES, pieces.next()).await.map_err(slow)? {
         let piece = piece?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(other)?;
         (file, hasher) = blocking(move || {
             file.write_all(&piece)?;
             hasher.update(&piece);

@@ -1,7 +1,7 @@
 //! Removing from the store what nothing names any more: only by the instance that holds the lease, and with a day between the
 //! word and the deed ([`super::collect`] says what may go).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -57,8 +57,11 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
         let bodies = garbage.listing.bodies.clone();
         write(context, &mut garbage, Phase::Idle, bodies, now).await?;
     }
-    let sites = roots::sites(context, here).await?;
+    let sites = roots::read(context, here).await?;
     let strange = sign_anew(context, here, &sites).await?;
+    if let Some(refusal) = sites.iter().find_map(SiteRoots::refusal) {
+        return Err(refusal);
+    }
     let sites = without(sites, &strange);
     // What is incomplete there is to be put there again, not to be cleared away.
     sites.iter().try_for_each(is_complete)?;
@@ -76,6 +79,12 @@ pub(super) async fn tidy(context: &Context, here: &[SiteHere], now: SystemTime) 
     // Somebody may be naming what nothing has named so far.
     let is_quiet = !sites.iter().any(|site| has_intents(site, now));
     let may_go = || context.lease.borrow().is_some() && clock::instant() - read < ROOTS_HOLD;
+    if !due.is_empty() && clock::instant() - read >= ROOTS_HOLD {
+        tracing::warn!(
+            due = due.len(),
+            "reading what the store names takes longer than a minute: no bodies are removed from it"
+        );
+    }
     if due.is_empty() || !is_quiet || !may_go() {
         if condemned != garbage.listing.bodies {
             write(context, &mut garbage, Phase::Idle, condemned, now).await?;
@@ -201,16 +210,24 @@ async fn remove_erased(context: &Context, now: SystemTime) -> Result<usize, Trou
         if let Some((site, id)) = names::erased_object(&object.name).filter(|_| is_old)
             && due.len() < MOST_ERASED
         {
-            due.push((names::form(site, id), object.name.clone()));
+            due.push((site.to_owned(), id, object.name.clone()));
+        }
+    }
+    // Something of it is still there: it is not erased to the end.
+    let sites: BTreeSet<String> = due.iter().map(|(site, ..)| site.clone()).collect();
+    let mut left = HashSet::new();
+    for site in sites {
+        let mut listing = context.remote.list(&format!("{}/{site}", names::FORMS));
+        while let Some(object) = listing.next().await {
+            left.extend(names::form_object(&object?.name).map(|(_, id, _)| (site.clone(), id)));
         }
     }
     let mut removed = 0;
-    for (form, name) in due {
+    for (site, id, name) in due {
         if context.lease.borrow().is_none() {
             break;
         }
-        // Still there: it is not erased to the end.
-        if context.remote.head(&form).await?.is_none() {
+        if !left.contains(&(site, id)) {
             context.remote.delete(&name).await?;
             removed += 1;
         }

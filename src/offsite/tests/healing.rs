@@ -392,19 +392,64 @@ async fn what_is_from_before_there_was_a_key_is_signed_where_it_is_here_and_else
 }
 
 #[tokio::test]
+async fn one_bad_site_stops_no_signing_and_is_told_with_what_to_do() {
+    let (remote, dir) = (Remote::in_memory(), tempfile::tempdir().unwrap());
+    let [old, new] = [0; 2].map(|_| Keys::new_line().unwrap().to_string());
+    let keys = signers(dir.path(), &[&[&old], &[&new, &old]]);
+    let mut one = Instance::new(&remote, "one");
+    one.work.context.signer = keys[0].clone();
+    let id = one.take(1);
+    one.look().await.unwrap();
+    // A site that was removed long ago, before there was a key; and one that another instance has.
+    let name = layout::pointer("before");
+    let gone = Pointer::open(
+        "shop",
+        &remote.get(&layout::pointer("shop"), 1 << 20).await.unwrap().unwrap().bytes,
+        &keys[0],
+    )
+    .unwrap();
+    remote.put(&name, gone.seal("before", &Signer::default()).unwrap()).await.unwrap();
+    let strange = layout::index("other", &id);
+    let index = super::super::index::Index::default();
+    remote.put(&strange, index.seal("other", &id, &Signer::default()).unwrap()).await.unwrap();
+    one.work.context.signer = keys[1].clone();
+    let now = store_clock(&one.work.context).await.unwrap() + Duration::from_secs(30 * 24 * 3600);
+    let told = tidy(&one.work.context, &[one.here()], now).await.unwrap_err().to_string();
+    for part in [&*name, "it is not signed", "delete what lies below sites/before", "(and 1 more)"] {
+        assert!(told.contains(part), "{told}");
+    }
+    for (what, name) in [
+        (super::super::Signed::Pointer("shop"), layout::pointer("shop")),
+        (super::super::Signed::Index("shop", &id.to_string()), layout::index("shop", &id)),
+    ] {
+        let object = remote.get(&name, 1 << 20).await.unwrap().unwrap();
+        assert!(keys[1].is_by_first(what, &object.bytes), "{name}");
+    }
+    // What only another instance has stays, however old it is.
+    remote.delete(&name).await.unwrap();
+    let told = tidy(&one.work.context, &[one.here()], now).await.unwrap_err().to_string();
+    assert!(told.contains("has no site \"other\"") && !told.contains("more)"), "{told}");
+    assert!(remote.head(&strange).await.unwrap().is_some());
+    remote.delete(&strange).await.unwrap();
+    tidy(&one.work.context, &[one.here()], now).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_left_of_erased_forms_goes_after_ninety_days() {
     use super::super::forms::names as form_names;
     let remote = Remote::in_memory();
     let one = Instance::new(&remote, "one");
-    let ids = ["20261130T115251Z-k7f3x9q2", "20261130T115251Z-k7f3x9q3"].map(|id| id.parse().unwrap());
+    let ids = ["2", "3", "4"].map(|end| format!("20261130T115251Z-k7f3x9q{end}").parse().unwrap());
     for id in ids {
         remote.put(&form_names::erased_form("shop", id), "sealed").await.unwrap();
     }
     // One could not be deleted yet.
     remote.put(&form_names::form("shop", ids[1]), "sealed").await.unwrap();
+    remote.put(&form_names::form_told("shop", ids[2]), "").await.unwrap();
     let now = store_clock(&one.work.context).await.unwrap();
     let days = |days: u64| now + Duration::from_secs(days * 24 * 3600);
     assert_eq!(tidy(&one.work.context, &[one.here()], days(89)).await.unwrap().erased, 0);
     assert_eq!(tidy(&one.work.context, &[one.here()], days(91)).await.unwrap().erased, 1);
-    assert_eq!(names(&remote, form_names::ERASED).await, [form_names::erased_form("shop", ids[1])]);
+    let left = [ids[1], ids[2]].map(|id| form_names::erased_form("shop", id));
+    assert_eq!(names(&remote, form_names::ERASED).await, left);
 }

@@ -53,11 +53,15 @@ async fn what_somebody_has_altered_in_the_bucket_is_never_served() {
     // nobody is left who could put it right
     first.kill();
     let id = new.parse().unwrap();
+    let index = bucket.s3.get(&bucket.name(&layout::index("shop", &id))).await.unwrap();
+    let index: serde_json::Value =
+        serde_json::from_slice(index.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    let manifest: BlobId = index["files"]["manifest"]["blake3"].as_str().unwrap().parse().unwrap();
     for object in [
         // in the order in which they are read: what has come whole is not read again
         layout::pointer("shop"),
         layout::index("shop", &id),
-        layout::file("shop", &id, "manifest"),
+        layout::file("shop", &id, "manifest", &manifest),
         layout::blob(&BlobId::of(&origin.content(SEEN).body)),
     ] {
         let name = bucket.name(&object);

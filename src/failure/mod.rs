@@ -165,6 +165,12 @@ impl Failure {
         self
     }
 
+    /// The same for others who waited for the same answer.
+    #[must_use]
+    pub fn to_others(&self) -> Failure {
+        Failure { cause: self.cause, detail: self.detail.clone(), source: None, answer: self.answer.clone() }
+    }
+
     /// The failure, with the error that brought it about.
     #[must_use]
     pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {

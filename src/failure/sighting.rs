@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::{Cause, Failure};
 use crate::clock::Now;
+use crate::content::document::Document;
 
 /// Characters of a bad answer that are kept.
 const BEGINNING: usize = 300;
@@ -27,10 +28,19 @@ pub struct BadAnswer {
 }
 
 impl BadAnswer {
-    /// Of an answer's status and the beginning of its body, without content codings.
-    pub fn of(status: StatusCode, body: &[u8]) -> BadAnswer {
-        let text = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]);
-        BadAnswer { status: status.as_u16(), beginning: in_short(&text, BEGINNING) }
+    /// Of an answer's status, the beginning of its body, without content codings, and the type that it says it has.
+    pub fn of(status: StatusCode, body: &[u8], content_type: Option<&str>) -> BadAnswer {
+        let body = &body[..body.len().min(LOOKED_AT)];
+        // a character that is cut off is no sign of another encoding
+        let cut = std::str::from_utf8(body).err().filter(|error| error.error_len().is_none());
+        let body = &body[..cut.map_or(body.len(), |cut| cut.valid_up_to())];
+        let beginning = in_short(Document::new(body, content_type).html(), BEGINNING);
+        BadAnswer { status: status.as_u16(), beginning }
+    }
+
+    /// Of an answer's status alone.
+    pub fn of_status(status: StatusCode) -> BadAnswer {
+        BadAnswer { status: status.as_u16(), beginning: String::new() }
     }
 }
 
@@ -89,11 +99,14 @@ impl Sighting {
 pub struct Sightings(Mutex<Vec<Sighting>>);
 
 impl Sightings {
-    /// One more. The same cause on the same page is no news.
+    /// One more. The same cause on the same page is no news, but may tell more of what came.
     pub fn note(&self, sighting: Sighting) {
         let mut seen = self.lock();
-        let is_known = |known: &Sighting| known.cause == sighting.cause && known.key == sighting.key;
-        if seen.iter().any(is_known) {
+        let is_known = |known: &&mut Sighting| known.cause == sighting.cause && known.key == sighting.key;
+        if let Some(known) = seen.iter_mut().find(is_known) {
+            if known.answer.is_none() && sighting.answer.is_some() {
+                (known.answer, known.detail) = (sighting.answer, sighting.detail);
+            }
             return;
         }
         if seen.len() >= MOST {
@@ -186,12 +199,41 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_short_printable_and_without_queries() {
-        let answer = BadAnswer::of(StatusCode::OK, "<h1>\u{1b}[2JGone\u{202e}</h1>\r\n\r\n  <p>x".as_bytes());
+        let answer =
+            BadAnswer::of(StatusCode::OK, "<h1>\u{1b}[2JGone\u{202e}</h1>\r\n\r\n  <p>x".as_bytes(), None);
         assert_eq!(answer.beginning, "<h1>[2JGone</h1> <p>x");
-        assert!(BadAnswer::of(StatusCode::OK, &[b'a'; 10_000]).beginning.chars().count() <= BEGINNING + 1);
+        assert!(
+            BadAnswer::of(StatusCode::OK, &[b'a'; 10_000], None).beginning.chars().count() <= BEGINNING + 1
+        );
         assert_eq!(
             without_queries("leads to https://a.example/b?mail=x@y.jp now?"),
             "leads to https://a.example/b now?"
         );
+    }
+
+    #[test]
+    fn what_came_is_read_in_its_own_encoding() {
+        let page = "<html><title>データベース接続エラー</title>";
+        let (shift_jis, _, _) = encoding_rs::SHIFT_JIS.encode(page);
+        let answer = BadAnswer::of(StatusCode::OK, &shift_jis, Some("text/html; charset=Shift_JIS"));
+        assert_eq!(answer.beginning, page);
+        let long = "あ".repeat(LOOKED_AT);
+        assert!(
+            BadAnswer::of(StatusCode::OK, long.as_bytes(), Some("text/html")).beginning.starts_with("ああ")
+        );
+    }
+
+    #[test]
+    fn who_only_waited_does_not_hide_what_came() {
+        let sightings = Sightings::default();
+        sightings.note(seen("/", Cause::ServerError));
+        let at = sightings.all()[0].at;
+        let answer = BadAnswer::of_status(StatusCode::INTERNAL_SERVER_ERROR);
+        let failure = Failure::new(Cause::ServerError).answer(answer.clone()).detail("500");
+        let followers = failure.to_others();
+        assert_eq!((followers.answer.as_deref(), followers.detail.as_deref()), (Some(&answer), Some("500")));
+        sightings.note(Sighting::of(&followers, SeenBy::Visitor, "/", crate::clock::now()));
+        let all = sightings.all();
+        assert_eq!((all.len(), all[0].at.mono, &all[0].answer), (1, at.mono, &Some(answer)));
     }
 }

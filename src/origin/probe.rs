@@ -13,6 +13,7 @@ use super::connect::bare;
 use super::one::Origin;
 use super::settings::Settings;
 use crate::clock;
+use crate::content::media::content_type;
 use crate::descriptors::Use;
 use crate::failure::{BadAnswer, Cause, Failure};
 use crate::http::Body;
@@ -63,7 +64,7 @@ struct Page {
 
 impl Page {
     fn shown(&self) -> BadAnswer {
-        BadAnswer::of(self.status, &self.body)
+        BadAnswer::of(self.status, &self.body, content_type(&self.headers))
     }
 }
 

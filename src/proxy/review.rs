@@ -404,10 +404,14 @@ impl Review<'_> {
         (refined, buffered)
     }
 
-    /// An answer as it is shown to those who look for the reason. What may be for one person is not.
+    /// An answer as it is shown to those who look for the reason. What may be for one person is not, nor what may repeat what
+    /// one has typed.
     fn shown(&self, parts: &Parts, read: &[u8]) -> BadAnswer {
-        let body = plain(&parts.headers, read, SHOWN).filter(|_| self.is_representative());
-        BadAnswer::of(parts.status, body.as_ref().map_or(&[], |body| &body.bytes))
+        let is_for_all = self.is_representative() && !self.ask.key().contains('?');
+        match plain(&parts.headers, read, SHOWN).filter(|_| is_for_all) {
+            Some(body) => BadAnswer::of(parts.status, &body.bytes, content_type(&parts.headers)),
+            None => BadAnswer::of_status(parts.status),
+        }
     }
 
     /// A suspicious answer passes if the rest of the site is proven.

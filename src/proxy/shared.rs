@@ -72,7 +72,7 @@ pub(super) async fn fetch_shared<'a>(
         Role::Follower(waiter) => match waiter.wait(deadline).await {
             Landed::Stored(entry) => Role::Came(entry),
             Landed::Alone => Role::Alone,
-            Landed::Failed(failure) => return Err(Failure::new(failure.cause).detail(failure.to_string())),
+            Landed::Failed(failure) => return Err(failure.to_others()),
             Landed::Lead(leader) => site.cache.lead(leader, &key, request_headers, clock::now()),
             Landed::TakeOver(leader) => {
                 whole = Whole::IfInTime;
@@ -442,6 +442,6 @@ struct ToKeep {
 
 /// There is no answer for anybody.
 fn fail(failure: Failure, leader: Leader, recipient: Recipient) {
-    leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
+    leader.failed(Arc::new(failure.to_others()));
     recipient.send(Err(failure));
 }

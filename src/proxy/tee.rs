@@ -14,7 +14,6 @@ use super::shared::{Fetch, Times};
 use crate::cache::storable::Exchange;
 use crate::cache::{Entry, Fill, Leader, Reason, Resemblance};
 use crate::clock;
-use crate::failure::Failure;
 use crate::http::{Body, body};
 
 /// An answer that is to be kept once its body is whole.
@@ -140,7 +139,7 @@ impl body::Inspector for Tee {
         let failure = broken(error);
         // an origin that gave up on this visitor may answer the next one, who takes over
         if let Some((_, leader)) = self.keep.take().filter(|(_, leader)| !leader.has_let_wait()) {
-            leader.failed(Arc::new(Failure::new(failure.cause).detail(failure.to_string())));
+            leader.failed(Arc::new(failure.to_others()));
         }
         failure.into()
     }

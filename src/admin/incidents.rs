@@ -122,7 +122,7 @@ async fn report_of(app: &App, id: &IncidentId, query: &str) -> Response<Body> {
     let Some(format) = format else { return invalid("\"format\" is \"md\", \"html\" or \"pdf\"") };
     let language = of_query(query, "lang").map_or(Some(Language::En), |code| Language::of(&code));
     let Some(language) = language else { return invalid("\"lang\" is \"en\" or \"ja\"") };
-    let incident = match app.incident(id).await {
+    let incident = match app.incident_to_report(id).await {
         Ok(incident) => incident,
         Err(why) => return refused(&why),
     };

@@ -389,7 +389,10 @@ impl App {
         let (drained, ()) = tokio::join!(drain, farewell);
         self.save_visits(self.table().sites.iter()).await;
         let incidents = self.incidents.clone();
-        tasks::blocking(move || incidents.save_all()).await;
+        let saved = tasks::blocking(move || incidents.save_all());
+        if tokio::time::timeout(incidents::LAST, saved).await.is_err() {
+            tracing::warn!("the disk is too slow: the last seconds of the open incidents are not written");
+        }
         self.save_days().await;
         histories::save_all(&self.table()).await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -27,7 +27,8 @@ type Readings = HashMap<Arc<str>, (Ring, Option<Stand>)>;
 /// Looks, for as long as the application is there.
 pub(super) async fn run(app: Weak<App>) {
     if let Some(incidents) = app.upgrade().map(|app| app.incidents.clone()) {
-        tasks::blocking(move || incidents.load(clock::now())).await;
+        // nothing else waits for a slow disk
+        tasks::detached(tasks::blocking(move || incidents.load(clock::now())));
     }
     while let Some(app) = app.upgrade() {
         let now = clock::now();

@@ -6,8 +6,10 @@
 //! not well belongs to it. Of sites that fail together because their server does, each has its own, and all have the same
 //! group ([`Groups`]).
 
+mod glance;
 mod groups;
 mod id;
+mod missed;
 mod moment;
 mod parts;
 mod record;
@@ -17,13 +19,14 @@ mod tests;
 mod timeline;
 mod watcher;
 
-pub use groups::{Groups, Joined};
+pub use glance::{Details, Glance, SiteHealth};
+pub use groups::{Group, Groups};
 pub use id::{IncidentId, NotAnIncident};
 pub use moment::Moment;
 pub use parts::{
     Acknowledgement, CauseSpan, Evidence, Hops, MissedPage, OriginFacts, PlanKind, Planned, Regions,
 };
-pub use record::{Incident, IncidentSummary, Severity, VERSION};
+pub use record::{FormCounts, Incident, IncidentSummary, Severity, VERSION};
 pub use store::{Damaged, IncidentStore, Opened, Wanted};
 pub use timeline::{Act, Happening, TimelineEntry};
-pub use watcher::{Change, Details, Glance, SiteHealth, Watcher};
+pub use watcher::{Change, Watcher};

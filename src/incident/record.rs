@@ -45,6 +45,30 @@ impl Severity {
     }
 }
 
+/// The kept forms of a site, by what has become of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormCounts {
+    /// Waiting to be delivered.
+    #[serde(default)]
+    pub kept: u64,
+    /// On their way.
+    #[serde(default)]
+    pub sending: u64,
+    /// Sent, and it is not known whether they arrived.
+    #[serde(default)]
+    pub doubtful: u64,
+    /// Not accepted by the server, for a person to look at.
+    #[serde(default)]
+    pub parked: u64,
+}
+
+impl FormCounts {
+    /// Those that will be delivered without anybody's doing.
+    pub fn waiting(self) -> u64 {
+        self.kept.saturating_add(self.sending)
+    }
+}
+
 /// An incident in a line of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IncidentSummary {
@@ -139,6 +163,21 @@ pub struct Incident {
     /// Kept forms that have not been delivered yet.
     #[serde(default)]
     pub forms_waiting: u64,
+    /// All kept forms that are not delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forms: Option<FormCounts>,
+    /// When these were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forms_as_of: Option<Moment>,
+    /// For some time, visitors got the live site whatever it answered, because an operator said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live_held: bool,
+    /// Whether more pages were missed than there was room for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missed_at_least: bool,
+    /// It ended because the site was no longer watched: its recovery was not seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwatched: bool,
     /// When the snapshot in service was taken.
     #[serde(default)]
     pub copy_of: Option<Moment>,
@@ -183,6 +222,11 @@ impl Incident {
             missed: Vec::new(),
             missed_more: 0,
             forms_waiting: 0,
+            forms: None,
+            forms_as_of: None,
+            live_held: false,
+            missed_at_least: false,
+            unwatched: false,
             copy_of: None,
             regions: None,
             timeline: Vec::new(),
@@ -234,13 +278,26 @@ impl Incident {
         self.served.get(label).copied().unwrap_or_default()
     }
 
-    /// Something happened. Once there is no room, the last entry makes some.
+    /// Something happened. Once there is no room, what comes and goes by itself makes some: the first entries stay, and what
+    /// people did.
     pub fn happened(&mut self, at: Moment, what: Happening) {
         if self.timeline.len() >= TIMELINE {
-            self.timeline.pop();
+            let (first, later) = self.timeline.split_at(TIMELINE / 2);
+            let passes = |entry: &TimelineEntry| entry.what.passes();
+            let place = later.iter().position(passes).map(|place| place + first.len());
+            let place = place.or_else(|| first.iter().rposition(passes)).unwrap_or(TIMELINE / 2);
+            self.timeline.remove(place);
             self.left_out += 1;
         }
         self.timeline.push(TimelineEntry { at, what });
+    }
+
+    /// It is over.
+    pub(super) fn end(&mut self, how: Happening, at: Moment) {
+        self.close_cause(at);
+        self.unwatched = how == Happening::Removed;
+        self.happened(at, how);
+        self.ended = Some(at.max(self.began));
     }
 
     /// The cause as it is seen now. Says whether it is another one.
@@ -276,6 +333,12 @@ impl Incident {
         self.missed_more = pages.len().saturating_sub(MISSED) as u64;
         pages.truncate(MISSED);
         self.missed = pages;
+    }
+
+    /// The kept forms as they are now.
+    pub fn set_forms(&mut self, forms: FormCounts, at: Moment) {
+        self.forms_waiting = forms.waiting();
+        (self.forms, self.forms_as_of) = (Some(forms), Some(at));
     }
 
     /// Somebody has seen it.

@@ -56,6 +56,23 @@ pub struct Wanted {
     pub before: Option<IncidentId>,
 }
 
+impl Wanted {
+    fn is_older(&self, id: &IncidentId) -> bool {
+        self.before.as_ref().is_none_or(|before| id < before)
+    }
+
+    fn of_site(&self, id: &IncidentId) -> bool {
+        self.site.as_deref().is_none_or(|site| id.site() == site)
+    }
+
+    /// Those of these that are wanted, the newest first.
+    pub fn of(&self, all: &BTreeMap<IncidentId, Incident>) -> Vec<Incident> {
+        let newest = all.iter().rev().filter(|(id, _)| self.is_older(id) && self.of_site(id));
+        let wanted = newest.filter(|(_, incident)| self.open.is_none_or(|open| incident.is_closed() != open));
+        wanted.take(self.limit).map(|(_, incident)| incident.clone()).collect()
+    }
+}
+
 impl IncidentStore {
     /// The incidents of a state directory. Nothing is read yet.
     pub fn of(state_dir: &Path) -> IncidentStore {
@@ -139,9 +156,7 @@ impl IncidentStore {
         };
         ids.extend(fresher.keys().cloned());
         let mut found = Vec::new();
-        let is_older = |id: &&IncidentId| wanted.before.as_ref().is_none_or(|before| *id < before);
-        let of_site = |id: &&IncidentId| wanted.site.as_deref().is_none_or(|site| id.site() == site);
-        for id in ids.iter().rev().filter(is_older).filter(of_site) {
+        for id in ids.iter().rev().filter(|id| wanted.is_older(id) && wanted.of_site(id)) {
             if found.len() >= wanted.limit {
                 break;
             }
@@ -166,10 +181,10 @@ impl IncidentStore {
     }
 
     /// Removes those that ended longer ago than `keep_for`, and the oldest ones of too many; returns their ids. Those in `open`
-    /// stay.
+    /// stay; and all do if even the newest one is as old as that: then it is the clock. Nobody may be writing.
     ///
     /// # Errors
-    /// Of the file system.
+    /// Of the file system, if nothing could be removed.
     pub fn sweep(
         &self,
         keep_for: Duration,
@@ -177,10 +192,17 @@ impl IncidentStore {
         now: SystemTime,
     ) -> io::Result<Vec<IncidentId>> {
         let ids = self.ids()?;
+        // what a write that was cut off has left
+        if self.0.is_dir() {
+            disk::sweep_staged(&self.0)?;
+        }
         let too_many = ids.len().saturating_sub(MOST);
+        // a clock that is set years ahead is no reason to forget everything
+        let newest = ids.iter().rev().find_map(|id| self.read(id).ok()).map(|incident| incident.as_of);
+        let is_sane = newest.is_some_and(|newest| Moment::from(now).since(newest) < keep_for.as_secs());
         let oldest = now.checked_sub(keep_for).map(|time| IncidentId::new(time.into(), "0", |_| false));
-        let is_old = |id: &IncidentId| oldest.as_ref().is_some_and(|oldest| id < oldest);
-        let mut gone = Vec::new();
+        let is_old = |id: &IncidentId| is_sane && oldest.as_ref().is_some_and(|oldest| id < oldest);
+        let (mut gone, mut failed) = (Vec::new(), None);
         for (place, id) in ids.iter().enumerate().filter(|(_, id)| !open.contains(*id)) {
             if place >= too_many && !is_old(id) {
                 break;
@@ -193,11 +215,16 @@ impl IncidentStore {
                 Err(error) => error.kind() != io::ErrorKind::Unsupported,
             };
             if place < too_many || is_over() {
-                disk::remove_file(&self.file(id))?;
-                gone.push(id.clone());
+                match disk::remove_file(&self.file(id)) {
+                    Ok(()) => gone.push(id.clone()),
+                    Err(error) => failed = Some(error),
+                }
             }
         }
-        Ok(gone)
+        match failed {
+            Some(error) if gone.is_empty() => Err(error),
+            _ => Ok(gone),
+        }
     }
 
     fn file(&self, id: &IncidentId) -> PathBuf {

@@ -17,7 +17,14 @@ fn start() -> Now {
 }
 
 fn glance(health: SiteHealth, cause: Option<Cause>) -> Glance {
-    Glance { health, cause, totals: Totals::default(), planned: None }
+    Glance {
+        health,
+        cause,
+        totals: Totals::default(),
+        planned: None,
+        planned_since: None,
+        is_live_held: false,
+    }
 }
 
 fn sighting(cause: Cause, key: &str, at: Now) -> Sighting {
@@ -127,14 +134,14 @@ fn visitors_are_counted_from_the_first_failure_on() {
     show(&mut watcher, &out, details(4), begin);
     assert_eq!(watcher.open().unwrap().served["snapshot"], 3);
     out.totals[snapshot] = 10;
-    show(&mut watcher, &out, details(6), begin.plus(S(1)));
+    show(&mut watcher, &out, details(6), begin.plus(S(5)));
     let incident = watcher.open().unwrap();
     assert_eq!(incident.served, BTreeMap::from([("snapshot".to_owned(), 10)]));
     assert_eq!(incident.missed, [MissedPage { path: "/new".into(), requests: 3 }]);
 
     // the process is killed: the counters begin anew, what was counted stays
     let mut next = Watcher::new("shop".into());
-    next.resume(incident.clone(), begin.plus(S(31)));
+    assert!(next.resume(incident.clone(), begin.plus(S(31))).is_none());
     out.totals[snapshot] = 2;
     let details = Details { missed: vec![just_now(1)], ..Details::default() };
     assert_eq!(show(&mut next, &out, details, begin.plus(S(31))), Some(Change::Updated));
@@ -223,6 +230,118 @@ fn every_list_has_an_end_and_the_last_word_is_in_it() {
     assert!(serde_json::to_vec(&incident).unwrap().len() < 100_000);
 }
 
+#[test]
+fn what_happened_before_its_last_recovery_is_not_counted_again() {
+    let begin = start();
+    let mut watcher = Watcher::new("shop".into());
+    let (up, out) = (glance(SiteHealth::Well, None), glance(SiteHealth::Out, Some(Cause::Silent)));
+    let old = sighting(Cause::Silent, "/", begin);
+    let seen_again = || seen(vec![old.clone(), sighting(Cause::Refused, "/", begin.plus(S(140)))]);
+    show(&mut watcher, &out, seen(vec![old.clone()]), begin);
+    show(&mut watcher, &up, Details::default(), begin.plus(S(100)));
+    watcher.act(Act::Origins, begin.plus(S(120)));
+    assert_eq!(show(&mut watcher, &out, seen_again(), begin.plus(S(150))), Some(Change::Reopened));
+    let incident = watcher.open().unwrap();
+    assert_eq!(incident.lasted_s, 110, "the time between does not count");
+    assert_eq!(
+        words(incident)[2..],
+        ["recovered", "act", "again", "first_failure refused", "state down", "cause silent"],
+        "what was done between the two is told, once"
+    );
+    show(&mut watcher, &up, Details::default(), begin.plus(S(160)));
+    assert_eq!(words(watcher.ended().unwrap()).iter().filter(|word| *word == "act").count(), 1);
+}
+
+#[test]
+fn what_was_done_after_the_first_failure_stands_after_it() {
+    let begin = start();
+    let mut watcher = Watcher::new("shop".into());
+    watcher.act(Act::Origins, begin.plus(S(5)));
+    let first = sighting(Cause::Silent, "/", begin);
+    let out = glance(SiteHealth::Out, Some(Cause::Silent));
+    show(&mut watcher, &out, seen(vec![first]), begin.plus(S(9)));
+    assert_eq!(words(watcher.open().unwrap()), ["first_failure silent", "act", "state down"]);
+}
+
+#[test]
+fn planned_is_what_was_planned_when_it_began() {
+    let begin = start();
+    let plan = || Planned { kind: PlanKind::Hold, until: None, reason: String::new(), overran: None };
+    let held = |health, cause| Glance { planned: Some(plan()), ..glance(health, cause) };
+    let first = || seen(vec![sighting(Cause::Silent, "/", begin.plus(S(10)))]);
+    // it failed, somebody held it because of that, and only then it was an outage
+    let mut watcher = Watcher::new("shop".into());
+    show(&mut watcher, &glance(SiteHealth::Well, None), Details::default(), begin);
+    show(&mut watcher, &held(SiteHealth::Well, None), Details::default(), begin.plus(S(15)));
+    show(&mut watcher, &held(SiteHealth::Out, Some(Cause::Silent)), first(), begin.plus(S(20)));
+    assert!(watcher.open().unwrap().planned.is_none());
+    // it failed in a window that is over when that is noticed
+    let mut watcher = Watcher::new("shop".into());
+    show(&mut watcher, &held(SiteHealth::Well, None), Details::default(), begin);
+    show(&mut watcher, &glance(SiteHealth::Well, None), Details::default(), begin.plus(S(15)));
+    show(&mut watcher, &glance(SiteHealth::Out, Some(Cause::Silent)), first(), begin.plus(S(20)));
+    assert!(watcher.open().unwrap().planned.as_ref().is_some_and(|planned| planned.overran.is_some()));
+}
+
+#[test]
+fn what_people_did_is_told_however_much_happens() {
+    let begin = start();
+    let mut watcher = Watcher::new("shop".into());
+    for n in 0..1000 {
+        let cause = if n % 2 == 0 { Cause::Refused } else { Cause::Silent };
+        show(&mut watcher, &glance(SiteHealth::Out, Some(cause)), Details::default(), begin.plus(S(n)));
+        if n == 500 {
+            watcher.act(Act::Origins, begin.plus(S(n)));
+            watcher.open_mut().unwrap().acknowledge("Abe", "", begin.plus(S(n)).wall.into());
+        }
+    }
+    let told = words(watcher.open().unwrap());
+    assert!(told.len() == 200 && told.contains(&"act".into()) && told.contains(&"acknowledged".into()));
+}
+
+#[test]
+fn a_site_that_is_taken_out_was_not_seen_to_recover() {
+    let begin = start();
+    let mut watcher = Watcher::new("shop".into());
+    show(&mut watcher, &glance(SiteHealth::Out, Some(Cause::Silent)), Details::default(), begin);
+    assert_eq!(watcher.remove(begin.plus(S(9))), Some(Change::Closed));
+    assert!(watcher.ended().unwrap().unwatched);
+}
+
+#[test]
+fn details_are_looked_up_when_something_changes_and_now_and_then() {
+    let begin = start();
+    let mut watcher = Watcher::new("shop".into());
+    let asked = Cell::new(0);
+    let mut at = |seconds, cause| {
+        let details = || {
+            asked.set(asked.get() + 1);
+            Details::default()
+        };
+        let out = glance(SiteHealth::Out, Some(cause));
+        watcher.observe(&out, details, |_| false, begin.plus(S(seconds)));
+        watcher.taken();
+        asked.get()
+    };
+    let counts: Vec<i32> = (0..5).map(|seconds| at(seconds, Cause::Silent)).collect();
+    assert_eq!(counts, [1, 1, 1, 1, 1]);
+    assert_eq!((at(5, Cause::Silent), at(6, Cause::Refused), at(7, Cause::Refused)), (2, 3, 3));
+    assert!(!watcher.is_changed(), "only time has passed");
+}
+
+#[test]
+fn of_two_open_incidents_of_a_site_the_older_one_ends() {
+    let now = start();
+    let open = |ago| Incident { ended: None, ..ended("shop", now.wall - S(ago), 0) };
+    for (one, other) in [(open(900), open(60)), (open(60), open(900))] {
+        let mut watcher = Watcher::new("shop".into());
+        assert!(watcher.resume(one, now).is_none());
+        let older = watcher.resume(other, now).unwrap();
+        assert_eq!((older.id.clone(), older.ended, older.unwatched), (open(900).id, Some(older.as_of), true));
+        assert_eq!(watcher.open().unwrap().id, open(60).id);
+    }
+}
+
 fn ended(site: &str, began: SystemTime, lasted: u64) -> Incident {
     let began = Moment::from(began);
     let id = IncidentId::new(began, site, |_| false);
@@ -261,9 +380,28 @@ fn files_are_written_read_listed_and_swept() {
     let before = Some(all[0].parse().unwrap());
     assert_eq!(list(Wanted { limit: 9, site: Some("shop".into()), before, ..Wanted::default() }).len(), 2);
 
+    let in_memory = BTreeMap::from([(open.id.clone(), open.clone())]);
+    let wanted =
+        |open, site: &str| Wanted { open: Some(open), site: Some(site.into()), limit: 9, before: None };
+    assert_eq!(wanted(true, "shop").of(&in_memory), [open.clone()]);
+    assert!(
+        wanted(false, "shop").of(&in_memory).is_empty() && wanted(true, "cafe").of(&in_memory).is_empty()
+    );
+
     let gone = store.sweep(S(730 * 86_400), &BTreeSet::from([open.id.clone()]), now).unwrap();
     assert_eq!(gone.iter().map(IncidentId::site).collect::<Vec<_>>(), ["shop"]);
     assert_eq!(store.ids().unwrap().len(), 4);
+
+    // a clock that is years ahead is no reason to forget everything
+    let ahead = now + S(20 * 365 * 86_400);
+    std::fs::remove_file(folder.path().join("incidents/20261102T000000Z-new.json")).unwrap();
+    assert!(store.sweep(S(730 * 86_400), &BTreeSet::new(), ahead).unwrap().is_empty());
+    // but one file that cannot be removed keeps no other
+    let stuck = folder.path().join("incidents/20200101T000000Z-stuck.json");
+    std::fs::create_dir(&stuck).unwrap();
+    store.write(&ended("old", now - S(900 * 86_400), 60)).unwrap();
+    let gone = store.sweep(S(730 * 86_400), &BTreeSet::from([open.id.clone()]), now).unwrap();
+    assert_eq!(gone.iter().map(IncidentId::site).collect::<Vec<_>>(), ["old"]);
 }
 
 /// As the first version wrote it: it is read for ever.

@@ -84,6 +84,17 @@ pub enum Happening {
     Unknown,
 }
 
+impl Happening {
+    /// Whether it comes and goes by itself, and is the first to be left out where there is no room.
+    pub(super) fn passes(&self) -> bool {
+        use Happening as H;
+        matches!(
+            self,
+            H::State { .. } | H::Cause { .. } | H::Origin { .. } | H::SeenFrom { .. } | H::ClockMoved { .. }
+        )
+    }
+}
+
 /// What an operator did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

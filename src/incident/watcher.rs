@@ -1,17 +1,19 @@
 //! Watches one site: it is shown how the site stands, again and again, and keeps its incident. Pure; what is costly to find out
 //! is asked for only while there is an incident.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use super::glance::{Details, Glance, SiteHealth};
 use super::id::IncidentId;
+use super::missed::Missed;
 use super::moment::Moment;
-use super::parts::{Evidence, MissedPage, OriginFacts, Planned, Regions};
+use super::parts::{Evidence, Planned};
 use super::record::{Incident, Severity};
-use super::timeline::{Act, Happening};
+use super::timeline::{Act, Happening, TimelineEntry};
 use crate::clock::Now;
-use crate::failure::{Cause, Sighting};
+use crate::failure::Cause;
 use crate::metrics::{ServedFrom, Totals};
 
 /// A site that fails again within this time after it had recovered goes on with the same incident.
@@ -20,80 +22,13 @@ const FLAPPING: Duration = Duration::from_secs(600);
 const BEFORE: Duration = Duration::from_secs(600);
 /// So much of it is remembered.
 const ACTS: usize = 8;
+/// How often the details of an open incident are looked up, if its state stays the same: they cost.
+const DETAILS: Duration = Duration::from_secs(5);
+/// So many changes of what is planned are remembered, and a look may be so late to see one.
+const PLANS: usize = 8;
+const LOOK: Duration = Duration::from_secs(2);
 /// A difference between the two clocks that is no drift, in seconds.
 const JUMP: i64 = 60;
-
-/// How a site stands, as its visitors feel it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SiteHealth {
-    /// Nothing was seen of it yet.
-    Unproven,
-    /// The live site answers, and all visitors get it.
-    Well,
-    /// Some of its pages do not.
-    Partly,
-    /// It does not answer, or what answers is not the site.
-    Out,
-    /// It answers again, and not all visitors get it yet.
-    Returning,
-}
-
-impl SiteHealth {
-    fn severity(self) -> Option<Severity> {
-        match self {
-            SiteHealth::Partly => Some(Severity::Partial),
-            SiteHealth::Out => Some(Severity::Outage),
-            SiteHealth::Unproven | SiteHealth::Well | SiteHealth::Returning => None,
-        }
-    }
-
-    /// The word of the status.
-    fn as_str(self) -> &'static str {
-        match self {
-            SiteHealth::Unproven => "unproven",
-            SiteHealth::Well => "up",
-            SiteHealth::Partly => "degraded",
-            SiteHealth::Out => "down",
-            SiteHealth::Returning => "recovering",
-        }
-    }
-}
-
-/// What is known of a site at no cost.
-#[derive(Clone, Debug)]
-pub struct Glance {
-    /// How it stands.
-    pub health: SiteHealth,
-    /// Why it is not well.
-    pub cause: Option<Cause>,
-    /// How many requests were answered from where, since the start of the process.
-    pub totals: Totals,
-    /// Planned work that is under way.
-    pub planned: Option<Planned>,
-}
-
-/// What is looked up only for a site that is not well.
-#[derive(Clone, Debug, Default)]
-pub struct Details {
-    /// The site's host, as visitors know it.
-    pub host: String,
-    /// Failed answers, in the order of time.
-    pub sightings: Vec<Sighting>,
-    /// The counters at the time of the first of them.
-    pub before: Totals,
-    /// The origins.
-    pub origins: Vec<OriginFacts>,
-    /// Their states, in the same order.
-    pub states: Vec<&'static str>,
-    /// Pages that were not given for want of a copy: key, requests since the start of the process, and the last one.
-    pub missed: Vec<(String, u64, SystemTime)>,
-    /// Kept forms that wait.
-    pub forms_waiting: u64,
-    /// When the snapshot in service was taken.
-    pub copy_of: Option<SystemTime>,
-    /// From where it is reached and from where not.
-    pub regions: Option<Regions>,
-}
 
 /// What became of the incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +50,10 @@ pub struct Watcher {
     open: Option<Box<Course>>,
     /// The last one, for as long as it may go on.
     last: Option<(Box<Incident>, Now)>,
+    /// What operators did and no incident tells yet.
     acts: VecDeque<(Now, Act)>,
+    /// What was planned from when on.
+    plans: VecDeque<(Instant, Option<Planned>)>,
 }
 
 /// An incident that is not over.
@@ -125,48 +63,63 @@ struct Course {
     seen: Now,
     health: SiteHealth,
     lasted: Duration,
+    cause: Option<Cause>,
     totals: Totals,
-    /// What of the counts of missed pages belongs to the time before; negative: what an earlier process counted.
-    missed_before: HashMap<String, i64>,
+    missed: Missed,
+    /// When its details were looked up last.
+    detailed: Option<Instant>,
     /// The last states of the origins.
     states: BTreeMap<String, &'static str>,
     /// Whether an earlier process has begun it, and this one has not seen the site yet.
     is_resumed: bool,
     /// Whether something has happened that nobody was told yet.
     news: bool,
+    /// Whether anything but the time that has passed is another than what was taken to be written.
+    is_changed: bool,
 }
 
 impl Watcher {
     /// Of a site that has no incident.
     pub fn new(site: Arc<str>) -> Watcher {
-        Watcher { site, open: None, last: None, acts: VecDeque::new() }
+        Watcher { site, open: None, last: None, acts: VecDeque::new(), plans: VecDeque::new() }
     }
 
-    /// Goes on with an incident of an earlier process, if it is open or was so a moment ago.
-    pub fn resume(&mut self, incident: Incident, now: Now) {
+    /// Goes on with an incident of an earlier process, if it is open or was so a moment ago. Of two that are open, the older
+    /// one is given back, ended when it was seen last.
+    pub fn resume(&mut self, incident: Incident, now: Now) -> Option<Incident> {
         if let Some(ended) = incident.ended {
             let ago = Duration::from_secs(Moment::from(now.wall).since(ended));
             if ago < FLAPPING
+                && !incident.unwatched
                 && let Some(then) = now.mono.checked_sub(ago)
             {
                 self.last = Some((Box::new(incident), Now { mono: then, wall: ended.into() }));
             }
-            return;
+            return None;
         }
-        let missed =
-            |page: &MissedPage| (page.path.clone(), -i64::try_from(page.requests).unwrap_or(i64::MAX));
-        let lasted = Duration::from_secs(incident.lasted_s);
+        let (newer, older) = match self.open.take().map(|course| course.incident) {
+            Some(other) if other.id > incident.id => (other, Some(incident)),
+            other => (incident, other),
+        };
         self.open = Some(Box::new(Course {
-            missed_before: incident.missed.iter().map(missed).collect(),
-            incident,
+            missed: Missed::resumed(&newer.missed),
+            lasted: Duration::from_secs(newer.lasted_s),
+            incident: newer,
             seen: now,
             health: SiteHealth::Unproven,
-            lasted,
+            cause: None,
             totals: Totals::default(),
+            detailed: None,
             states: BTreeMap::new(),
             is_resumed: true,
             news: false,
+            is_changed: false,
         }));
+        older.map(|mut older| {
+            let at = older.as_of;
+            older.end(Happening::Removed, at);
+            older
+        })
     }
 
     /// The incident, as long as it is open.
@@ -176,7 +129,22 @@ impl Watcher {
 
     /// The same, to be added to.
     pub fn open_mut(&mut self) -> Option<&mut Incident> {
-        self.open.as_deref_mut().map(|course| &mut course.incident)
+        self.open.as_deref_mut().map(|course| {
+            course.is_changed = true;
+            &mut course.incident
+        })
+    }
+
+    /// Whether the open incident has changed, but for the time that has passed, since it was taken to be written.
+    pub fn is_changed(&self) -> bool {
+        self.open.as_deref().is_some_and(|course| course.is_changed)
+    }
+
+    /// It is taken to be written, as it is now.
+    pub fn taken(&mut self) {
+        if let Some(course) = self.open.as_deref_mut() {
+            course.is_changed = false;
+        }
     }
 
     /// The incident that has just ended.
@@ -194,8 +162,9 @@ impl Watcher {
     /// An operator did something.
     pub fn act(&mut self, act: Act, now: Now) {
         if let Some(course) = self.open.as_deref_mut() {
-            course.incident.happened(now.wall.into(), Happening::Act { act: act.clone() });
-            course.news = true;
+            course.incident.happened(now.wall.into(), Happening::Act { act });
+            course.tell();
+            return;
         }
         if self.acts.len() >= ACTS {
             self.acts.pop_front();
@@ -212,10 +181,15 @@ impl Watcher {
         now: Now,
     ) -> Option<Change> {
         let Some(course) = self.open.as_deref_mut() else {
+            self.note_plan(glance, now.mono);
             let severity = glance.health.severity()?;
             return Some(self.begin(severity, glance, details(), is_taken, now));
         };
-        course.go_on(glance, details(), now);
+        let wants_details = course.wants_details(glance, now.mono);
+        course.go_on(glance, now);
+        if wants_details {
+            course.learn(details(), now);
+        }
         if glance.health == SiteHealth::Well {
             self.end(Happening::Recovered, now);
             return Some(Change::Closed);
@@ -231,6 +205,23 @@ impl Watcher {
         })
     }
 
+    fn note_plan(&mut self, glance: &Glance, at: Instant) {
+        if self.plans.back().is_some_and(|(_, planned)| *planned == glance.planned) {
+            return;
+        }
+        if self.plans.len() >= PLANS {
+            self.plans.pop_front();
+        }
+        let at = glance.planned_since.map_or(at, |since| since.min(at));
+        self.plans.push_back((at, glance.planned.clone()));
+    }
+
+    /// What was planned at that moment.
+    fn planned_at(&self, then: Instant) -> Option<Planned> {
+        let known = self.plans.iter().rev().find(|(at, _)| *at <= then + LOOK).or(self.plans.front());
+        known.and_then(|(_, planned)| planned.clone())
+    }
+
     fn begin(
         &mut self,
         severity: Severity,
@@ -239,80 +230,102 @@ impl Watcher {
         is_taken: impl Fn(&IncidentId) -> bool,
         now: Now,
     ) -> Change {
-        let first = details.sightings.first().filter(|seen| seen.at.mono <= now.mono);
-        let first_at = first.map_or(now, |seen| seen.at);
-        let (began, noticed) = (Moment::from(first_at.wall.min(now.wall)), Moment::from(now.wall));
         let is_again = |at: &Now| now.mono.saturating_duration_since(at.mono) < FLAPPING;
         let before = self.last.take().filter(|(_, at)| is_again(at));
-        let (mut incident, change) = match before {
-            Some((incident, _)) => (*incident, Change::Reopened),
-            None => {
-                let id = IncidentId::new(began, &self.site, is_taken);
-                (Incident::new(id, &self.site, severity, began, noticed), Change::Opened)
-            }
-        };
-        let lasted_before = match change {
-            Change::Reopened => {
+        // what was told before is not told again
+        let seen_from = before.as_ref().map(|(_, ended)| ended.mono);
+        let is_new = |at: Instant| at <= now.mono && seen_from.is_none_or(|from| at >= from);
+        let first = details.sightings.iter().find(|seen| is_new(seen.at.mono)).cloned();
+        let first_at = first.as_ref().map_or(now, |seen| seen.at);
+        let (began, noticed) = (Moment::from(first_at.wall.min(now.wall)), Moment::from(now.wall));
+        let is_reopened = before.is_some();
+        let mut told = self.untold_acts(first_at.mono, is_reopened);
+        let mut incident = match before {
+            Some((mut incident, _)) => {
                 incident.ended = None;
                 incident.reopened += 1;
-                incident.happened(began, Happening::Again);
-                Duration::from_secs(incident.lasted_s)
+                told.push(TimelineEntry { at: began, what: Happening::Again });
+                *incident
             }
-            Change::Opened | Change::Updated | Change::Closed => {
-                incident.planned.clone_from(&glance.planned);
-                self.tell_acts(&mut incident, first_at.mono);
-                Duration::ZERO
+            None => {
+                let id = IncidentId::new(began, &self.site, is_taken);
+                let mut incident = Incident::new(id, &self.site, severity, began, noticed);
+                incident.planned = self.planned_at(first_at.mono);
+                incident.lasted_s = 0;
+                incident
             }
         };
-        if let Some(seen) = first {
-            incident.happened(began, Happening::FirstFailure { cause: seen.cause.code().to_owned() });
+        if let Some(seen) = &first {
+            let cause = seen.cause.code().to_owned();
+            told.push(TimelineEntry { at: began, what: Happening::FirstFailure { cause } });
             incident.caused(seen.cause.code(), began);
         }
-        let missed_before = counted_before(&details.missed, first_at.wall, &incident.missed);
+        told.sort_by_key(|entry| entry.at);
+        told.into_iter().for_each(|entry| incident.happened(entry.at, entry.what));
         let mut course = Course {
+            missed: Missed::begun(&details.missed, first_at.wall, &incident.missed),
+            lasted: Duration::from_secs(incident.lasted_s)
+                + now.mono.saturating_duration_since(first_at.mono),
             incident,
             seen: now,
             health: SiteHealth::Well,
-            lasted: lasted_before + now.mono.saturating_duration_since(first_at.mono),
+            cause: None,
             totals: details.before,
-            missed_before,
+            detailed: None,
             states: BTreeMap::new(),
             is_resumed: false,
             news: false,
+            is_changed: true,
         };
         course.incident.origins.clone_from(&details.origins);
-        course.go_on(glance, details, now);
+        course.go_on(glance, now);
+        course.learn(details, now);
         course.news = false;
         self.open = Some(Box::new(course));
-        change
+        if is_reopened { Change::Reopened } else { Change::Opened }
     }
 
-    /// What operators did shortly before the first failure may be the reason for it.
-    fn tell_acts(&self, incident: &mut Incident, first: Instant) {
-        for (at, act) in &self.acts {
-            if first.saturating_duration_since(at.mono) < BEFORE {
-                incident.happened(at.wall.into(), Happening::Act { act: act.clone() });
-            }
-        }
+    /// What operators did shortly before the first failure, and since then, may be the reason for it; and all that they did
+    /// since the incident had ended, if it goes on.
+    fn untold_acts(&mut self, first: Instant, is_reopened: bool) -> Vec<TimelineEntry> {
+        let matters = |at: Instant| is_reopened || first.saturating_duration_since(at) < BEFORE;
+        let acts = self.acts.drain(..).filter(|(at, _)| matters(at.mono));
+        acts.map(|(at, act)| TimelineEntry { at: at.wall.into(), what: Happening::Act { act } }).collect()
     }
 
     fn end(&mut self, how: Happening, now: Now) {
         let Some(mut course) = self.open.take() else { return };
-        let at = Moment::from(now.wall);
-        course.incident.close_cause(at);
-        course.incident.happened(at, how);
-        course.incident.ended = Some(at.max(course.incident.began));
+        self.plans.clear();
+        course.incident.end(how, now.wall.into());
         self.last = Some((Box::new(course.incident), now));
     }
 }
 
 impl Course {
+    /// Something has happened.
+    fn tell(&mut self) {
+        (self.news, self.is_changed) = (true, true);
+    }
+
+    fn wants_details(&self, glance: &Glance, now: Instant) -> bool {
+        let is_due = self.detailed.is_none_or(|at| now.saturating_duration_since(at) >= DETAILS);
+        is_due || self.health != glance.health || self.cause != glance.cause
+    }
+
     /// Another look at the site.
-    fn go_on(&mut self, glance: &Glance, details: Details, now: Now) {
+    fn go_on(&mut self, glance: &Glance, now: Now) {
         let at = Moment::from(now.wall);
         self.keep_time(now);
         self.stands(glance, at);
-        self.counts(glance, &details);
+        self.count(glance);
+        self.incident.as_of = at;
+    }
+
+    /// What is looked up less often.
+    fn learn(&mut self, details: Details, now: Now) {
+        let at = Moment::from(now.wall);
+        self.detailed = Some(now.mono);
+        let before = (self.incident.evidence.len(), self.incident.missed.clone(), self.incident.forms);
         for seen in &details.sightings {
             self.incident.saw(Evidence::from(seen));
         }
@@ -322,20 +335,26 @@ impl Course {
             if before != Some(*state) && (before.is_some() || *state != "up") {
                 let (origin, cause) = (origin.url.clone(), origin.cause.clone());
                 self.incident.happened(at, Happening::Origin { origin, state: (*state).to_owned(), cause });
-                self.news = true;
+                self.tell();
             }
         }
         if details.regions.is_some() && details.regions != self.incident.regions {
             self.incident.regions = details.regions;
             if let Some(regions) = self.incident.regions.clone() {
                 self.incident.happened(at, Happening::SeenFrom { regions });
-                self.news = true;
+                self.tell();
             }
         }
         self.incident.host = details.host;
-        self.incident.forms_waiting = details.forms_waiting;
+        if let Some(forms) = details.forms {
+            self.incident.set_forms(forms, at);
+        }
         self.incident.copy_of = details.copy_of.map(Moment::from).or(self.incident.copy_of);
-        self.incident.as_of = at;
+        let pages = self.missed.note(&details.missed);
+        self.incident.set_missed(pages);
+        self.incident.missed_at_least |= details.missed_is_full || self.missed.is_full;
+        let after = (self.incident.evidence.len(), &self.incident.missed, self.incident.forms);
+        self.is_changed |= (before.0, &before.1, before.2) != after;
     }
 
     /// How long it has lasted, whatever becomes of the wall clock.
@@ -345,7 +364,7 @@ impl Course {
             let away_s = at.since(self.incident.as_of);
             self.lasted += Duration::from_secs(away_s);
             self.incident.happened(at, Happening::Restarted { away_s });
-            self.news = true;
+            self.tell();
         }
         let passed = now.mono.saturating_duration_since(self.seen.mono);
         let expected = Moment::from(self.seen.wall + passed);
@@ -353,7 +372,7 @@ impl Course {
             i64::try_from(at.unix()).unwrap_or(i64::MAX) - i64::try_from(expected.unix()).unwrap_or(i64::MAX);
         if by_s.abs() > JUMP {
             self.incident.happened(at, Happening::ClockMoved { by_s });
-            self.news = true;
+            self.tell();
         }
         self.lasted += passed;
         self.incident.lasted_s = self.lasted.as_secs();
@@ -363,11 +382,13 @@ impl Course {
     /// Its state, its cause, and whether that is still planned.
     fn stands(&mut self, glance: &Glance, at: Moment) {
         let state = glance.health.as_str();
+        self.cause = glance.cause;
+        self.incident.live_held |= glance.is_live_held;
         if self.health != glance.health {
             self.health = glance.health;
             if !matches!(glance.health, SiteHealth::Well | SiteHealth::Unproven) {
                 self.incident.happened(at, Happening::State { state: state.to_owned() });
-                self.news = true;
+                self.tell();
             }
         }
         self.incident.state = state.to_owned();
@@ -377,7 +398,7 @@ impl Course {
         match glance.cause {
             Some(cause) if self.incident.caused(cause.code(), at) => {
                 self.incident.happened(at, Happening::Cause { cause: cause.code().to_owned() });
-                self.news = true;
+                self.tell();
             }
             Some(_) => {}
             None if glance.health == SiteHealth::Unproven => {}
@@ -388,56 +409,21 @@ impl Course {
                 planned.overran = Some(at);
             }
             self.incident.happened(at, Happening::Overran);
-            self.news = true;
+            self.tell();
         }
     }
 
-    /// What visitors got and missed.
-    fn counts(&mut self, glance: &Glance, details: &Details) {
+    /// What visitors got.
+    fn count(&mut self, glance: &Glance) {
         for ((label, now), before) in ServedFrom::ALL.iter().zip(glance.totals).zip(self.totals) {
             let more = now.saturating_sub(before);
             if more > 0 {
                 *self.incident.served.entry(label.as_str().to_owned()).or_default() += more;
+                self.is_changed = true;
             }
         }
         self.totals = glance.totals;
-        let mut pages: HashMap<&str, i64> = HashMap::new();
-        for (key, requests, _) in &details.missed {
-            *pages.entry(path_of(key)).or_default() += i64::try_from(*requests).unwrap_or(i64::MAX);
-        }
-        for (path, before) in &self.missed_before {
-            *pages.entry(path).or_default() -= before;
-        }
-        let more = |(path, requests): (&str, i64)| {
-            let requests = u64::try_from(requests).ok().filter(|requests| *requests > 0)?;
-            Some(MissedPage { path: path.to_owned(), requests })
-        };
-        self.incident.set_missed(pages.into_iter().filter_map(more).collect());
     }
-}
-
-/// What of the counts of missed pages belongs to the time before the first failure. Of a page that was missed since then, one
-/// request surely belongs to the incident, and it is not known how many more.
-fn counted_before(
-    missed: &[(String, u64, SystemTime)],
-    first: SystemTime,
-    known: &[MissedPage],
-) -> HashMap<String, i64> {
-    let mut before: HashMap<String, i64> = HashMap::new();
-    for (key, requests, last) in missed {
-        let since = u64::from(*last >= first);
-        let requests = i64::try_from(requests.saturating_sub(since)).unwrap_or(i64::MAX);
-        *before.entry(path_of(key).to_owned()).or_default() += requests;
-    }
-    for page in known {
-        *before.entry(page.path.clone()).or_default() -= i64::try_from(page.requests).unwrap_or(i64::MAX);
-    }
-    before
-}
-
-/// A page's path without its query: that may be about a person.
-fn path_of(key: &str) -> &str {
-    key.split(['?', '#']).next().unwrap_or_default()
 }
 
 impl Severity {

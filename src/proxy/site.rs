@@ -207,6 +207,8 @@ struct Set {
     mode: Mode,
     /// What for; may be empty.
     reason: Arc<str>,
+    /// Since when.
+    since: Instant,
     until: Option<Instant>,
     /// The same by the wall clock, in whole seconds: how it is said to other instances.
     ends: Option<SystemTime>,
@@ -224,6 +226,11 @@ impl Switch {
     /// What it was set for; may be empty.
     pub fn reason(&self) -> Arc<str> {
         self.get().map_or_else(|| "".into(), |set| set.reason)
+    }
+
+    /// When it was set, if it ever was.
+    pub fn since(&self) -> Option<Instant> {
+        self.get().map(|set| set.since)
     }
 
     /// The current mode.
@@ -245,7 +252,7 @@ impl Switch {
         let ends = time.and_then(|time| {
             UNIX_EPOCH.checked_add(Duration::from_secs(now.unix().checked_add(time.as_secs())?))
         });
-        self.set_to(Set { mode, reason: reason.into(), until, ends });
+        self.set_to(Set { mode, reason: reason.into(), since: now.mono, until, ends });
     }
 
     /// What was said last since the start, whether or not its time has passed; `None`: nothing.
@@ -257,7 +264,7 @@ impl Switch {
     pub fn take_over(&self, mode: Mode, ends: Option<SystemTime>, now: Now) {
         let left = |ends: SystemTime| ends.duration_since(now.wall).unwrap_or_default();
         let until = ends.and_then(|ends| now.mono.checked_add(left(ends)));
-        self.set_to(Set { mode, reason: "".into(), until, ends });
+        self.set_to(Set { mode, reason: "".into(), since: now.mono, until, ends });
     }
 }
 

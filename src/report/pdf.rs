@@ -17,6 +17,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Bytes of a PDF.
 const LARGEST: u64 = 32 << 20;
 
+/// What of the environment a browser gets.
+const KEPT: [&str; 5] = ["PATH", "TMPDIR", "LANG", "FONTCONFIG_FILE", "FONTCONFIG_PATH"];
+
 /// Why there is no PDF.
 #[derive(Debug, thiserror::Error)]
 pub enum Unprintable {
@@ -54,10 +57,12 @@ pub async fn pdf(html: &str) -> Result<Vec<u8>, Unprintable> {
     let folder = staged.await.ok_or_else(stopping)??;
     for browser in BROWSERS {
         let Some(mut child) = start(browser, &folder)? else { continue };
-        let ended = tokio::time::timeout(LONGEST, child.wait()).await;
+        let ended = tokio::time::timeout(LONGEST, child.0.wait()).await;
         if ended.is_err() {
-            // its profile can be removed only when it is gone
-            _ = child.kill().await;
+            // its profile can be removed only when it is gone, and what it has started with it
+            child.stop();
+            _ = child.0.kill().await;
+            tasks::blocking(move || drop(folder)).await;
             return Err(Unprintable::Failed(browser, " within 30 seconds"));
         }
         let printed = tasks::blocking(move || read(&folder)).await.ok_or_else(stopping)?;
@@ -76,7 +81,7 @@ fn read(folder: &TempDir) -> Option<Vec<u8>> {
 }
 
 /// Starts a browser; `None` if it is not there.
-fn start(browser: &str, folder: &TempDir) -> Result<Option<tokio::process::Child>, std::io::Error> {
+fn start(browser: &str, folder: &TempDir) -> Result<Option<Browser>, std::io::Error> {
     let path = folder.path();
     let mut command = Command::new(browser);
     command
@@ -90,10 +95,35 @@ fn start(browser: &str, folder: &TempDir) -> Result<Option<tokio::process::Child
         command.arg("--no-sandbox");
     }
     command.arg(format!("file://{}", path.join("report.html").display()));
-    command.env("HOME", path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // nothing of the service's own: it may hold keys
+    command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command
+        .env("HOME", path)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     match command.kill_on_drop(true).spawn() {
-        Ok(child) => Ok(Some(child)),
+        Ok(child) => Ok(Some(Browser(child))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// A browser that runs. It goes with all that it has started, also if nobody waits for it any longer.
+struct Browser(tokio::process::Child);
+
+impl Browser {
+    fn stop(&self) {
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
+        let group = id.and_then(rustix::process::Pid::from_raw);
+        // it may be gone already
+        group.map(|group| rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Pages that are remembered; for one more, the one that the fewest asked for is forgotten.
-const MOST: usize = 256;
 /// Bytes of a key; robots ask for longer ones.
 const LONGEST: usize = 512;
 
@@ -25,6 +23,9 @@ pub struct Lacked {
 pub struct Lacking(Mutex<HashMap<Box<str>, (u64, SystemTime)>>);
 
 impl Lacking {
+    /// Pages that are remembered; for one more, the one that the fewest asked for is forgotten.
+    pub const MOST: usize = 256;
+
     /// Records that somebody requested this page and did not get it.
     pub fn note(&self, key: &str, now: SystemTime) {
         if key.len() > LONGEST {
@@ -35,7 +36,7 @@ impl Lacking {
             (*asked, *last) = (*asked + 1, now);
             return;
         }
-        if pages.len() >= MOST {
+        if pages.len() >= Lacking::MOST {
             let least = pages.iter().min_by_key(|(_, counts)| **counts).map(|(key, _)| key.clone());
             least.map(|key| pages.remove(&key));
         }
@@ -66,9 +67,9 @@ mod tests {
         let keys =
             |lacking: &Lacking| lacking.list().into_iter().map(|l| (l.key, l.asked)).collect::<Vec<_>>();
         assert_eq!(keys(&lacking), [("/b".to_owned(), 2), ("/a".to_owned(), 1)]);
-        for n in 0..2 * MOST as u64 {
+        for n in 0..2 * Lacking::MOST as u64 {
             lacking.note(&format!("/{n}"), now + std::time::Duration::from_secs(n));
         }
-        assert_eq!((lacking.list().len(), keys(&lacking).remove(0)), (MOST, ("/b".to_owned(), 2)));
+        assert_eq!((lacking.list().len(), keys(&lacking).remove(0)), (Lacking::MOST, ("/b".to_owned(), 2)));
     }
 }

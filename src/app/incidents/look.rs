@@ -8,10 +8,13 @@ use crate::clock::Now;
 use crate::failover::{Mode, State};
 use crate::failure::Sighting;
 use crate::forms;
-use crate::incident::{Details, Glance, Moment, OriginFacts, PlanKind, Planned, Regions, SiteHealth};
+use crate::incident::{
+    Details, FormCounts, Glance, Moment, OriginFacts, PlanKind, Planned, Regions, SiteHealth,
+};
 use crate::origin::{Member, health};
 use crate::page_health::Mark;
 use crate::proxy::Site;
+use crate::visits::Lacking;
 
 /// How the site stands. Failed answers that were no outage are forgotten.
 pub(super) fn glance(site: &Site, now: Now) -> Glance {
@@ -25,15 +28,35 @@ pub(super) fn glance(site: &Site, now: Now) -> Glance {
         State::Recovering => SiteHealth::Returning,
     };
     let cause = (health != SiteHealth::Well).then(|| site.condition(now).cause).flatten();
-    Glance { health, cause, totals: site.metrics.totals(), planned: planned(site, now) }
+    let mode = site.switch.mode(now.mono);
+    Glance {
+        health,
+        cause,
+        totals: site.metrics.totals(),
+        planned: planned(site, now),
+        planned_since: site.switch.since().filter(|_| mode != Mode::Auto),
+        is_live_held: mode == Mode::HoldOrigin,
+    }
+}
+
+/// Whether a check that began then or later found one of the site's origins well.
+fn is_good_since(site: &Site, then: Instant) -> bool {
+    site.origins.members().iter().any(|member| member.origin.is_checked_since(then))
+}
+
+/// What checks saw since the site was well: an origin that has been out for weeks beside another that was well has nothing to
+/// do with what has begun a moment ago.
+fn of_this_fall(
+    seen: impl Iterator<Item = Sighting>,
+    is_good_since: impl Fn(Instant) -> bool,
+) -> impl Iterator<Item = Sighting> {
+    seen.filter(move |seen| !is_good_since(seen.at.mono))
 }
 
 /// A failed answer matters while its page is bad, and until a check finds the site well.
 fn forget_isolated(site: &Site) {
-    let is_good_since =
-        |then: Instant| site.origins.members().iter().any(|member| member.origin.is_checked_since(then));
     site.page_health.sightings.retain(|seen| {
-        matches!(site.page_health.mark(&seen.key), Mark::Bad(_)) || !is_good_since(seen.at.mono)
+        matches!(site.page_health.mark(&seen.key), Mark::Bad(_)) || !is_good_since(site, seen.at.mono)
     });
 }
 
@@ -61,16 +84,15 @@ impl App {
     pub(super) fn details(&self, site: &Site, now: Now) -> Details {
         let members = site.origins.members();
         let mut sightings = site.page_health.sightings.all();
-        sightings.extend(members.iter().flat_map(|member| member.origin.sightings()));
+        let of_origins = members.iter().flat_map(|member| member.origin.sightings());
+        sightings.extend(of_this_fall(of_origins, |then| is_good_since(site, then)));
         sightings.sort_by_key(|seen: &Sighting| seen.at.mono);
         let first = sightings.first().map_or(now.mono, |seen| seen.at.mono);
         let totals = site.metrics.totals();
         let rings = self.rings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = rings.get(&site.config.name).and_then(|(ring, _)| ring.at(first)).unwrap_or(totals);
         drop(rings);
-        let lacking = site.visits.lacking.list().into_iter();
-        let waiting = self.intake().opened().map(|spool| spool.totals_of(&site.config.name));
-        let waiting = waiting.and_then(|totals| totals.get(&forms::State::Kept).map(|total| total.forms));
+        let lacking = site.visits.lacking.list();
         let split = self.disagreement(site).map(|disagreement| disagreement.split);
         Details {
             host: site.config.canonical_host().unwrap_or(&site.config.name).to_owned(),
@@ -78,11 +100,24 @@ impl App {
             before,
             origins: members.iter().map(|member| facts(member, now)).collect(),
             states: members.iter().map(|member| member.origin.state().as_str()).collect(),
-            missed: lacking.map(|lacked| (lacked.key, lacked.asked, lacked.last)).collect(),
-            forms_waiting: waiting.unwrap_or_default() as u64,
+            missed_is_full: lacking.len() >= Lacking::MOST,
+            missed: lacking.into_iter().map(|lacked| (lacked.key, lacked.asked, lacked.last)).collect(),
+            forms: self.form_counts(&site.config.name),
             copy_of: site.mirror.current().map(|snapshot| snapshot.summary().taken_at),
             regions: split.map(|split| Regions { reached: split.reached, not_reached: split.not_reached }),
         }
+    }
+
+    /// The kept forms of a site that are not delivered; `None`: it is not known.
+    pub(super) fn form_counts(&self, site: &str) -> Option<FormCounts> {
+        let totals = self.intake().opened()?.totals_of(site);
+        let of = |state| totals.get(&state).map_or(0, |total| total.forms as u64);
+        Some(FormCounts {
+            kept: of(forms::State::Kept),
+            sending: of(forms::State::Sending),
+            doubtful: of(forms::State::Doubtful),
+            parked: of(forms::State::Parked),
+        })
     }
 }
 
@@ -98,5 +133,25 @@ fn facts(member: &Member, now: Now) -> OriginFacts {
         name_moved: origin.name_moved(),
         certificate_ends: origin.certificate_ends(now.wall).map(|ends| ends.not_after.into()),
         cause: cause.map(|cause| cause.code().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
+    use crate::failure::{Cause, Failure, SeenBy};
+
+    #[test]
+    fn an_outage_does_not_begin_with_a_standby_that_was_out_for_weeks() {
+        let began = clock::now();
+        let at = |hours: u64| began.plus(Duration::from_secs(hours * 3600));
+        let seen = |cause, at| Sighting::of(&Failure::new(cause), SeenBy::Check, "/", at);
+        let (standby, primary) = (seen(Cause::Refused, began), seen(Cause::Silent, at(500)));
+        let last_good = at(499).mono;
+        let fall = of_this_fall([standby, primary.clone()].into_iter(), |then| then <= last_good);
+        assert_eq!(fall.collect::<Vec<_>>(), [primary]);
     }
 }

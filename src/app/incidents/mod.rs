@@ -4,10 +4,11 @@
 mod events;
 mod look;
 mod operator;
+mod queue;
 mod save;
 mod trace;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,18 +18,21 @@ use crate::clock::{self, Now};
 use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
-use crate::incident::{Act, Change, Groups, Incident, IncidentId, IncidentStore, Severity, Watcher};
+use crate::incident::{Act, Change, Groups, Hops, Incident, IncidentId, IncidentStore, Severity, Watcher};
 use crate::proxy::{Site, Table};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
 pub use events::{Event, Events, Notice, READERS};
 pub use operator::{Page, Unanswerable};
+use queue::Queue;
 use save::Saving;
 
-/// How often an open incident is written, if nothing happens in it.
+/// How often the numbers of an open incident are written, as long as it is young; and later, or if only time has passed.
 const EVERY: Duration = Duration::from_secs(5);
-/// Incidents that wait to be written, at most: on a disk that takes nothing for days, the oldest ones make room.
-const UNSAVED: usize = 2000;
+const RARELY: Duration = Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_secs(3600);
+/// How long the end of the process waits for the last ones to be written.
+pub(super) const LAST: Duration = Duration::from_secs(10);
 /// Incidents that ended this long ago may go on.
 const LATELY: Duration = Duration::from_secs(3600);
 
@@ -54,8 +58,9 @@ struct Inner {
     groups: Groups,
     /// Those of earlier processes, until their sites are looked at.
     earlier: HashMap<String, Vec<Incident>>,
-    /// What has to be written; and whether soon.
-    unsaved: BTreeMap<IncidentId, Incident>,
+    /// What has to be written.
+    unsaved: Queue,
+    /// When those that are open were written last.
     saved_at: HashMap<IncidentId, Instant>,
     /// Files that could not be read.
     damaged: Vec<String>,
@@ -135,9 +140,9 @@ impl Incidents {
         inner.sites.get(site).and_then(|one| one.watcher.open()).is_some_and(Incident::is_planned)
     }
 
-    /// Traces the way to an address, and adds it to the incident.
-    fn trace(self: &Arc<Self>, site: Arc<str>, id: IncidentId, address: std::net::IpAddr) {
-        let Ok(place) = self.tracing.clone().try_acquire_owned() else { return };
+    /// Traces the way to an address, and adds it to the incident. Says whether it does so.
+    fn trace(self: &Arc<Self>, site: Arc<str>, id: IncidentId, address: std::net::IpAddr) -> bool {
+        let Ok(place) = self.tracing.clone().try_acquire_owned() else { return false };
         let incidents = self.clone();
         tasks::detached(async move {
             let hops = trace::way_to(address).await;
@@ -147,9 +152,10 @@ impl Incidents {
             if let Some(incident) = watched.watcher.open_mut().filter(|incident| incident.id == id) {
                 incident.hops = Some(hops);
                 let incident = incident.clone();
-                inner.unsaved.insert(id, incident);
+                inner.unsaved.put(incident, false);
             }
         });
+        true
     }
 }
 
@@ -208,10 +214,12 @@ impl App {
             return;
         }
         incidents.drop_removed(&mut inner, &table, now);
-        for site in &table.sites {
-            self.look_at_incident(&mut inner, site, now);
-        }
         drop(inner);
+        // nobody waits longer than for one site
+        for site in &table.sites {
+            self.look_at_incident(&mut incidents.inner(), site, now);
+        }
+        incidents.tell_groups();
         incidents.save(self.config().incidents.keep_for, now);
     }
 
@@ -220,7 +228,9 @@ impl App {
         let mut watched = inner.sites.remove(name).unwrap_or_else(|| {
             let mut watched = Watched::new(site, now);
             for incident in inner.earlier.remove(&**name).unwrap_or_default() {
-                watched.watcher.resume(incident, now);
+                if let Some(older) = watched.watcher.resume(incident, now) {
+                    inner.unsaved.put(older, true);
+                }
             }
             watched
         });
@@ -231,7 +241,7 @@ impl App {
         if change == Some(Change::Opened) {
             self.opened(inner, site, &mut watched.watcher, now);
         }
-        self.incidents.note(inner, &watched.watcher, change, now);
+        self.incidents.note(inner, &mut watched.watcher, change, now);
         inner.sites.insert(name.clone(), watched);
     }
 
@@ -239,30 +249,20 @@ impl App {
     fn opened(&self, inner: &mut Inner, site: &Site, watcher: &mut Watcher, now: Now) {
         let Some(incident) = watcher.open_mut() else { return };
         inner.ids.insert(incident.id.clone());
-        let addresses = look::addresses(site);
-        let joined = (incident.severity == Severity::Outage)
-            .then(|| inner.groups.join(&incident.id, &addresses, now.mono))
-            .flatten();
-        if let Some(joined) = joined {
-            let others = joined.members.len() as u64 - 1;
-            (incident.group, incident.others) = (Some(joined.group.clone()), others);
-            let own = incident.id.clone();
-            for watched in inner.sites.values_mut() {
-                if let Some(other) =
-                    watched.watcher.open_mut().filter(|other| joined.members.contains(&other.id))
-                    && other.id != own
-                {
-                    (other.group, other.others) = (Some(joined.group.clone()), others);
-                    inner.unsaved.insert(other.id.clone(), other.clone());
-                }
-            }
+        let (name, addresses) = (&site.config.name, look::addresses(site));
+        let is_outage = incident.severity == Severity::Outage;
+        let id = incident.id.clone();
+        if is_outage && let Some(group) = inner.groups.join((name, &id), &addresses, now.mono) {
+            (incident.group, incident.others) = (Some(group.name()), group.others());
             return;
         }
         let is_about_the_way = incident.cause().and_then(Cause::of).is_some_and(trace::is_about_the_way);
         let address =
             addresses.into_iter().find(|address| !address.is_loopback() && !address.is_unspecified());
-        if let Some(address) = address.filter(|_| is_about_the_way) {
-            self.incidents.trace(site.config.name.clone(), incident.id.clone(), address);
+        if let Some(address) = address.filter(|_| is_about_the_way)
+            && !self.incidents.trace(name.clone(), incident.id.clone(), address)
+        {
+            incident.hops = Some(Hops::NotPossible);
         }
     }
 
@@ -289,8 +289,23 @@ impl App {
 }
 
 impl Incidents {
+    /// Those that have opened together are told how many they are.
+    fn tell_groups(&self) {
+        let inner = &mut *self.inner();
+        for group in inner.groups.grown() {
+            let (name, others) = (group.name(), group.others());
+            for (site, id) in group.members() {
+                let watched = inner.sites.get_mut(site);
+                let incident = watched.and_then(|watched| watched.watcher.open_mut());
+                if let Some(incident) = incident.filter(|incident| incident.id == *id) {
+                    (incident.group, incident.others) = (Some(name.clone()), others);
+                }
+            }
+        }
+    }
+
     /// What a look has changed: told, and to be written.
-    fn note(&self, inner: &mut Inner, watcher: &Watcher, change: Option<Change>, now: Now) {
+    fn note(&self, inner: &mut Inner, watcher: &mut Watcher, change: Option<Change>, now: Now) {
         let incident = match change {
             Some(Change::Closed) => watcher.ended(),
             Some(Change::Opened | Change::Reopened | Change::Updated) | None => watcher.open(),
@@ -301,21 +316,16 @@ impl Incidents {
             tell(change, incident);
             self.events.tell(Event::Incident { change: events::word(change), incident: summary }, now.wall);
         }
-        let is_due = inner
-            .saved_at
-            .get(&incident.id)
-            .is_none_or(|at| now.mono.saturating_duration_since(*at) >= EVERY);
-        if change.is_some() || is_due {
-            inner.unsaved.insert(incident.id.clone(), incident.clone());
-            if inner.unsaved.len() > UNSAVED
-                && let Some((id, _)) = inner.unsaved.pop_first()
-            {
-                tracing::error!(incident = %id, "the incident is lost, nothing can be written to the state directory");
+        let is_young = watcher.is_changed() && Duration::from_secs(incident.lasted_s) < YOUNG;
+        let every = if is_young { EVERY } else { RARELY };
+        let saved_at = inner.saved_at.get(&incident.id);
+        let is_due = || saved_at.is_none_or(|at| now.mono.saturating_duration_since(*at) >= every);
+        if change.is_some() || (inner.unsaved.get(&incident.id).is_none() && is_due()) {
+            inner.unsaved.put(incident.clone(), !matches!(change, None | Some(Change::Updated)));
+            if change == Some(Change::Closed) {
+                inner.saved_at.remove(&incident.id);
             }
-            inner.saved_at.insert(incident.id.clone(), now.mono);
-        }
-        if change == Some(Change::Closed) {
-            inner.saved_at.remove(&incident.id);
+            watcher.taken();
         }
     }
 
@@ -326,7 +336,7 @@ impl Incidents {
         for name in gone {
             let Some(mut watched) = inner.sites.remove(&name) else { continue };
             let change = watched.watcher.remove(now);
-            self.note(inner, &watched.watcher, change, now);
+            self.note(inner, &mut watched.watcher, change, now);
         }
         if inner.earlier.is_empty() {
             return;
@@ -337,9 +347,11 @@ impl Incidents {
             gone.iter().flat_map(|name| inner.earlier.remove(name).unwrap_or_default()).collect::<Vec<_>>()
         {
             let mut watcher = Watcher::new(incident.site.as_str().into());
-            watcher.resume(incident, now);
+            if let Some(older) = watcher.resume(incident, now) {
+                inner.unsaved.put(older, true);
+            }
             let change = watcher.remove(now);
-            self.note(inner, &watcher, change, now);
+            self.note(inner, &mut watcher, change, now);
         }
     }
 }

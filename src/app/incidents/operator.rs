@@ -1,6 +1,7 @@
 //! What operators ask of incidents, and say to them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub enum Unanswerable {
     Unknown(IncidentId),
     /// The disk.
     #[error("the incidents cannot be read or written: {0}")]
-    Disk(#[from] std::io::Error),
+    Disk(#[from] io::Error),
     /// The process is ending.
     #[error("the process is stopping")]
     Stopping,
@@ -42,10 +43,9 @@ impl App {
     /// # Errors
     /// See [`Unanswerable`].
     pub async fn incidents(&self, wanted: Wanted) -> Result<Page, Unanswerable> {
-        let fresher = self.incidents.in_memory();
-        let (store, damaged) = (self.incidents.store.clone(), self.incidents.inner().damaged.clone());
-        let limit = wanted.limit;
-        let found = tasks::blocking(move || store.list(&wanted, &fresher)).await;
+        let (incidents, limit) = (self.incidents.clone(), wanted.limit);
+        let damaged = self.incidents.inner().damaged.clone();
+        let found = tasks::blocking(move || incidents.list(&wanted)).await;
         let found = found.ok_or(Unanswerable::Stopping)??;
         let next = found.last().filter(|_| found.len() >= limit).map(|incident| incident.id.clone());
         Ok(Page { incidents: found.iter().map(Incident::summary).collect(), next, damaged })
@@ -60,12 +60,26 @@ impl App {
             return Ok(incident);
         }
         let (store, wanted) = (self.incidents.store.clone(), id.clone());
-        match tasks::blocking(move || store.read(&wanted)).await.ok_or(Unanswerable::Stopping)? {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Unanswerable::Unknown(id.clone()))
-            }
+        self.found(id, tasks::blocking(move || store.read(&wanted)).await)
+    }
+
+    fn found(&self, id: &IncidentId, read: Option<io::Result<Incident>>) -> Result<Incident, Unanswerable> {
+        match read.ok_or(Unanswerable::Stopping)? {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unanswerable::Unknown(id.clone())),
             read => Ok(read?),
         }
+    }
+
+    /// The same for a report: with what has become of the kept forms since then.
+    ///
+    /// # Errors
+    /// See [`Unanswerable`].
+    pub async fn incident_to_report(&self, id: &IncidentId) -> Result<Incident, Unanswerable> {
+        let mut incident = self.incident(id).await?;
+        if let Some(forms) = self.form_counts(&incident.site) {
+            incident.set_forms(forms, now().wall.into());
+        }
+        Ok(incident)
     }
 
     /// Prints a report, one at a time: a browser takes much memory.
@@ -92,16 +106,14 @@ impl App {
         let incident = match incidents.acknowledge_open(id, by, note) {
             Some(incident) => incident,
             None => {
-                let mut incident = self.incident(id).await?;
-                incident.acknowledge(by, note, at.into());
-                let (writer, written) = (incidents.clone(), incident.clone());
-                tasks::blocking(move || writer.write_ended(&written))
-                    .await
-                    .ok_or(Unanswerable::Stopping)??;
-                incidents.put_ended(&incident);
-                incident
+                let (writer, wanted) = (incidents.clone(), id.clone());
+                let (by, note) = (by.to_owned(), note.to_owned());
+                let change = move |incident: &mut Incident| incident.acknowledge(&by, &note, at.into());
+                let changed = tasks::blocking(move || writer.change_ended(&wanted, change)).await;
+                self.found(id, changed)?
             }
         };
+        let by = incident.acknowledged.as_ref().map(|seen| &*seen.by).unwrap_or_default();
         tracing::info!(incident = %id, by, "incident acknowledged");
         let event = Event::Incident { change: events::word(Change::Updated), incident: incident.summary() };
         incidents.events.tell(event, at);
@@ -110,14 +122,22 @@ impl App {
 }
 
 impl Incidents {
-    /// Those of which more is known than what is on the disk.
-    fn in_memory(&self) -> BTreeMap<IncidentId, Incident> {
-        let inner = self.inner();
-        let mut all = inner.unsaved.clone();
-        for incident in inner.sites.values().filter_map(|watched| watched.watcher.open()) {
-            all.insert(incident.id.clone(), incident.clone());
+    /// Those that are wanted. Blocks.
+    fn list(&self, wanted: &Wanted) -> io::Result<Vec<Incident>> {
+        let (is_loaded, fresher) = self.in_memory();
+        if wanted.open == Some(true) && is_loaded {
+            return Ok(wanted.of(&fresher));
         }
-        all
+        self.store.list(wanted, &fresher)
+    }
+
+    /// Those of which more is known than what is on the disk, all that are open among them if the disk was read.
+    fn in_memory(&self) -> (bool, BTreeMap<IncidentId, Incident>) {
+        let inner = self.inner();
+        let earlier = inner.earlier.values().flatten();
+        let open = inner.sites.values().filter_map(|watched| watched.watcher.open());
+        let all = earlier.chain(inner.unsaved.all()).chain(open);
+        (inner.is_loaded, all.map(|incident| (incident.id.clone(), incident.clone())).collect())
     }
 
     /// One, if more is known of it than what is on the disk.
@@ -135,15 +155,7 @@ impl Incidents {
             incident.acknowledge(by, note, now().wall.into());
             incident.clone()
         };
-        inner.unsaved.insert(id.clone(), incident.clone());
+        inner.unsaved.put(incident.clone(), true);
         Some(incident)
-    }
-
-    /// An incident was changed after it had ended: if it goes on, it goes on from there.
-    fn put_ended(&self, incident: &Incident) {
-        let mut inner = self.inner();
-        if let Some(watched) = inner.sites.get_mut(&*incident.site) {
-            watched.watcher.replace_ended(incident);
-        }
     }
 }

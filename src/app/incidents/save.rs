@@ -4,20 +4,26 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Incidents;
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::incident::{Incident, IncidentId};
 use crate::tasks;
 
-/// Files that are written at a time: of thousands of sites that fail together, each has its turn.
+/// Files that are written at a time, or for how long if that is longer: of thousands of sites that fail together, each has its
+/// turn.
 const AT_ONCE: usize = 50;
+const LONG: Duration = Duration::from_millis(500);
 /// After so many files in a row that cannot be written, it is the disk.
 const FAILURES: u32 = 3;
-/// How often old ones are looked for.
+/// Incidents that have ended and wait for a disk that takes nothing; never fewer than there are sites.
+const UNSAVED: usize = 2000;
+/// How often old ones are looked for; only after so long a time in which nobody has set the clock.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
+/// A difference between the two clocks that is no drift.
+const JUMP: Duration = Duration::from_secs(60);
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -25,29 +31,62 @@ pub(super) struct Saving {
     runs: AtomicBool,
     /// Whether the last writing failed: it is told once.
     failed: AtomicBool,
-    swept: Mutex<Option<Instant>>,
+    sweeping: Mutex<Sweeping>,
     /// Who writes: the newest of an incident is never replaced by an older one.
     turn: Mutex<()>,
+}
+
+/// When old ones were looked for, or the clock was set.
+#[derive(Debug, Default)]
+struct Sweeping {
+    last: Option<Instant>,
+    seen: Option<Now>,
+}
+
+impl Sweeping {
+    /// Whether it is time. Asked again and again.
+    fn is_due(&mut self, now: Now) -> bool {
+        let has_jumped = self.seen.replace(now).is_some_and(|seen| {
+            let expected = seen.wall + now.mono.saturating_duration_since(seen.mono);
+            let by = now.wall.duration_since(expected).unwrap_or_else(|error| error.duration());
+            by > JUMP
+        });
+        let since = *self.last.get_or_insert(now.mono);
+        let is_due = !has_jumped && now.mono.saturating_duration_since(since) >= SWEEP;
+        if has_jumped || is_due {
+            self.last = Some(now.mono);
+        }
+        is_due
+    }
+}
+
+/// Writing ends, however it does.
+struct Runs(Arc<Incidents>);
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.saving.runs.store(false, Ordering::Release);
+    }
 }
 
 impl Incidents {
     /// Begins to write what has to be written, if nothing is being written.
     pub(super) fn save(self: &Arc<Self>, keep_for: Duration, now: Now) {
-        if self.saving.runs.swap(true, Ordering::Acquire) {
+        let is_sweep_due = {
+            let mut sweeping = self.saving.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
+            sweeping.is_due(now)
+        };
+        if (self.inner().unsaved.is_empty() && !is_sweep_due)
+            || self.saving.runs.swap(true, Ordering::Acquire)
+        {
             return;
         }
-        let is_sweep_due = self.is_sweep_due(now.mono);
-        if self.inner().unsaved.is_empty() && !is_sweep_due {
-            self.saving.runs.store(false, Ordering::Release);
-            return;
-        }
-        let incidents = self.clone();
+        let runs = Runs(self.clone());
         tasks::detached(tasks::blocking(move || {
-            incidents.write(AT_ONCE);
+            runs.0.write(AT_ONCE);
             if is_sweep_due {
-                incidents.sweep(keep_for, now);
+                runs.0.sweep(keep_for, now);
             }
-            incidents.saving.runs.store(false, Ordering::Release);
         }));
     }
 
@@ -57,43 +96,70 @@ impl Incidents {
             let mut inner = self.inner();
             let open = inner.sites.values().filter_map(|watched| watched.watcher.open().cloned());
             for incident in open.collect::<Vec<_>>() {
-                inner.unsaved.insert(incident.id.clone(), incident);
+                inner.unsaved.put(incident, false);
             }
         }
         self.write(usize::MAX);
     }
 
-    /// Writes an incident that has ended, after somebody has added to it. Blocks.
+    /// Adds to an incident that has ended: what is in memory of it goes before what is on the disk. Blocks.
     ///
     /// # Errors
     /// Of the file system.
-    pub(super) fn write_ended(&self, incident: &Incident) -> io::Result<()> {
-        let _turn = self.saving.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.inner().unsaved.remove(&incident.id);
-        self.store.write(incident)
+    pub(super) fn change_ended(
+        &self,
+        id: &IncidentId,
+        change: impl FnOnce(&mut Incident),
+    ) -> io::Result<Incident> {
+        let _turn = self.turn();
+        let waiting = self.inner().unsaved.get(id).cloned();
+        let mut incident = waiting.map_or_else(|| self.store.read(id), Ok)?;
+        let mut inner = self.inner();
+        // it may go on since a moment ago
+        let open = inner
+            .sites
+            .values_mut()
+            .find_map(|watched| watched.watcher.open_mut().filter(|open| open.id == *id));
+        if let Some(open) = open {
+            change(open);
+            return Ok(open.clone());
+        }
+        change(&mut incident);
+        if let Some(watched) = inner.sites.get_mut(&*incident.site) {
+            watched.watcher.replace_ended(&incident);
+        }
+        inner.unsaved.put(incident.clone(), true);
+        Ok(incident)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.saving.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes some. What cannot be written is tried again the next time.
     fn write(&self, most: usize) {
-        let ids: Vec<IncidentId> = self.inner().unsaved.keys().take(most).cloned().collect();
+        let ids = self.inner().unsaved.order();
+        let begun = clock::instant();
         let mut failures = 0;
-        for id in ids {
-            let _turn = self.saving.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, id) in ids.into_iter().enumerate() {
+            if place >= most && begun.elapsed() >= LONG {
+                break;
+            }
+            let _turn = self.turn();
             // it stays there until it is on the disk, or somebody would read what is older
             let Some(incident) = self.inner().unsaved.get(&id).cloned() else { continue };
             if let Err(error) = self.store.write(&incident) {
                 failures += 1;
-                if !self.saving.failed.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(incident = %id, %error, "an incident could not be written, trying again");
-                }
+                self.not_written(&id, &error);
                 if failures >= FAILURES {
                     return;
                 }
                 continue;
             }
             let mut inner = self.inner();
-            if inner.unsaved.get(&id) == Some(&incident) {
-                inner.unsaved.remove(&id);
+            inner.unsaved.written(&incident);
+            if !incident.is_closed() {
+                inner.saved_at.insert(id, clock::instant());
             }
         }
         if failures == 0 && self.saving.failed.swap(false, Ordering::Relaxed) {
@@ -101,13 +167,16 @@ impl Incidents {
         }
     }
 
-    fn is_sweep_due(&self, now: Instant) -> bool {
-        let mut swept = self.saving.swept.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = swept.is_none_or(|at| now.saturating_duration_since(at) >= SWEEP);
-        if is_due {
-            *swept = Some(now);
+    fn not_written(&self, id: &IncidentId, error: &io::Error) {
+        if !self.saving.failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(incident = %id, %error, "an incident could not be written, trying again");
         }
-        is_due
+        let mut inner = self.inner();
+        inner.unsaved.failed(id);
+        let most = UNSAVED.max(inner.sites.len());
+        for id in inner.unsaved.make_room(most) {
+            tracing::error!(incident = %id, "the incident is lost: too many wait to be written to the state directory");
+        }
     }
 
     fn sweep(&self, keep_for: Duration, now: Now) {
@@ -116,6 +185,7 @@ impl Incidents {
             let open = inner.sites.values().filter_map(|watched| watched.watcher.open());
             open.map(|incident| incident.id.clone()).collect()
         };
+        let _turn = self.turn();
         match self.store.sweep(keep_for, &open, now.wall) {
             Ok(gone) if gone.is_empty() => {}
             Ok(gone) => {
@@ -125,5 +195,53 @@ impl Incidents {
             }
             Err(error) => tracing::warn!(%error, "old incidents could not be removed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{Happening, Moment, Severity};
+
+    #[test]
+    fn old_ones_are_looked_for_only_after_hours_without_a_jump_of_the_clock() {
+        let now = clock::now();
+        let mut sweeping = Sweeping::default();
+        let mut due = |hours: u64, ahead: u64| {
+            let mut at = now.plus(Duration::from_secs(hours * 3600));
+            at.wall += Duration::from_secs(ahead);
+            sweeping.is_due(at)
+        };
+        assert!(!due(0, 0), "not at the start: the clock may be wrong");
+        assert!(!due(5, 0) && due(6, 0) && !due(7, 0));
+        assert!(!due(12, 1 << 30), "it was set ahead");
+        assert!(!due(17, 1 << 30) && due(18, 1 << 30));
+    }
+
+    #[test]
+    fn what_is_added_after_the_end_is_not_lost_on_a_full_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        // nothing can be written where a file is in place of the folder
+        let blocked = folder.path().join("incidents");
+        crate::disk::write_atomic(&blocked, b"").unwrap();
+        let incidents = Incidents::new(folder.path(), clock::now());
+        let at = Moment::from(clock::now().wall);
+        let id = IncidentId::new(at, "shop", |_| false);
+        let mut ended = Incident::new(id.clone(), "shop", Severity::Outage, at, at);
+        ended.ended = Some(at);
+        incidents.inner().unsaved.put(ended, true);
+        for who in ["Abe", "Ito"] {
+            incidents.write(AT_ONCE);
+            let acked = incidents.change_ended(&id, |incident| incident.acknowledge(who, "", at)).unwrap();
+            assert!(acked.is_closed());
+        }
+        crate::disk::remove_file(&blocked).unwrap();
+        incidents.write(AT_ONCE);
+        assert!(incidents.inner().unsaved.is_empty());
+        let read = incidents.store.read(&id).unwrap();
+        let acks = read.timeline.iter().filter(|one| matches!(one.what, Happening::Acknowledged { .. }));
+        assert_eq!((read.ended, acks.count()), (Some(at), 2));
+        let third = incidents.change_ended(&id, |incident| incident.acknowledge("Ono", "", at)).unwrap();
+        assert_eq!(third.timeline.len(), 3, "from the disk");
     }
 }

@@ -1,6 +1,7 @@
 //! The report about an incident: in plain words, in English or Japanese, for the owner of the site and for the support of its
 //! host. An incident becomes a [`Document`] (pure), and that Markdown, HTML, or, printed by a browser of the machine, PDF.
 
+mod causes;
 mod document;
 mod html;
 mod language;

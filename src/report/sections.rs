@@ -2,7 +2,7 @@
 
 use super::document::{Block, Document, Section};
 use super::language::{Language, Speaker, grouped};
-use super::{next, visitors, words};
+use super::{causes, next, visitors, words};
 use crate::config::ready::UtcOffset;
 use crate::failure::{Cause, Whose};
 use crate::incident::{Act, Evidence, Happening, Hops, Incident, PlanKind, Planned, Severity, TimelineEntry};
@@ -52,6 +52,19 @@ fn lead(incident: &Incident, speaker: Speaker) -> Vec<String> {
     let (name, began) = (name(incident), speaker.time(incident.began));
     let lasted = speaker.duration(incident.lasted_s);
     let first = match (incident.severity, incident.ended) {
+        (_, Some(ended)) if incident.unwatched => {
+            let what = match incident.severity {
+                Severity::Outage => speaker.say(format!("{name} was out"), format!("{name}で障害が発生しました")),
+                Severity::Partial => {
+                    speaker.say(format!("Some pages of {name} failed"), format!("{name}の一部のページで異常が発生しました"))
+                }
+            };
+            let ended = speaker.time(ended);
+            speaker.say(
+                format!("{what} from {began} on. Since {ended} it is no longer watched; its recovery was not seen."),
+                format!("{began}から、{what}。{ended}以降は監視の対象外のため、復旧は確認していません。"),
+            )
+        }
         (Severity::Outage, Some(ended)) => speaker.say(
             format!("{name} was out from {began} to {}: for {lasted}.", speaker.time(ended)),
             format!("{name}で、{began}から{}まで障害が発生しました（継続時間{lasted}）。", speaker.time(ended)),
@@ -82,7 +95,7 @@ fn lead(incident: &Incident, speaker: Speaker) -> Vec<String> {
     }
     lead.extend(incident.planned.as_ref().map(|planned| planned_in_words(planned, speaker)));
     if let Some(cause) = main_cause(incident) {
-        lead.push(speaker.text(cause.meaning()));
+        lead.push(speaker.text(causes::meaning(cause)));
     }
     lead.push(visitors::in_short(incident, speaker));
     lead
@@ -144,7 +157,7 @@ fn facts(incident: &Incident, speaker: Speaker) -> Vec<(String, String)> {
         (words::EXTENT, speaker.text(extent)),
         (words::FIRST, speaker.time(incident.began)),
         (words::NOTICED, speaker.time(incident.noticed)),
-        (words::OVER, incident.ended.map_or(speaker.text(words::NOT_OVER), |ended| speaker.time(ended))),
+        (words::OVER, recovered(incident, speaker)),
         (
             if incident.is_closed() { words::LASTED } else { words::SO_FAR },
             speaker.duration(incident.lasted_s),
@@ -162,6 +175,14 @@ fn facts(incident: &Incident, speaker: Speaker) -> Vec<(String, String)> {
     facts.push((words::ZONE, speaker.zone_name()));
     facts.push((words::NUMBER, incident.id.to_string()));
     facts.into_iter().map(|(name, value)| (speaker.text(name), value)).collect()
+}
+
+fn recovered(incident: &Incident, speaker: Speaker) -> String {
+    match incident.ended {
+        Some(_) if incident.unwatched => speaker.text(words::NOT_SEEN),
+        Some(ended) => speaker.time(ended),
+        None => speaker.text(words::NOT_OVER),
+    }
 }
 
 fn by(seen: &Evidence, speaker: Speaker) -> String {
@@ -214,7 +235,7 @@ fn why(incident: &Incident, speaker: Speaker) -> Section {
 
 /// What a cause means; a code that only a newer version knows, as it is.
 fn meaning(code: &str, speaker: Speaker) -> String {
-    Cause::of(code).map_or_else(|| code.to_owned(), |cause| speaker.text(cause.meaning()))
+    Cause::of(code).map_or_else(|| code.to_owned(), |cause| speaker.text(causes::meaning(cause)))
 }
 
 /// For the support of the host: what was seen exactly.
@@ -228,7 +249,8 @@ fn evidence(incident: &Incident, speaker: Speaker) -> Section {
             (words::CAUSE, meaning(&seen.cause, speaker)),
         ];
         facts.extend(seen.status.map(|status| (words::STATUS, status.to_string())));
-        facts.extend(seen.detail.clone().map(|detail| (words::DETAIL, detail)));
+        let detail = seen.detail.as_deref().and_then(causes::detail);
+        facts.extend(detail.map(|detail| (words::DETAIL, detail.to_owned())));
         blocks
             .push(Block::Facts(facts.into_iter().map(|(name, value)| (speaker.text(name), value)).collect()));
         if let Some(beginning) = &seen.beginning {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::incident::{Evidence, Incident, MissedPage};
+use crate::incident::{Evidence, FormCounts, Incident, MissedPage};
 
 fn sample() -> Incident {
     serde_json::from_str(include_str!("../incident/samples/v1.json")).unwrap()
@@ -53,6 +53,8 @@ fn no_internal_word_reaches_the_customer() {
         "stale",
         "fallback",
         "state_dir",
+        "firewall blocks Katahai",
+        "WordPress: no database",
         "null",
         "None",
         "{",
@@ -102,6 +104,43 @@ fn text_from_the_network_stays_text() {
         for markup in ["<script", "[a](", "](javascript", "<img"] {
             assert!(!outside.contains(markup), "{markup}: {outside}");
         }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_not_claimed() {
+    let text = |incident: &Incident| markdown(&document(incident, Language::En, None));
+    let mut incident = sample();
+    incident.served = std::collections::BTreeMap::from([("origin".to_owned(), 7)]);
+    incident.missed.clear();
+    (incident.forms_waiting, incident.live_held) = (0, true);
+    let told = text(&incident);
+    assert!(
+        told.contains("by the live site (7 times); whether all of these answers were good is not known"),
+        "{told}"
+    );
+    assert!(!told.contains("noticed it") && !told.contains("could be shown"), "{told}");
+
+    incident.served.insert("kept".to_owned(), 3);
+    incident.set_forms(FormCounts { kept: 0, sending: 1, doubtful: 2, parked: 1 }, incident.as_of);
+    let told = text(&incident);
+    for word in
+        ["1 waits to be", "2 were sent, but it is not known", "1 was not accepted by the site", "as of 2026"]
+    {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(!told.contains("None of them waits"), "{told}");
+
+    incident.unwatched = true;
+    incident.missed_at_least = true;
+    incident.missed.push(MissedPage { path: "/a".into(), requests: 1 });
+    for language in [Language::En, Language::Ja] {
+        let told = markdown(&document(&incident, language, None));
+        let (not_seen, least) = match language {
+            Language::En => ("its recovery was not seen", "the least that there were"),
+            Language::Ja => ("復旧は確認していません", "最少の数"),
+        };
+        assert!(told.contains(not_seen) && told.contains(least), "{told}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::document::{Block, Section};
 use super::language::{Speaker, grouped};
 use super::words;
 use crate::failure::Text;
-use crate::incident::Incident;
+use crate::incident::{FormCounts, Incident};
 use crate::metrics::ServedFrom;
 
 /// What came from where, in words.
@@ -39,10 +39,7 @@ pub(super) fn in_short(incident: &Incident, speaker: Speaker) -> String {
     let (kept, refused) = (count(incident, ServedFrom::Kept), count(incident, ServedFrom::Refused));
     let mut said = Vec::new();
     match (copies, holding) {
-        (0, 0) if kept + refused > 0 => {}
-        (0, 0) => {
-            said.push(speaker.say("No visitor noticed it.", "この間、影響を受けた訪問者はいませんでした。"));
-        }
+        (0, 0) => said.extend(only_live(incident, speaker)),
         (copies, 0) => said.push(speaker.say(
             format!("Visitors went on getting its pages from saved copies ({}).", times(copies, speaker)),
             format!("この間、訪問者には保存してあるページを表示しました（{}）。", times(copies, speaker)),
@@ -71,13 +68,36 @@ pub(super) fn in_short(incident: &Incident, speaker: Speaker) -> String {
     if refused > 0 {
         said.push(speaker.say(
             format!(
-                "Some of what they sent was not accepted ({}); they were told so at once.",
+                "Some of what they sent was not accepted, or may not have arrived ({}); they were told so at once.",
                 times(refused, speaker)
             ),
-            format!("一部の送信は受け付けられず、その場でご案内しました（{}）。", times(refused, speaker)),
+            format!("一部の送信は、受け付けられないか、届いたことを確認できませんでした。その場でご案内しています（{}）。", times(refused, speaker)),
         ));
     }
     said.join(speaker.language.pick(" ", ""))
+}
+
+/// Where nothing but the live site answered: whether it did well is not known of each answer.
+fn only_live(incident: &Incident, speaker: Speaker) -> Option<String> {
+    let (live, faulty) = (count(incident, ServedFrom::Origin), count(incident, ServedFrom::Error));
+    let forms = count(incident, ServedFrom::Kept) + count(incident, ServedFrom::Refused);
+    let held = incident.live_held;
+    if live + faulty + forms == 0 {
+        let nobody = || {
+            speaker.say(
+                "Nobody visited the site during this time.",
+                "この間、サイトへのアクセスはありませんでした。",
+            )
+        };
+        return (!held).then(nobody);
+    }
+    let live = times(live, speaker);
+    (held || forms == 0).then(|| {
+        speaker.say(
+            format!("Visitors were answered by the live site ({live}); whether all of these answers were good is not known."),
+            format!("この間、訪問者には通常のサイトの応答を表示しました（{live}）。すべてが正常だったかどうかは、確認できていません。"),
+        )
+    })
 }
 
 fn times(number: u64, speaker: Speaker) -> String {
@@ -123,6 +143,12 @@ pub(super) fn missed(incident: &Incident, speaker: Speaker) -> Section {
         let rows = incident.missed.iter().map(|page| vec![page.path.clone(), grouped(page.requests)]);
         blocks.push(Block::Table(head, rows.collect()));
     }
+    if incident.missed_at_least {
+        blocks.push(Block::Text(speaker.say(
+            "There were more pages than could be counted: the numbers are the least that there were.",
+            "ページの数が多く、すべては数えられませんでした。数字は、確認できた最少の数です。",
+        )));
+    }
     if incident.missed_more > 0 {
         let more = grouped(incident.missed_more);
         blocks
@@ -131,8 +157,14 @@ pub(super) fn missed(incident: &Incident, speaker: Speaker) -> Section {
     let refused = count(incident, ServedFrom::Refused);
     if refused > 0 {
         blocks.push(Block::Text(speaker.say(
-            format!("Forms and other input that could not be accepted: {}.", grouped(refused)),
-            format!("受け付けられなかったフォームなどの送信：{}件", grouped(refused)),
+            format!(
+                "Forms and other input that were not accepted, or may not have arrived: {}.",
+                grouped(refused)
+            ),
+            format!(
+                "受け付けられなかった、または届いたことを確認できなかったフォームなどの送信：{}件",
+                grouped(refused)
+            ),
         )));
     }
     if blocks.is_empty() {
@@ -149,26 +181,56 @@ pub(super) fn missed(incident: &Incident, speaker: Speaker) -> Section {
     Section { title: speaker.text(words::MISSED), blocks }
 }
 
-/// What was lost of what had been accepted: nothing. What was not accepted is told once more, exactly.
+/// What has become of what was sent, as far as it is known.
 pub(super) fn lost(incident: &Incident, speaker: Speaker) -> Section {
     let (kept, refused) = (count(incident, ServedFrom::Kept), count(incident, ServedFrom::Refused));
-    let waiting = incident.forms_waiting;
-    let mut said = vec![speaker.text(words::NOTHING_LOST)];
+    let forms =
+        incident.forms.unwrap_or(FormCounts { kept: incident.forms_waiting, ..FormCounts::default() });
+    let open = forms.waiting() + forms.doubtful + forms.parked;
+    let mut said =
+        vec![speaker.text(if kept + open > 0 { words::NOTHING_LOST } else { words::NOTHING_ACCEPTED })];
     if kept > 0 {
         said.push(speaker.say(
             format!("{} during this time.", speaker.count(kept, ["form was kept", "forms were kept"], "")),
             format!("この間に、フォーム{}件をお預かりしました。", grouped(kept)),
         ));
     }
-    if waiting > 0 {
-        said.push(speaker.say(
-            format!(
-                "{} to be delivered.",
-                speaker.count(waiting, ["kept form waits", "kept forms wait"], "")
-            ),
-            format!("お預かりしたフォームのうち{}件は、これからお届けします。", grouped(waiting)),
-        ));
-    } else if kept > 0 {
+    if kept + open > 0 {
+        said.extend(incident.forms_as_of.or(incident.ended).map(|at| {
+            let at = speaker.time(at);
+            speaker.say(
+                format!("Of all forms that were kept for this site, as of {at}:"),
+                format!("このサイトでお預かりしているすべてのフォームの状況（{at}時点）："),
+            )
+        }));
+    }
+    for (number, en, ja) in [
+        (forms.waiting(), ["waits to be delivered", "wait to be delivered"], "お届けを待っています"),
+        (
+            forms.doubtful,
+            [
+                "was sent, but it is not known whether it arrived",
+                "were sent, but it is not known whether they arrived",
+            ],
+            "送信しましたが、届いたかどうかを確認できていません",
+        ),
+        (
+            forms.parked,
+            [
+                "was not accepted by the site and is kept for somebody to look at",
+                "were not accepted by the site and are kept for somebody to look at",
+            ],
+            "サイトに受け付けられず、担当者の確認を待っています",
+        ),
+    ] {
+        if number > 0 {
+            said.push(speaker.say(
+                format!("{}.", speaker.count(number, en, "")),
+                format!("{}件は、{ja}。", grouped(number)),
+            ));
+        }
+    }
+    if kept > 0 && open == 0 {
         said.push(
             speaker.say("None of them waits any longer to be delivered.", "お届け待ちのものはありません。"),
         );
@@ -176,10 +238,10 @@ pub(super) fn lost(incident: &Incident, speaker: Speaker) -> Section {
     if refused > 0 {
         said.push(speaker.say(
             format!(
-                "{} not accepted: whoever sent it was told at once that it had not arrived, and may have sent it again later.",
+                "{} not accepted, or may not have arrived: whoever sent it was told so at once, and may have sent it again later.",
                 speaker.count(refused, ["submission was", "submissions were"], "")
             ),
-            format!("送信{}件は受け付けていません。送信した方には届いていないことをその場でご案内しましたので、後から送り直されている場合があります。", grouped(refused)),
+            format!("送信{}件は、受け付けられないか、届いたことを確認できませんでした。送信した方にはその場でご案内しましたので、後から送り直されている場合があります。", grouped(refused)),
         ));
     }
     Section { title: speaker.text(words::LOST), blocks: said.into_iter().map(Block::Text).collect() }

@@ -27,6 +27,7 @@ words! {
     NOTICED: "Recognised as an outage", "障害と判断した時刻";
     OVER: "Recovered", "復旧";
     NOT_OVER: "not yet", "復旧していません";
+    NOT_SEEN: "not seen: the site is no longer watched", "確認していません（監視の対象外）";
     LASTED: "Duration", "継続時間";
     SO_FAR: "Duration so far", "現在までの継続時間";
     ZONE: "Times", "時刻の表記";
@@ -64,10 +65,13 @@ words! {
     FAULTY: "an error, because the request was faulty or broken off", "エラー（不正なアクセス、通信の中断など）";
 
     NOTHING_LOST:
-        "Nothing. Whatever was accepted has been kept.", "ありません。受け付けた内容はすべて保管されています。";
+        "Nothing, as far as is known.", "失われたものは確認されていません。";
+    NOTHING_ACCEPTED:
+        "Nothing, as far as is known. No form was kept for later delivery during this time.",
+        "失われたものは確認されていません。この間にお預かりしたフォームはありません。";
     NOTHING_MISSED:
-        "Nothing: every page that visitors asked for could be shown.",
-        "ありません。訪問者が開こうとしたページは、すべて表示できました。";
+        "No page was missed for want of a saved copy.",
+        "保存したコピーがないために表示できなかったページはありません。";
     NOTHING_DONE:
         "No change was made to the settings during this time; visitors were switched over and back automatically.",
         "この間、設定の変更は行っていません。表示の切り替えと復帰は自動で行われました。";

@@ -24,7 +24,7 @@ use crate::snapshot::SnapshotId;
 use crate::tasks;
 pub use events::{Event, Events, Notice, READERS};
 pub use operator::{Page, Unanswerable};
-use queue::Queue;
+use queue::WriteQueue;
 use save::Saving;
 
 /// How often the numbers of an open incident are written, as long as it is young; and later, or if only time has passed.
@@ -59,7 +59,7 @@ struct Inner {
     /// Those of earlier processes, until their sites are looked at.
     earlier: HashMap<String, Vec<Incident>>,
     /// What has to be written.
-    unsaved: Queue,
+    unsaved: WriteQueue,
     /// When those that are open were written last.
     saved_at: HashMap<IncidentId, Instant>,
     /// Files that could not be read.

@@ -6,7 +6,7 @@ use crate::incident::{Incident, IncidentId};
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct WriteQueue {
     waiting: BTreeMap<IncidentId, Waiting>,
     last: u64,
 }
@@ -18,7 +18,7 @@ struct Waiting {
     turn: u64,
 }
 
-impl Queue {
+impl WriteQueue {
     /// The incident is to be written like this. It keeps its turn.
     pub(super) fn put(&mut self, incident: Incident, is_urgent: bool) {
         self.last += 1;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn each_has_its_turn() {
-        let mut queue = Queue::default();
+        let mut queue = WriteQueue::default();
         queue.put(incident("c", true), false);
         queue.put(incident("b", true), false);
         queue.put(incident("z", false), true);
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_open_is_never_lost_and_of_what_has_ended_the_oldest() {
-        let mut queue = Queue::default();
+        let mut queue = WriteQueue::default();
         for n in 0..9 {
             queue.put(incident(&n.to_string(), n % 3 != 0), true);
         }

@@ -37,8 +37,36 @@ impl NewList {
     fn text(self) -> Option<String> {
         match self {
             NewList::Text(TextList { text, everywhere }) => everywhere.then_some(text),
-            NewList::Origins(origins) => Some(origins.iter().map(as_toml).collect()),
+            NewList::Origins(origins) if origins.is_empty() => Some(String::new()),
+            // Each in a line of its own: a problem in line 2 is one of the second origin.
+            NewList::Origins(origins) => {
+                let lines: Vec<String> = origins.iter().map(as_toml).collect();
+                Some(format!("origin = [{}]\n", lines.join(",\n")))
+            }
         }
+    }
+
+    /// What no origin can have, each with its origin and key: told first, since it would hide all other problems.
+    fn odd(&self) -> Vec<String> {
+        let NewList::Origins(origins) = self else { return Vec::new() };
+        let odd = |(at, origin): (usize, &serde_json::Map<String, Value>)| {
+            let odd = origin.iter().filter(|(_, value)| !is_plain(value));
+            odd.map(move |(key, _)| {
+                format!("origin {}: {key:?} has a value that no key of an origin has", at + 1)
+            })
+            .collect::<Vec<_>>()
+        };
+        origins.iter().enumerate().flat_map(odd).collect()
+    }
+}
+
+/// Whether it is text, a number, a truth value, nothing, or a list of texts.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => false,
+        Value::Array(values) => values.iter().all(Value::is_string),
+        Value::Number(number) => number.is_i64() || number.is_f64(),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
     }
 }
 
@@ -46,8 +74,8 @@ impl NewList {
 fn as_toml(origin: &serde_json::Map<String, Value>) -> String {
     let given = origin.iter().filter(|(_, value)| !value.is_null());
     // A JSON string is a basic string of TOML, and so are numbers, booleans and lists of these.
-    let lines = given.map(|(key, value)| format!("{} = {value}\n", Value::from(key.as_str())));
-    format!("[[origin]]\n{}", lines.collect::<String>())
+    let pairs = given.map(|(key, value)| format!("{} = {value}", Value::from(key.as_str())));
+    format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
 }
 
 /// Answers below `/api/v1/sites/{name}/origins`.
@@ -105,6 +133,15 @@ async fn put(app: &App, site: &Site, body: &Bytes) -> Response<Body> {
             return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", &message);
         }
     };
+    let odd = new.odd();
+    if !odd.is_empty() {
+        let message = format!("the list was refused, the one in use stays: {}", odd.join(" | "));
+        return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", &message);
+    }
+    let of_what = match &new {
+        NewList::Origins(_) => " (line 2 is that of the second origin, and so on)",
+        NewList::Text(_) => "",
+    };
     let Some(text) = new.text() else {
         let message = "the list of one instance is changed in its own file, which Katahai watches; for all instances, add --everywhere";
         return error(StatusCode::CONFLICT, "not-everywhere", message);
@@ -112,7 +149,7 @@ async fn put(app: &App, site: &Site, body: &Bytes) -> Response<Body> {
     match app.put_origin_list(&site.config, &text).await {
         Ok(in_force) => json(StatusCode::OK, &in_force),
         Err(NotPut::NotShared(message)) => error(StatusCode::CONFLICT, "not-shared", &message),
-        Err(NotPut::Problems(problems)) => reply::refused_list(&problems),
+        Err(NotPut::Problems(problems)) => reply::refused_list(&problems, of_what),
         Err(NotPut::Store(fault)) => {
             let message = format!("{} {} ({fault})", fault.kind.meaning().en, fault.kind.advice().en);
             error(StatusCode::BAD_GATEWAY, fault.kind.code(), &message)
@@ -123,6 +160,30 @@ async fn put(app: &App, site: &Site, body: &Bytes) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn problems_of_a_list_in_json_name_the_origin() {
+        let listed = |body: &str| serde_json::from_str::<NewList>(body).unwrap();
+        let odd =
+            listed(r#"[{"url":"http://203.0.113.10"},{"tls":{"ca":"x"},"url":[{}],"host":null}]"#).odd();
+        assert!(odd.len() == 2 && odd.iter().all(|said| said.starts_with("origin 2: ")), "{odd:?}");
+        let dir = tempfile::tempdir().unwrap();
+        let list = crate::config::ready::SharedList::of_site("shop", dir.path(), dir.path()).unwrap();
+        let whole = "listen.http = [\"127.0.0.1:80\"]\n[[site]]\nname = \"shop\"\nhosts = [\"shop.example\"]\n[[site.origin]]\nurl = \"http://203.0.113.10\"\n";
+        let env = crate::config::Env { state_dir: None, credentials: None };
+        let config = crate::config::from_text(whole, &dir.path().join("katahai.toml"), &env).unwrap().0;
+        let load = |body: &str| {
+            let text = listed(body).text().unwrap();
+            crate::config::load_shared_list(text.as_bytes(), &list, &config.listen)
+        };
+        let sound = r#"{"url":"http://203.0.113.10","tier":1}"#;
+        assert_eq!(load(&format!("[{sound},{{\"url\":\"http://203.0.113.11\"}}]")).unwrap().len(), 2);
+        let problems =
+            load(&format!("[{sound},{{\"url\":5}},{{\"url\":\"http://203.0.113.12\",\"tier\":\"x\"}}]"));
+        let told: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
+        let has = |part: &str| told.iter().any(|said| said.contains(part));
+        assert!(told.len() == 2 && has("origins.toml:2:") && has("origins.toml:3:"), "{told:?}");
+    }
 
     #[test]
     fn a_list_in_json_is_the_same_in_toml() {

@@ -48,10 +48,10 @@ pub(super) fn refused(status: StatusCode, refused: &Refused) -> Response<Body> {
 }
 
 /// A list of origins that was refused, with every problem.
-pub(super) fn refused_list(problems: &Problems) -> Response<Body> {
+pub(super) fn refused_list(problems: &Problems, of_what: &str) -> Response<Body> {
     let problems: Vec<_> = problems.iter().collect();
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let message = format!("the list was refused, the one in use stays: {}", lines.join(" | "));
+    let message = format!("the list was refused, the one in use stays{of_what}: {}", lines.join(" | "));
     let error = serde_json::json!({ "code": "invalid-list", "message": message, "problems": problems });
     json(StatusCode::UNPROCESSABLE_ENTITY, &serde_json::json!({ "error": error }))
 }

@@ -12,7 +12,7 @@ use super::fault::{FaultKind, StoreFault};
 use super::layout;
 use super::lease::{Found, Lease, Me, Record, Standing, Step};
 use super::remote::{Looked, Version, Written};
-use super::signature::Signed;
+use super::signature::{Signed, Unusable};
 use crate::clock;
 use crate::tasks;
 
@@ -37,6 +37,8 @@ pub struct Post {
     epochs: watch::Sender<Option<u64>>,
     until: Mutex<Option<Instant>>,
     faults: Mutex<Faults>,
+    /// Why the lease that is there cannot be used.
+    unusable: Mutex<Option<Unusable>>,
     ending: watch::Sender<bool>,
     ended: watch::Sender<bool>,
 }
@@ -49,6 +51,7 @@ impl Post {
             epochs: watch::Sender::new(None),
             until: Mutex::default(),
             faults: Mutex::default(),
+            unusable: Mutex::default(),
             ending: watch::Sender::new(false),
             ended: watch::Sender::new(false),
         });
@@ -86,8 +89,21 @@ impl Post {
         self.faults().read.is_none()
     }
 
+    /// Why what lies there is no lease, if it is none: somebody may crawl by it all the same.
+    pub fn unusable(&self) -> Option<Unusable> {
+        *self.unusable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_unusable(&self, why: Option<Unusable>) {
+        let mut known = self.unusable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = why.filter(|_| why != *known) {
+            tracing::warn!(%why, "the lease in the store cannot be used");
+        }
+        *known = why;
     }
 
     /// Gives the lease back, if it is held, so that another instance takes it at once; but not for longer than this.
@@ -148,9 +164,14 @@ impl Keeper {
             Ok((looked, signer)) => {
                 let found = match looked {
                     Looked::Same => Found::Same,
-                    Looked::Absent => Found::Absent,
+                    Looked::Absent => {
+                        self.post.is_unusable(None);
+                        Found::Absent
+                    }
                     Looked::New(object) => {
-                        Found::New(signer.open(Signed::Lease, &object.bytes).ok(), object.version)
+                        let read = signer.open(Signed::Lease, &object.bytes);
+                        self.post.is_unusable(read.as_ref().err().copied());
+                        Found::New(read.ok(), object.version)
                     }
                 };
                 self.lease.found(found, asked, now);
@@ -176,6 +197,7 @@ impl Keeper {
         let now = clock::instant();
         match written {
             Ok((Written::Won(version), record)) => {
+                self.post.is_unusable(None);
                 self.lease.won(record, version, asked, now);
             }
             Ok((Written::Lost, _)) => self.lease.lost(now),

@@ -389,10 +389,16 @@ impl Upload {
         }
     }
 
-    /// What came of it is removed, as far as the store lets.
-    pub(super) async fn give_up(mut self) {
-        if let Err(asked) = within(SMALL, self.parts.abort()).await {
-            tracing::debug!(name = self.name, error = %asked.fault(&self.name), "pieces of an object are left in the store");
+    /// What came of it is removed.
+    pub(super) async fn abort(mut self) -> Result<(), StoreFault> {
+        within(SMALL, self.parts.abort()).await.map_err(|asked| asked.fault(&self.name))
+    }
+
+    /// The same, as far as the store lets.
+    pub(super) async fn give_up(self) {
+        let name = self.name.clone();
+        if let Err(fault) = self.abort().await {
+            tracing::debug!(name, error = %fault, "pieces of an object are left in the store");
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Ability {
     WriteIf,
     /// Say which objects there are.
     List,
+    /// Write one in pieces, and give up one that was begun.
+    Pieces,
     /// Read one.
     Read,
     /// Remove one.
@@ -30,6 +32,7 @@ impl Ability {
             Ability::Write => "write",
             Ability::WriteIf => "conditional write",
             Ability::List => "list",
+            Ability::Pieces => "write in pieces",
             Ability::Read => "read",
             Ability::Delete => "delete",
         }
@@ -78,11 +81,44 @@ async fn try_with(remote: &Remote, name: &str) -> Result<(), (Ability, StoreFaul
     if !folders.iter().any(|folder| folder == TRIALS) {
         return Err((Ability::List, StoreFault::new(FaultKind::Other, "an object is missing in the list")));
     }
+    in_pieces(remote, name).await.map_err(of(Ability::Pieces))?;
+    let read = remote.get(name, 64).await.map_err(of(Ability::Read))?;
+    if read.is_none_or(|object| object.bytes != bytes("fifth")) {
+        let what = "what was written in pieces is not what is read";
+        return Err((Ability::Pieces, StoreFault::new(FaultKind::Damaged, what)));
+    }
     remote.delete(name).await.map_err(of(Ability::Delete))?;
     match remote.head(name).await.map_err(of(Ability::Read))? {
         None => Ok(()),
         Some(_) => {
             Err((Ability::Delete, StoreFault::new(FaultKind::Other, "a removed object is still there")))
+        }
+    }
+}
+
+/// Large objects are sent so.
+async fn in_pieces(remote: &Remote, name: &str) -> Result<(), StoreFault> {
+    let mut given_up = remote.begin(name).await?;
+    given_up.add(Bytes::from_static(b"none")).await?;
+    given_up.abort().await?;
+    let mut upload = remote.begin(name).await?;
+    upload.add(Bytes::from_static(b"fifth")).await?;
+    upload.finish().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sound_store_stands_the_trial_and_is_as_before() {
+        let dir = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let local = object_store::local::LocalFileSystem::new_with_prefix(dir.path());
+        let local = local.unwrap_or_else(|error| panic!("{error}"));
+        let folder = Remote::new(std::sync::Arc::new(local), Some(dir.path().to_owned()), "");
+        for remote in [Remote::in_memory(), folder] {
+            assert_eq!(try_out(&remote).await.map_err(|(ability, fault)| (ability, fault.detail)), Ok(()));
+            assert_eq!(futures_util::StreamExt::count(remote.list(TRIALS)).await, 0, "nothing is left");
         }
     }
 }

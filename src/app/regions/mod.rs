@@ -174,7 +174,11 @@ impl Regions {
         let is_unmanned = is_unmanned(&self.post.standing(now), self.post.is_read());
         let mut unmanned = self.unmanned.lock().unwrap_or_else(PoisonError::into_inner);
         *unmanned = is_unmanned.then(|| unmanned.unwrap_or(now));
-        nobody_since(*unmanned, self.may_hold, now)
+        let since = nobody_since(*unmanned, self.may_hold, now)?;
+        Some(match self.post.unusable() {
+            Some(why) => format!("{since}; what lies in the store as the lease cannot be used: {why}"),
+            None => since,
+        })
     }
 }
 

@@ -58,9 +58,9 @@ super::advice! {
         "「katahai key new」で鍵を作成して全インスタンスに配置し、[store] の key_file に指定してください。";
     STORE_REFUSED:
         "Something in the store is damaged, missing, older than it was, or not signed with a key of this deployment. Nothing of it was taken over; what was served before stays.",
-        "Find out who else writes to the bucket. If the key was changed, all instances need the new one and the old one in key_file. The next snapshot, or \"katahai snapshot publish\", puts sound content there.",
+        "After a restore of the bucket, look whether the right snapshot is in service; else: katahai snapshot publish. If key_file is new or was changed, all instances need the new key, and the old one below it. Otherwise find out who else writes to the bucket.",
         "ストアに、破損、欠落、古い内容への差し戻し、または署名の誤りがあるデータが見つかりました。該当の内容は使用せず、以前の内容を引き続き提供しています。",
-        "バケットに書き込む第三者がいないかご確認ください。鍵を変更した場合は、全インスタンスの key_file に新旧両方の鍵が必要です。次のスナップショットか「katahai snapshot publish」で、正しい内容が保存し直されます。";
+        "バケットをバックアップから復元した場合は、正しいスナップショットが公開されているかご確認のうえ、異なる場合は「katahai snapshot publish」を実行してください。key_file を新しく設定または変更した場合は、詳細の内容に従ってください（全インスタンスの key_file に、新しい鍵とその下に古い鍵が必要です）。いずれにも当てはまらない場合は、バケットに書き込む第三者がいないかご確認ください。次のスナップショットか「katahai snapshot publish」で、正しい内容が保存し直されます。";
     INSTANCE_NAME_SHARED:
         "Another instance that uses the same store has the same name, so each writes over what the other tells of itself.",
         "Give each instance a name of its own (\"instance\" in [store]), and restart it.",

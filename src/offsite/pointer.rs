@@ -51,7 +51,7 @@ pub struct Pointer {
     /// When, by that instance's clock, in seconds since 1970. For people.
     pub at: u64,
     /// If its writer found an older pointer than it knew, or none, and only said again what had been agreed: at which generation
-    /// that was. Who has agreed later knows better.
+    /// that was. Who has agreed later knows better. It stays until an operator says what is to be in service.
     pub again: Option<u64>,
 }
 

@@ -67,12 +67,10 @@ async fn sign_site(
         Some(refusal) => Err(refusal),
         None => sign_pointer(context, &site.name).await,
     };
-    let mut refuse = |trouble: Trouble| match trouble {
-        Trouble::Refused { name, why } => {
-            refused.push((name, why));
-            Ok(())
-        }
-        other => Err(other),
+    let mut refuse = |trouble: Trouble| {
+        let Trouble::Refused { name, why } = trouble else { return Err(trouble) };
+        refused.push((name, why));
+        Ok(())
     };
     signed.or_else(&mut refuse)?;
     for (id, _) in site.folders.iter().filter(|(_, folder)| folder.has_index) {

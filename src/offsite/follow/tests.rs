@@ -55,12 +55,11 @@ fn push(generation: u64, word: &Word) -> Action {
 
 /// What is decided, without what the store had lost.
 fn decided(local: &Local, agreed: &Agreed, there: &InStore) -> Action {
-    match decide(local, agreed, there) {
-        Action::Push { generation, word, again, .. } => {
-            Action::Push { generation, word, again, instead_of: None }
-        }
-        other => other,
+    let mut action = decide(local, agreed, there);
+    if let Action::Push { instead_of, .. } = &mut action {
+        *instead_of = None;
     }
+    action
 }
 
 fn say_again(generation: u64, word: &Word, again: u64) -> Action {
@@ -357,9 +356,10 @@ fn what_happens_while_the_latest_word_is_away_does_not_go_behind_it() {
 fn what_was_lost_is_said_only_when_something_was() {
     let base = plain(4);
     let known = agreed(7, &base);
-    let lost = |local: &Local, agreed: &Agreed, there: &InStore| match decide(local, agreed, there) {
-        Action::Push { instead_of, .. } => instead_of,
-        other => panic!("{other:?}"),
+    let lost = |local: &Local, agreed: &Agreed, there: &InStore| {
+        let action = decide(local, agreed, there);
+        let Action::Push { instead_of, .. } = action else { panic!("{action:?}") };
+        instead_of
     };
     let here = local(&base);
     assert_eq!(lost(&here, &known, &InStore::Absent), Some(Lost::Gone));

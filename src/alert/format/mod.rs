@@ -95,7 +95,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// The same in bytes.
-fn cut_bytes(text: &str, most: usize) -> String {
+pub(in crate::alert) fn cut_bytes(text: &str, most: usize) -> String {
     cut_by(text, most, char::len_utf8)
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::track::Track;
 use super::{CALM, DAY, Pace, Telling};
-use crate::alert::{Event, LISTED, Notice, Severity, Topic, code};
-use crate::failure::{Cause, Said};
+use crate::alert::{Event, LISTED, Member, Notice, Severity, Topic, code};
+use crate::failure::Cause;
 
 /// Tokens of one alert that are good at the same time.
 const TOKENS: usize = 256;
@@ -44,6 +44,12 @@ pub struct Alert {
     /// Whether it comes and goes.
     pub is_flapping: bool,
     place: String,
+    /// Since when it has been less urgent than it was told.
+    #[serde(default)]
+    milder_since: Option<u64>,
+    /// Those that are well again while others are not: the first of them.
+    #[serde(default)]
+    left: Vec<Member>,
     /// How many it has concerned.
     total: usize,
     /// How many messages there were.
@@ -72,8 +78,10 @@ impl Alert {
             first_told: now,
             last_told: now,
             acknowledged: None,
-            is_flapping: false,
+            is_flapping: first.is_flapping(now),
             place: first.place.clone(),
+            milder_since: None,
+            left: Vec::new(),
             total,
             messages: 0,
             tokens: Vec::new(),
@@ -85,12 +93,15 @@ impl Alert {
         for time in [&mut self.since, &mut self.first_told, &mut self.last_told] {
             *time = (*time).min(now);
         }
+        self.milder_since = self.milder_since.map(|since| since.min(now));
     }
 
     /// Whether a trouble has the same reason, as far as can be seen from here.
     pub(super) fn goes_with(&self, track: &Track) -> bool {
         let same_place = !self.place.is_empty() && self.place == track.place;
-        self.topic == track.key.topic && (self.cause == track.cause || same_place)
+        self.topic == track.key.topic
+            && self.severity == track.severity
+            && (self.cause == track.cause || same_place)
     }
 
     pub(super) fn begin(&mut self, members: &[&Track], now: u64) -> Telling {
@@ -104,18 +115,42 @@ impl Alert {
             return None;
         }
         let ended = members.iter().map(|track| track.changed).max().unwrap_or(now);
-        let quiet = if self.is_flapping { CALM } else { pace.wait };
-        if now.saturating_sub(ended) < quiet {
+        if !members.is_empty() && now.saturating_sub(ended) < self.quiet(pace) {
             return None;
         }
         let mut telling = self.tell(Event::Over, members, now);
-        telling.notice.ended = Some(ended);
-        telling.notice.total = self.total;
-        telling.notice.visitors = (self.topic == Topic::Outage).then(|| Said {
-            en: "Visitors get the live site.".to_owned(),
-            ja: "訪問者には、元のサイトをお見せしています。".to_owned(),
-        });
+        let notice = &mut telling.notice;
+        notice.ended = Some(ended);
+        notice.total = self.total;
+        notice.members.extend(self.left.iter().cloned());
+        notice.members.truncate(LISTED);
+        notice.visitors = None;
         Some(telling)
+    }
+
+    /// How long what it is about is to be well before it is over, in seconds.
+    fn quiet(&self, pace: Pace) -> u64 {
+        if self.is_flapping { CALM.max(pace.wait) } else { pace.wait }
+    }
+
+    /// Whether one of several has been well for so long that it is another trouble when it fails again.
+    pub(super) fn is_rid_of(&self, track: &Track, now: u64, pace: Pace) -> bool {
+        !track.holds && now.saturating_sub(track.changed) >= self.quiet(pace)
+    }
+
+    /// One of several is well.
+    pub(super) fn leave(&mut self, track: &Track) {
+        if self.left.len() < LISTED {
+            self.left.push(track.member());
+        }
+    }
+
+    /// Those that are worse than it was told, where others are not.
+    pub(super) fn worse_ones<'a>(&self, members: &[&'a Track]) -> Vec<&'a Track> {
+        let is_worse = |track: &&&Track| track.severity > self.severity;
+        let holding = members.iter().filter(|track| track.holds);
+        let (worse, others): (Vec<_>, Vec<_>) = holding.partition(is_worse);
+        if others.is_empty() { Vec::new() } else { worse.into_iter().copied().collect() }
     }
 
     /// What is told of it while it goes on.
@@ -125,6 +160,14 @@ impl Alert {
             return None;
         }
         let severity = holding.iter().map(|track| track.severity).max()?;
+        if severity < self.severity {
+            let since = *self.milder_since.get_or_insert(now);
+            if now.saturating_sub(since) >= CALM {
+                (self.severity, self.milder_since) = (severity, None);
+            }
+        } else {
+            self.milder_since = None;
+        }
         if severity > self.severity {
             self.severity = severity;
             self.acknowledged = None;
@@ -156,7 +199,9 @@ impl Alert {
         self.total = self.total.max(members.len());
         self.last_told = now;
         self.messages += 1;
-        let flaps = if self.is_flapping { members.iter().map(|track| track.flaps(now)).max() } else { None };
+        let flaps = if self.is_flapping { members.iter().map(|track| track.begun(now)).max() } else { None };
+        let visitors = members.first().and_then(|track| track.visitors.clone());
+        let is_so_for_all = members.iter().all(|track| track.visitors == visitors);
         let notice = Notice {
             id: format!("{}-{}", self.id, self.messages),
             alert: self.id.clone(),
@@ -170,7 +215,7 @@ impl Alert {
             members: members.iter().take(LISTED).map(|track| track.member()).collect(),
             total: members.len(),
             flaps: flaps.unwrap_or_default(),
-            visitors: members.first().and_then(|track| track.visitors.clone()),
+            visitors: visitors.filter(|_| is_so_for_all),
         };
         Telling { notice, reached: self.reached.clone() }
     }

@@ -5,11 +5,13 @@ mod alerts;
 mod track;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Notice, Severity, Signal, SignalKey, token};
 use crate::clock::Now;
+use crate::failure::Cause;
 pub use alerts::{Acknowledged, Alert};
 use track::Track;
 
@@ -19,6 +21,12 @@ const APART: u64 = 60;
 const CALM: u64 = 600;
 /// What begins so often within [`CALM`] comes and goes.
 const FLAPS: usize = 4;
+/// What was told so often within an hour comes and goes, too.
+const SLOW_FLAPS: usize = 2;
+/// An hour, in seconds.
+const HOUR: u64 = 3600;
+/// After a start, what is counted in memory is not known for so long.
+const COUNTED: Duration = Duration::from_secs(16 * 60);
 /// What is not urgent is told again once a day at most, in seconds.
 const DAY: u64 = 86_400;
 
@@ -45,6 +53,10 @@ pub struct Telling {
 pub struct Ledger {
     tracks: BTreeMap<SignalKey, Track>,
     alerts: BTreeMap<String, Alert>,
+    /// Those who were told last, by their keys.
+    channels: BTreeSet<String>,
+    /// When this process first looked.
+    began: Option<Instant>,
     is_changed: bool,
 }
 
@@ -54,6 +66,8 @@ struct Kept {
     version: u32,
     tracks: Vec<Track>,
     alerts: Vec<Alert>,
+    #[serde(default)]
+    channels: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -65,7 +79,7 @@ impl Ledger {
         let kept: Kept = serde_json::from_slice(text)?;
         let tracks = kept.tracks.into_iter().map(|track| (track.key.clone(), track)).collect();
         let alerts = kept.alerts.into_iter().map(|alert| (alert.id.clone(), alert)).collect();
-        Ok(Ledger { tracks, alerts, is_changed: false })
+        Ok(Ledger { tracks, alerts, channels: kept.channels, began: None, is_changed: false })
     }
 
     /// It as a text, if it has changed since the last one.
@@ -75,18 +89,25 @@ impl Ledger {
         }
         let (tracks, alerts) =
             (self.tracks.values().cloned().collect(), self.alerts.values().cloned().collect());
-        serde_json::to_vec(&Kept { version: 1, tracks, alerts }).ok()
+        serde_json::to_vec(&Kept { version: 1, tracks, alerts, channels: self.channels.clone() }).ok()
+    }
+
+    /// What [`Ledger::changed`] gave could not be kept.
+    pub fn not_kept(&mut self) {
+        self.is_changed = true;
     }
 
     /// Takes in what holds now, all of it, and says what to tell.
     pub fn observe(&mut self, signals: &[Signal], now: Now, pace: Pace) -> Vec<Telling> {
+        let began = *self.began.get_or_insert(now.mono);
+        let is_new = now.mono.saturating_duration_since(began) < COUNTED;
         let now = now.unix();
         self.unwind(now);
-        self.take_in(signals, now);
+        self.take_in(signals, now, is_new);
         let mut told = self.begin(now, pace);
         told.extend(self.go_on(now, pace));
         let before = self.tracks.len();
-        self.tracks.retain(|_, track| track.holds || track.alert.is_some() || track.flaps(now) > 0);
+        self.tracks.retain(|_, track| track.holds || track.alert.is_some() || track.is_remembered(now));
         self.is_changed |= before != self.tracks.len() || !told.is_empty();
         told
     }
@@ -97,7 +118,7 @@ impl Ledger {
         self.alerts.values_mut().for_each(|alert| alert.unwind(now));
     }
 
-    fn take_in(&mut self, signals: &[Signal], now: u64) {
+    fn take_in(&mut self, signals: &[Signal], now: u64, is_new: bool) {
         let mut seen = HashSet::with_capacity(signals.len());
         for signal in signals {
             let key = signal.key();
@@ -115,6 +136,10 @@ impl Ledger {
             seen.insert(key);
         }
         for track in self.tracks.values_mut().filter(|track| track.holds && !seen.contains(&track.key)) {
+            // the process before has counted up to it, and this one has only begun to
+            if is_new && track.alert.is_some() && is_counted(track.cause) {
+                continue;
+            }
             track.end(now);
             self.is_changed = true;
         }
@@ -135,12 +160,12 @@ impl Ledger {
             }
             let members = self.tracks.values_mut().filter(|track| {
                 let waits = track.alert.is_none() && !track.is_planned;
-                waits && (track.holds || track.flaps(now) >= FLAPS) && track.goes_with(&first)
+                let is_like = track.is_flapping(now) == first.is_flapping(now) && track.goes_with(&first);
+                waits && (track.holds || track.flaps(now) >= FLAPS) && is_like
             });
             let mut members: Vec<&mut Track> = members.collect();
             let mut alert = Alert::of(&first, members.len(), now);
-            alert.is_flapping = members.iter().any(|track| track.flaps(now) >= FLAPS);
-            members.iter_mut().for_each(|track| track.alert = Some(alert.id.clone()));
+            members.iter_mut().for_each(|track| track.join(&alert.id, now));
             let members: Vec<&Track> = members.into_iter().map(|track| &*track).collect();
             told.push(alert.begin(&members, now));
             self.alerts.insert(alert.id.clone(), alert);
@@ -157,7 +182,7 @@ impl Ledger {
             }
         }
         let mut told = Vec::new();
-        let (mut over, mut left) = (Vec::new(), Vec::new());
+        let (mut over, mut left, mut parted) = (Vec::new(), Vec::new(), Vec::new());
         for (id, alert) in &mut self.alerts {
             let keys = members.remove(id).unwrap_or_default();
             let of: Vec<&Track> = keys.iter().filter_map(|key| self.tracks.get(key)).collect();
@@ -167,9 +192,14 @@ impl Ledger {
                 left.extend(keys);
                 continue;
             }
-            // one of many that has been well for long is another trouble when it fails again
-            let is_well = |track: &&&Track| !track.holds && now.saturating_sub(track.changed) >= CALM;
-            left.extend(of.iter().filter(is_well).map(|track| track.key.clone()));
+            let (well, mut of): (Vec<&Track>, Vec<&Track>) =
+                of.into_iter().partition(|track| alert.is_rid_of(track, now, pace));
+            well.iter().for_each(|track| alert.leave(track));
+            left.extend(well.iter().map(|track| track.key.clone()));
+            // nobody is to read that all are down when one is
+            let worse: Vec<SignalKey> = alert.worse_ones(&of).iter().map(|track| track.key.clone()).collect();
+            of.retain(|track| !worse.contains(&track.key));
+            parted.extend(worse);
             told.extend(alert.go_on(&of, now, pace));
         }
         for id in over {
@@ -178,6 +208,12 @@ impl Ledger {
         for key in left {
             if let Some(track) = self.tracks.get_mut(&key) {
                 track.alert = None;
+                self.is_changed = true;
+            }
+        }
+        for key in parted {
+            if let Some(track) = self.tracks.get_mut(&key) {
+                track.part(now);
                 self.is_changed = true;
             }
         }
@@ -246,6 +282,18 @@ impl Ledger {
             self.is_changed = true;
         }
     }
+}
+
+/// Conditions that hold only when something has been so for a while, which is counted in memory.
+fn is_counted(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NobodyCrawls
+            | Cause::AlertsUndelivered
+            | Cause::StoreUnusable
+            | Cause::StoreBehind
+            | Cause::ClockMoved
+    )
 }
 
 #[cfg(test)]

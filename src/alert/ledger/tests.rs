@@ -222,3 +222,148 @@ fn one_of_many_that_was_well_for_long_is_another_trouble() {
     assert_eq!(told(&mut ledger, 1000, 1100, &[down("a"), down("b")]), [(1030, Begin, 1)]);
     assert_eq!(told(&mut ledger, 1100, 1200, &[]).len(), 2);
 }
+
+#[test]
+fn an_alert_ends_however_long_the_wait_is() {
+    use Event::{Begin, Over};
+    let pace = Pace { wait: 1200, ..PACE };
+    let mut ledger = Ledger::default();
+    let mut told = |from: u64, to: u64, signals: &[Signal]| {
+        let all = (from..to).flat_map(|second| ledger.observe(signals, at(second), pace));
+        all.map(|telling| telling.notice.event).collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, 1300, &[down("shop")]), [Begin]);
+    assert_eq!(told(1300, 2600, &[]), [Over]);
+}
+
+#[test]
+fn what_becomes_milder_is_repeated_as_such_and_is_news_when_it_is_worse_again() {
+    use Event::{Begin, Worse};
+    let mut ledger = Ledger::default();
+    told(&mut ledger, 0, 300, &[down("shop")]);
+    let partly = Signal { severity: Severity::Warn, ..down("shop") };
+    assert_eq!(told(&mut ledger, 300, 80_000, &[partly.clone()]), [], "not urgent: once a day");
+    assert_eq!(ledger.list()[0].0.severity, Severity::Warn);
+    let id = ledger.list()[0].0.id.clone();
+    assert!(ledger.acknowledge(&id, "api", at(80_000)));
+    assert_eq!(told(&mut ledger, 80_001, 80_100, &[down("shop")]), [(80_001, Worse, 1)]);
+    // what is down and half down in turn is not told each time
+    let mut ledger = Ledger::default();
+    assert_eq!(told(&mut ledger, 0, 100, &[down("shop")]), [(30, Begin, 1)]);
+    for round in 1..5 {
+        assert_eq!(told(&mut ledger, round * 200, round * 200 + 100, &[partly.clone()]), []);
+        assert_eq!(told(&mut ledger, round * 200 + 100, round * 200 + 200, &[down("shop")]), []);
+    }
+}
+
+#[test]
+fn one_of_many_that_is_worse_is_told_by_itself_and_is_another_alert() {
+    use Event::{Begin, Over};
+    let partly = |site: &str| Signal { severity: Severity::Warn, ..down(site) };
+    let mut ledger = Ledger::default();
+    assert_eq!(told(&mut ledger, 0, 40, &[partly("a"), partly("b")]), [(30, Begin, 2)]);
+    let before = ledger.list()[0].0.id.clone();
+    assert_eq!(told(&mut ledger, 40, 200, &[down("a"), partly("b")]), [(70, Begin, 1)]);
+    let found: Vec<(bool, Severity, Vec<&str>)> =
+        ledger.list().into_iter().map(|(alert, sites)| (alert.id == before, alert.severity, sites)).collect();
+    assert_eq!(found, [(true, Severity::Warn, vec!["b"]), (false, Severity::Page, vec!["a"])]);
+    assert_eq!(told(&mut ledger, 200, 300, &[]), [(230, Over, 2), (230, Over, 1)]);
+}
+
+#[test]
+fn what_comes_and_goes_slowly_is_told_a_few_times_and_not_for_ever() {
+    let mut ledger = Ledger::default();
+    let mut all = Vec::new();
+    for round in 0..30 {
+        all.extend(told(&mut ledger, round * 240, round * 240 + 120, &[down("shop")]));
+        all.extend(told(&mut ledger, round * 240 + 120, round * 240 + 240, &[]));
+    }
+    let events: Vec<Event> = all.iter().map(|(_, event, _)| *event).collect();
+    assert_eq!(events.iter().filter(|event| **event == Event::Begin).count(), 3, "{all:?}");
+    assert_eq!(events.iter().filter(|event| **event == Event::Over).count(), 2, "{all:?}");
+}
+
+#[test]
+fn one_that_flaps_makes_no_others_flap() {
+    let mut ledger = Ledger::default();
+    for round in 0..3 {
+        told(&mut ledger, round * 40, round * 40 + 20, &[down("a")]);
+        told(&mut ledger, round * 40 + 20, round * 40 + 40, &[]);
+    }
+    let mut flaps = Vec::new();
+    for second in 120..300 {
+        let told = ledger.observe(&[down("a"), down("b")], at(second), PACE);
+        flaps.extend(
+            told.into_iter().map(|telling| (telling.notice.members[0].site.clone(), telling.notice.flaps)),
+        );
+    }
+    assert_eq!(flaps, [("a".to_owned(), 4), ("b".to_owned(), 0)]);
+}
+
+#[test]
+fn what_visitors_get_is_said_only_where_all_get_the_same() {
+    let gets = |site: &str, what: &str| Signal {
+        visitors: Some(crate::failure::Said { en: what.to_owned(), ja: what.to_owned() }),
+        ..down(site)
+    };
+    for (second, is_said) in [("copy", true), ("nothing", false)] {
+        let mut ledger = Ledger::default();
+        let signals = [gets("a", "copy"), gets("b", second)];
+        let mut told = (0..40).flat_map(|at_second| ledger.observe(&signals, at(at_second), PACE));
+        assert_eq!(told.next().unwrap().notice.visitors.is_some(), is_said);
+    }
+}
+
+#[test]
+fn one_of_many_that_fails_again_is_told_though_the_others_were_acknowledged() {
+    use Event::Begin;
+    let mut ledger = Ledger::default();
+    told(&mut ledger, 0, 31, &[down("a"), down("b")]);
+    let id = ledger.list()[0].0.id.clone();
+    assert!(ledger.acknowledge(&id, "api", at(31)));
+    assert_eq!(told(&mut ledger, 31, 100, &[down("a")]), []);
+    assert_eq!(told(&mut ledger, 100, 200, &[down("a"), down("b")]), [(130, Begin, 1)]);
+    let mut over = Vec::new();
+    for second in 200..240 {
+        over.extend(ledger.observe(&[down("b")], at(second), PACE));
+    }
+    let names: Vec<&str> = over[0].notice.members.iter().map(|member| &*member.site).collect();
+    assert_eq!((names, over[0].notice.total), (vec!["a", "b"], 2), "the end names those that left before");
+}
+
+#[test]
+fn after_a_restart_what_is_counted_in_memory_is_waited_for() {
+    let alone = Signal { topic: Topic::Condition(Cause::NobodyCrawls), cause: Cause::NobodyCrawls, ..full() };
+    let start = clock::instant();
+    let later = |second: u64| Now { mono: start + Duration::from_secs(second), ..at(second) };
+    let mut ledger = Ledger::default();
+    let mut look = |ledger: &mut Ledger, from: u64, to: u64, signals: &[Signal]| {
+        let all = (from..to).flat_map(|second| ledger.observe(signals, later(second), PACE));
+        all.map(|telling| (telling.notice.event, telling.notice.cause)).collect::<Vec<_>>()
+    };
+    look(&mut ledger, 0, 40, &[alone.clone(), full()]);
+    let text = ledger.changed().unwrap();
+    let mut ledger = Ledger::read(&text).unwrap();
+    assert_eq!(look(&mut ledger, 40, 400, &[]), [(Event::Over, Cause::DiskFull)]);
+    assert_eq!(look(&mut ledger, 400, 2000, &[alone]), []);
+    assert_eq!(look(&mut ledger, 2000, 2100, &[]), [(Event::Over, Cause::NobodyCrawls)]);
+}
+
+#[test]
+fn a_detail_without_end_is_cut() {
+    let endless = Signal { detail: "\u{1}あ".repeat(1 << 20), ..down("shop") };
+    let mut ledger = Ledger::default();
+    let told: Vec<Telling> =
+        (0..40).flat_map(|second| ledger.observe(std::slice::from_ref(&endless), at(second), PACE)).collect();
+    assert!(told[0].notice.members[0].detail.len() <= 1024);
+    assert!(ledger.changed().unwrap().len() < 10_000);
+}
+
+#[test]
+fn what_could_not_be_kept_is_kept_the_next_time() {
+    let mut ledger = Ledger::default();
+    ledger.observe(&[down("shop")], at(0), PACE);
+    assert!(ledger.changed().is_some() && ledger.changed().is_none());
+    ledger.not_kept();
+    assert!(ledger.changed().is_some());
+}

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CALM, FLAPS};
+use super::{CALM, FLAPS, HOUR, SLOW_FLAPS};
+use crate::alert::format::cut_bytes;
 use crate::alert::{Member, Severity, Signal, SignalKey, code};
 use crate::failure::{Cause, Said};
 
 /// Beginnings that are remembered.
 const BEGINS: usize = 16;
+/// Bytes of a detail: a message of twenty is to fit into a file of the queue, and into a webhook's bounds.
+const DETAIL: usize = 1024;
 
 /// Times are seconds since the epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub(super) struct Track {
     pub(super) changed: u64,
     /// When it began to hold lately.
     begins: Vec<u64>,
+    /// When an alert told of it lately.
+    #[serde(default)]
+    told: Vec<u64>,
     /// The alert that it belongs to, if it was told.
     pub(super) alert: Option<String>,
 }
@@ -36,7 +42,7 @@ impl Track {
             key,
             cause: signal.cause,
             place: signal.place.clone(),
-            detail: signal.detail.clone(),
+            detail: cut_bytes(&signal.detail, DETAIL),
             severity: signal.severity,
             is_planned: signal.is_planned,
             visitors: signal.visitors.clone(),
@@ -44,6 +50,7 @@ impl Track {
             holds: true,
             changed: now,
             begins: vec![now],
+            told: Vec::new(),
             alert: None,
         }
     }
@@ -71,7 +78,7 @@ impl Track {
         self.severity = signal.severity;
         self.is_planned = signal.is_planned;
         self.place.clone_from(&signal.place);
-        self.detail.clone_from(&signal.detail);
+        self.detail = cut_bytes(&signal.detail, DETAIL);
         self.visitors.clone_from(&signal.visitors);
         is_news
     }
@@ -84,7 +91,39 @@ impl Track {
     pub(super) fn unwind(&mut self, now: u64) {
         self.changed = self.changed.min(now);
         self.since = self.since.min(now);
-        self.begins.iter_mut().for_each(|begin| *begin = (*begin).min(now));
+        self.begins.iter_mut().chain(&mut self.told).for_each(|time| *time = (*time).min(now));
+    }
+
+    /// It belongs to this alert.
+    pub(super) fn join(&mut self, alert: &str, now: u64) {
+        self.alert = Some(alert.to_owned());
+        self.told.retain(|time| now.saturating_sub(*time) < HOUR);
+        self.told.push(now);
+    }
+
+    /// It belongs to no alert, and is another trouble from now on.
+    pub(super) fn part(&mut self, now: u64) {
+        self.alert = None;
+        self.changed = now;
+    }
+
+    /// Whether it has come and gone so lately that this is remembered.
+    pub(super) fn is_remembered(&self, now: u64) -> bool {
+        self.flaps(now) > 0 || self.told_lately(now) > 0
+    }
+
+    /// Whether it comes and goes: fast, or so that each time was told.
+    pub(super) fn is_flapping(&self, now: u64) -> bool {
+        self.flaps(now) >= FLAPS || self.told_lately(now) >= SLOW_FLAPS
+    }
+
+    /// How often it has begun within the hour.
+    pub(super) fn begun(&self, now: u64) -> usize {
+        self.begins.iter().filter(|begin| now.saturating_sub(**begin) < HOUR).count()
+    }
+
+    fn told_lately(&self, now: u64) -> usize {
+        self.told.iter().filter(|time| now.saturating_sub(**time) < HOUR).count()
     }
 
     /// How often it has begun lately.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::App;
 use crate::alert::ledger::Telling;
-use crate::alert::{Event, Ledger, Pace, Put, Queue, queue};
+use crate::alert::{Event, Ledger, Pace, Put, Queue, Topic, queue};
 use crate::clock::Now;
 use crate::config::Config;
 use crate::config::alerts::{Alerts as Settings, Channel};
@@ -53,6 +53,8 @@ struct Books {
     queue: Queue,
     state_dir: PathBuf,
     saved: Option<Instant>,
+    /// Whether the ledger could not be written down the last time.
+    is_unsaved: bool,
 }
 
 impl Books {
@@ -61,7 +63,11 @@ impl Books {
         let Some(text) = self.ledger.changed() else { return };
         self.saved = Some(now);
         let file = ledger_file(&self.state_dir);
-        if let Err(error) = queue::keep(&self.state_dir, &file, &text) {
+        let kept = queue::keep(&self.state_dir, &file, &text);
+        let was_unsaved = std::mem::replace(&mut self.is_unsaved, kept.is_err());
+        let Err(error) = kept else { return };
+        self.ledger.not_kept();
+        if !was_unsaved {
             tracing::error!(file = %file.display(), %error, "what was told of alerts cannot be written down, a restart would tell it again");
         }
     }
@@ -80,7 +86,7 @@ impl Alerts {
             let ledger = ledger(&ledger_file(&state_dir));
             let queue = Queue::open(&state_dir, now.unix());
             Arc::new(Alerts {
-                books: Mutex::new(Books { ledger, queue, state_dir, saved: None }),
+                books: Mutex::new(Books { ledger, queue, state_dir, saved: None, is_unsaved: false }),
                 lanes: Mutex::default(),
                 news: Notify::new(),
                 pulse: Pulse::default(),
@@ -140,7 +146,10 @@ impl App {
         let mut books = self.alerts.books();
         let told = books.ledger.observe(&signals, now, pace(&settings));
         let is_news = !told.is_empty();
-        for telling in told {
+        for mut telling in told {
+            if telling.notice.event == Event::Over && telling.notice.topic == Topic::Outage {
+                telling.notice.visitors = self.visitors_now(&telling.notice, now);
+            }
             put(&mut books.queue, &settings.channels, &telling, now);
         }
         // after the queue: whoever is killed in between tells it again, under the same id

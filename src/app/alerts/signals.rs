@@ -1,11 +1,11 @@
 //! What holds now, as the ledger of alerts wants to know it: the state of each site, and all conditions.
 
 use super::App;
-use crate::alert::{Severity, Signal, Topic};
+use crate::alert::{Notice, Severity, Signal, Topic};
 use crate::app::conditions::Holding;
 use crate::app::visitors_get::VisitorsGet;
 use crate::clock::{Now, unix};
-use crate::failover::State;
+use crate::failover::{Mode, State};
 use crate::failure::{Cause, Said};
 use crate::proxy::Site;
 
@@ -64,15 +64,35 @@ impl App {
             detail,
             severity,
             since: unix(found.since.map_or(self.started.wall, |since| since.wall)),
-            is_planned: self.incidents.is_planned(&site.config.name)
-                || matches!(cause, Cause::Drained | Cause::Held),
+            is_planned: self.is_planned(site, cause, now),
             visitors: Some(self.visitors_of(site, now)),
         })
+    }
+
+    /// Whether somebody has made it so that visitors get no live site, or said that it would be so. Who insists on the live
+    /// site wants to hear that it is down.
+    fn is_planned(&self, site: &Site, cause: Cause, now: Now) -> bool {
+        let is_held = match site.switch.mode(now.mono) {
+            Mode::HoldOrigin => false,
+            Mode::HoldSnapshot => true,
+            Mode::Auto => self.incidents.is_planned(&site.config.name),
+        };
+        is_held || matches!(cause, Cause::Drained | Cause::Held)
     }
 
     fn visitors_of(&self, site: &Site, now: Now) -> Said {
         let (gets, on) = self.gets(site, now);
         VisitorsGet::of(gets, on).sentence.into()
+    }
+
+    /// What visitors of those in a message get now: its end is told of sites that may have been held or removed meanwhile.
+    /// `None`: that differs, or nobody knows.
+    pub(super) fn visitors_now(&self, notice: &Notice, now: Now) -> Option<Said> {
+        let table = self.table();
+        let get = |name: &str| table.named(name).map(|site| self.visitors_of(site, now));
+        let mut all = notice.members.iter().map(|member| get(&member.site));
+        let first = all.next()??;
+        all.all(|other| other.as_ref() == Some(&first)).then_some(first)
     }
 }
 
@@ -88,5 +108,23 @@ fn condition(held: Holding, visitors: Said) -> Signal {
         since: unix(held.since),
         is_planned: false,
         visitors: Some(visitors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_insists_on_the_live_site_hears_that_it_is_down() {
+        for (mode, cause, expected) in [
+            (Mode::Auto, Cause::Refused, false),
+            (Mode::HoldOrigin, Cause::Refused, false),
+            (Mode::HoldSnapshot, Cause::Refused, true),
+            (Mode::Auto, Cause::Drained, true),
+            (Mode::Auto, Cause::Held, true),
+        ] {
+            assert_eq!(is_planned(mode, cause), expected, "{mode:?} {cause:?}");
+        }
     }
 }

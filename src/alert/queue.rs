@@ -1,18 +1,21 @@
 //! Messages that are not sent yet, one file for each message and channel. What the disk does not take is kept in memory, and sent
 //! all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Notice};
+use crate::clock::Now;
 use crate::disk;
 
 /// Messages that wait at once, for all channels.
 const MOST: usize = 1000;
 /// After this time, in seconds, a message is news to nobody.
 const STALE: u64 = 7 * 86_400;
+/// By how much the clock may run ahead of the time that passes, in seconds, before it has been set.
+const JUMP: u64 = 60;
 /// Bytes of one file.
 const FILE: u64 = 256 << 10;
 /// The folder in the state directory for all that alerts keep.
@@ -55,13 +58,15 @@ pub struct Queue {
     state_dir: PathBuf,
     dir: PathBuf,
     waiting: BTreeMap<Place, Queued>,
+    looked: Option<Now>,
 }
 
 impl Queue {
     /// The queue in a state directory, with what waits in it. Files that are none are left alone, and told. Blocks.
     pub fn open(state_dir: &Path, now: u64) -> Queue {
         let dir = state_dir.join(FOLDER).join(QUEUE);
-        let mut queue = Queue { state_dir: state_dir.to_owned(), dir, waiting: BTreeMap::new() };
+        let mut queue =
+            Queue { state_dir: state_dir.to_owned(), dir, waiting: BTreeMap::new(), looked: None };
         for entry in std::fs::read_dir(&queue.dir).into_iter().flatten().flatten() {
             let path = entry.path();
             if !path.to_string_lossy().ends_with(ENDING) {
@@ -74,7 +79,7 @@ impl Queue {
                 None => tracing::error!(file = %path.display(), "an alert that waits cannot be read"),
             }
         }
-        queue.forget_stale(now);
+        queue.drop_stale(now);
         queue
     }
 
@@ -140,8 +145,58 @@ impl Queue {
         }
     }
 
-    /// Drops what is too old to be news. Blocks.
-    pub fn forget_stale(&mut self, now: u64) {
+    /// Hands what a channel has not taken on to these, once: all that waits for it, or one message by its id. Returns how many
+    /// messages that are. The end of an alert goes by itself to all who have heard of it. Blocks.
+    pub fn hand_on(&mut self, channel: &str, to: &[String], now: u64, only: Option<&str>) -> usize {
+        if to.is_empty() {
+            return 0;
+        }
+        let is_new = |queued: &&Queued| !queued.has_failed && queued.notice.event != Event::Over;
+        let is_meant = |queued: &&Queued| only.is_none_or(|id| queued.notice.id == id);
+        let handed: Vec<Queued> = self.of(channel).filter(is_new).filter(is_meant).cloned().collect();
+        for queued in &handed {
+            for backup in to {
+                self.put(backup, queued.notice.clone(), now, true);
+            }
+            self.failed(queued);
+        }
+        handed.len()
+    }
+
+    /// Moves what waits for channels that are not among these to those that have taken their place. Returns how many messages
+    /// were dropped because nobody has. Blocks.
+    pub fn move_on(&mut self, keys: &BTreeSet<String>, new: &BTreeSet<String>, now: u64) -> usize {
+        let orphans: Vec<Queued> =
+            self.waiting.values().filter(|queued| !keys.contains(&queued.channel)).cloned().collect();
+        for queued in &orphans {
+            self.remove(&place(queued));
+            for key in new {
+                let moved = Queued { channel: key.clone(), queued: now, ..queued.clone() };
+                self.keep(moved);
+            }
+        }
+        while self.waiting.len() > MOST {
+            self.drop_one();
+        }
+        if new.is_empty() { orphans.len() } else { 0 }
+    }
+
+    /// Drops what is too old to be news. What a clock that was set forward makes old is not. Blocks.
+    pub fn forget_stale(&mut self, now: Now) {
+        if let Some(last) = self.looked.replace(now) {
+            let passed = now.mono.saturating_duration_since(last.mono).as_secs();
+            let jump = now.unix().saturating_sub(last.unix()).saturating_sub(passed);
+            if jump > JUMP {
+                for queued in self.waiting.values().cloned().collect::<Vec<_>>() {
+                    let moved = queued.queued.saturating_add(jump).min(now.unix());
+                    self.keep(Queued { queued: moved, ..queued });
+                }
+            }
+        }
+        self.drop_stale(now.unix());
+    }
+
+    fn drop_stale(&mut self, now: u64) {
         let is_stale = |queued: &Queued| now.saturating_sub(queued.queued) > STALE;
         let stale: Vec<Place> = self
             .waiting
@@ -289,6 +344,58 @@ mod tests {
         assert_eq!(again.next("c").unwrap().notice.alert, "b");
         assert_eq!(Queue::open(dir.path(), 30).len(), 2);
         assert!(Queue::open(dir.path(), 30 + STALE).is_empty());
+    }
+
+    #[test]
+    fn a_backup_gets_all_that_waits_for_a_channel_that_fails_and_each_of_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(dir.path(), 0);
+        let to = ["b".to_owned()];
+        for (at, alert) in [(1, "first"), (2, "second"), (3, "third")] {
+            queue.put("a", notice(alert, Event::Begin, at), at, false);
+        }
+        assert_eq!(queue.hand_on("a", &[], 4, None), 0);
+        assert_eq!(queue.hand_on("a", &to, 4, Some("second-2")), 1);
+        assert_eq!(queue.len_of("b"), 1, "the one that was refused");
+        assert_eq!(queue.hand_on("a", &to, 4, None), 2);
+        assert_eq!((queue.hand_on("a", &to, 5, None), queue.len_of("a"), queue.len_of("b")), (0, 3, 3));
+        // one that was replaced by its end while it was being sent is not told to anybody
+        queue.put("a", notice("fourth", Event::Begin, 6), 6, false);
+        queue.put("a", notice("fourth", Event::Over, 7), 7, false);
+        assert_eq!((queue.hand_on("a", &to, 8, None), queue.len_of("b")), (0, 3));
+        assert_eq!(events(&queue, "a").pop(), Some((Event::Over, true)));
+    }
+
+    #[test]
+    fn what_waits_for_a_channel_that_is_gone_waits_for_the_one_in_its_place() {
+        let keys = |of: &[&str]| of.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<String>>();
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(dir.path(), 0);
+        queue.put("a", notice("x", Event::Begin, 1), 1, false);
+        queue.put("b", notice("x", Event::Begin, 1), 1, false);
+        assert_eq!(queue.move_on(&keys(&["b", "c"]), &keys(&["c"]), 2), 0);
+        assert_eq!((queue.len_of("a"), queue.len_of("b"), queue.len_of("c")), (0, 1, 1));
+        assert_eq!(Queue::open(dir.path(), 3).len_of("c"), 1);
+        assert_eq!(queue.move_on(&keys(&["b"]), &keys(&[]), 2), 1, "dropped");
+        assert_eq!(Queue::open(dir.path(), 3).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_makes_nothing_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(dir.path(), 0);
+        let start = crate::clock::now();
+        let at = |passed: u64, set: u64| {
+            let passed = std::time::Duration::from_secs(passed);
+            Now { wall: start.wall + passed + std::time::Duration::from_secs(set), mono: start.mono + passed }
+        };
+        queue.put("c", notice("a", Event::Begin, 1), start.unix(), false);
+        queue.forget_stale(start);
+        queue.forget_stale(at(5, 20 * STALE));
+        assert_eq!(queue.len(), 1);
+        assert_eq!(Queue::open(dir.path(), at(10, 20 * STALE).unix()).len(), 1, "nor after a restart");
+        queue.forget_stale(at(STALE + 10, 20 * STALE));
+        assert!(queue.is_empty(), "a week later it is");
     }
 
     #[test]

@@ -282,7 +282,7 @@ impl App {
         let table = self.table();
         self.look_at_conditions(clock::now());
         self.look_at_coverage().await;
-        let alert_channels = self.alert_channels().await;
+        let alert_channels = self.alert_channels();
         let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
         let dates = self.certs.dates();
         let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site), &dates));

@@ -181,12 +181,16 @@ impl Alert {
         is_due.then(|| self.tell(Event::Still, &holding, now))
     }
 
-    /// Keeps the hash of a token; the oldest goes where there are many.
-    pub(super) fn keep_token(&mut self, hash: String) {
+    /// Keeps the hash of a token; the oldest goes where there are many. Returns whether that is a new one.
+    pub(super) fn keep_token(&mut self, hash: String) -> bool {
+        if self.tokens.contains(&hash) {
+            return false;
+        }
         if self.tokens.len() >= TOKENS {
             self.tokens.remove(0);
         }
         self.tokens.push(hash);
+        true
     }
 
     fn tell(&mut self, event: Event, members: &[&Track], now: u64) -> Telling {

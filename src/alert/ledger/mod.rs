@@ -265,13 +265,31 @@ impl Ledger {
         true
     }
 
-    /// A new token for an alert, of which the hash is to be kept before it is sent. `None` where nobody has to acknowledge.
-    pub fn token(&mut self, id: &str) -> Option<String> {
-        let alert = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none())?;
-        let (token, hash) = token::new()?;
-        alert.keep_token(hash);
+    /// Whether an alert is to be acknowledged, with this token, too. Its hash is to be kept before it is sent.
+    pub fn take_token(&mut self, id: &str, token: &str) -> bool {
+        let Some(alert) = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none()) else {
+            return false;
+        };
+        self.is_changed |= alert.keep_token(token::hash(token));
+        true
+    }
+
+    /// Takes in who is told, by their keys. Returns those that are new, if anybody is or has gone: they take the place of those
+    /// that have gone, and hear the end of what these have heard of.
+    pub fn rewire(&mut self, keys: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+        if *keys == self.channels {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.channels, keys.clone());
+        let new: BTreeSet<String> = keys.difference(&before).cloned().collect();
+        for alert in self.alerts.values_mut() {
+            if !alert.reached.is_subset(keys) {
+                alert.reached.retain(|key| keys.contains(key));
+                alert.reached.extend(new.iter().cloned());
+            }
+        }
         self.is_changed = true;
-        Some(token)
+        Some(new)
     }
 
     /// A channel has had a message of an alert.

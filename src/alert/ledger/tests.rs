@@ -135,13 +135,14 @@ fn a_token_acknowledges_once_and_dies_with_its_alert() {
     let mut ledger = Ledger::default();
     told(&mut ledger, 0, 31, &[down("shop")]);
     let id = ledger.of_site("shop", None).remove(0);
-    let (one, two) = (ledger.token(&id).unwrap(), ledger.token(&id).unwrap());
+    let (one, two) = ("0123456789".to_owned(), "abcdef".to_owned());
+    assert!(ledger.take_token(&id, &one) && ledger.take_token(&id, &two));
     assert!(!String::from_utf8(ledger.changed().unwrap()).unwrap().contains(&one), "only the hash is kept");
     assert_eq!(ledger.of_token(&one).unwrap().id, id);
     assert!(ledger.of_token("0123").is_none() && ledger.of_token(&token::hash(&one)).is_none());
     assert!(ledger.acknowledge(&id, "link", at(40)));
     assert!(ledger.of_token(&one).is_none() && ledger.of_token(&two).is_none());
-    assert!(ledger.token(&id).is_none(), "nobody has to acknowledge any more");
+    assert!(!ledger.take_token(&id, "x"), "nobody has to acknowledge any more");
 }
 
 #[test]
@@ -366,4 +367,36 @@ fn what_could_not_be_kept_is_kept_the_next_time() {
     assert!(ledger.changed().is_some() && ledger.changed().is_none());
     ledger.not_kept();
     assert!(ledger.changed().is_some());
+}
+
+#[test]
+fn a_message_that_is_sent_again_and_again_takes_no_other_token_its_place() {
+    let mut ledger = Ledger::default();
+    told(&mut ledger, 0, 31, &[down("shop")]);
+    let id = ledger.of_site("shop", None).remove(0);
+    assert!(ledger.take_token(&id, "first"));
+    for _ in 0..1000 {
+        assert!(ledger.take_token(&id, "retried"));
+    }
+    assert!(ledger.of_token("first").is_some() && ledger.of_token("retried").is_some());
+}
+
+#[test]
+fn who_takes_the_place_of_a_channel_hears_the_end() {
+    let keys = |of: &[&str]| of.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<String>>();
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.rewire(&keys(&["a", "b"])), Some(keys(&["a", "b"])));
+    told(&mut ledger, 0, 31, &[down("shop")]);
+    let id = ledger.of_site("shop", None).remove(0);
+    ledger.reached(&id, "a");
+    assert_eq!(ledger.rewire(&keys(&["a", "b"])), None);
+    let mut ledger = Ledger::read(&ledger.changed().unwrap()).unwrap();
+    assert_eq!(
+        ledger.rewire(&keys(&["a", "b", "c"])),
+        Some(keys(&["c"])),
+        "it is new, but takes nobody's place"
+    );
+    assert_eq!(ledger.rewire(&keys(&["b", "c", "d"])), Some(keys(&["d"])));
+    let told: Vec<Telling> = (31..90).flat_map(|second| ledger.observe(&[], at(second), PACE)).collect();
+    assert_eq!(told[0].reached, keys(&["d"]));
 }

@@ -18,6 +18,8 @@ pub(super) struct Lane {
     is_busy: bool,
     failures: u32,
     next: Option<Instant>,
+    /// Messages that wait for it.
+    pub(super) waiting: usize,
     pub(super) failing_since: Option<Now>,
     pub(super) last_error: Option<NotTaken>,
     /// When it last took a message, in seconds since the epoch.
@@ -38,7 +40,8 @@ impl Lane {
     }
 
     pub(super) fn took(&mut self, now: Now) {
-        *self = Lane { is_busy: self.is_busy, last_sent: Some(now.unix()), ..Lane::default() };
+        let (is_busy, waiting) = (self.is_busy, self.waiting);
+        *self = Lane { is_busy, waiting, last_sent: Some(now.unix()), ..Lane::default() };
     }
 
     /// Returns whether that is news.
@@ -52,10 +55,23 @@ impl Lane {
         is_news
     }
 
+    /// So many wait for it now. With none, nobody knows whether it would still fail.
+    pub(super) fn waits(&mut self, count: usize) {
+        self.waiting = count;
+        if count == 0 {
+            (self.failures, self.next, self.failing_since) = (0, None, None);
+        }
+    }
+
+    /// A message that nobody waits for did not arrive.
+    pub(super) fn refused_a_test(&mut self, why: NotTaken) {
+        self.last_error = Some(why);
+    }
+
     /// Why it does not work, if it has not worked for long.
     pub(super) fn is_undelivered(&self, now: Instant) -> Option<&NotTaken> {
         let since = self.failing_since?;
-        let is_long = now.saturating_duration_since(since.mono) > UNDELIVERED;
+        let is_long = self.waiting > 0 && now.saturating_duration_since(since.mono) > UNDELIVERED;
         self.last_error.as_ref().filter(|_| is_long)
     }
 }
@@ -69,7 +85,7 @@ mod tests {
     #[test]
     fn a_channel_that_fails_is_tried_more_and_more_seldom_and_never_given_up() {
         let why = NotTaken { again: Again::Later, code: "refused".to_owned(), detail: String::new() };
-        let (mut lane, mut now) = (Lane::default(), clock::now());
+        let (mut lane, mut now) = (Lane { waiting: 1, ..Lane::default() }, clock::now());
         let begin = now;
         let mut pauses = Vec::new();
         for _ in 0..9 {
@@ -88,5 +104,24 @@ mod tests {
         assert!(lane.is_undelivered(begin.mono + UNDELIVERED + PAUSE).is_some());
         lane.took(now);
         assert!(lane.begin(now.mono) && lane.is_undelivered(now.mono + 2 * UNDELIVERED).is_none());
+    }
+
+    #[test]
+    fn a_channel_that_nothing_waits_for_is_not_undelivered() {
+        let why = |again| NotTaken { again, code: "status-400".to_owned(), detail: String::new() };
+        let (mut lane, now) = (Lane::default(), clock::now());
+        let later = now.mono + 2 * UNDELIVERED;
+        lane.waits(1);
+        lane.refused_a_test(why(Again::Later));
+        assert!(
+            lane.is_undelivered(later).is_none() && lane.begin(now.mono),
+            "a test says nothing of alerts"
+        );
+        lane.end();
+        lane.failed(why(Again::Never), now);
+        assert!(lane.is_undelivered(later).is_some() && !lane.begin(now.mono));
+        lane.waits(0);
+        assert!(lane.is_undelivered(later).is_none() && lane.failing_since.is_none() && lane.begin(now.mono));
+        assert_eq!(lane.last_error.unwrap().code, "status-400", "that is still to be seen");
     }
 }

@@ -8,7 +8,7 @@ mod send;
 mod signals;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::App;
 use crate::alert::ledger::Telling;
+use crate::alert::token::Maker;
 use crate::alert::{Event, Ledger, Pace, Put, Queue, Topic, queue};
 use crate::clock::Now;
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub(super) struct Alerts {
     /// Something may be there to be sent.
     news: Notify,
     pulse: Pulse,
+    /// `None`: the system had no randomness; then no message has a link that acknowledges.
+    tokens: Option<Maker>,
     /// What this machine is called.
     sender: String,
 }
@@ -90,6 +93,7 @@ impl Alerts {
                 lanes: Mutex::default(),
                 news: Notify::new(),
                 pulse: Pulse::default(),
+                tokens: Maker::new(),
                 sender: instance.unwrap_or_else(super::regions::this_host),
             })
         };
@@ -103,6 +107,28 @@ impl Alerts {
 
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<String, Lane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps where it is at hand how many messages wait: the queue is held while the disk is written to.
+    fn count(&self, queue: &Queue, settings: &Settings) {
+        for key in settings.channels.iter().map(Channel::key) {
+            let waiting = queue.len_of(&key);
+            self.lane(&key, |lane| lane.waits(waiting));
+        }
+    }
+
+    /// What waits for a channel that fails goes to the backups. Blocks.
+    fn feed_backups(&self, queue: &mut Queue, settings: &Settings, now: Now) {
+        let backups = backups(&settings.channels);
+        for channel in settings.channels.iter().filter(|channel| !channel.is_backup) {
+            let key = channel.key();
+            if self.lane(&key, |lane| lane.failing_since.is_some()) {
+                let count = queue.hand_on(&key, &backups, now.unix(), None);
+                if count > 0 {
+                    tracing::warn!(failed = %channel, messages = count, "alerts go to the backups");
+                }
+            }
+        }
     }
 
     fn lane<T>(&self, channel: &str, change: impl FnOnce(&mut Lane) -> T) -> T {
@@ -133,6 +159,11 @@ fn pace(settings: &Settings) -> Pace {
     Pace { wait: settings.wait.as_secs(), repeat: settings.repeat.map(|repeat| repeat.as_secs().max(1)) }
 }
 
+/// The keys of those that get what another has not taken.
+fn backups(channels: &[Channel]) -> Vec<String> {
+    channels.iter().filter(|channel| channel.is_backup).map(Channel::key).collect()
+}
+
 impl App {
     fn alert_settings(&self) -> Settings {
         self.running().config.alerts.clone()
@@ -144,6 +175,7 @@ impl App {
         let signals = self.signals(now);
         let settings = self.alert_settings();
         let mut books = self.alerts.books();
+        self.rewire_alerts(&mut books, &settings, now);
         let told = books.ledger.observe(&signals, now, pace(&settings));
         let is_news = !told.is_empty();
         for mut telling in told {
@@ -152,14 +184,33 @@ impl App {
             }
             put(&mut books.queue, &settings.channels, &telling, now);
         }
+        if is_news {
+            self.alerts.feed_backups(&mut books.queue, &settings, now);
+        }
         // after the queue: whoever is killed in between tells it again, under the same id
         if is_news || books.is_rested(now.mono) {
             books.save(now.mono);
-            books.queue.forget_stale(now.unix());
+            books.queue.forget_stale(now);
         }
+        self.alerts.count(&books.queue, &settings);
         drop(books);
         if is_news {
             self.alerts.news.notify_one();
+        }
+    }
+}
+
+impl App {
+    /// What waits for a channel that a reload has taken away goes to those that have come. Blocks.
+    fn rewire_alerts(&self, books: &mut Books, settings: &Settings, now: Now) {
+        let keys: BTreeSet<String> = settings.channels.iter().map(Channel::key).collect();
+        let Some(new) = books.ledger.rewire(&keys) else { return };
+        let dropped = books.queue.move_on(&keys, &new, now.unix());
+        if dropped > 0 {
+            tracing::warn!(
+                messages = dropped,
+                "alerts that waited for a channel that is configured no more were dropped"
+            );
         }
     }
 }

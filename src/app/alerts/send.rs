@@ -12,7 +12,7 @@ use url::Url;
 
 use super::App;
 use crate::alert::format::{self, Look, Tongue, Words};
-use crate::alert::{Event, Notice, Put, Queued};
+use crate::alert::{Event, Notice, Queued};
 use crate::config::alerts::{AlertFormat, AlertLanguage, Channel, Destination, HookAt, Webhook};
 use crate::config::{load_hook_url, load_password};
 use crate::failure::chain;
@@ -25,7 +25,9 @@ use crate::{clock, tasks};
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the snapshots on the disk are looked at.
-const LOOK_AT_DISK: Duration = Duration::from_secs(10);
+const LOOK_AT_DISK: Duration = Duration::from_secs(60);
+/// How long a channel may take for a test: somebody waits for what it says.
+const TRY: Duration = Duration::from_secs(30);
 /// What is older than this comes late, in seconds.
 const LATE: u64 = 300;
 /// By which a webhook knows a message again that it has had (IETF draft-ietf-httpapi-idempotency-key-header).
@@ -139,30 +141,28 @@ impl App {
             books.ledger.reached(alert, key);
             books.save(now.mono);
             self.alerts.lane(key, |lane| lane.took(now));
+            self.alerts.count(&books.queue, &self.alert_settings());
             tracing::info!(alert, event = notice.event.as_str(), to = %channel, "alert sent");
             return;
         };
-        if !queued.has_failed {
-            let mut backups = self.alert_settings().channels;
-            // the end of an alert goes by itself to all who have heard of it
-            backups.retain(|other| other.is_backup && !channel.is_backup && notice.event != Event::Over);
-            for backup in &backups {
-                if books.queue.put(&backup.key(), notice.clone(), now.unix(), true) == Put::Waits {
-                    tracing::warn!(alert, failed = %channel, to = %backup, "alert goes to a backup");
-                }
+        let settings = self.alert_settings();
+        let (code, detail, again) = (why.code.clone(), why.detail.clone(), why.again);
+        let is_news = self.alerts.lane(key, |lane| lane.failed(why, now));
+        if again == Again::Never {
+            // this message is at fault, and not those behind it
+            if !channel.is_backup {
+                books.queue.hand_on(key, &super::backups(&settings.channels), now.unix(), Some(&notice.id));
             }
-            books.queue.failed(queued);
-        }
-        let (code, detail) = (why.code.clone(), why.detail.clone());
-        if why.again == Again::Never {
-            books.queue.done(&Queued { has_failed: true, ..queued.clone() });
+            books.queue.done(queued);
             tracing::error!(alert, to = %channel, code, detail, "an alert was refused, and is not sent again");
-        } else if self.alerts.lane(key, |lane| lane.failed(why.clone(), now)) {
-            tracing::warn!(alert, to = %channel, code, detail, "an alert could not be sent, trying again");
+        } else {
+            self.alerts.feed_backups(&mut books.queue, &settings, now);
+            books.queue.failed(queued);
+            if is_news {
+                tracing::warn!(alert, to = %channel, code, detail, "an alert could not be sent, trying again");
+            }
         }
-        if why.again == Again::Never {
-            self.alerts.lane(key, |lane| lane.failed(why, now));
-        }
+        self.alerts.count(&books.queue, &settings);
     }
 
     /// Tries all channels at once with a message that says so.
@@ -178,11 +178,12 @@ impl App {
                 has_failed: false,
                 tells_all: false,
             };
-            let result = self.send_alert(channel, &queued).await;
+            let sent = tokio::time::timeout(TRY, self.send_alert(channel, &queued)).await;
+            let result = sent.unwrap_or_else(|_| Err(later("silent", "it has not answered in time")));
             let now = clock::now();
             self.alerts.lane(&queued.channel, |lane| match &result {
                 Ok(()) => lane.took(now),
-                Err(why) => drop(lane.failed(why.clone(), now)),
+                Err(why) => lane.refused_a_test(why.clone()),
             });
             Tried::of(channel, result)
         });
@@ -198,7 +199,7 @@ impl App {
             Destination::Mail(address) => {
                 self.mail_alert(address, notice, format::mail::render(&said, &look)).await
             }
-            Destination::Webhook(webhook) => self.post_alert(webhook, notice, &said, &look).await,
+            Destination::Webhook(webhook) => self.post_alert(webhook, queued, &said, &look).await,
         }
     }
 
@@ -213,9 +214,11 @@ impl App {
             let notice = &queued.notice;
             let mut books = app.alerts.books();
             let token = match notice.event {
-                Event::Begin | Event::Worse | Event::Still => books.ledger.token(&notice.alert),
+                Event::Begin | Event::Worse | Event::Still => app.alerts.tokens.as_ref(),
                 Event::Over | Event::Test => None,
             };
+            let token = token.map(|maker| maker.token(&notice.id, &queued.channel));
+            let token = token.filter(|token| books.ledger.take_token(&notice.alert, token));
             // before anybody has it: after a restart it is to be good
             books.save(clock::instant());
             let page = match notice.members.as_slice() {
@@ -273,10 +276,11 @@ impl App {
     async fn post_alert(
         &self,
         webhook: &Webhook,
-        notice: &Notice,
+        queued: &Queued,
         said: &[Words],
         look: &Look,
     ) -> Result<(), NotTaken> {
+        let notice = &queued.notice;
         let of = webhook.clone();
         let read = tasks::blocking(move || Ok((url_of(&of)?, secret(&of)?)));
         let (mut url, secret) = read.await.ok_or_else(stopping)??;
@@ -297,7 +301,10 @@ impl App {
         let posted = self.hook_client().await?.post(&url, fields, body).await;
         match posted {
             // it has had it: a second one with the same key is none
-            Err(why) if webhook.format == AlertFormat::Line && why.code == "status-409" => Ok(()),
+            Err(why) if has_had(webhook.format, &why.code, queued.has_failed) => Ok(()),
+            Err(why) if webhook.format == AlertFormat::Json && why.code == "status-409" => {
+                Err(NotTaken { again: Again::Later, ..why })
+            }
             posted => posted,
         }
     }
@@ -306,6 +313,16 @@ impl App {
         let tls = tasks::blocking(|| crate::tls::client_config(None)).await.ok_or_else(stopping)?;
         let tls = tls.map_err(|error| later("tls", chain(&error)))?;
         Ok(Client { resolver: self.running().tools.resolver.clone(), tls })
+    }
+}
+
+/// Whether a status says that the receiver has had the message under the key that we gave it. Of our own JSON a second one may
+/// differ from the first, because it says that it is late.
+fn has_had(format: AlertFormat, code: &str, has_failed: bool) -> bool {
+    match format {
+        AlertFormat::Line => code == "status-409",
+        AlertFormat::Json => has_failed && code == "status-422",
+        AlertFormat::Slack | AlertFormat::Discord | AlertFormat::Teams | AlertFormat::Ntfy => false,
     }
 }
 
@@ -348,5 +365,23 @@ struct Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.app.alerts.lane(&self.key, super::lane::Lane::end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_knows_the_key_has_had_the_message() {
+        for (format, code, has_failed, expected) in [
+            (AlertFormat::Line, "status-409", false, true),
+            (AlertFormat::Json, "status-422", true, true),
+            (AlertFormat::Json, "status-422", false, false),
+            (AlertFormat::Json, "status-409", true, false),
+            (AlertFormat::Slack, "status-422", true, false),
+        ] {
+            assert_eq!(has_had(format, code, has_failed), expected, "{format:?} {code}");
+        }
     }
 }

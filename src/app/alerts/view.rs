@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Alerts, App, Books, Settings};
+use super::{Alerts, App, Settings};
 use crate::alert::Severity;
 use crate::alert::format::rfc3339;
 use crate::clock::unix;
@@ -111,7 +111,7 @@ impl App {
             acknowledged: alert.acknowledged.as_ref().map(|seen| rfc3339(seen.at)),
             acknowledged_by: alert.acknowledged.as_ref().map(|seen| seen.by.clone()),
         });
-        let channels = channels(&self.alerts, &books, &settings);
+        let channels = channels(&self.alerts, &settings);
         let heartbeat = settings.heartbeat.as_ref().map(|heartbeat| {
             let beat = self.alerts.pulse.last_beat();
             let (last_sent, trouble) = (beat.sent.map(rfc3339), beat.trouble);
@@ -121,9 +121,8 @@ impl App {
     }
 
     /// Who is told, for the status.
-    pub(in crate::app) async fn alert_channels(&self) -> Vec<ChannelView> {
-        let (alerts, settings) = (self.alerts.clone(), self.alert_settings());
-        tasks::blocking(move || channels(&alerts, &alerts.books(), &settings)).await.unwrap_or_default()
+    pub(in crate::app) fn alert_channels(&self) -> Vec<ChannelView> {
+        channels(&self.alerts, &self.alert_settings())
     }
 
     /// The channels that have not worked for long, with the reasons.
@@ -137,14 +136,14 @@ impl App {
     }
 }
 
-fn channels(alerts: &Alerts, books: &Books, settings: &Settings) -> Vec<ChannelView> {
+fn channels(alerts: &Alerts, settings: &Settings) -> Vec<ChannelView> {
     let view = |channel: &Channel| {
         let key = channel.key();
         let lane = alerts.lane(&key, |lane| lane.clone());
         ChannelView {
             to: channel.to_string(),
             backup: channel.is_backup,
-            waiting: books.queue.len_of(&key),
+            waiting: lane.waiting,
             last_sent: lane.last_sent.map(rfc3339),
             failing_since: lane.failing_since.map(|since| rfc3339(unix(since.wall))),
             code: lane.last_error.as_ref().map(|why| why.code.clone()),

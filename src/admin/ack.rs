@@ -6,9 +6,14 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::not_this_method;
+use crate::alert::format::rfc3339;
 use crate::app::App;
 use crate::app::alerts::Acknowledging;
+use crate::holding_page::escaped;
 use crate::http::Body;
+
+/// Sites that the page names.
+const NAMED: usize = 5;
 
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -17,12 +22,15 @@ const POLICY: &str =
 pub(super) async fn answer(app: &Arc<App>, method: &Method, token: &str) -> Response<Body> {
     match *method {
         Method::GET | Method::HEAD => match app.alert_of_token(token).await {
-            Some(alert) => {
+            Some((alert, sites)) => {
                 let meaning = alert.cause.meaning();
+                let since = rfc3339(alert.since);
                 let text = format!(
-                    "<p>{} (<code>{}</code>)</p><p lang=\"ja\">{}</p>\
+                    "<p><strong>{}</strong>, <time datetime=\"{since}\">{since}</time></p>\
+                     <p>{} (<code>{}</code>)</p><p lang=\"ja\">{}</p>\
                      <form method=\"post\"><p class=\"buttons\"><button class=\"strong\">Acknowledge / \
                      <span lang=\"ja\">確認済みにする</span></button></p></form>",
+                    concerned(&sites),
                     meaning.en,
                     alert.cause.code(),
                     meaning.ja
@@ -42,6 +50,16 @@ pub(super) async fn answer(app: &Arc<App>, method: &Method, token: &str) -> Resp
         },
         _ => not_this_method(),
     }
+}
+
+/// Whom an alert concerns: the first few, and how many more.
+fn concerned(sites: &[String]) -> String {
+    let name = |site: &String| if site.is_empty() { "Katahai".to_owned() } else { escaped(site) };
+    let mut names: Vec<String> = sites.iter().take(NAMED).map(name).collect();
+    if sites.len() > NAMED {
+        names.push(format!("+ {}", sites.len() - NAMED));
+    }
+    names.join(", ")
 }
 
 fn gone() -> Response<Body> {
@@ -73,4 +91,17 @@ fn page(status: StatusCode, title: &str, text: &str) -> Response<Body> {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::concerned;
+
+    #[test]
+    fn the_page_names_a_few_sites() {
+        let sites = |count: usize| (0..count).map(|n| format!("<s{n}")).collect::<Vec<_>>();
+        assert_eq!(concerned(&[String::new()]), "Katahai");
+        assert_eq!(concerned(&sites(2)), "&lt;s0, &lt;s1");
+        assert_eq!(concerned(&sites(50)), "&lt;s0, &lt;s1, &lt;s2, &lt;s3, &lt;s4, + 45");
+    }
 }

@@ -76,12 +76,52 @@ fn one(problem: &Problem, renderer: &Renderer) -> String {
     }
     let to = boundary(text, span.end.saturating_sub(start).min(2 * FAR)).max(from);
     let text = &text[..boundary(text, 3 * FAR)];
-    let snippet = Snippet::source(text)
+    let text = if may_hold_secrets(&problem.key) { without_secrets(text) } else { text.to_owned() };
+    let snippet = Snippet::source(&text)
         .path(&problem.file.name)
         .line_start(line)
         .annotation(AnnotationKind::Primary.span(from..to));
     let title = level.primary_title(&problem.message);
     renderer.render(&[title.element(snippet).elements(help)])
+}
+
+/// Whether the line of a problem may have a webhook's URL, which is as good as a password: what is shown goes to the journal,
+/// too. A line that is no TOML may be any.
+fn may_hold_secrets(key: &str) -> bool {
+    key.is_empty() || key.starts_with("alerts")
+}
+
+/// The line with stars for all of each quoted URL but its beginning and its host; as long as before, byte for byte.
+fn without_secrets(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find(['"', '\'']) {
+        let quote = &rest[at..=at];
+        let (before, inner) = rest.split_at(at + 1);
+        let end = inner.find(quote).unwrap_or(inner.len());
+        let is_file = before[..at].trim_end().trim_end_matches('=').trim_end().ends_with("_file");
+        out.push_str(before);
+        let inner = &inner[..end];
+        if is_file {
+            out.push_str(inner)
+        } else {
+            out.push_str(&host_only(inner))
+        }
+        let closed = (at + 1 + end + 1).min(rest.len());
+        out.push_str(&rest[at + 1 + end..closed]);
+        rest = &rest[closed..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn host_only(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at + 1);
+    let user = url[host..end].find('@').filter(|at| url[host..host + at].contains(':'));
+    let name = user.map_or(host, |at| host + at);
+    let stars = |count: usize| "*".repeat(count);
+    format!("{}{}{}{}", &url[..host], stars(name - host), &url[name..end], stars(url.len() - end))
 }
 
 /// The end of the last whole character at or before `at`.
@@ -114,6 +154,31 @@ error: it is wrong
 ";
         assert_eq!(render(&problems, Style::Plain), expected);
         assert!(render(&problems, Style::Coloured).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn of_a_url_that_is_a_password_the_host_is_shown_only() {
+        for (line, shown) in [
+            (r#"url = "https://h.example/a?b", x = 1"#, r#"url = "https://h.example/***", x = 1"#),
+            (r#"["https://h.example/é", 'h.example/S']"#, r#"["https://h.example/**", 'h.example/*']"#),
+            (r#"url = "https://u:p@h.example/S"#, r#"url = "https://***@h.example/*"#),
+            (r#"smtp = "smtps://u@m.example:465""#, r#"smtp = "smtps://u@m.example:465""#),
+            (r#"secret_file = "/etc/secret""#, r#"secret_file = "/etc/secret""#),
+            (r#"to = ["owner@example.jp"]"#, r#"to = ["owner@example.jp"]"#),
+        ] {
+            assert_eq!((without_secrets(line), shown.len()), (shown.to_owned(), line.len()));
+        }
+        let file = Source::named("k.toml", "webhook = [\"https://h.example/SECRET\", 5]\n");
+        let problem = |key: &str| Problem {
+            file: file.clone(),
+            key: key.to_owned(),
+            ..problem(Some(39..40), Severity::Error)
+        };
+        for (key, is_shown) in [("alerts.webhook[1]", false), ("", false), ("site[0].hosts", true)] {
+            let text = render(&Problems::new(vec![problem(key)]), Style::Plain);
+            assert_eq!(text.contains("SECRET"), is_shown, "{text}");
+            assert!(text.contains("h.example"), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a message says, in one language: a title, facts with their labels, and whom it concerns.
 
+use std::collections::BTreeSet;
+
 use super::{Look, Tone, Tongue, rfc3339};
 use crate::alert::{Event, Member, Notice, Severity, Topic};
 
@@ -75,13 +77,21 @@ fn subject(notice: &Notice, tongue: Tongue) -> String {
         [one] if notice.total <= 1 => name(one),
         [] => "Katahai".to_owned(),
         several => {
-            let first: Vec<String> = several.iter().take(3).map(name).collect();
-            let more = if notice.total > first.len() { tongue.pick(", …", "ほか") } else { "" };
+            // of one site there may be several files or origins
+            let names: BTreeSet<&str> = several.iter().map(|member| &*member.site).collect();
+            let total = notice.total.saturating_sub(several.len() - names.len());
+            let mut first: Vec<String> = Vec::new();
+            for member in several.iter().map(name) {
+                if first.len() < 3 && !first.contains(&member) {
+                    first.push(member);
+                }
+            }
+            if total <= 1 {
+                return first.join("");
+            }
+            let more = if total > first.len() { tongue.pick(", …", "ほか") } else { "" };
             let sites = first.join(tongue.pick(", ", "、"));
-            tongue.pick(
-                format!("{} sites ({sites}{more})", notice.total),
-                format!("{}サイト（{sites}{more}）", notice.total),
-            )
+            tongue.pick(format!("{total} sites ({sites}{more})"), format!("{total}サイト（{sites}{more}）"))
         }
     }
 }
@@ -113,6 +123,16 @@ fn title(notice: &Notice, look: &Look, tongue: Tongue) -> String {
             format!("Over after {lasted}: {about} – {code}"),
             format!("解消（{lasted}後）：{about} – {code}"),
         ),
+        Event::Still if matches!(notice.topic, Topic::Condition(_)) => {
+            let what = match notice.severity {
+                Severity::Page => tongue.pick("Still urgent", "至急"),
+                Severity::Warn | Severity::Info => tongue.pick("Still needs attention", "要対応"),
+            };
+            tongue.pick(
+                format!("{what}, for {lasted}: {about} – {code}"),
+                format!("{what}（{lasted}継続中）：{about} – {code}"),
+            )
+        }
         Event::Still => tongue.pick(
             format!("Still {}, for {lasted}: {about} – {code}", what.to_lowercase()),
             format!("{what}が継続中（{lasted}）：{about} – {code}"),
@@ -215,6 +235,39 @@ impl Tone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Cause;
+
+    #[test]
+    fn a_title_counts_sites_and_has_words_for_conditions() {
+        let member = |site: &str| Member { site: site.into(), cause: Cause::DiskFull, detail: String::new() };
+        let notice = |severity, members: &[&str]| Notice {
+            event: Event::Still,
+            severity,
+            topic: Topic::Condition(Cause::DiskFull),
+            cause: Cause::DiskFull,
+            at: 86_400,
+            members: members.iter().map(|site| member(site)).collect(),
+            total: members.len(),
+            ..Notice::test(0)
+        };
+        for (severity, members, en, ja) in [
+            (
+                Severity::Warn,
+                &["", ""][..],
+                "Still needs attention, for 1d: Katahai – disk-full",
+                "要対応（1日継続中）：Katahai – disk-full",
+            ),
+            (
+                Severity::Page,
+                &["a", "a", "b"],
+                "Still urgent, for 1d: 2 sites (a, b) – disk-full",
+                "至急（1日継続中）：2サイト（a、b） – disk-full",
+            ),
+        ] {
+            let of = |tongue| title(&notice(severity, members), &Look::default(), tongue);
+            assert_eq!((&*of(Tongue::English), &*of(Tongue::Japanese)), (en, ja));
+        }
+    }
 
     #[test]
     fn times_and_numbers_are_as_people_say_them() {

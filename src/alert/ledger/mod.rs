@@ -239,6 +239,12 @@ impl Ledger {
         self.alerts.get(id)
     }
 
+    /// The sites that an alert concerns now (empty: Katahai itself).
+    pub fn sites_of(&self, id: &str) -> BTreeSet<&str> {
+        let is_of = |track: &&Track| track.holds && track.alert.as_deref() == Some(id);
+        self.tracks.values().filter(is_of).map(|track| &*track.key.site).collect()
+    }
+
     /// The alert that a token is for.
     pub fn of_token(&self, offered: &str) -> Option<&Alert> {
         let hash = token::hash(offered);

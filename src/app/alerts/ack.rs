@@ -42,9 +42,15 @@ impl App {
         done
     }
 
-    /// The alert that a token is for, if it is good.
-    pub async fn alert_of_token(self: &Arc<Self>, token: &str) -> Option<Alert> {
+    /// The alert that a token is for, if it is good, and the sites that it concerns now (empty: Katahai itself).
+    pub async fn alert_of_token(self: &Arc<Self>, token: &str) -> Option<(Alert, Vec<String>)> {
         let (app, token) = (self.clone(), token.to_owned());
-        tasks::blocking(move || app.alerts.books().ledger.of_token(&token).cloned()).await.flatten()
+        let find = move || {
+            let books = app.alerts.books();
+            let alert = books.ledger.of_token(&token)?.clone();
+            let sites = books.ledger.sites_of(&alert.id).into_iter().map(str::to_owned).collect();
+            Some((alert, sites))
+        };
+        tasks::blocking(find).await.flatten()
     }
 }

@@ -1,6 +1,8 @@
 //! A dead man's switch: a URL of somebody else's that is asked while Katahai is well, so that silence is noticed. It says
 //! nothing of the sites: an outage of a site is told by an alert, and does not stop it.
 
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ use crate::{disk, tasks};
 const TICKED: Duration = Duration::from_secs(30);
 /// How often it is looked whether there is one.
 const LOOK: Duration = Duration::from_secs(1);
+/// What is written to see whether the disk takes it: a file without content fits on a full one.
+const PROBE: &[u8] = &[b'.'; 4096];
 
 /// What is known of the heart.
 #[derive(Debug, Default)]
@@ -76,7 +80,6 @@ pub(in crate::app) async fn beat(app: Weak<App>) {
         let heartbeat = app.alert_settings().heartbeat;
         if let Some(heartbeat) = heartbeat
             && last.is_none_or(|last| now.saturating_duration_since(last) >= heartbeat.every)
-            && app.alerts.pulse.is_ticking(now)
         {
             last = Some(now);
             let result = match app.illness(now).await {
@@ -102,8 +105,11 @@ impl App {
 
     /// Why somebody is to notice that there is no heartbeat.
     async fn illness(&self, now: Instant) -> Option<String> {
+        if !self.alerts.pulse.is_ticking(now) {
+            return Some("the clockwork of Katahai stands still".to_owned());
+        }
         let dir = self.config().state_dir;
-        let probe = tasks::blocking(move || disk::StagedFile::create(&dir).map(drop)).await?;
+        let probe = tasks::blocking(move || probe(&dir)).await?;
         if let Err(error) = probe {
             return Some(format!("the state directory cannot be written to: {error}"));
         }
@@ -114,5 +120,33 @@ impl App {
             Some(at) if !answers(at).await => Some("the admin listener does not answer".to_owned()),
             Some(_) | None => None,
         }
+    }
+}
+
+/// Writes something to a folder, and takes it away again. Blocks.
+fn probe(dir: &Path) -> io::Result<()> {
+    let mut file = disk::StagedFile::create(dir)?;
+    file.write_all(PROBE)?;
+    file.sync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heart_ticks_for_a_while_after_each_turn() {
+        let (pulse, now) = (Pulse::default(), clock::instant());
+        assert!(!pulse.is_ticking(now));
+        pulse.ticked(now);
+        assert!(pulse.is_ticking(now + TICKED / 2) && !pulse.is_ticking(now + TICKED));
+    }
+
+    #[test]
+    fn a_disk_is_probed_by_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        probe(dir.path()).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing stays");
+        probe(&dir.path().join("gone")).unwrap_err();
     }
 }

@@ -168,15 +168,22 @@ impl AlertFormat {
     fn of_host(host: &str) -> AlertFormat {
         match host {
             "hooks.slack.com" | "hooks.slack-gov.com" => AlertFormat::Slack,
-            "discord.com" | "discordapp.com" => AlertFormat::Discord,
             "api.line.me" => AlertFormat::Line,
             "ntfy.sh" => AlertFormat::Ntfy,
             host if [".logic.azure.com", ".powerplatform.com"].iter().any(|end| host.ends_with(end)) => {
                 AlertFormat::Teams
             }
+            host if ["discord.com", "discordapp.com"].iter().any(|name| is_of(host, name)) => {
+                AlertFormat::Discord
+            }
             _ => AlertFormat::Json,
         }
     }
+}
+
+/// Whether a host is of this name, or below it.
+fn is_of(host: &str, name: &str) -> bool {
+    host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 impl Channel {

@@ -224,6 +224,13 @@ fn webhook(
     let to = raw.to.or_default();
     judge(format, secret_file.as_ref(), &to, span, notes);
     if let HookAt::Url(url) = &at
+        && format == AlertFormat::Ntfy
+        && url.0.path_segments().is_none_or(|mut parts| parts.all(str::is_empty))
+    {
+        let help = "add it to the URL, as in \"https://ntfy.sh/a-topic-nobody-guesses\"";
+        notes.error(span, Fault::new("the URL for ntfy names no topic", help));
+    }
+    if let HookAt::Url(url) = &at
         && url.0.scheme() == "http"
         && !url.0.host_str().is_some_and(is_loopback)
     {
@@ -350,6 +357,8 @@ mod tests {
         for (host, format) in [
             ("hooks.slack.com", AlertFormat::Slack),
             ("discord.com", AlertFormat::Discord),
+            ("canary.discord.com", AlertFormat::Discord),
+            ("notdiscord.com", AlertFormat::Json),
             ("prod-01.japaneast.logic.azure.com", AlertFormat::Teams),
             ("api.line.me", AlertFormat::Line),
             ("ntfy.sh", AlertFormat::Ntfy),

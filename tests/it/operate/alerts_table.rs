@@ -1,9 +1,13 @@
 //! The last part of `docs/alerts.md`: every alert that there is, made of the table of causes. `UPDATE=1` rewrites it.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use katahai::alert::Severity;
+use katahai::alert::format::generic::signature;
 use katahai::failure::{Cause, Side};
+
+const BODY: &[u8] = b"{\"a\":1}\n";
 
 const MARK: &str =
     "<!-- Below: made of the tables in the code; a test compares, and rewrites it with UPDATE=1. -->\n";
@@ -39,6 +43,33 @@ fn tables() -> String {
         }
     }
     text
+}
+
+/// What the shell says to the lines in `docs/alerts.md` that check a signature.
+fn checked(field: &str) -> String {
+    let doc = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
+    let (_, lines) = doc.split_once("```sh\n").expect("the lines for a shell");
+    let (lines, _) = lines.split_once("```").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("body.json"), BODY).unwrap();
+    std::fs::write(dir.path().join("hook.secret"), "open sesame\nsecond line\n").unwrap();
+    let mut shell = Command::new("sh");
+    let out = shell.args(["-c", lines]).env("SIG", field).current_dir(dir.path()).output().unwrap();
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn the_documented_check_takes_a_signature_and_no_forgery() {
+    let now = katahai::clock::now().unix();
+    let good = signature("open sesame", now, BODY);
+    assert_eq!(checked(&good), "good\n");
+    let (old, other) = (signature("open sesame", now - 3600, BODY), signature("another", now, BODY));
+    let moved = good.replace(&format!("t={now}"), &format!("t={}", now + 1));
+    for forged in
+        ["", "t=1,v1=", "t=1,v1=.*", "v1=", "t=,v1=", "t=1", &old, &other, &moved, &good[..good.len() - 1]]
+    {
+        assert_eq!(checked(forged), "", "{forged}");
+    }
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Ledger {
         }
         for track in self.tracks.values_mut().filter(|track| track.holds && !seen.contains(&track.key)) {
             // the process before has counted up to it, and this one has only begun to
-            if is_new && track.alert.is_some() && is_counted(track.cause) {
+            if is_new && !track.is_seen && track.alert.is_some() && is_counted(track.cause) {
                 continue;
             }
             track.end(now);

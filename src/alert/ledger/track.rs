@@ -32,6 +32,9 @@ pub(super) struct Track {
     /// When an alert told of it lately.
     #[serde(default)]
     told: Vec<u64>,
+    /// Whether this process has seen that it holds.
+    #[serde(skip)]
+    pub(super) is_seen: bool,
     /// The alert that it belongs to, if it was told.
     pub(super) alert: Option<String>,
 }
@@ -51,6 +54,7 @@ impl Track {
             changed: now,
             begins: vec![now],
             told: Vec::new(),
+            is_seen: true,
             alert: None,
         }
     }
@@ -74,6 +78,7 @@ impl Track {
         if self.is_planned && !signal.is_planned && self.alert.is_none() {
             self.changed = now;
         }
+        self.is_seen = true;
         self.cause = signal.cause;
         self.severity = signal.severity;
         self.is_planned = signal.is_planned;

@@ -37,6 +37,11 @@ pub(super) struct Beat {
 }
 
 impl Pulse {
+    /// From now on it is to tick.
+    fn begin(&self, now: Instant) {
+        held(&self.last_tick).get_or_insert(now);
+    }
+
     pub(super) fn ticked(&self, now: Instant) {
         *held(&self.last_tick) = Some(now);
     }
@@ -77,6 +82,7 @@ pub(in crate::app) async fn beat(app: Weak<App>) {
     let mut last: Option<Instant> = None;
     while let Some(app) = app.upgrade() {
         let now = clock::instant();
+        app.alerts.pulse.begin(now);
         let heartbeat = app.alert_settings().heartbeat;
         if let Some(heartbeat) = heartbeat
             && last.is_none_or(|last| now.saturating_duration_since(last) >= heartbeat.every)
@@ -138,6 +144,10 @@ mod tests {
     fn a_heart_ticks_for_a_while_after_each_turn() {
         let (pulse, now) = (Pulse::default(), clock::instant());
         assert!(!pulse.is_ticking(now));
+        pulse.begin(now);
+        assert!(pulse.is_ticking(now) && !pulse.is_ticking(now + TICKED));
+        pulse.begin(now + TICKED);
+        assert!(!pulse.is_ticking(now + TICKED), "a clockwork that never runs is found out");
         pulse.ticked(now);
         assert!(pulse.is_ticking(now + TICKED / 2) && !pulse.is_ticking(now + TICKED));
     }

@@ -2,7 +2,7 @@
 //! message, too.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -25,7 +25,7 @@ use crate::{clock, tasks};
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the snapshots on the disk are looked at.
-const LOOK_AT_DISK: Duration = Duration::from_secs(60);
+const LOOK_AT_DISK: Duration = Duration::from_secs(10);
 /// How long a channel may take for a test: somebody waits for what it says.
 const TRY: Duration = Duration::from_secs(30);
 /// What is older than this comes late, in seconds.
@@ -60,13 +60,14 @@ impl Tried {
 
 /// Sends for as long as the application is there.
 pub(in crate::app) async fn run(app: Weak<App>) {
-    let mut looked: Option<Instant> = None;
+    // a process that has just begun is still looking by itself
+    let mut looked = clock::instant();
     while let Some(app) = app.upgrade() {
         let now = clock::instant();
         // what is wrong on the disk is found by looking, and perhaps nobody else does
-        let is_due = looked.is_none_or(|last| now.saturating_duration_since(last) >= LOOK_AT_DISK);
+        let is_due = now.saturating_duration_since(looked) >= LOOK_AT_DISK;
         if is_due && !app.alert_settings().channels.is_empty() {
-            looked = Some(now);
+            looked = now;
             app.look_again().await;
         }
         app.send_alerts().await;

@@ -64,7 +64,10 @@ async fn alerts(edge: &Edge) -> Value {
 /// The outages among them.
 async fn outages(edge: &Edge) -> usize {
     let found = alerts(edge).await["alerts"].as_array().unwrap().clone();
-    found.iter().filter(|alert| alert["cause"]["code"] != "unclean-stop").count()
+    found
+        .iter()
+        .filter(|alert| alert["severity"] == "page" && alert["cause"]["code"] != "copies-gone")
+        .count()
 }
 
 async fn until_over(edge: &Edge) {
@@ -168,10 +171,11 @@ async fn what_cannot_be_sent_waits_on_the_disk_goes_to_the_backup_and_says_that_
     origin.fail(Refuse).await;
     assert_eq!(body(&until_posted(&second, "/hook", 1).await[0])["event"], "begin");
     let channel = alerts(&edge).await["channels"][0].clone();
-    assert_eq!((&channel["code"], &channel["waiting"]), (&json!("status-503"), &json!(1)), "{channel}");
+    assert_eq!(channel["code"], "status-503");
+    assert!(channel["waiting"].as_u64().unwrap() >= 1, "{channel}");
     let said = edge.cli(&["alerts"]).await.must_be_ok().out;
     assert!(
-        said.contains("it answered 503") && said.contains("1 waiting") && said.contains("refused"),
+        said.contains("it answered 503") && said.contains(" waiting") && said.contains("refused"),
         "{said}"
     );
     edge.kill();
@@ -191,6 +195,9 @@ async fn what_cannot_be_sent_waits_on_the_disk_goes_to_the_backup_and_says_that_
         (outages(&edge).await == 1 && edge.state().await == "down").then_some(())
     })
     .await;
+    // what waits behind another message goes to the backup, too
+    let begun = || events(&second, "/hook").into_iter().filter(|event| event == "begin").count();
+    eventually("the backup hears of both", secs(30), async || (begun() == 2).then_some(())).await;
     origin.heal().await;
     until_over(&edge).await;
     edge.kill();

@@ -64,20 +64,13 @@ impl App {
             detail,
             severity,
             since: unix(found.since.map_or(self.started.wall, |since| since.wall)),
-            is_planned: self.is_planned(site, cause, now),
+            is_planned: is_planned(
+                site.switch.mode(now.mono),
+                cause,
+                self.incidents.is_planned(&site.config.name),
+            ),
             visitors: Some(self.visitors_of(site, now)),
         })
-    }
-
-    /// Whether somebody has made it so that visitors get no live site, or said that it would be so. Who insists on the live
-    /// site wants to hear that it is down.
-    fn is_planned(&self, site: &Site, cause: Cause, now: Now) -> bool {
-        let is_held = match site.switch.mode(now.mono) {
-            Mode::HoldOrigin => false,
-            Mode::HoldSnapshot => true,
-            Mode::Auto => self.incidents.is_planned(&site.config.name),
-        };
-        is_held || matches!(cause, Cause::Drained | Cause::Held)
     }
 
     fn visitors_of(&self, site: &Site, now: Now) -> Said {
@@ -94,6 +87,17 @@ impl App {
         let first = all.next()??;
         all.all(|other| other.as_ref() == Some(&first)).then_some(first)
     }
+}
+
+/// Whether somebody has made it so that visitors get no live site, or said that it would be so. Who insists on the live site
+/// wants to hear that it is down.
+fn is_planned(mode: Mode, cause: Cause, is_in_planned_work: bool) -> bool {
+    let is_held = match mode {
+        Mode::HoldOrigin => false,
+        Mode::HoldSnapshot => true,
+        Mode::Auto => is_in_planned_work,
+    };
+    is_held || matches!(cause, Cause::Drained | Cause::Held)
 }
 
 fn condition(held: Holding, visitors: Said) -> Signal {
@@ -117,14 +121,15 @@ mod tests {
 
     #[test]
     fn who_insists_on_the_live_site_hears_that_it_is_down() {
-        for (mode, cause, expected) in [
-            (Mode::Auto, Cause::Refused, false),
-            (Mode::HoldOrigin, Cause::Refused, false),
-            (Mode::HoldSnapshot, Cause::Refused, true),
-            (Mode::Auto, Cause::Drained, true),
-            (Mode::Auto, Cause::Held, true),
+        for (mode, cause, is_in_planned_work, expected) in [
+            (Mode::Auto, Cause::Refused, false, false),
+            (Mode::Auto, Cause::Refused, true, true),
+            (Mode::HoldOrigin, Cause::Refused, true, false),
+            (Mode::HoldSnapshot, Cause::Refused, false, true),
+            (Mode::Auto, Cause::Drained, false, true),
+            (Mode::Auto, Cause::Held, false, true),
         ] {
-            assert_eq!(is_planned(mode, cause), expected, "{mode:?} {cause:?}");
+            assert_eq!(is_planned(mode, cause, is_in_planned_work), expected, "{mode:?} {cause:?}");
         }
     }
 }

@@ -27,8 +27,10 @@ impl Bootstrap {
     /// # Errors
     /// In words, if it is none.
     pub fn read(document: &[u8]) -> Result<Bootstrap, String> {
-        let read: Listing = serde_json::from_slice(document)
-            .map_err(|error| format!("the list of RDAP servers cannot be read: {error}"))?;
+        let read: Listing = serde_json::from_slice(document).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("the list of RDAP servers cannot be read (line {line}, column {column})")
+        })?;
         let service = |mut service: Vec<Vec<String>>| {
             let (urls, names) = (service.pop()?, service.pop()?);
             Some((names.iter().map(|name| name.to_ascii_lowercase()).collect(), urls))

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::unix;
 
@@ -24,50 +25,13 @@ pub struct Registration {
     pub is_signed: Option<bool>,
 }
 
-/// The answer, as far as it matters. Whatever else a registry adds is none of our business, and must not cost the rest.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    object_class_name: String,
-    #[serde(default)]
-    ldh_name: String,
-    #[serde(default)]
-    status: Vec<String>,
-    #[serde(default)]
-    events: Vec<Event>,
-    #[serde(default)]
-    nameservers: Vec<Nameserver>,
-    #[serde(default, rename = "secureDNS")]
-    secure_dns: SecureDns,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    #[serde(default)]
-    event_action: String,
-    #[serde(default)]
-    event_date: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Nameserver {
-    #[serde(default)]
-    ldh_name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecureDns {
-    delegation_signed: Option<bool>,
-}
-
-/// What a registry does to a domain so that it does not work, or soon will not.
-const HOLDS: [&str; 5] =
-    ["client hold", "server hold", "pending delete", "redemption period", "pending restore"];
+/// What a registry does to a domain so that it does not work, or soon will not: as [`bare`] words, for registries spell them as
+/// RDAP does (RFC 8056) or as EPP.
+const HOLDS: [&str; 6] =
+    ["clienthold", "serverhold", "pendingdelete", "redemptionperiod", "pendingrestore", "inactive"];
 /// What keeps a domain with its registrar.
-const LOCKS: [&str; 2] = ["client transfer prohibited", "server transfer prohibited"];
+const LOCKS: [&str; 4] =
+    ["clienttransferprohibited", "servertransferprohibited", "transferprohibited", "locked"];
 
 impl Registration {
     /// Reads the answer to the question for `domain`.
@@ -75,17 +39,20 @@ impl Registration {
     /// # Errors
     /// In words, if it is none, or is about another domain.
     pub fn read(answer: &[u8], domain: &str) -> Result<Registration, String> {
-        let answer: Answer = serde_json::from_slice(answer)
-            .map_err(|error| format!("the registry's answer cannot be read: {error}"))?;
-        let name = answer.ldh_name.trim_end_matches('.').to_ascii_lowercase();
-        if answer.object_class_name != "domain" || !(name.is_empty() || name == domain) {
+        // picked out one by one: whatever else a registry adds, or has as null, must not cost the rest
+        let answer: Value = serde_json::from_slice(answer).map_err(|error| {
+            // its words would quote what the network sent
+            let (line, column) = (error.line(), error.column());
+            format!("the registry's answer cannot be read (line {line}, column {column})")
+        })?;
+        let name = text(&answer["ldhName"]).trim_end_matches('.').to_ascii_lowercase();
+        if text(&answer["objectClassName"]) != "domain" || !(name.is_empty() || name == domain) {
             return Err(format!("the registry's answer is not about {domain}"));
         }
-        let ends = answer.events.iter().filter(|event| event.event_action.eq_ignore_ascii_case("expiration"));
-        let mut name_servers: Vec<String> = answer
-            .nameservers
-            .iter()
-            .map(|server| host(&server.ldh_name))
+        let ends = each(&answer["events"])
+            .filter(|event| text(&event["eventAction"]).eq_ignore_ascii_case("expiration"));
+        let mut name_servers: Vec<String> = each(&answer["nameservers"])
+            .map(|server| host(text(&server["ldhName"])))
             .filter(|name| !name.is_empty())
             .collect();
         name_servers.sort();
@@ -93,27 +60,39 @@ impl Registration {
         name_servers.truncate(MOST);
         Ok(Registration {
             // several: the registry's own is the latest that it still honours
-            expires: ends.filter_map(|event| date(&event.event_date)).map(unix).max(),
-            statuses: answer
-                .status
-                .iter()
+            expires: ends.filter_map(|event| date(text(&event["eventDate"]))).map(unix).max(),
+            statuses: each(&answer["status"])
+                .filter_map(Value::as_str)
                 .take(MOST)
                 .map(|status| short(&status.to_ascii_lowercase()))
                 .collect(),
             name_servers,
-            is_signed: answer.secure_dns.delegation_signed,
+            is_signed: answer["secureDNS"]["delegationSigned"].as_bool(),
         })
     }
 
     /// The statuses with which it does not work, or soon will not.
     pub fn holds(&self) -> Vec<&str> {
-        self.statuses.iter().map(String::as_str).filter(|status| HOLDS.contains(status)).collect()
+        self.statuses.iter().map(String::as_str).filter(|status| HOLDS.contains(&&*bare(status))).collect()
     }
 
     /// Whether it cannot be moved to another registrar.
     pub fn is_locked(&self) -> bool {
-        self.statuses.iter().any(|status| LOCKS.contains(&status.as_str()))
+        self.statuses.iter().any(|status| LOCKS.contains(&&*bare(status)))
     }
+}
+
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A status without what spellings differ in.
+fn bare(status: &str) -> String {
+    status.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// The host in the one spelling.
@@ -168,6 +147,48 @@ mod tests {
         let read = Registration::read(br#"{"objectClassName":"domain"}"#, "example.com").unwrap();
         assert_eq!(read, Registration::default());
         assert!(!read.is_locked() && read.holds().is_empty());
+    }
+
+    #[test]
+    fn what_is_null_or_odd_costs_nothing_else() {
+        let text = r#"{ "objectClassName": "domain", "ldhName": null, "status": [null, "locked"], "secureDNS": null,
+            "nameservers": [{ "ldhName": null }, null, { "ldhName": "ns1.example.net" }],
+            "events": [{ "eventAction": null }, 7, { "eventAction": "expiration", "eventDate": "2027-03-01T00:00:00Z" }] }"#;
+        let read = Registration::read(text.as_bytes(), "example.com").unwrap();
+        assert!(read.expires.is_some() && read.is_locked());
+        assert_eq!((read.is_signed, read.name_servers), (None, vec!["ns1.example.net".to_owned()]));
+        let nulls =
+            br#"{ "objectClassName": "domain", "status": null, "events": null, "nameservers": null }"#;
+        assert_eq!(Registration::read(nulls, "example.com"), Ok(Registration::default()));
+    }
+
+    #[test]
+    fn statuses_are_known_in_every_spelling() {
+        for (status, is_hold, is_lock) in [
+            ("clientHold", true, false),
+            ("SERVER_HOLD", true, false),
+            ("pending-delete", true, false),
+            ("pendingDelete", true, false),
+            ("inactive", true, false),
+            ("clientTransferProhibited", false, true),
+            ("transfer prohibited", false, true),
+            ("locked", false, true),
+            ("active", false, false),
+        ] {
+            let text = serde_json::json!({ "objectClassName": "domain", "status": [status] }).to_string();
+            let read = Registration::read(text.as_bytes(), "example.com").unwrap();
+            assert_eq!((!read.holds().is_empty(), read.is_locked()), (is_hold, is_lock), "{status}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_trouble_quote_nothing_of_the_answer() {
+        let answer = format!(r#"{{"objectClassName": {}"#, "x".repeat(5000));
+        let said = Registration::read(answer.as_bytes(), "example.com").unwrap_err();
+        assert!(said.contains("line 1, column ") && said.len() < 100, "{said}");
+        let said =
+            super::super::bootstrap::Bootstrap::read(b"{\"services\":\"long long text\"}").unwrap_err();
+        assert!(!said.contains("long") && said.contains("line 1"), "{said}");
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum Filling {
 
 /// Takes in a reading: of each day the least is kept.
 pub fn note(samples: &mut Vec<Sample>, reading: Sample) {
+    // days that a wrong clock has seen would stop the list until they come
+    samples.retain(|sample| sample.day <= reading.day + 1);
     match samples.last_mut().filter(|last| last.day >= reading.day) {
         // a clock that was set back begins no second list
         Some(last) => {
@@ -146,7 +148,10 @@ mod tests {
             note(&mut samples, sample(day, 450));
         }
         assert_eq!((samples.len(), samples[0], samples[DAYS - 1]), (DAYS, sample(12, 400), sample(39, 400)));
-        note(&mut samples, sample(3, 300));
+        note(&mut samples, sample(38, 300));
         assert_eq!(samples[DAYS - 1], sample(39, 300), "a clock set back");
+        note(&mut samples, sample(4000, 200));
+        note(&mut samples, sample(40, 350));
+        assert_eq!(samples[DAYS - 2..], [sample(39, 300), sample(40, 350)], "a clock once years ahead");
     }
 }

@@ -29,6 +29,15 @@ impl Now {
         Now { mono: self.mono + d, wall: self.wall + d }
     }
 
+    /// Whether nobody has set the wall clock since `earlier`, nor has the machine slept: both clocks have run as far, but for
+    /// what a correction of its speed makes.
+    pub fn runs_on_from(self, earlier: Now) -> bool {
+        let ran = self.mono.saturating_duration_since(earlier.mono);
+        let expected = earlier.wall + ran;
+        let off = self.wall.duration_since(expected).unwrap_or_else(|error| error.duration());
+        off < Duration::from_secs(5) + ran / 1000
+    }
+
     /// The wall clock in whole seconds since the epoch.
     pub fn unix(self) -> u64 {
         unix(self.wall)

@@ -395,6 +395,7 @@ impl App {
         }
         self.save_days().await;
         histories::save_all(&self.table()).await;
+        self.save_ledger().await;
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mark) = mark {
             tasks::blocking(move || mark.end()).await;

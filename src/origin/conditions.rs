@@ -50,9 +50,14 @@ impl Origin {
         self.signs.checked_since(then)
     }
 
-    /// By how many seconds our clock was ahead of its own at the last check, if it tells.
-    pub fn clock_ahead(&self) -> Option<i64> {
-        self.signs.ahead()
+    /// By how many seconds our clock is ahead of its own, if it tells.
+    pub fn clock_ahead(&self, now: Now) -> Option<i64> {
+        self.signs.ahead(now)
+    }
+
+    /// Counts a page that a visitor asked for and that was not the site's.
+    pub fn page_failed(&self) {
+        self.signs.tally.failed();
     }
 
     /// Adds to `sum` what its pages took since the last call.

@@ -239,7 +239,6 @@ impl Origin {
                 cause, "origin changed state");
         }
         if matches!((evidence, seen), (Evidence::Visit(_) | Evidence::Own, Seen::Bad(_))) {
-            self.signs.tally.failed();
             self.check_soon();
         }
     }

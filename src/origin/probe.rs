@@ -233,7 +233,7 @@ impl Probe<'_> {
         let date = headers.get(header::DATE).filter(|_| !headers.contains_key(header::AGE));
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         if let Some(date) = date {
-            self.origin.signs.dated(date, clock::now().wall);
+            self.origin.signs.dated(date, clock::now());
         }
     }
 }

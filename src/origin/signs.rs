@@ -1,12 +1,16 @@
 //! An origin's last good signs, what its checks saw since then, and how long they usually take.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::latency::RecentLatency;
 use super::tally::Tally;
+use crate::clock::Now;
 use crate::failure::Sightings;
+
+/// A reading of its clock that is older says nothing of today.
+const AHEAD_HOLDS: Duration = Duration::from_secs(6 * 3600);
 
 /// Signs of life. Noted for each page that a visitor gets, so without a lock.
 pub(super) struct Signs {
@@ -18,8 +22,8 @@ pub(super) struct Signs {
     usual: Mutex<RecentLatency>,
     /// What visitors' pages took since somebody looked.
     pub(super) tally: Tally,
-    /// By how many seconds our clock was ahead of its own at the last check; `i64::MIN`: it does not tell.
-    ahead: AtomicI64,
+    /// By how many seconds our clock was ahead of its own, and when that was.
+    ahead: Mutex<Option<(i64, Now)>>,
     /// Whether a measurement of how long they take is running.
     pub(super) measuring: AtomicBool,
     /// What checks saw since the last good one.
@@ -34,7 +38,7 @@ impl Signs {
             page: AtomicU64::new(0),
             usual: Mutex::default(),
             tally: Tally::default(),
-            ahead: AtomicI64::new(i64::MIN),
+            ahead: Mutex::default(),
             measuring: AtomicBool::new(false),
             sightings: Sightings::default(),
         }
@@ -52,14 +56,16 @@ impl Signs {
     }
 
     /// Its answer had this `Date` when our clock said `now`.
-    pub(super) fn dated(&self, date: SystemTime, now: SystemTime) {
-        let ahead = now.duration_since(date).map_or_else(|behind| -seconds(behind.duration()), seconds);
-        self.ahead.store(ahead, Ordering::Relaxed);
+    pub(super) fn dated(&self, date: SystemTime, now: Now) {
+        let ahead = now.wall.duration_since(date).map_or_else(|behind| -seconds(behind.duration()), seconds);
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some((ahead, now));
     }
 
-    /// By how many seconds our clock was ahead of its own at the last check.
-    pub(super) fn ahead(&self) -> Option<i64> {
-        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != i64::MIN)
+    /// By how many seconds our clock is ahead of its own, as far as that is known since our clock was set last.
+    pub(super) fn ahead(&self, now: Now) -> Option<i64> {
+        let (ahead, at) = (*self.ahead.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let age = now.mono.saturating_duration_since(at.mono);
+        (age < AHEAD_HOLDS && now.runs_on_from(at)).then_some(ahead)
     }
 
     /// Whether a check that began then or later was good.
@@ -111,6 +117,21 @@ mod tests {
         signs.page(at(5), Duration::ZERO);
         assert!(signs.checked_since(at(3)) && !signs.checked_since(at(4)));
         assert!(signs.answered_since(at(5)) && !signs.answered_since(at(6)));
+    }
+
+    #[test]
+    fn a_clock_that_was_put_right_is_not_called_wrong() {
+        let begin = crate::clock::now();
+        let signs = Signs::new(begin.mono);
+        assert_eq!(signs.ahead(begin), None);
+        let hour = Duration::from_secs(3600);
+        signs.dated(begin.wall - 2 * hour, begin);
+        let later = begin.plus(hour);
+        assert_eq!(signs.ahead(later), Some(7200));
+        for wall in [later.wall - 2 * hour, later.wall + 2 * hour] {
+            assert_eq!(signs.ahead(Now { wall, ..later }), None, "it was set");
+        }
+        assert_eq!(signs.ahead(begin.plus(7 * hour)), None, "long ago");
     }
 
     #[test]

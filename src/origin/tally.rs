@@ -53,6 +53,24 @@ impl Default for Tallied {
 }
 
 impl Tallied {
+    /// From what [`Tallied::counts`] gave, or less of it.
+    pub fn of_counts(counts: &[u64]) -> Tallied {
+        let mut made = Tallied::default();
+        made.times.iter_mut().zip(counts).for_each(|(time, count)| *time = *count);
+        made
+    }
+
+    /// How many pages took so long, by steps.
+    pub fn counts(&self) -> &[u64] {
+        &self.times
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, more: &Tallied) {
+        self.times.iter_mut().zip(&more.times).for_each(|(time, count)| *time += count);
+        self.bad += more.bad;
+    }
+
     /// Pages that came.
     pub fn answers(&self) -> u64 {
         self.times.iter().sum()

@@ -94,8 +94,14 @@ impl Review<'_> {
         }
     }
 
-    /// Records a failure of this page, not of its server.
+    /// Records a failure of this page, not of its server. Every request that fails comes by here once, whatever has failed.
     pub(super) fn record_failure(&self, failure: &Failure) {
+        // of the site's origins, whichever was asked: they are summed up
+        if let Some(member) =
+            self.site.origins.members().first().filter(|_| is_bad_page(self.ask.key(), failure))
+        {
+            member.origin.page_failed();
+        }
         // Connections that fail say nothing of single pages, unless these are bad already; nor does patience that ends.
         let of_page = matches!(failure.cause, Cause::Silent | Cause::BodyStalled | Cause::BodyCut);
         let of_bad_page = matches!(failure.cause, Cause::Reset | Cause::NotHttp)
@@ -156,5 +162,28 @@ pub(super) fn sighted(site: &Site, ask: &Ask, failure: &Failure) {
 pub(super) fn broken_off(origin: &Origin, failure: &Failure, by: Evidence) {
     if failure.cause.side() == Side::Origin {
         origin.observe(by, Seen::Bad(failure.cause));
+    }
+}
+
+/// Whether a page, not a file, has failed at its origin: the counterpart of the pages whose times are noted.
+fn is_bad_page(key: &str, failure: &Failure) -> bool {
+    LatencyClass::of(path_of(key)) == LatencyClass::Page && failure.cause.side() == Side::Origin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_that_the_origin_spoils_count_as_bad_whatever_it_answers() {
+        for (key, cause, expected) in [
+            ("/", Cause::ServerError, true),
+            ("/list?page=2", Cause::ServerError, true),
+            ("/news.html", Cause::Refused, true),
+            ("/photo.jpg", Cause::ServerError, false),
+            ("/", Cause::Busy, false),
+        ] {
+            assert_eq!(is_bad_page(key, &Failure::new(cause)), expected, "{key} {cause:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use url::{Host, Url};
 
-use crate::clock;
+use crate::clock::{self, Now};
 use crate::config::ready::OriginUrl;
 use crate::descriptors::Use;
 use crate::failure::{Cause, Failure, chain};
@@ -50,7 +50,7 @@ pub struct Document {
     /// How long to wait before the next question, if the server says so.
     pub retry_after: Option<Duration>,
     /// The server's host, and what its clock said when ours said the other.
-    pub dated: Option<(String, SystemTime, SystemTime)>,
+    pub dated: Option<(String, SystemTime, Now)>,
 }
 
 impl Reader {
@@ -109,11 +109,11 @@ impl Reader {
         let (answer, connection) =
             connection.ask(Box::new(request)).await.map_err(|unanswered| unanswered.failure)?;
         let (head, incoming) = answer.into_parts();
-        let now = clock::now().wall;
+        let now = clock::now();
         let dated = head.headers.get(header::DATE).and_then(|date| date.to_str().ok());
         let dated = dated.and_then(|date| httpdate::parse_http_date(date).ok()).map(|date| (host, date, now));
         let body = whole(AnswerBody::read_once(incoming, connection, STALL)).await?;
-        let retry_after = retry_after(&head.headers, now);
+        let retry_after = retry_after(&head.headers, now.wall);
         Ok((Document { status: head.status, body, retry_after, dated }, head.headers))
     }
 }

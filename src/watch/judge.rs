@@ -1,11 +1,13 @@
 //! What is known of a domain, in words and warnings.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::deadline::{Deadline, deadline, in_days};
+use super::delegation::Delegation;
 use super::dnssec::Chain;
-use super::ledger::{Delegation, Known, Registry, time};
+use super::ledger::{Known, Registry, time};
 use super::parking::parked;
+use super::registration::Registration;
 use super::{Standing, Watched, What};
 use crate::failure::Cause;
 use crate::snapshot::rfc3339;
@@ -15,8 +17,43 @@ use crate::snapshot::rfc3339;
 pub struct Said {
     /// When its owner says that it ends, in case the registry does not.
     pub ends: Option<SystemTime>,
+    /// Whether the configuration could say so.
+    pub may_end: bool,
     /// Whether registries are asked at all.
     pub asks: Asks,
+    /// How often the domain is looked at.
+    pub every: Duration,
+}
+
+/// What was well once is no longer known to be after so many looks without an answer, and this time at least.
+const LOOKS: u32 = 3;
+const HOLDS_FOR: Duration = Duration::from_secs(3 * 86_400);
+
+impl Said {
+    /// Whether what was told `at` says nothing of today.
+    fn is_stale(&self, at: Option<u64>, now: SystemTime) -> bool {
+        let holds_for = self.every.saturating_mul(LOOKS).max(HOLDS_FOR);
+        at.is_some_and(|at| now.duration_since(time(at)).is_ok_and(|age| age > holds_for))
+    }
+
+    /// The registration that the registry has told, if it is one that is asked.
+    fn registration<'a>(&self, known: &'a Known) -> Option<&'a Registration> {
+        let is_asked = self.asks == Asks::Yes && known.registry != Registry::NoService;
+        known.registration.as_ref().filter(|_| is_asked)
+    }
+}
+
+/// What is told of old words: that something was well says nothing of today. What was bad is warned of until it is well.
+fn aged(told: Watched, is_stale: bool, at: Option<u64>) -> Watched {
+    if told.state != Standing::Ok || !is_stale {
+        return told;
+    }
+    let since = at.map(|at| rfc3339(time(at))).unwrap_or_default();
+    Watched {
+        state: Standing::Unknown,
+        detail: format!("no answer since {since}; then: {}", told.detail),
+        ..told
+    }
 }
 
 /// Whether registries are asked.
@@ -33,29 +70,48 @@ pub enum Asks {
 pub fn judge(domain: &str, known: &Known, said: Said, now: SystemTime) -> Vec<Watched> {
     let at_registry = known.registered_at.map(time);
     let by_name = known.answered_at.map(time);
+    let of_registry = |told: Watched| {
+        let is_stale = said.registration(known).is_some() && said.is_stale(known.registered_at, now);
+        aged(told, is_stale, known.registered_at).checked_at(at_registry)
+    };
+    // a ledger of an earlier version does not tell them apart
+    let of_names = |told: Watched, at: Option<u64>| {
+        let at = at.or(known.answered_at);
+        aged(told, said.is_stale(at, now), at)
+    };
+    let zone_at = known.in_zone.seen_at.max(known.at_registry.seen_at);
     let mut all = vec![
         end(domain, known, said, now),
-        hold(domain, known, said).checked_at(at_registry),
-        lock(domain, known, said).checked_at(at_registry),
-        name_servers(domain, known).checked_at(by_name.max(at_registry)),
-        dnssec(domain, known.chain).checked_at(by_name),
+        of_registry(hold(domain, known, said)),
+        of_registry(lock(domain, known, said)),
+        of_names(name_servers(domain, known), zone_at).checked_at(by_name.max(at_registry)),
+        of_names(dnssec(domain, known, now), known.chain_at).checked_at(by_name),
     ];
-    let hosts = known.addresses.iter();
-    all.extend(hosts.map(|(host, servers)| addresses(host, servers, known.looked_at).checked_at(by_name)));
+    all.extend(known.addresses.iter().map(|(host, seen)| {
+        of_names(addresses(host, seen, known.looked_at), seen.seen_at).checked_at(by_name)
+    }));
     all
+}
+
+/// Whether two looks have seen it: one may have met a name server in a bad moment.
+fn is_seen_twice(known: &Known, since: u64) -> bool {
+    known.looked_at.is_none_or(|at| at > since)
 }
 
 fn addresses(host: &str, seen: &Delegation, looked_at: Option<u64>) -> Watched {
     let told = |state, detail: String| Watched::new(What::Addresses, host, state, detail);
     match seen.change() {
-        // seen twice: a name server that was asked in between may have been late
-        Some((before, now, since)) if looked_at > Some(since) => {
-            let (now, before) = (now.join(", "), before.join(", "));
-            let detail = format!("{now} instead of {before} since {}", rfc3339(time(since)));
+        Some((.., since)) if looked_at <= Some(since) => told(Standing::Ok, seen.proven.join(", ")),
+        Some((_, now, _)) if seen.is_restless() && !now.is_empty() => {
+            told(Standing::Ok, format!("{}; they change and come back by themselves", now.join(", ")))
+        }
+        Some((before, now, since)) => {
+            let now = if now.is_empty() { "no address".to_owned() } else { now.join(", ") };
+            let detail = format!("{now} instead of {} since {}", before.join(", "), rfc3339(time(since)));
             told(Standing::Bad, detail).warn(Cause::AddressesChanged, None)
         }
-        _ if seen.now.is_empty() => told(Standing::Unknown, "no address so far".to_owned()),
-        _ => told(Standing::Ok, seen.now.join(", ")),
+        None if seen.now.is_empty() => told(Standing::Unknown, "no address so far".to_owned()),
+        None => told(Standing::Ok, seen.now.join(", ")),
     }
 }
 
@@ -73,22 +129,27 @@ fn unknown(what: What, domain: &str, known: &Known, said: Said) -> Watched {
 }
 
 fn end(domain: &str, known: &Known, said: Said, now: SystemTime) -> Watched {
-    if known.is_forgotten() {
+    if said.asks == Asks::Yes && known.is_forgotten(said.every) {
         let detail = "the registry does not know it any more";
         let told = Watched::new(What::Domain, domain, Standing::Past, detail);
         return told.checked_at(known.looked_at.map(time)).warn(Cause::DomainExpired, None);
     }
-    let of_registry = known.registration.as_ref().and_then(|found| found.expires).map(time);
+    let of_registry = said.registration(known).and_then(|found| found.expires).map(time);
+    // the owner knows better than words that nobody has repeated for days
+    let is_stale = of_registry.is_some() && said.is_stale(known.registered_at, now);
+    let of_registry = of_registry.filter(|_| !is_stale || said.ends.is_none());
     let (end, by) = match (of_registry, said.ends) {
         (Some(end), _) => (end, ""),
         (None, Some(end)) => (end, ", as its owner says"),
         (None, None) => {
             let told = unknown(What::Domain, domain, known, said);
             let is_pending = matches!(known.registry, Registry::Unasked | Registry::Failed(_));
-            let detail = if is_pending && said.asks == Asks::Yes {
-                told.detail
-            } else {
-                format!("{}; write the day as domain_ends in [site.watch]", told.detail)
+            let detail = match (is_pending && said.asks == Asks::Yes, said.may_end) {
+                (true, _) => told.detail,
+                (false, true) => format!("{}; write the day as domain_ends in [site.watch]", told.detail),
+                (false, false) => {
+                    format!("{}; domain_ends says it of the first name in \"domains\" only", told.detail)
+                }
             };
             return Watched { detail, ..told }.checked_at(known.registered_at.map(time));
         }
@@ -99,7 +160,10 @@ fn end(domain: &str, known: &Known, said: Said, now: SystemTime) -> Watched {
         Watched::new(What::Domain, domain, state, detail).until(Some(end)).checked_at(checked_at)
     };
     match deadline(end, now) {
-        Deadline::Far => told(Standing::Ok, format!("ends {date}{by}")),
+        Deadline::Far => {
+            let far = told(Standing::Ok, format!("ends {date}{by}"));
+            aged(far, of_registry.is_some() && is_stale, known.registered_at)
+        }
         Deadline::Near { days, step } => {
             let detail = format!("ends {date} ({}){by}", in_days(days));
             told(Standing::Soon, detail).warn(Cause::DomainExpiring, Some(step))
@@ -109,7 +173,7 @@ fn end(domain: &str, known: &Known, said: Said, now: SystemTime) -> Watched {
 }
 
 fn hold(domain: &str, known: &Known, said: Said) -> Watched {
-    let Some(found) = &known.registration else { return unknown(What::Hold, domain, known, said) };
+    let Some(found) = said.registration(known) else { return unknown(What::Hold, domain, known, said) };
     let holds = found.holds();
     if holds.is_empty() {
         return Watched::new(What::Hold, domain, Standing::Ok, "not held back");
@@ -119,7 +183,9 @@ fn hold(domain: &str, known: &Known, said: Said) -> Watched {
 }
 
 fn lock(domain: &str, known: &Known, said: Said) -> Watched {
-    let Some(found) = &known.registration else { return unknown(What::TransferLock, domain, known, said) };
+    let Some(found) = said.registration(known) else {
+        return unknown(What::TransferLock, domain, known, said);
+    };
     if found.is_locked() {
         return Watched::new(What::TransferLock, domain, Standing::Ok, "locked");
     }
@@ -139,11 +205,13 @@ fn name_servers(domain: &str, known: &Known) -> Watched {
         let detail = format!("{server} is a name server of a parking service");
         return told(Standing::Bad, detail).warn(Cause::NameServersParked, None);
     }
-    if let Some(since) = known.gone_since {
+    if let Some(since) = known.gone_since.filter(|since| is_seen_twice(known, *since)) {
         let detail = format!("no name server answers for it since {}", rfc3339(time(since)));
         return told(Standing::Bad, detail).warn(Cause::ZoneGone, None);
     }
-    if let Some((before, now, since)) = both.iter().find_map(|servers| servers.change()) {
+    if let Some((before, now, since)) =
+        both.iter().filter_map(|servers| servers.change()).find(|(.., since)| is_seen_twice(known, *since))
+    {
         let detail =
             format!("{} instead of {} since {}", now.join(", "), before.join(", "), rfc3339(time(since)));
         return told(Standing::Bad, detail).warn(Cause::NameServersChanged, None);
@@ -156,16 +224,21 @@ fn name_servers(domain: &str, known: &Known) -> Watched {
     }
 }
 
-fn dnssec(domain: &str, chain: Chain) -> Watched {
+fn dnssec(domain: &str, known: &Known, now: SystemTime) -> Watched {
     let told = |state, detail: &str| Watched::new(What::Dnssec, domain, state, detail);
-    match chain {
+    match known.chain {
         Chain::Unasked => told(Standing::Unknown, "not checked yet, or no name server has answered"),
         Chain::Unsigned => told(Standing::Ok, "not signed"),
         Chain::Valid { until } => told(Standing::Ok, "signed and valid").until(until.map(time)),
         Chain::Ending { until } => {
-            told(Standing::Soon, &format!("its signatures end {}", rfc3339(time(until))))
+            let (state, word) =
+                if time(until) > now { (Standing::Soon, "end") } else { (Standing::Past, "ended") };
+            told(state, &format!("its signatures {word} {}", rfc3339(time(until))))
                 .until(Some(time(until)))
                 .warn(Cause::DnssecExpiring, None)
+        }
+        Chain::Broken if known.broken_since.is_some_and(|since| !is_seen_twice(known, since)) => {
+            told(Standing::Unknown, "a resolver that validates has failed, and is asked again soon")
         }
         Chain::Unvalidated => told(
             Standing::Unknown,
@@ -180,7 +253,6 @@ fn dnssec(domain: &str, chain: Chain) -> Watched {
 
 #[cfg(test)]
 mod tests {
-    use super::super::registration::Registration;
     use super::*;
 
     const DAY: u64 = 86_400;
@@ -233,15 +305,19 @@ mod tests {
             (Registry::Unasked, "not checked yet"),
             (Registry::Found, "does not tell; write"),
         ] {
+            let said = Said { may_end: true, ..Said::default() };
             let known = Known { registry, ..Known::default() };
             for what in [What::Domain, What::Hold, What::TransferLock] {
-                let watched = of(&known, Said::default(), what);
+                let watched = of(&known, said, what);
                 assert_eq!((watched.state, watched.warning), (Standing::Unknown, None), "{known:?}");
                 assert!(what != What::Domain || watched.detail.contains(words), "{}", watched.detail);
             }
         }
-        let off = of(&Known::default(), Said { asks: Asks::No, ends: None }, What::Domain);
-        assert!(off.detail.contains("\"rdap\" is off; write"), "{}", off.detail);
+        let off = Said { asks: Asks::No, may_end: true, ..Said::default() };
+        let told = of(&Known::default(), off, What::Domain).detail;
+        assert!(told.contains("\"rdap\" is off; write"), "{told}");
+        let told = of(&Known::default(), Said { may_end: false, ..off }, What::Domain).detail;
+        assert!(told.contains("first name in \"domains\" only"), "{told}");
     }
 
     #[test]
@@ -256,10 +332,14 @@ mod tests {
 
     #[test]
     fn a_domain_that_the_registry_has_forgotten_has_ended() {
-        let known = Known { registry: Registry::NotFound, failures: 1, ..registered(90) };
-        assert_eq!(of(&known, Said::default(), What::Domain).state, Standing::Ok, "it is asked again first");
-        let known = Known { failures: 2, ..known };
-        assert_eq!(warned(&of(&known, Said::default(), What::Domain)), Some((Cause::DomainExpired, None)));
+        let missing = Known { registry: Registry::NotFound, missing_since: Some(NOW - 60), ..registered(90) };
+        let said = Said { every: Duration::from_secs(43_200), ..Said::default() };
+        let known = Known { looked_at: Some(NOW), ..missing.clone() };
+        assert_eq!(of(&known, said, What::Domain).state, Standing::Ok, "it is asked again first");
+        let known = Known { looked_at: Some(NOW + DAY), ..missing };
+        assert_eq!(warned(&of(&known, said, What::Domain)), Some((Cause::DomainExpired, None)));
+        let off = Said { asks: Asks::No, ..said };
+        assert_eq!(warned(&of(&known, off, What::Domain)), None, "nobody is asked");
         let known = Known { registry: Registry::Failed("silent".to_owned()), ..registered(90) };
         assert_eq!(of(&known, Said::default(), What::Domain).state, Standing::Ok, "the last word counts");
     }
@@ -287,11 +367,13 @@ mod tests {
         let list = |name: &str| vec![name.to_owned()];
         let mut known = Known { looked_at: Some(NOW), ..Known::default() };
         assert_eq!(of(&known, Said::default(), What::NameServers).state, Standing::Unknown);
-        known.in_zone =
-            Delegation { now: list("ns1.a.example"), proven: list("ns1.a.example"), changed_at: None };
+        let same = |name: &str| Delegation { now: list(name), proven: list(name), ..Delegation::default() };
+        known.in_zone = same("ns1.a.example");
         assert_eq!(of(&known, Said::default(), What::NameServers).detail, "ns1.a.example");
-        known.at_registry =
-            Delegation { now: list("ns1.b.example"), proven: list("ns1.a.example"), changed_at: Some(NOW) };
+        let changed_at = Some(NOW);
+        known.at_registry = Delegation { now: list("ns1.b.example"), changed_at, ..same("ns1.a.example") };
+        assert_eq!(of(&known, Said::default(), What::NameServers).warning, None, "one look is no look");
+        known.looked_at = Some(NOW + 600);
         let changed = of(&known, Said::default(), What::NameServers);
         assert_eq!(warned(&changed), Some((Cause::NameServersChanged, None)));
         assert!(
@@ -309,13 +391,100 @@ mod tests {
     }
 
     #[test]
+    fn one_bad_moment_of_a_resolver_is_no_news() {
+        let at = |looked_at| Known {
+            gone_since: Some(NOW),
+            broken_since: Some(NOW),
+            chain: Chain::Broken,
+            looked_at: Some(looked_at),
+            ..Known::default()
+        };
+        for what in [What::NameServers, What::Dnssec] {
+            assert_eq!(of(&at(NOW), Said::default(), what).warning, None, "{what:?}");
+            assert_eq!(of(&at(NOW + 600), Said::default(), what).state, Standing::Bad, "{what:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_addresses_is_not_well() {
+        let gone = Delegation {
+            changed_at: Some(NOW - 600),
+            proven: vec!["192.0.2.1".to_owned()],
+            ..Delegation::default()
+        };
+        let of_host = |seen: &Delegation| {
+            let addresses = [("www.example.jp".to_owned(), seen.clone())].into();
+            of(
+                &Known { addresses, looked_at: Some(NOW), ..Known::default() },
+                Said::default(),
+                What::Addresses,
+            )
+        };
+        let told = of_host(&gone);
+        assert_eq!(warned(&told), Some((Cause::AddressesChanged, None)));
+        assert!(told.detail.starts_with("no address instead of 192.0.2.1 since "), "{}", told.detail);
+        assert_eq!(of_host(&Delegation { returns: 9, ..gone.clone() }).state, Standing::Bad);
+        let moved = Delegation { now: vec!["192.0.2.9".to_owned()], ..gone };
+        assert_eq!(of_host(&moved).state, Standing::Bad);
+        assert_eq!(of_host(&Delegation { returns: 9, ..moved }).state, Standing::Ok, "a failover in the DNS");
+    }
+
+    #[test]
+    fn what_was_well_days_ago_is_not_known_to_be() {
+        let old = Some(NOW - 4 * DAY);
+        let seen =
+            Delegation { now: vec!["ns1.a.example".to_owned()], seen_at: old, ..Delegation::default() };
+        let addresses = [("www.example.jp".to_owned(), seen.clone())].into();
+        let known = Known {
+            registered_at: old,
+            answered_at: old,
+            chain: Chain::Valid { until: None },
+            in_zone: seen,
+            addresses,
+            looked_at: Some(NOW),
+            ..registered(400)
+        };
+        let said = Said { every: Duration::from_secs(43_200), ..Said::default() };
+        for one in judge("example.jp", &known, said, time(NOW)) {
+            assert_eq!((one.state, one.warning), (Standing::Unknown, None), "{one:?}");
+            assert!(one.detail.starts_with("no answer since 20"), "{}", one.detail);
+        }
+        let rare = Said { every: Duration::from_secs(2 * DAY), ..said };
+        for one in judge("example.jp", &known, rare, time(NOW)) {
+            assert_eq!(one.state, Standing::Ok, "{one:?}");
+        }
+        let ends = Said { ends: Some(time(NOW + 5 * DAY)), ..said };
+        assert_eq!(
+            warned(&of(&known, ends, What::Domain)),
+            Some((Cause::DomainExpiring, Some(7))),
+            "the owner's"
+        );
+        let known = Known { registered_at: old, ..registered(20) };
+        assert_eq!(of(&known, said, What::Domain).state, Standing::Soon, "a warning stands");
+    }
+
+    #[test]
+    fn who_is_not_asked_any_more_says_nothing() {
+        let known = registered(-3);
+        let ends = Some(time(NOW + 400 * DAY));
+        let off = Said { asks: Asks::No, ..Said::default() };
+        assert_eq!(of(&known, off, What::Domain).state, Standing::Unknown);
+        assert_eq!(of(&known, Said { ends, ..off }, What::Domain).state, Standing::Ok);
+        let known = Known { registry: Registry::NoService, ..known };
+        for what in [What::Domain, What::Hold, What::TransferLock] {
+            assert_eq!(of(&known, Said::default(), what).state, Standing::Unknown, "{what:?}");
+        }
+    }
+
+    #[test]
     fn dnssec_is_told_as_it_is_seen() {
         for (chain, state, cause) in [
             (Chain::Unasked, Standing::Unknown, None),
             (Chain::Unsigned, Standing::Ok, None),
             (Chain::Valid { until: Some(NOW) }, Standing::Ok, None),
             (Chain::Unvalidated, Standing::Unknown, None),
-            (Chain::Ending { until: NOW }, Standing::Soon, Some(Cause::DnssecExpiring)),
+            (Chain::Ending { until: NOW + 1 }, Standing::Soon, Some(Cause::DnssecExpiring)),
+            (Chain::Ending { until: NOW }, Standing::Past, Some(Cause::DnssecExpiring)),
             (Chain::Broken, Standing::Bad, Some(Cause::DnssecBroken)),
         ] {
             let known = Known { chain, ..Known::default() };

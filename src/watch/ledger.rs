@@ -1,15 +1,16 @@
 //! What is known of domains, and kept over a restart.
 //!
-//! One JSON file in the state directory, `watch/domains.json`, written whole. A file of a later version, or one that is damaged, is left
-//! unread: all that it holds can be asked again, but for what the name servers were when the site was well.
+//! One JSON file in the state directory, `watch/domains.json`, written whole. A file of a later version, or one that is damaged, is set
+//! aside: all that it holds can be asked again, but for what the name servers were when the site was well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Bootstrap;
+use super::delegation::{Delegation, Site};
 use super::dnssec::Chain;
 use super::registration::Registration;
 use super::room::Sample;
@@ -22,10 +23,18 @@ const FILE: &str = "domains.json";
 const VERSION: u32 = 1;
 /// Nothing larger is read: ten thousand domains take a tenth of it.
 const LARGEST: u64 = 64 << 20;
-/// Name servers that differ from the proven ones count as the site's own once it has been well with them for so long.
-const SETTLED: u64 = 86_400;
-/// Addresses of a host that are remembered: those of a CDN change from look to look.
-const MOST_ADDRESSES: usize = 64;
+/// A registry that does not know a domain any more is believed when it says so twice, so many seconds apart.
+const FORGOTTEN: u64 = 4 * 3600;
+/// What looks bad is looked at again after so many seconds; two looks that agree are believed.
+const DOUBT: u64 = 600;
+/// What is bad is looked at this often, so that its end is seen soon.
+const BAD: u64 = 1800;
+/// So close to its end, a domain is looked at as if it had ended: its renewal is to be seen soon.
+const CLOSE: u64 = 7 * 86_400;
+/// A lock that is gone for so long will not come back.
+const UNLOCKED: u64 = 30 * 86_400;
+/// Characters of a registry's trouble that are kept.
+const WORDS: usize = 200;
 
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,9 +85,15 @@ pub struct Known {
     pub registration: Option<Registration>,
     /// When that was.
     pub registered_at: Option<u64>,
-    /// Whether it was seen to be locked to its registrar.
+    /// Since when the registry says, each time it is asked, that it does not know a domain that it knew.
+    #[serde(default)]
+    pub missing_since: Option<u64>,
+    /// Whether it was seen to be locked to its registrar,
     #[serde(default)]
     pub was_locked: bool,
+    /// and since when it is not any more.
+    #[serde(default)]
+    pub unlocked_since: Option<u64>,
     /// The name servers that the registry names,
     #[serde(default)]
     pub at_registry: Delegation,
@@ -91,79 +106,18 @@ pub struct Known {
     /// Since when name servers do not answer for the zone, though they did before.
     #[serde(default)]
     pub gone_since: Option<u64>,
-    /// Its chain of signatures.
+    /// Its chain of signatures,
     #[serde(default)]
     pub chain: Chain,
+    /// when it was seen,
+    #[serde(default)]
+    pub chain_at: Option<u64>,
+    /// and since when it is broken.
+    #[serde(default)]
+    pub broken_since: Option<u64>,
     /// When the name servers were asked last, with an answer.
     #[serde(default)]
     pub answered_at: Option<u64>,
-}
-
-/// Name servers as they are and as they were when the site was proven well.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delegation {
-    /// As told last, in order.
-    pub now: Vec<String>,
-    /// As they were when the site was well.
-    pub proven: Vec<String>,
-    /// Since when they differ, Unix time.
-    pub changed_at: Option<u64>,
-}
-
-/// Whether the sites of a domain are well, as far as their origins tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Site {
-    /// All of them are up.
-    Well,
-    /// One of them is not, or is not known to be.
-    Unproven,
-}
-
-impl Delegation {
-    /// Takes in what was told now; an empty list is no news.
-    pub fn observe(&mut self, servers: &[String], site: Site, now: u64) {
-        if servers.is_empty() {
-            return;
-        }
-        self.now = servers.to_vec();
-        if self.proven == self.now {
-            self.changed_at = None;
-            return;
-        }
-        if self.proven.is_empty() {
-            if site == Site::Well {
-                self.proven.clone_from(&self.now);
-            }
-            return;
-        }
-        let since = *self.changed_at.get_or_insert(now);
-        if site == Site::Well
-            && now.saturating_sub(since) >= SETTLED
-            && super::parking::parked(&self.now).is_none()
-        {
-            self.proven.clone_from(&self.now);
-            self.changed_at = None;
-        }
-    }
-
-    /// The same for addresses: only entirely different ones are a change, others are more of the same.
-    pub fn observe_some(&mut self, addresses: &[String], site: Site, now: u64) {
-        if addresses.iter().any(|address| self.proven.contains(address)) {
-            self.proven.extend(addresses.iter().filter(|address| !self.now.contains(address)).cloned());
-            self.proven.sort();
-            self.proven.dedup();
-            self.proven.truncate(MOST_ADDRESSES);
-            (self.now, self.changed_at) = (addresses.to_vec(), None);
-        } else {
-            self.observe(addresses, site, now);
-        }
-    }
-
-    /// Those that were there before and those that are now, if they differ.
-    pub fn change(&self) -> Option<(&[String], &[String], u64)> {
-        let since = self.changed_at?;
-        Some((&self.proven, &self.now, since))
-    }
 }
 
 /// A Unix time as a time.
@@ -208,11 +162,20 @@ impl Ledger {
         disk::write_atomic(&file(state_dir), &text)
     }
 
+    /// Keeps a file that cannot be read from being overwritten. Blocks.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn set_aside(state_dir: &Path) -> std::io::Result<()> {
+        let file = file(state_dir);
+        disk::rename(&file, &file.with_extension("unread"))
+    }
+
     /// Forgets hosts and domains that are not watched any more.
     pub fn keep(&mut self, is_host: impl Fn(&str) -> bool) {
         self.hosts.retain(|host, _| is_host(host));
-        let hosts = &self.hosts;
-        self.domains.retain(|domain, _| hosts.values().any(|named| named == domain));
+        let used: BTreeSet<&String> = self.hosts.values().collect();
+        self.domains.retain(|domain, _| used.contains(domain));
     }
 }
 
@@ -221,13 +184,15 @@ fn file(state_dir: &Path) -> PathBuf {
 }
 
 impl Known {
-    /// Whether the registry had it and does not any more, as two looks say.
-    pub fn is_forgotten(&self) -> bool {
-        self.registry == Registry::NotFound && self.registration.is_some() && self.failures > 1
+    /// Whether the registry had it and does not any more, as looks say that are hours apart, or as far apart as looks are.
+    pub fn is_forgotten(&self, every: Duration) -> bool {
+        let gap = FORGOTTEN.min(every.as_secs());
+        let for_so_long = |since: u64| self.looked_at.is_some_and(|at| at > since && at - since >= gap);
+        self.registry == Registry::NotFound && self.missing_since.is_some_and(for_so_long)
     }
 
     /// When it is to be looked at next, Unix time: after `every`, moved by up to a tenth that is the domain's own, so that
-    /// thousands do not come at once; after a failure sooner, and less and less soon.
+    /// thousands do not come at once; when the registry fails sooner, and less and less soon; soon when something is bad.
     pub fn due(&self, domain: &str, every: Duration) -> u64 {
         let Some(at) = self.looked_at else { return 0 };
         let every = every.as_secs();
@@ -240,36 +205,61 @@ impl Known {
             }
             failures => every.min(300 << failures.min(6)),
         };
-        at.saturating_add(wait)
+        at.saturating_add(wait.min(self.recheck(at).unwrap_or(u64::MAX)))
+    }
+
+    /// After how many seconds something bad that was seen `at` the last look is looked at again.
+    fn recheck(&self, at: u64) -> Option<u64> {
+        let changes = [&self.at_registry, &self.in_zone].into_iter().chain(self.addresses.values());
+        let changed = changes.filter_map(|one| one.change()).map(|(_, _, since)| since);
+        let bad = changed.chain(self.gone_since).chain(self.broken_since);
+        if let Some(latest) = bad.chain(self.missing_since).max() {
+            return Some(if latest >= at { DOUBT } else { BAD });
+        }
+        let found = self.registration.as_ref().filter(|_| self.registry == Registry::Found)?;
+        let is_close = found.expires.is_some_and(|end| end < at.saturating_add(CLOSE));
+        (is_close || !found.holds().is_empty()).then_some(BAD)
     }
 
     /// Takes in the registry's word.
     pub fn registry_said(&mut self, asked: super::rdap::Asked, site: Site, now: u64) {
         use super::rdap::Asked;
+        if asked != Asked::NotFound {
+            self.missing_since = None;
+        }
+        self.failures = match asked {
+            Asked::Failed(_) | Asked::NoName(_) => self.failures.saturating_add(1),
+            Asked::Found(_) | Asked::NotFound | Asked::NoService => 0,
+        };
         self.registry = match asked {
             Asked::Found(found) => {
-                self.failures = 0;
-                self.was_locked |= found.is_locked();
                 self.at_registry.observe(&found.name_servers, site, now);
+                self.note_lock(found.is_locked(), now);
                 self.registration = Some(found);
                 self.registered_at = Some(now);
                 Registry::Found
             }
-            Asked::NotFound if self.registration.is_some() => {
+            Asked::NotFound => {
                 // a registry that has lost a domain is asked again before anybody is woken
-                self.failures = self.failures.saturating_add(1);
-                self.registry = Registry::NotFound;
-                return;
+                if self.registration.is_some() {
+                    self.missing_since.get_or_insert(now);
+                }
+                Registry::NotFound
             }
-            Asked::NotFound => Registry::NotFound,
             Asked::NoService => Registry::NoService,
-            Asked::Failed(why) => {
-                self.failures = self.failures.saturating_add(1);
-                self.registry = Registry::Failed(why);
-                return;
-            }
+            Asked::Failed(why) | Asked::NoName(why) => Registry::Failed(why.chars().take(WORDS).collect()),
         };
-        self.failures = 0;
+    }
+
+    fn note_lock(&mut self, is_locked: bool, now: u64) {
+        self.was_locked |= is_locked;
+        self.unlocked_since = match self.unlocked_since {
+            _ if is_locked || !self.was_locked => None,
+            since => Some(since.unwrap_or(now)),
+        };
+        if self.unlocked_since.is_some_and(|since| now.saturating_sub(since) >= UNLOCKED) {
+            (self.was_locked, self.unlocked_since) = (false, None);
+        }
     }
 }
 
@@ -282,51 +272,6 @@ pub fn seconds(now: SystemTime) -> u64 {
 mod tests {
     use super::super::rdap::Asked;
     use super::*;
-
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn name_servers_are_proven_by_a_site_that_is_well_and_stays_so() {
-        let (old, new, parking) =
-            (names(&["ns1.a.example"]), names(&["ns1.b.example"]), names(&["ns1.sedoparking.com"]));
-        let mut servers = Delegation::default();
-        servers.observe(&old, Site::Unproven, 0);
-        assert!(servers.proven.is_empty(), "nothing vouches for them");
-        servers.observe(&old, Site::Well, 1);
-        assert_eq!((&servers.proven, servers.change()), (&old, None));
-        servers.observe(&[], Site::Well, 2);
-        assert_eq!(servers.change(), None, "no answer is no change");
-        servers.observe(&new, Site::Well, 10);
-        assert_eq!(servers.change(), Some((&*old, &*new, 10)));
-        servers.observe(&new, Site::Unproven, 10 + SETTLED);
-        assert!(servers.change().is_some(), "the site is not well");
-        servers.observe(&new, Site::Well, 10 + SETTLED);
-        assert_eq!(servers.change(), None, "the owner has moved");
-        servers.observe(&parking, Site::Well, 11 + SETTLED);
-        servers.observe(&parking, Site::Well, 12 + 9 * SETTLED);
-        assert!(servers.change().is_some(), "nobody moves to a parking service");
-        servers.observe(&new, Site::Well, 13 + 9 * SETTLED);
-        assert_eq!(servers.change(), None, "back");
-    }
-
-    #[test]
-    fn addresses_have_changed_when_none_is_left() {
-        let mut addresses = Delegation::default();
-        for seen in
-            [&["192.0.2.1", "192.0.2.2"][..], &["192.0.2.2", "192.0.2.3"], &["192.0.2.1"], &["192.0.2.3"]]
-        {
-            addresses.observe_some(&names(seen), Site::Well, 0);
-            assert_eq!(addresses.change(), None, "{seen:?}");
-        }
-        addresses.observe_some(&names(&["203.0.113.1"]), Site::Well, 5);
-        assert!(addresses.change().is_some());
-        addresses.observe_some(&[], Site::Well, 6);
-        assert!(addresses.change().is_some(), "no answer is no news");
-        addresses.observe_some(&names(&["192.0.2.2"]), Site::Well, 7);
-        assert_eq!(addresses.change(), None, "back");
-    }
 
     #[test]
     fn a_failure_is_asked_again_sooner_and_then_less_and_less_soon() {
@@ -341,6 +286,69 @@ mod tests {
             assert_eq!(known.due("example.com", every), 1000 + wait);
         }
         assert_eq!(known.due("example.com", Duration::from_secs(1)), 1001, "but never less often than usual");
+    }
+
+    #[test]
+    fn what_is_bad_is_looked_at_again_soon() {
+        let every = Duration::from_secs(43_200);
+        let locked = || Known { looked_at: Some(1000), ..Known::default() };
+        let found = |expires| Some(Registration { expires, ..Registration::default() });
+        let held = Registration { statuses: vec!["client hold".to_owned()], ..Registration::default() };
+        let moved = Delegation { changed_at: Some(1000), ..Delegation::default() };
+        for (known, wait) in [
+            (Known { gone_since: Some(1000), ..locked() }, DOUBT),
+            (Known { gone_since: Some(400), ..locked() }, BAD),
+            (Known { broken_since: Some(1000), ..locked() }, DOUBT),
+            (Known { missing_since: Some(1), ..locked() }, BAD),
+            (Known { in_zone: moved.clone(), ..locked() }, DOUBT),
+            (Known { addresses: [("www".to_owned(), moved)].into(), failures: 60, ..locked() }, DOUBT),
+            (Known { registry: Registry::Found, registration: found(Some(1000 + DOUBT)), ..locked() }, BAD),
+            (Known { registry: Registry::Found, registration: Some(held), ..locked() }, BAD),
+        ] {
+            assert_eq!(known.due("example.com", every), 1000 + wait, "{known:?}");
+        }
+        let far = Known { registry: Registry::Found, registration: found(Some(1 << 40)), ..locked() };
+        assert!(far.due("example.com", every) > 30_000);
+    }
+
+    #[test]
+    fn only_a_registry_that_says_so_for_hours_has_forgotten_a_domain() {
+        let every = Duration::from_secs(43_200);
+        let mut known = Known::default();
+        let mut look = |asked: Asked, now: u64| {
+            known.registry_said(asked, Site::Well, now);
+            known.looked_at = Some(now);
+            known.is_forgotten(every)
+        };
+        let failed = || Asked::Failed("answered 500".to_owned());
+        assert!(!look(Asked::NotFound, 0) && !look(Asked::NotFound, FORGOTTEN), "it never had it");
+        look(Asked::Found(Registration::default()), 20_000);
+        assert!(!look(failed(), 30_000) && !look(Asked::NotFound, 30_600), "a failure is no such word");
+        assert!(!look(Asked::NotFound, 31_200), "ten minutes");
+        assert!(!look(Asked::NoName("answered 400".to_owned()), 50_000));
+        assert!(!look(Asked::NotFound, 60_000) && look(Asked::NotFound, 60_000 + FORGOTTEN));
+        assert!(!look(Asked::Found(Registration::default()), 90_000));
+    }
+
+    #[test]
+    fn a_lock_that_is_gone_is_told_for_a_month() {
+        let mut known = Known::default();
+        let with =
+            |status: &str| Registration { statuses: vec![status.to_owned()], ..Registration::default() };
+        known.registry_said(Asked::Found(with("locked")), Site::Well, 0);
+        known.registry_said(Asked::Found(with("active")), Site::Well, 10);
+        assert_eq!((known.was_locked, known.unlocked_since), (true, Some(10)));
+        known.registry_said(Asked::Found(with("active")), Site::Well, 9 + UNLOCKED);
+        assert!(known.was_locked);
+        known.registry_said(Asked::Found(with("active")), Site::Well, 10 + UNLOCKED);
+        assert!(!known.was_locked);
+    }
+
+    #[test]
+    fn words_of_a_registry_are_kept_short() {
+        let mut known = Known::default();
+        known.registry_said(Asked::Failed("x".repeat(1 << 20)), Site::Well, 0);
+        assert_eq!(known.registry, Registry::Failed("x".repeat(WORDS)));
     }
 
     #[test]
@@ -362,6 +370,18 @@ mod tests {
         assert_eq!(known.registration.as_ref().and_then(|found| found.expires), Some(1_798_761_600));
         assert_eq!((known.in_zone.proven.len(), read.disk.len()), (1, 1));
         assert!(Ledger::of(b"{\"version\":2}").is_err() && Ledger::of(b"").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(FOLDER)).unwrap();
+        std::fs::write(file(dir.path()), "{\"version\":9}").unwrap();
+        assert!(Ledger::read(dir.path()).is_err());
+        Ledger::set_aside(dir.path()).unwrap();
+        assert_eq!(Ledger::read(dir.path()), Ok(Ledger::default()));
+        let kept = std::fs::read(dir.path().join(FOLDER).join("domains.unread")).unwrap();
+        assert_eq!(kept, b"{\"version\":9}");
     }
 
     #[test]

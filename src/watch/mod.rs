@@ -8,6 +8,7 @@
 pub mod bootstrap;
 pub mod client;
 pub mod deadline;
+pub mod delegation;
 pub mod dnssec;
 pub mod domain;
 pub mod judge;

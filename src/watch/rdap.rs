@@ -30,6 +30,8 @@ pub enum Asked {
     Found(Registration),
     /// The registry does not have it.
     NotFound,
+    /// The registry says, in these words, that it cannot have a domain of this name, such as one with a label too many.
+    NoName(String),
     /// No registry of this domain answers such questions.
     NoService,
     /// There was no answer, for this reason.
@@ -52,7 +54,7 @@ struct State {
     /// Servers that have had enough, by host, until when.
     paused: HashMap<String, Instant>,
     /// What servers' clocks said beside ours, by host.
-    dated: HashMap<String, (SystemTime, SystemTime)>,
+    dated: HashMap<String, (SystemTime, Now)>,
 }
 
 impl Registries {
@@ -74,7 +76,7 @@ impl Registries {
     }
 
     /// What servers' clocks said, and what ours said then: for each the last time.
-    pub fn dated(&self) -> HashMap<String, (SystemTime, SystemTime)> {
+    pub fn dated(&self) -> HashMap<String, (SystemTime, Now)> {
         self.state().dated.clone()
     }
 
@@ -119,9 +121,9 @@ impl Registries {
                 Ok(found) => Asked::Found(found),
                 Err(trouble) => Asked::Failed(format!("{host}: {trouble}")),
             },
-            // 400 and 422: a name that cannot be a domain of theirs, such as one with a label too many
-            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-                Asked::NotFound
+            StatusCode::NOT_FOUND => Asked::NotFound,
+            status @ (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) => {
+                Asked::NoName(format!("{host} answered {status}"))
             }
             status => Asked::Failed(format!("{host} answered {status}")),
         }

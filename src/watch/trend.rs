@@ -3,10 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::origin::Tallied;
+
 /// Days that are kept: the ones that are judged, and a month before them.
 pub const DAYS: usize = 34;
-/// Days in a row that must be worse.
+/// Days in a row that must be worse,
 const WORSE: usize = 3;
+/// none of them longer ago than this many days: a site may be quiet on some between.
+const LATELY: u64 = 5;
 /// Days before them without which nothing is usual.
 const LEAST: usize = 7;
 /// Answers without which a day says nothing.
@@ -64,11 +68,12 @@ pub enum Worse {
     },
 }
 
-/// What the finished days say, the oldest first.
-pub fn worse(days: &[Day]) -> Option<Worse> {
-    let telling: Vec<&Day> = days.iter().filter(|day| day.answers + day.bad >= ANSWERS).collect();
+/// What the days that were finished before `today` say, the oldest first.
+pub fn worse(days: &[Day], today: u64) -> Option<Worse> {
+    let telling: Vec<&Day> =
+        days.iter().filter(|day| day.day < today && day.answers + day.bad >= ANSWERS).collect();
     let (before, last) = telling.split_at(telling.len().checked_sub(WORSE)?);
-    if before.len() < LEAST {
+    if before.len() < LEAST || last.first()?.day + LATELY < today {
         return None;
     }
     let of = |value: &dyn Fn(&Day) -> f64| {
@@ -94,26 +99,35 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some((low + high) / 2.0)
 }
 
-/// Takes a day in, or more of it: `more` are counts and times since the last call.
-pub fn note(days: &mut Vec<Day>, more: Day) {
-    match days.last_mut().filter(|last| last.day >= more.day) {
-        Some(last) => {
-            // times of a part of a day weigh as many answers as they are of
-            let all = (last.answers + more.answers).max(1) as f64;
-            let (old, new) = (last.answers as f64 / all, more.answers as f64 / all);
-            *last = Day {
-                day: last.day,
-                answers: last.answers + more.answers,
-                bad: last.bad + more.bad,
-                median_ms: last.median_ms * old + more.median_ms * new,
-                p95_ms: last.p95_ms * old + more.p95_ms * new,
-                coverage: more.coverage.or(last.coverage),
-            };
+/// A site's days, and the times of the last one, of which the median is made anew with each page: the mean of the medians of
+/// minutes is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DayBook {
+    /// The days, the oldest first.
+    pub days: Vec<Day>,
+    times: Tallied,
+}
+
+impl DayBook {
+    /// Takes in what was counted since the last call, on this day.
+    pub fn note(&mut self, day: u64, more: &Tallied, coverage: Option<f64>) {
+        // days that a wrong clock has seen would stop the list until they come
+        self.days.retain(|kept| kept.day <= day + 1);
+        // a clock that was set back a little begins no second list
+        if self.days.last().is_none_or(|last| last.day < day) {
+            self.days.push(Day { day, ..Day::default() });
+            self.times = Tallied::default();
         }
-        None => days.push(more),
+        self.times.add(more);
+        if let Some(last) = self.days.last_mut() {
+            last.answers += more.answers();
+            last.bad += more.bad;
+            last.coverage = coverage.or(last.coverage);
+            (last.median_ms, last.p95_ms) = (self.times.quantile_ms(0.5), self.times.quantile_ms(0.95));
+        }
+        let skipped = self.days.len().saturating_sub(DAYS);
+        self.days.drain(..skipped);
     }
-    let skipped = days.len().saturating_sub(DAYS);
-    days.drain(..skipped);
 }
 
 /// The share of coverage below which it is told, and how far it may fall from what was usual.
@@ -135,31 +149,42 @@ pub fn uncovered(days: &[Day], now: f64) -> Option<f64> {
 struct File {
     version: u32,
     days: Vec<Day>,
+    /// The counts of the last day's times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    times: Vec<u64>,
 }
 
 const VERSION: u32 = 1;
 
 /// As they are written to the disk.
-pub fn encode(days: &[Day]) -> Vec<u8> {
-    serde_json::to_vec(&File { version: VERSION, days: days.to_vec() }).unwrap_or_default()
+pub fn encode(book: &DayBook) -> Vec<u8> {
+    let times = book.times.counts();
+    let used = times.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+    let file = File { version: VERSION, days: book.days.clone(), times: times[..used].to_vec() };
+    serde_json::to_vec(&file).unwrap_or_default()
 }
 
 /// Reads them back.
 ///
 /// # Errors
 /// In words, if that is not what was written, or a later version has written it.
-pub fn decode(bytes: &[u8]) -> Result<Vec<Day>, String> {
+pub fn decode(bytes: &[u8]) -> Result<DayBook, String> {
     let mut file: File = serde_json::from_slice(bytes).map_err(|error| format!("it is damaged: {error}"))?;
     if file.version > VERSION {
         return Err("it is of a later version".to_owned());
     }
     file.days.truncate(DAYS);
-    Ok(file.days)
+    Ok(DayBook { days: file.days, times: Tallied::of_counts(&file.times) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the days say on the day after them.
+    fn worse(days: &[Day]) -> Option<Worse> {
+        super::worse(days, days.last().map_or(0, |day| day.day + 1))
+    }
 
     /// A month of usual days with a little noise, and what follows.
     fn month(then: &[(f64, u64)]) -> Vec<Day> {
@@ -205,20 +230,48 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_day_are_added_up() {
-        let mut days = Vec::new();
-        let part = |day, answers, median_ms| Day { day, answers, median_ms, ..Day::default() };
-        note(&mut days, part(1, 100, 100.0));
-        note(&mut days, part(1, 300, 200.0));
-        assert_eq!(days, [part(1, 400, 175.0)]);
-        note(&mut days, Day { coverage: Some(0.5), ..part(1, 0, 0.0) });
-        assert_eq!(
-            days,
-            [Day { coverage: Some(0.5), ..part(1, 400, 175.0) }],
-            "nothing new is known of the times"
-        );
-        (2..60).for_each(|day| note(&mut days, part(day, 1, 1.0)));
-        assert_eq!((days.len(), days[0].day), (DAYS, 26));
+    fn days_that_are_long_ago_or_far_apart_say_nothing() {
+        let mut days = month(&[(900.0, 0); 3]);
+        assert!(super::worse(&days, 33).is_some());
+        assert_eq!(super::worse(&days, 34), None, "nobody has come since");
+        days.iter_mut().take(29).for_each(|day| day.day -= day.day.min(3));
+        assert_eq!(super::worse(&days, 31), None, "not in a row");
+        assert_eq!(super::worse(&days, 30), None, "the last one is not over");
+    }
+
+    #[test]
+    fn the_median_of_a_day_is_that_of_all_of_its_pages() {
+        let counted = |times: &[(usize, u64)]| {
+            let mut counts = [0; 68];
+            times.iter().for_each(|(step, count)| counts[*step] = *count);
+            Tallied::of_counts(&counts)
+        };
+        let mut book = DayBook::default();
+        // two quick pages a minute, and now and then a minute with one slow page
+        for minute in 0..90 {
+            let more = if minute % 3 == 0 { counted(&[(48, 1)]) } else { counted(&[(20, 2)]) };
+            book.note(7, &more, None);
+        }
+        let quick = counted(&[(20, 1)]).quantile_ms(0.5);
+        assert_eq!((book.days[0].answers, book.days[0].median_ms), (150, quick), "no mean");
+        let mut read = decode(&encode(&book)).unwrap();
+        assert_eq!(read, book, "over a restart");
+        read.note(7, &counted(&[(48, 200)]), Some(0.5));
+        assert_eq!(read.days[0].median_ms, counted(&[(48, 1)]).quantile_ms(0.5));
+        read.note(7, &Tallied::default(), None);
+        assert_eq!(read.days[0].coverage, Some(0.5), "nothing new is known");
+    }
+
+    #[test]
+    fn no_more_than_a_month_is_kept_and_no_day_to_come() {
+        let mut book = DayBook::default();
+        (2..60).for_each(|day| book.note(day, &Tallied::default(), None));
+        assert_eq!((book.days.len(), book.days[0].day), (DAYS, 26));
+        book.note(58, &Tallied::default(), None);
+        assert_eq!(book.days.last().map(|day| day.day), Some(59), "a clock set back");
+        book.note(4000, &Tallied::default(), None);
+        book.note(60, &Tallied::default(), None);
+        assert_eq!(book.days.last().map(|day| day.day), Some(60), "a clock once years ahead");
     }
 
     #[test]
@@ -235,8 +288,9 @@ mod tests {
     fn the_first_version_is_read_for_ever() {
         let kept = br#"{"version":1,"days":[{"day":20788,"answers":120,"bad":1,"median_ms":210.5,"p95_ms":600.0,"coverage":null}]}"#;
         let day = Day { day: 20_788, answers: 120, bad: 1, median_ms: 210.5, p95_ms: 600.0, coverage: None };
-        assert_eq!(decode(kept).unwrap(), [day]);
-        assert_eq!(encode(&[day]), kept);
+        let book = decode(kept).unwrap();
+        assert_eq!(book.days, [day]);
+        assert_eq!(encode(&book), kept);
         assert!(decode(b"{\"version\":2,\"days\":[]}").is_err() && decode(b"").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! What is looked at weeks before it stops a site: who is asked when, and what becomes of it.
 
+mod domains;
 pub(super) mod online;
 mod own;
 mod sites;
@@ -10,36 +11,30 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
-
+use self::domains::Looked;
 use super::App;
-use crate::clock::{self, Now};
+use crate::clock;
 use crate::config::ready::{Rdap, Site, Watch as Settings};
-use crate::failover::State;
 use crate::failure::Cause;
 use crate::origin::Tools;
 use crate::origin::dns::Resolver;
 use crate::tasks;
 use crate::watch::client::Reader;
+use crate::watch::deadline::DAY;
 use crate::watch::domain::is_registrable;
-use crate::watch::ledger::{self, Known, Ledger};
-use crate::watch::look::Observer;
-use crate::watch::question;
+use crate::watch::ledger::{self, Ledger};
 use crate::watch::rdap::Registries;
-use crate::watch::trend::Day;
+use crate::watch::trend::DayBook;
 use crate::watch::{Warning, Watched, What};
 
 /// From one look to the next: what is due is asked then.
 const TICK: Duration = Duration::from_secs(10);
-/// Domains that are looked at at the same time. With thousands of sites the first looks take minutes, and registries are not
-/// stormed.
-const AT_ONCE: usize = 8;
 /// What is known is written this often while there is much to look at: what a kill loses at most is asked again.
 const SAVE: Duration = Duration::from_secs(30);
 /// What else is watched is put together this often, and coverage worked out for it.
 const TOGETHER: Duration = Duration::from_secs(60);
 const COVERAGE: Duration = Duration::from_secs(600);
-/// A host whose domain nobody could tell is looked at again after this time.
+/// What could not be written is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(600);
 
 /// All that is watched.
@@ -47,7 +42,7 @@ const AGAIN: Duration = Duration::from_secs(600);
 pub(super) struct Watch {
     ledger: Mutex<Ledger>,
     registries: Mutex<Option<Arc<Registries>>>,
-    /// Hosts whose domain could not be told, and when to try again.
+    /// When the domain of a host is to be found out (again).
     untold: Mutex<HashMap<String, Instant>>,
     days: Mutex<HashMap<Arc<str>, Days>>,
     found: Mutex<Outlook>,
@@ -57,7 +52,7 @@ pub(super) struct Watch {
 /// A site's days, and whether they are on the disk.
 #[derive(Default)]
 struct Days {
-    days: Vec<Day>,
+    book: DayBook,
     is_saved: bool,
     /// When the times and failures of its origins were read last.
     read_at: Option<Instant>,
@@ -75,7 +70,10 @@ impl Watch {
     /// With what is known from before. Blocks.
     pub(super) fn open(state_dir: &Path) -> Watch {
         let read = Ledger::read(state_dir).inspect_err(|error| {
-            tracing::warn!(error, "what was known of domains cannot be read, asking anew");
+            tracing::warn!(error, "what was known of domains cannot be read, it is set aside, asking anew");
+            if let Err(error) = Ledger::set_aside(state_dir) {
+                tracing::warn!(%error, "it cannot be set aside, and will be overwritten");
+            }
         });
         Watch { ledger: Mutex::new(read.unwrap_or_default()), ..Watch::default() }
     }
@@ -160,6 +158,7 @@ pub(super) async fn reader(tools: &Tools) -> Option<Reader> {
 #[derive(Default)]
 struct Done {
     saved: Option<Instant>,
+    daily: Option<Instant>,
     together: Option<Instant>,
     coverage: Option<Instant>,
     days: Option<Instant>,
@@ -174,18 +173,14 @@ fn is_due(done: &mut Option<Instant>, every: Duration, now: Instant) -> bool {
     is_due
 }
 
-/// What came of a look at some domains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Looked {
-    /// Whether any was looked at.
-    some: bool,
-    /// Whether more of them are due.
-    more: bool,
-}
-
 /// Looks at what is due, for as long as the application is there.
 async fn run(app: Weak<App>) {
-    let (mut reader_of, mut done, mut is_unsaved) = (None, Done::default(), false);
+    let (mut reader_of, mut done) = (None, Done::default());
+    let (mut is_unsaved, mut pause_of_saves) = (false, Duration::ZERO);
+    if let Some(app) = app.upgrade() {
+        // what is known from before is told before anybody is asked
+        app.look_ahead().await;
+    }
     loop {
         let Some(app) = app.upgrade() else { return };
         let every = app.config().watch.every;
@@ -199,10 +194,14 @@ async fn run(app: Weak<App>) {
             looked = app.look_at_domains(reader).await;
         }
         let now = clock::instant();
-        is_unsaved |= looked.some;
-        if is_unsaved && (!looked.more || is_due(&mut done.saved, SAVE, now)) {
-            app.save_ledger().await;
-            is_unsaved = false;
+        // the room on the disk is news every day
+        done.daily.get_or_insert(now);
+        let is_new_day = is_due(&mut done.daily, DAY, now);
+        is_unsaved |= looked.some || is_new_day;
+        let pause = if looked.more { SAVE } else { pause_of_saves };
+        if is_unsaved && is_due(&mut done.saved, pause, now) {
+            is_unsaved = !app.save_ledger().await;
+            pause_of_saves = if is_unsaved { AGAIN } else { Duration::ZERO };
         }
         if is_due(&mut done.coverage, COVERAGE.min(every), now) {
             app.look_at_coverage().await;
@@ -216,88 +215,12 @@ async fn run(app: Weak<App>) {
             app.save_days().await;
         }
         drop(app);
-        let pause = if looked.more { Duration::from_secs(1) } else { TICK.min(every) };
-        tokio::time::sleep(pause).await;
+        let rest = if looked.more { Duration::from_secs(1) } else { TICK.min(every) };
+        tokio::time::sleep(rest).await;
     }
 }
 
 impl App {
-    /// Looks at some of the domains that are due.
-    async fn look_at_domains(&self, reader: &Reader) -> Looked {
-        let config = self.config();
-        let now = clock::now();
-        let wanted: BTreeSet<String> = config.sites.iter().flat_map(|site| names(site)).collect();
-        self.watch.ledger().keep(|host| wanted.contains(host));
-        let (untold, due) = (self.untold(&wanted, now), self.due(config.watch.every, now));
-        if untold.is_empty() && due.is_empty() {
-            return Looked { some: false, more: false };
-        }
-        let registries = self.watch.registries(&config.watch);
-        let configured = config.dns.nameservers.clone();
-        let servers = tasks::blocking(move || question::servers(&configured)).await.unwrap_or_default();
-        let observer = Observer { reader, registries: registries.as_deref(), servers };
-        let more = untold.len() > AT_ONCE || due.len() > AT_ONCE || !untold.is_empty();
-        let told = join_all(untold.into_iter().take(AT_ONCE).map(async |host| {
-            let domain = observer.domain_of(&host, now).await;
-            (host, domain)
-        }));
-        self.note_domains(told.await, now);
-        let looks = due.into_iter().take(AT_ONCE).map(async |(domain, mut known)| {
-            let (site, hosts) = self.standing_of(&domain, now);
-            observer.look(&domain, &mut known, (site, &hosts), now).await;
-            (domain, known)
-        });
-        let looked = join_all(looks).await;
-        self.watch.ledger().domains.extend(looked);
-        Looked { some: true, more }
-    }
-
-    /// Hosts whose domain is not known, and is to be found out now. Of one below a known domain it is known.
-    fn untold(&self, wanted: &BTreeSet<String>, now: Now) -> Vec<String> {
-        let mut ledger = self.watch.ledger();
-        let mut again = lock(&self.watch.untold);
-        again.retain(|host, _| wanted.contains(host));
-        let mut untold = Vec::new();
-        for host in
-            wanted.iter().filter(|host| !ledger.hosts.contains_key(*host)).cloned().collect::<Vec<_>>()
-        {
-            let above = crate::watch::domain::candidates(&host);
-            if let Some(domain) = above.into_iter().find(|name| ledger.domains.contains_key(name)) {
-                ledger.hosts.insert(host, domain);
-            } else if again.get(&host).is_none_or(|at| now.mono >= *at) {
-                untold.push(host);
-            }
-        }
-        untold
-    }
-
-    fn note_domains(&self, told: Vec<(String, Option<String>)>, now: Now) {
-        let mut ledger = self.watch.ledger();
-        for (host, domain) in told {
-            match domain {
-                Some(domain) => {
-                    ledger.domains.entry(domain.clone()).or_default();
-                    ledger.hosts.insert(host, domain);
-                }
-                None => drop(lock(&self.watch.untold).insert(host, now.mono + AGAIN)),
-            }
-        }
-    }
-
-    /// The domains that are due, those that were looked at longest ago first.
-    fn due(&self, every: Duration, now: Now) -> Vec<(String, Known)> {
-        let (ledger, unix) = (self.watch.ledger(), now.unix());
-        // what was looked at in the future was looked at before the clock was set back
-        let is_due = |domain: &str, known: &Known| {
-            known.due(domain, every) <= unix || known.looked_at.is_some_and(|at| at > unix)
-        };
-        let due = ledger.domains.iter().filter(|(domain, known)| is_due(domain, known));
-        let mut due: Vec<(String, Known)> =
-            due.map(|(domain, known)| (domain.clone(), known.clone())).collect();
-        due.sort_by_key(|(_, known)| known.looked_at);
-        due
-    }
-
     /// Sets the gauges of when a site's domains end.
     pub(super) fn gauge_domains(&self, site: &str) {
         for watched in self.watch.of(site) {
@@ -308,22 +231,8 @@ impl App {
         }
     }
 
-    /// Whether all sites of a domain are well, and the hosts in it by which visitors come.
-    fn standing_of(&self, domain: &str, now: Now) -> (ledger::Site, Vec<String>) {
-        let named: BTreeSet<String> = {
-            let ledger = self.watch.ledger();
-            ledger.hosts.iter().filter(|(_, of)| *of == domain).map(|(host, _)| host.clone()).collect()
-        };
-        let table = self.table();
-        let sites: Vec<_> =
-            table.sites.iter().filter(|site| !names(&site.config).is_disjoint(&named)).collect();
-        let is_well = sites.iter().all(|site| site.state(now) == State::Up);
-        let hosts = sites.iter().flat_map(|site| site.config.all_hosts()).map(str::to_ascii_lowercase);
-        let hosts: BTreeSet<String> = hosts.filter(|host| named.contains(host)).collect();
-        (if is_well { ledger::Site::Well } else { ledger::Site::Unproven }, hosts.into_iter().collect())
-    }
-
-    async fn save_ledger(&self) {
+    /// Writes what is known of domains. Whether that worked.
+    pub(in crate::app) async fn save_ledger(&self) -> bool {
         let mut ledger = self.watch.ledger().clone();
         let registries = lock(&self.watch.registries).clone();
         if let Some((list, at)) = registries.and_then(|registries| registries.list()) {
@@ -331,9 +240,10 @@ impl App {
         }
         let dir = self.fixed.state_dir().to_owned();
         let written = tasks::blocking(move || ledger.write(&dir)).await;
-        if let Some(Err(error)) = written {
-            tracing::debug!(%error, "what is known of domains cannot be written, a restart asks anew");
+        if let Some(Err(error)) = &written {
+            tracing::warn!(%error, "what is known of domains cannot be written, a restart would ask anew");
         }
+        matches!(written, Some(Ok(())))
     }
 }
 

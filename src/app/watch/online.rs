@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use super::domains::AT_ONCE;
 use super::sites::of_domains;
-use super::{AT_ONCE, Watch, names, reader};
+use super::{Watch, names, reader};
 use crate::clock;
 use crate::config::Config;
 use crate::origin::Tools;
 use crate::tasks;
-use crate::watch::ledger::{Known, Ledger, Site};
+use crate::watch::delegation::Site;
+use crate::watch::ledger::{Known, Ledger};
 use crate::watch::look::Observer;
 use crate::watch::question;
 use crate::watch::{Standing, What};
@@ -37,6 +39,8 @@ pub(in crate::app) async fn look(config: &Config, tools: &Tools) -> Vec<(Arc<str
     let looked = stream::iter(domains).map(async |domain| {
         let mut known = Known::default();
         observer.look(&domain, &mut known, (Site::Unproven, &[]), now).await;
+        // there is no second look that could confirm it
+        known.broken_since = None;
         (domain, known)
     });
     ledger.domains =

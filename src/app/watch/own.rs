@@ -1,5 +1,6 @@
 //! What is watched of the machine: the room on its disk, and its clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::App;
@@ -13,8 +14,8 @@ use crate::watch::skew;
 
 /// Readings of other clocks that are older say nothing of today.
 const CLOCK_HOLDS: Duration = Duration::from_secs(6 * 3600);
-/// Origins whose clocks are read.
-const MOST_ORIGINS: usize = 64;
+/// Clocks that are read.
+const MOST_SOURCES: usize = 128;
 
 impl App {
     /// What is wrong with the machine, or will be.
@@ -53,24 +54,34 @@ impl App {
         Some((Cause::DiskFilling, detail))
     }
 
-    /// By how many seconds our clock is ahead of others, one reading of each server.
+    /// By how many seconds our clock is ahead of others, one reading of each domain: what is behind two names of one domain is
+    /// likely to be one machine.
     fn clocks(&self, now: Now) -> Vec<i64> {
         let registries = super::lock(&self.watch.registries).clone();
         let dated = registries.map(|registries| registries.dated()).unwrap_or_default();
-        let is_fresh =
-            |ours: &std::time::SystemTime| now.wall.duration_since(*ours).is_ok_and(|age| age < CLOCK_HOLDS);
-        let of_registries = dated.into_values().filter(|(_, ours)| is_fresh(ours));
         let seconds = |time| i64::try_from(ledger::seconds(time)).unwrap_or_default();
-        let mut ahead: Vec<i64> =
-            of_registries.map(|(theirs, ours)| seconds(ours) - seconds(theirs)).collect();
+        let of_registries = dated.into_iter().filter(|(_, (_, ours))| holds(*ours, now));
+        let mut ahead: BTreeMap<String, i64> = of_registries
+            .map(|(host, (theirs, ours))| (host, seconds(ours.wall) - seconds(theirs)))
+            .collect();
+        let of_hosts = self.watch.ledger().hosts.clone();
         let table = self.table();
         let origins = table.sites.iter().flat_map(|site| site.origins.members());
-        let mut seen = std::collections::BTreeSet::new();
-        let others = origins.filter_map(|member| {
-            let reading = member.origin.clock_ahead()?;
-            seen.insert(member.origin.identity.url.host.clone()).then_some(reading)
+        let readings = origins.filter_map(|member| {
+            let reading = member.origin.clock_ahead(now)?;
+            let host = &member.origin.identity.url.host;
+            Some((of_hosts.get(host).unwrap_or(host).clone(), reading))
         });
-        ahead.extend(others.take(MOST_ORIGINS));
-        ahead
+        for (source, reading) in readings {
+            if ahead.len() < MOST_SOURCES {
+                ahead.entry(source).or_insert(reading);
+            }
+        }
+        ahead.into_values().collect()
     }
+}
+
+/// Whether a reading of another clock that was taken then says something of today: not after ours was set.
+fn holds(then: Now, now: Now) -> bool {
+    now.mono.saturating_duration_since(then.mono) < CLOCK_HOLDS && now.runs_on_from(then)
 }

@@ -35,16 +35,23 @@ pub(in crate::app) fn of_domains(
     let asks = if settings.rdap == Rdap::Off { Asks::No } else { Asks::Yes };
     let mut domains: BTreeMap<&str, Said> = BTreeMap::new();
     let first = first_name(site);
+    let of = |name: &String, ends| Said {
+        ends,
+        may_end: first.as_ref() == Some(name),
+        asks,
+        every: settings.every,
+    };
     let mut untold = Vec::new();
     for name in names(site) {
         let ends = site.watch.domain_ends.filter(|_| first.as_ref() == Some(&name));
         match ledger.hosts.get(&name) {
             Some(domain) => {
-                let said = domains.entry(domain).or_insert(Said { ends: None, asks });
+                let said = domains.entry(domain).or_insert(of(&name, None));
                 said.ends = said.ends.or(ends);
+                said.may_end |= first.as_ref() == Some(&name);
             }
             None => {
-                untold.extend(judge(&name, &Default::default(), Said { ends, asks }, now).into_iter().take(1))
+                untold.extend(judge(&name, &Default::default(), of(&name, ends), now).into_iter().take(1))
             }
         }
     }
@@ -131,10 +138,9 @@ fn certificates(site: &Site, dates: &[Dated], now: SystemTime) -> Vec<Watched> {
 
 fn answers(days: &[Day], now: Now) -> Watched {
     let today = now.unix() / DAY.as_secs();
-    let finished: Vec<Day> = days.iter().copied().filter(|day| day.day < today).collect();
     let told = |state, detail: String| Watched::new(What::Answers, "", state, detail);
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let detail = match trend::worse(&finished) {
+    let detail = match trend::worse(days, today) {
         Some(Worse::Slower { usual, now }) => {
             format!(
                 "pages take {now:.0} ms and more for three days, {usual:.0} ms in the month before (median)"

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, Days, lock};
-use crate::clock::Now;
+use crate::clock::{self, Now};
 use crate::origin::Tallied;
 use crate::proxy::Site;
 use crate::watch::deadline::DAY;
 use crate::watch::ledger::FOLDER;
-use crate::watch::trend::{self, Day};
+use crate::watch::trend::{self, Day, DayBook};
 use crate::{disk, tasks};
 
 /// How often the origins' counters are read.
@@ -24,7 +24,7 @@ impl App {
         let name = &site.config.name;
         let mut all = lock(&self.watch.days);
         let kept = all.entry(name.clone()).or_insert_with(|| Days {
-            days: self.read_days(name),
+            book: self.read_days(name),
             is_saved: true,
             read_at: None,
         });
@@ -35,27 +35,17 @@ impl App {
             let coverage = self.known_coverage(site).share;
             if sum != Tallied::default() || coverage.is_some() {
                 kept.is_saved = false;
-                trend::note(
-                    &mut kept.days,
-                    Day {
-                        day: now.unix() / DAY.as_secs(),
-                        answers: sum.answers(),
-                        bad: sum.bad,
-                        median_ms: sum.quantile_ms(0.5),
-                        p95_ms: sum.quantile_ms(0.95),
-                        coverage,
-                    },
-                );
+                kept.book.note(now.unix() / DAY.as_secs(), &sum, coverage);
             }
         }
-        kept.days.clone()
+        kept.book.days.clone()
     }
 
-    fn read_days(&self, site: &str) -> Vec<Day> {
+    fn read_days(&self, site: &str) -> DayBook {
         let file = self.file_of_days(site);
         let read = match std::fs::read(&file) {
             Ok(text) => trend::decode(&text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(DayBook::default()),
             Err(error) => Err(error.to_string()),
         };
         let tell = |error: &String| {
@@ -70,14 +60,19 @@ impl App {
 
     /// Writes the days of the sites that have news. Without a sync: a power cut costs no more than a kill.
     pub(in crate::app) async fn save_days(&self) {
-        let due: Vec<(Arc<str>, Vec<Day>)> = {
+        let now = clock::now();
+        for site in &self.table().sites {
+            // with what has happened since the counters were read
+            self.days(site, Duration::ZERO, now);
+        }
+        let due: Vec<(Arc<str>, DayBook)> = {
             let mut all = lock(&self.watch.days);
             let table = self.table();
             all.retain(|name, _| table.named(name).is_some());
             let due = all.iter_mut().filter(|(_, kept)| !kept.is_saved);
             due.map(|(name, kept)| {
                 kept.is_saved = true;
-                (name.clone(), kept.days.clone())
+                (name.clone(), kept.book.clone())
             })
             .collect()
         };
@@ -87,9 +82,9 @@ impl App {
         let folder = self.fixed.state_dir().join(FOLDER).join("days");
         let write = move || {
             disk::ensure_dir(&folder)?;
-            due.iter().try_for_each(|(name, days)| {
+            due.iter().try_for_each(|(name, book)| {
                 let mut staged = disk::StagedFile::create(&folder)?;
-                staged.write_all(&trend::encode(days))?;
+                staged.write_all(&trend::encode(book))?;
                 staged.place(&folder.join(&**name))
             })
         };

@@ -18,24 +18,24 @@ super::advice! {
         "至急、登録事業者に理由をお問い合わせください。料金の未払い、所有者のメールアドレスの未確認、仮登録の期限切れ、苦情の申し立てなどが考えられます。";
     DOMAIN_UNLOCKED:
         "A domain of the site was locked to its registrar, and is not any more. Whoever has its transfer code can move it away.",
-        "If you are not moving the domain yourself, lock it again in the registrar's panel, and change the password there.",
+        "If you are not moving the domain yourself, lock it again in the registrar's panel, and change the password there. After 30 days Katahai takes it for intended.",
         "サイトのドメインにかかっていた移管ロックが、外れています。移管用のコードを持つ人は、ドメインを他社へ移せます。",
-        "ご自身で移管の手続きをしているのでなければ、登録事業者の管理画面で再びロックし、パスワードを変更してください。";
+        "ご自身で移管の手続きをしているのでなければ、登録事業者の管理画面で再びロックし、パスワードを変更してください（30日後には、意図したものと見なします）。";
     NAME_SERVERS_CHANGED:
         "A domain of the site has other name servers than when the site was last known to be well. Whoever runs them decides where visitors and e-mail go.",
-        "If you have moved the domain, do nothing: Katahai takes the new ones for yours after a day on which the site is well. If not, call the registrar at once.",
+        "If you have moved the domain, do nothing: Katahai takes the new ones for yours after a week in which visitors have come. If not, call the registrar at once.",
         "サイトのドメインのネームサーバーが、サイトが正常だったときと異なります。訪問者やメールの行き先は、そのネームサーバーの管理者が決められます。",
-        "ご自身で変更した場合、対応は不要です（サイトが1日正常であれば、Katahaiは新しいものを正しいと見なします）。心当たりがなければ、至急、登録事業者にご連絡ください。";
+        "ご自身で変更した場合、対応は不要です（1週間アクセスが続けば、Katahaiは新しいものを正しいと見なします）。心当たりがなければ、至急、登録事業者にご連絡ください。";
     NAME_SERVERS_PARKED:
         "A domain of the site is delegated to a parking service: visitors get advertisements there instead of the site.",
         "Look in the registrar's panel whether the domain is paid for and yours, renew it, and set its name servers back.",
         "サイトのドメインが、パーキングサービスのネームサーバーに向けられています。訪問者には、サイトではなく広告のページが表示されます。",
         "登録事業者の管理画面で、ドメインの支払いと所有者を確認のうえ更新し、ネームサーバーを元に戻してください。";
     ADDRESSES_CHANGED:
-        "A host of the site leads to other addresses than when the site was last known to be well, and to none of those. Visitors come there, and perhaps not to Katahai.",
-        "If you have moved it yourself, do nothing: after a day on which the site is well, Katahai takes the new addresses for yours. If not, look who may change the zone at the DNS service.",
-        "サイトのホスト名の向き先が、サイトが正常だったときのIPアドレスとすべて異なります。訪問者はそちらに接続し、Katahaiを経由していない可能性があります。",
-        "ご自身で変更した場合、対応は不要です（サイトが1日正常であれば、Katahaiは新しいアドレスを正しいと見なします）。心当たりがなければ、DNSサービスでゾーンを変更できる人をご確認ください。";
+        "A host of the site leads to none of the addresses that it led to when visitors came, or to no address at all. Visitors come there, and perhaps not to Katahai.",
+        "If you have moved it yourself, do nothing: after a week in which visitors have come, Katahai takes the new addresses for yours. If not, look who may change the zone at the DNS service.",
+        "サイトのホスト名の向き先が、以前アクセスがあったときのIPアドレスとすべて異なるか、なくなっています。訪問者はそちらに接続し、Katahaiを経由していない可能性があります。",
+        "ご自身で変更した場合、対応は不要です（1週間アクセスが続けば、Katahaiは新しいアドレスを正しいと見なします）。心当たりがなければ、DNSサービスでゾーンを変更できる人をご確認ください。";
     ZONE_GONE:
         "No name server answers for a domain of the site any more, though one did before. Visitors who do not remember the address cannot find the site.",
         "Look whether the DNS service still has the zone (unpaid, deleted, moved), and whether the name servers at the registrar are its own: \"dig +trace NS DOMAIN\".",
@@ -47,9 +47,9 @@ super::advice! {
         "ドメインのDNSSECの検証に失敗する状態です。署名を検証するプロバイダーの利用者からは、サイトが存在しないように見えます。",
         "登録事業者のDSレコードを削除するか、ゾーンの鍵に合わせてください。効果が出るまで最長1日かかります。不一致の箇所は「delv ドメイン名」や dnsviz.net で確認できます。";
     DNSSEC_EXPIRING:
-        "The DNSSEC signatures of a domain end soon, and nobody has renewed them. After that, the site does not exist for those whose provider validates.",
+        "The DNSSEC signatures of a domain end soon or have ended, and nobody has renewed them. After that, the site does not exist for those whose provider validates.",
         "Sign the zone anew, and find out why the DNS service has stopped doing so by itself. If that takes long, have the DS record at the registrar removed first.",
-        "ドメインのDNSSEC署名の期限が近づいていますが、更新されていません。期限を過ぎると、署名を検証するプロバイダーの利用者からサイトが見えなくなります。",
+        "ドメインのDNSSEC署名の期限が近づいているか過ぎていますが、更新されていません。期限を過ぎると、署名を検証するプロバイダーの利用者からサイトが見えなくなります。",
         "ゾーンを署名し直し、自動更新が止まった理由をご確認ください。時間がかかる場合は、先に登録事業者のDSレコードを削除してください。";
     ORIGIN_GETTING_WORSE:
         "For three days the site's server has been at least twice as slow, or has failed at least twice as often, as in its own month before.",

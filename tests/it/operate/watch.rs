@@ -121,10 +121,12 @@ async fn a_domain_that_ends_is_told_weeks_before_until_it_is_renewed() {
         told["detail"].as_str()?.starts_with("pages take ").then_some(told)
     };
     assert_eq!(eventually("times of pages", secs(20), pages).await["state"], "ok");
+    origin.page("/broken", Page::html("sorry").status(500));
+    visitor.get("/broken").await;
     edge.sigterm();
     assert_eq!(edge.exit_code(secs(20)).await, Some(0));
     let days = std::fs::read_to_string(edge.state_dir().join("watch/days/shop")).unwrap();
-    assert!(days.contains("\"answers\":"), "{days}");
+    assert!(days.contains("\"answers\":") && !days.contains("\"bad\":0"), "an error is no answer: {days}");
 }
 
 #[tokio::test]
@@ -206,12 +208,16 @@ async fn a_domain_that_moves_to_strangers_or_breaks_is_told() {
     let edge = edge(&registry, shop(&origin)).await;
     until_watched(&edge, "name-servers", "ok", "ns1.example.net, ns2.example.net").await;
     until_watched(&edge, "dnssec", "ok", "signed and valid").await;
+    // the addresses are where the name leads when visitors come
+    assert_eq!(edge.client().host("www.example.com").get("/").await.status, 200);
     let is_proven = async || {
         let kept = std::fs::read(edge.state_dir().join("watch/domains.json")).ok()?;
         let kept: Value = serde_json::from_slice(&kept).ok()?;
-        (kept["domains"][DOMAIN]["in_zone"]["proven"].as_array()?.len() == 2).then_some(())
+        let domain = &kept["domains"][DOMAIN];
+        let led = domain["addresses"]["www.example.com"]["proven"].as_array()?.len();
+        (domain["in_zone"]["proven"].as_array()?.len() == 2 && led == 1).then_some(())
     };
-    eventually("name servers that are proven", secs(10), is_proven).await;
+    eventually("name servers and addresses that are proven", secs(20), is_proven).await;
 
     let strangers = ["ns1.stranger.example"];
     registry.has(DOMAIN, &domain(DOMAIN, 400, LOCKED, &strangers));

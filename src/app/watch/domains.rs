@@ -38,7 +38,7 @@ pub(super) struct Looked {
 
 /// What is to be asked now.
 #[derive(Default)]
-struct Due {
+struct Questions {
     hosts: Vec<String>,
     domains: Vec<(String, Known, Sites)>,
     more: bool,
@@ -98,7 +98,7 @@ impl App {
     }
 
     /// What is to be asked now, after what nobody watches any more was forgotten. Blocks: thousands of sites take a while.
-    fn due(&self, now: Now) -> Due {
+    fn due(&self, now: Now) -> Questions {
         let config = self.config();
         let wanted: BTreeSet<String> = config.sites.iter().flat_map(|site| names(site)).collect();
         let (mut hosts, domains) = {
@@ -113,7 +113,7 @@ impl App {
         hosts.truncate(AT_ONCE);
         domains.truncate(AT_ONCE);
         self.add_sites(&mut domains, now);
-        Due { hosts, domains, more }
+        Questions { hosts, domains, more }
     }
 
     fn note_domains(&self, told: Vec<(String, Option<String>)>, now: Now) {

@@ -375,8 +375,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_set_aside() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join(FOLDER)).unwrap();
-        std::fs::write(file(dir.path()), "{\"version\":9}").unwrap();
+        disk::ensure_dir(&dir.path().join(FOLDER)).unwrap();
+        disk::write_atomic(&file(dir.path()), b"{\"version\":9}").unwrap();
         assert!(Ledger::read(dir.path()).is_err());
         Ledger::set_aside(dir.path()).unwrap();
         assert_eq!(Ledger::read(dir.path()), Ok(Ledger::default()));

@@ -1,5 +1,7 @@
 //! The dashboard in a real browser: what it shows, what its buttons do, and that nothing from a site becomes markup.
 
+use std::process::Command;
+
 use katahai::clock;
 use katahai::snapshot::{Class, Notes, Store};
 use serde_json::json;
@@ -176,4 +178,12 @@ async fn with_a_token_the_page_asks_for_it() {
     // what the console says of the 401 is the browser's own
     let others = browser.complaints().iter().filter(|complaint| !complaint.contains("401")).count();
     assert_eq!(others, 0);
+}
+
+#[test]
+fn the_page_goes_on_looking_when_the_stream_of_news_is_refused() {
+    let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/operate/live.mjs");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/admin/assets/live.js");
+    let ran = Command::new("node").args([driver, script]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

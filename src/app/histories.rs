@@ -1,4 +1,5 @@
-//! The histories of the running sites on the disk: what is new is written once a minute, that nothing is new once an hour,
+//! The histories of the running sites on the disk: what visitors get is written once a minute, what was counted
+//! every ten, that nothing is new once an hour,
 //! and at most some files a second.
 
 use std::collections::HashSet;

@@ -101,6 +101,21 @@ impl Days {
         }
     }
 
+    /// The newest day of which anything is known.
+    pub(super) fn newest(&self) -> Option<u32> {
+        self.0.back().map(Stretch::last)
+    }
+
+    /// Drops the days after `today`: a clock that went ahead made them.
+    pub(super) fn drop_after(&mut self, today: u32) {
+        while self.0.back().is_some_and(|last| last.first > today) {
+            self.0.pop_back();
+        }
+        if let Some(last) = self.0.back_mut() {
+            last.days = last.days.min(today - last.first + 1);
+        }
+    }
+
     /// The day, if anything is known of it.
     pub(super) fn get(&self, day: u32) -> Option<&Stretch> {
         let place = self.0.partition_point(|stretch| stretch.last() < day);

@@ -51,6 +51,11 @@ impl Minutes {
         }
     }
 
+    /// Drops the minutes after `now`: a clock that went ahead made them.
+    pub(super) fn drop_after(&mut self, now: u32) {
+        self.0.retain(|minute| minute.minute <= now);
+    }
+
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Minute> {
         self.0.iter()

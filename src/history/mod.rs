@@ -34,8 +34,14 @@ pub use shown::{DayBar, LastDay, LastDays};
 const FOLDER: &str = "history";
 /// A longer time between two looks is not known to have been like its end: the process stood still.
 const GAP: Duration = Duration::from_secs(60);
-/// What has changed is written after this time.
+/// Without a look for so long, in seconds, an outage is not known to have gone on: Katahai did not run.
+const AWAY: u64 = 300;
+/// A clock that says another day than the newest one or the next has to say so for this long before it is believed.
+const BELIEVED: Duration = Duration::from_secs(600);
+/// Another thing that visitors get is written after this time, and an outage that goes on as often.
 const SAVE: Duration = Duration::from_secs(60);
+/// What was counted is written after this time.
+const SAVE_COUNTS: Duration = Duration::from_secs(600);
 /// That a site was well and nobody came is written after this time.
 const SAVE_QUIET: Duration = Duration::from_secs(3600);
 
@@ -55,6 +61,9 @@ struct Kept {
     minutes: Minutes,
     days: Days,
     outages: Outages,
+    /// The last look, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<u64>,
     /// How long the live site took on the newest day; `None` if it was not asked.
     took: Option<Box<(u32, Latencies)>>,
 }
@@ -71,7 +80,9 @@ enum Unsaved {
     Nothing,
     /// That time went by.
     Time,
-    /// Requests, or another thing that visitors get.
+    /// Requests.
+    Counts,
+    /// Another thing that visitors get.
     News,
 }
 
@@ -84,25 +95,36 @@ struct State {
     open: Option<Box<(u32, Latencies)>>,
     unsaved: Unsaved,
     saved: Option<Instant>,
+    /// Since when the clock is far from what is kept.
+    astray: Option<Instant>,
 }
 
 /// The history of one site. Whoever has answered a visitor adds to it without waiting.
 pub struct History {
     site: String,
     file: PathBuf,
+    /// What could not be read, and may be whole, is not written over.
+    may_write: bool,
     state: Mutex<State>,
     /// How long the live site took, since the last look; made with the first answer.
     took: OnceLock<Box<[AtomicU64; BUCKETS]>>,
 }
 
 impl History {
-    /// What the disk remembers of `site`. What cannot be read is set aside, and a new history begins. Blocks.
+    /// What the disk remembers of `site`. What is damaged is set aside, and a new history begins; what is whole but cannot be
+    /// read now (an error of the disk, a later version's) stays as it is, and this process writes nothing. Blocks.
     pub fn open(state_dir: &Path, site: &str) -> History {
-        let history = History::new(state_dir, site);
+        let mut history = History::new(state_dir, site);
         match read(&history.file) {
             Ok(Some(kept)) => history.state().kept = kept,
             Ok(None) => {}
-            Err(error) => {
+            Err(NotRead::Kept(error)) => {
+                history.may_write = false;
+                let file = history.file.display();
+                tracing::warn!(site, %file, %error, "the history cannot be read; it stays as it is, and nothing is written until a restart");
+            }
+            Err(NotRead::Damaged) => {
+                let error = file::Unreadable::Damaged;
                 let aside = history.file.with_extension("unreadable");
                 let (file, is_aside) = (history.file.display(), disk::rename(&history.file, &aside).is_ok());
                 tracing::warn!(site, %file, %error, is_aside, "the history cannot be read, starting a new one");
@@ -122,8 +144,10 @@ impl History {
             open: None,
             unsaved: Unsaved::Nothing,
             saved: None,
+            astray: None,
         };
-        History { site: site.to_owned(), file, state: Mutex::new(state), took: OnceLock::new() }
+        let (site, took) = (site.to_owned(), OnceLock::new());
+        History { site, file, may_write: true, state: Mutex::new(state), took }
     }
 
     /// The site's name.
@@ -143,6 +167,10 @@ impl History {
     pub fn note(&self, now: Now, gets: Gets, totals: Totals) {
         let took = self.take();
         let mut state = self.state();
+        state.gets_now(gets);
+        if !state.believes(now) {
+            return;
+        }
         state.pass(now, gets);
         let before = state.counted.map_or(totals, |(_, before)| before);
         let until = state.counted.map_or(now.mono, |(until, _)| until);
@@ -175,14 +203,15 @@ impl History {
         let after = match state.unsaved {
             Unsaved::Nothing => return false,
             Unsaved::Time => SAVE_QUIET,
+            Unsaved::Counts => SAVE_COUNTS,
             Unsaved::News => SAVE,
         };
-        state.saved.is_none_or(|saved| now.saturating_duration_since(saved) >= after)
+        self.may_write && state.saved.is_none_or(|saved| now.saturating_duration_since(saved) >= after)
     }
 
     /// Whether something is not on the disk yet that cannot be told again.
     pub fn has_news(&self) -> bool {
-        self.state().unsaved == Unsaved::News
+        self.may_write && self.state().unsaved >= Unsaved::Counts
     }
 
     /// Writes it, if there is anything new. Blocks.
@@ -190,7 +219,10 @@ impl History {
     /// # Errors
     /// Of the file system; what was written last is then still there.
     pub fn save(&self, now: Instant) -> io::Result<()> {
-        let (text, unsaved) = {
+        if !self.may_write {
+            return Ok(());
+        }
+        let (kept, unsaved) = {
             let mut state = self.state();
             let unsaved = std::mem::replace(&mut state.unsaved, Unsaved::Nothing);
             // what fails is tried again after the same time, not at once
@@ -198,8 +230,9 @@ impl History {
             if unsaved == Unsaved::Nothing {
                 return Ok(());
             }
-            (file::encode(&state.kept), unsaved)
+            (state.kept.clone(), unsaved)
         };
+        let text = file::encode(&kept);
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let written = disk::ensure_dir(folder).and_then(|()| disk::write_atomic(&self.file, text.as_bytes()));
         written.inspect_err(|_| {
@@ -215,10 +248,40 @@ impl History {
 
 impl State {
     /// Visitors get this from now on.
+    fn gets_now(&mut self, gets: Gets) {
+        if self.gets != gets {
+            self.gets = gets;
+            self.unsaved = Unsaved::News;
+        }
+    }
+
+    /// Whether the clock may be right: one that jumps by days and back must not cost what is kept.
+    fn believes(&mut self, now: Now) -> bool {
+        let today = day_of(now.unix());
+        if self.kept.days.newest().is_none_or(|newest| newest.abs_diff(today) <= 1) {
+            self.astray = None;
+            return true;
+        }
+        let since = *self.astray.get_or_insert(now.mono);
+        if now.mono.saturating_duration_since(since) < BELIEVED {
+            return false;
+        }
+        self.astray = None;
+        self.kept.days.drop_after(today);
+        self.kept.minutes.drop_after(minute_of(now.unix()));
+        self.kept.outages.drop_after(now.unix());
+        self.kept.took = self.kept.took.take().filter(|took| took.0 <= today);
+        self.kept.noted = self.kept.noted.map(|noted| noted.min(now.unix()));
+        true
+    }
+
     fn pass(&mut self, now: Now, gets: Gets) {
-        let is_news = self.gets != gets;
-        self.gets = gets;
-        if self.kept.outages.note(now.unix(), gets) || is_news {
+        let unix = now.unix();
+        let away = self.kept.noted.filter(|noted| unix.saturating_sub(*noted) > AWAY);
+        let was_closed = away.is_some_and(|noted| self.kept.outages.close(noted));
+        self.kept.noted = Some(unix);
+        // how far an open one has come is known after a crash, too
+        if self.kept.outages.note(unix, gets) || was_closed || self.kept.outages.is_open() {
             self.unsaved = Unsaved::News;
         }
     }
@@ -236,7 +299,7 @@ impl State {
         if requests == 0 {
             return;
         }
-        self.unsaved = Unsaved::News;
+        self.unsaved = self.unsaved.max(Unsaved::Counts);
         let peak = u32::try_from(requests.div_ceil(passed.max(1))).unwrap_or(u32::MAX);
         let traffic = self.kept.days.traffic(day);
         traffic.by_rung.iter_mut().zip(new).for_each(|(all, new)| *all += new);
@@ -291,15 +354,25 @@ fn minute_of(unix: u64) -> u32 {
     u32::try_from(unix / 60).unwrap_or(u32::MAX - 1)
 }
 
+/// Why what the disk remembers is not known.
+enum NotRead {
+    Damaged,
+    /// It may well be whole.
+    Kept(io::Error),
+}
+
 /// What the disk remembers; `None`: nothing was written yet.
-fn read(path: &Path) -> io::Result<Option<Kept>> {
+fn read(path: &Path) -> Result<Option<Kept>, NotRead> {
     let mut bytes = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(file::LONGEST + 1).read_to_end(&mut bytes)?,
+        Ok(file) => file.take(file::LONGEST + 1).read_to_end(&mut bytes).map_err(NotRead::Kept)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(NotRead::Kept(error)),
     };
-    file::decode(&bytes).map(Some).map_err(io::Error::other)
+    file::decode(&bytes).map(Some).map_err(|error| match error {
+        file::Unreadable::Damaged => NotRead::Damaged,
+        file::Unreadable::Version => NotRead::Kept(io::Error::other(error)),
+    })
 }
 
 #[cfg(test)]

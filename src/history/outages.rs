@@ -32,14 +32,7 @@ impl Outages {
         let last = self.0.last_mut();
         match (gets, last) {
             (Gets::Unknown, _) => false,
-            (Gets::Live, Some(last)) if last.until.is_none() => {
-                last.until = Some(now);
-                if now.saturating_sub(last.from) < LEAST {
-                    self.0.pop();
-                }
-                true
-            }
-            (Gets::Live, _) => false,
+            (Gets::Live, _) => self.close(now),
             (_, Some(last)) if last.until.is_none_or(|until| now.saturating_sub(until) < AGAIN) => {
                 let before = *last;
                 *last = Outage { from: last.from, until: None, worst: last.worst.max(gets) };
@@ -52,6 +45,29 @@ impl Outages {
                 self.0.push(Outage { from: now, until: None, worst: gets });
                 true
             }
+        }
+    }
+
+    /// Ends the open one at `at`, since when nobody knows what visitors got. Returns whether there was one.
+    pub(super) fn close(&mut self, at: u64) -> bool {
+        let Some(last) = self.0.last_mut().filter(|last| last.until.is_none()) else { return false };
+        last.until = Some(at.max(last.from));
+        if at.saturating_sub(last.from) < LEAST {
+            self.0.pop();
+        }
+        true
+    }
+
+    /// Whether one is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.last().is_some_and(|last| last.until.is_none())
+    }
+
+    /// Drops what began after `now`, and ends at `now` what ended after it: a clock that went ahead made it so.
+    pub(super) fn drop_after(&mut self, now: u64) {
+        self.0.retain(|outage| outage.from <= now);
+        for outage in &mut self.0 {
+            outage.until = outage.until.map(|until| until.min(now));
         }
     }
 
@@ -96,6 +112,20 @@ mod tests {
         ] {
             assert_eq!(after(steps), expected, "{steps:?}");
         }
+    }
+
+    #[test]
+    fn one_ends_where_nobody_looked_any_more() {
+        let mut outages = Outages::default();
+        outages.note(0, Gets::Holding);
+        assert!(outages.is_open() && outages.close(90) && !outages.is_open() && !outages.close(99));
+        assert_eq!(outages.0[0].until, Some(90));
+        outages.note(1000, Gets::Copies);
+        assert!(outages.close(1030));
+        assert_eq!(outages.0.len(), 1, "too short");
+        outages.note(2000, Gets::Copies);
+        outages.drop_after(1999);
+        assert_eq!(outages.0.len(), 1);
     }
 
     #[test]

@@ -107,6 +107,18 @@ fn what_cannot_be_read_is_set_aside() {
     }
     let later = text.replacen("history 1", "history 2", 1);
     assert_eq!(file::decode(later.as_bytes()), Err(file::Unreadable::Version));
+    // a later version's is whole: it stays, and is not written over
+    disk::write_atomic(&history.file, later.as_bytes()).unwrap();
+    let other = History::open(dir.path(), "shop");
+    a_bad_day(&other, begin);
+    assert!(!other.is_due(at(begin, 1200).mono) && !other.has_news());
+    other.save(at(begin, 1200).mono).unwrap();
+    assert_eq!(std::fs::read_to_string(&history.file).unwrap(), later);
+    // nor is what the disk does not give
+    disk::remove_file(&history.file).unwrap();
+    disk::ensure_dir(&history.file).unwrap();
+    assert!(!History::open(dir.path(), "shop").may_write && history.file.is_dir());
+    disk::remove_tree(&history.file).unwrap();
     disk::write_atomic(&history.file, b"half a fi").unwrap();
     let again = History::open(dir.path(), "shop");
     assert_eq!(again.letters(1, at(begin, 0).unix()), "-");
@@ -153,7 +165,74 @@ fn a_clock_that_is_set_back_harms_nothing() {
         history.note(now, gets, totals(second, 0, 0));
     }
     assert!(history.state().kept.is_sound());
-    assert_eq!(history.last_days(1, at(begin, 0).unix()).days[0].requests, 599);
+    assert_eq!(history.last_days(1, at(begin, 0).unix()).days[0].requests, 300, "believed after a while");
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_and_back_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, begin) = (History::new(dir.path(), "shop"), clock::instant());
+    let year = Duration::from_secs(86_400 * 3650);
+    for second in 0..=900_u64 {
+        let mut now = at(begin, second);
+        if (300..600).contains(&second) {
+            now.wall += year;
+        }
+        let gets = if second < 600 { Gets::Live } else { Gets::Copies };
+        history.note(now, gets, totals(second, 0, 0));
+    }
+    let told = history.last_days(1, at(begin, 900).unix());
+    let today = &told.days[0];
+    assert_eq!((today.live_s, today.copy_s, today.requests), (299, 300, 900), "{today:?}");
+    assert_eq!(told.outages.len(), 1);
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_long_is_set_back_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, begin) = (History::new(dir.path(), "shop"), clock::instant());
+    for second in 0..2400_u64 {
+        let mut now = at(begin, second);
+        if second < 1200 {
+            now.wall += Duration::from_secs(86_400 * 3650);
+        }
+        history.note(now, if second % 2 == 0 { Gets::Live } else { Gets::Partly }, totals(second, 0, 0));
+    }
+    let now = at(begin, 2400).unix();
+    let today = &history.last_days(1, now).days[0];
+    assert!(today.live_s + today.partly_s > 500 && today.requests > 500, "{today:?}");
+    assert!(history.last_day().minutes.len() < 25 && history.state().kept.is_sound());
+    assert!(history.state().kept.outages.0.iter().all(|outage| outage.from <= now));
+}
+
+#[test]
+fn while_katahai_does_not_run_no_outage_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, begin) = (History::open(dir.path(), "shop"), clock::instant());
+    (0..=200).for_each(|second| history.note(at(begin, second), Gets::Holding, Totals::default()));
+    history.save(at(begin, 200).mono).unwrap();
+    let again = History::open(dir.path(), "shop");
+    let later = at(begin, 30_000);
+    again.note(later, Gets::Unknown, Totals::default());
+    let told = again.last_days(2, later.unix());
+    assert_eq!(told.outages[0].until.as_deref(), Some("2024-10-04T12:03:20Z"));
+}
+
+#[test]
+fn what_was_counted_waits_longer_than_what_visitors_get() {
+    let dir = tempfile::tempdir().unwrap();
+    let (history, begin) = (History::open(dir.path(), "shop"), clock::instant());
+    history.note(at(begin, 0), Gets::Live, totals(0, 0, 0));
+    history.save(at(begin, 0).mono).unwrap();
+    history.note(at(begin, 1), Gets::Live, totals(5, 0, 0));
+    assert!(
+        !history.is_due(at(begin, 599).mono) && history.is_due(at(begin, 600).mono) && history.has_news()
+    );
+    history.note(at(begin, 2), Gets::Copies, totals(5, 0, 0));
+    assert!(history.is_due(at(begin, 60).mono));
+    history.save(at(begin, 60).mono).unwrap();
+    history.note(at(begin, 61), Gets::Copies, totals(5, 0, 0));
+    assert!(history.is_due(at(begin, 120).mono), "an open outage is written every minute");
 }
 
 #[test]

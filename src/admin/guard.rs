@@ -143,8 +143,9 @@ pub(super) fn is_browser(headers: &HeaderMap) -> bool {
 /// Whether a browser says that the request was made by a page of another origin: by `Sec-Fetch-Site` (which no page can
 /// forge), or by `Origin` where the browser is too old for it.
 fn is_foreign(headers: &HeaderMap) -> bool {
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
-        return true;
+    if let Some(site) = headers.get("sec-fetch-site") {
+        // `Host` may be what a proxy before the listener says, and `Origin` what the browser knows
+        return site != "same-origin" && site != "none";
     }
     let Some(origin) = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()) else {
         return false;
@@ -195,14 +196,14 @@ mod tests {
         let here = IpAddr::from([127, 0, 0, 1]);
         let cookie = |token: &str| {
             let (_, name) = sessions.open(token.as_bytes(), here, clock::instant()).unwrap();
-            format!("katahai_session={name}")
+            format!("katahai_session_9900={name}")
         };
         let (own, reader) = (cookie("secret"), cookie("look"));
         let host = ("host", "katahai.example:9900");
         let same = ("sec-fetch-site", "same-origin");
         for (method, cookie, more, expected) in [
             (Method::GET, &*own, &[][..], 200),
-            (Method::GET, "katahai_session=guess", &[], 401),
+            (Method::GET, "katahai_session_9900=guess", &[], 401),
             (Method::GET, &*own, &[("authorization", "Bearer wrong")], 401),
             (Method::PUT, &*own, &[], 403),
             (Method::PUT, &*own, &[("x-katahai", "1")], 200),
@@ -266,6 +267,13 @@ mod tests {
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://localhost:9900")]), 200);
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "http://evil.example")]), 403);
         assert_eq!(post(&[("host", "localhost:9900"), ("origin", "null")]), 403);
+        // a proxy passes its own name on, as nginx does by default; the browser knows better
+        let behind = [
+            ("host", "127.0.0.1:9900"),
+            ("origin", "https://ops.example"),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        assert_eq!(post(&behind), 200);
         for (site, status) in [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)] {
             assert_eq!(post(&[("host", "localhost:9900"), ("sec-fetch-site", site)]), status, "{site}");
             let delete = [("host", "localhost:9900"), ("sec-fetch-site", site)];

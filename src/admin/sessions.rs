@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::role::Role;
 use crate::app::AdminToken;
+use crate::http::client::ClientKey;
 
 /// How long a session lasts.
 pub(super) const LASTS: Duration = Duration::from_secs(12 * 3600);
-/// Sessions at once; the oldest ends for a further one.
+/// Sessions of a role at once; its oldest ends for a further one.
 const MOST: usize = 256;
 /// Wrong tokens of one address within [`WITHIN`]; then it has to wait.
 const FAILURES: usize = 5;
@@ -22,7 +23,7 @@ const FAILURES: usize = 5;
 pub(super) const WITHIN: Duration = Duration::from_secs(60);
 /// Addresses whose wrong tokens are counted; the one that failed longest ago is forgotten for a further one.
 const ADDRESSES: usize = 1024;
-const COOKIE: &str = "katahai_session";
+const COOKIE: &str = crate::ask::normal::ADMIN_COOKIE;
 
 struct Session {
     role: Role,
@@ -37,7 +38,7 @@ pub(super) struct Sessions {
     readonly: Arc<AdminToken>,
     /// By the hashes of their names.
     open: Mutex<HashMap<blake3::Hash, Session>>,
-    failures: Mutex<HashMap<IpAddr, VecDeque<Instant>>>,
+    failures: Mutex<HashMap<ClientKey, VecDeque<Instant>>>,
 }
 
 /// Why a sign-in was refused.
@@ -72,10 +73,12 @@ impl Sessions {
 
     /// Opens a session for who knows a token; returns its cookie's value.
     pub(super) fn open(&self, token: &[u8], from: IpAddr, now: Instant) -> Result<(Role, String), NotOpened> {
-        if self.has_failed_too_often(from, now) {
-            return Err(NotOpened::TooMany);
-        }
+        let from = ClientKey::of(from);
+        // who knows a token gets in, however many at his address do not: behind a proxy, all have the same one
         let Some(role) = self.role_of(token) else {
+            if self.has_failed_too_often(from, now) {
+                return Err(NotOpened::TooMany);
+            }
             self.note_failure(from, now);
             return Err(NotOpened::Wrong);
         };
@@ -84,8 +87,10 @@ impl Sessions {
         let name = HEXLOWER.encode(&name);
         let mut open = self.sessions();
         open.retain(|_, session| session.until > now);
-        let oldest = open.iter().min_by_key(|(_, session)| session.until).map(|(name, _)| *name);
-        if let Some(oldest) = oldest.filter(|_| open.len() >= MOST) {
+        // readers do not sign operators out
+        let alike = || open.iter().filter(move |(_, session)| session.role == role);
+        let oldest = alike().min_by_key(|(_, session)| session.until).map(|(name, _)| *name);
+        if let Some(oldest) = oldest.filter(|_| alike().count() >= MOST) {
             open.remove(&oldest);
         }
         let session = Session { role, token: blake3::hash(token), until: now + LASTS };
@@ -112,13 +117,13 @@ impl Sessions {
         }
     }
 
-    fn has_failed_too_often(&self, from: IpAddr, now: Instant) -> bool {
+    fn has_failed_too_often(&self, from: ClientKey, now: Instant) -> bool {
         let failures = self.failures();
         let recent = |at: &&Instant| now.saturating_duration_since(**at) < WITHIN;
         failures.get(&from).is_some_and(|times| times.iter().filter(recent).count() >= FAILURES)
     }
 
-    fn note_failure(&self, from: IpAddr, now: Instant) {
+    fn note_failure(&self, from: ClientKey, now: Instant) {
         let mut failures = self.failures();
         if failures.len() >= ADDRESSES && !failures.contains_key(&from) {
             let oldest = failures.iter().min_by_key(|(_, times)| times.back().copied());
@@ -137,16 +142,26 @@ impl Sessions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<IpAddr, VecDeque<Instant>>> {
+    fn failures(&self) -> MutexGuard<'_, HashMap<ClientKey, VecDeque<Instant>>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The cookie's name: browsers keep cookies by host, not by port, and a host may have more than one dashboard.
+fn cookie_name(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()) {
+        Some(port) => format!("{COOKIE}_{port}"),
+        None => COOKIE.to_owned(),
     }
 }
 
 /// The session's name in the cookies.
 fn name_in(headers: &HeaderMap) -> Option<&str> {
+    let own = cookie_name(headers);
     let fields = headers.get_all(header::COOKIE).into_iter().filter_map(|field| field.to_str().ok());
     let mut pairs = fields.flat_map(|field| field.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    pairs.find_map(|pair| pair.trim().strip_prefix(&*own)?.strip_prefix('='))
 }
 
 /// The field that gives a browser its session; an empty name takes it away. Scripts do not see it, and no other site's page
@@ -155,7 +170,10 @@ pub(super) fn cookie(name: &str, headers: &HeaderMap) -> HeaderValue {
     let lasts = if name.is_empty() { 0 } else { LASTS.as_secs() };
     let scheme = headers.get("x-forwarded-proto").and_then(|scheme| scheme.to_str().ok());
     let secure = if scheme == Some("https") { "; Secure" } else { "" };
-    let value = format!("{COOKIE}={name}; Path=/; Max-Age={lasts}; HttpOnly; SameSite=Strict{secure}");
+    let value = format!(
+        "{}={name}; Path=/api/; Max-Age={lasts}; HttpOnly; SameSite=Strict{secure}",
+        cookie_name(headers)
+    );
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -205,21 +223,46 @@ mod tests {
         for _ in 0..FAILURES {
             assert_eq!(open("guess", HERE, now), Err(NotOpened::Wrong));
         }
-        assert_eq!(open("operator's", HERE, now), Err(NotOpened::TooMany));
-        assert_eq!(open("operator's", THERE, now), Ok(Role::Operator));
-        assert_eq!(open("operator's", HERE, now + WITHIN), Ok(Role::Operator));
+        assert_eq!(open("guess", HERE, now), Err(NotOpened::TooMany));
+        assert_eq!(open("guess", THERE, now), Err(NotOpened::Wrong));
+        assert_eq!(open("operator's", HERE, now), Ok(Role::Operator), "others' guesses lock nobody out");
+        assert_eq!(open("guess", HERE, now + WITHIN), Err(NotOpened::Wrong));
+        for n in 0..9 {
+            let one_network = format!("2001:db8::{n}").parse().unwrap();
+            let expected = if n < 5 { NotOpened::Wrong } else { NotOpened::TooMany };
+            assert_eq!(open("guess", one_network, now), Err(expected));
+        }
+        let (_, operator) = sessions.open(b"operator's", THERE, now).unwrap();
+        for _ in 0..MOST + 9 {
+            assert_eq!(open("reader's", THERE, now), Ok(Role::Reader));
+        }
+        assert_eq!(sessions.role(&with(&operator), now), Some(Role::Operator));
         for n in 0..2000_u32 {
             _ = open("guess", IpAddr::V4(n.into()), now);
             _ = open("operator's", THERE, now + Duration::from_secs(n.into()));
         }
-        assert_eq!((sessions.failures().len(), sessions.sessions().len()), (ADDRESSES, MOST));
+        assert_eq!((sessions.failures().len(), sessions.sessions().len()), (ADDRESSES, 2 * MOST));
     }
 
     #[test]
     fn the_cookie_is_for_this_site_alone() {
         let plain = cookie("abc", &HeaderMap::new());
-        assert_eq!(plain, "katahai_session=abc; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict");
+        assert_eq!(plain, "katahai_session=abc; Path=/api/; Max-Age=43200; HttpOnly; SameSite=Strict");
         let tls = [(header::HeaderName::from_static("x-forwarded-proto"), HeaderValue::from_static("https"))];
         assert!(cookie("", &tls.into_iter().collect()).to_str().unwrap().ends_with("=Strict; Secure"));
+        for (host, name) in [
+            ("ops.example:9900", "katahai_session_9900"),
+            ("[::1]:9901", "katahai_session_9901"),
+            ("[::1]", "katahai_session"),
+            ("ops.example", "katahai_session"),
+        ] {
+            let headers = [(header::HOST, HeaderValue::from_static(host))].into_iter().collect();
+            assert!(cookie("a", &headers).to_str().unwrap().starts_with(&format!("{name}=a;")), "{host}");
+            let mut asking = with("another's");
+            asking.extend(headers);
+            asking.append(header::COOKIE, HeaderValue::try_from(format!("{name}=own")).unwrap());
+            let expected = if name == COOKIE { "another's" } else { "own" };
+            assert_eq!(name_in(&asking), Some(expected), "{host}");
+        }
     }
 }

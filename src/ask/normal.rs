@@ -3,7 +3,7 @@
 //!
 //! | field | HTTP/1.1 | HTTP/2 | here |
 //! |---|---|---|---|
-//! | `Cookie` | one | one a cookie (RFC 9113 section 8.2.3) | one, joined by "; " |
+//! | `Cookie` | one | one a cookie (RFC 9113 section 8.2.3) | one, joined by "; ", without the dashboard's |
 //! | `Host` | needed | `:authority` (section 8.3.1) | see [`super::host_of`] |
 //! | `Connection`, `Keep-Alive`, `Proxy-Connection`, `Upgrade` | for one hop | malformed (section 8.2.2) | end here |
 //! | `Transfer-Encoding` | `chunked` | malformed | ends here; any other coding is refused |
@@ -19,12 +19,16 @@ use crate::failure::{Cause, Failure};
 /// Header fields that a request may have, all of its cookies taken as one. hyper has the same limit over HTTP/1.1.
 pub const FIELDS: usize = 100;
 
+/// How the names of the cookies begin that keep somebody signed in to the dashboard.
+pub const ADMIN_COOKIE: &str = "katahai_session";
+
 /// Brings the fields into their normal form.
 ///
 /// # Errors
 /// [`Cause::HeadersTooLarge`] if there are more than [`FIELDS`].
 pub fn normalise(headers: &mut HeaderMap) -> Result<(), Failure> {
     join_cookies(headers);
+    leave_out_ours(headers);
     if headers.len() > FIELDS {
         return Err(Failure::new(Cause::HeadersTooLarge).detail(format!("{} fields", headers.len())));
     }
@@ -55,6 +59,23 @@ fn join_cookies(headers: &mut HeaderMap) {
     let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
     if let Ok(joined) = joined {
         headers.insert(COOKIE, joined);
+    }
+}
+
+/// Browsers keep cookies by host, whatever the port: one that the dashboard gave comes to the site of the same name, too,
+/// and is none of the site's business.
+fn leave_out_ours(headers: &mut HeaderMap) {
+    let Some(field) = headers.get(COOKIE) else { return };
+    let is_ours = |crumb: &&[u8]| crumb.trim_ascii_start().starts_with(ADMIN_COOKIE.as_bytes());
+    let crumbs = || field.as_bytes().split(|&b| b == b';');
+    if !crumbs().any(|crumb| is_ours(&crumb)) {
+        return;
+    }
+    let others: Vec<&[u8]> = crumbs().filter(|crumb| !is_ours(crumb)).collect();
+    let others = others.join(&b';');
+    match HeaderValue::from_bytes(others.trim_ascii()) {
+        Ok(others) if !others.is_empty() => drop(headers.insert(COOKIE, others)),
+        Ok(_) | Err(_) => drop(headers.remove(COOKIE)),
     }
 }
 
@@ -95,6 +116,10 @@ mod tests {
             ),
             (vec![("cookie", "a=1; b=2"), ("cookie", "c=3")], Some(vec![("cookie", "a=1; b=2; c=3")])),
             (vec![("cookie", ""), ("cookie", "c=3")], Some(vec![("cookie", "c=3")])),
+            (vec![("cookie", "a=1; katahai_session_9900=x;b=2")], Some(vec![("cookie", "a=1;b=2")])),
+            (vec![("cookie", "katahai_session=x"), ("cookie", "c=3")], Some(vec![("cookie", "c=3")])),
+            (vec![("cookie", "katahai_session=x")], Some(vec![])),
+            (vec![("cookie", "my_katahai_session=x")], None),
             (vec![("x_forwarded_for", "127.0.0.1"), ("accept", "a")], Some(vec![("accept", "a")])),
             (vec![("x.real.ip", "127.0.0.1"), ("x-real_ip", "127.0.0.1")], Some(vec![])),
             (vec![("sec-ch-ua-platform-version", "1"), ("x-1", "2")], None),

@@ -96,6 +96,9 @@ pub(super) async fn answer(app: &App, site: &Site, method: &Method, body: &Bytes
 #[serde(deny_unknown_fields)]
 struct SetOriginMode {
     mode: String,
+    /// The address of the origin that is meant: lists change while a page is open.
+    #[serde(default)]
+    url: Option<String>,
 }
 
 /// Switches one origin, given by its place in the list from 0, until it is switched again or the process ends.
@@ -109,6 +112,11 @@ pub(super) fn set_mode(site: &Site, place: &str, body: &Bytes) -> Response<Body>
         return error(StatusCode::NOT_FOUND, "unknown-origin", &message);
     };
     let wanted = serde_json::from_slice::<SetOriginMode>(body).ok();
+    let url = member.origin.identity.url.to_string();
+    if wanted.as_ref().and_then(|wanted| wanted.url.as_ref()).is_some_and(|meant| *meant != url) {
+        let message = format!("the list of origins has changed: this is now {url}; look again and repeat it");
+        return error(StatusCode::CONFLICT, "other-origin", &message);
+    }
     let modes = [OriginMode::Auto, OriginMode::Drain, OriginMode::Off];
     let mode = wanted.and_then(|wanted| modes.into_iter().find(|mode| mode.as_str() == wanted.mode));
     let Some(mode) = mode else {
@@ -117,7 +125,6 @@ pub(super) fn set_mode(site: &Site, place: &str, body: &Bytes) -> Response<Body>
         return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
     };
     member.set_mode(mode);
-    let url = member.origin.identity.url.to_string();
     tracing::info!(site = %site.config.name, origin = url, mode = mode.as_str(), "operator switched an origin");
     json(StatusCode::OK, &json!({ "origin": url, "mode": mode.as_str() }))
 }

@@ -191,9 +191,7 @@ impl Origins {
                 Some(member) => member.origin.clone(),
                 None => Arc::new(Origin::new(site.name.clone(), identity, tools.clone())),
             };
-            // what the configuration says anew is newer than what somebody has said before
-            let said = kept.filter(|member| member.configured == wanted.mode);
-            let switch = said.map(|member| member.switch.clone()).unwrap_or_default();
+            let switch = before.and_then(|before| before.said_of(wanted)).unwrap_or_default();
             let (tier, weight, configured) = (wanted.tier, wanted.weight, wanted.mode);
             let member = Member { origin, tier, weight, configured, switch, settings: settings(wanted) };
             member.origin.check_by(member.settings.clone(), member.mode());
@@ -206,6 +204,15 @@ impl Origins {
             budget: budget::Budget::default(),
             hedge: site.failover.hedge,
         }
+    }
+
+    /// The operator's word for an origin, which outlives a new trust anchor or resolver; what the configuration says anew
+    /// is newer.
+    fn said_of(&self, wanted: &ready::Origin) -> Option<Arc<switch::ModeSwitch>> {
+        let same = |m: &&Member| m.origin.identity.url == wanted.url && m.configured == wanted.mode;
+        let same_host = |m: &&Member| same(m) && m.origin.identity.host == wanted.host;
+        let member = self.members.iter().find(same_host).or_else(|| self.members.iter().find(same))?;
+        Some(member.switch.clone())
     }
 
     /// All of them, in the configuration's order.

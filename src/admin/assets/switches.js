@@ -37,7 +37,7 @@ export function origins(status, act) {
   async function set(it, place, value) {
     if (it.mode === value) return;
     if (value !== "auto" && !await ask(say(`ask_origin_${value}`), [el("p", {}, el("code", {}, it.url)), el("p", {}, say(`ask_origin_${value}_why`))], say(`origin_set_${value}`), true)) return;
-    await act("PUT", `origins/${place}/mode`, { mode: value }, say("done_origin", it.url, say(`origin_mode_${value}`)));
+    await act("PUT", `origins/${place}/mode`, { mode: value, url: it.url }, say("done_origin", it.url, say(`origin_mode_${value}`)));
   }
   return [head, el("ul", { class: "plain" }, status.origins.map(one))];
 }

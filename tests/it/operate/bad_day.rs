@@ -101,6 +101,7 @@ async fn an_origin_is_switched_and_comes_back() {
     assert_eq!(edge.site().await["origins"][0]["mode"], "drain");
     drop(origin);
     for (path, body, status) in [
+        (path, json!({ "mode": "off", "url": "http://another.example" }), 409),
         ("/api/v1/sites/shop/origins/1/mode", json!({ "mode": "auto" }), 404),
         ("/api/v1/sites/shop/origins/x/mode", json!({ "mode": "auto" }), 404),
         ("/api/v1/sites/shop/origins/0/mode", json!({ "mode": "on" }), 422),

@@ -65,6 +65,11 @@ impl Answers {
         Answers { live: 0, copies: self.live + self.copies, holding: self.holding }
     }
 
+    /// Too many get the holding page to say that visitors get the live site.
+    fn often_holding(self) -> bool {
+        self.holding >= HARDLY_ANY && self.holding.saturating_mul(10) >= self.all()
+    }
+
     fn mostly_holding(self) -> bool {
         self.holding > self.live + self.copies
     }
@@ -83,7 +88,13 @@ pub(super) fn visitors_get(on: Footing, since_then: Totals) -> Gets {
         (Gets::Live | Gets::Partly, answers) if answers.all() >= FEW && answers.mostly_holding() => {
             Gets::Holding
         }
+        (Gets::Live | Gets::Partly, answers)
+            if answers.all() >= FEW && answers.live == 0 && on.mode == Mode::Auto =>
+        {
+            of_copies(answers)
+        }
         (Gets::Live, answers) if answers.all() >= FEW && answers.copies > answers.live => Gets::Partly,
+        (Gets::Live, answers) if answers.all() >= FEW && answers.often_holding() => Gets::Partly,
         (decided @ (Gets::Live | Gets::Partly), _) => decided,
         // the operator has the origin asked although it is down: it may answer
         (Gets::Holding, answers) if on.mode == Mode::HoldOrigin && answers.live > answers.holding => {
@@ -137,6 +148,7 @@ impl VisitorsGet {
 /// In a few words, beside the state.
 pub(super) fn short(gets: Gets, on: Footing) -> Text {
     let (en, ja) = match gets {
+        Gets::Partly if on.state == State::Up => ("partly the live site", "元のサイト（一部を除く）"),
         Gets::Partly if !on.has_snapshot => ("mostly the live site", "元のサイト（一部を除く）"),
         Gets::Copies if !on.has_snapshot => ("what the cache has", "キャッシュに残るページ"),
         Gets::Gaps if !on.has_snapshot => {
@@ -239,8 +251,8 @@ fn partly(state: State, has_snapshot: bool) -> (&'static str, &'static str) {
             "訪問者には元のサイトが届いています。スナップショットがないため、異常のあるページには、キャッシュに残るものか、お知らせのページを表示しています。",
         ),
         (State::Up | State::Down | State::Unproven, _) => (
-            "Visitors get the live site, but most answers of the last minute were copies.",
-            "元のサイトは応答していますが、直近1分の応答の多くはコピーでした。",
+            "Visitors get the live site, but many answers of the last minute were copies or the holding page.",
+            "元のサイトは応答していますが、直近1分の応答の多くはコピーかお知らせのページでした。",
         ),
     }
 }
@@ -292,6 +304,13 @@ mod tests {
             (Auto, Up, true, (5, 4, 0), Live),
             (Auto, Up, true, (2, 40, 0), Partly),
             (Auto, Up, true, (0, 9, 0), Live), // too few to tell
+            (Auto, Up, true, (20, 0, 20), Partly),
+            (Auto, Up, true, (90, 0, 10), Partly),
+            (Auto, Up, true, (91, 0, 9), Live),
+            (Auto, Up, true, (8, 0, 2), Live),
+            (Auto, Up, true, (0, 40, 0), Copies),
+            (Auto, Degraded, true, (0, 40, 4), Gaps),
+            (HoldOrigin, Up, true, (20, 0, 20), Partly),
             (Auto, Up, false, (3, 0, 20), Holding),
             (Auto, Degraded, true, (50, 9, 1), Partly),
             (Auto, Degraded, false, (9, 0, 50), Holding),

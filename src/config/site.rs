@@ -49,8 +49,8 @@ pub(super) fn site(
     let status_page = raw.status_page.here().and_then(|table| status_page(table, notes));
     if let Some(path) = &status_page {
         // the origin has no such pages: a link to them is not broken, and nothing that a crawl could take
-        let ours = [path.clone(), format!("{path}/*")];
-        mirror.exclude.extend(ours.iter().filter_map(|path| PathPattern::new(path).ok()));
+        let ours = STATUS_FILES.iter().map(|file| format!("{path}{file}"));
+        mirror.exclude.extend(ours.filter_map(|path| PathPattern::new(&path).ok()));
     }
     let routes: Vec<Spanned<Route>> =
         raw.route.or_default().into_iter().filter_map(|route| self::route(route, notes)).collect();
@@ -85,6 +85,9 @@ pub(super) fn site(
 }
 
 /// The path of the public status page, without a slash at its end: its other files lie below it.
+/// What a status page is made of, below its path.
+const STATUS_FILES: [&str; 6] = ["", "/", "/style.css", "/status.json", "/badge.svg", "/feed.atom"];
+
 fn status_page(raw: Spanned<raw::StatusPage>, notes: &mut Notes) -> Option<String> {
     let Spanned { value, span } = raw.value.path.here()?;
     let path = value.0?;

@@ -33,7 +33,9 @@ pub(super) struct RequestRecord {
     uri: Uri,
     host: Option<HeaderValue>,
     version: Version,
-    /// Whose it is; `None` if no site was found.
+    /// The site's name, for the log.
+    name: Option<Arc<str>>,
+    /// Whose counters it is for; `None` if no site was found, or it is none of its answers.
     site: Option<OfSite>,
     /// The client's place in the crowd, kept to the end of the body.
     pub(super) place: Option<Place>,
@@ -46,9 +48,8 @@ pub(super) struct RequestRecord {
     log: AccessLog,
 }
 
-/// The site's name, counters and history, and the request's place among those in flight.
+/// The site's counters and history, and the request's place among those in flight.
 struct OfSite {
-    name: Arc<str>,
     metrics: Arc<SiteMetrics>,
     history: Arc<History>,
     _in_flight: InFlight,
@@ -70,6 +71,7 @@ impl RequestRecord {
             uri: request.uri().clone(),
             host: request.headers().get(header::HOST).cloned().or_else(by_target),
             version: request.version(),
+            name: None,
             site: None,
             place: None,
             served_from: ServedFrom::Error,
@@ -79,10 +81,15 @@ impl RequestRecord {
         }
     }
 
+    /// It came to this site, and is none of its answers.
+    pub(super) fn name(&mut self, site: &Site) {
+        self.name = Some(site.config.name.clone());
+    }
+
     /// It is one of this site's.
     pub(super) fn enter(&mut self, site: &Site) {
+        self.name(site);
         self.site = Some(OfSite {
-            name: site.config.name.clone(),
             metrics: site.metrics.clone(),
             history: site.history.clone(),
             _in_flight: site.metrics.enter(),
@@ -119,7 +126,7 @@ impl RequestRecord {
         self.log.write(&Line {
             at: self.began.wall,
             client: self.client,
-            site: self.site.as_ref().map_or("-", |of| &of.name),
+            site: self.name.as_deref().unwrap_or("-"),
             method: self.method.as_str(),
             host: self.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("-"),
             target: self.uri.path_and_query().map_or("/", |target| target.as_str()),

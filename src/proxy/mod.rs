@@ -178,8 +178,9 @@ impl Proxy {
         };
         record.client = ask.client;
         let status_file = status_page::file_of(&site, &ask);
-        if status_file.is_none() {
-            record.enter(&site); // what is told of the site is none of its answers
+        match status_file {
+            None => record.enter(&site),
+            Some(_) => record.name(&site), // what is told of the site is none of its answers
         }
         record.place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
         let is_over = record.place.is_none() && !table.is_trusted(ask.client);

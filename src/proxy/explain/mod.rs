@@ -17,7 +17,7 @@ use super::looked::{Looked, Purpose};
 use super::mirror::Nearness;
 use super::site::{Site, Table};
 use super::standby::Standby;
-use super::{search, shell};
+use super::{search, shell, status_page};
 use crate::ask::{Ask, Load, Visitor};
 use crate::cache::Lookup;
 use crate::clock::Now;
@@ -65,7 +65,7 @@ pub struct Step {
 /// An answer that a visitor may get.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Given {
-    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `fallback-page`, `search`, `holding` or `gone`.
+    /// The rung: `cache`, `origin`, `stale`, `snapshot`, `spelling`, `fallback-page`, `search`, `holding`, `gone` or `status-page`.
     pub from: &'static str,
     /// What its `Cache-Status` says; of the origin's own answers, for the status 200.
     pub cache_status: String,
@@ -142,6 +142,9 @@ impl Proxy {
         let nobody = std::net::Ipv4Addr::LOCALHOST.into();
         let mut ask = Ask::read(&request, &site.config, (nobody, tls), Load::Nothing)?;
         ask.keep_headers(request.headers(), false);
+        if status_page::file_of(site, &ask).is_some() {
+            return Ok(Explanation::of(site, &ask, &request, now).status_page(&host));
+        }
         let older = match site.mirror.store().cloned() {
             Some(store) => {
                 let key = ask.key().to_owned();
@@ -242,6 +245,20 @@ impl<'a> Explanation<'a> {
             otherwise,
             cause: told.map(Told::from),
             steps,
+        }
+    }
+
+    /// Katahai answers itself, whatever the site's state.
+    fn status_page(&self, host: &str) -> Explained {
+        let cache_status = status_page::CACHE_STATUS.to_owned();
+        Explained {
+            wait_ms: None,
+            origins: Vec::new(),
+            answer: Given { from: "status-page", cache_status },
+            otherwise: None,
+            cause: None,
+            steps: vec![self.of_site(host), steps::of_status_page(self.ask.key())],
+            ..self.explain(host, &[])
         }
     }
 

@@ -10,6 +10,15 @@ use crate::failover::{Copy, Fallback, Found, Mode, Plan, Situation, State, Wait}
 use crate::page_health::Mark;
 use crate::snapshot::{SnapshotId, rfc3339};
 
+/// It is Katahai's own answer.
+pub(super) fn of_status_page(key: &str) -> Step {
+    step(
+        "answer",
+        format!("{key} is the site's status page: Katahai answers itself and asks no origin."),
+        format!("{key} はサイトの稼働状況のページです。元のサイトには問い合わせず、Katahai が応答します。"),
+    )
+}
+
 impl Explanation<'_> {
     pub(super) fn of_site(&self, host: &str) -> Step {
         let name = &self.site.config.name;

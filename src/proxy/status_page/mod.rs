@@ -18,6 +18,7 @@ use super::site::Site;
 use super::standby::Standby;
 use crate::ask::{Ask, key};
 use crate::clock::Now;
+use crate::config::ready::ANY_HOST;
 use crate::history::{Gets, LastDays, Outage};
 use crate::holding_page::Language;
 use crate::http::Body;
@@ -29,6 +30,8 @@ const DAYS: u32 = 90;
 /// What the page may load: its own style.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
+/// What its `Cache-Status` says.
+pub(super) const CACHE_STATUS: &str = "katahai; hit; detail=status-page";
 const STYLE: &str = include_str!("style.css");
 
 /// One of the files of a status page.
@@ -47,7 +50,7 @@ pub(super) fn file_of(site: &Site, ask: &Ask) -> Option<StatusFile> {
 }
 
 fn file_at(base: &str, path: &str) -> Option<StatusFile> {
-    match path.strip_prefix(base)? {
+    match path.strip_prefix(&*key::page_key(base, None, &[]))? {
         "" | "/" => Some(StatusFile::Page),
         "/style.css" => Some(StatusFile::Style),
         "/status.json" => Some(StatusFile::Json),
@@ -124,7 +127,7 @@ fn respond(
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (VIA, "1.1 katahai"),
-        (cache_status::NAME, "katahai; hit; detail=status-page"),
+        (cache_status::NAME, CACHE_STATUS),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
@@ -151,7 +154,7 @@ fn language(query: Option<&str>, headers: &HeaderMap) -> Language {
 }
 
 async fn view(site: &Site, ask: &Ask, standby: Option<&Standby>, now: Now) -> StatusView {
-    let host = site.config.canonical_host().unwrap_or(ask.host()).to_owned();
+    let host = public_host(&site.config.hosts, ask.host()).to_owned();
     let known = site.mirror.about(&site.config).await;
     let title = known.and_then(|known| known.title.clone()).unwrap_or_else(|| host.clone());
     let scheme = if ask.tls() { "https" } else { "http" };
@@ -164,6 +167,11 @@ async fn view(site: &Site, ask: &Ask, standby: Option<&Standby>, now: Now) -> St
         days: site.history.last_days(DAYS, now.unix()),
         outages: site.history.outages(DAYS, now.unix()),
     }
+}
+
+/// The site's first name, else the visitor's word for it: never the name that only the origin is told.
+fn public_host<'a>(hosts: &'a [String], asked: &'a str) -> &'a str {
+    hosts.iter().find(|host| *host != ANY_HOST).map_or(asked, String::as_str)
 }
 
 fn as_json(view: &StatusView) -> String {

@@ -41,6 +41,15 @@ fn its_files_lie_below_it_and_all_else_is_the_sites() {
     ] {
         assert_eq!(file_at("/status", path), expected, "{path}");
     }
+    let ours = "/%E7%8A%B6%E6%B3%81/badge.svg";
+    assert_eq!(file_at("/状況", ours), Some(StatusFile::Badge), "however it is written");
+}
+
+#[test]
+fn the_site_is_called_by_a_name_that_visitors_know() {
+    let hosts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(public_host(&hosts(&["*", "www.example.jp"]), "x.example"), "www.example.jp");
+    assert_eq!(public_host(&hosts(&["*"]), "x.example"), "x.example");
 }
 
 #[test]

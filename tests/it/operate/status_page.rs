@@ -58,6 +58,12 @@ async fn it_is_there_when_nothing_else_is() {
     let before = edge.site().await["answers"]["all"]["requests"].as_u64();
     edge.get("/status").await;
     assert_eq!(edge.site().await["answers"]["all"]["requests"].as_u64(), before);
+    let told = edge.admin().get("/api/v1/explain?url=http://www.example.test/status").await;
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(
+        (&told["answer"]["from"], told["origins"].as_array().map(Vec::len)),
+        (&Value::from("status-page"), Some(0))
+    );
     assert!(!edge.get("/statuses").await.text().contains("saved copy for the time being"));
 }
 

@@ -70,6 +70,8 @@ pub struct Signal {
     pub severity: Severity,
     /// Since when, in seconds since the epoch.
     pub since: u64,
+    /// Of what ends on a day: how many days before that it is told, the last that was passed. Each is told once.
+    pub step: Option<u16>,
     /// Whether the operator has brought it about.
     pub is_planned: bool,
     /// What visitors get meanwhile.

@@ -51,6 +51,8 @@ pub(super) struct Holding {
     pub(super) subject: String,
     pub(super) since: SystemTime,
     pub(super) detail: String,
+    /// As in [`Condition`].
+    pub(super) step: Option<u16>,
 }
 
 /// What a look has found. `of` is the site; the whole process where it is empty.
@@ -271,6 +273,7 @@ impl Conditions {
             subject: key.subject.clone(),
             since: entry.since,
             detail: entry.finding.detail.clone(),
+            step: entry.finding.step,
         };
         self.ledger().0.iter().map(held).collect()
     }

@@ -239,12 +239,8 @@ impl App {
         look_at_origins(&proxy).await;
         let visitors = Server::new(Limits::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);
-        for listener in http {
-            visitors.listen(listener, None, edge.clone());
-        }
-        for listener in https {
-            visitors.listen(listener, Some(tls.clone()), edge.clone());
-        }
+        http.into_iter().for_each(|listener| visitors.listen(listener, None, edge.clone()));
+        https.into_iter().for_each(|listener| visitors.listen(listener, Some(tls.clone()), edge.clone()));
         let offsite = offsite::Offsite::of(&config);
         let regions = regions::Regions::start(&config, &tools).await;
         let app = Arc::new(App {

@@ -28,6 +28,7 @@ mod files;
 mod form;
 mod listen;
 mod maintenance;
+mod marks;
 mod node;
 mod origins;
 mod origins_file;

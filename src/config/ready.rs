@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use ipnet::IpNet;
 
 use super::alerts::Alerts;
@@ -13,6 +12,7 @@ pub use super::asset_host::AssetHost;
 pub use super::banner::{Banner, Notice};
 pub use super::form::{ClientRate, Form};
 pub use super::maintenance::{Incidents, Maintenance, MaintenanceTime, UtcOffset};
+pub use super::marks::{MirrorPrivate, MirrorRobots};
 pub use super::origins_file::{OriginsFile, SharedList};
 pub use super::pattern::{PathPattern, wildcard};
 pub use super::pin::Pin;
@@ -21,7 +21,6 @@ use super::remote::RemoteStore;
 pub use super::statuses::Statuses;
 pub use super::watch::{Rdap, SiteWatch, Watch};
 use crate::fingerprint::Fingerprints;
-use crate::http::personal::{Personal, personal};
 
 /// Among a site's hosts: every host that no other site has.
 pub const ANY_HOST: &str = "*";
@@ -348,58 +347,6 @@ pub struct Mirror {
     pub private: MirrorPrivate,
     /// What `robots.txt` is to this crawler, which the site's owner has sent.
     pub robots: MirrorRobots,
-}
-
-/// What the crawler does with answers marked `private` or `no-store`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MirrorPrivate {
-    /// Taken if two anonymous visits get the same page, apart from tokens.
-    #[default]
-    Auto,
-    /// Taken.
-    Always,
-    /// Left out.
-    Never,
-}
-
-impl MirrorPrivate {
-    /// As written in files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MirrorPrivate::Auto => "auto",
-            MirrorPrivate::Always => "always",
-            MirrorPrivate::Never => "never",
-        }
-    }
-
-    /// Why an answer with these header fields is not for everybody, where it is left out for that. A cookie of somebody who
-    /// is logged in always is a reason; what is marked, only where marks count without asking twice.
-    pub fn refuses(self, response_headers: &HeaderMap) -> Option<Personal> {
-        personal(response_headers).filter(|said| self == MirrorPrivate::Never || !said.is_mark())
-    }
-}
-
-/// What the crawler does with `robots.txt`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MirrorRobots {
-    /// Obeyed, but for what forbids the whole site: an unreadable file, or `Disallow: /` for robots in general.
-    #[default]
-    Auto,
-    /// Obeyed, as a search engine would (RFC 9309).
-    Obey,
-    /// Only its site maps and its delay count.
-    Ignore,
-}
-
-impl MirrorRobots {
-    /// As written in files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MirrorRobots::Auto => "auto",
-            MirrorRobots::Obey => "obey",
-            MirrorRobots::Ignore => "ignore",
-        }
-    }
 }
 
 /// One `[[site.route]]`.

@@ -127,6 +127,13 @@ const OURS: &[(&[Cause], Text)] = &[
             ja: "サイトのサーバーの証明書の期限が近づいています。期限を過ぎると、ブラウザーはそのサーバーに接続しません。",
         },
     ),
+    (
+        &[Cause::AddressesChanged],
+        Text {
+            en: "A host name of the site leads to other addresses than before, or to none. Visitors may reach another server.",
+            ja: "サイトのホスト名の向き先のIPアドレスが以前と異なるか、なくなっています。訪問者が別のサーバーに接続している可能性があります。",
+        },
+    ),
 ];
 
 /// Of what is wrong in front of the site.

@@ -47,6 +47,9 @@ pub struct Alert {
     /// Since when it has been less urgent than it was told.
     #[serde(default)]
     milder_since: Option<u64>,
+    /// The step of each member whose end comes closer, when this was looked at last.
+    #[serde(default)]
+    steps: BTreeMap<String, u16>,
     /// Those that are well again while others are not: the first of them.
     #[serde(default)]
     left: Vec<Member>,
@@ -81,6 +84,7 @@ impl Alert {
             is_flapping: first.is_flapping(now),
             place: first.place.clone(),
             milder_since: None,
+            steps: BTreeMap::new(),
             left: Vec::new(),
             total,
             messages: 0,
@@ -173,12 +177,31 @@ impl Alert {
             self.acknowledged = None;
             return Some(self.tell(Event::Worse, &holding, now));
         }
+        if self.is_closer(&holding) {
+            self.acknowledged = None;
+            return Some(self.tell(Event::Worse, &holding, now));
+        }
+        // of what ends on a day, each step is told once
+        if holding.iter().all(|track| track.step.is_some()) {
+            return None;
+        }
         let every = match self.severity {
             Severity::Page => pace.repeat?,
             Severity::Warn | Severity::Info => pace.repeat?.max(DAY),
         };
         let is_due = self.acknowledged.is_none() && now.saturating_sub(self.last_told) >= every;
         is_due.then(|| self.tell(Event::Still, &holding, now))
+    }
+
+    /// Whether the end of one of them has come a step closer since this was looked at last.
+    fn is_closer(&mut self, holding: &[&Track]) -> bool {
+        let mut is_closer = false;
+        for track in holding {
+            let Some(step) = track.step else { continue };
+            let known = self.steps.insert(format!("{} {}", track.key.site, track.key.subject), step);
+            is_closer |= known.is_some_and(|known| step < known);
+        }
+        is_closer
     }
 
     /// Keeps the hash of a token; the oldest goes where there are many. Returns whether that is a new one.

@@ -23,6 +23,7 @@ fn down(site: &str) -> Signal {
         place: String::new(),
         detail: String::new(),
         severity: Severity::Page,
+        step: None,
         since: BEGAN,
         is_planned: false,
         visitors: None,
@@ -150,7 +151,7 @@ fn what_becomes_worse_is_told_again_though_it_was_acknowledged() {
     use Event::{Begin, Over, Worse};
     let mut ledger = Ledger::default();
     let partly = Signal { severity: Severity::Warn, ..down("shop") };
-    assert_eq!(told(&mut ledger, 0, 40, &[partly.clone()]), [(30, Begin, 1)]);
+    assert_eq!(told(&mut ledger, 0, 40, std::slice::from_ref(&partly)), [(30, Begin, 1)]);
     let id = ledger.of_site("shop", None).remove(0);
     assert!(ledger.acknowledge(&id, "api", at(40)));
     assert_eq!(told(&mut ledger, 41, 100, &[down("shop")]), [(41, Worse, 1)]);
@@ -165,7 +166,7 @@ fn another_cause_is_the_same_outage_and_proof_is_waited_for_before_it_is_over() 
     let other = Signal { cause: Cause::Silent, ..down("shop") };
     assert_eq!(told(&mut ledger, 31, 100, &[other]), []);
     let unproven = Signal { severity: Severity::Info, cause: Cause::Unproven, ..down("shop") };
-    assert_eq!(told(&mut ledger, 100, 1000, &[unproven.clone()]), [], "as after a restart");
+    assert_eq!(told(&mut ledger, 100, 1000, std::slice::from_ref(&unproven)), [], "as after a restart");
     assert_eq!(told(&mut ledger, 1000, 1100, &[]), [(1030, Event::Over, 1)]);
     assert_eq!(told(&mut ledger, 1100, 1200, &[unproven]), [], "and alone it is nothing");
 }
@@ -174,7 +175,7 @@ fn another_cause_is_the_same_outage_and_proof_is_waited_for_before_it_is_over() 
 fn what_the_operator_has_brought_about_is_not_told_until_it_is_left_to_itself() {
     let mut ledger = Ledger::default();
     let planned = Signal { is_planned: true, ..down("shop") };
-    assert_eq!(told(&mut ledger, 0, 5000, &[planned.clone()]), []);
+    assert_eq!(told(&mut ledger, 0, 5000, std::slice::from_ref(&planned)), []);
     assert_eq!(told(&mut ledger, 5000, 5100, &[down("shop")]), [(5030, Event::Begin, 1)]);
     assert_eq!(told(&mut ledger, 5100, 20_000, &[planned]), [], "nor repeated");
     assert_eq!(told(&mut ledger, 20_000, 20_100, &[]), [(20_030, Event::Over, 1)]);
@@ -243,7 +244,7 @@ fn what_becomes_milder_is_repeated_as_such_and_is_news_when_it_is_worse_again() 
     let mut ledger = Ledger::default();
     told(&mut ledger, 0, 300, &[down("shop")]);
     let partly = Signal { severity: Severity::Warn, ..down("shop") };
-    assert_eq!(told(&mut ledger, 300, 80_000, &[partly.clone()]), [], "not urgent: once a day");
+    assert_eq!(told(&mut ledger, 300, 80_000, std::slice::from_ref(&partly)), [], "not urgent: once a day");
     assert_eq!(ledger.list()[0].0.severity, Severity::Warn);
     let id = ledger.list()[0].0.id.clone();
     assert!(ledger.acknowledge(&id, "api", at(80_000)));
@@ -252,7 +253,7 @@ fn what_becomes_milder_is_repeated_as_such_and_is_news_when_it_is_worse_again() 
     let mut ledger = Ledger::default();
     assert_eq!(told(&mut ledger, 0, 100, &[down("shop")]), [(30, Begin, 1)]);
     for round in 1..5 {
-        assert_eq!(told(&mut ledger, round * 200, round * 200 + 100, &[partly.clone()]), []);
+        assert_eq!(told(&mut ledger, round * 200, round * 200 + 100, std::slice::from_ref(&partly)), []);
         assert_eq!(told(&mut ledger, round * 200 + 100, round * 200 + 200, &[down("shop")]), []);
     }
 }
@@ -338,7 +339,7 @@ fn after_a_restart_what_is_counted_in_memory_is_waited_for() {
     let start = clock::instant();
     let later = |second: u64| Now { mono: start + Duration::from_secs(second), ..at(second) };
     let mut ledger = Ledger::default();
-    let mut look = |ledger: &mut Ledger, from: u64, to: u64, signals: &[Signal]| {
+    let look = |ledger: &mut Ledger, from: u64, to: u64, signals: &[Signal]| {
         let all = (from..to).flat_map(|second| ledger.observe(signals, later(second), PACE));
         all.map(|telling| (telling.notice.event, telling.notice.cause)).collect::<Vec<_>>()
     };
@@ -402,4 +403,17 @@ fn who_takes_the_place_of_a_channel_hears_the_end() {
     assert_eq!(ledger.rewire(&keys(&["b", "c", "d"])), Some(keys(&["d"])));
     let told: Vec<Telling> = (31..90).flat_map(|second| ledger.observe(&[], at(second), PACE)).collect();
     assert_eq!(told[0].reached, keys(&["d"]));
+}
+
+#[test]
+fn each_step_towards_an_end_is_told_once_whoever_has_acknowledged() {
+    use Event::{Begin, Worse};
+    let mut ledger = Ledger::default();
+    let ends = |step| Signal { severity: Severity::Warn, step: Some(step), ..full() };
+    assert_eq!(told(&mut ledger, 0, 40, &[ends(30)]), [(30, Begin, 1)]);
+    assert_eq!(told(&mut ledger, 41, 90_000, &[ends(30)]), [], "not once a day");
+    let id = ledger.alerts.values().next().unwrap().id.clone();
+    assert!(ledger.acknowledge(&id, "api", at(90_000)));
+    assert_eq!(told(&mut ledger, 90_001, 90_100, &[ends(14)]), [(90_001, Worse, 1)]);
+    assert_eq!(told(&mut ledger, 90_101, 91_000, &[ends(14)]), []);
 }

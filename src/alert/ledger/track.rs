@@ -21,6 +21,9 @@ pub(super) struct Track {
     pub(super) place: String,
     pub(super) detail: String,
     pub(super) severity: Severity,
+    /// As in [`Signal`].
+    #[serde(default)]
+    pub(super) step: Option<u16>,
     pub(super) is_planned: bool,
     pub(super) visitors: Option<Said>,
     pub(super) since: u64,
@@ -47,6 +50,7 @@ impl Track {
             place: signal.place.clone(),
             detail: cut_bytes(&signal.detail, DETAIL),
             severity: signal.severity,
+            step: signal.step,
             is_planned: signal.is_planned,
             visitors: signal.visitors.clone(),
             since: signal.since.min(now),
@@ -62,8 +66,8 @@ impl Track {
     /// It holds, as this says. Returns whether that is worth to be kept.
     pub(super) fn renew(&mut self, signal: &Signal, now: u64) -> bool {
         let is_news = !self.holds
-            || (self.cause, self.severity, self.is_planned)
-                != (signal.cause, signal.severity, signal.is_planned);
+            || (self.cause, self.severity, self.step, self.is_planned)
+                != (signal.cause, signal.severity, signal.step, signal.is_planned);
         if !self.holds {
             self.holds = true;
             self.changed = now;
@@ -81,6 +85,7 @@ impl Track {
         self.is_seen = true;
         self.cause = signal.cause;
         self.severity = signal.severity;
+        self.step = signal.step;
         self.is_planned = signal.is_planned;
         self.place.clone_from(&signal.place);
         self.detail = cut_bytes(&signal.detail, DETAIL);

@@ -63,6 +63,7 @@ impl App {
             place: place.unwrap_or_default(),
             detail,
             severity,
+            step: None,
             since: unix(found.since.map_or(self.started.wall, |since| since.wall)),
             is_planned: is_planned(
                 site.switch.mode(now.mono),
@@ -109,6 +110,7 @@ fn condition(held: Holding, visitors: Said) -> Signal {
         place: String::new(),
         detail: held.detail,
         severity: Severity::of(held.cause),
+        step: held.step,
         since: unix(held.since),
         is_planned: false,
         visitors: Some(visitors),

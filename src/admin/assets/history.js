@@ -120,7 +120,7 @@ function entry(from, until, ...what) {
 
 function incident({ id, began, ended, cause, planned, severity }) {
   const report = `/api/v1/incidents/${encodeURIComponent(id)}/report?format=html&lang=${language}`;
-  return entry(began, ended, badge(severity === "outage" ? "failed" : "snapshot", cause ? meaning(cause, ["causes"]) : id), planned ? badge("cache", say("planned")) : null, " ", el("a", { href: report, "data-focus": `report ${id}` }, say("report")));
+  return entry(began, ended, badge(severity === "outage" ? "failed" : "snapshot", say(severity === "outage" ? "state_down" : "state_degraded")), planned ? badge("cache", say("planned")) : null, " ", cause ? meaning(cause, ["causes"]) : null, " ", el("a", { href: report, "data-focus": `report ${id}` }, say("report")));
 }
 
 /** The history of one site: read now and then. */

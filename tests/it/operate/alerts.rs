@@ -144,7 +144,8 @@ async fn an_outage_is_told_in_every_form_once_though_the_process_is_killed_and_s
     edge.kill();
     edge.restart().await;
     edge.until("down").await;
-    assert_eq!(alerts(&edge).await["alerts"][0]["cause"]["code"], "refused");
+    let open = alerts(&edge).await["alerts"].clone();
+    assert!(open.as_array().unwrap().iter().any(|alert| alert["cause"]["code"] == "refused"), "{open:#}");
     origin.heal().await;
     for path in paths {
         let said = body(&until_posted(&receiver, path, 2).await[1]).to_string();

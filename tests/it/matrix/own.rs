@@ -232,7 +232,7 @@ async fn another_version(sheet: Sheet) {
     let (origin, edge) = shop().await;
     sheet.begin(&edge).await;
     let good = edge.config().toml();
-    edge.write_text(&edge.config().set("incidents.keep_for", "2y").toml());
+    edge.write_text(&edge.config().set("telemetry.endpoint", "x").toml());
     refused(&sheet, &edge, "unknown key").await;
     edge.write_text(&good);
     assert_eq!(edge.reload().await.status / 100, 2);

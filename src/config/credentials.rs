@@ -52,6 +52,7 @@ const AZURE: &[&str] = &[
     "AZURE_MSI_ENDPOINT",
     "AZURE_OBJECT_ID",
     "AZURE_MSI_RESOURCE_ID",
+    "AZURE_STORAGE_USE_EMULATOR",
 ];
 
 impl StoreUrl {

@@ -111,12 +111,9 @@ impl Bucket {
         self.s3.door(Door::Holds(Held { method: "PUT", part: part.to_owned(), nth, at })).await;
     }
 
-    /// Gives the lease back for whoever was killed, so that nobody waits until it is stale.
+    /// Takes away the lease of whoever was killed, so that nobody waits until it is stale.
     pub async fn free_the_lease(&self) {
-        let name = self.name("lease");
-        let mut lease: Value = serde_json::from_slice(&self.s3.get(&name).await.unwrap()).unwrap();
-        lease["holder"] = "".into();
-        self.s3.put(&name, lease.to_string()).await;
+        self.s3.remove(&self.name("lease")).await;
     }
 }
 

@@ -34,7 +34,6 @@ const PHASES: [(&str, usize, At); 16] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "reads the store in the form that it had before the lease was signed"]
 async fn a_holder_that_is_killed_while_it_sends_costs_nothing() {
     let kills = std::env::var(KILLS).ok().map_or(DEFAULT, |kills| kills.parse().expect("a number"));
     let (bucket, origin) = (Bucket::new().await, fixture::shop().await);

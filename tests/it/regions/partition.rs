@@ -41,7 +41,6 @@ impl Watch {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "reads the store in the form that it had before the lease was signed"]
 async fn a_region_that_is_cut_off_serves_and_takes_nothing_back_when_the_network_is_whole() {
     let Some(machine) = Machine::with(3) else { return };
     let bucket = Arc::new(Bucket::of(S3::start_on(&machine).await).await);

@@ -40,7 +40,6 @@ async fn send_all(edges: [&Edge; 2], when: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "reads the store in the form that it had before the lease was signed"]
 async fn a_store_that_stops_for_a_while_costs_no_visitor_and_no_form_anything() {
     let (bucket, origin) = (Bucket::new().await, fixture::shop().await);
     let first = start(&bucket, &origin, "first").await;

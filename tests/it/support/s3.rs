@@ -98,6 +98,11 @@ impl S3 {
         self.direct("PUT", &format!("/{BUCKET}/{name}"), bytes.into()).await.expect("a bucket");
     }
 
+    /// Removes an object.
+    pub async fn remove(&self, name: &str) {
+        self.direct("DELETE", &format!("/{BUCKET}/{name}"), Bytes::new()).await;
+    }
+
     /// The names of all objects that begin like this; a thousand at most.
     pub async fn names(&self, prefix: &str) -> Vec<String> {
         let target = format!("/{BUCKET}?list-type=2&prefix={prefix}");

@@ -4,7 +4,7 @@ use katahai::offsite::layout;
 use katahai::snapshot::BlobId;
 
 use super::deployment::until_serves;
-use super::in_bucket::{Bucket, must_serve, shelf, until_told, until_whole};
+use super::in_bucket::{Bucket, must_serve, shelf, until_another_second, until_told, until_whole};
 use crate::support::fixture::{self, SEEN};
 use crate::support::s3::{At, Door};
 use crate::support::{Edge, eventually, secs};
@@ -111,6 +111,7 @@ async fn of_two_that_write_the_pointer_at_once_one_wins_and_the_other_follows() 
     fixture::stock(&origin, 2);
     let slower = first.take_snapshot().await;
     bucket.s3.gate().until_held().await;
+    until_another_second().await;
     fixture::stock(&origin, 3);
     let faster = second.take_snapshot().await;
     bucket.until_names(&faster).await;

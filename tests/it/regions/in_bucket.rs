@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -115,6 +116,13 @@ impl Bucket {
     pub async fn free_the_lease(&self) {
         self.s3.remove(&self.name("lease")).await;
     }
+}
+
+/// Waits until a snapshot that is taken now has another name than one that was: they are called after the second.
+pub async fn until_another_second() {
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let before = second();
+    eventually("another second", secs(5), async || (second() > before).then_some(())).await;
 }
 
 /// Waits until all of what an instance serves is on its own disk.

@@ -133,36 +133,6 @@ pub(super) fn conditions_of(problems: &[tls::Problem]) -> Vec<(Arc<str>, Cause, 
     problems.iter().map(of).collect()
 }
 
-/// A certificate's end, in the status.
-#[derive(Debug, Serialize)]
-pub struct CertificateStatus {
-    /// Whose it is: the site's name, or the origin's address.
-    pub subject: String,
-    /// `ok`, `soon` or `past`.
-    pub state: &'static str,
-    /// Until when it holds, RFC 3339.
-    pub until: String,
-}
-
-/// Those of a site and of its origins.
-pub(super) fn of_site(site: &Site, dates: &[Dated], now: SystemTime) -> Vec<CertificateStatus> {
-    let name = &site.config.name;
-    let own = dates.iter().filter(|dated| dated.site == *name);
-    let own = own.map(|dated| (name.to_string(), ends(dated.validity, now)));
-    let origins = site.origins.members().iter().filter_map(|member| {
-        Some((member.origin.identity.url.to_string(), member.origin.certificate_ends(now)?))
-    });
-    let shown = |(subject, ends): (String, Ends)| {
-        let state = match ends.soon {
-            _ if ends.not_after <= now => "past",
-            Some(_) => "soon",
-            None => "ok",
-        };
-        CertificateStatus { subject, state, until: rfc3339(ends.not_after) }
-    };
-    own.chain(origins).map(shown).collect()
-}
-
 /// The conditions that come by the passing of time.
 pub(super) fn by_date(dates: &[Dated], now: SystemTime) -> Vec<(Arc<str>, Cause, String, Option<u16>)> {
     let of = |dated: &Dated| {

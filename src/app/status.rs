@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::alerts::view::ChannelView;
-use super::certificates::CertificateStatus;
 use super::forms_store::FormsPlaces;
 use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
@@ -24,7 +23,6 @@ use crate::origin::health;
 use crate::page_health::Branch;
 use crate::proxy::Site;
 use crate::snapshot::{Summary, rfc3339};
-use crate::tls::Dated;
 use crate::visits::Coverage;
 use crate::watch::Watched;
 
@@ -121,8 +119,6 @@ pub struct SiteStatus {
     pub forms_store: Option<FormsPlaces>,
     /// Who does not take the forms that wait for him.
     pub recipients: Vec<RecipientStatus>,
-    /// Until when its own certificate holds, and those of its origins.
-    pub certificates: Vec<CertificateStatus>,
     /// What is wrong with the snapshots on the disk.
     pub troubles: Vec<Trouble>,
     /// What `robots.txt` meant for the newest snapshot, whoever took it, if it forbids the whole site.
@@ -284,8 +280,7 @@ impl App {
         self.look_at_coverage().await;
         let alert_channels = self.alert_channels();
         let wanted = table.sites.iter().filter(|site| only.is_none_or(|name| *site.config.name == *name));
-        let dates = self.certs.dates();
-        let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site), &dates));
+        let sites = wanted.map(|site| self.site_status(site, &self.known_coverage(site)));
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: (clock::instant() - self.started.mono).as_secs(),
@@ -316,7 +311,7 @@ impl App {
         }
     }
 
-    fn site_status(&self, site: &Site, coverage: &Coverage, dates: &[Dated]) -> SiteStatus {
+    fn site_status(&self, site: &Site, coverage: &Coverage) -> SiteStatus {
         let seen = self.shelf_state(&site.config.name);
         let now = clock::now();
         let condition = site.condition(now);
@@ -360,7 +355,6 @@ impl App {
             forms: self.kept_forms(&site.config.name),
             forms_store: self.forms_places(site),
             recipients: self.recipients_in_trouble(&site.config),
-            certificates: super::certificates::of_site(site, dates, now.wall),
             troubles: troubles(site, &seen),
             robots: seen.robots(),
             store: self.offsite.as_ref().map(|store| store.site_status(&site.config.name, now)),

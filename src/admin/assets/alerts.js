@@ -16,7 +16,7 @@ export function alerts(found, again) {
       : channel.last_sent ? badge("live", say("channel_took", ago(channel.last_sent))) : say("channel_unused"),
     number(channel.waiting)]);
   return [el("div", { class: "row" }, el("h2", {}, say("alerts")), found.channels.length ? button(say("alerts_test"), "alerts test", () => test(again)) : null),
-    open.length ? table(say("alerts"), [[say("severity")], [say("what")], [say("sites")], [say("since")], [""]], open, "cards") : null,
+    open.length ? table(say("alerts"), [[say("severity")], [say("what")], [say("sites")], [say("since")], [say("acknowledge")]], open, "cards") : null,
     channels.length ? table(say("channels"), [[say("channel")], [say("state")], [say("unsent"), "n"]], channels, "cards") : null,
     found.heartbeat?.trouble ? el("p", { class: "notice bad" }, say("heartbeat_none", found.heartbeat.trouble)) : null];
 }

@@ -127,8 +127,11 @@ function incident({ id, began, ended, cause, planned, severity }) {
 export class History {
   constructor(path, name) { Object.assign(this, { path, name, day: null, days: null, incidents: null, read: -Infinity }); }
 
-  async look(again = 30000) {
-    if (performance.now() - this.read < again) return;
+  /** Reads it now and then, and at once when the list of incidents is not what the site's state says. */
+  async look(state, again = 30000) {
+    const open = this.incidents?.some(({ ended }) => !ended) ?? false;
+    const news = this.incidents && open !== ["down", "degraded", "recovering"].includes(state);
+    if (!news && performance.now() - this.read < again) return;
     [this.day, this.days] = await Promise.all([api(`${this.path}/history?range=24h`), api(`${this.path}/history?range=90d`)]);
     this.incidents = (await api(`incidents?site=${encodeURIComponent(this.name)}&limit=20`).catch(() => null))?.incidents ?? null;
     this.read = performance.now();

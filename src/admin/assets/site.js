@@ -20,7 +20,7 @@ export class Site {
   /** Reads the shelf if the status says that it has changed, or now and then. */
   async look(status, force = false) {
     if (!status) return;
-    await Promise.all([this.forms.look(status), this.history.look()]);
+    await Promise.all([this.forms.look(status), this.history.look(status.state)]);
     const print = JSON.stringify([status.snapshot?.id, status.held, status.by_hand, status.crawl.last, status.troubles]);
     if (!force && print === this.print && performance.now() - this.read < AGAIN_MS) return;
     this.list = await api(`${this.path}/snapshots`);

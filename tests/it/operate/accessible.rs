@@ -21,7 +21,8 @@ async fn edge(token: &str) -> (Origin, Edge) {
                 .origin("http://127.0.0.1:9")
                 .set("health.interval", "200ms"),
         )
-        .set("admin.token_file", file.display().to_string());
+        .set("admin.token_file", file.display().to_string())
+        .set("alerts.wait", "1s");
     let edge = Edge::start_in(dir, config).await;
     crate::support::eventually("a snapshot", crate::support::secs(20), async || {
         edge.state_dir().join("snapshots/shop/current").exists().then_some(())
@@ -71,7 +72,11 @@ async fn no_page_has_a_barrier() {
         edge.get("/").await;
     }
     let pages = [
-        ("all", "/", "document.querySelectorAll('.site').length === 2"),
+        (
+            "all",
+            "/",
+            "document.querySelectorAll('.site').length === 2 && !!document.querySelector('[data-focus^=\"ack \"]')",
+        ),
         (
             "site",
             "/sites/shop",

@@ -174,6 +174,13 @@ async fn the_page_keeps_what_its_reader_has_opened() {
         )
         .await;
     browser.until("document.querySelector('[data-part=switches]').innerText.includes('down')").await;
+    // the incident stands there at once, with its report
+    browser.until("!!document.querySelector('[data-part=timeline] a')").await;
+    browser
+        .until(
+            "fetch(document.querySelector('[data-part=timeline] a').href).then((it) => it.text()).then((text) => { window.told = text; }) && (window.told ?? '').includes('refuses connections')",
+        )
+        .await;
     assert_eq!(browser.eval("document.activeElement.dataset.focus"), "mode reason");
     assert_eq!(browser.eval("document.activeElement.value"), "half");
     // an origin is drained by its button

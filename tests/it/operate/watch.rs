@@ -274,7 +274,7 @@ async fn a_clock_that_is_wrong_is_told_by_what_others_say() {
 async fn signatures_that_nobody_renews_are_told() {
     let origin = fixture::shop().await;
     let dir = tempfile::tempdir().unwrap();
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::support::nginx::free_port().port();
     let at = dir.path().display();
     let knot = format!(
         "server:\n  rundir: {at}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {at}\nlog:\n  - target: stderr\n    any: info\n\

@@ -1,10 +1,10 @@
 //! The recipe for name servers of one's own, against a real one: Knot, which Debian has.
 
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::faults::Refuse;
+use crate::support::nginx::free_port;
 use crate::support::process::{self, Process, Said};
 use crate::support::{Config, Edge, Origin, eventually, fixture, secs};
 
@@ -16,7 +16,7 @@ struct Knot {
 
 impl Knot {
     fn start(dir: &Path) -> Knot {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().port();
         let at = dir.display();
         let config = format!(
             "server:\n  rundir: {at}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {at}\nlog:\n  - target: stderr\n    any: info\n\
@@ -39,8 +39,8 @@ impl Knot {
             "-p",
             &self.port.to_string(),
             "+short",
-            "+tries=1",
-            "+time=1",
+            "+tries=3",
+            "+time=3",
             "www.example.test",
             "A",
         ]);
@@ -62,7 +62,7 @@ impl Knot {
             "-n",
             "www.example.test",
         ]);
-        command.args(["-S", "shop", "-r", "1"]);
+        command.args(["-S", "shop", "-r", "2"]);
         command
             .args(instances.iter().map(|(address, edge)| format!("{address}=http://{}", edge.admin_addr())));
         process::run(command, secs(60)).await
@@ -92,7 +92,7 @@ async fn the_name_has_the_addresses_of_those_that_are_ready() {
     osaka.until("up").await;
     tokyo.until("up").await;
     let both = [("203.0.113.10", &osaka), ("203.0.113.20", &tokyo)];
-    eventually("the name server", secs(20), async || (knot.addresses().await == ["192.0.2.1"]).then_some(()))
+    eventually("the name server", secs(60), async || (knot.addresses().await == ["192.0.2.1"]).then_some(()))
         .await;
     knot.update(&both).await.must_be_ok();
     assert_eq!(knot.addresses().await, ["203.0.113.10", "203.0.113.20"]);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::deployment::Folder;
 use crate::support::faults::Refuse;
 use crate::support::fixture::{self, SEEN};
+use crate::support::nginx::free_port;
 use crate::support::{Config, Edge, Origin, Site, eventually, secs};
 
 /// An instance whose shop has the list in the store.
@@ -247,8 +248,7 @@ async fn an_instance_says_for_which_sites_it_is_ready() {
 async fn another_instance_may_be_an_origin_of_a_higher_tier_on_both_sides() {
     // each has the other as its second tier: no request goes round in circles
     let origin = fixture::shop().await;
-    let places =
-        [0, 0].map(|_: u16| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let places = [free_port(), free_port()];
     let of = |own: usize, first: &str| {
         let tiers = format!(
             "[[origin]]\nurl = \"{first}\"\n[[origin]]\nurl = \"http://{}\"\ntier = 1\n",

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::client::{Answer, Client};
 use super::config::Config;
+use super::nginx::free_port;
 use super::process::{self, Process, Said};
 use super::turn::{self, Turn};
 use super::wait::{eventually, secs};
@@ -320,10 +321,10 @@ impl Drop for Edge {
 fn with_places(config: Config, dir: &Path) -> Config {
     let mut config = config;
     if !config.has("listen.http") {
-        config = config.set("listen.http", ["127.0.0.1:0"]);
+        config = config.set("listen.http", [&*free_port().to_string()]);
     }
     if !config.has("listen.admin") {
-        config = config.set("listen.admin", "127.0.0.1:0");
+        config = config.set("listen.admin", free_port().to_string());
     }
     config.set("state_dir", dir.join("state").display().to_string())
 }

@@ -1,9 +1,10 @@
 //! A real nginx as an origin: written into a directory of its own, in a process group of its own.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -22,9 +23,21 @@ pub fn program() -> PathBuf {
     PathBuf::from("/usr/sbin/nginx")
 }
 
-/// A port that was free a moment ago.
+/// A port that nobody has, and that nobody gets who does not ask for its number: it is below those that connections take.
+/// Free for datagrams, too; each one is given once.
 pub fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    const PORTS: std::ops::Range<u32> = 10_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // several of these programs may run at once: each begins somewhere else
+    let from = std::process::id().wrapping_mul(7919);
+    for _ in PORTS {
+        let n = from.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let addr = SocketAddr::from(([127, 0, 0, 1], (PORTS.start + n % (PORTS.end - PORTS.start)) as u16));
+        if TcpListener::bind(addr).is_ok() && UdpSocket::bind(addr).is_ok() {
+            return addr;
+        }
+    }
+    panic!("no port is free between {} and {}", PORTS.start, PORTS.end);
 }
 
 impl Nginx {

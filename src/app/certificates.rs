@@ -6,14 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
-
 use super::App;
 use crate::config::problem::Source;
 use crate::config::{Config, Problem, Severity};
 use crate::failure::Cause;
 use crate::origin::Ends;
-use crate::proxy::Site;
 use crate::snapshot::rfc3339;
 use crate::tls::{self, Certs, Dated, Serving, Standing, TlsError, Validity};
 use crate::watch::deadline::{Deadline, deadline};

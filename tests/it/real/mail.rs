@@ -30,7 +30,7 @@ impl MailServer {
             command.args([cert, key]);
         }
         let process = Process::start(&mut command);
-        let port = eventually("the mail server is ready", secs(30), async || {
+        let port = eventually("the mail server is ready", secs(60), async || {
             let lines = process.lines();
             lines.iter().find_map(|line| line.strip_prefix("ready ")?.parse().ok())
         });
@@ -49,7 +49,7 @@ impl MailServer {
 
     pub async fn until_taken(&self, count: usize) -> Vec<String> {
         let what = format!("{count} messages were taken");
-        eventually(&what, secs(30), async || Some(self.taken()).filter(|taken| taken.len() >= count)).await
+        eventually(&what, secs(60), async || Some(self.taken()).filter(|taken| taken.len() >= count)).await
     }
 }
 
@@ -81,7 +81,7 @@ async fn forms(edge: &Edge) -> Vec<Value> {
 
 /// What the one receipt of the one form says.
 async fn until_receipt(edge: &Edge, state: &str) -> Value {
-    eventually(&format!("the receipt says {state}"), secs(30), async || {
+    eventually(&format!("the receipt says {state}"), secs(60), async || {
         let receipt = forms(edge).await.first()?["receipts"][0].clone();
         (receipt["state"] == state).then_some(receipt)
     })
@@ -126,7 +126,7 @@ async fn a_form_is_mailed_at_once_over_tls_and_delivered_later() {
     }
     assert_eq!(edge.state().await, "down", "it was mailed during the outage");
     origin.heal().await;
-    eventually("it is delivered", secs(20), async || {
+    eventually("it is delivered", secs(60), async || {
         (forms(&edge).await[0]["state"] == "delivered").then_some(())
     })
     .await;
@@ -146,7 +146,7 @@ async fn a_server_that_is_closed_is_asked_again_and_an_unknown_mailbox_is_a_refu
     origin.fail(Refuse).await;
     edge.until("down").await;
     send(&edge, URLENCODED, "name=Hanako").await;
-    let told = eventually("the status says so", secs(20), async || {
+    let told = eventually("the status says so", secs(60), async || {
         let recipient = edge.site().await["recipients"][0].clone();
         recipient.is_object().then_some(recipient)
     });
@@ -159,7 +159,7 @@ async fn a_server_that_is_closed_is_asked_again_and_an_unknown_mailbox_is_a_refu
     std::fs::remove_file(&closed).unwrap();
     edge.restart().await;
     server.until_taken(1).await;
-    eventually("it has come to its end", secs(20), async || {
+    eventually("it has come to its end", secs(60), async || {
         (forms(&edge).await[0]["state"] == "delivered").then_some(())
     })
     .await;
@@ -182,7 +182,7 @@ async fn a_server_that_is_closed_is_asked_again_and_an_unknown_mailbox_is_a_refu
     send(&edge, URLENCODED, "name=Jiro").await;
     let receipt = until_receipt(&edge, "refused").await;
     assert_eq!(receipt["reason"], "smtp-550", "{receipt}");
-    let parked = eventually("it is parked", secs(20), async || {
+    let parked = eventually("it is parked", secs(60), async || {
         let form = forms(&edge).await.remove(0);
         (form["state"] == "parked").then_some(form)
     });

@@ -64,7 +64,7 @@ async fn half_a_release_is_seen_and_files_of_an_old_one_are_no_fault() {
 
     // a release: windows of the one before still ask for its files
     vite.release("House of Tea", Whole::Yes);
-    eventually("the new page", secs(15), async || {
+    eventually("the new page", secs(60), async || {
         (named(&open(&edge.client(), "/").await).iter().all(|file| first.iter().all(|(old, _)| old != file)))
             .then_some(())
     })
@@ -80,7 +80,7 @@ async fn half_a_release_is_seen_and_files_of_an_old_one_are_no_fault() {
 
     // of the next one only the page has arrived, and what was there is gone
     let lost = vite.release("Pavilion of Tea", Whole::No);
-    eventually("what visitors miss is seen", secs(15), async || {
+    eventually("what visitors miss is seen", secs(60), async || {
         draw(&edge, "/").await;
         let site = edge.site().await;
         (site["state"] == "degraded" && site["cause"]["code"] == "asset-missing").then_some(())

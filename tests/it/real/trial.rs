@@ -11,7 +11,7 @@ use crate::support::{Client, Config, Edge, Site, ms, secs};
 /// `patience_max`, and the second that a promise allows on top.
 const IN_TIME: Duration = ms(2000 + 1000);
 /// Within which the live site is back after a failure's end.
-const BACK: Duration = secs(15);
+const BACK: Duration = secs(60);
 /// For how long the application is slow: some checks' time limits, and more.
 const SLOW: Duration = secs(12);
 
@@ -148,7 +148,7 @@ async fn never_down(edge: &Edge, name: &str, told: &Told, faults: &mut Vec<Strin
 
 /// Waits until the status says what has happened.
 async fn said(edge: &Edge, name: &str, told: &Told, faults: &mut Vec<String>) {
-    let end = Instant::now() + secs(15);
+    let end = Instant::now() + secs(60);
     loop {
         let site = edge.site().await;
         let (state, cause) = (site["state"].as_str().unwrap(), site["cause"]["code"].as_str());

@@ -142,11 +142,11 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub async fn until(&mut self, expression: &str) {
-        let deadline = Instant::now() + secs(20);
+        let deadline = Instant::now() + secs(60);
         while self.eval(expression) != true {
             if Instant::now() > deadline {
                 let page = self.eval("document.body?.innerText");
-                panic!("not within 20 s: {expression}\n{}", page.as_str().unwrap_or_default());
+                panic!("not within 60 s: {expression}\n{}", page.as_str().unwrap_or_default());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

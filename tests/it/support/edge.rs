@@ -61,7 +61,7 @@ impl Edge {
 
     async fn up(&mut self) {
         let https = usize::from(self.config.has("listen.https"));
-        let deadline = Instant::now() + secs(20);
+        let deadline = Instant::now() + secs(60);
         loop {
             self.ports = ports(&self.process.lines());
             let p = &self.ports;
@@ -74,7 +74,7 @@ impl Edge {
             assert!(Instant::now() < deadline, "katahai did not say its ports:\n{}", self.log().join("\n"));
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        eventually("an answer of /healthz", secs(10), async || {
+        eventually("an answer of /healthz", secs(60), async || {
             let client = self.admin().patience(secs(2));
             let request = client.ask("GET", "/healthz").body(Default::default()).unwrap();
             client.send(request).await.ok().filter(|answer| answer.status == 200).map(drop)
@@ -141,7 +141,7 @@ impl Edge {
 
     /// Waits for a line with all of these in it.
     pub async fn until_logged(&self, parts: &[&str]) -> String {
-        eventually(&format!("a line with {parts:?}"), secs(20), async || {
+        eventually(&format!("a line with {parts:?}"), secs(60), async || {
             self.log().into_iter().find(|line| parts.iter().all(|part| line.contains(part)))
         })
         .await
@@ -262,12 +262,12 @@ impl Edge {
     /// Waits until the first site has this state.
     pub async fn until(&self, state: &str) {
         let what = format!("the site is {state}");
-        eventually(&what, secs(15), async || (self.state().await == state).then_some(())).await;
+        eventually(&what, secs(60), async || (self.state().await == state).then_some(())).await;
     }
 
     /// Waits for the first snapshot; returns its id.
     pub async fn until_snapshot(&self) -> String {
-        eventually("a snapshot", secs(30), async || self.snapshot_id().await).await
+        eventually("a snapshot", secs(60), async || self.snapshot_id().await).await
     }
 
     /// The id of the snapshot in service.
@@ -285,7 +285,7 @@ impl Edge {
     /// Asks for a snapshot and waits until a newer one than now is in service.
     pub async fn take_snapshot(&self) -> String {
         // one that tidies up after itself is still the running one
-        eventually("the end of the last crawl", secs(30), async || {
+        eventually("the end of the last crawl", secs(60), async || {
             self.crawl().await["running"].is_null().then_some(())
         })
         .await;
@@ -294,7 +294,7 @@ impl Edge {
         let name = self.site().await["name"].as_str().unwrap().to_owned();
         let answer = admin.post(&format!("/api/v1/sites/{name}/snapshots"), "").await;
         assert_eq!(answer.status, 202, "{}", answer.text());
-        eventually("a newer snapshot", secs(30), async || {
+        eventually("a newer snapshot", secs(60), async || {
             self.snapshot_id().await.filter(|id| Some(id) != before.as_ref())
         })
         .await

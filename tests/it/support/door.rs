@@ -115,7 +115,7 @@ impl Gate {
         self.inner.reached.send_replace(false);
         self.inner.moved.send_modify(|n| *n += 1);
         let mut shut = self.inner.shut.subscribe();
-        let moved = tokio::time::timeout(secs(5), shut.wait_for(|now| *now == is_shut)).await;
+        let moved = tokio::time::timeout(secs(60), shut.wait_for(|now| *now == is_shut)).await;
         moved.expect("the door moves").unwrap();
     }
 

@@ -163,12 +163,12 @@ impl Origin {
         *self.shared.fault.write().unwrap() = (prefix.to_owned(), fault);
         self.shared.moved.send_modify(|n| *n += 1);
         let mut reached = self.shared.door.subscribe();
-        let reached = tokio::time::timeout(secs(5), reached.wait_for(|now| *now == door)).await;
+        let reached = tokio::time::timeout(secs(60), reached.wait_for(|now| *now == door)).await;
         reached.expect("the origin's door moves").unwrap();
         if door != Door::Open {
             // else the next request might still go out on a connection that is about to be reset
             let mut open = self.shared.open.subscribe();
-            let cut = tokio::time::timeout(secs(5), open.wait_for(|open| *open == 0)).await;
+            let cut = tokio::time::timeout(secs(60), open.wait_for(|open| *open == 0)).await;
             cut.expect("what is open is cut").unwrap();
         }
     }

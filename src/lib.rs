@@ -32,6 +32,7 @@ pub mod verdict;
 pub mod visits;
 // rank 4: what works beside the requests
 pub mod crawl;
+pub mod drill;
 pub mod messages;
 pub mod offsite;
 pub mod portable;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::Line;
+use super::{Audience, Line};
 use crate::clock;
 use crate::failure::Cause;
 
@@ -71,6 +71,10 @@ fn plain(line: &Line<'_>, time: &str, out: &mut Vec<u8>) {
     let tenths = (line.took.as_micros() + 50) / 100;
     let cause = line.cause.map_or("-", Cause::code);
     _ = write!(out, " {}.{}ms {} {cause}", tenths / 10, tenths % 10, line.served_from.as_str());
+    match line.audience {
+        Audience::Visitor => {}
+        Audience::Preview => out.extend_from_slice(b" preview"),
+    }
 }
 
 /// A text from outside. What could end the field or the line, or is not seen on a terminal, is escaped.
@@ -97,6 +101,8 @@ struct Json<'a> {
     duration_ms: f64,
     answer: &'a str,
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    preview: bool,
 }
 
 fn json(line: &Line<'_>, time: &str, out: &mut Vec<u8>) {
@@ -113,6 +119,7 @@ fn json(line: &Line<'_>, time: &str, out: &mut Vec<u8>) {
         duration_ms: (line.took.as_secs_f64() * 1e6).round() / 1e3,
         answer: line.served_from.as_str(),
         cause: line.cause.map(Cause::code),
+        preview: line.audience == Audience::Preview,
     };
     _ = serde_json::to_writer(out, &json);
 }
@@ -132,6 +139,14 @@ mod tests {
     fn a_plain_line_reads_well() {
         let expected = "1970-01-01T00:00:00.000Z 203.0.113.7 shop \"GET www.example.jp/a HTTP/1.1\" 200 12 1.5ms snapshot known-down\n";
         assert_eq!(written(Format::Plain, &line("/a")), expected);
+    }
+
+    #[test]
+    fn a_preview_says_so() {
+        let preview = Line { audience: Audience::Preview, ..line("/a") };
+        assert!(written(Format::Plain, &preview).ends_with(" snapshot known-down preview\n"));
+        assert!(written(Format::Json, &preview).ends_with(",\"preview\":true}\n"));
+        assert!(!written(Format::Json, &line("/a")).contains("preview"));
     }
 
     #[test]

@@ -57,6 +57,18 @@ pub struct Line<'a> {
     pub bytes: Option<u64>,
     /// From the request's header fields to the answer's.
     pub took: Duration,
+    /// For whom it was.
+    pub audience: Audience,
+}
+
+/// For whom an answer was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// A visitor.
+    #[default]
+    Visitor,
+    /// Somebody who looks at a preview; no count has it.
+    Preview,
 }
 
 /// The end that requests write to. Cheap to clone.
@@ -233,6 +245,7 @@ mod tests {
             cause: Some(Cause::KnownDown),
             bytes: Some(12),
             took: Duration::from_micros(1500),
+            audience: Audience::Visitor,
         }
     }
 

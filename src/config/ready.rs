@@ -377,9 +377,9 @@ impl Site {
     }
 
     /// What holds for `path`: the first route that matches, or everything on. A challenge is for the server that asked for the
-    /// certificate: neither stored nor copied, whatever a route says.
+    /// certificate: neither stored nor copied, whatever a route says. The door of previews is ours.
     pub fn route(&self, path: &str) -> (bool, bool) {
-        if is_acme_challenge(path) {
+        if is_acme_challenge(path) || is_preview_door(path) {
             return (false, false);
         }
         self.routes
@@ -412,6 +412,14 @@ impl Site {
     pub fn route_timeout(&self, path: &str) -> Option<Duration> {
         self.routes.iter().find(|route| route.path.matches(path))?.timeout
     }
+}
+
+/// Where a preview of a site is entered, on the site's own address (a well-known URI: RFC 8615).
+pub const PREVIEW: &str = "/.well-known/katahai/preview";
+
+/// Whether a path belongs to the door of previews: it is ours, and never the site's.
+pub fn is_preview_door(path: &str) -> bool {
+    path.strip_prefix(PREVIEW).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a path is that of a challenge: its token is of base64url's letters (RFC 8555 section 8.3). Nothing else gets past the

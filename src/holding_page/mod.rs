@@ -6,6 +6,7 @@ mod format;
 mod kept;
 mod language;
 mod results;
+mod said;
 mod words;
 
 use std::sync::LazyLock;
@@ -22,6 +23,7 @@ pub use format::Format;
 pub use kept::{KeptPage, KeptWords};
 pub use language::Language;
 pub use results::{FoundPage, RESULTS_POLICY, ResultsPage, escaped, shown};
+pub use said::SaidPage;
 use words::Words;
 
 use crate::content::contact::Contact;

@@ -215,6 +215,17 @@ impl Origins {
         Some(member.switch.clone())
     }
 
+    /// The site's origins as if there were none.
+    pub fn none_of_them(&self) -> Origins {
+        Origins {
+            members: Vec::new(),
+            tools: self.tools.clone(),
+            turn: AtomicUsize::new(0),
+            budget: budget::Budget::default(),
+            hedge: None,
+        }
+    }
+
     /// All of them, in the configuration's order.
     pub fn members(&self) -> &[Member] {
         &self.members

@@ -13,7 +13,7 @@ use super::buffer::broken;
 use super::crowd::Place;
 use super::site::Site;
 use super::{Outcome, record};
-use crate::access_log::{AccessLog, Line};
+use crate::access_log::{AccessLog, Audience, Line};
 use crate::clock::{self, Now};
 use crate::failure::{Cause, Failure, Side};
 use crate::history::History;
@@ -44,6 +44,8 @@ pub(super) struct RequestRecord {
     cause: Option<Cause>,
     /// Who is blamed if the body fails.
     origin: Option<Arc<Origin>>,
+    /// For whom it is.
+    audience: Audience,
     /// The access log.
     log: AccessLog,
 }
@@ -77,6 +79,7 @@ impl RequestRecord {
             served_from: ServedFrom::Error,
             cause: None,
             origin: None,
+            audience: Audience::Visitor,
             log,
         }
     }
@@ -84,6 +87,15 @@ impl RequestRecord {
     /// It came to this site, and is none of its answers.
     pub(super) fn name(&mut self, site: &Site) {
         self.name = Some(site.config.name.clone());
+    }
+
+    /// It is a preview, or at its door: the address may have a token in it, which nobody is to read in a log.
+    pub(super) fn aside(&mut self, site: &Site, door: Option<&'static str>) {
+        self.name(site);
+        self.audience = Audience::Preview;
+        if let Some(door) = door {
+            self.uri = Uri::from_static(door);
+        }
     }
 
     /// It is one of this site's.
@@ -140,6 +152,7 @@ impl RequestRecord {
             cause,
             bytes,
             took,
+            audience: self.audience,
         });
     }
 }

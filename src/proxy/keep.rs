@@ -182,7 +182,11 @@ impl Proxy {
 
     /// The body, if it is small enough to be kept and there is memory for it; it stays in the request, too. Never by way of
     /// the disk, which would have it in the clear.
-    async fn take_body(&self, request: &mut BoxRequest, most: u64) -> Result<Option<Bytes>, Failure> {
+    pub(super) async fn take_body(
+        &self,
+        request: &mut BoxRequest,
+        most: u64,
+    ) -> Result<Option<Bytes>, Failure> {
         if headers::content_length(request.headers()).is_some_and(|length| length > most) {
             return Err(Cause::BodyTooLarge.into());
         }
@@ -220,7 +224,7 @@ fn mark_as(id: &FormId, request_headers: &mut HeaderMap) {
 
 /// Why what was sent is not kept, whatever the operator has named: it cannot be read, something in it must not be stored, or a
 /// program has filled in what no person sees.
-fn objection(form: &KeptForm, bait: Option<&str>) -> Option<&'static str> {
+pub(super) fn objection(form: &KeptForm, bait: Option<&str>) -> Option<&'static str> {
     let is_coded = form.headers.iter().any(|(name, _)| name == header::CONTENT_ENCODING.as_str());
     let fields = forms::fields::fields(form.content_type(), &form.body);
     if is_coded || fields.is_empty() && !form.body.is_empty() {
@@ -274,14 +278,14 @@ fn is_unread(failure: &Failure) -> bool {
         )
 }
 
-fn fields(request_headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+pub(super) fn fields(request_headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let field = |name: &HeaderName| {
         request_headers.get(name).map(|value| (name.as_str().to_owned(), value.as_bytes().to_vec()))
     };
     FIELDS.iter().filter_map(field).collect()
 }
 
-fn kept_form(
+pub(super) fn kept_form(
     sender: &Sender<'_>,
     ask: &Ask,
     (id, target): (FormId, &str),

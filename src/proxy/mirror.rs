@@ -171,6 +171,8 @@ impl Ready {
 pub struct Mirror {
     site: Arc<str>,
     store: Option<Store>,
+    /// The one snapshot that this has, if it was made for one.
+    pinned: Option<Arc<Snapshot>>,
     hot: Hot,
     /// What the snapshot in service tells of the site, once that was asked for.
     pub(super) about: ArcSwapOption<About>,
@@ -192,6 +194,7 @@ impl Mirror {
         Mirror {
             site,
             store,
+            pinned: None,
             hot,
             about: ArcSwapOption::empty(),
             learned: ArcSwap::default(),
@@ -201,6 +204,13 @@ impl Mirror {
             unsearchable: ArcSwapOption::empty(),
             loose: ArcSwapOption::empty(),
         }
+    }
+
+    /// A mirror that has this snapshot and no other, whatever is in service. It keeps nothing in memory: what it reads does not
+    /// hinder the snapshot's removal.
+    pub(super) fn pinned(&self, snapshot: Arc<Snapshot>) -> Mirror {
+        let hot = Hot { pages: moka::sync::Cache::new(0), ..self.hot.clone() };
+        Mirror { pinned: Some(snapshot), ..Mirror::new(self.site.clone(), self.store.clone(), hot) }
     }
 
     /// The store, if the state directory can be used.
@@ -215,6 +225,9 @@ impl Mirror {
 
     /// The snapshot in service.
     pub fn current(&self) -> Option<Arc<Snapshot>> {
+        if self.pinned.is_some() {
+            return self.pinned.clone();
+        }
         self.store.as_ref()?.current()
     }
 
@@ -290,7 +303,7 @@ impl Mirror {
             Ok(page) => (snapshot.clone(), page?),
             Err(error) => {
                 tracing::error!(site = %self.site, key = wanted, %error, "snapshot cannot be read, using an older one");
-                self.store.as_ref()?.find_older(wanted, &snapshot.id())?
+                self.older_of(wanted, &snapshot.id())?
             }
         };
         let ready = Arc::new(Ready::new(snapshot, page).filter(|ready| !leads_to_itself(&ready.page))?);
@@ -414,8 +427,13 @@ impl Mirror {
     }
 
     fn older(&self, ready: &Ready) -> Option<Arc<Ready>> {
-        let (snapshot, page) = self.store.as_ref()?.find_older(&ready.page.key, &ready.snapshot.id())?;
+        let (snapshot, page) = self.older_of(&ready.page.key, &ready.snapshot.id())?;
         Ready::new(snapshot, page).map(Arc::new)
+    }
+
+    /// A page of an older snapshot, in place of one that cannot be read.
+    fn older_of(&self, key: &str, than: &SnapshotId) -> Option<(Arc<Snapshot>, Page)> {
+        self.store.as_ref().filter(|_| self.pinned.is_none())?.find_older(key, than)
     }
 
     /// Where a page is kept in memory: under a hash, because keys come from visitors and can be long.

@@ -50,6 +50,8 @@ mod search_page;
 mod shell;
 // 6. end
 mod end;
+// beside the site as it is: as it would be in an outage
+mod preview;
 // beside the requests: what a visitor would get, bad pages once more, what checks see
 mod check_judge;
 mod deliver;
@@ -69,6 +71,7 @@ use crate::access_log::AccessLog;
 use crate::ask::{Ask, Load, host_of, location, normal};
 use crate::clock::{self, Now};
 use crate::config::ready::Banner;
+use crate::drill::Signer;
 use crate::failover::{self, Fallback, Plan, Remembered, State};
 use crate::failure::{Cause, Failure};
 use crate::forms::Intake;
@@ -125,6 +128,8 @@ struct Inner {
     spool: Spool,
     crowd: Crowd,
     intake: Arc<Intake>,
+    /// What previews are allowed by.
+    previews: Signer,
     /// The memory for forms on their way.
     form_room: BufferRoom,
 }
@@ -144,7 +149,7 @@ impl Proxy {
     pub fn new(table: Table, log: AccessLog, spool: Spool, intake: Arc<Intake>) -> Proxy {
         let table = ArcSwap::from_pointee(table);
         let (crowd, form_room) = (Crowd::default(), BufferRoom::default());
-        Proxy(Arc::new(Inner { table, log, spool, crowd, intake, form_room }))
+        Proxy(Arc::new(Inner { table, log, spool, crowd, intake, previews: Signer::default(), form_room }))
     }
 
     /// The sites as they run now.
@@ -162,6 +167,7 @@ impl Proxy {
         let now = clock::now();
         let table = self.table();
         let mut record = RequestRecord::of(&request, now, visit.peer, self.0.log.clone());
+        let offered = preview::take(request.headers_mut());
 
         // 1. read: what is asked, of which site; refuse what is malformed.
         let (site, mut ask, standby) = match read(&table, &mut request, &visit) {
@@ -178,9 +184,11 @@ impl Proxy {
         };
         record.client = ask.client;
         let status_file = status_page::file_of(&site, &ask);
-        match status_file {
-            None => record.enter(&site),
-            Some(_) => record.name(&site), // what is told of the site is none of its answers
+        let aside = self.aside(&site, &ask, offered.as_ref(), now);
+        match (&aside, status_file) {
+            (None, None) => record.enter(&site),
+            (None, Some(_)) => record.name(&site), // what is told of the site is none of its answers
+            (Some(aside), _) => record.aside(&site, aside.logged_as()),
         }
         record.place = self.0.crowd.enter(ClientKey::of(ask.client), table.at_once);
         let is_over = record.place.is_none() && !table.is_trusted(ask.client);
@@ -188,6 +196,11 @@ impl Proxy {
         if is_over {
             let refusal = self.refuse(Some(&site), request.headers(), Cause::TooManyAtOnce);
             return open.end(Box::pin(refusal).await);
+        }
+        if let Some(aside) = aside {
+            let of = (&*table, &site, standby.as_ref());
+            let answer = self.answer_aside(aside, of, &mut ask, request, (&visit, now));
+            return open.end(Box::pin(answer).await);
         }
         if let Some(file) = status_file {
             let told = (request.uri().query(), request.headers());
@@ -267,6 +280,11 @@ impl Proxy {
 
     fn spool(&self) -> &Spool {
         &self.0.spool
+    }
+
+    /// What previews are allowed by; keys can be put in force while it runs.
+    pub fn previews(&self) -> &Signer {
+        &self.0.previews
     }
 
     /// Where forms are taken in.

@@ -100,9 +100,16 @@ impl PageSpots {
 pub fn read(page: &Document<'_>) -> Option<PageSpots> {
     let html = page.html();
     let head = Head::read(html)?;
-    if head.is_marked(html) {
-        return None;
-    }
+    if head.is_marked(html) { None } else { spots_of(page, head) }
+}
+
+/// The same, whether or not it is a copy on which it was said already.
+pub fn read_marked(page: &Document<'_>) -> Option<PageSpots> {
+    spots_of(page, Head::read(page.html())?)
+}
+
+fn spots_of(page: &Document<'_>, head: Head) -> Option<PageSpots> {
+    let html = page.html();
     let places = Places::of(page)?;
     let is_taken_over = super::hydrated::is_hydrated(html);
     let banner = if is_taken_over { Mark::Before(body_end(html)?) } else { head.begins };

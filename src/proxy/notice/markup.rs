@@ -73,7 +73,7 @@ pub(super) fn disabled(n: usize, tag: &TagSpot) -> String {
 }
 
 /// A text as markup that shows it.
-fn ascii(text: &str) -> String {
+pub(in crate::proxy) fn ascii(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
             '&' | '<' | '>' | '"' | '\'' | '\\' | '~' => _ = write!(out, "&#{};", u32::from(c)),

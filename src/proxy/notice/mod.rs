@@ -34,6 +34,7 @@ use crate::http::csp;
 use found::Found;
 pub(super) use found::FoundSpots;
 use markup::Style;
+pub(super) use markup::ascii;
 pub(super) use words::Words;
 
 /// What is out while a copy is given.
@@ -67,7 +68,7 @@ fn wanted(site: &Site, ask: &Ask, cause: Option<Cause>, now: Now) -> Option<Outa
 /// Whether the answer may become a page in a window: it does not where a script, a frame or a picture asks. Browsers say so (W3C
 /// Fetch Metadata Request Headers, section 2.1), but not over plain HTTP, nor did older ones: there it is by what scripts say,
 /// and by windows alone asking for HTML in particular. What a service worker got it might keep.
-fn is_for_window(request_headers: &HeaderMap) -> bool {
+pub(super) fn is_for_window(request_headers: &HeaderMap) -> bool {
     let is_of_program = |name: &&str| request_headers.contains_key(*name);
     if ["service-worker", "x-requested-with", "x-pjax", "turbo-frame", "hx-request"].iter().any(is_of_program)
     {

@@ -12,6 +12,7 @@ use super::origins;
 use super::reply::{error, json};
 use super::shelf::{self, Wanted};
 use crate::app::App;
+use crate::app::drills::{Anyway, LinkWanted, NoDrill};
 use crate::app::overview::Which;
 use crate::clock;
 use crate::failover::Mode;
@@ -32,8 +33,9 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
         ["origins", place, "mode"] if *method == Method::PUT => origins::set_mode(site, place, body),
         ["origins", _, "mode"] => not_this_method(),
         ["origins"] => origins::answer(app, site, method, body).await,
-        ["mode"] if *method == Method::PUT => set_mode(site, body),
-        ["mode"] | ["coverage"] | ["history"] => not_this_method(),
+        ["mode"] if *method == Method::PUT => set_mode(app, site, body).await,
+        ["preview"] if *method == Method::POST => preview(app, site, body).await,
+        ["mode"] | ["preview"] | ["coverage"] | ["history"] => not_this_method(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }
 }
@@ -116,12 +118,69 @@ struct SetMode {
     /// Why, for the log.
     #[serde(default)]
     reason: String,
+    /// Whether a drill begins or ends by it.
+    #[serde(default)]
+    drill: bool,
+    /// Whether it begins although the site is not up.
+    #[serde(default)]
+    anyway: bool,
 }
 
 /// Characters of a reason.
 const REASON: usize = 200;
 
-fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
+/// A link to a preview; without a body, one of the usual kind.
+async fn preview(app: &App, site: &Site, body: &Bytes) -> Response<Body> {
+    let wanted = if body.is_empty() { Ok(LinkWanted::default()) } else { serde_json::from_slice(body) };
+    let wanted = match wanted {
+        Ok(wanted) => wanted,
+        Err(e) => {
+            let message = format!("the body is not like {{\"path\":\"/signup\",\"for\":\"1h\"}}: {e}");
+            return error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-preview", &message);
+        }
+    };
+    match app.preview_link(site, wanted).await {
+        Ok(link) => json(StatusCode::OK, &link),
+        Err(why) => no_drill(&why),
+    }
+}
+
+fn no_drill(why: &NoDrill) -> Response<Body> {
+    let (status, code) = match why {
+        NoDrill::Words(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request"),
+        NoDrill::Absent(_) => (StatusCode::NOT_FOUND, "not-found"),
+        NoDrill::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        NoDrill::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    error(status, code, &why.to_string())
+}
+
+/// Begins or ends a drill for all.
+async fn set_drill(app: &App, site: &Site, wanted: &SetMode, mode: Mode) -> Response<Body> {
+    let done = match (mode, wanted.time.as_deref()) {
+        (Mode::HoldSnapshot, Some(time)) => {
+            let anyway = if wanted.anyway { Anyway::Yes } else { Anyway::No };
+            let reason = in_short(&wanted.reason, REASON);
+            app.begin_drill(site, (time, &reason), anyway).await.map(|_| ())
+        }
+        (Mode::HoldSnapshot, None) => {
+            Err(NoDrill::Words("a drill needs \"for\", such as \"10m\"".to_owned()))
+        }
+        (Mode::Auto, _) => app.end_drill(site).await,
+        (Mode::HoldOrigin, _) => {
+            Err(NoDrill::Words("a drill shows copies: mode \"hold_snapshot\"".to_owned()))
+        }
+    };
+    match done {
+        Ok(()) => {
+            let told = serde_json::json!({ "mode": mode.as_str(), "for": wanted.time, "drill": true });
+            json(StatusCode::OK, &told)
+        }
+        Err(why) => no_drill(&why),
+    }
+}
+
+async fn set_mode(app: &App, site: &Site, body: &Bytes) -> Response<Body> {
     let bad = |message: &str| error(StatusCode::UNPROCESSABLE_ENTITY, "invalid-mode", message);
     let wanted: SetMode = match serde_json::from_slice(body) {
         Ok(wanted) => wanted,
@@ -133,11 +192,15 @@ fn set_mode(site: &Site, body: &Bytes) -> Response<Body> {
     let Some(mode) = modes.into_iter().find(|mode| mode.as_str() == wanted.mode) else {
         return bad("mode is one of \"auto\", \"hold_origin\", \"hold_snapshot\"");
     };
+    if wanted.drill {
+        return set_drill(app, site, &wanted, mode).await;
+    }
     let time: Option<Duration> = match wanted.time.as_deref().map(humantime::parse_duration).transpose() {
         Ok(time) => time,
         Err(e) => return bad(&format!("\"for\" is not a time like \"10m\": {e}")),
     };
     let reason = in_short(&wanted.reason, REASON);
+    app.forget_drill(site).await;
     site.switch.set(mode, time, &reason, clock::now());
     tracing::info!(site = %site.config.name, mode = mode.as_str(), time = ?time, reason, "operator set the mode");
     json(StatusCode::OK, &serde_json::json!({ "mode": mode.as_str(), "for": wanted.time }))

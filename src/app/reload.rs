@@ -203,6 +203,7 @@ impl App {
         self.proxy.replace(Table::new(sites, trusted, &config.listen.https, &config.limits));
         super::keep_to_itself(&config);
         self.proxy.intake().set(config.forms.clone());
+        super::drills::read_preview_keys(self.proxy.previews(), &config).await;
         let table = self.table();
         self.rechecks.keep_up(&table);
         let gone = before.sites.iter().filter(|site| table.named(&site.config.name).is_none());

@@ -95,6 +95,8 @@ pub struct SiteStatus {
     pub mode: &'static str,
     /// Until when, if somebody has set it for a time, RFC 3339.
     pub mode_until: Option<String>,
+    /// Whether that is a drill: all visitors get what they would get in an outage.
+    pub drill: bool,
     /// Its origins.
     pub origins: Vec<OriginStatus>,
     /// Where its origins come from, if that is the store.
@@ -344,6 +346,7 @@ impl App {
             watch: self.watch.of(&site.config.name),
             mode: mode.as_str(),
             mode_until: site.switch.until(now).map(rfc3339),
+            drill: site.switch.is_drill(now.mono),
             origins: site.origins.members().iter().map(|member| origin_status(member, site)).collect(),
             origin_list: self.origin_list(&site.config),
             snapshot,

@@ -40,6 +40,8 @@ pub(super) enum Command {
     Report(super::incidents::ReportOptions),
     /// Hold a site on its copies or on its origins, for example for planned work.
     Hold(super::hold::HoldOptions),
+    /// Practise an outage: for one browser, or for all visitors for some minutes.
+    Drill(super::drill::DrillOptions),
     /// See the alerts that are on and whether they arrive; try them, acknowledge one.
     Alerts(Alerts),
     /// Make keys.

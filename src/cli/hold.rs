@@ -100,7 +100,7 @@ async fn held(client: &Client, options: &HoldOptions) -> Result<String, String> 
 }
 
 /// The one site, if there is no other.
-async fn only_site(client: &Client) -> Result<String, String> {
+pub(super) async fn only_site(client: &Client) -> Result<String, String> {
     let status = client.status().await.map_err(|error| error.to_string())?;
     let names = status["sites"].as_array().into_iter().flatten().filter_map(|site| site["name"].as_str());
     let names: Vec<&str> = names.collect();

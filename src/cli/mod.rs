@@ -5,6 +5,7 @@ mod args;
 pub mod check;
 mod client;
 mod demo;
+mod drill;
 mod explain;
 mod export;
 mod forms;
@@ -66,6 +67,7 @@ pub fn main() -> u8 {
         Command::Incidents(options) => incidents::run(&options),
         Command::Report(options) => incidents::run_report(&options),
         Command::Hold(options) => hold::run(&options),
+        Command::Drill(options) => drill::run(&options),
         Command::Alerts(options) => alerts::run(&options),
         Command::Key(options) => key::run(&options.command),
         Command::Unknown(words) => unknown("", &words),

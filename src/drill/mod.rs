@@ -5,4 +5,4 @@ mod key;
 mod token;
 
 pub use key::{KeyError, drawn, kept, make};
-pub use token::{BadToken, LONGEST, PATH, Preview, Signer, USUAL};
+pub use token::{BadToken, LONGEST, Preview, Signer, USUAL, is_path};

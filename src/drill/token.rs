@@ -18,7 +18,7 @@ pub const USUAL: Duration = Duration::from_secs(3600);
 /// The longest that a link is good.
 pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of a path in a token.
-pub const PATH: usize = 1024;
+const PATH: usize = 1024;
 /// Bytes of a token: a cookie has room for 4096.
 const TOKEN: usize = 2400;
 /// How far the clocks of two instances may be apart.
@@ -92,7 +92,7 @@ impl Preview {
 }
 
 /// Whether a visit may begin there: a path on the site itself, that no browser takes for another host.
-pub(crate) fn is_path(path: &str) -> bool {
+pub fn is_path(path: &str) -> bool {
     path.len() <= PATH
         && path.starts_with('/')
         && !path.starts_with("//")

@@ -212,6 +212,8 @@ struct Set {
     until: Option<Instant>,
     /// The same by the wall clock, in whole seconds: how it is said to other instances.
     ends: Option<SystemTime>,
+    /// Whether it is a drill.
+    is_drill: bool,
 }
 
 impl Switch {
@@ -252,7 +254,20 @@ impl Switch {
         let ends = time.and_then(|time| {
             UNIX_EPOCH.checked_add(Duration::from_secs(now.unix().checked_add(time.as_secs())?))
         });
-        self.set_to(Set { mode, reason: reason.into(), since: now.mono, until, ends });
+        self.set_to(Set { mode, reason: reason.into(), since: now.mono, until, ends, is_drill: false });
+    }
+
+    /// Gives visitors copies for a drill.
+    pub fn set_drill(&self, time: Duration, reason: &str, now: Now) {
+        self.set(Mode::HoldSnapshot, Some(time), reason, now);
+        if let Some(set) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            set.is_drill = true;
+        }
+    }
+
+    /// Whether a drill goes on.
+    pub fn is_drill(&self, now: Instant) -> bool {
+        self.get().is_some_and(|set| set.is_drill && set.until.is_some_and(|until| now < until))
     }
 
     /// What was said last since the start, whether or not its time has passed; `None`: nothing.
@@ -262,9 +277,12 @@ impl Switch {
 
     /// Sets it as another instance's operator has said.
     pub fn take_over(&self, mode: Mode, ends: Option<SystemTime>, now: Now) {
+        if self.word() == Some((mode, ends)) {
+            return; // our own word comes back; we know more about it
+        }
         let left = |ends: SystemTime| ends.duration_since(now.wall).unwrap_or_default();
         let until = ends.and_then(|ends| now.mono.checked_add(left(ends)));
-        self.set_to(Set { mode, reason: "".into(), since: now.mono, until, ends });
+        self.set_to(Set { mode, reason: "".into(), since: now.mono, until, ends, is_drill: false });
     }
 }
 
@@ -351,7 +369,13 @@ mod tests {
         assert_eq!(other.word(), switch.word());
         other.take_over(mode, ends, now.plus(Duration::from_secs(3600)));
         assert_eq!(other.mode(at(3600)), Mode::Auto, "its time has passed");
+        switch.set_drill(Duration::from_secs(60), "practice", now);
+        assert!(switch.is_drill(at(59)) && !switch.is_drill(at(60)));
+        let (mode, ends) = switch.word().unwrap();
+        switch.take_over(mode, ends, now);
+        assert!(switch.is_drill(at(59)), "its own word, told by the store");
         switch.set(Mode::HoldOrigin, None, "", now);
+        assert!(!switch.is_drill(now.mono));
         assert_eq!(switch.mode(at(86400)), Mode::HoldOrigin);
         assert_eq!(switch.word(), Some((Mode::HoldOrigin, None)));
     }

@@ -51,7 +51,7 @@ export class Site {
     fill(part("traffic"), [this.history.day, minute], () => graph(this.history.day) ?? []);
     fill(part("timeline"), [this.history.days?.outages, this.history.incidents, minute], () => timeline(this.history.days, this.history.incidents));
     const act = (...what) => this.act(...what);
-    fill(part("mode"), [status.mode, status.mode_until, Boolean(status.snapshot), may("change")], () => mode(status, act));
+    fill(part("mode"), [status.mode, status.drill, status.mode_until, Boolean(status.snapshot), may("change")], () => [mode(status, act), may("change") ? el("p", { class: "buttons" }, el("button", { type: "button", "data-focus": "preview", on: { click: () => this.preview() } }, say("preview"))) : null]);
     fill(part("origins"), [status.origins.map(({ url, state: its, mode: set, cause }) => [url, its, set, cause]), may("change"), minute], () => origins(status, act));
     part("watch").hidden = !status.watch?.length;
     fill(part("watch"), [status.watch, minute], () => watched(status));
@@ -116,6 +116,7 @@ export class Site {
   changing(s, one) {
     return [
       s.current ? null : s.gated ? one("publish_anyway", () => this.publishAnyway(s)) : one("publish", () => this.publish(s)),
+      one("look_at", () => this.preview(s.id), { disabled: false }),
       s.pinned ? one("unpin", () => this.pin(s, false)) : one("pin", () => this.pin(s, true)),
       s.current || s.pinned ? null : one("remove", () => this.remove(s)),
     ];
@@ -172,6 +173,20 @@ export class Site {
     this.print = "";
     await this.again();
     $("notice").scrollIntoView({ block: "nearest" });
+  }
+
+  /** Opens the site as in an outage in a new tab. The tab is opened first: browsers stop one that opens after a wait. */
+  async preview(snapshot) {
+    const tab = window.open("about:blank", "_blank");
+    try {
+      const { url } = await api(`${this.path}/preview`, "POST", snapshot ? { snapshot } : {});
+      if (!tab) return tell(say("preview_link", url));
+      tab.opener = null;
+      tab.location.replace(url);
+    } catch (error) {
+      tab?.close();
+      tell(refusal(error), true);
+    }
   }
 
   async quietly(work) {

@@ -10,7 +10,7 @@ const ORIGIN_MODES = ["auto", "drain", "off"];
 export function mode(status, act) {
   const bare = status.mode === "hold_snapshot" && !status.snapshot ? "_bare" : "";
   const until = status.mode === "auto" ? null : status.mode_until ? [" ", say("mode_until"), " ", when(status.mode_until)] : [" ", say("mode_open")];
-  const now = [el("h2", {}, say("switches")), el("p", {}, say("labelled", say("mode")), el("b", {}, say(`mode_${status.mode}${bare}`)), until)];
+  const now = [el("h2", {}, say("switches")), el("p", {}, say("labelled", say("mode")), el("b", {}, say(status.drill ? "mode_drill" : `mode_${status.mode}${bare}`)), until)];
   if (!may("change")) return now;
   const choice = (value) => el("label", {}, el("input", { type: "radio", name: "mode", value, checked: value === status.mode, "data-focus": `mode ${value}` }), " ", say(`set_${value}`));
   const time = el("select", { "data-focus": "mode time" }, TIMES.map((value) => el("option", { value }, say(`for_${value || "ever"}`))));

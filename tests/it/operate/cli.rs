@@ -168,7 +168,7 @@ async fn help_names_every_command() {
     let mut command = Command::new(edge::binary());
     command.arg("--help");
     let said = run(command, secs(10)).await.must_be_ok();
-    for name in ["demo", "serve", "check", "snapshot", "status", "reload"] {
+    for name in ["demo", "serve", "check", "snapshot", "status", "reload", "drill"] {
         assert!(said.out.contains(name), "{name}: {}", said.out);
     }
 }

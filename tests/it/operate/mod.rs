@@ -13,6 +13,7 @@ mod commands;
 mod dashboard;
 mod dashboard_forms;
 mod demo;
+mod drills;
 mod first_site;
 mod first_start;
 mod forms;

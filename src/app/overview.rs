@@ -188,6 +188,11 @@ const HELD_SNAPSHOT: Text = Text {
     ja: "手動でスナップショットに固定されています。",
 };
 
+const DRILL: Text = Text {
+    en: "A drill: all visitors get copies until it ends.",
+    ja: "訓練中です。終了するまで、すべての訪問者にコピーをお見せします。",
+};
+
 const HELD_BARE: Text = Text {
     en: "Held on the snapshot by hand, but there is none: visitors get the holding page.",
     ja: "手動でスナップショットに固定されていますが、スナップショットがないため、お知らせのページを表示しています。",
@@ -285,7 +290,8 @@ impl App {
         let mut notes: Vec<Said> = cause.into_iter().map(|cause| cause.meaning().into()).collect();
         notes.extend(self.disagreement(site).map(|disagreement| disagreement.said));
         notes.extend(self.conditions.of(name).iter().map(|condition| condition.cause.meaning.into()));
-        notes.extend(of_visitors(self.gets(site, now)).into_iter().map(Said::from));
+        let by_drill = site.switch.is_drill(now.mono).then_some(DRILL);
+        notes.extend(by_drill.or_else(|| of_visitors(self.gets(site, now))).map(Said::from));
         let current = site.mirror.current().map(|current| current.id().to_string());
         let newer = |id: &str| current.as_deref().is_none_or(|current| id > current);
         if seen.held.iter().any(|held| held.gated && newer(&held.id)) {

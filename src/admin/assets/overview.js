@@ -18,7 +18,7 @@ export function state(site) {
 export function warnings(site) {
   const found = [];
   const bare = site.mode === "hold_snapshot" && !site.snapshot ? "_bare" : "";
-  if (site.mode !== "auto") found.push(["", say(`mode_${site.mode}${bare}`)]);
+  if (site.mode !== "auto") found.push(["", say(site.drill ? "mode_drill" : `mode_${site.mode}${bare}`)]);
   if (site.by_hand) found.push(["", say("paused", ago(site.by_hand))]);
   const held = site.held?.find(({ gated }) => gated);
   if (held && (!site.snapshot || held.id > site.snapshot.id)) found.push(["", say(site.snapshot ? "held_newest" : "held_first", held.id)]);

@@ -46,7 +46,7 @@ export class Site {
     const minute = Math.floor(Date.now() / 20000);
     fill(part("title"), [this.name], () => [this.name]);
     fill(part("standing"), [status.state, status.gets, status.since, minute], () => [el("p", { class: "standing" }, state(status), " ", el("span", { class: "soft since" }, ago(status.since))), el("p", {}, status.gets.sentence[language])]);
-    fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
+    fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.drill, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
     fill(part("days"), [this.history.days?.availability, this.history.days?.days.map(({ day, bar }) => [day, bar])], () => days(this.history.days) ?? []);
     fill(part("traffic"), [this.history.day, minute], () => graph(this.history.day) ?? []);
     fill(part("timeline"), [this.history.days?.outages, this.history.incidents, minute], () => timeline(this.history.days, this.history.incidents));

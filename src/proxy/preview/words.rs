@@ -174,7 +174,7 @@ fn objection_ja(why: &str) -> &str {
 /// Its style, where the page's policy lets one in.
 const CSS: &str = "<style>\
 .katahai-preview.katahai-preview,.katahai-preview.katahai-preview *{all:revert;box-sizing:border-box}\
-.katahai-preview.katahai-preview{position:fixed;inset:0 0 auto 0;z-index:2147483647;display:block;width:auto;max-width:none;\
+.katahai-preview.katahai-preview{position:fixed!important;inset:0 0 auto 0;z-index:2147483647;display:block!important;width:auto;max-width:none;\
 max-height:40vh;overflow:auto;margin:0;border:0;border-bottom:3px solid #6fb1e0;padding:6px 16px;background:#16324a;color:#f3f7fa;\
 color-scheme:dark;font:400 15px/1.5 system-ui,sans-serif;text-align:start}\
 .katahai-preview.katahai-preview details{max-width:960px;margin:0 auto}\

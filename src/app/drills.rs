@@ -14,7 +14,7 @@ use crate::drill::{self, Preview};
 use crate::failover::{Mode, State};
 use crate::failure::chain;
 use crate::forms::Keys;
-use crate::proxy::{Site, Table};
+use crate::proxy::{Proxy, Site, Table};
 use crate::snapshot::{SnapshotId, rfc3339};
 use crate::{disk, tasks};
 
@@ -296,8 +296,16 @@ fn save(file: &Path, written: &Written) -> std::io::Result<()> {
     disk::write_atomic(file, serde_json::to_vec(written)?.as_slice())
 }
 
+/// What a start does for drills, before visitors are let in.
+pub(super) async fn begin(proxy: &Proxy, config: &Config) {
+    if are_any(&config.state_dir).await {
+        resume(&config.state_dir, &proxy.table(), clock::now()).await;
+    }
+    read_preview_keys(proxy.previews(), config).await;
+}
+
 /// Goes on with the drills that a restart has interrupted, and removes what is left of others. Before visitors are let in.
-pub(super) async fn resume(state_dir: &Path, table: &Table, now: Now) {
+async fn resume(state_dir: &Path, table: &Table, now: Now) {
     for site in &table.sites {
         let file = state_dir.join(FOLDER).join(format!("{}.json", site.config.name));
         let read = tasks::blocking(move || {
@@ -317,7 +325,7 @@ pub(super) async fn resume(state_dir: &Path, table: &Table, now: Now) {
 }
 
 /// Whether there may be any: most instances never had one, and need not look for each of thousands of sites.
-pub(super) async fn are_any(state_dir: &Path) -> bool {
+async fn are_any(state_dir: &Path) -> bool {
     let folder = state_dir.join(FOLDER);
     let has = || std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
     tasks::blocking(has).await.unwrap_or_default()

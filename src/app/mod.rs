@@ -237,11 +237,8 @@ impl App {
         let (spool, intake, watch) = opened(&config).await.ok_or(StartError::Ending)?;
         let proxy = Proxy::new(table, access_log.clone(), spool, intake);
         let rechecks = rechecks::Rechecks::of(&proxy.table());
-        if drills::are_any(&config.state_dir).await {
-            drills::resume(&config.state_dir, &proxy.table(), clock::now()).await;
-        }
+        drills::begin(&proxy, &config).await;
         look_at_origins(&proxy).await;
-        drills::read_preview_keys(proxy.previews(), &config).await;
         let visitors = Server::new(Limits::visitors(&config));
         let edge = edge::Edge::new(proxy.clone(), observer);
         http.into_iter().for_each(|listener| visitors.listen(listener, None, edge.clone()));

@@ -167,7 +167,7 @@ impl Proxy {
         let now = clock::now();
         let table = self.table();
         let mut record = RequestRecord::of(&request, now, visit.peer, self.0.log.clone());
-        let offered = preview::take(request.headers_mut());
+        let offered = preview::take(&mut request);
 
         // 1. read: what is asked, of which site; refuse what is malformed.
         let (site, mut ask, standby) = match read(&table, &mut request, &visit) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use super::cookie_name;
+use super::versions;
 use super::words::{Said, Words};
 use crate::ask::{Ask, key};
 use crate::clock::Now;
@@ -32,6 +33,8 @@ pub(super) fn answer(signer: &Signer, site: &Site, ask: &Ask, request: &BoxReque
     match key::path_of(ask.key()).strip_prefix(PREVIEW) {
         Some("") => enter(signer, site, ask, request, now),
         Some("/end") => leave(ask),
+        // whoever has a good token does not come here for them
+        Some(below) if versions::is_about(below) => refusal(site, ask, headers, BadToken::Malformed),
         Some(_) | None => said(site, ask, headers, Said::Unknown),
     }
 }
@@ -119,7 +122,7 @@ pub(super) fn said(site: &Site, ask: &Ask, headers: &HeaderMap, said: Said) -> O
     ours(response)
 }
 
-fn ours(mut response: Response<Body>) -> Outcome {
+pub(super) fn ours(mut response: Response<Body>) -> Outcome {
     let headers = response.headers_mut();
     super::own(headers);
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

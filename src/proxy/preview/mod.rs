@@ -8,9 +8,10 @@ mod bar;
 mod door;
 mod form;
 mod shadow;
+mod versions;
 mod words;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 
 use super::looked::{Looked, Purpose};
 use super::site::Site;
@@ -26,6 +27,8 @@ use crate::http::BoxRequest;
 use crate::proxy::Table;
 use shadow::Shadow;
 use std::sync::Arc;
+use versions::{Question, Version};
+use words::Said;
 
 /// The field that tools send the token in.
 const FIELD: HeaderName = HeaderName::from_static("katahai-preview");
@@ -42,6 +45,8 @@ pub(super) struct Offered {
     field: Option<HeaderValue>,
     /// The name and the token of each cookie.
     cookies: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The version of a page that the request was for; it is one for the page now.
+    version: Option<Version>,
 }
 
 /// What a request is, if it is not one for the site as it is.
@@ -50,7 +55,11 @@ pub(super) enum Aside {
     Door,
     /// The site as in an outage.
     Shown(Preview),
-    /// A tool's token that is not good.
+    /// Which versions of a page there are; of which page: path and query.
+    Asked(Preview, Question, String),
+    /// A version that is not there, or not for whoever asks.
+    Nothing,
+    /// A tool's token that is not good, or none where one is needed.
     Refused(BadToken),
 }
 
@@ -59,13 +68,19 @@ impl Aside {
     pub(super) fn logged_as(&self) -> Option<&'static str> {
         match self {
             Aside::Door => Some(PREVIEW),
-            Aside::Shown(_) | Aside::Refused(_) => None,
+            Aside::Shown(_) | Aside::Asked(..) | Aside::Nothing | Aside::Refused(_) => None,
         }
     }
 }
 
 /// Takes the tokens out of a request: neither the origin nor anything else gets to see them, good or not.
-pub(super) fn take(headers: &mut HeaderMap) -> Option<Offered> {
+pub(super) fn take<B>(request: &mut Request<B>) -> Option<Offered> {
+    let mut offered = take_tokens(request.headers_mut())?;
+    offered.version = versions::take(request);
+    Some(offered)
+}
+
+fn take_tokens(headers: &mut HeaderMap) -> Option<Offered> {
     let field = headers.remove(&FIELD);
     let has_cookie = headers
         .get_all(header::COOKIE)
@@ -74,7 +89,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> Option<Offered> {
     if field.is_none() && !has_cookie {
         return None;
     }
-    let mut offered = Offered { field, cookies: Vec::new() };
+    let mut offered = Offered { field, ..Offered::default() };
     if has_cookie {
         take_cookies(headers, &mut offered.cookies);
     }
@@ -114,17 +129,44 @@ impl Proxy {
     /// What the request is, if it is not one for the site as it is. A cookie that is no longer good is as none: its visitor gets the
     /// site. A tool is told so.
     pub(super) fn aside(&self, site: &Site, ask: &Ask, offered: Option<&Offered>, now: Now) -> Option<Aside> {
-        if is_preview_door(key::path_of(ask.key())) {
-            return Some(Aside::Door);
+        let is_at_door = is_preview_door(key::path_of(ask.key()));
+        let Some(offered) = offered else { return is_at_door.then_some(Aside::Door) };
+        if is_at_door {
+            let asked = versions::asked(site, ask);
+            let opened = asked.map(|asked| (self.opened(offered, site, ask, now), asked));
+            return Some(match opened {
+                None => Aside::Door,
+                Some((Some(Ok(preview)), (question, page))) => Aside::Asked(preview, question, page),
+                Some((Some(Err(why)), _)) => Aside::Refused(why),
+                Some((None, _)) => Aside::Refused(BadToken::Malformed),
+            });
         }
-        let offered = offered?;
+        match (self.opened(offered, site, ask, now), &offered.version) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Aside::Refused(BadToken::Malformed)), // and never the live page
+            (Some(Err(why)), _) => Some(Aside::Refused(why)),
+            (Some(Ok(preview)), None) => Some(Aside::Shown(preview)),
+            (Some(Ok(preview)), Some(version)) => {
+                Some(version.within(preview, site, ask).map_or(Aside::Nothing, Aside::Shown))
+            }
+        }
+    }
+
+    /// What the tokens allow: the tool's word goes before cookies, of which any good one will do. `None`: there is none.
+    fn opened(
+        &self,
+        offered: &Offered,
+        site: &Site,
+        ask: &Ask,
+        now: Now,
+    ) -> Option<Result<Preview, BadToken>> {
         let open = |token: &[u8]| self.previews().open(token, &site.config.name, now);
         if let Some(field) = &offered.field {
-            return Some(open(field.as_bytes()).map_or_else(Aside::Refused, Aside::Shown));
+            return Some(open(field.as_bytes()));
         }
         let name = cookie_name(ask.tls()).as_bytes();
         let of_name = offered.cookies.iter().filter(|(of, _)| of == name).take(COOKIES);
-        of_name.filter_map(|(_, token)| open(token).ok()).next().map(Aside::Shown)
+        of_name.filter_map(|(_, token)| open(token).ok()).next().map(Ok)
     }
 
     /// The answer to it.
@@ -139,6 +181,10 @@ impl Proxy {
         let preview = match aside {
             Aside::Door => return door::answer(self.previews(), site, ask, &request, now),
             Aside::Refused(why) => return door::refusal(site, ask, request.headers(), why),
+            Aside::Nothing => return door::said(site, ask, request.headers(), Said::Unknown),
+            Aside::Asked(preview, question, page) => {
+                return versions::answer(site, &preview, ask, (question, &page), request.headers()).await;
+            }
             Aside::Shown(preview) => preview,
         };
         let Some(shadow) = Shadow::of(site, &preview).await else {
@@ -146,6 +192,7 @@ impl Proxy {
         };
         let mut outcome = self.shown(table, &shadow, ask, request, visit, now).await;
         bar::put(&shadow, ask, &mut outcome.response).await;
+        versions::put_names(&mut outcome.response, ask);
         if let Some(standby) = standby {
             Box::pin(standby.leave(&shadow.site, ask, &mut outcome.response)).await;
         }
@@ -222,7 +269,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             cookies.iter().for_each(|field| _ = headers.append(header::COOKIE, field.parse().unwrap()));
-            let offered = take(&mut headers);
+            let offered = take_tokens(&mut headers);
             let found: Vec<&str> =
                 headers.get_all(header::COOKIE).iter().map(|field| field.to_str().unwrap()).collect();
             assert_eq!((found, offered.map(|offered| offered.cookies.len())), (left, taken), "{cookies:?}");
@@ -230,7 +277,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(FIELD, "x".parse().unwrap());
         headers.append(FIELD, "y".parse().unwrap());
-        assert!(take(&mut headers).unwrap().field.is_some() && headers.is_empty());
+        assert!(take_tokens(&mut headers).unwrap().field.is_some() && headers.is_empty());
     }
 
     #[test]

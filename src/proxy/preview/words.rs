@@ -20,6 +20,10 @@ pub(super) enum Said {
     NoSnapshot,
     /// There is nothing at this path.
     Unknown,
+    /// No snapshot has this page.
+    NoVersion,
+    /// The time of the wanted version is none.
+    Date,
     /// This method is not taken.
     Method,
     /// The form would have been kept.
@@ -43,7 +47,8 @@ impl Said {
         match self {
             Said::Token(_) | Said::Plain => StatusCode::FORBIDDEN,
             Said::NoSnapshot => StatusCode::GONE,
-            Said::Unknown => StatusCode::NOT_FOUND,
+            Said::Unknown | Said::NoVersion => StatusCode::NOT_FOUND,
+            Said::Date => StatusCode::BAD_REQUEST,
             Said::Method => StatusCode::METHOD_NOT_ALLOWED,
             Said::FormKept | Said::FormObjected(_) | Said::FormRefused => StatusCode::OK,
         }
@@ -87,6 +92,16 @@ impl Said {
             Said::Unknown => {
                 ("There is nothing here", "This address belongs to previews of the site.", String::new())
             }
+            Said::NoVersion => (
+                "No snapshot has this page",
+                "None of the snapshots that this preview may show has a copy of it.",
+                "Check the address; \"katahai snapshot list\" shows which snapshots there are.".to_owned(),
+            ),
+            Said::Date => (
+                "This is not a time",
+                "Accept-Datetime names the time of the version that is wanted.",
+                "Write one time in this form: Tue, 01 Dec 2026 09:30:00 GMT".to_owned(),
+            ),
             Said::Method => ("This does not work here", "This address is only read.", String::new()),
             Said::FormKept => (
                 "Preview: this form would have been kept",
@@ -138,6 +153,17 @@ impl Said {
                 "ここには何もありません",
                 "このアドレスは、サイトのプレビューに使われています。",
                 String::new(),
+            ),
+            Said::NoVersion => (
+                "このページの控えはありません",
+                "このプレビューで表示できるスナップショットのどれにも、このページは含まれていません。",
+                "アドレスをご確認ください。スナップショットの一覧は「katahai snapshot list」で表示できます。"
+                    .to_owned(),
+            ),
+            Said::Date => (
+                "日時を読み取れません",
+                "Accept-Datetime には、表示したい版の日時を指定します。",
+                "次の形式で1つだけ指定してください: Tue, 01 Dec 2026 09:30:00 GMT".to_owned(),
             ),
             Said::Method => ("この操作はできません", "このアドレスは閲覧専用です。", String::new()),
             Said::FormKept => (

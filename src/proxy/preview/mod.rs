@@ -136,7 +136,8 @@ impl Proxy {
             let opened = asked.map(|asked| (self.opened(offered, site, ask, now), asked));
             return Some(match opened {
                 None => Aside::Door,
-                Some((Some(Ok(preview)), (question, page))) => Aside::Asked(preview, question, page),
+                Some((Some(Ok(_)), (_, None))) => Aside::Nothing,
+                Some((Some(Ok(preview)), (question, Some(page)))) => Aside::Asked(preview, question, page),
                 Some((Some(Err(why)), _)) => Aside::Refused(why),
                 Some((None, _)) => Aside::Refused(BadToken::Malformed),
             });

@@ -76,13 +76,13 @@ fn is_own(host: &str, site: &Site, ask: &Ask) -> bool {
     hosts.any(|own| own == ANY_HOST || own.eq_ignore_ascii_case(host))
 }
 
-/// What is asked about versions, and of which page: path and query.
-pub(super) fn asked(site: &Site, ask: &Ask) -> Option<(Question, String)> {
+/// What is asked about versions, and of which page: path and query, or none that is the site's. `None`: nothing is asked about them.
+pub(super) fn asked(site: &Site, ask: &Ask) -> Option<(Question, Option<String>)> {
     let below = ask.key().strip_prefix(PREVIEW)?;
     let gate = below.strip_prefix(TIMEGATE).map(|rest| (Question::TimeGate, rest));
     let (question, rest) = gate.or_else(|| Some((Question::TimeMap, below.strip_prefix(TIMEMAP)?)))?;
-    let (host, page) = memento::page(rest)?;
-    host.is_none_or(|host| is_own(host, site, ask)).then(|| (question, page.into_owned()))
+    let page = memento::page(rest).filter(|(host, _)| host.is_none_or(|host| is_own(host, site, ask)));
+    Some((question, page.map(|(_, page)| page.into_owned())))
 }
 
 /// The answer to a question.

@@ -19,6 +19,7 @@ mod first_start;
 mod forms;
 mod incidents;
 mod many_sites;
+mod mementos;
 mod overview;
 mod own_life;
 mod reload;

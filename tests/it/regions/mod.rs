@@ -6,7 +6,7 @@ pub mod deployment;
 mod disk;
 mod dns;
 mod forms;
-mod in_bucket;
+pub mod in_bucket;
 mod instances;
 mod join;
 mod killed;

@@ -81,7 +81,8 @@ pub async fn joining() {
     }
 }
 
-/// What instances ask of the store when nothing happens, and for a snapshot. `INSTANCES` in all, `SECONDS` of rest.
+/// What instances ask of the store when nothing happens, and for a snapshot; who crawls meanwhile, and after that one is killed.
+/// `INSTANCES` in all, `SECONDS` of rest.
 pub async fn asking() {
     let (instances, seconds) = (number("INSTANCES", 2), number("SECONDS", 120));
     let (store, files, origin) = (Counting::start().await, Files::new(), fixture::shop().await);
@@ -99,9 +100,11 @@ pub async fn asking() {
     tokio::time::sleep(secs(30)).await;
     store.passed();
     let began = Instant::now();
-    tokio::time::sleep(secs(seconds.into())).await;
-    println!("\n{instances} instances at rest for {seconds} s, one site, forms kept\n");
+    let crawlers = most_that_hold(&edges, secs(seconds.into())).await;
+    println!("\n{instances} instances at rest for {seconds} s, one site; {crawlers} of them crawls at most\n");
     tell(&store.passed(), began.elapsed(), instances);
+    let rss: u64 = edges.iter().map(Edge::rss).sum();
+    println!("{} MiB of memory for each instance, as Linux counts it", (rss >> 20) / u64::from(instances));
     fixture::stock(&origin, 2);
     let began = Instant::now();
     let id = edges[0].take_snapshot().await;
@@ -115,6 +118,43 @@ pub async fn asking() {
     println!("| PUT | LIST | GET | HEAD |\n|---|---|---|---|");
     let of = |kind: &str| kinds.get(kind).copied().unwrap_or(0);
     println!("| {} | {} | {} | {} |", of("PUT"), of("LIST"), of("GET"), of("HEAD"));
+    if instances > 1 {
+        take_over(edges).await;
+    }
+}
+
+/// Which of them believe that they hold the lease, all asked at once.
+async fn that_hold(edges: &[Edge]) -> Vec<usize> {
+    let asked = edges.iter().enumerate().map(|(n, edge)| async move {
+        let status = edge.status().await;
+        (status["regions"]["lease"]["standing"] == "holds").then_some(n)
+    });
+    futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// How many hold the lease at once, at most, for as long.
+async fn most_that_hold(edges: &[Edge], during: Duration) -> usize {
+    let (began, mut most) = (Instant::now(), 0);
+    while began.elapsed() < during {
+        most = most.max(that_hold(edges).await.len());
+        tokio::time::sleep(secs(2).min(during.saturating_sub(began.elapsed()))).await;
+    }
+    most
+}
+
+/// The holder is killed: how soon another one crawls, and that it is one.
+async fn take_over(mut edges: Vec<Edge>) {
+    let mut holder = edges.remove(that_hold(&edges).await[0]);
+    holder.kill();
+    let began = Instant::now();
+    let next = eventually("another holder", secs(600), async || {
+        let hold = that_hold(&edges).await;
+        (!hold.is_empty()).then_some(hold.len())
+    })
+    .await;
+    let took = began.elapsed().as_secs_f64();
+    let most = most_that_hold(&edges, secs(60)).await.max(next);
+    println!("\nThe holder is killed: another one crawls after {took:.0} s; in the minute after, {most} of them at most");
 }
 
 fn with_form(config: Config) -> Config {

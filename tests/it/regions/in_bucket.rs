@@ -58,7 +58,13 @@ impl Bucket {
 
     /// The same on this server.
     pub async fn of(s3: S3) -> Bucket {
-        let files = Files::with(s3.credentials()).await;
+        let credentials = s3.credentials();
+        Bucket::of_with(s3, credentials).await
+    }
+
+    /// The same with these credentials.
+    pub async fn of_with(s3: S3, credentials: &str) -> Bucket {
+        let files = Files::with(credentials).await;
         Bucket { s3, files }
     }
 

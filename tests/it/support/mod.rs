@@ -21,6 +21,7 @@ pub mod raw;
 pub mod registry;
 pub mod s3;
 pub mod screen;
+pub mod seaweedfs;
 pub mod static_host;
 pub mod turn;
 pub mod wait;

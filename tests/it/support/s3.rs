@@ -1,4 +1,4 @@
-//! A real S3 server (moto), with a door before it that can fail.
+//! A real S3 server (moto, or SeaweedFS), with a door before it that can fail.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,24 @@ use super::nginx::free_port;
 use super::process::Process;
 use super::wait::{eventually, secs};
 use super::wires::Machine;
+use super::{Answer, seaweedfs};
 
 /// The server with one bucket.
 pub struct S3 {
     _server: Process,
     server: SocketAddr,
     gate: Gate,
+    /// How somebody else asks who can write to the bucket.
+    signed: Option<&'static str>,
+    _dir: Option<tempfile::TempDir>,
 }
+
+/// Which server it is, unless a test names one: `seaweedfs`, or else moto.
+const SERVER: &str = "KATAHAI_S3";
+
+/// moto lets in whoever signs, whatever they sign with.
+const SIGNED: &str =
+    "AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
 
 /// The bucket.
 pub const BUCKET: &str = "katahai-test";
@@ -35,7 +46,17 @@ fn program() -> PathBuf {
 
 impl S3 {
     pub async fn start() -> S3 {
+        if std::env::var(SERVER).is_ok_and(|name| name == "seaweedfs") {
+            return S3::seaweedfs().await;
+        }
         S3::launch(Command::new(program()), free_port()).await
+    }
+
+    /// SeaweedFS, which checks signatures.
+    pub async fn seaweedfs() -> S3 {
+        let (mut command, server, dir) = seaweedfs::command();
+        let process = Process::start(&mut command);
+        S3::with_bucket(process, server, None, Some(dir)).await
     }
 
     /// On another machine, reached by its first wire.
@@ -47,9 +68,27 @@ impl S3 {
         let listen = if server.ip().is_loopback() { "127.0.0.1" } else { "0.0.0.0" };
         command.args(["-H", listen, "-p", &server.port().to_string()]);
         let process = Process::start(&mut command);
+        S3::with_bucket(process, server, Some(SIGNED), None).await
+    }
+
+    async fn with_bucket(
+        process: Process,
+        server: SocketAddr,
+        signed: Option<&'static str>,
+        dir: Option<tempfile::TempDir>,
+    ) -> S3 {
         eventually("the S3 server", secs(60), async || TcpStream::connect(server).await.ok()).await;
-        let this = S3 { _server: process, server, gate: Gate::before(server) };
-        this.direct("PUT", &format!("/{BUCKET}"), Bytes::new()).await.expect("a bucket");
+        let this = S3 { _server: process, server, gate: Gate::before(server), signed, _dir: dir };
+        // it may listen before all of its parts know each other
+        for (target, body) in [(format!("/{BUCKET}"), ""), (format!("/{BUCKET}/first"), "1")] {
+            eventually("a bucket", secs(60), async || {
+                let answer = this.ask("PUT", &target, Bytes::from_static(body.as_bytes())).await.ok()?;
+                // 409: by an answer that was lost
+                matches!(answer.status, 200 | 409).then_some(())
+            })
+            .await;
+        }
+        this.remove("first").await;
         this
     }
 
@@ -73,14 +112,18 @@ impl S3 {
         self.gate.moves(door).await;
     }
 
+    async fn ask(&self, method: &str, target: &str, body: Bytes) -> Result<Answer, String> {
+        let client = super::Client::new(self.server).host("127.0.0.1");
+        let mut request = client.ask(method, target).header("content-length", body.len());
+        if let Some(signed) = self.signed {
+            request = request.header("authorization", signed);
+        }
+        client.send(request.body(Full::from(body)).unwrap()).await
+    }
+
     /// Past the door, as somebody else who can write to the bucket: `None` if there is no such object.
     async fn direct(&self, method: &str, target: &str, body: Bytes) -> Option<Bytes> {
-        let client = super::Client::new(self.server).host("127.0.0.1");
-        // whoever signs is let in, whatever he signs with
-        let signed = "AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-        let request = client.ask(method, target).header("authorization", signed);
-        let request = request.header("content-length", body.len());
-        let answer = client.send(request.body(Full::from(body)).unwrap()).await.unwrap();
+        let answer = self.ask(method, target, body).await.unwrap();
         match answer.status {
             200 | 204 => Some(answer.body),
             404 => None,

@@ -101,7 +101,9 @@ pub async fn asking() {
     store.passed();
     let began = Instant::now();
     let crawlers = most_that_hold(&edges, secs(seconds.into())).await;
-    println!("\n{instances} instances at rest for {seconds} s, one site; {crawlers} of them crawls at most\n");
+    println!(
+        "\n{instances} instances at rest for {seconds} s, one site; {crawlers} of them crawls at most\n"
+    );
     tell(&store.passed(), began.elapsed(), instances);
     let rss: u64 = edges.iter().map(Edge::rss).sum();
     println!("{} MiB of memory for each instance, as Linux counts it", (rss >> 20) / u64::from(instances));
@@ -154,7 +156,9 @@ async fn take_over(mut edges: Vec<Edge>) {
     .await;
     let took = began.elapsed().as_secs_f64();
     let most = most_that_hold(&edges, secs(60)).await.max(next);
-    println!("\nThe holder is killed: another one crawls after {took:.0} s; in the minute after, {most} of them at most");
+    println!(
+        "\nThe holder is killed: another one crawls after {took:.0} s; in the minute after, {most} of them at most"
+    );
 }
 
 fn with_form(config: Config) -> Config {

@@ -1,6 +1,7 @@
 //! What is named in the store: by each site's pointer, by whole snapshots, by those who are writing one.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
@@ -142,40 +143,51 @@ pub(super) async fn is_kept(context: &Context, site: &str, id: &SnapshotId) -> R
     Ok(word.id == *id || word.pinned.contains(id))
 }
 
-/// All bodies that whole snapshots name.
+/// All bodies that whole snapshots name. Several are asked for at once: with many sites, the store is waited for most of the time.
 pub(super) async fn named(
     context: &Context,
     here: &[SiteHere],
     sites: &[SiteRoots],
 ) -> Result<HashSet<BlobId>, Trouble> {
-    let mut named = HashSet::new();
+    let mut whole = Vec::new();
     for site in sites {
-        let known = here.iter().find(|here| *here.name == *site.name);
-        for id in site.folders.iter().filter(|(_, folder)| folder.has_index).map(|(id, _)| *id) {
-            // Gone since it was listed: what it has named goes by the list of condemned ones, which takes a day.
-            let Some((object, manifest)) = announced(context, &site.name, id).await? else { continue };
-            let store = known.map(|known| known.store.clone());
-            // Two of one name may name other bodies: the one that is here counts only if it is the same.
-            let local = blocking(move || {
-                let here = store.and_then(|store| store.get(&id));
-                Ok::<_, Trouble>(here.filter(|here| twin::has(here, &manifest).is_ok_and(|same| same)))
-            });
-            match local.await? {
-                Some(snapshot) => named = add(named, move || Ok(Some(snapshot))).await?,
-                None => named = from_store(context, (&site.name, id), (object, manifest), named).await?,
-            }
+        let ids = site.folders.iter().filter(|(_, folder)| folder.has_index).map(|(id, _)| *id);
+        whole.extend(ids.map(|id| (site.name.clone(), id)));
+    }
+    let mut named = HashSet::new();
+    for some in whole.chunks(AT_ONCE) {
+        let read = some.iter().map(|one| async move { manifest(context, here, one).await });
+        for manifest in try_join_all(read).await?.into_iter().flatten() {
+            named = add(named, manifest).await?;
         }
     }
     Ok(named)
 }
 
-async fn add(
-    mut named: HashSet<BlobId>,
-    open: impl FnOnce() -> Result<Option<std::sync::Arc<Snapshot>>, Trouble> + Send + 'static,
-) -> Result<HashSet<BlobId>, Trouble> {
+/// The manifest of a whole snapshot, from here if it is the same, else from the store. `None`: gone since it was listed; what it
+/// has named goes by the list of condemned ones, which takes a day.
+async fn manifest(
+    context: &Context,
+    here: &[SiteHere],
+    (site, id): &(String, SnapshotId),
+) -> Result<Option<Arc<Snapshot>>, Trouble> {
+    let id = *id;
+    let Some((object, manifest)) = announced(context, site, id).await? else { return Ok(None) };
+    let store = here.iter().find(|here| *here.name == **site).map(|known| known.store.clone());
+    // Two of one name may name other bodies: the one that is here counts only if it is the same.
+    let local = blocking(move || {
+        let here = store.and_then(|store| store.get(&id));
+        Ok::<_, Trouble>(here.filter(|here| twin::has(here, &manifest).is_ok_and(|same| same)))
+    });
+    match local.await? {
+        Some(snapshot) => Ok(Some(snapshot)),
+        None => from_store(context, (site, id), (object, manifest)).await.map(Some),
+    }
+}
+
+async fn add(mut named: HashSet<BlobId>, manifest: Arc<Snapshot>) -> Result<HashSet<BlobId>, Trouble> {
     blocking(move || {
-        let snapshot = open()?.ok_or_else(|| Trouble::refused("a manifest", &"it cannot be read"))?;
-        for body in snapshot.table() {
+        for body in manifest.table() {
             named.insert(body.map_err(|error: ReadError| Trouble::here(&error))?.0);
         }
         Ok::<_, Trouble>(named)
@@ -203,18 +215,17 @@ async fn from_store(
     context: &Context,
     (site, id): (&str, SnapshotId),
     (name, announced): (String, Announced),
-    named: HashSet<BlobId>,
-) -> Result<HashSet<BlobId>, Trouble> {
+) -> Result<Arc<Snapshot>, Trouble> {
     let dir = blocking(|| TempDir::create("katahai-store")).await?;
     let place = dir.path().join(SNAPSHOTS).join(site).join(id.to_string());
     fetch(context, (&name, announced), place).await?;
     let site = site.to_owned();
-    let open = move || {
+    blocking(move || {
         let store = Store::look(dir.path(), &site).map_err(|error| Trouble::here(&error))?;
         // Its file stays open when the folder goes.
-        Ok(store.get(&id))
-    };
-    add(named, open).await
+        store.get(&id).ok_or_else(|| Trouble::refused(name, &"the manifest cannot be read"))
+    })
+    .await
 }
 
 /// Brings a manifest into a folder, piece by piece.

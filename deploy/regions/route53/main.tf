@@ -42,8 +42,8 @@ variable "instances" {
 resource "aws_route53_health_check" "ready" {
   for_each = var.instances
 
-  ip_address        = can(regex("^[0-9.]+$", each.value.ready_host)) ? each.value.ready_host : null
-  fqdn              = can(regex("^[0-9.]+$", each.value.ready_host)) ? null : each.value.ready_host
+  ip_address        = can(regex("^[0-9.]+$|:", each.value.ready_host)) ? each.value.ready_host : null
+  fqdn              = can(regex("^[0-9.]+$|:", each.value.ready_host)) ? null : each.value.ready_host
   port              = each.value.ready_port
   type              = each.value.ready_https ? "HTTPS" : "HTTP"
   resource_path     = "/readyz?site=${urlencode(var.site)}"

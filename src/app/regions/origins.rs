@@ -1,6 +1,8 @@
 //! Lists of origins that all instances share: read from the store every few seconds, checked as a file is, kept on the disk, and
 //! put in force; and put there by an operator.
 
+mod anew;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -43,6 +45,8 @@ struct KnownList {
     generation: Option<u64>,
     /// Why what is in the store is not in force.
     refused: Option<String>,
+    /// The first key when it was last looked at whether that has signed it, as [`Regions::signs_with`] says.
+    signed_with: Option<String>,
 }
 
 /// The version that is in force.
@@ -155,9 +159,11 @@ impl App {
             let mut sites = config.sites.iter().filter(|site| is_of(site, list));
             sites.all(|site| site.origins == *origins)
         };
+        let key = regions.signs_with().await;
+        let may_be_signed = lists.waits_for(&list.name, key.as_ref());
         let known = lists.with(&list.name, |known| {
             // after a reload, another site may have it, or have it again
-            if !known.origins.as_ref().is_none_or(runs) {
+            if may_be_signed || !known.origins.as_ref().is_none_or(runs) {
                 known.seen = None;
             }
             known.seen.clone()
@@ -166,7 +172,13 @@ impl App {
         let problems = match looked.await {
             Ok(Looked::Same) => return,
             Ok(Looked::New(object)) => match self.take_over_list(regions, list, &object).await {
-                Some(problems) => problems,
+                Some(problems) => {
+                    let is_good = problems.is_none() && key.is_some();
+                    if !is_good || regions.sign_list_anew(list, &object).await {
+                        lists.with(&list.name, |known| known.signed_with = key);
+                    }
+                    problems
+                }
                 None => return,
             },
             Ok(Looked::Absent) => {
@@ -265,9 +277,13 @@ impl App {
         if self.take_over(Path::new(&shown), "origins", move || Ok(taken), put).await == Again::Soon {
             return None;
         }
-        let in_force = InForce { version: version_of(&text), at: Some(rfc3339(object.modified)), note: None };
+        let (version, at) = (version_of(&text), rfc3339(object.modified));
         regions.lists.with(&list.name, |known| {
             seen(known);
+            // the same list, signed anew, is in force since it was put there
+            let before = known.in_force.take().filter(|before| before.version == version);
+            let at = before.and_then(|before| before.at).or(Some(at));
+            let in_force = InForce { version, at, note: None };
             known.origins = Some(origins);
             known.generation = Some(generation.max(highest));
             known.in_force = Some(in_force);

@@ -41,6 +41,16 @@ impl Folder {
         folder
     }
 
+    /// What stands in the key's file.
+    pub fn keys(&self) -> String {
+        std::fs::read_to_string(self.key.as_ref().unwrap()).unwrap()
+    }
+
+    /// Writes it anew.
+    pub fn set_keys(&self, lines: &str) {
+        std::fs::write(self.key.as_ref().unwrap(), lines).unwrap();
+    }
+
     /// Where it is.
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("store")

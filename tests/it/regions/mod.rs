@@ -14,6 +14,7 @@ mod lease;
 mod origins;
 mod partition;
 mod recipes;
+mod rough;
 mod seaweedfs;
 mod snapshots;
 mod store;

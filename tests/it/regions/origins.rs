@@ -151,6 +151,30 @@ async fn a_list_without_the_signature_of_the_deployment_is_refused() {
 }
 
 #[tokio::test]
+async fn a_list_outlives_the_key_that_has_signed_it() {
+    let (folder, origin) = (Folder::signed().await, fixture::shop().await);
+    let config =
+        |name: &str| folder.config_of(Site::new().set("origins_file", "store:shop/origins.toml"), name);
+    let edge = Edge::start(config("osaka")).await;
+    set(&edge, &list(&origin)).await.must_be_ok();
+    serves(&edge, &origin).await;
+    let before = origin_list(&edge).await["in_force"].clone();
+    let file = folder.path().join("shop/origins.toml");
+    let signed = std::fs::read_to_string(&file).unwrap();
+    let (old, new) = (folder.keys(), katahai::forms::Keys::new_line().unwrap());
+    folder.set_keys(&format!("{}\n{old}", *new));
+    assert_eq!(edge.reload().await.status / 100, 2);
+    edge.until_logged(&["the list of origins in the store is signed with the first key now"]).await;
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), signed);
+    // the old line goes: who starts now knows only the new one
+    folder.set_keys(&format!("{}\n", *new));
+    let other = Edge::start(config("tokyo")).await;
+    serves(&other, &origin).await;
+    assert_eq!(origin_list(&other).await["in_force"]["version"], before["version"]);
+    assert_eq!(origin_list(&edge).await["in_force"], before, "to its readers it is the same list");
+}
+
+#[tokio::test]
 async fn a_list_may_be_given_in_json_and_every_problem_is_told() {
     let (origin, store) = (fixture::shop().await, tempfile::tempdir().unwrap());
     let edge = instance(&store, "osaka").await;

@@ -12,13 +12,13 @@ use crate::support::wires::Machine;
 use crate::support::{Edge, Site, eventually, fixture, ms, secs};
 
 /// Looks at the pointer all the time: its generation never becomes less.
-struct Watch {
+pub struct Watch {
     ends: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<Vec<u64>>,
 }
 
 impl Watch {
-    fn begin(bucket: Arc<Bucket>) -> Watch {
+    pub fn begin(bucket: Arc<Bucket>) -> Watch {
         let ends = Arc::new(AtomicBool::new(false));
         let over = ends.clone();
         let task = tokio::spawn(async move {
@@ -33,7 +33,7 @@ impl Watch {
         Watch { ends, task }
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.ends.store(true, Ordering::SeqCst);
         let seen = self.task.await.unwrap();
         assert!(!seen.is_empty() && seen.is_sorted(), "{seen:?}");

@@ -33,6 +33,9 @@ pub enum Door {
     Unconditional,
     /// Answers each request by this status and this XML.
     Says(u16, &'static str),
+    /// Of a hundred requests, so many go wrong, each in another way: cut before or after the store has done it, half sent, refused
+    /// by an error of the store's or by a condition that is fulfilled, answered with a wrong byte.
+    Rough(u8),
     /// Lets all through but one request, which waits until the door moves again.
     Holds(Held),
 }
@@ -182,6 +185,14 @@ async fn serve(inner: Arc<Inner>, stream: TcpStream) {
     }
 }
 
+fn says(status: u16, xml: &str) -> Vec<u8> {
+    let length = xml.len();
+    format!(
+        "HTTP/1.1 {status} Said\r\ncontent-type: application/xml\r\ncontent-length: {length}\r\n\r\n{xml}"
+    )
+    .into_bytes()
+}
+
 async fn read(wire: &mut Wire) -> Option<Asked> {
     let mut asked = wire.head().await.ok()??;
     wire.body(&mut asked).await.ok()?;
@@ -208,13 +219,7 @@ impl Inner {
                 let _ = send(self.behind, asked, half, &[]).await?;
                 None
             }
-            Door::Says(status, xml) => Some(
-                format!(
-                    "HTTP/1.1 {status} Said\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n{xml}",
-                    xml.len()
-                )
-                .into_bytes(),
-            ),
+            Door::Says(status, xml) => Some(says(status, xml)),
             Door::Holds(held) if self.is(&held, asked) => {
                 let done = match held.at {
                     At::Answering => Some(self.forward(asked, &[]).await?),
@@ -230,8 +235,40 @@ impl Inner {
                     None => self.forward(asked, &[]).await,
                 }
             }
+            Door::Rough(percent) if fastrand::u8(..100) < percent => self.spoil(asked).await,
             Door::Unconditional => self.forward(asked, &["if-match", "if-none-match"]).await,
-            Door::Open | Door::CutsUploads | Door::Holds(_) => self.forward(asked, &[]).await,
+            Door::Open | Door::CutsUploads | Door::Rough(_) | Door::Holds(_) => {
+                self.forward(asked, &[]).await
+            }
+        }
+    }
+
+    /// What becomes of a request that goes wrong.
+    async fn spoil(&self, asked: &Asked) -> Option<Vec<u8>> {
+        let is_put = asked.method == "PUT";
+        let has_condition = asked.header("if-match").or(asked.header("if-none-match")).is_some();
+        match fastrand::u8(..6) {
+            0 => None,
+            1 => {
+                self.forward(asked, &[]).await?;
+                None
+            }
+            2 if is_put => {
+                let half = &asked.body[..asked.body.len() / 2];
+                let _ = send(self.behind, asked, half, &[]).await?;
+                None
+            }
+            3 if is_put && has_condition => Some(says(412, "<Error><Code>PreconditionFailed</Code></Error>")),
+            4 if asked.method == "GET" => {
+                let mut answer = self.forward(asked, &[]).await?;
+                let begin = super::wire::find(&answer, b"\r\n\r\n")? + 4;
+                if begin < answer.len() {
+                    let at = fastrand::usize(begin..answer.len());
+                    answer[at] ^= 1 << fastrand::u8(..8);
+                }
+                Some(answer)
+            }
+            _ => Some(says(500, "<Error><Code>InternalError</Code></Error>")),
         }
     }
 

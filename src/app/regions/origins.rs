@@ -241,8 +241,8 @@ impl App {
                 return Some(Some(put_back(list, found.generation, highest)));
             }
             Ok(found) => (found.text.to_vec(), found.generation),
+            // it is read again: it may have been spoiled on its way only
             Err(fault) => {
-                regions.lists.with(&list.name, seen);
                 let help = "put it there anew: katahai origin set SITE FILE --everywhere, on an instance with the same key_file";
                 return Some(Some(config::list_refused(list, &fault.detail, help)));
             }

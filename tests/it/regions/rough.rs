@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::forms::{forms, posts};
 use super::in_bucket::{Bucket, must_serve, shelf};
 use super::partition::Watch;
+use crate::matrix::crawl;
 use crate::support::door::Held;
 use crate::support::faults::Refuse;
 use crate::support::fixture::{self, MIRRORED, SIGNUP};
@@ -101,7 +102,8 @@ async fn round(bucket: &Bucket, origin: &Origin, edges: &mut [Edge; 2], told: &m
     fixture::stock(origin, version);
     bucket.s3.door(Door::Rough(WRONG)).await;
     let (taker, victim) = (fastrand::usize(..2), fastrand::usize(..2));
-    edges[taker].take_snapshot().await;
+    // whatever comes of it: on a slow machine a check may fail meanwhile, and the gate holds what was taken then
+    crawl(&edges[taker]).await;
     is_killed(bucket, &mut edges[victim]).await;
     origin.fail(Refuse).await;
     for edge in &*edges {
@@ -183,6 +185,10 @@ async fn two_instances_over_a_rough_store_lose_nothing_and_show_nothing_wrong() 
 }
 
 /// Each form that somebody was told of is at the site, once, or a person is asked whether it is; and nothing came twice.
+#[expect(
+    clippy::print_stderr,
+    reason = "the runner shows it only when the test fails, or when it is asked to"
+)]
 async fn must_have_arrived(origin: &Origin, edges: &[Edge; 2], told: &Told) {
     let arrived = posts(origin);
     let once: BTreeSet<&String> = arrived.iter().collect();

@@ -35,7 +35,7 @@ pub(super) async fn answer(app: &Arc<App>, method: &Method, token: &str) -> Resp
                     alert.cause.code(),
                     meaning.ja
                 );
-                page(StatusCode::OK, "Alert / 通知", &text)
+                page(StatusCode::OK, ["Alert", "通知"], &text)
             }
             None => gone(),
         },
@@ -43,7 +43,7 @@ pub(super) async fn answer(app: &Arc<App>, method: &Method, token: &str) -> Resp
             true => gone(),
             false => page(
                 StatusCode::OK,
-                "Acknowledged / 確認済み",
+                ["Acknowledged", "確認済み"],
                 "<p>You will hear of this again only if it becomes worse, and when it is over.</p>\
                  <p lang=\"ja\">次のお知らせは、悪化したときと、解消したときだけです。</p>",
             ),
@@ -65,18 +65,18 @@ fn concerned(sites: &[String]) -> String {
 fn gone() -> Response<Body> {
     page(
         StatusCode::NOT_FOUND,
-        "No such alert / 該当する通知はありません",
+        ["No such alert", "該当する通知はありません"],
         "<p>This link is no longer good: the alert is over, or somebody has acknowledged it already.</p>\
          <p lang=\"ja\">このリンクは無効です。すでに解消したか、確認済みです。</p>",
     )
 }
 
-fn page(status: StatusCode, title: &str, text: &str) -> Response<Body> {
+fn page(status: StatusCode, [title, japanese]: [&str; 2], text: &str) -> Response<Body> {
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} – Katahai</title>\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} / {japanese} – Katahai</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
          <link rel=\"stylesheet\" href=\"../dashboard/style.css\"></head>\
-         <body><main><article class=\"card site\"><h1>{title}</h1>{text}</article></main></body></html>\n"
+         <body><main><article class=\"card site\"><h1><span>{title} / <span lang=\"ja\">{japanese}</span></span></h1>{text}</article></main></body></html>\n"
     );
     let mut response = Response::new(Body::whole(html));
     *response.status_mut() = status;

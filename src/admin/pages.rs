@@ -54,10 +54,11 @@ const DEMO: [File; 3] = [
     (&["demo.js"], SCRIPT, include_str!("assets/demo.js")),
 ];
 
-/// The dashboard's file at a path, given by its segments: all sites, or `/sites/{name}`; `None` if there is none.
+/// The dashboard's file at a path, given by its segments: all sites, `/sites/{name}`, or the
+/// way to the report about `/incidents/{id}`, which asks who comes; `None` if there is none.
 pub(super) fn dashboard(segments: &[&str]) -> Option<Response<Body>> {
     match segments {
-        [] | ["sites", _] => Some(file(HTML, SHELL, DASHBOARD_POLICY)),
+        [] | ["sites" | "incidents", _] => Some(file(HTML, SHELL, DASHBOARD_POLICY)),
         ["dashboard", "codes.js"] => Some(file(SCRIPT, super::codes::script(), DASHBOARD_POLICY)),
         _ => find(&DASHBOARD, segments, DASHBOARD_POLICY),
     }

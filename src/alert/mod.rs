@@ -47,8 +47,34 @@ impl Severity {
 pub enum Topic {
     /// That visitors do not get the whole live site. Its cause may change meanwhile.
     Outage,
-    /// A condition, which is what its cause says.
+    /// A condition, which is what its cause says; see [`Topic::of`].
     Condition(#[serde(with = "code")] Cause),
+}
+
+impl Topic {
+    /// That of a condition. What ends soon and what has ended are one topic: to whom the end was announced, it comes as
+    /// something worse, and nobody hears that the warning is over because what it warned of has come.
+    pub fn of(cause: Cause) -> Topic {
+        Topic::Condition(announcement(cause).unwrap_or(cause))
+    }
+
+    /// The same of one that an earlier version has written.
+    fn as_now(self) -> Topic {
+        match self {
+            Topic::Outage => Topic::Outage,
+            Topic::Condition(cause) => Topic::of(cause),
+        }
+    }
+}
+
+/// The cause that has announced this one.
+pub fn announcement(cause: Cause) -> Option<Cause> {
+    const ANNOUNCED: [(Cause, Cause); 3] = [
+        (Cause::DomainExpired, Cause::DomainExpiring),
+        (Cause::DnssecBroken, Cause::DnssecExpiring),
+        (Cause::SiteCertificateExpired, Cause::SiteCertificateExpiring),
+    ];
+    ANNOUNCED.iter().find(|(come, _)| *come == cause).map(|(_, before)| *before)
 }
 
 /// Something that holds now.
@@ -76,6 +102,8 @@ pub struct Signal {
     pub is_planned: bool,
     /// What visitors get meanwhile.
     pub visitors: Option<Said>,
+    /// The id of the incident that it belongs to.
+    pub incident: Option<String>,
 }
 
 /// What names a signal.

@@ -20,6 +20,8 @@ pub enum Event {
     Still,
     /// It is over.
     Over,
+    /// It is over, and this is the report about it; by e-mail only.
+    Report,
     /// Nothing: somebody tries whether alerts arrive.
     Test,
 }
@@ -32,6 +34,7 @@ impl Event {
             Event::Worse => "worse",
             Event::Still => "still",
             Event::Over => "over",
+            Event::Report => "report",
             Event::Test => "test",
         }
     }
@@ -79,9 +82,23 @@ pub struct Member {
     pub cause: Cause,
     /// What exactly.
     pub detail: String,
+    /// The id of its incident, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 impl Notice {
+    /// The reports about the incidents of these, whose details say when each ended. The same ones have the same id.
+    pub fn report(members: Vec<Member>, now: u64) -> Notice {
+        // one that goes on and ends again has another report
+        let name = |member: &Member| format!("{:?} {}\n", member.incident, member.detail);
+        let digest = blake3::hash(members.iter().map(name).collect::<String>().as_bytes()).to_hex();
+        let id = format!("report-{}", &digest[..16]);
+        let cause = members.first().map_or(Cause::Internal, |member| member.cause);
+        let total = members.len();
+        Notice { alert: id.clone(), id, event: Event::Report, cause, members, total, ..Notice::test(now) }
+    }
+
     /// A message that only shows that messages arrive.
     pub fn test(now: u64) -> Notice {
         Notice {

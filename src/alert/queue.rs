@@ -103,7 +103,7 @@ impl Queue {
             // who has not heard of it yet hears of it late, and that is enough
             Event::Still if others.iter().any(|(_, event)| *event != Event::Still) => return Put::Needless,
             Event::Still => others.iter().for_each(|(place, _)| self.remove(place)),
-            Event::Begin | Event::Worse | Event::Test => {}
+            Event::Begin | Event::Worse | Event::Report | Event::Test => {}
         }
         let channel = channel.to_owned();
         self.keep(Queued { channel, notice, queued: now, has_failed: false, tells_all });
@@ -151,7 +151,8 @@ impl Queue {
         if to.is_empty() {
             return 0;
         }
-        let is_new = |queued: &&Queued| !queued.has_failed && queued.notice.event != Event::Over;
+        let is_handed_on = |event| !matches!(event, Event::Over | Event::Report);
+        let is_new = |queued: &&Queued| !queued.has_failed && is_handed_on(queued.notice.event);
         let is_meant = |queued: &&Queued| only.is_none_or(|id| queued.notice.id == id);
         let handed: Vec<Queued> = self.of(channel).filter(is_new).filter(is_meant).cloned().collect();
         for queued in &handed {

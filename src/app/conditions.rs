@@ -55,6 +55,19 @@ pub(super) struct Holding {
     pub(super) step: Option<u16>,
 }
 
+impl Holding {
+    fn of((key, entry): (&Key, &Entry)) -> Holding {
+        Holding {
+            of: key.of.clone(),
+            cause: key.cause,
+            subject: key.subject.clone(),
+            since: entry.since,
+            detail: entry.finding.detail.clone(),
+            step: entry.finding.step,
+        }
+    }
+}
+
 /// What a look has found. `of` is the site; the whole process where it is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -252,30 +265,26 @@ impl Conditions {
 
     /// What holds of a site, or of the whole process for an empty name.
     pub(super) fn of(&self, site: &str) -> Vec<Condition> {
-        let ledger = self.ledger();
-        // The keys of a site lie together: with thousands of sites nobody reads them all for each.
+        let condition = |held: Holding| Condition {
+            cause: held.cause.into(),
+            since: rfc3339(held.since),
+            detail: held.detail,
+            step: held.step,
+        };
+        self.holding_of(site).into_iter().map(condition).collect()
+    }
+
+    /// Those that hold of a site.
+    pub(super) fn holding_of(&self, site: &str) -> Vec<Holding> {
+        // the keys of a site lie together: with thousands of sites nobody reads them all for each
         let first = Key { of: site.into(), cause: Cause::ALL[0], subject: String::new() };
-        let held = ledger.0.range(first..).take_while(|(key, _)| &*key.of == site);
-        held.map(|(key, entry)| Condition {
-            cause: key.cause.into(),
-            since: rfc3339(entry.since),
-            detail: entry.finding.detail.clone(),
-            step: entry.finding.step,
-        })
-        .collect()
+        let ledger = self.ledger();
+        ledger.0.range(first..).take_while(|(key, _)| &*key.of == site).map(Holding::of).collect()
     }
 
     /// All that hold.
     pub(super) fn holding(&self) -> Vec<Holding> {
-        let held = |(key, entry): (&Key, &Entry)| Holding {
-            of: key.of.clone(),
-            cause: key.cause,
-            subject: key.subject.clone(),
-            since: entry.since,
-            detail: entry.finding.detail.clone(),
-            step: entry.finding.step,
-        };
-        self.ledger().0.iter().map(held).collect()
+        self.ledger().0.iter().map(Holding::of).collect()
     }
 
     /// How many hold, by site and cause.

@@ -16,6 +16,7 @@ mod forms_store;
 mod gauges;
 mod histories;
 pub mod incidents;
+mod leftovers;
 pub mod offsite;
 pub mod online;
 pub mod overview;
@@ -386,6 +387,8 @@ impl App {
         };
         let (drained, ()) = tokio::join!(drain, farewell);
         self.save_visits(self.table().sites.iter()).await;
+        // what visitors got since the last look
+        self.look_at_incidents(clock::now());
         let incidents = self.incidents.clone();
         let saved = tasks::blocking(move || incidents.save_all());
         if tokio::time::timeout(incidents::LAST, saved).await.is_err() {

@@ -61,6 +61,7 @@ impl App {
         self.look_at_conditions(now);
         self.look_at_incidents(now);
         self.look_at_alerts(now);
+        self.mail_reports(now);
     }
 
     /// What the last crawl has found, the site's state knows at once: that many addresses show the same is held against the

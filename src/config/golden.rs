@@ -314,6 +314,7 @@ fn the_shipped_file_is_this() {
             wait: seconds(30),
             repeat: Some(seconds(3600)),
             heartbeat: None,
+            mails_reports: true,
             language: alerts::AlertLanguage::Auto,
             link: None,
         },

@@ -176,6 +176,7 @@ tables! {
         password_file: FilePath,
         from: Sender,
         to: List<alerts::Mailto>,
+        report: bool,
         backup: bool,
     }
 

@@ -31,7 +31,9 @@ use outages::Outages;
 pub use shown::{DayBar, LastDay, LastDays};
 
 /// Below the state directory.
-const FOLDER: &str = "history";
+pub const FOLDER: &str = "history";
+/// How the files in it end.
+pub const ENDING: &str = ".history";
 /// A longer time between two looks is not known to have been like its end: the process stood still.
 const GAP: Duration = Duration::from_secs(60);
 /// Without a look for so long, in seconds, an outage is not known to have gone on: Katahai did not run.
@@ -136,7 +138,7 @@ impl History {
     /// Nothing is remembered.
     pub fn new(state_dir: &Path, site: &str) -> History {
         // a name may have dots: what is put aside must not be another site's
-        let file = state_dir.join(FOLDER).join(format!("{site}.history"));
+        let file = state_dir.join(FOLDER).join(format!("{site}{ENDING}"));
         let state = State {
             kept: Kept::default(),
             gets: Gets::Unknown,

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::parts::{OriginFacts, Planned, Regions};
+use super::parts::{Finding, OriginFacts, Planned, Regions};
 use super::record::{FormCounts, Severity};
 use crate::failure::{Cause, Sighting};
 use crate::metrics::Totals;
@@ -81,6 +81,8 @@ pub struct Details {
     pub forms: Option<FormCounts>,
     /// When the snapshot in service was taken.
     pub copy_of: Option<SystemTime>,
+    /// What is found out of the domain, the DNS and the certificates.
+    pub findings: Vec<Finding>,
     /// From where it is reached and from where not.
     pub regions: Option<Regions>,
 }

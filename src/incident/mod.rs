@@ -24,7 +24,7 @@ pub use groups::{Group, Groups};
 pub use id::{IncidentId, NotAnIncident};
 pub use moment::Moment;
 pub use parts::{
-    Acknowledgement, CauseSpan, Evidence, Hops, MissedPage, OriginFacts, PlanKind, Planned, Regions,
+    Acknowledgement, CauseSpan, Evidence, Finding, Hops, MissedPage, OriginFacts, PlanKind, Planned, Regions,
 };
 pub use record::{FormCounts, Incident, IncidentSummary, Severity, VERSION};
 pub use store::{Damaged, IncidentStore, Opened, Wanted};

@@ -42,6 +42,51 @@ impl From<&Sighting> for Evidence {
     }
 }
 
+/// Something that was found out apart from the failed answers and may be what is behind them: of the domain, of the DNS, of a
+/// certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its code.
+    pub cause: String,
+    /// The domain or the host; empty: the site itself.
+    #[serde(default)]
+    pub subject: String,
+    /// When it was found.
+    pub at: Moment,
+    /// Since when it, or that it would come, was known.
+    pub known_since: Moment,
+    /// When somebody was sent an alert of it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Moment>,
+    /// Of what has a day: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
+    /// What was seen, in nobody's language: statuses of a registry, name servers, addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
+    /// When it was so no longer, in the course of the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Moment>,
+}
+
+impl Finding {
+    /// Whether both are about the same.
+    pub(super) fn is_of(&self, other: &Finding) -> bool {
+        (&self.cause, &self.subject) == (&other.cause, &other.subject)
+    }
+
+    /// What a later look says of it: what was known first stays.
+    pub(super) fn renew(&mut self, later: &Finding) {
+        self.known_since = self.known_since.min(later.known_since);
+        self.told = self.told.or(later.told);
+        self.ended = later.ended.or(self.ended);
+        if !later.seen.is_empty() {
+            self.seen.clone_from(&later.seen);
+        }
+        self.over = None;
+    }
+}
+
 /// A cause, for as long as it was the one that was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseSpan {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::id::IncidentId;
 use super::moment::Moment;
-use super::parts::{Acknowledgement, CauseSpan, Evidence, Hops, MissedPage, OriginFacts, Planned, Regions};
+use super::parts::{
+    Acknowledgement, CauseSpan, Evidence, Finding, Hops, MissedPage, OriginFacts, Planned, Regions,
+};
 use super::timeline::{Happening, TimelineEntry};
 use crate::failure::in_short;
 
@@ -19,6 +21,8 @@ const TIMELINE: usize = 200;
 const CAUSES: usize = 50;
 /// Failed answers that are shown.
 const EVIDENCE: usize = 8;
+/// What was found out beside them.
+const FINDINGS: usize = 16;
 /// Pages that were missed.
 const MISSED: usize = 50;
 /// Characters of a name that somebody gives, and of a note.
@@ -145,6 +149,9 @@ pub struct Incident {
     /// Failed answers: the first one, and the first of each further cause.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
+    /// What was found out of the domain, the DNS and the certificates meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// The origins as they were when it opened.
     #[serde(default)]
     pub origins: Vec<OriginFacts>,
@@ -193,6 +200,9 @@ pub struct Incident {
     /// Who has seen it, the last one.
     #[serde(default)]
     pub acknowledged: Option<Acknowledgement>,
+    /// When its report was handed on to be mailed, or it was settled that it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Moment>,
 }
 
 impl Incident {
@@ -216,6 +226,7 @@ impl Incident {
             planned: None,
             causes: Vec::new(),
             evidence: Vec::new(),
+            findings: Vec::new(),
             origins: Vec::new(),
             hops: None,
             served: BTreeMap::new(),
@@ -232,6 +243,7 @@ impl Incident {
             timeline: Vec::new(),
             left_out: 0,
             acknowledged: None,
+            reported: None,
         }
     }
 
@@ -325,6 +337,26 @@ impl Incident {
         if is_new && self.evidence.len() < EVIDENCE {
             self.evidence.push(evidence);
         }
+    }
+
+    /// What is found out now, all of it. Says whether that is news.
+    pub(super) fn found(&mut self, findings: Vec<Finding>, at: Moment) -> bool {
+        let before = self.findings.clone();
+        for known in &mut self.findings {
+            if known.over.is_none() && !findings.iter().any(|found| found.is_of(known)) {
+                known.over = Some(at);
+            }
+        }
+        for found in findings {
+            if let Some(known) = self.findings.iter_mut().find(|known| known.is_of(&found)) {
+                known.renew(&found);
+            } else if self.findings.len() < FINDINGS {
+                let (cause, subject) = (found.cause.clone(), found.subject.clone());
+                self.happened(at, Happening::Found { cause, subject });
+                self.findings.push(found);
+            }
+        }
+        self.findings != before
     }
 
     /// Pages that visitors did not get, all of them, since it began or since Katahai started.

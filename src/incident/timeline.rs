@@ -34,6 +34,13 @@ pub enum Happening {
         /// Its code.
         cause: String,
     },
+    /// Something was found out apart from the failed answers.
+    Found {
+        /// Its code.
+        cause: String,
+        /// The domain or the host; empty: the site itself.
+        subject: String,
+    },
     /// One of several origins changed its state.
     Origin {
         /// Where it is.

@@ -243,6 +243,7 @@ impl Watcher {
         let mut incident = match before {
             Some((mut incident, _)) => {
                 incident.ended = None;
+                incident.reported = None;
                 incident.reopened += 1;
                 told.push(TimelineEntry { at: began, what: Happening::Again });
                 *incident
@@ -344,6 +345,9 @@ impl Course {
                 self.incident.happened(at, Happening::SeenFrom { regions });
                 self.tell();
             }
+        }
+        if self.incident.found(details.findings, at) {
+            self.tell();
         }
         self.incident.host = details.host;
         if let Some(forms) = details.forms {

@@ -3,6 +3,8 @@
 pub mod mail;
 pub mod webhook;
 
+use std::time::Duration;
+
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotTaken {
@@ -19,6 +21,8 @@ pub struct NotTaken {
 pub enum Again {
     /// Yes: others would not have been taken either.
     Later,
+    /// The same, and whoever did not take it says when.
+    After(Duration),
     /// No: it is this message that is not wanted.
     Never,
 }

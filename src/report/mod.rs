@@ -3,11 +3,13 @@
 
 mod causes;
 mod document;
+mod found;
 mod html;
 mod language;
 mod markdown;
 mod next;
 mod pdf;
+mod plain;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ pub use html::html;
 pub use language::Language;
 pub use markdown::markdown;
 pub use pdf::{Unprintable, pdf};
+pub use plain::plain;
 pub use sections::{document, timeline};
 
 /// The format of a report.

@@ -2,21 +2,29 @@
 
 use super::document::{Block, Section};
 use super::language::Speaker;
-use super::sections::distinct;
-use super::words;
+use super::sections::{distinct, lasted};
+use super::{found, words};
 use crate::failure::Whose;
 use crate::incident::{Incident, Severity};
 use crate::metrics::ServedFrom;
 
-/// Whose matters the causes were, each once.
+/// A cause that was seen for less than this part of the time explains nothing: while a name is taken away, a server may refuse
+/// for a second.
+const PASSING: u64 = 100;
+
+/// Whose matters the causes were, each once; nobody is asked about what passed at once where something else did not.
 fn parties(incident: &Incident) -> Vec<Whose> {
-    let mut parties = Vec::new();
-    for whose in distinct(incident).into_iter().map(|cause| cause.whose()) {
-        if !parties.contains(&whose) {
-            parties.push(whose);
+    let mut parties: Vec<(Whose, u64)> = Vec::new();
+    for cause in distinct(incident) {
+        let lasted = lasted(incident, cause);
+        match parties.iter_mut().find(|(whose, _)| *whose == cause.whose()) {
+            Some((_, seconds)) => *seconds += lasted,
+            None => parties.push((cause.whose(), lasted)),
         }
     }
-    parties
+    let all: u64 = parties.iter().map(|(_, seconds)| seconds).sum();
+    let lasting = parties.iter().filter(|(_, seconds)| seconds.saturating_mul(PASSING) >= all);
+    lasting.map(|(whose, _)| *whose).collect()
 }
 
 /// Questions to those who can answer them, with what they need to look it up.
@@ -95,6 +103,12 @@ pub(super) fn ask(incident: &Incident, speaker: Speaker) -> Section {
 /// What would have helped.
 pub(super) fn again(incident: &Incident, speaker: Speaker) -> Section {
     let mut items = Vec::new();
+    if found::was_told(incident) {
+        items.push(speaker.say(
+            "The warnings came in time, and nobody acted on them: let them go to whoever can renew, and agree on who does it.",
+            "警告は事前に届いていましたが、対応に至りませんでした。更新手続きのできる方に警告が届くようにし、担当者を決めておいてください。",
+        ));
+    }
     for whose in parties(incident) {
         match whose {
             Whose::Host => items.push(speaker.say(

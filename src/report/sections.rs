@@ -2,7 +2,7 @@
 
 use super::document::{Block, Document, Section};
 use super::language::{Language, Speaker, grouped};
-use super::{causes, next, visitors, words};
+use super::{causes, found, next, visitors, words};
 use crate::config::ready::UtcOffset;
 use crate::failure::{Cause, Whose};
 use crate::incident::{Act, Evidence, Happening, Hops, Incident, PlanKind, Planned, Severity, TimelineEntry};
@@ -94,6 +94,7 @@ fn lead(incident: &Incident, speaker: Speaker) -> Vec<String> {
         ));
     }
     lead.extend(incident.planned.as_ref().map(|planned| planned_in_words(planned, speaker)));
+    lead.extend(found::in_short(incident, speaker));
     if let Some(cause) = main_cause(incident) {
         lead.push(speaker.text(causes::meaning(cause)));
     }
@@ -127,13 +128,18 @@ fn planned_in_words(planned: &Planned, speaker: Speaker) -> String {
 pub(super) fn main_cause(incident: &Incident) -> Option<Cause> {
     let mut longest: Option<(Cause, u64)> = None;
     for cause in distinct(incident) {
-        let spans = incident.causes.iter().filter(|span| span.cause == cause.code());
-        let seconds: u64 = spans.map(|span| span.until.unwrap_or(incident.as_of).since(span.from)).sum();
+        let seconds = lasted(incident, cause);
         if longest.is_none_or(|(_, most)| seconds > most) {
             longest = Some((cause, seconds));
         }
     }
     longest.map(|(cause, _)| cause)
+}
+
+/// For how long a cause was seen, in seconds.
+pub(super) fn lasted(incident: &Incident, cause: Cause) -> u64 {
+    let spans = incident.causes.iter().filter(|span| span.cause == cause.code());
+    spans.map(|span| span.until.unwrap_or(incident.as_of).since(span.from)).sum()
 }
 
 /// Each cause once, in the order of time.
@@ -205,6 +211,7 @@ fn why(incident: &Incident, speaker: Speaker) -> Section {
         let head = [words::FROM, words::UNTIL, words::CAUSE].map(|word| speaker.text(word)).to_vec();
         blocks.push(Block::Table(head, rows));
     }
+    blocks.extend(found::all(incident, speaker));
     if incident.others > 0 {
         let others = incident.others;
         blocks.push(Block::Text(speaker.say(
@@ -263,7 +270,9 @@ fn evidence(incident: &Incident, speaker: Speaker) -> Section {
         if !origin.addresses.is_empty() {
             facts.push((words::ADDRESSES, origin.addresses.join(", ")));
         }
-        facts.extend(origin.name_moved.clone().map(|moved| (words::NAME_MOVED, moved)));
+        // what stands behind the addresses is for the operator
+        let moved = origin.name_moved.as_deref().map(|moved| moved.split(": ").next().unwrap_or(moved));
+        facts.extend(moved.map(|moved| (words::NAME_MOVED, moved.to_owned())));
         facts.extend(origin.certificate_ends.map(|ends| (words::CERTIFICATE, speaker.time(ends))));
         blocks
             .push(Block::Facts(facts.into_iter().map(|(name, value)| (speaker.text(name), value)).collect()));
@@ -344,7 +353,10 @@ pub fn timeline(incident: &Incident, language: Language, zone: Option<UtcOffset>
 
 fn told(incident: &Incident, speaker: Speaker) -> impl Iterator<Item = (String, String)> + '_ {
     incident.timeline.iter().filter_map(move |entry| {
-        let what = happening(&entry.what, speaker)?;
+        let what = match &entry.what {
+            Happening::Found { cause, subject } => found::happening(incident, cause, subject, speaker)?,
+            what => happening(what, speaker)?,
+        };
         Some((speaker.time(entry.at), what))
     })
 }
@@ -432,6 +444,6 @@ fn happening(what: &Happening, speaker: Speaker) -> Option<String> {
         ),
         Happening::Removed => speaker.say("The site is no longer watched", "監視の対象から外れました"),
         Happening::Acknowledged { by, note } => acknowledged(by, note, speaker),
-        Happening::Unknown => return None,
+        Happening::Found { .. } | Happening::Unknown => return None,
     })
 }

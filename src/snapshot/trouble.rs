@@ -179,7 +179,9 @@ impl Store {
         let inner = &self.inner;
         let path = inner.dir.clone();
         if !path.is_dir() {
-            return vec![Trouble::Gone { path }];
+            // before the first snapshot there is none, and nothing to lose
+            let has_been = self.current().is_some() || !locked(&inner.shelf).is_empty();
+            return if has_been { vec![Trouble::Gone { path }] } else { Vec::new() };
         }
         let mut trouble = Vec::new();
         if let Err(error) =

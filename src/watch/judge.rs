@@ -108,7 +108,7 @@ fn addresses(host: &str, seen: &Delegation, looked_at: Option<u64>) -> Watched {
         Some((before, now, since)) => {
             let now = if now.is_empty() { "no address".to_owned() } else { now.join(", ") };
             let detail = format!("{now} instead of {} since {}", before.join(", "), rfc3339(time(since)));
-            told(Standing::Bad, detail).warn(Cause::AddressesChanged, None)
+            told(Standing::Bad, detail).seeing(&seen.now).warn(Cause::AddressesChanged, None)
         }
         None if seen.now.is_empty() => told(Standing::Unknown, "no address so far".to_owned()),
         None => told(Standing::Ok, seen.now.join(", ")),
@@ -179,7 +179,8 @@ fn hold(domain: &str, known: &Known, said: Said) -> Watched {
         return Watched::new(What::Hold, domain, Standing::Ok, "not held back");
     }
     let detail = format!("the registry says: {}", holds.join(", "));
-    Watched::new(What::Hold, domain, Standing::Bad, detail).warn(Cause::DomainOnHold, None)
+    let told = Watched::new(What::Hold, domain, Standing::Bad, detail);
+    told.seeing(&holds).warn(Cause::DomainOnHold, None)
 }
 
 fn lock(domain: &str, known: &Known, said: Said) -> Watched {
@@ -203,7 +204,7 @@ fn name_servers(domain: &str, known: &Known) -> Watched {
     let both = [&known.at_registry, &known.in_zone];
     if let Some(server) = both.iter().find_map(|servers| parked(&servers.now)) {
         let detail = format!("{server} is a name server of a parking service");
-        return told(Standing::Bad, detail).warn(Cause::NameServersParked, None);
+        return told(Standing::Bad, detail).seeing(&[server]).warn(Cause::NameServersParked, None);
     }
     if let Some(since) = known.gone_since.filter(|since| is_seen_twice(known, *since)) {
         let detail = format!("no name server answers for it since {}", rfc3339(time(since)));
@@ -214,7 +215,7 @@ fn name_servers(domain: &str, known: &Known) -> Watched {
     {
         let detail =
             format!("{} instead of {} since {}", now.join(", "), before.join(", "), rfc3339(time(since)));
-        return told(Standing::Bad, detail).warn(Cause::NameServersChanged, None);
+        return told(Standing::Bad, detail).seeing(now).warn(Cause::NameServersChanged, None);
     }
     let is_told = |servers: &&&Delegation| !servers.now.is_empty();
     match [&known.in_zone, &known.at_registry].iter().find(is_told) {

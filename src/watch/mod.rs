@@ -103,6 +103,9 @@ pub struct Watched {
     pub until: Option<SystemTime>,
     /// In words.
     pub detail: String,
+    /// What of it is in nobody's language: statuses of the registry, name servers, addresses.
+    #[serde(skip)]
+    pub seen: Vec<String>,
     /// When that was learned, RFC 3339.
     #[serde(serialize_with = "as_rfc3339")]
     pub checked_at: Option<SystemTime>,
@@ -131,7 +134,23 @@ impl Watched {
     /// Something that is well, or unknown; see [`Watched::warn`].
     pub fn new(what: What, subject: &str, state: Standing, detail: impl Into<String>) -> Watched {
         let (subject, detail) = (subject.to_owned(), detail.into());
-        Watched { what, subject, state, until: None, detail, checked_at: None, warning: None }
+        Watched {
+            what,
+            subject,
+            state,
+            until: None,
+            detail,
+            seen: Vec::new(),
+            checked_at: None,
+            warning: None,
+        }
+    }
+
+    /// With what was seen, word for word.
+    #[must_use]
+    pub fn seeing<T: AsRef<str>>(mut self, seen: &[T]) -> Watched {
+        self.seen = seen.iter().map(|word| word.as_ref().to_owned()).collect();
+        self
     }
 
     /// With its end.

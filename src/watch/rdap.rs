@@ -42,6 +42,8 @@ pub enum Asked {
 pub struct Registries {
     at: Url,
     state: Mutex<State>,
+    /// Held while the list is read.
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -61,7 +63,11 @@ impl Registries {
     /// Those in the list at this URL. `known` is a list that was read before, and when.
     pub fn new(at: Url, known: Option<(Bootstrap, SystemTime)>) -> Registries {
         let (list, read_at) = known.map_or_else(Default::default, |(list, at)| (Arc::new(list), Some(at)));
-        Registries { at, state: Mutex::new(State { list, read_at, ..State::default() }) }
+        Registries {
+            at,
+            reading: tokio::sync::Mutex::default(),
+            state: Mutex::new(State { list, read_at, ..State::default() }),
+        }
     }
 
     /// Where the list is.
@@ -145,19 +151,29 @@ impl Registries {
         }
     }
 
+    /// The list, or why there is none, as long as that is not to be read anew.
+    fn known(&self, now: Now) -> Option<Result<Arc<Bootstrap>, String>> {
+        let state = self.state();
+        let is_fresh =
+            state.read_at.is_some_and(|at| now.wall.duration_since(at).is_ok_and(|age| age < LIST_HOLDS));
+        let waits = state.again.is_some_and(|again| now.mono < again);
+        match (is_fresh, waits) {
+            (true, _) => Some(Ok(state.list.clone())),
+            (false, true) if !state.list.is_empty() => Some(Ok(state.list.clone())),
+            (false, true) => Some(Err(state.trouble.clone().unwrap_or_default())),
+            (false, false) => None,
+        }
+    }
+
     /// The list, read anew if it is time. One that cannot be read anew stays in use.
     async fn current(&self, reader: &Reader, now: Now) -> Result<Arc<Bootstrap>, String> {
-        {
-            let state = self.state();
-            let is_fresh =
-                state.read_at.is_some_and(|at| now.wall.duration_since(at).is_ok_and(|age| age < LIST_HOLDS));
-            let waits = state.again.is_some_and(|again| now.mono < again);
-            if is_fresh || waits && !state.list.is_empty() {
-                return Ok(state.list.clone());
-            }
-            if waits {
-                return Err(state.trouble.clone().unwrap_or_default());
-            }
+        if let Some(known) = self.known(now) {
+            return known;
+        }
+        // one reads it, however many domains are looked at
+        let _reading = self.reading.lock().await;
+        if let Some(known) = self.known(now) {
+            return known;
         }
         let read = reader.read(&self.at, ACCEPT).await.and_then(|document| {
             self.note(self.at.host_str().unwrap_or_default(), &document, now);

@@ -5,6 +5,8 @@ import { Overview } from "./overview.js";
 import { Site } from "./site.js";
 
 const wanted = location.pathname.startsWith("/sites/") ? decodeURIComponent(location.pathname.slice("/sites/".length).replace(/\/$/, "")) : null;
+// the link in an alert: whoever may read it gets the report in their language
+const incident = location.pathname.startsWith("/incidents/") ? location.pathname.slice("/incidents/".length).replace(/\/$/, "") : null;
 const live = new Live(() => look());
 const site = wanted === null ? null : new Site(wanted, () => look());
 const all = new Overview(() => look());
@@ -30,7 +32,7 @@ function show() {
   for (const button of document.querySelectorAll("[data-language]")) button.setAttribute("aria-pressed", String(button.dataset.language === language));
   $("page").hidden = locked;
   if (locked) return;
-  if (unknown) return $("page").replaceChildren(el("p", { class: "notice bad" }, say("unknown_site")));
+  if (unknown) return $("page").replaceChildren(el("p", { class: "notice bad" }, say(incident === null ? "unknown_site" : "unknown_incident")));
   if (!status) return;
   if (wanted === null) all.show(status, $("page"));
   else site.show(status.sites[0], $("page"), status.conditions, status.regions);
@@ -40,6 +42,10 @@ async function look() {
   const own = ++turn;
   try {
     await enter();
+    if (incident !== null) {
+      await api(`incidents/${incident}`);
+      return location.replace(`/api/v1/incidents/${incident}/report?format=html&lang=${language}`);
+    }
     const next = wanted === null ? await all.look() : await api(`status?site=${encodeURIComponent(wanted)}`);
     await site?.look(next.sites[0]);
     if (own !== turn) return; // a later look has begun: what it finds is newer
@@ -55,7 +61,7 @@ async function look() {
       show();
       return $("token-text").focus();
     }
-    unknown = error instanceof No && error.code === "unknown-site";
+    unknown = error instanceof No && ["unknown-site", "unknown-incident"].includes(error.code);
     misses = unknown ? 0 : misses + 1;
     console.debug(error);
   }

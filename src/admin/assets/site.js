@@ -7,7 +7,7 @@ import { compared } from "./compare.js";
 import { Forms } from "./forms.js";
 import { History, days, graph, timeline } from "./history.js";
 import { instances } from "./regions.js";
-import { mode, origins } from "./switches.js";
+import { mode, modeForm, origins } from "./switches.js";
 import { answers, conditions, watched, withoutCopy } from "./why.js";
 
 const AGAIN_MS = 15000, ROWS = 6;
@@ -45,13 +45,18 @@ export class Site {
     const part = (name) => page.querySelector(`[data-part="${name}"]`);
     const minute = Math.floor(Date.now() / 20000);
     fill(part("title"), [this.name], () => [this.name]);
-    fill(part("standing"), [status.state, status.gets, status.since, minute], () => [el("p", { class: "standing" }, state(status), " ", el("span", { class: "soft since" }, ago(status.since))), el("p", {}, status.gets.sentence[language])]);
+    // what is read aloud when it changes has no time that passes in it
+    fill(part("said"), [status.state, status.gets], () => [el("p", { class: "standing" }, state(status)), el("p", {}, status.gets.sentence[language])]);
+    fill(part("since"), [status.since, minute], () => ago(status.since));
     fill(part("warnings"), [own, status.cause, status.leads, status.fallback?.en, status.robots, status.share, status.branches, status.conditions, status.by_hand, status.held, status.mode, status.drill, status.snapshot?.id, minute], () => [conditions(own), warnings(status)]);
     fill(part("days"), [this.history.days?.availability, this.history.days?.days.map(({ day, bar }) => [day, bar])], () => days(this.history.days) ?? []);
     fill(part("traffic"), [this.history.day, minute], () => graph(this.history.day) ?? []);
     fill(part("timeline"), [this.history.days?.outages, this.history.incidents, minute], () => timeline(this.history.days, this.history.incidents));
     const act = (...what) => this.act(...what);
-    fill(part("mode"), [status.mode, status.drill, status.mode_until, Boolean(status.snapshot), may("change")], () => [mode(status, act), may("change") ? el("p", { class: "buttons" }, el("button", { type: "button", "data-focus": "preview", on: { click: () => this.preview() } }, say("preview"))) : null]);
+    fill(part("mode"), [status.mode, status.drill, status.mode_until, Boolean(status.snapshot), may("change")], () => [mode(status), may("change") ? el("p", { class: "buttons" }, el("button", { type: "button", "data-focus": "preview", on: { click: () => this.preview() } }, say("preview"))) : null]);
+    // nobody's form is taken away while they fill it in: not by a mode that runs out meanwhile
+    const form = part("set-mode"), typed = form.querySelector("input[type=text]")?.value;
+    if (!form.dataset.print || !typed && !form.contains(document.activeElement)) fill(form, [status.mode, may("change")], () => (may("change") ? modeForm(status, act) : []));
     fill(part("origins"), [status.origins.map(({ url, state: its, mode: set, cause }) => [url, its, set, cause]), may("change"), minute], () => origins(status, act));
     part("watch").hidden = !status.watch?.length;
     fill(part("watch"), [status.watch, minute], () => watched(status));
@@ -163,9 +168,11 @@ export class Site {
   async act(method, path, body, done) {
     this.busy = true;
     tell("");
+    let well = false;
     try {
       await api(`${this.path}/${path}`, method, body);
       tell(done);
+      well = true;
     } catch (error) {
       tell(refusal(error), true);
     }
@@ -173,6 +180,7 @@ export class Site {
     this.print = "";
     await this.again();
     $("notice").scrollIntoView({ block: "nearest" });
+    return well;
   }
 
   /** Opens the site as in an outage in a new tab. The tab is opened first: browsers stop one that opens after a wait. */
@@ -207,8 +215,8 @@ function why(...content) {
 function skeleton() {
   const part = (name, tag = "section", more = {}) => el(tag, { "data-part": name, ...more });
   return el("div", { class: "one" },
-    part("title", "h1"), part("standing", "div", { role: "status" }), part("warnings", "div"),
-    el("div", { class: "two" }, part("visitors", "section", { class: "card" }), el("section", { class: "card", "data-part": "switches" }, part("mode", "div"), part("origins", "div"))),
+    part("title", "h1"), el("div", { "data-part": "standing" }, part("said", "div", { role: "status" }), part("since", "p", { class: "soft since" })), part("warnings", "div"),
+    el("div", { class: "two" }, part("visitors", "section", { class: "card" }), el("section", { class: "card", "data-part": "switches" }, part("mode", "div"), part("set-mode", "div"), part("origins", "div"))),
     part("days", "section", { class: "card" }), part("traffic", "section", { class: "card" }), part("timeline", "section", { class: "card" }),
     el("div", { class: "two" }, part("service", "section", { class: "card" }), part("crawl", "section", { class: "card" })),
     part("watch", "section", { class: "card", hidden: true }), part("regions", "section", { class: "card", hidden: true }),

@@ -6,12 +6,15 @@ const MODES = ["auto", "hold_origin", "hold_snapshot"];
 const TIMES = ["10m", "1h", "8h", ""];
 const ORIGIN_MODES = ["auto", "drain", "off"];
 
-/** The mode of the site, and the form that changes it. */
-export function mode(status, act) {
+/** The mode of the site. */
+export function mode(status) {
   const bare = status.mode === "hold_snapshot" && !status.snapshot ? "_bare" : "";
   const until = status.mode === "auto" ? null : status.mode_until ? [" ", say("mode_until"), " ", when(status.mode_until)] : [" ", say("mode_open")];
-  const now = [el("h2", {}, say("switches")), el("p", {}, say("labelled", say("mode")), el("b", {}, say(status.drill ? "mode_drill" : `mode_${status.mode}${bare}`)), until)];
-  if (!may("change")) return now;
+  return [el("h2", {}, say("switches")), el("p", {}, say("labelled", say("mode")), el("b", {}, say(status.drill ? "mode_drill" : `mode_${status.mode}${bare}`)), until)];
+}
+
+/** The form that changes it. */
+export function modeForm(status, act) {
   const choice = (value) => el("label", {}, el("input", { type: "radio", name: "mode", value, checked: value === status.mode, "data-focus": `mode ${value}` }), " ", say(`set_${value}`));
   const time = el("select", { "data-focus": "mode time" }, TIMES.map((value) => el("option", { value }, say(`for_${value || "ever"}`))));
   const why = el("input", { type: "text", maxlength: "200", autocomplete: "off", "data-focus": "mode reason" });
@@ -23,9 +26,9 @@ export function mode(status, act) {
     const wanted = form.querySelector("input[name=mode]:checked")?.value ?? "auto";
     if (!await ask(say(`ask_${wanted}`), el("p", {}, say(`ask_${wanted}_why`)), say("set_now"), wanted !== "auto")) return;
     const body = { mode: wanted, ...(wanted !== "auto" && time.value ? { for: time.value } : {}), ...(why.value.trim() ? { reason: why.value.trim() } : {}) };
-    await act("PUT", "mode", body, say("done_mode", say(`mode_${wanted}`)));
+    if (await act("PUT", "mode", body, say("done_mode", say(`mode_${wanted}`)))) why.value = "";
   }
-  return [now, form];
+  return [form];
 }
 
 /** The origins, each with its switch. */

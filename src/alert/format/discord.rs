@@ -26,8 +26,7 @@ pub fn render(said: &[Words], notice: &Notice, look: &Look) -> Value {
         let list = words.list.iter().map(|line| format!("• {}\n", escaped(line, SPECIAL)));
         let text: String = facts.chain(list).collect();
         let mut text = cut(text.trim_end(), TEXT);
-        let link = |url: &Option<url::Url>, word: &str| Some(format!("\n[{word}]({})", url.as_ref()?));
-        text.extend(link(&look.link, words.open).into_iter().chain(link(&look.ack, words.acknowledge)));
+        text.extend(look.links(words).into_iter().map(|(word, url)| format!("\n[{word}]({url})")));
         json!({ "title": cut(&escaped(&words.title, SPECIAL), TITLE), "description": text, "color": colour })
     };
     let embeds: Vec<Value> = said.iter().map(embed).collect();

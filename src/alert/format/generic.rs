@@ -22,7 +22,11 @@ pub fn render(notice: &Notice, look: &Look) -> Value {
     let sites: Vec<Value> = notice
         .members
         .iter()
-        .map(|member| json!({ "site": member.site, "cause": member.cause.code(), "detail": member.detail }))
+        .map(|member| {
+            let report = member.incident.as_ref().and_then(|id| look.reports.get(id)).map(url::Url::as_str);
+            json!({ "site": member.site, "cause": member.cause.code(), "detail": member.detail,
+                "incident": member.incident, "report": report })
+        })
         .collect();
     let is_test = notice.alert.is_empty();
     json!({
@@ -47,6 +51,7 @@ pub fn render(notice: &Notice, look: &Look) -> Value {
         "late": look.is_late,
         "said": { "en": said(Tongue::English), "ja": said(Tongue::Japanese) },
         "link": look.link.as_ref().map(url::Url::as_str),
+        "report": look.report.as_ref().map(url::Url::as_str),
         "ack": look.ack.as_ref().map(url::Url::as_str),
         "from": look.sender,
     })

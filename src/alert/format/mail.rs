@@ -21,6 +21,5 @@ pub(super) fn whole(said: &[Words]) -> String {
 /// The links as lines of plain text.
 pub(super) fn links(said: &[Words], look: &Look) -> String {
     let Some(words) = said.first() else { return String::new() };
-    let line = |url: &Option<url::Url>, word: &str| Some(format!("\n{word}:\n{}\n", url.as_ref()?));
-    line(&look.link, words.open).into_iter().chain(line(&look.ack, words.acknowledge)).collect()
+    look.links(words).into_iter().map(|(word, url)| format!("\n{word}:\n{url}\n")).collect()
 }

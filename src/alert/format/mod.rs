@@ -9,6 +9,7 @@ pub mod slack;
 pub mod teams;
 mod words;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use url::Url;
@@ -39,6 +40,10 @@ impl Tongue {
 pub struct Look {
     /// The dashboard's address for it.
     pub link: Option<Url>,
+    /// The report about its incident, where it is about one.
+    pub report: Option<Url>,
+    /// The reports about the incidents of all whom it names, by their ids.
+    pub reports: BTreeMap<String, Url>,
     /// Where it is acknowledged.
     pub ack: Option<Url>,
     /// Whether it comes late: the network was down, or the service.
@@ -47,6 +52,15 @@ pub struct Look {
     pub tells_all: bool,
     /// The name of this machine or instance, if there is one to tell.
     pub sender: String,
+}
+
+impl Look {
+    /// The links of a message in the order in which they are read, with their words: the dashboard, the report, the one that
+    /// acknowledges.
+    fn links(&self, words: &Words) -> Vec<(&'static str, &Url)> {
+        let links = [(words.open, &self.link), (words.report, &self.report), (words.acknowledge, &self.ack)];
+        links.into_iter().filter_map(|(word, url)| Some((word, url.as_ref()?))).collect()
+    }
 }
 
 /// A time as RFC 3339 has it. Seconds since the epoch.
@@ -67,7 +81,7 @@ enum Tone {
 impl Tone {
     fn of(event: Event, severity: Severity) -> Tone {
         match (event, severity) {
-            (Event::Over, _) => Tone::Good,
+            (Event::Over | Event::Report, _) => Tone::Good,
             (Event::Test, _) => Tone::Plain,
             (Event::Begin | Event::Worse | Event::Still, Severity::Page) => Tone::Bad,
             (Event::Begin | Event::Worse | Event::Still, Severity::Warn | Severity::Info) => Tone::Warning,

@@ -33,8 +33,14 @@ pub fn render(said: &[Words], notice: &Notice, look: &Look, url: &Url) -> (Url, 
     if let Some(link) = &look.link {
         message["click"] = link.as_str().into();
     }
-    if let (Some(ack), Some(words)) = (&look.ack, words) {
-        message["actions"] = json!([{ "action": "view", "label": words.acknowledge, "url": ack.as_str() }]);
+    let links = words.map(|words| look.links(words)).unwrap_or_default();
+    let actions: Vec<Value> = links
+        .into_iter()
+        .filter(|(_, url)| Some(*url) != look.link.as_ref())
+        .map(|(word, url)| json!({ "action": "view", "label": word, "url": url.as_str() }))
+        .collect();
+    if !actions.is_empty() {
+        message["actions"] = actions.into();
     }
     (root, message)
 }

@@ -8,8 +8,10 @@ use super::*;
 use crate::alert::{Event, Member, Notice, Topic};
 use crate::failure::{Cause, Said};
 
+const INCIDENT: &str = "20261201T013000Z-shop";
+
 fn member(site: &str, cause: Cause, detail: &str) -> Member {
-    Member { site: site.into(), cause, detail: detail.to_owned() }
+    Member { site: site.into(), cause, detail: detail.to_owned(), incident: None }
 }
 
 fn outage() -> Notice {
@@ -23,7 +25,7 @@ fn outage() -> Notice {
         since: 1_796_088_600,
         at: 1_796_088_630,
         ended: None,
-        members: vec![member("shop", Cause::Refused, "")],
+        members: vec![Member { incident: Some(INCIDENT.to_owned()), ..member("shop", Cause::Refused, "") }],
         total: 1,
         flaps: 0,
         visitors: Some(Said {
@@ -35,7 +37,10 @@ fn outage() -> Notice {
 
 fn look() -> Look {
     let url = |text: &str| Some(Url::parse(text).unwrap());
+    let report = Url::parse("https://ops.example.jp/incidents/20261201T013000Z-shop").unwrap();
     Look {
+        report: Some(report.clone()),
+        reports: BTreeMap::from([(INCIDENT.to_owned(), report)]),
         link: url("https://ops.example.jp/sites/shop"),
         ack: url("https://ops.example.jp/ack/0123"),
         ..Look::default()

@@ -25,10 +25,8 @@ pub fn render(said: &[Words], look: &Look) -> Value {
         );
     }
     let words = said.first();
-    let link = |url: &Option<url::Url>, word: Option<&str>| Some(format!("<{}|{}>", url.as_ref()?, word?));
-    let open = link(&look.link, words.map(|words| words.open));
-    let acknowledge = link(&look.ack, words.map(|words| words.acknowledge));
-    let links: Vec<String> = open.into_iter().chain(acknowledge).collect();
+    let links = words.map(|words| look.links(words)).unwrap_or_default();
+    let links: Vec<String> = links.into_iter().map(|(word, url)| format!("<{url}|{word}>")).collect();
     if !links.is_empty() {
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": links.join("  ·  ") } }));
     }

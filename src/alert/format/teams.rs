@@ -40,14 +40,9 @@ pub fn render(said: &[Words], notice: &Notice, look: &Look) -> Value {
             );
         }
     }
-    let words = said.first();
-    let open = |url: &Option<url::Url>, word: Option<&str>| {
-        Some(json!({ "type": "Action.OpenUrl", "title": word?, "url": url.as_ref()?.as_str() }))
-    };
-    let actions: Vec<Value> = open(&look.link, words.map(|words| words.open))
-        .into_iter()
-        .chain(open(&look.ack, words.map(|words| words.acknowledge)))
-        .collect();
+    let links = said.first().map(|words| look.links(words)).unwrap_or_default();
+    let open = |(word, url): (&str, &url::Url)| json!({ "type": "Action.OpenUrl", "title": word, "url": url.as_str() });
+    let actions: Vec<Value> = links.into_iter().map(open).collect();
     let card = json!({ "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard",
         "version": "1.4", "body": body, "actions": actions, "msteams": { "width": "Full" } });
     json!({ "type": "message", "attachments": [

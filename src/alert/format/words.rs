@@ -30,6 +30,8 @@ pub struct Words {
     pub colon: &'static str,
     /// The words of the link to the dashboard.
     pub open: &'static str,
+    /// The words of the link to the report.
+    pub report: &'static str,
     /// The words of the link that acknowledges.
     pub acknowledge: &'static str,
 }
@@ -43,6 +45,7 @@ impl Words {
             list: Vec::new(),
             colon: tongue.pick(": ", "："),
             open: tongue.pick("Dashboard", "ダッシュボード"),
+            report: tongue.pick("Report", "報告書"),
             acknowledge: tongue.pick("Acknowledge", "確認済みにする"),
         };
         if notice.event == Event::Test {
@@ -137,7 +140,7 @@ fn title(notice: &Notice, look: &Look, tongue: Tongue) -> String {
             format!("Still {}, for {lasted}: {about} – {code}", what.to_lowercase()),
             format!("{what}が継続中（{lasted}）：{about} – {code}"),
         ),
-        Event::Begin | Event::Worse | Event::Test => {
+        Event::Begin | Event::Worse | Event::Report | Event::Test => {
             tongue.pick(format!("{what}: {about} – {code}"), format!("{what}：{about} – {code}"))
         }
     }
@@ -157,6 +160,11 @@ fn facts(notice: &Notice, look: &Look, tongue: Tongue) -> Vec<Fact> {
         && !one.detail.is_empty()
     {
         facts.push(fact("Detail", "詳細", super::cut(&one.detail, DETAIL)));
+    }
+    if let [one] = notice.members.as_slice()
+        && let Some(incident) = &one.incident
+    {
+        facts.push(fact("Incident", "障害番号", incident.clone()));
     }
     if let Some(visitors) = &notice.visitors {
         facts.push(fact("Visitors", "訪問者", tongue.pick(&visitors.en, &visitors.ja).clone()));
@@ -239,7 +247,12 @@ mod tests {
 
     #[test]
     fn a_title_counts_sites_and_has_words_for_conditions() {
-        let member = |site: &str| Member { site: site.into(), cause: Cause::DiskFull, detail: String::new() };
+        let member = |site: &str| Member {
+            site: site.into(),
+            cause: Cause::DiskFull,
+            detail: String::new(),
+            incident: None,
+        };
         let notice = |severity, members: &[&str]| Notice {
             event: Event::Still,
             severity,

@@ -204,16 +204,14 @@ impl Alert {
         is_closer
     }
 
-    /// Keeps the hash of a token; the oldest goes where there are many. Returns whether that is a new one.
-    pub(super) fn keep_token(&mut self, hash: String) -> bool {
+    /// Keeps the hash of a token. `None`: it is there already; else the one that has made room for it, where there are many.
+    pub(super) fn keep_token(&mut self, hash: String) -> Option<Option<String>> {
         if self.tokens.contains(&hash) {
-            return false;
+            return None;
         }
-        if self.tokens.len() >= TOKENS {
-            self.tokens.remove(0);
-        }
+        let oldest = (self.tokens.len() >= TOKENS).then(|| self.tokens.remove(0));
         self.tokens.push(hash);
-        true
+        Some(oldest)
     }
 
     fn tell(&mut self, event: Event, members: &[&Track], now: u64) -> Telling {

@@ -4,12 +4,12 @@
 mod alerts;
 mod track;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notice, Severity, Signal, SignalKey, token};
+use super::{Notice, Severity, Signal, SignalKey, Topic, token};
 use crate::clock::Now;
 use crate::failure::Cause;
 pub use alerts::{Acknowledged, Alert};
@@ -48,6 +48,21 @@ pub struct Telling {
     pub reached: BTreeSet<String>,
 }
 
+/// Since when a condition holds, its announcement included. Times are seconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The site's name; empty: Katahai itself.
+    pub site: String,
+    /// What about.
+    pub topic: Topic,
+    /// Which one, where there may be several.
+    pub subject: String,
+    /// Since when it holds.
+    pub since: u64,
+    /// When an alert of it was sent first; `None`: no channel has taken one.
+    pub told: Option<u64>,
+}
+
 /// All alerts, and what may become one.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -55,6 +70,8 @@ pub struct Ledger {
     alerts: BTreeMap<String, Alert>,
     /// Those who were told last, by their keys.
     channels: BTreeSet<String>,
+    /// The alert that a token acknowledges, by the token's hash: what is compared on the way tells nothing of a token.
+    tokens: HashMap<String, String>,
     /// When this process first looked.
     began: Option<Instant>,
     is_changed: bool,
@@ -77,9 +94,26 @@ impl Ledger {
     /// The text is none.
     pub fn read(text: &[u8]) -> Result<Ledger, serde_json::Error> {
         let kept: Kept = serde_json::from_slice(text)?;
-        let tracks = kept.tracks.into_iter().map(|track| (track.key.clone(), track)).collect();
-        let alerts = kept.alerts.into_iter().map(|alert| (alert.id.clone(), alert)).collect();
-        Ok(Ledger { tracks, alerts, channels: kept.channels, began: None, is_changed: false })
+        let mut tracks = BTreeMap::new();
+        for mut track in kept.tracks {
+            track.key.topic = track.key.topic.as_now();
+            let known = tracks.entry(track.key.clone()).or_insert_with(|| track.clone());
+            // of an announcement and what it announced, the latter holds
+            if track.holds && !known.holds {
+                *known = track;
+            }
+        }
+        let as_now = |mut alert: Alert| {
+            alert.topic = alert.topic.as_now();
+            (alert.id.clone(), alert)
+        };
+        let alerts: BTreeMap<String, Alert> = kept.alerts.into_iter().map(as_now).collect();
+        let of = |alert: &Alert| {
+            let id = alert.id.clone();
+            alert.tokens.clone().into_iter().map(move |hash| (hash, id.clone()))
+        };
+        let tokens = alerts.values().flat_map(of).collect();
+        Ok(Ledger { tracks, alerts, channels: kept.channels, tokens, began: None, is_changed: false })
     }
 
     /// It as a text, if it has changed since the last one.
@@ -203,7 +237,9 @@ impl Ledger {
             told.extend(alert.go_on(&of, now, pace));
         }
         for id in over {
-            self.alerts.remove(&id);
+            for hash in self.alerts.remove(&id).map(|alert| alert.tokens).unwrap_or_default() {
+                self.tokens.remove(&hash);
+            }
         }
         for key in left {
             if let Some(track) = self.tracks.get_mut(&key) {
@@ -234,6 +270,23 @@ impl Ledger {
         all
     }
 
+    /// What is known of a condition from when on, and when somebody was told of it first: by site, topic and subject.
+    pub fn announced(&self) -> Vec<Announced> {
+        let conditions = self.tracks.values().filter(|track| track.holds && track.key.topic != Topic::Outage);
+        let told = |track: &Track| {
+            let alert = self.alerts.get(track.alert.as_ref()?)?;
+            track.told_first.filter(|_| !alert.reached.is_empty())
+        };
+        let announced = |track: &Track| Announced {
+            site: track.key.site.clone(),
+            topic: track.key.topic,
+            subject: track.key.subject.clone(),
+            since: track.since,
+            told: told(track),
+        };
+        conditions.map(announced).collect()
+    }
+
     /// An alert by its id.
     pub fn alert(&self, id: &str) -> Option<&Alert> {
         self.alerts.get(id)
@@ -247,8 +300,7 @@ impl Ledger {
 
     /// The alert that a token is for.
     pub fn of_token(&self, offered: &str) -> Option<&Alert> {
-        let hash = token::hash(offered);
-        self.alerts.values().find(|alert| alert.tokens.contains(&hash))
+        self.alerts.get(self.tokens.get(&token::hash(offered))?)
     }
 
     /// The alerts that concern a site (empty: Katahai itself), for whatever cause or for one.
@@ -266,7 +318,9 @@ impl Ledger {
         let alert = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none());
         let Some(alert) = alert else { return false };
         alert.acknowledged = Some(Acknowledged { at: now.unix(), by: by.to_owned() });
-        alert.tokens.clear();
+        for hash in alert.tokens.drain(..) {
+            self.tokens.remove(&hash);
+        }
         self.is_changed = true;
         true
     }
@@ -276,7 +330,13 @@ impl Ledger {
         let Some(alert) = self.alerts.get_mut(id).filter(|alert| alert.acknowledged.is_none()) else {
             return false;
         };
-        self.is_changed |= alert.keep_token(token::hash(token));
+        let hash = token::hash(token);
+        let Some(old) = alert.keep_token(hash.clone()) else { return true };
+        if let Some(old) = old {
+            self.tokens.remove(&old);
+        }
+        self.tokens.insert(hash, id.to_owned());
+        self.is_changed = true;
         true
     }
 

@@ -27,6 +27,7 @@ fn down(site: &str) -> Signal {
         since: BEGAN,
         is_planned: false,
         visitors: None,
+        incident: None,
     }
 }
 

@@ -35,6 +35,12 @@ pub(super) struct Track {
     /// When an alert told of it lately.
     #[serde(default)]
     told: Vec<u64>,
+    /// When an alert told of it first.
+    #[serde(default)]
+    pub(super) told_first: Option<u64>,
+    /// As in [`Signal`]; the last that there was.
+    #[serde(default)]
+    incident: Option<String>,
     /// Whether this process has seen that it holds.
     #[serde(skip)]
     pub(super) is_seen: bool,
@@ -58,6 +64,8 @@ impl Track {
             changed: now,
             begins: vec![now],
             told: Vec::new(),
+            told_first: None,
+            incident: signal.incident.clone(),
             is_seen: true,
             alert: None,
         }
@@ -73,6 +81,7 @@ impl Track {
             self.changed = now;
             if self.alert.is_none() {
                 self.since = signal.since.min(now);
+                self.told_first = None;
             }
             self.begins.push(now);
             let most = self.begins.len().saturating_sub(BEGINS);
@@ -90,6 +99,10 @@ impl Track {
         self.place.clone_from(&signal.place);
         self.detail = cut_bytes(&signal.detail, DETAIL);
         self.visitors.clone_from(&signal.visitors);
+        if signal.incident.is_some() && self.incident != signal.incident {
+            self.incident.clone_from(&signal.incident);
+            return true;
+        }
         is_news
     }
 
@@ -101,7 +114,8 @@ impl Track {
     pub(super) fn unwind(&mut self, now: u64) {
         self.changed = self.changed.min(now);
         self.since = self.since.min(now);
-        self.begins.iter_mut().chain(&mut self.told).for_each(|time| *time = (*time).min(now));
+        let times = self.begins.iter_mut().chain(&mut self.told).chain(&mut self.told_first);
+        times.for_each(|time| *time = (*time).min(now));
     }
 
     /// It belongs to this alert.
@@ -109,6 +123,7 @@ impl Track {
         self.alert = Some(alert.to_owned());
         self.told.retain(|time| now.saturating_sub(*time) < HOUR);
         self.told.push(now);
+        self.told_first.get_or_insert(now);
     }
 
     /// It belongs to no alert, and is another trouble from now on.
@@ -155,6 +170,11 @@ impl Track {
     }
 
     pub(super) fn member(&self) -> Member {
-        Member { site: self.key.site.clone(), cause: self.cause, detail: self.detail.clone() }
+        Member {
+            site: self.key.site.clone(),
+            cause: self.cause,
+            detail: self.detail.clone(),
+            incident: self.incident.clone(),
+        }
     }
 }

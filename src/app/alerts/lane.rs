@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::clock::Now;
-use crate::messages::NotTaken;
+use crate::messages::{Again, NotTaken};
 
 /// The first pause after a failure; each further one doubles it.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest.
 const PAUSE_MOST: Duration = Duration::from_secs(600);
+/// The longest that a channel may ask for.
+const ASKED_MOST: Duration = Duration::from_secs(3600);
 /// A channel that fails for so long is a condition of its own.
 const UNDELIVERED: Duration = Duration::from_secs(15 * 60);
 
@@ -47,7 +49,10 @@ impl Lane {
     /// Returns whether that is news.
     pub(super) fn failed(&mut self, why: NotTaken, now: Now) -> bool {
         let is_news = self.last_error.as_ref().is_none_or(|last| last.code != why.code);
-        let pause = PAUSE.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MOST);
+        let pause = match why.again {
+            Again::After(pause) => pause.clamp(PAUSE, ASKED_MOST),
+            Again::Later | Again::Never => PAUSE.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MOST),
+        };
         self.failures += 1;
         self.next = Some(now.mono + pause);
         self.failing_since.get_or_insert(now);
@@ -80,7 +85,6 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::messages::Again;
 
     #[test]
     fn a_channel_that_fails_is_tried_more_and_more_seldom_and_never_given_up() {
@@ -104,6 +108,19 @@ mod tests {
         assert!(lane.is_undelivered(begin.mono + UNDELIVERED + PAUSE).is_some());
         lane.took(now);
         assert!(lane.begin(now.mono) && lane.is_undelivered(now.mono + 2 * UNDELIVERED).is_none());
+    }
+
+    #[test]
+    fn a_channel_that_says_when_is_tried_then_and_not_before() {
+        let now = clock::now();
+        for (asked, expected) in [(0, 5), (30, 30), (900, 900), (86_400, 3600)] {
+            let again = Again::After(Duration::from_secs(asked));
+            let why = NotTaken { again, code: "status-429".to_owned(), detail: String::new() };
+            let mut lane = Lane { failures: 9, ..Lane::default() };
+            lane.failed(why, now);
+            let after = |seconds| now.mono + Duration::from_secs(seconds);
+            assert!(!lane.begin(after(expected - 1)) && lane.begin(after(expected)), "{asked}");
+        }
     }
 
     #[test]

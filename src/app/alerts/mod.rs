@@ -4,6 +4,7 @@ mod ack;
 mod admin_listener;
 mod heartbeat;
 mod lane;
+mod reports;
 mod send;
 mod signals;
 pub mod view;
@@ -16,12 +17,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::App;
-use crate::alert::ledger::Telling;
+use crate::alert::ledger::{Announced, Telling};
 use crate::alert::token::Maker;
 use crate::alert::{Event, Ledger, Pace, Put, Queue, Topic, queue};
 use crate::clock::Now;
 use crate::config::Config;
 use crate::config::alerts::{Alerts as Settings, Channel};
+use crate::failure::Cause;
 use crate::tasks;
 pub use ack::Acknowledging;
 use heartbeat::Pulse;
@@ -41,6 +43,8 @@ const LEDGER_MOST: u64 = 64 << 20;
 pub(super) struct Alerts {
     books: Mutex<Books>,
     lanes: Mutex<BTreeMap<String, Lane>>,
+    /// What was announced, as of the last look: the books are held while something is written.
+    announced: Mutex<Vec<Announced>>,
     /// Something may be there to be sent.
     news: Notify,
     pulse: Pulse,
@@ -91,6 +95,7 @@ impl Alerts {
             Arc::new(Alerts {
                 books: Mutex::new(Books { ledger, queue, state_dir, saved: None, is_unsaved: false }),
                 lanes: Mutex::default(),
+                announced: Mutex::default(),
                 news: Notify::new(),
                 pulse: Pulse::default(),
                 tokens: Maker::new(),
@@ -129,6 +134,14 @@ impl Alerts {
                 }
             }
         }
+    }
+
+    /// Since when a condition of a site is known, and when it was told first.
+    pub(super) fn announced(&self, site: &str, cause: Cause, subject: &str) -> Option<Announced> {
+        let topic = Topic::of(cause);
+        let announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = announced.iter();
+        known.find(|one| one.topic == topic && one.site == site && one.subject == subject).cloned()
     }
 
     fn lane<T>(&self, channel: &str, change: impl FnOnce(&mut Lane) -> T) -> T {
@@ -193,7 +206,9 @@ impl App {
             books.queue.forget_stale(now);
         }
         self.alerts.count(&books.queue, &settings);
+        let announced = books.ledger.announced();
         drop(books);
+        *self.alerts.announced.lock().unwrap_or_else(PoisonError::into_inner) = announced;
         if is_news {
             self.alerts.news.notify_one();
         }

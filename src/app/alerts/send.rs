@@ -1,6 +1,7 @@
 //! Sending what waits, each channel by itself: one that does not answer holds up no other. When one fails, the backups get the
 //! message, too.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ pub(in crate::app) async fn run(app: Weak<App>) {
     }
 }
 
-fn later(code: &str, detail: impl Into<String>) -> NotTaken {
+pub(super) fn later(code: &str, detail: impl Into<String>) -> NotTaken {
     NotTaken { again: Again::Later, code: code.to_owned(), detail: detail.into() }
 }
 
@@ -192,8 +193,17 @@ impl App {
     }
 
     async fn send_alert(self: &Arc<Self>, channel: &Channel, queued: &Queued) -> Result<(), NotTaken> {
-        let look = self.look(queued).await.ok_or_else(stopping)?;
         let notice = &queued.notice;
+        if notice.event == Event::Report {
+            return match &channel.reach {
+                Destination::Mail(address) => {
+                    self.mail_report(address, notice, &self.tongues(notice).await).await
+                }
+                // it has taken the place of a mailbox
+                Destination::Webhook(_) => Ok(()),
+            };
+        }
+        let look = self.look(queued).await.ok_or_else(stopping)?;
         let said: Vec<Words> =
             self.tongues(notice).await.into_iter().map(|tongue| Words::of(notice, &look, tongue)).collect();
         match &channel.reach {
@@ -216,7 +226,7 @@ impl App {
             let mut books = app.alerts.books();
             let token = match notice.event {
                 Event::Begin | Event::Worse | Event::Still => app.alerts.tokens.as_ref(),
-                Event::Over | Event::Test => None,
+                Event::Over | Event::Report | Event::Test => None,
             };
             let token = token.map(|maker| maker.token(&notice.id, &queued.channel));
             let token = token.filter(|token| books.ledger.take_token(&notice.alert, token));
@@ -227,7 +237,12 @@ impl App {
                 _ => String::new(),
             };
             let ack = token.and_then(|token| link.join(&format!("ack/{token}")).ok());
-            Look { link: link.join(&page).ok(), ack, ..look }
+            let ids = notice.members.iter().filter_map(|member| member.incident.clone());
+            let reports: BTreeMap<String, Url> = ids
+                .filter_map(|id| Some((id.clone(), link.join(&format!("incidents/{id}")).ok()?)))
+                .collect();
+            let report = reports.values().next().filter(|_| notice.total == 1).cloned();
+            Look { link: link.join(&page).ok(), report, reports, ack, ..look }
         })
         .await
     }
@@ -235,7 +250,7 @@ impl App {
     fn bare_look(&self, queued: &Queued) -> Look {
         let is_old = clock::now().unix().saturating_sub(queued.notice.at) > LATE;
         let (is_late, sender) = (queued.has_failed || is_old, self.alerts.sender.clone());
-        Look { link: None, ack: None, is_late, tells_all: queued.tells_all, sender }
+        Look { is_late, tells_all: queued.tells_all, sender, ..Look::default() }
     }
 
     /// The languages that a message is in.

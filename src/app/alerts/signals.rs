@@ -1,7 +1,9 @@
 //! What holds now, as the ledger of alerts wants to know it: the state of each site, and all conditions.
 
+use std::sync::Arc;
+
 use super::App;
-use crate::alert::{Notice, Severity, Signal, Topic};
+use crate::alert::{self, Notice, Severity, Signal, Topic};
 use crate::app::conditions::Holding;
 use crate::app::visitors_get::VisitorsGet;
 use crate::clock::{Now, unix};
@@ -27,6 +29,7 @@ impl App {
             condition(held, visitors)
         });
         signals.extend(conditions);
+        ends_go_first(&mut signals);
         signals
     }
 
@@ -71,6 +74,7 @@ impl App {
                 self.incidents.is_planned(&site.config.name),
             ),
             visitors: Some(self.visitors_of(site, now)),
+            incident: self.incident_of(&site.config.name).map(|id| id.to_string()),
         })
     }
 
@@ -104,7 +108,7 @@ fn is_planned(mode: Mode, cause: Cause, is_in_planned_work: bool) -> bool {
 fn condition(held: Holding, visitors: Said) -> Signal {
     Signal {
         site: held.of,
-        topic: Topic::Condition(held.cause),
+        topic: Topic::of(held.cause),
         cause: held.cause,
         subject: held.subject,
         place: String::new(),
@@ -114,7 +118,24 @@ fn condition(held: Holding, visitors: Said) -> Signal {
         since: unix(held.since),
         is_planned: false,
         visitors: Some(visitors),
+        incident: None,
     }
+}
+
+/// Of one subject that both ends and has ended (two certificates, say), the end is told.
+fn ends_go_first(signals: &mut Vec<Signal>) {
+    let is_come = |signal: &Signal| alert::announcement(signal.cause).is_some();
+    let come: Vec<(Arc<str>, Topic, String)> = signals
+        .iter()
+        .filter(|signal| is_come(signal))
+        .map(|signal| (signal.site.clone(), signal.topic, signal.subject.clone()))
+        .collect();
+    signals.retain(|signal| {
+        let is_one = |(site, topic, subject): &(Arc<str>, Topic, String)| {
+            (site, topic, subject) == (&signal.site, &signal.topic, &signal.subject)
+        };
+        is_come(signal) || !come.iter().any(is_one)
+    });
 }
 
 #[cfg(test)]

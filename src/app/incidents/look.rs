@@ -1,20 +1,21 @@
 //! A look at one site, for its incident.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::app::App;
-use crate::clock::Now;
+use crate::clock::{Now, unix};
 use crate::failover::{Mode, State};
-use crate::failure::Sighting;
+use crate::failure::{Cause, Sighting};
 use crate::forms;
 use crate::incident::{
-    Details, FormCounts, Glance, Moment, OriginFacts, PlanKind, Planned, Regions, SiteHealth,
+    Details, Finding, FormCounts, Glance, Moment, OriginFacts, PlanKind, Planned, Regions, SiteHealth,
 };
 use crate::origin::{Member, health};
 use crate::page_health::Mark;
 use crate::proxy::Site;
 use crate::visits::Lacking;
+use crate::watch::Watched;
 
 /// How the site stands. Failed answers that were no outage are forgotten.
 pub(super) fn glance(site: &Site, now: Now) -> Glance {
@@ -104,8 +105,37 @@ impl App {
             missed: lacking.into_iter().map(|lacked| (lacked.key, lacked.asked, lacked.last)).collect(),
             forms: self.form_counts(&site.config.name),
             copy_of: site.mirror.current().map(|snapshot| snapshot.summary().taken_at),
+            findings: self.findings(site, now),
             regions: split.map(|split| Regions { reached: split.reached, not_reached: split.not_reached }),
         }
+    }
+
+    /// What is found out of a site apart from its answers, and since when it is known.
+    fn findings(&self, site: &Site, now: Now) -> Vec<Finding> {
+        let name = &*site.config.name;
+        let watched = self.watch.of(name);
+        let held = self.conditions.holding_of(name).into_iter().filter(|held| is_behind(held.cause));
+        held.map(|held| {
+            let is_it = |one: &&Watched| {
+                one.subject == held.subject && one.warning.is_some_and(|warning| warning.cause == held.cause)
+            };
+            let of = watched.iter().find(is_it);
+            let announced = self.alerts.announced(name, held.cause, &held.subject);
+            let since =
+                announced.as_ref().map_or(unix(held.since), |known| known.since.min(unix(held.since)));
+            let moment = |seconds| Moment::from(UNIX_EPOCH + Duration::from_secs(seconds));
+            Finding {
+                cause: held.cause.code().to_owned(),
+                subject: held.subject,
+                at: held.since.min(now.wall).into(),
+                known_since: moment(since),
+                told: announced.and_then(|known| known.told).map(moment),
+                ended: of.and_then(|of| of.until).map(Moment::from),
+                seen: of.map(|of| of.seen.clone()).unwrap_or_default(),
+                over: None,
+            }
+        })
+        .collect()
     }
 
     /// The kept forms of a site that are not delivered; `None`: it is not known.
@@ -119,6 +149,24 @@ impl App {
             parked: of(forms::State::Parked),
         })
     }
+}
+
+/// Whether a condition may be what is behind an outage. That something will end is nothing yet.
+fn is_behind(cause: Cause) -> bool {
+    use Cause as C;
+    matches!(
+        cause,
+        C::DomainExpired
+            | C::DomainOnHold
+            | C::DomainUnlocked
+            | C::NameServersChanged
+            | C::NameServersParked
+            | C::ZoneGone
+            | C::AddressesChanged
+            | C::DnssecBroken
+            | C::SiteCertificateExpired
+            | C::OriginGettingWorse
+    )
 }
 
 fn facts(member: &Member, now: Now) -> OriginFacts {
@@ -138,11 +186,9 @@ fn facts(member: &Member, now: Now) -> OriginFacts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock;
-    use crate::failure::{Cause, Failure, SeenBy};
+    use crate::failure::{Failure, SeenBy};
 
     #[test]
     fn an_outage_does_not_begin_with_a_standby_that_was_out_for_weeks() {

@@ -5,10 +5,11 @@ mod events;
 mod look;
 mod operator;
 mod queue;
+mod reports;
 mod save;
 mod trace;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,9 @@ use crate::clock::{self, Now};
 use crate::config::ready;
 use crate::failover::{Mode, State};
 use crate::failure::Cause;
-use crate::incident::{Act, Change, Groups, Hops, Incident, IncidentId, IncidentStore, Severity, Watcher};
+use crate::incident::{
+    Act, Change, Groups, Hops, Incident, IncidentId, IncidentStore, Moment, Severity, Watcher,
+};
 use crate::proxy::{Site, Table};
 use crate::snapshot::SnapshotId;
 use crate::tasks;
@@ -33,8 +36,8 @@ const RARELY: Duration = Duration::from_secs(60);
 const YOUNG: Duration = Duration::from_secs(3600);
 /// How long the end of the process waits for the last ones to be written.
 pub(super) const LAST: Duration = Duration::from_secs(10);
-/// Incidents that ended this long ago may go on.
-const LATELY: Duration = Duration::from_secs(3600);
+/// Incidents that ended this long ago may go on, or have a report that was not mailed.
+const LATELY: Duration = Duration::from_secs(24 * 3600);
 
 /// All incidents.
 #[derive(Debug)]
@@ -64,6 +67,8 @@ struct Inner {
     saved_at: HashMap<IncidentId, Instant>,
     /// Files that could not be read.
     damaged: Vec<String>,
+    /// Those that are over and have no word yet on whether their report is mailed: when each ended.
+    unreported: BTreeMap<IncidentId, Moment>,
 }
 
 /// One site, and how it was at the last look.
@@ -99,6 +104,8 @@ impl Incidents {
 
     /// Reads those of earlier processes. Blocks.
     pub(super) fn load(&self, now: Now) {
+        // nobody may change one on the disk between this and its place in memory
+        let _turn = self.turn();
         let opened = self.store.open(now.wall, LATELY).unwrap_or_else(|error| {
             tracing::warn!(%error, "the incidents cannot be read");
             Default::default()
@@ -113,7 +120,9 @@ impl Incidents {
         let mut inner = self.inner();
         inner.ids = opened.ids;
         inner.damaged = opened.damaged.into_iter().map(|damaged| damaged.file).collect();
-        for incident in opened.recent {
+        for read in opened.recent {
+            let incident = inner.unsaved.get(&read.id).cloned().unwrap_or(read);
+            reports::note(&mut inner.unreported, &incident);
             inner.earlier.entry(incident.site.clone()).or_default().push(incident);
         }
         inner.is_loaded = true;
@@ -312,6 +321,7 @@ impl Incidents {
         };
         let Some(incident) = incident else { return };
         if let Some(change) = change {
+            reports::note(&mut inner.unreported, incident);
             let summary = incident.summary();
             tell(change, incident);
             self.events.tell(Event::Incident { change: events::word(change), incident: summary }, now.wall);

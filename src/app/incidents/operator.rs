@@ -141,7 +141,7 @@ impl Incidents {
     }
 
     /// One, if more is known of it than what is on the disk.
-    fn newest(&self, id: &IncidentId) -> Option<Incident> {
+    pub(super) fn newest(&self, id: &IncidentId) -> Option<Incident> {
         let inner = self.inner();
         let mut open = inner.sites.values().filter_map(|watched| watched.watcher.open());
         open.find(|incident| incident.id == *id).or_else(|| inner.unsaved.get(id)).cloned()

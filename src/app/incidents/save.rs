@@ -124,6 +124,14 @@ impl Incidents {
             change(open);
             return Ok(open.clone());
         }
+        // or of an earlier process, and about to go on
+        let mut earlier = inner.earlier.values_mut().flatten();
+        if let Some(earlier) = earlier.find(|incident| incident.id == *id) {
+            change(earlier);
+            incident.clone_from(earlier);
+            inner.unsaved.put(incident.clone(), true);
+            return Ok(incident);
+        }
         change(&mut incident);
         if let Some(watched) = inner.sites.get_mut(&*incident.site) {
             watched.watcher.replace_ended(&incident);
@@ -132,7 +140,7 @@ impl Incidents {
         Ok(incident)
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.saving.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -223,7 +223,9 @@ impl App {
         let (code, detail) = (why.code.clone(), why.detail.clone());
         let next = match why.again {
             Again::Never => Next::Refused,
-            Again::Later => queue.desk(|desk, key| desk.failed(key, id, why, (now.mono, now.wall))),
+            Again::Later | Again::After(_) => {
+                queue.desk(|desk, key| desk.failed(key, id, why, (now.mono, now.wall)))
+            }
         };
         match (next, code.parse::<Reason>()) {
             (Next::Refused, Ok(reason)) => {

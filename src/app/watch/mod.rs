@@ -213,6 +213,7 @@ async fn run(app: Weak<App>) {
         done.days.get_or_insert(now);
         if is_due(&mut done.days, trends::SAVE, now) {
             app.save_days().await;
+            app.remove_leftovers().await;
         }
         drop(app);
         let rest = if looked.more { Duration::from_secs(1) } else { TICK.min(every) };

@@ -30,6 +30,8 @@ pub struct Alerts {
     pub language: AlertLanguage,
     /// Where people reach the admin listener.
     pub link: Option<Url>,
+    /// Whether the mailboxes get the report about an outage when it is over.
+    pub mails_reports: bool,
 }
 
 impl Default for Alerts {
@@ -41,6 +43,7 @@ impl Default for Alerts {
             heartbeat: None,
             language: AlertLanguage::Auto,
             link: None,
+            mails_reports: true,
         }
     }
 }

@@ -130,8 +130,12 @@ pub(in crate::config) fn alerts(
     for Spanned { value: HookTarget(raw), span } in raw.webhook.or_default() {
         channels.extend(webhook(raw, &span, context, notes).map(|channel| (channel, span)));
     }
+    let mut mails_reports = default.mails_reports;
     let (mail, mailboxes) = match raw.email.here() {
-        Some(email) => email_of(email, context, notes),
+        Some(email) => {
+            mails_reports = email.value.report.clone().or(mails_reports);
+            email_of(email, context, notes)
+        }
         None => (None, Vec::new()),
     };
     channels.extend(mailboxes);
@@ -170,6 +174,7 @@ pub(in crate::config) fn alerts(
         heartbeat,
         language: raw.language.or(default.language),
         link: raw.link.or_default().0,
+        mails_reports,
     };
     (mail, alerts)
 }

@@ -234,6 +234,9 @@ fn piece_by_piece_all_is_verified_once_a_round() {
 fn the_operator_is_told_and_told_no_longer() {
     let place = Place::new();
     assert_eq!(place.store.trouble(), []);
+    // before the first snapshot there is no folder to miss
+    std::fs::remove_dir_all(place.site_dir()).ok();
+    assert_eq!(place.store.trouble(), []);
     let [_, second, third] = three(&place);
     let pointer = place.site_dir().join("current");
     let whole = std::fs::read(&pointer).unwrap();

@@ -66,6 +66,7 @@ pub async fn healthy(sheet: &Sheet, edge: &Edge) {
     sheet.must(Column::Cause, well, "none, it is well", format!("{site}"));
     let fell = edge.log().iter().any(|line| line.contains("changed state") && line.contains("to=\"down\""));
     sheet.must(Column::Further, !fell, "never down", "it was called down");
+    sheet.incident(edge, None).await;
 }
 
 /// What holds during every failure: at its first moment, and once the site's state shows it; and its cause is told.
@@ -75,5 +76,8 @@ pub async fn lasts(sheet: &Sheet, edge: &Edge, states: &[&str], causes: &[&str])
     sheet.until(edge, states, Column::Cause).await;
     sheet.four(edge, &copies, IN_TIME).await;
     sheet.cause(edge, causes).await;
+    if ["down", "degraded"].contains(&&*edge.state().await) {
+        sheet.incident(edge, Some(causes)).await;
+    }
     sheet.four(edge, &copies, IN_TIME).await;
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::said::{Reports, Where};
 use crate::support::fixture::{self, ASSET, FOUR, SEEN, SIGNUP, UNOPENED};
 use crate::support::{Answer, Edge, Page, ms, secs};
@@ -213,6 +215,40 @@ impl Sheet {
         }
     }
 
+    /// Waits until the incident that is under way names one of these causes; `None`: there is none, nor was one.
+    pub async fn incident(&self, edge: &Edge, causes: Option<&[&str]>) {
+        let end = Instant::now() + BACK;
+        let Some(causes) = causes else {
+            let all = incidents(edge, "").await;
+            return self.must(
+                Column::Further,
+                all.is_empty(),
+                "no incident",
+                format!("an incident: {all:?}"),
+            );
+        };
+        loop {
+            let mut found = Vec::new();
+            for one in incidents(edge, "?state=open").await {
+                let path = format!("/api/v1/incidents/{}", one["id"].as_str().unwrap_or_default());
+                let whole = edge.admin().get(&path).await;
+                let whole: Value = serde_json::from_slice(&whole.body).unwrap_or_default();
+                let spans = whole["causes"].as_array().cloned().unwrap_or_default();
+                found.extend(spans.iter().map(|span| span["cause"].as_str().unwrap_or_default().to_owned()));
+            }
+            if let Some(code) = causes.iter().find(|code| found.iter().any(|found| found == *code)) {
+                return self.good(Column::Cause, format!("incident: {code}"));
+            }
+            if Instant::now() > end {
+                return self.bad(
+                    Column::Cause,
+                    format!("the incident names {found:?}, not {}", causes.join(" or ")),
+                );
+            }
+            tokio::time::sleep(ms(50)).await;
+        }
+    }
+
     /// Waits for a state of the site.
     pub async fn until(&self, edge: &Edge, states: &[&str], column: Column) -> bool {
         let end = Instant::now() + BACK;
@@ -278,6 +314,13 @@ impl Sheet {
         }
         (texts, well)
     }
+}
+
+/// The incidents, in short.
+async fn incidents(edge: &Edge, query: &str) -> Vec<Value> {
+    let list = edge.admin().get(&format!("/api/v1/incidents{query}")).await;
+    let list: Value = serde_json::from_slice(&list.body).unwrap_or_default();
+    list["incidents"].as_array().cloned().unwrap_or_default()
 }
 
 /// Asks, with whatever comes of it.

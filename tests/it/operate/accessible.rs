@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use crate::support::browser::Browser;
 use crate::support::faults::Refuse;
-use crate::support::{Config, Edge, Origin, Site, fixture, turn};
+use crate::support::{Config, Edge, Origin, Page, Site, eventually, fixture, secs, turn};
 
 /// Two sites, a good one with a snapshot and a token to sign in with, and one that was never there.
-async fn edge(token: &str) -> (Origin, Edge) {
+async fn edge(token: &str, webhooks: &str) -> (Origin, Edge) {
     let origin = fixture::shop().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
@@ -22,7 +22,9 @@ async fn edge(token: &str) -> (Origin, Edge) {
                 .set("health.interval", "200ms"),
         )
         .set("admin.token_file", file.display().to_string())
-        .set("alerts.wait", "1s");
+        .set("alerts.wait", "1s")
+        .set("alerts.link", "https://ops.example.jp")
+        .set_toml("alerts.webhook", format!("[{webhooks}]"));
     let edge = Edge::start_in(dir, config).await;
     crate::support::eventually("a snapshot", crate::support::secs(20), async || {
         edge.state_dir().join("snapshots/shop/current").exists().then_some(())
@@ -45,25 +47,56 @@ async fn sign_in(browser: &mut Browser, token: &str) {
         .await;
 }
 
+/// What is wrong with the page that is shown.
+fn look(browser: &mut Browser, name: &str, found: &mut Vec<String>) {
+    browser.shoot(name);
+    let wide = browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    if wide.as_f64() > Some(0.0) {
+        found.push(format!("{name}: {wide} pixels too wide"));
+    }
+    found.extend(browser.barriers().into_iter().map(|barrier| format!("{name}: {barrier}")));
+}
+
+/// The page behind the link in an alert, before and after its button, and when the link is no longer good.
+async fn acknowledging(browser: &mut Browser, home: &str, hooks: &Origin, found: &mut Vec<String>) {
+    let link = eventually("an alert with a link", secs(30), async || {
+        let posts = hooks.asked_for("/hook").into_iter().filter(|asked| asked.method == "POST");
+        let mut links = posts.filter_map(|asked| {
+            let message: Value = serde_json::from_slice(&asked.body).ok()?;
+            Some(message["ack"].as_str()?.strip_prefix("https://ops.example.jp")?.to_owned())
+        });
+        links.next()
+    })
+    .await;
+    for step in ["ask", "gone"] {
+        for (width, scheme) in [(1200, "light"), (1200, "dark"), (390, "light"), (390, "dark")] {
+            browser.resize(width, 900);
+            browser.prefer(scheme);
+            browser.open(&format!("{home}{link}")).await;
+            browser.until("!!document.querySelector('h1')").await;
+            look(browser, &format!("ack-{step}-{width}-{scheme}"), found);
+        }
+        if step == "ask" {
+            browser.eval("document.querySelector('button').click()");
+            browser.until("!document.querySelector('button')").await;
+            look(browser, "ack-done", found);
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_page_has_a_barrier() {
     let _alone = turn::alone();
-    let (origin, edge) = edge("a-token").await;
+    let hooks = Origin::start().await;
+    hooks.make(|_| Some(Page::html("ok")));
+    let (origin, edge) = edge("a-token", &format!("\"{}/hook\"", hooks.url())).await;
     let mut browser = Browser::start();
     let home = format!("http://{}", edge.admin_addr());
     let mut found: Vec<String> = Vec::new();
     // before anybody has signed in
     browser.open(&format!("{home}/")).await;
     browser.until("!document.getElementById('login').hidden").await;
-    let mut at = |browser: &mut Browser, name: String| {
-        browser.shoot(&name);
-        let wide =
-            browser.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-        if wide.as_f64() > Some(0.0) {
-            found.push(format!("{name}: {wide} pixels too wide"));
-        }
-        found.extend(browser.barriers().into_iter().map(|barrier| format!("{name}: {barrier}")));
-    };
+    let mut at = |browser: &mut Browser, name: String| look(browser, &name, &mut found);
     at(&mut browser, "login".to_owned());
     sign_in(&mut browser, "a-token").await;
     origin.fail(Refuse).await;
@@ -101,6 +134,7 @@ async fn no_page_has_a_barrier() {
             at(&mut browser, format!("public-{width}-{scheme}-{language}"));
         }
     }
+    acknowledging(&mut browser, &home, &hooks, &mut found).await;
     assert!(found.is_empty(), "{} barriers:\n{}", found.len(), found.join("\n"));
     // what the console says of the 401 and of a site without a favicon is the browser's own
     let complaints: Vec<&String> = browser
@@ -117,7 +151,7 @@ const FOCUSED: &str = "(() => { const it = document.activeElement; return it.id 
 #[tokio::test]
 async fn a_keyboard_is_enough() {
     let _alone = turn::alone();
-    let (_origin, edge) = edge("a-token").await;
+    let (_origin, edge) = edge("a-token", "").await;
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/sites/shop", edge.admin_addr())).await;
     sign_in(&mut browser, "a-token").await;

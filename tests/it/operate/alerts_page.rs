@@ -12,9 +12,9 @@ async fn receiver() -> Origin {
     receiver
 }
 
-/// Not that a test has killed the process, nor that a site waits for its first crawl.
+/// Not that a test has killed the process.
 fn is_meant(cause: &Value) -> bool {
-    cause["code"] != "unclean-stop" && cause["code"] != "copies-gone"
+    cause["code"] != "unclean-stop"
 }
 
 fn messages(receiver: &Origin) -> Vec<Value> {

@@ -18,6 +18,7 @@ mod first_site;
 mod first_start;
 mod forms;
 mod incidents;
+mod lapsed_domain;
 mod many_sites;
 mod mementos;
 mod overview;

@@ -62,6 +62,7 @@ pub struct Config {
     flags: Vec<String>,
     disk: Option<String>,
     clock: Option<String>,
+    is_all_time: bool,
     descriptors: Option<u32>,
     env: Vec<(String, String)>,
 }
@@ -158,6 +159,18 @@ impl Config {
     pub fn clock_in(mut self, file: &std::path::Path) -> Config {
         self.clock = Some(file.display().to_string());
         self
+    }
+
+    /// The same, and what it measures times with goes along: hours pass at once.
+    #[must_use]
+    pub fn time_in(mut self, file: &std::path::Path) -> Config {
+        self.is_all_time = true;
+        self.clock_in(file)
+    }
+
+    /// Whether the file moves more than the calendar.
+    pub fn is_all_time(&self) -> bool {
+        self.is_all_time
     }
 
     /// Starts the process with so many file descriptors.

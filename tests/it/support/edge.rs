@@ -358,7 +358,10 @@ pub fn spawn(dir: &Path, config: &Config) -> Process {
             "libfaketime is missing: run tests/run once, it installs what the tests need"
         );
         serve.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", file);
-        serve.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        serve.env("FAKETIME_NO_CACHE", "1");
+        if !config.is_all_time() {
+            serve.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
     }
     serve.envs(config.variables().iter().map(|(name, value)| (name, value)));
     Process::start(serve.args(["serve", "-c"]).arg(dir.join("katahai.toml")).args(config.flags()))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,9 @@ use super::certs::Authority;
 use super::faults::Fault;
 use super::origin::Origin;
 use super::page::Page;
+
+/// By how many seconds a registry's clock is ahead of this machine's.
+type Ahead = Arc<AtomicU64>;
 
 /// The host of the RDAP server.
 const HOST: &str = "rdap.example.net";
@@ -35,6 +39,9 @@ pub struct Zone {
 /// All of it; gone when dropped.
 pub struct Registry {
     server: Origin,
+    ahead: Ahead,
+    list: Value,
+    domains: Mutex<BTreeMap<String, Value>>,
     zones: Arc<Mutex<BTreeMap<&'static str, Zone>>>,
     names: SocketAddr,
     anchor: std::path::PathBuf,
@@ -68,13 +75,23 @@ impl Registry {
         let server = Origin::start_tls(&authority.leaf(HOST)).await;
         let base = format!("https://{HOST}:{}/", server.addr().port());
         let list = json!({ "version": "1.0", "services": [[["com", "net"], [base]]] });
-        server.page("/dns.json", json_page(&list));
+        server.page("/dns.json", json_page(&list, 0));
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let names = socket.local_addr().unwrap();
         let zones: Arc<Mutex<BTreeMap<_, _>>> = Arc::default();
         let task = tokio::spawn(serve(socket, zones.clone()));
         let anchor = authority.write(dir.path());
-        Registry { server, zones, names, anchor, _dir: dir, task }
+        Registry {
+            server,
+            ahead: Ahead::default(),
+            list,
+            domains: Mutex::default(),
+            zones,
+            names,
+            anchor,
+            _dir: dir,
+            task,
+        }
     }
 
     /// A configuration that asks it every second.
@@ -95,7 +112,17 @@ impl Registry {
 
     /// What the registry has of a domain.
     pub fn has(&self, name: &str, domain: &Value) {
-        self.server.page(&path(name), json_page(domain));
+        self.domains.lock().unwrap().insert(name.to_owned(), domain.clone());
+        self.server.page(&path(name), json_page(domain, self.ahead.load(Ordering::SeqCst)));
+    }
+
+    /// Its clock is so many seconds ahead of this machine's, as all of its answers say from now on.
+    pub fn ahead(&self, seconds: u64) {
+        self.ahead.store(seconds, Ordering::SeqCst);
+        self.server.page("/dns.json", json_page(&self.list, seconds));
+        for (name, domain) in &*self.domains.lock().unwrap() {
+            self.server.page(&path(name), json_page(domain, seconds));
+        }
     }
 
     /// The zone of a domain.
@@ -115,6 +142,7 @@ impl Registry {
 
     /// It answers the question for a domain with this page.
     pub fn answers(&self, name: &str, page: Page) {
+        self.domains.lock().unwrap().remove(name);
         self.server.page(&path(name), page);
     }
 
@@ -138,8 +166,8 @@ fn path(name: &str) -> String {
     format!("/domain/{name}")
 }
 
-fn json_page(value: &Value) -> Page {
-    let date = httpdate::fmt_http_date(SystemTime::now());
+fn json_page(value: &Value, ahead: u64) -> Page {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(ahead));
     Page::new("application/rdap+json", value.to_string()).header("date", &date)
 }
 

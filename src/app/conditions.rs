@@ -1,6 +1,8 @@
 //! What is wrong with Katahai itself, or worth knowing about a site besides its state: each with its cause, and since when.
 //! Conditions are looked up again and again; their beginning and end are logged once.
 
+mod jump;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,8 +26,6 @@ const TOLD: Duration = Duration::from_secs(24 * 3600);
 const AGAIN: Duration = Duration::from_secs(24 * 3600);
 /// How long something that comes and goes is reported after it was last seen.
 const TOLD_SHORTLY: Duration = Duration::from_secs(60);
-/// A difference between the two clocks that is no drift. Time synchronisation moves a running clock by seconds at most.
-const JUMP: Duration = Duration::from_secs(60);
 
 /// A condition that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -245,7 +245,7 @@ impl Conditions {
     /// Compares the two clocks with what they said last.
     pub(super) fn tick(&self, now: Now) {
         let mut facts = self.facts();
-        if let Some(detail) = facts.last.and_then(|last| jump(last, now)) {
+        if let Some(detail) = facts.last.and_then(|last| jump::jump(last, now)) {
             facts.clock = Some((now.mono, detail));
         }
         facts.last = Some(now);
@@ -336,19 +336,6 @@ impl Conditions {
         }
         found
     }
-}
-
-/// How far the wall clock has jumped between two readings, if it has.
-fn jump(last: Now, now: Now) -> Option<String> {
-    let passed = now.mono.saturating_duration_since(last.mono);
-    let should = last.wall + passed;
-    let (by, word) = match now.wall.duration_since(should) {
-        Ok(ahead) => (ahead, "forward"),
-        Err(behind) => (behind.duration(), "back"),
-    };
-    let by = Duration::from_secs(by.as_secs_f64().round() as u64);
-    let to = rfc3339(now.wall);
-    (by > JUMP).then(|| format!("it went {word} by {}, to {to}", humantime::format_duration(by)))
 }
 
 /// The cause that a trouble with the snapshots stands for.
@@ -473,20 +460,6 @@ mod tests {
         assert_eq!(told, [(key(Cause::DomainExpiring), "14 days left".to_owned())]);
         assert_eq!(ledger.observe(left(13, 14), now), Changes::default());
         assert_eq!(ledger.0[&key(Cause::DomainExpiring)].since, now.wall, "it is the same condition");
-    }
-
-    #[test]
-    fn a_clock_that_jumps_is_told_and_one_that_drifts_is_not() {
-        let last = clock::now();
-        let second = Duration::from_secs(1);
-        let mut now = last.plus(second);
-        assert_eq!(jump(last, now), None);
-        now.wall += Duration::from_secs(59);
-        assert_eq!(jump(last, now), None);
-        now.wall += 2 * second;
-        assert!(jump(last, now).unwrap().starts_with("it went forward by 1m 1s, to "));
-        now.wall -= Duration::from_secs(7261);
-        assert!(jump(last, now).unwrap().starts_with("it went back by 2h, to "), "{:?}", jump(last, now));
     }
 
     #[test]

@@ -418,3 +418,61 @@ fn each_step_towards_an_end_is_told_once_whoever_has_acknowledged() {
     assert_eq!(told(&mut ledger, 90_001, 90_100, &[ends(14)]), [(90_001, Worse, 1)]);
     assert_eq!(told(&mut ledger, 90_101, 91_000, &[ends(14)]), []);
 }
+
+fn ends(cause: Cause, severity: Severity, step: Option<u16>) -> Signal {
+    Signal {
+        topic: Topic::of(cause),
+        cause,
+        severity,
+        step,
+        subject: "example.com".to_owned(),
+        ..down("shop")
+    }
+}
+
+#[test]
+fn what_has_come_is_the_alert_that_announced_it() {
+    use Event::{Begin, Over, Worse};
+    let mut ledger = Ledger::default();
+    let (soon, past) = (
+        ends(Cause::DomainExpiring, Severity::Warn, Some(30)),
+        ends(Cause::DomainExpired, Severity::Page, None),
+    );
+    assert_eq!(told(&mut ledger, 0, 40, std::slice::from_ref(&soon)), [(30, Begin, 1)]);
+    let announced = |ledger: &Ledger| ledger.announced().pop().map(|one| (one.topic, one.since, one.told));
+    assert_eq!(announced(&ledger), Some((soon.topic, BEGAN, None)), "nobody has heard of it yet");
+    let id = ledger.list()[0].0.id.clone();
+    ledger.reached(&id, "c");
+    assert_eq!(told(&mut ledger, 40, 99, std::slice::from_ref(&past)), [(40, Worse, 1)]);
+    assert_eq!(announced(&ledger), Some((past.topic, BEGAN, Some(BEGAN + 30))));
+    assert_eq!(told(&mut ledger, 99, 200, &[]), [(129, Over, 1)]);
+    assert_eq!(announced(&ledger), None);
+}
+
+#[test]
+fn an_end_that_an_earlier_version_has_told_is_not_told_again() {
+    let mut ledger = Ledger::default();
+    let past = ends(Cause::DomainExpired, Severity::Page, None);
+    let before = Signal { topic: Topic::Condition(Cause::DomainExpired), ..past.clone() };
+    assert_eq!(ledger.observe(&[before.clone()], at(0), PACE), []);
+    assert_eq!(ledger.observe(&[before], at(30), PACE).len(), 1);
+    let mut ledger = Ledger::read(&ledger.changed().unwrap()).unwrap();
+    assert_eq!(told(&mut ledger, 31, 300, &[past]), []);
+}
+
+#[test]
+fn a_token_is_found_by_its_hash_as_long_as_it_is_good() {
+    let mut ledger = Ledger::default();
+    told(&mut ledger, 0, 31, &[down("shop")]);
+    let id = ledger.list()[0].0.id.clone();
+    for n in 0..300 {
+        assert!(ledger.take_token(&id, &format!("token {n}")));
+        assert!(ledger.take_token(&id, &format!("token {n}")), "the same again");
+    }
+    let mut ledger = Ledger::read(&ledger.changed().unwrap()).unwrap();
+    let found = |ledger: &Ledger, n: u32| ledger.of_token(&format!("token {n}")).is_some();
+    assert!(found(&ledger, 299) && found(&ledger, 44) && !found(&ledger, 43), "the oldest have made room");
+    assert!(ledger.take_token(&id, "one more") && !found(&ledger, 44));
+    assert!(ledger.acknowledge(&id, "link", at(40)));
+    assert!(!found(&ledger, 299) && !ledger.take_token(&id, "late"));
+}

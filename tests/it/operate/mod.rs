@@ -30,3 +30,4 @@ mod status_page;
 mod told;
 mod versions_cli;
 mod watch;
+mod watch_days;

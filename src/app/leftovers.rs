@@ -94,7 +94,7 @@ mod tests {
             names
         };
         let is_left_over = |name: &str| name.starts_with("gone");
-        assert_eq!(remove(dir.path(), is_left_over, 100 * day, now + 90 * day).unwrap(), 1);
+        assert_eq!(remove(dir.path(), is_left_over, 120 * day, now + 90 * day).unwrap(), 1);
         assert_eq!(names(), ["fresh", "gone-lately", "shop"]);
         assert_eq!(
             remove(dir.path(), is_left_over, 30 * day, now + 9000 * day).unwrap(),

@@ -353,9 +353,10 @@ pub fn timeline(incident: &Incident, language: Language, zone: Option<UtcOffset>
 
 fn told(incident: &Incident, speaker: Speaker) -> impl Iterator<Item = (String, String)> + '_ {
     incident.timeline.iter().filter_map(move |entry| {
-        let what = match &entry.what {
-            Happening::Found { cause, subject } => found::happening(incident, cause, subject, speaker)?,
-            what => happening(what, speaker)?,
+        let what = if let Happening::Found { cause, subject } = &entry.what {
+            found::happening(incident, cause, subject, speaker)?
+        } else {
+            happening(&entry.what, speaker)?
         };
         Some((speaker.time(entry.at), what))
     })

@@ -38,8 +38,9 @@ pub mod offsite;
 pub mod portable;
 pub mod report;
 pub mod watch;
-// rank 5: the decision
+// rank 5: the decision; what a copy would miss
 pub mod failover;
+pub mod selftest;
 // rank 6: the request path
 pub mod access_log;
 pub mod holding_page;

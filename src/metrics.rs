@@ -136,6 +136,8 @@ pub struct Shelf {
     pub troubles: IntGaugeVec,
     /// The share of visitors' page requests that the current snapshot could answer.
     pub coverage: GaugeVec,
+    /// The score of the last self-test.
+    pub drill_score: IntGaugeVec,
 }
 
 impl Shelf {
@@ -159,6 +161,11 @@ impl Shelf {
             coverage: made.float_gauges(
                 "katahai_coverage_ratio",
                 "Share of the last days' successful page requests that the current snapshot could answer.",
+                &["site"],
+            )?,
+            drill_score: made.gauges(
+                "katahai_selftest_score",
+                "The score of the last self-test, from 0 to 100.",
                 &["site"],
             )?,
         })

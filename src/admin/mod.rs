@@ -15,6 +15,7 @@ mod origins;
 mod pages;
 mod reply;
 mod role;
+mod selftest;
 mod session;
 mod sessions;
 mod shelf;

@@ -1,5 +1,6 @@
 //! What the API does for one site: its snapshots, and the operator's word.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use super::forms;
 use super::not_this_method;
 use super::origins;
 use super::reply::{error, json};
+use super::selftest;
 use super::shelf::{self, Wanted};
 use crate::app::App;
 use crate::app::drills::{Anyway, LinkWanted, NoDrill};
@@ -21,7 +23,7 @@ use crate::http::Body;
 use crate::proxy::{Site, Table};
 
 /// Answers below `/api/v1/sites/{name}`; `wanted.rest` is what stands behind the name.
-pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Response<Body> {
+pub(super) async fn answer(app: &Arc<App>, name: &str, wanted: Wanted<'_>) -> Response<Body> {
     let Wanted { method, rest, body, .. } = wanted;
     let table = app.table();
     if let ["forms", rest @ ..] = rest {
@@ -35,6 +37,7 @@ pub(super) async fn answer(app: &App, name: &str, wanted: Wanted<'_>) -> Respons
         ["origins"] => origins::answer(app, site, method, body).await,
         ["mode"] if *method == Method::PUT => set_mode(app, site, body).await,
         ["preview"] if *method == Method::POST => preview(app, site, body).await,
+        ["selftest"] => selftest::answer(app, name, method, body).await,
         ["mode"] | ["preview"] | ["coverage"] | ["history"] => not_this_method(),
         _ => error(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"),
     }

@@ -121,6 +121,7 @@ impl Severity {
             | Cause::DiskFilling
             | Cause::SnapshotOld
             | Cause::CoverageLow
+            | Cause::DrillFailed
             | Cause::ClockWrong
             | Cause::Internal => Severity::Warn,
         }

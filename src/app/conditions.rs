@@ -384,6 +384,9 @@ impl App {
             for (cause, detail) in self.offsite.iter().flat_map(|store| store.site_conditions(name, now)) {
                 found.insert(Key { of: name.clone(), cause, subject: String::new() }, detail.into());
             }
+            if let Some((cause, detail)) = self.drill_condition(name) {
+                found.insert(Key { of: name.clone(), cause, subject: String::new() }, detail.into());
+            }
             for member in site.origins.members() {
                 for (cause, detail) in member.origin.conditions(now) {
                     let subject = member.origin.identity.url.to_string();

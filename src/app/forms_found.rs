@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::config::ready;
+use crate::selftest::forms::lines;
 use crate::snapshot::{SiteForm, SiteForms, Store};
 
 /// What is known of a site's forms. Blocks.
@@ -34,16 +35,6 @@ fn shown(snapshot: Option<String>, forms: Option<&SiteForms>, site: Option<&read
         "forms": forms.map(|forms| forms.iter().map(form).collect::<Vec<_>>()),
         "left_out": forms.map(SiteForms::left_out),
     })
-}
-
-/// The lines for the configuration.
-fn lines(form: &SiteForm) -> String {
-    // What JSON escapes in a text, TOML escapes in the same way.
-    let quoted = |text: &str| json!(text).to_string();
-    let note =
-        if form.has_captcha { "# has a captcha: what is kept can be read, not delivered\n" } else { "" };
-    let (path, page) = (quoted(&form.path), quoted(&form.page));
-    format!("{note}[[site.form]]\npath = {path}\npage = {page}\nkeep = true\n")
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub(super) fn gauge(app: &App) {
         gauge_origins(metrics, site, now);
         app.gauge_domains(&site.config.name);
         gauge_snapshots(app, site, now.unix());
+        if let Some(last) = &app.known_drill(&site.config.name).last {
+            let gauge = &metrics.shelf.drill_score;
+            gauge.with_label_values(&[&*site.config.name]).set(i64::from(last.score));
+        }
     }
     for (site, totals) in app.intake().opened().map(|spool| spool.totals()).unwrap_or_default() {
         for (state, total) in totals {
@@ -68,6 +72,7 @@ pub(super) fn reset(metrics: &Metrics) {
         &shelf.by_hand,
         &shelf.held,
         &shelf.troubles,
+        &shelf.drill_score,
     ];
     counts.iter().for_each(|gauge| gauge.reset());
     let values = [

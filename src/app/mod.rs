@@ -26,6 +26,7 @@ pub mod regions;
 mod reload;
 mod rounds;
 mod run_lock;
+pub mod selftests;
 mod shares;
 pub mod shelf;
 mod shelf_state;
@@ -141,6 +142,8 @@ pub struct App {
     ticker: OnceLock<tasks::Guard>,
     watch: watch::Watch,
     rechecks: rechecks::Rechecks,
+    selftests: selftests::SelfTests,
+    selftester: OnceLock<tasks::Guard>,
     _records: tasks::Guard,
     _deliverer: Deliverer,
     recipients: Arc<recipients::Recipients>,
@@ -274,6 +277,8 @@ impl App {
             ticker: OnceLock::new(),
             watch,
             rechecks,
+            selftests: selftests::SelfTests::default(),
+            selftester: OnceLock::new(),
             recipients: Arc::default(),
             alerters: OnceLock::new(),
             regions,
@@ -302,6 +307,7 @@ impl App {
         }
         _ = self.heart.set(tasks::guarded(regions::run(weak())));
         self.watch.begin(weak());
+        _ = self.selftester.set(tasks::guarded(selftests::run(weak())));
         _ = self.ticker.set(tasks::guarded(ticker::run(weak())));
     }
 

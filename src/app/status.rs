@@ -11,6 +11,7 @@ use super::offsite::view::{SiteStoreStatus, StoreStatus};
 use super::recipients::RecipientStatus;
 use super::regions::origins::OriginList;
 use super::regions::view::{Disagreement, Instances};
+use super::selftests::DrillStatus;
 use super::shelf_state::ShelfState;
 use super::visitors_get::VisitorsGet;
 use super::visits::SHOWN;
@@ -128,6 +129,8 @@ pub struct SiteStatus {
     /// How it stands with the copy outside this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<SiteStoreStatus>,
+    /// The last self-test; `None`: there was none.
+    pub selftest: Option<DrillStatus>,
     /// The crawl that runs, or the outcome of the last one.
     pub crawl: CrawlStatus,
 }
@@ -361,6 +364,7 @@ impl App {
             troubles: troubles(site, &seen),
             robots: seen.robots(),
             store: self.offsite.as_ref().map(|store| store.site_status(&site.config.name, now)),
+            selftest: self.drill_status(&site.config.name),
             crawl: self.crawl(&site.config.name, LastCrawl::in_short),
         }
     }

@@ -40,7 +40,7 @@ pub(super) enum Command {
     Report(super::incidents::ReportOptions),
     /// Hold a site on its copies or on its origins, for example for planned work.
     Hold(super::hold::HoldOptions),
-    /// Practise an outage: for one browser, or for all visitors for some minutes.
+    /// Practise an outage: what visitors would miss; a preview for one browser; a drill for all visitors.
     Drill(super::drill::DrillOptions),
     /// See the alerts that are on and whether they arrive; try them, acknowledge one.
     Alerts(Alerts),

@@ -1,4 +1,4 @@
-//! `katahai drill …`: a practised outage, for one browser or for all.
+//! `katahai drill …`: a practised outage, for one browser or for all; without more words, the self-test.
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -14,9 +14,12 @@ use super::snapshot::place::ESCAPED;
 use super::{FAILED, fail};
 
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct DrillOptions {
     #[command(subcommand)]
-    command: DrillCommand,
+    command: Option<DrillCommand>,
+    #[command(flatten)]
+    walk: super::selftest::SelftestOptions,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -80,9 +83,10 @@ struct EndOptions {
 /// Runs the command.
 pub(super) fn run(options: &DrillOptions) -> u8 {
     match options.command.clone() {
-        DrillCommand::Preview(options) => preview(options),
-        DrillCommand::Everyone(options) => everyone(options),
-        DrillCommand::End(options) => end(options),
+        None => super::selftest::run(&options.walk),
+        Some(DrillCommand::Preview(options)) => preview(options),
+        Some(DrillCommand::Everyone(options)) => everyone(options),
+        Some(DrillCommand::End(options)) => end(options),
     }
 }
 

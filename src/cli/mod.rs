@@ -22,6 +22,7 @@ mod portable;
 mod print;
 mod progress;
 mod reload;
+mod selftest;
 mod serve;
 mod signals;
 mod snapshot;

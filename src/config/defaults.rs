@@ -94,6 +94,8 @@ pub const FORMS_PER_CLIENT: ClientRate = ClientRate { count: 10, window: Duratio
 
 /// Where IANA lists the servers of registries (RFC 9224).
 pub const WATCH_BOOTSTRAP: &str = "https://data.iana.org/rdap/dns.json";
+/// A week: as often as sites change, and as a mail is read.
+pub const DRILL_EVERY: Duration = Duration::from_secs(168 * HOUR);
 /// How often a domain is looked at.
 pub const WATCH_EVERY: Duration = Duration::from_secs(12 * HOUR);
 

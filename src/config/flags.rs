@@ -9,7 +9,7 @@ use super::node::{Fault, Notes, Span};
 use super::problem::{Problems, Source};
 use super::ready::{
     ANY_HOST, AdminAddr, CachePolicy, Config, Dns, Failover, Health, Incidents, Limits, Listen, Mirror,
-    Notice, Origin, OriginMode, OriginUrl, Site, SiteWatch, Watch,
+    Notice, Origin, OriginMode, OriginUrl, Site, SiteDrill, SiteWatch, Watch,
 };
 use super::{check, defaults, origins, site};
 
@@ -101,6 +101,7 @@ fn site(url: OriginUrl, host: Option<String>) -> Site {
         mirror: Mirror::default(),
         notice: Notice::default(),
         watch: SiteWatch::default(),
+        drill: SiteDrill::default(),
         status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),

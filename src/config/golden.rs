@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::maintenance::Weekly;
 use super::render::{Style, render};
 use super::*;
+use crate::config::defaults::DRILL_EVERY;
 use crate::config::ready::*;
 use crate::config::recipient::Deliver;
 
@@ -53,6 +54,7 @@ fn the_least_that_works_is_all_defaults() {
         mirror: Mirror::default(),
         notice: Notice::default(),
         watch: SiteWatch::default(),
+        drill: SiteDrill::default(),
         status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),
@@ -209,6 +211,7 @@ fn shop(folder: &Path) -> Site {
         },
         notice: Notice { banner: Banner::Auto },
         watch: SiteWatch { domains: Vec::new(), domain_ends: None },
+        drill: SiteDrill { every: Some(DRILL_EVERY), mail: DrillMail::Always },
         status_page: None,
         routes: vec![Route {
             path: PathPattern::new("/admin/*").unwrap(),

@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod defaults;
+mod drill;
 pub mod flags;
 pub mod keys;
 pub mod load;

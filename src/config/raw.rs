@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::address::{FilePath, HostName, NameServer, PageOrNone, PagePath, SiteHost, SiteName};
 use super::alerts;
 use super::asset_host::AssetHost;
+use super::drill::DrillMail;
 use super::maintenance::{Instant3339, UtcOffset, WeeklyTimes, ZoneOrNone};
 use super::node::{Notes, Slot, Span, Spanned, Value, slot, table};
 use super::pin::Pins;
@@ -203,6 +204,7 @@ tables! {
         mirror: Mirror,
         notice: Notice,
         watch: SiteWatch,
+        drill: SiteDrill,
         status_page: StatusPage,
         form: List<Form>,
         maintenance: List<Maintenance>,
@@ -284,6 +286,12 @@ tables! {
     SiteWatch {
         domains: List<HostName>,
         domain_ends: Date,
+    }
+
+    /// `[site.drill]`
+    SiteDrill {
+        every: Age,
+        mail: DrillMail,
     }
 
     /// `[site.status_page]`

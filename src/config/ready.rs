@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::alerts::Alerts;
 pub use super::asset_host::AssetHost;
 pub use super::banner::{Banner, Notice};
+pub use super::drill::{DrillMail, SiteDrill};
 pub use super::form::{ClientRate, Form};
 pub use super::maintenance::{Incidents, Maintenance, MaintenanceTime, UtcOffset};
 pub use super::marks::{MirrorPrivate, MirrorRobots};
@@ -177,6 +178,8 @@ pub struct Site {
     pub notice: Notice,
     /// What of it is looked at weeks before.
     pub watch: SiteWatch,
+    /// The self-test that runs by itself.
+    pub drill: SiteDrill,
     /// Where its public status page is; `None`: it has none.
     pub status_page: Option<String>,
     /// Exceptions for parts of the site; the first that matches speaks.

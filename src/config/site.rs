@@ -45,6 +45,7 @@ pub(super) fn site(
     let cache = cache(raw.cache.or_default(), notes);
     let mut mirror = mirror(raw.mirror.or_default(), notes);
     let watch = super::watch::site_watch(raw.watch.or_default(), notes);
+    let drill = super::drill::site_drill(raw.drill.or_default());
     let notice = Notice { banner: raw.notice.or_default().banner.or_default() };
     let status_page = raw.status_page.here().and_then(|table| status_page(table, notes));
     if let Some(path) = &status_page {
@@ -76,6 +77,7 @@ pub(super) fn site(
         mirror,
         notice,
         watch,
+        drill,
         status_page,
         routes,
         forms,

@@ -84,6 +84,7 @@ pub(super) fn site(key_pages: &[&str]) -> Site {
         },
         notice: Notice::default(),
         watch: crate::config::ready::SiteWatch::default(),
+        drill: crate::config::ready::SiteDrill::default(),
         status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),

@@ -160,6 +160,7 @@ causes! {
     DiskFilling: "disk-filling", Operator, No, SERVICE_UNAVAILABLE, Internal;
     SnapshotOld: "snapshot-old", Operator, No, SERVICE_UNAVAILABLE, Internal;
     CoverageLow: "coverage-low", Operator, No, SERVICE_UNAVAILABLE, Internal;
+    DrillFailed: "drill-failed", Operator, No, SERVICE_UNAVAILABLE, Internal;
     StateUnusable: "state-unusable", Katahai, No, SERVICE_UNAVAILABLE, Internal;
     StateShared: "state-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;
     InstanceNameShared: "instance-name-shared", Operator, No, SERVICE_UNAVAILABLE, Internal;

@@ -281,6 +281,14 @@ impl Mirror {
         found(wanted).or_else(|| bare.and_then(found))
     }
 
+    /// The key of what a visitor would get of the snapshot for an address that it does not have: the path's page, another spelling.
+    pub async fn stands_in(&self, wanted: &str) -> Option<String> {
+        if let Some((near, _)) = self.find(wanted) {
+            return Some(near.page.key.clone());
+        }
+        self.meant(wanted).await
+    }
+
     /// The pages that have other spellings; gathered once for each snapshot.
     async fn loose(&self, snapshot: &Arc<Snapshot>) -> Option<Arc<(SnapshotId, Loose)>> {
         let id = snapshot.id();

@@ -20,7 +20,7 @@ pub use document::{Block, Document, Section};
 pub use html::html;
 pub use language::Language;
 pub use markdown::markdown;
-pub use pdf::{Unprintable, pdf};
+pub use pdf::{BROWSERS, BrowserGroup, KEPT_ENVIRONMENT, Unprintable, pdf};
 pub use plain::plain;
 pub use sections::{document, timeline};
 

@@ -10,7 +10,7 @@ use crate::disk::{self, TempDir};
 use crate::tasks;
 
 /// The names of browsers that can.
-const BROWSERS: [&str; 5] =
+pub const BROWSERS: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
 /// How long printing may take.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 const LARGEST: u64 = 32 << 20;
 
 /// What of the environment a browser gets.
-const KEPT: [&str; 5] = ["PATH", "TMPDIR", "LANG", "FONTCONFIG_FILE", "FONTCONFIG_PATH"];
+pub const KEPT_ENVIRONMENT: [&str; 5] = ["PATH", "TMPDIR", "LANG", "FONTCONFIG_FILE", "FONTCONFIG_PATH"];
 
 /// Why there is no PDF.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ fn read(folder: &TempDir) -> Option<Vec<u8>> {
 }
 
 /// Starts a browser; `None` if it is not there.
-fn start(browser: &str, folder: &TempDir) -> Result<Option<Browser>, std::io::Error> {
+fn start(browser: &str, folder: &TempDir) -> Result<Option<BrowserGroup>, std::io::Error> {
     let path = folder.path();
     let mut command = Command::new(browser);
     command
@@ -96,7 +96,9 @@ fn start(browser: &str, folder: &TempDir) -> Result<Option<Browser>, std::io::Er
     }
     command.arg(format!("file://{}", path.join("report.html").display()));
     // nothing of the service's own: it may hold keys
-    command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command
+        .env_clear()
+        .envs(KEPT_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command
         .env("HOME", path)
         .process_group(0)
@@ -104,17 +106,21 @@ fn start(browser: &str, folder: &TempDir) -> Result<Option<Browser>, std::io::Er
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     match command.kill_on_drop(true).spawn() {
-        Ok(child) => Ok(Some(Browser(child))),
+        Ok(child) => Ok(Some(BrowserGroup(child))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// A browser that runs. It goes with all that it has started, also if nobody waits for it any longer.
-struct Browser(tokio::process::Child);
+pub struct BrowserGroup(
+    /// The process that was started.
+    pub tokio::process::Child,
+);
 
-impl Browser {
-    fn stop(&self) {
+impl BrowserGroup {
+    /// Ends it.
+    pub fn stop(&self) {
         let id = self.0.id().and_then(|id| i32::try_from(id).ok());
         let group = id.and_then(rustix::process::Pid::from_raw);
         // it may be gone already
@@ -122,7 +128,7 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for BrowserGroup {
     fn drop(&mut self) {
         self.stop();
     }

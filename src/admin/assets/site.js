@@ -63,7 +63,7 @@ export class Site {
     part("regions").hidden = !regions;
     fill(part("regions"), [regions ?? null], () => instances(regions) ?? []);
     fill(part("visitors"), [status.answers.late, status.without_copy, minute], () => visitors(status));
-    fill(part("service"), [status.snapshot, status.coverage, status.origins, minute], () => service(status));
+    fill(part("service"), [status.snapshot, status.coverage, status.selftest, status.origins, minute], () => service(status));
     fill(part("crawl"), [status.crawl, minute, status.crawl.running && Date.now()], () => this.crawl(status));
     fill(part("forms"), [this.forms.facts(), minute], () => this.forms.show());
     if (!this.list) return;
@@ -241,6 +241,19 @@ function service(status) {
       el("dt", {}, say("pages")), el("dd", {}, number(snapshot.pages)),
       el("dt", {}, say("files")), el("dd", {}, say("files_facts", number(snapshot.files), bytes(snapshot.bytes)))) : el("p", {}, say("none_in_service")),
     snapshot && coverage ? covered(coverage) : null,
+    drilled(status.selftest),
+  ];
+}
+
+function drilled(drill) {
+  if (!drill) return null;
+  const { score, was, is_well: well, findings } = drill;
+  return [
+    el("h3", {}, say("drill")),
+    el("p", {}, say(was === null ? "drill_score" : "drill_score_was", number(score), number(was ?? 0)), " ", el("span", { class: "soft" }, ago(drill.at))),
+    el("p", {}, say(well ? "drill_well" : "drill_lacks")),
+    findings.length ? el("details", { "data-keep": "drill" }, el("summary", { "data-focus": "drill" }, say("drill_found", number(findings.length))),
+      table(say("drill"), [[say("address")], [say("drill_what")], [say("drill_do")]], findings.map(({ path, meaning, advice }) => [el("code", {}, decoded(path)), meaning[language], advice[language]]))) : null,
   ];
 }
 

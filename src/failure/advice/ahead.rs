@@ -71,6 +71,11 @@ super::advice! {
         "\"katahai status\" and the dashboard list the missing paths. Let the crawl reach them: key pages, \"mirror.max_pages\", \"mirror.exclude\", robots.txt, or pages that need a login.",
         "公開中のスナップショットには、訪問者がアクセスするページの多くが含まれていないか、以前より大きく減っています。障害時、それらのページはお知らせのページになります。",
         "不足しているパスは「katahai status」と管理画面で確認できます。重要なページ、mirror.max_pages、mirror.exclude、robots.txt、ログインの要否をご確認ください。";
+    DRILL_FAILED:
+        "The self-test walked the copy as a visitor would in an outage, and a key page or what is sent through a form would be lost, or its score fell by 10 or more.",
+        "\"katahai drill SITE\" lists what would be missing, each with what to do, and the lines for forms. Run it again when it is put right: that ends this alert.",
+        "自己診断で障害時と同じようにコピーをたどった結果、重要ページやフォームの送信内容が失われるか、点数が10点以上下がりました。",
+        "不足しているものと対応、フォームの設定に追加する行は「katahai drill サイト名」で確認できます。対応後にもう一度実行すると、この通知は終わります。";
     CLOCK_WRONG:
         "The clock of this machine is more than a minute off, as several servers agree. Katahai misjudges the ages of copies and the ends of certificates and domains.",
         "Set the clock, and have it synchronised: \"timedatectl set-ntp true\", or chrony.",

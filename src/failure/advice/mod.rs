@@ -61,6 +61,7 @@ impl Cause {
             Cause::DiskFilling => ahead::DISK_FILLING,
             Cause::SnapshotOld => ahead::SNAPSHOT_OLD,
             Cause::CoverageLow => ahead::COVERAGE_LOW,
+            Cause::DrillFailed => ahead::DRILL_FAILED,
             Cause::ClockWrong => ahead::CLOCK_WRONG,
             Cause::Refused => way::REFUSED,
             Cause::Unreachable => way::UNREACHABLE,

@@ -121,6 +121,7 @@ fn site(name: &str, hosts: &[&str], cert: &Path, key: &Path) -> Arc<ready::Site>
         },
         notice: ready::Notice::default(),
         watch: ready::SiteWatch::default(),
+        drill: ready::SiteDrill::default(),
         status_page: None,
         routes: Vec::new(),
         forms: Vec::new(),

@@ -120,6 +120,7 @@ const FAILURES: &[(&str, &[Row])] = &[
                 "no new snapshot for long; one that lacks what visitors want",
                 &[Cause::SnapshotOld, Cause::CoverageLow],
             ),
+            ("the self-test finds that visitors would miss something", &[Cause::DrillFailed]),
             ("the clock goes wrong", &[Cause::ClockWrong]),
         ],
     ),

@@ -24,6 +24,7 @@ mod mementos;
 mod overview;
 mod own_life;
 mod reload;
+mod selftest;
 mod shutdown;
 mod signing_in;
 mod status_page;

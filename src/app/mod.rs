@@ -225,9 +225,7 @@ impl App {
         let metrics = Metrics::new()?;
         let (dir, at) = (config.state_dir.clone(), started.wall);
         let begun = tasks::blocking(move || run_lock::RunLock::set(&dir, at)).await.unwrap_or_default();
-        if let Some(left) = begun.left {
-            conditions.unclean(left, started.mono);
-        }
+        begun.left.into_iter().for_each(|left| conditions.unclean(left, started.mono));
         conditions.shared(begun.other);
         if let Some(error) = begun.unwritable {
             conditions.unwritable(Some(writes_nothing(&config.state_dir, error).await?));

@@ -14,7 +14,7 @@ use super::client::{Client, message, read_config, with_instance};
 use super::language::Language;
 use super::print::{printable, say};
 use super::snapshot::place::ESCAPED;
-use super::{DONE, FAILED, USAGE, fail};
+use super::{FAILED, USAGE, fail};
 use crate::config::ready::ANY_HOST;
 use crate::selftest::browser::{self, Stage};
 use crate::selftest::words::{self, Tongue};
@@ -69,7 +69,7 @@ pub(super) fn run(options: &SelftestOptions) -> u8 {
     let options = options.clone();
     with_instance(&options.instance.clone(), |client| async move {
         match drilled(&client, &options, &tries).await {
-            Ok((text, true)) => say(&text).max(DONE),
+            Ok((text, true)) => say(&text),
             Ok((text, false)) => say(&text).max(FAILED),
             Err(why) => fail(FAILED, &why),
         }

@@ -84,7 +84,7 @@ mod tests {
         let read = Kept::read(dir.path(), "shop");
         assert_eq!(read, kept);
         assert_eq!((read.scores.len(), read.scores[0].at, read.last.unwrap().at), (60, 10, 69));
-        std::fs::write(file(dir.path(), "shop"), b"{\"version\":1,").unwrap();
+        disk::write_atomic(&file(dir.path(), "shop"), b"{\"version\":1,").unwrap();
         assert_eq!(Kept::read(dir.path(), "shop"), Kept::default());
     }
 }

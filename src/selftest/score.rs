@@ -18,7 +18,7 @@ pub struct Part {
 impl Part {
     /// All points if nothing is missing or there is nothing to miss; rounded down, so that the last point is for the last one.
     pub fn new(of: u8, good: u64, all: u64) -> Part {
-        let share = if all == 0 { u64::from(of) } else { u64::from(of) * good.min(all) / all };
+        let share = (u64::from(of) * good.min(all)).checked_div(all).unwrap_or(u64::from(of));
         Part { good, all, points: u8::try_from(share).unwrap_or(of), of }
     }
 }

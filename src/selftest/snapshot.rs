@@ -22,8 +22,11 @@ pub struct OfSnapshot {
     shell: Option<String>,
     lacks: HashMap<String, Lack>,
     /// The key of the page that an address means which the snapshot does not have.
-    meant: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    meant: Meant,
 }
+
+/// Which page's key an address means, by its key.
+type Meant = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 impl OfSnapshot {
     /// Of this snapshot. `meant` says which page another spelling stands for. Blocks.

@@ -454,7 +454,7 @@ fn an_end_that_an_earlier_version_has_told_is_not_told_again() {
     let mut ledger = Ledger::default();
     let past = ends(Cause::DomainExpired, Severity::Page, None);
     let before = Signal { topic: Topic::Condition(Cause::DomainExpired), ..past.clone() };
-    assert_eq!(ledger.observe(&[before.clone()], at(0), PACE), []);
+    assert_eq!(ledger.observe(std::slice::from_ref(&before), at(0), PACE), []);
     assert_eq!(ledger.observe(&[before], at(30), PACE).len(), 1);
     let mut ledger = Ledger::read(&ledger.changed().unwrap()).unwrap();
     assert_eq!(told(&mut ledger, 31, 300, &[past]), []);

@@ -21,7 +21,7 @@ use crate::messages::mail::{self, Letter};
 use crate::proxy::Site;
 use crate::report;
 use crate::selftest::browser::{self, Stage};
-use crate::selftest::walk::{Copies, Plan, Walked, walk};
+use crate::selftest::walk::{Copies, Itinerary, Walked, walk};
 use crate::selftest::when::Schedule;
 use crate::selftest::words::{self, Tongue};
 use crate::selftest::{DrillResult, Evidence, Finding, Kept, OfSnapshot, Scripts, forms, judge};
@@ -377,7 +377,7 @@ impl Ground {
         let stands_in = move |key: &str| handle.block_on(site.mirror.stands_in(key));
         let copies = Arc::new(OfSnapshot::new(&store, snapshot, stands_in));
         let hosts = hosts(&config);
-        let plan = Plan {
+        let plan = Itinerary {
             hosts: hosts.iter().map(String::as_str).collect(),
             ignore_query: &config.cache.ignore_query,
             key_pages: &config.key_pages,

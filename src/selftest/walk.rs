@@ -58,7 +58,7 @@ pub trait Copies {
 
 /// What is walked.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub struct Itinerary<'a> {
     /// The site's hosts.
     pub hosts: Vec<&'a str>,
     /// Parameters that change nothing.
@@ -108,7 +108,7 @@ enum End {
 }
 
 /// Walks. May block as long as the plan allows.
-pub fn walk(plan: &Plan<'_>, copies: &dyn Copies, clock: &dyn Fn() -> Instant) -> Walked {
+pub fn walk(plan: &Itinerary<'_>, copies: &dyn Copies, clock: &dyn Fn() -> Instant) -> Walked {
     let mut walker = Walker {
         plan,
         copies,
@@ -138,7 +138,7 @@ pub fn walk(plan: &Plan<'_>, copies: &dyn Copies, clock: &dyn Fn() -> Instant) -
 }
 
 struct Walker<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a Itinerary<'a>,
     copies: &'a dyn Copies,
     walked: Walked,
     /// Whether an address opens.

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, LOCATION};
 
 use super::FindingKind;
-use super::walk::{Copied, Copies, Lack, Plan, Walked, walk};
+use super::walk::{Copied, Copies, Itinerary, Lack, Walked, walk};
 use crate::clock;
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Copies for Table {
 
 fn walked(table: &Table, key_pages: &[&str], visited: &[(&str, u64)]) -> Walked {
     let key_pages: Vec<String> = key_pages.iter().map(|key| (*key).to_owned()).collect();
-    let plan = Plan {
+    let plan = Itinerary {
         hosts: vec!["www.example.jp"],
         ignore_query: &["utm_*".to_owned()],
         key_pages: &key_pages,
@@ -125,7 +125,7 @@ fn time_that_is_up_ends_the_walk() {
     let key_pages = ["/".to_owned()];
     let until = clock::instant();
     let plan =
-        Plan { hosts: vec!["a"], ignore_query: &[], key_pages: &key_pages, visited: Vec::new(), until };
+        Itinerary { hosts: vec!["a"], ignore_query: &[], key_pages: &key_pages, visited: Vec::new(), until };
     let walked = walk(&plan, &table, &|| until);
     assert!(walked.is_cut && walked.links == (0, 0), "{walked:?}");
 }

@@ -76,7 +76,8 @@ pub async fn lasts(sheet: &Sheet, edge: &Edge, states: &[&str], causes: &[&str])
     sheet.until(edge, states, Column::Cause).await;
     sheet.four(edge, &copies, IN_TIME).await;
     sheet.cause(edge, causes).await;
-    if ["down", "degraded"].contains(&&*edge.state().await) {
+    // what Katahai says of itself is no incident of the site
+    if causes != ["unclean-stop"] && ["down", "degraded"].contains(&&*edge.state().await) {
         sheet.incident(edge, Some(causes)).await;
     }
     sheet.four(edge, &copies, IN_TIME).await;

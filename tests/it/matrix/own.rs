@@ -37,6 +37,7 @@ async fn killed(sheet: Sheet) {
     sheet.restarted();
     lasts(&sheet, &edge, &["down"], &["unclean-stop"]).await;
     sheet.cause(&edge, &["refused"]).await;
+    sheet.incident(&edge, Some(&["refused"])).await;
     origin.heal().await;
     fixture::stock(&origin, 2);
     sheet.back(&edge, 2).await;

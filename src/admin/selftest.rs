@@ -42,7 +42,7 @@ async fn run(app: &Arc<App>, site: &str, body: &Bytes) -> Response<Body> {
     };
     let keeping = if wanted.dry { Keeping::Tried } else { Keeping::Kept };
     let scripts = match wanted.scripts {
-        Some(scripts) => ScriptsBy::Caller(scripts),
+        Some(scripts) => ScriptsBy::Caller(scripts.of_browser()),
         None if wanted.dry => ScriptsBy::Caller(Scripts::default()),
         None => ScriptsBy::Service,
     };

@@ -20,7 +20,7 @@ use crate::messages::Again;
 use crate::messages::mail::{self, Letter};
 use crate::proxy::Site;
 use crate::report;
-use crate::selftest::browser::{self, Stage};
+use crate::selftest::browser::{self, NO_HOST, Stage};
 use crate::selftest::walk::{Copies, Itinerary, Walked, walk};
 use crate::selftest::when::Schedule;
 use crate::selftest::words::{self, Tongue};
@@ -336,7 +336,7 @@ fn hosts(config: &ready::Site) -> Vec<String> {
     let mut hosts: Vec<String> =
         config.all_hosts().filter(|host| *host != ANY_HOST).map(str::to_owned).collect();
     if hosts.is_empty() {
-        hosts.push(config.canonical_host().unwrap_or("site.invalid").to_owned());
+        hosts.push(config.canonical_host().unwrap_or(NO_HOST).to_owned());
     }
     hosts
 }

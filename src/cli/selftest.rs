@@ -143,7 +143,7 @@ async fn scripts(
         .map(str::to_owned)
         .collect();
     if hosts.is_empty() {
-        hosts.push("site.invalid".to_owned());
+        hosts.push(browser::NO_HOST.to_owned());
     }
     let ignore_query = site.map(|site| site.cache.ignore_query.clone()).unwrap_or_default();
     let stage = Stage { hosts, ignore_query, copies: Arc::new(copies) };

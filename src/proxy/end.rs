@@ -14,7 +14,9 @@ use super::crowd::Place;
 use super::site::Site;
 use super::{Outcome, record};
 use crate::access_log::{AccessLog, Audience, Line};
+use crate::ask::key;
 use crate::clock::{self, Now};
+use crate::config::ready::{PREVIEW, is_preview_door};
 use crate::failure::{Cause, Failure, Side};
 use crate::history::History;
 use crate::http::pace::Lag;
@@ -57,6 +59,14 @@ struct OfSite {
     _in_flight: InFlight,
 }
 
+/// What a log may have of an address: at the door of previews the query is a token, whoever is asked and whatever comes of it.
+fn logged(uri: &Uri) -> Uri {
+    if uri.query().is_some() && is_preview_door(&key::page_key(uri.path(), None, &[])) {
+        return Uri::from_static(PREVIEW);
+    }
+    uri.clone()
+}
+
 impl RequestRecord {
     /// The record of a new request, before anything changes it.
     pub(super) fn of<B>(
@@ -70,7 +80,7 @@ impl RequestRecord {
             began,
             client,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            uri: logged(request.uri()),
             host: request.headers().get(header::HOST).cloned().or_else(by_target),
             version: request.version(),
             name: None,

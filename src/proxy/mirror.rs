@@ -210,7 +210,13 @@ impl Mirror {
     /// hinder the snapshot's removal.
     pub(super) fn pinned(&self, snapshot: Arc<Snapshot>) -> Mirror {
         let hot = Hot { pages: moka::sync::Cache::new(0), ..self.hot.clone() };
-        Mirror { pinned: Some(snapshot), ..Mirror::new(self.site.clone(), self.store.clone(), hot) }
+        Mirror {
+            pinned: Some(snapshot),
+            // its searches stand in the same line as all others
+            waiting: self.waiting.clone(),
+            searching: self.searching.clone(),
+            ..Mirror::new(self.site.clone(), self.store.clone(), hot)
+        }
     }
 
     /// The store, if the state directory can be used.

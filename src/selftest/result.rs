@@ -28,6 +28,27 @@ pub struct Scripts {
     pub findings: Vec<Finding>,
 }
 
+impl Scripts {
+    /// What a browser can have found, and no more of it: somebody else says so.
+    #[must_use]
+    pub fn of_browser(mut self) -> Scripts {
+        const MOST: usize = 100;
+        let short = |text: &str, most: usize| -> String {
+            text.chars().filter(|c| !c.is_control()).take(most).collect()
+        };
+        self.pages = self.pages.min(MOST as u64);
+        self.not_tried = self.not_tried.map(|why| short(&why, 500));
+        self.findings.retain(|one| matches!(one.kind, FindingKind::ScriptBroken | FindingKind::PageEmpty));
+        self.findings.truncate(MOST);
+        for one in &mut self.findings {
+            one.path = short(&one.path, 2_000);
+            one.detail = one.detail.as_deref().map(|detail| short(detail, 160));
+            (one.on, one.lines) = (None, None);
+        }
+        self
+    }
+}
+
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillResult {

@@ -15,6 +15,10 @@ use crate::content::media::{self, Media};
 
 /// Pages that are opened.
 pub(super) const PAGES: usize = 300;
+/// Style sheets that name each other, one below the other.
+const SHEETS: u8 = 16;
+/// Other hosts that are told.
+const HOSTS: usize = 1_000;
 /// Files that are looked for.
 const FILES: usize = 5000;
 /// Links that are looked at.
@@ -112,6 +116,7 @@ pub fn walk(plan: &Itinerary<'_>, copies: &dyn Copies, clock: &dyn Fn() -> Insta
     let mut walker = Walker {
         plan,
         copies,
+        clock,
         walked: Walked::default(),
         known: HashMap::new(),
         opened: HashSet::new(),
@@ -140,6 +145,7 @@ pub fn walk(plan: &Itinerary<'_>, copies: &dyn Copies, clock: &dyn Fn() -> Insta
 struct Walker<'a> {
     plan: &'a Itinerary<'a>,
     copies: &'a dyn Copies,
+    clock: &'a dyn Fn() -> Instant,
     walked: Walked,
     /// Whether an address opens.
     known: HashMap<String, bool>,
@@ -303,7 +309,7 @@ impl Walker<'_> {
             match link.need {
                 Need::Requisite => {
                     draws = true;
-                    self.file(&url, &copied.key);
+                    self.file(&url, &copied.key, 0);
                 }
                 Need::Link => self.follow(&url, &copied.key),
                 Need::Key | Need::Site | Need::Guess => {}
@@ -321,15 +327,20 @@ impl Walker<'_> {
     }
 
     /// A file that a page is drawn with.
-    fn file(&mut self, url: &Url, on: &str) {
-        if !matches!(url.scheme(), "http" | "https") {
+    fn file(&mut self, url: &Url, on: &str, depth: u8) {
+        if !matches!(url.scheme(), "http" | "https") || depth > SHEETS {
+            return;
+        }
+        if (self.clock)() >= self.plan.until {
+            self.walked.is_cut = true;
             return;
         }
         let Some(key) = self.key(url) else {
             let host = url.host_str().unwrap_or_default();
             // files of other hosts that are in the copy have their host in their key
             let key = format!("//{host}{}", page_key(url.path(), url.query(), self.plan.ignore_query));
-            if self.copies.find(&key).is_none() {
+            let is_known = self.elsewhere.contains_key(host);
+            if (is_known || self.elsewhere.len() < HOSTS) && self.copies.find(&key).is_none() {
                 let (_, count) = self.elsewhere.entry(host.to_owned()).or_insert((on.to_owned(), 0));
                 *count += 1;
             }
@@ -364,7 +375,7 @@ impl Walker<'_> {
         {
             for link in css::urls(&String::from_utf8_lossy(&body)) {
                 if let Some(url) = resolve(url, &link, encoding_rs::UTF_8) {
-                    self.file(&url, on);
+                    self.file(&url, on, depth + 1);
                 }
             }
         }

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::remote::RemoteStore;
 use crate::failover::Mode;
 use crate::offsite::{Board, Context, ModeWord, SiteHere, Sites, StoreFault, Traffic, run};
+use crate::tasks;
 
 /// How often what cannot be opened is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -101,7 +102,14 @@ impl Sites for OfApp {
         if let (Some(site), Some(mode)) = (table.named(site), mode) {
             let until: Option<SystemTime> =
                 word.until.and_then(|until| UNIX_EPOCH.checked_add(Duration::from_secs(until)));
-            site.switch.take_over(mode, until, clock::now());
+            let now = clock::now();
+            let was_drill = site.switch.is_drill(now.mono);
+            site.switch.take_over(mode, until, now);
+            if was_drill && !site.switch.is_drill(now.mono) {
+                // ended elsewhere: a restart must not begin it again
+                let (app, site) = (app.clone(), site.clone());
+                tasks::detached(async move { app.forget_drill(&site).await });
+            }
         }
     }
 }

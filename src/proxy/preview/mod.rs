@@ -238,7 +238,15 @@ impl Proxy {
 
 /// Makes the answer one that nobody keeps, nor gives to somebody else.
 fn own(headers: &mut HeaderMap) {
-    for name in ["expires", "pragma", "etag", "last-modified", "cdn-cache-control", "surrogate-control"] {
+    for name in
+        ["expires", "pragma", "etag", "last-modified", "surrogate-control", "x-accel-expires", "edge-control"]
+    {
+        headers.remove(name);
+    }
+    // caches of one maker go by a field of their own first (RFC 9213)
+    let of_makers: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().ends_with("-cache-control")).cloned().collect();
+    for name in of_makers {
         headers.remove(name);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

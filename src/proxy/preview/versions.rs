@@ -144,7 +144,9 @@ fn put_link(response: &mut Response<Body>, links: &str) {
 fn to(all: &[Memento], nearest: usize) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::FOUND;
-    let uri = all.get(nearest).and_then(|one| HeaderValue::from_str(&one.uri).ok());
+    // a path: what a tool sends on when it is led must stay with the host that it has asked
+    let path = all.get(nearest).map(|one| one.uri.find(PREVIEW).map_or("/", |at| &one.uri[at..]));
+    let uri = path.and_then(|path| HeaderValue::from_str(path).ok());
     response.headers_mut().extend(uri.map(|uri| (header::LOCATION, uri)));
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Datetime, Cookie"));
     response

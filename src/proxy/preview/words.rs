@@ -50,7 +50,9 @@ impl Said {
             Said::Unknown | Said::NoVersion => StatusCode::NOT_FOUND,
             Said::Date => StatusCode::BAD_REQUEST,
             Said::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Said::FormKept | Said::FormObjected(_) | Said::FormRefused => StatusCode::OK,
+            Said::FormKept => StatusCode::ACCEPTED,
+            // as in an outage: scripts go by it
+            Said::FormObjected(_) | Said::FormRefused => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

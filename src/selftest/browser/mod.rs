@@ -1,6 +1,7 @@
 //! The scripts of the pages, tried in a browser that has nothing but the copy: each request to the site is answered from it
-//! within the browser's debugging pipe, so that none leaves for the site. Files of other hosts are fetched from there, as a
-//! visitor's browser would while the site is down; nothing is sent anywhere.
+//! within the browser's debugging pipe, and the site's hosts lead nowhere, so that nothing leaves for the site. Files of other hosts
+//! are fetched from there, as a visitor's browser would while the site is down; but not by root, whose browser has no sandbox, nor
+//! where nobody knows which hosts are the site's. Nothing is sent anywhere.
 
 mod pipe;
 
@@ -50,6 +51,38 @@ pub struct Stage {
     pub copies: Arc<dyn Copies + Send + Sync>,
 }
 
+/// The first host where none is known.
+pub const NO_HOST: &str = "site.invalid";
+
+impl Stage {
+    /// Whether files of other hosts are fetched from there.
+    fn is_open(&self) -> bool {
+        !pipe::is_root() && self.hosts.iter().any(|host| host != NO_HOST)
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        if !self.is_open() {
+            return vec!["*".to_owned()];
+        }
+        // a wildcard of the configuration is one of the browser's, too
+        self.hosts.iter().flat_map(|host| [host.clone(), format!("www.{}", bare(host))]).collect()
+    }
+}
+
+/// What became of a request.
+enum Answered {
+    /// What would become of it in an outage, as far as the copy is concerned.
+    Well,
+    /// A script asked the site for something that is not there.
+    Lacks(String),
+    /// It was for a script of another host, and not let out: what the page does without it says nothing.
+    Kept,
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix("www.").unwrap_or(host)
+}
+
 /// Opens these pages of the copy. Without a browser, or when it fails, the result says why.
 pub async fn walk(browser: Option<&Path>, pages: &[String], stage: &Stage) -> Scripts {
     let not_tried = |why: String| Scripts { not_tried: Some(why), ..Scripts::default() };
@@ -61,7 +94,7 @@ pub async fn walk(browser: Option<&Path>, pages: &[String], stage: &Stage) -> Sc
         Some(Err(error)) => return not_tried(format!("no folder for the browser: {error}")),
         None => return not_tried("the process is stopping".to_owned()),
     };
-    let mut pipe = match Pipe::start(browser, folder).await {
+    let mut pipe = match Pipe::start(browser, folder, &stage.unknown()).await {
         Ok(pipe) => pipe,
         Err(why) => return not_tried(format!("{} cannot be used here: {why}", browser.display())),
     };
@@ -92,10 +125,10 @@ async fn all(pipe: &mut Pipe, pages: &[String], stage: &Stage, scripts: &mut Scr
 
 /// Opens one page, and notes what is wrong with it.
 async fn one(pipe: &mut Pipe, page: &str, stage: &Stage, scripts: &mut Scripts) -> Result<(), String> {
-    let host = stage.hosts.first().map_or("site.invalid", String::as_str);
+    let host = stage.hosts.first().map_or(NO_HOST, String::as_str);
     // not awaited: it answers only when the page has come, and that comes from here
     let navigation = pipe.tell("Page.navigate", json!({ "url": format!("https://{host}{page}") })).await?;
-    let (mut is_begun, mut is_loaded, mut complaints) = (false, false, Vec::new());
+    let (mut is_begun, mut is_loaded, mut is_whole, mut complaints) = (false, false, true, Vec::new());
     let until = clock::instant() + PAGE;
     while clock::instant() < until {
         let Some(event) = pipe.next(SETTLED).await? else {
@@ -108,11 +141,11 @@ async fn one(pipe: &mut Pipe, page: &str, stage: &Stage, scripts: &mut Scripts) 
             is_begun = true;
         }
         match event["method"].as_str() {
-            Some("Fetch.requestPaused") => {
-                if let Some(complaint) = answer(pipe, &event["params"], stage).await? {
-                    complaints.push(complaint);
-                }
-            }
+            Some("Fetch.requestPaused") => match answer(pipe, &event["params"], stage).await? {
+                Answered::Well => {}
+                Answered::Lacks(complaint) => complaints.push(complaint),
+                Answered::Kept => is_whole = false,
+            },
             // what the page before has left behind is not this one's
             Some("Runtime.exceptionThrown") if is_begun => {
                 complaints.push(thrown(&event["params"]["exceptionDetails"]));
@@ -124,6 +157,9 @@ async fn one(pipe: &mut Pipe, page: &str, stage: &Stage, scripts: &mut Scripts) 
             }
             _ => {}
         }
+    }
+    if !is_whole {
+        return Ok(());
     }
     scripts.pages += 1;
     let shown = pipe.call("Runtime.evaluate", json!({ "expression": SHOWN, "returnByValue": true })).await?;
@@ -144,17 +180,16 @@ fn thrown(details: &Value) -> String {
     line.chars().filter(|c| !c.is_control()).take(WORDS).collect()
 }
 
-/// Answers a request of the browser. Returns what is wrong with it: a script asked the site for something that is not there.
-async fn answer(pipe: &mut Pipe, paused: &Value, stage: &Stage) -> Result<Option<String>, String> {
+/// Answers a request of the browser.
+async fn answer(pipe: &mut Pipe, paused: &Value, stage: &Stage) -> Result<Answered, String> {
     let id = &paused["requestId"];
     let request = &paused["request"];
     let (method, url) =
         (request["method"].as_str().unwrap_or_default(), request["url"].as_str().unwrap_or_default());
     let Some(url) = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
         pipe.tell("Fetch.continueRequest", json!({ "requestId": id })).await?;
-        return Ok(None);
+        return Ok(Answered::Well);
     };
-    let bare = |host: &str| host.strip_prefix("www.").unwrap_or(host).to_owned();
     let host = url.host_str().unwrap_or_default();
     let key = page_key(url.path(), url.query(), &stage.ignore_query).into_owned();
     let is_ours = stage.hosts.iter().any(|ours| bare(ours) == bare(host));
@@ -176,11 +211,11 @@ async fn answer(pipe: &mut Pipe, paused: &Value, stage: &Stage) -> Result<Option
         let params = json!({ "requestId": id, "responseCode": copied.status,
             "responseHeaders": fields.collect::<Vec<_>>(), "body": BASE64.encode(&body) });
         pipe.tell("Fetch.fulfillRequest", params).await?;
-        return Ok(None);
+        return Ok(Answered::Well);
     }
-    if !is_ours && is_read {
+    if !is_ours && is_read && stage.is_open() {
         pipe.tell("Fetch.continueRequest", json!({ "requestId": id })).await?;
-        return Ok(None);
+        return Ok(Answered::Well);
     }
     // as the holding page would
     let body = BASE64.encode(b"unavailable");
@@ -188,8 +223,17 @@ async fn answer(pipe: &mut Pipe, paused: &Value, stage: &Stage) -> Result<Option
         "responseHeaders": [{ "name": "content-type", "value": "text/html" }] });
     pipe.tell("Fetch.fulfillRequest", params).await?;
     let by_script = matches!(paused["resourceType"].as_str(), Some("XHR" | "Fetch"));
-    Ok((is_ours && is_read && by_script)
-        .then(|| format!("asks for {key}, which the copy does not have").chars().take(WORDS).collect()))
+    Ok(match (is_ours, is_read && by_script) {
+        (true, true) => Answered::Lacks(
+            format!("asks for {key}, which the copy does not have").chars().take(WORDS).collect(),
+        ),
+        (false, _) if is_read && !is_picture(paused) => Answered::Kept,
+        (true | false, _) => Answered::Well,
+    })
+}
+
+fn is_picture(paused: &Value) -> bool {
+    matches!(paused["resourceType"].as_str(), Some("Image" | "Media" | "Font" | "Ping" | "Prefetch"))
 }
 
 fn is_of_transfer(name: &str) -> bool {

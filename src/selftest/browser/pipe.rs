@@ -6,12 +6,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use crate::disk::TempDir;
 use crate::report::{BROWSERS, BrowserGroup, KEPT_ENVIRONMENT};
 
+/// Events that wait at once.
+const WAITING: usize = 10_000;
 /// Bytes of one message.
 const LARGEST: usize = 32 << 20;
 /// How long the browser may take for a command.
@@ -31,6 +33,11 @@ pub(super) struct Pipe {
     folder: Option<TempDir>,
 }
 
+/// Whether the process may do everything.
+pub(super) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// The browser to use: the one that is named, or the first that is installed.
 pub fn installed(named: Option<&Path>) -> Option<PathBuf> {
     if let Some(named) = named {
@@ -43,7 +50,10 @@ pub fn installed(named: Option<&Path>) -> Option<PathBuf> {
 
 impl Pipe {
     /// Starts it.
-    pub(super) async fn start(browser: &Path, folder: TempDir) -> Result<Pipe, String> {
+    ///
+    /// `unknown` are hosts that it is to find nowhere, as patterns: what gets round the interception of requests (a worker, a
+    /// WebSocket) must not reach the site.
+    pub(super) async fn start(browser: &Path, folder: TempDir, unknown: &[String]) -> Result<Pipe, String> {
         let mut command = Command::new("sh");
         // The browser expects the pipe at the descriptors 3 (to it) and 4 (from it). It yields to whatever else runs here.
         command
@@ -53,8 +63,10 @@ impl Pipe {
             .args(["--disable-background-networking", "--disable-extensions", "--disable-sync"])
             .args(["--disable-component-update", "--mute-audio", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
-        if rustix::process::geteuid().is_root() {
-            // Chromium refuses its sandbox to root. What it shows is the site's own pages
+        let rules: Vec<String> = unknown.iter().map(|host| format!("MAP {host} ~NOTFOUND")).collect();
+        command.arg(format!("--host-resolver-rules={}", rules.join(",")));
+        if is_root() {
+            // Chromium refuses its sandbox to root. What it shows then is the copy alone
             command.arg("--no-sandbox");
         }
         // nothing of the service's own: it may hold keys
@@ -109,6 +121,9 @@ impl Pipe {
                 if message["id"] == id {
                     return Ok::<Value, String>(message);
                 }
+                if self.waiting.len() >= WAITING {
+                    return Err("it says too much".to_owned());
+                }
                 self.waiting.push_back(message);
             }
         };
@@ -133,7 +148,8 @@ impl Pipe {
 
     /// What has come of a message stays when nobody waits any longer.
     async fn message(&mut self) -> Result<Value, String> {
-        let read = self.from.read_until(0, &mut self.read).await;
+        let most = u64::try_from(LARGEST.saturating_sub(self.read.len()) + 1).unwrap_or(u64::MAX);
+        let read = (&mut self.from).take(most).read_until(0, &mut self.read).await;
         match read {
             Ok(_) if self.read.last() == Some(&0) && self.read.len() <= LARGEST => {}
             Ok(_) | Err(_) => return Err("it ended".to_owned()),

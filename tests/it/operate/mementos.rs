@@ -62,7 +62,7 @@ async fn versions_are_listed_and_found_by_their_time() {
             let gate = format!("{DOOR}/timegate/{page}");
             let led = ask(&edge, &token, &gate, &[("accept-datetime", time)]).await;
             assert_eq!(led.status, 302, "{}", led.text());
-            assert!(led.header("location").unwrap().ends_with(uri.as_str()), "{:?}", led.headers);
+            assert_eq!(led.header("location"), Some(uri.as_str()), "a path, whatever host was asked");
             assert!(led.header("vary").unwrap().to_ascii_lowercase().contains("accept-datetime"));
             let copy = ask(&edge, &token, uri, &[]).await;
             copy.must_be(body);

@@ -345,7 +345,8 @@ async fn a_drill_for_all_ends_by_itself_by_command_and_survives_a_kill() {
     assert!(edge.get(SEEN).await.is_from_snapshot(), "it goes on after a kill");
     assert_eq!(edge.site().await["drill"], true);
     edge.until("up").await;
-    assert_eq!(origin.count(SIGNUP), 0);
+    // a check may have asked for the page of the form
+    assert!(!origin.asked().iter().any(|asked| asked.method == "POST"), "{:?}", origin.asked());
     drill(&edge, &["end", "shop"]).await.must_be_ok();
     edge.get(SEEN).await.must_be(&origin.content(SEEN).body);
     assert_eq!(origin.posted(SIGNUP).await.body, "name=Hanako");
